@@ -1,0 +1,77 @@
+// The records that everything else speaks about: accounts, their credentials, and the audit trail.
+// Plain data; times are epoch milliseconds here and ISO 8601 on the wire.
+
+/** A customer of the API provider. */
+export interface Account {
+  /** `acct_` and base62. */
+  readonly id: string
+  readonly name: string
+  readonly status: 'active' | 'suspended'
+  /** Canonical origin patterns, see `parseOriginPattern`. Never empty. */
+  readonly allowedOrigins: readonly string[]
+  /** Every scope its credentials may hold. */
+  readonly scopes: readonly string[]
+  /** Longest token lifetime in seconds, or null for the server's own limit. */
+  readonly maxTtl: number | null
+  readonly browserPrototype: boolean
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+/** A long-lived secret of an account, as stored: the secret itself is not in it. */
+export interface Credential {
+  /** Base62; the client id. */
+  readonly id: string
+  readonly accountId: string
+  readonly name: string
+  /** Null: whatever the account has. */
+  readonly scopes: readonly string[] | null
+  readonly browserPrototype: boolean
+  readonly allowLocalhost: boolean
+  /** Base64url HMAC-SHA-256 of the secret; null for a credential that holds only public keys. */
+  readonly secretHash: string | null
+  /** Hash of the secret before the last rotation, in force until `previousExpiresAt`. */
+  readonly previousHash: string | null
+  readonly previousExpiresAt: number | null
+  /** Registered public keys (JWK Set as JSON text), or null. */
+  readonly jwks: string | null
+  readonly expiresAt: number | null
+  readonly revokedAt: number | null
+  readonly createdAt: number
+  readonly lastUsedAt: number | null
+}
+
+/** A credential with the account that owns it: what authentication needs, in one look-up. */
+export interface CredentialWithAccount {
+  readonly credential: Credential
+  readonly account: Account
+}
+
+/** The changes and events that the audit log records. */
+export type AuditAction =
+  | 'account.create'
+  | 'account.update'
+  | 'account.delete'
+  | 'account.suspend'
+  | 'account.resume'
+  | 'credential.create'
+  | 'credential.rotate'
+  | 'credential.revoke'
+  | 'revocation.create'
+  | 'key.rotate'
+  | 'secret_in_browser'
+
+/** One line of the audit log. Holds no secret, token or whole address. */
+export interface AuditEntry {
+  /** Unique. */
+  readonly id: string
+  /** Epoch milliseconds. */
+  readonly at: number
+  /** `admin`, `cli`, `system` or a credential id. */
+  readonly actor: string
+  readonly action: AuditAction
+  /** Id of what was changed. */
+  readonly target: string
+  /** Small facts about the change; no secrets. */
+  readonly detail: Readonly<Record<string, unknown>> | null
+}
