@@ -1,0 +1,153 @@
+// The client's address: the socket's peer, or what trusted proxies wrote into the one configured header.
+// Read from the right, as far as hops are trusted; what stands left of that was written by anybody and is not looked at.
+// Whatever cannot be told is *no address*, never a guess. X-Forwarded-For, or Forwarded (RFC 7239 section 4).
+
+import {
+  containsAddress,
+  type IpAddress,
+  type IpRange,
+  parseAddress,
+  parseIpRange,
+  splitIpList,
+  trimBlanks,
+} from './ip.ts'
+import { fail, ok, type Result } from './result.ts'
+
+/** Whose word about the client counts: nobody's, that of `count` hops, or that of peers in `ranges`. */
+export type TrustedProxies =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'hops'; readonly count: number }
+  | { readonly kind: 'ranges'; readonly ranges: readonly IpRange[] }
+
+/** The one header that is read, in lower case. */
+export type ForwardedHeader = 'x-forwarded-for' | 'forwarded'
+
+const MAX_HOPS = 50
+const LOOPBACK = ['127.0.0.0/8', '::1']
+const QUOTE = 34
+const COMMA = 44
+const BACKSLASH = 92
+const HOP_COUNT = /^(0|[1-9][0-9]*)$/
+// One `name=value` of a Forwarded element and its `;` (RFC 7239 section 4; blanks around the `;` occur in the wild).
+const PAIR = /(?:([!#$%&'*+.^_`|~\w-]+)=(?:([!#$%&'*+.^_`|~\w-]+)|"((?:[^"\\]|\\.)*)"))?[ \t]*(?:;[ \t]*|$)/y
+
+/**
+ * Reads the text of a trusted-proxies setting: a hop count of 0 to 50, or a comma list of addresses, CIDRs and
+ * `loopback` (127.0.0.0/8 and ::1). Ranges follow `parseIpRange`: no /0, no host bits.
+ *
+ * @example parseTrustedProxies('loopback, 10.0.0.0/8')
+ */
+export function parseTrustedProxies(text: string): Result<TrustedProxies, string> {
+  if (HOP_COUNT.test(text)) {
+    const count = Number(text)
+    return count > MAX_HOPS ? fail(`a hop count must be at most ${MAX_HOPS}`) : ok({ kind: 'hops', count })
+  }
+  const ranges: IpRange[] = []
+  for (const entry of splitIpList(text).flatMap((name) => (name === 'loopback' ? LOOPBACK : [name]))) {
+    const parsed = parseIpRange(entry)
+    if (!parsed.ok) return parsed
+    ranges.push(parsed.value)
+  }
+  return ok({ kind: 'ranges', ranges })
+}
+
+/** Whether what the peer says of others counts. With a hop count above 0 every peer does, one without address too. */
+export function isTrustedPeer(peer: string | undefined, trusted: TrustedProxies): boolean {
+  return isTrusted(parsePeer(peer), trusted)
+}
+
+/**
+ * Finds the client's address, `undefined` for *no address*.
+ *
+ * @param peer the socket's peer as the runtime prints it, `::ffff:…` included; `undefined` when it has none
+ * @param header all lines of the header named by `kind`, joined with `, `; absent: `undefined` or `null`
+ */
+export function resolveClientIp(
+  peer: string | undefined,
+  header: string | null | undefined,
+  trusted: TrustedProxies,
+  kind: ForwardedHeader = 'x-forwarded-for',
+): IpAddress | undefined {
+  const address = parsePeer(peer)
+  if (!isTrusted(address, trusted)) return address
+  if (header === undefined || header === null) return trusted.kind === 'hops' ? undefined : address
+
+  const hops = kind === 'forwarded' ? splitElements(header) : header.split(',', MAX_HOPS + 1).reverse()
+  if (hops.length > MAX_HOPS) return undefined
+  const readHop = kind === 'forwarded' ? readForwardedFor : readPlainHop
+  if (trusted.kind === 'hops') {
+    const hop = hops[trusted.count - 1]
+    return hop === undefined ? undefined : readHop(hop)
+  }
+  let client: IpAddress | undefined
+  for (const hop of hops) {
+    client = readHop(hop)
+    if (!isTrusted(client, trusted)) break
+  }
+  return client
+}
+
+function parsePeer(peer: string | undefined): IpAddress | undefined {
+  return peer === undefined ? undefined : parseAddress(peer)
+}
+
+function isTrusted(address: IpAddress | undefined, trusted: TrustedProxies): boolean {
+  switch (trusted.kind) {
+    case 'none':
+      return false
+    case 'hops':
+      return trusted.count > 0
+    case 'ranges':
+      return address !== undefined && trusted.ranges.some((range) => containsAddress(range, address))
+  }
+}
+
+function readPlainHop(hop: string): IpAddress | undefined {
+  return parseAddress(trimBlanks(hop, true, true))
+}
+
+/**
+ * Elements of a Forwarded header, the rightmost first, at most one more than may be read. Quotes are paired from the
+ * right too, so that an open quote sent by the client cannot swallow what a proxy wrote after it.
+ */
+function splitElements(header: string): string[] {
+  const elements: string[] = []
+  let end = header.length
+  let quoted = false
+  for (let at = end - 1; at >= 0 && elements.length < MAX_HOPS; at--) {
+    const code = header.charCodeAt(at)
+    if (code === QUOTE && !(quoted && isEscaped(header, at))) quoted = !quoted
+    else if (code === COMMA && !quoted) {
+      elements.push(header.slice(at + 1, end))
+      end = at
+    }
+  }
+  elements.push(header.slice(0, end))
+  return elements
+}
+
+/** Whether an odd number of backslashes stands before the index. */
+function isEscaped(text: string, index: number): boolean {
+  let at = index
+  while (text.charCodeAt(at - 1) === BACKSLASH) at--
+  return (index - at) % 2 === 1
+}
+
+/** The address in the one `for` of a Forwarded element; none when malformed, with a port, obfuscated or `unknown`. */
+function readForwardedFor(element: string): IpAddress | undefined {
+  const text = trimBlanks(element, true, true)
+  let node: string | undefined
+  PAIR.lastIndex = 0
+  while (PAIR.lastIndex < text.length) {
+    const pair = PAIR.exec(text)
+    if (pair === null) return undefined
+    const [, name, token, quoted] = pair
+    if (name?.toLowerCase() !== 'for') continue
+    if (node !== undefined) return undefined // a name occurs once in an element
+    node = token ?? quoted?.replace(/\\(.)/g, '$1')
+  }
+  if (node === undefined) return undefined
+  const bracketed = node.startsWith('[') && node.endsWith(']')
+  const plain = bracketed ? node.slice(1, -1) : node
+  return bracketed === plain.includes(':') ? parseAddress(plain) : undefined // IPv6 in brackets, IPv4 without
+}
