@@ -1,0 +1,236 @@
+// The environment variables one by one: what each may hold, its default, an example. Rules that need two of
+// them are in config.ts. A message never repeats a value: it may be a secret in the wrong place.
+
+import * as z from 'zod'
+import { isCanonicalBase64url } from './claims/base64url.ts'
+import { type ForwardedHeader, parseTrustedProxies, type TrustedProxies } from './claims/client-ip.ts'
+import type { SignatureAlgorithm } from './claims/jws.ts'
+import { fail, ok, type Result } from './claims/result.ts'
+import type { LogLevel } from './http/log.ts'
+
+/** Where records are kept: a file, this process's memory, a Postgres server. */
+export type DatabaseLocation =
+  | { readonly kind: 'sqlite'; readonly path: string }
+  | { readonly kind: 'memory' }
+  | { readonly kind: 'postgres'; readonly url: string }
+
+/** Requests allowed in a window of seconds. */
+export interface RateLimit {
+  readonly limit: number
+  readonly windowSeconds: number
+}
+
+/** Who may read `/metrics`. */
+export type MetricsAudience = 'loopback' | 'admin' | 'public' | 'off'
+
+/** Each variable and what it means once read; `null` where unset or `off`. */
+export interface Settings {
+  readonly PORT: number
+  readonly HOST: string
+  readonly CLAIMGATE_ISSUER: string | null
+  readonly CLAIMGATE_AUDIENCE: readonly string[] | null
+  readonly CLAIMGATE_ALG: SignatureAlgorithm
+  readonly CLAIMGATE_TOKEN_TTL: number
+  readonly CLAIMGATE_MAX_TTL: number
+  readonly CLAIMGATE_CLOCK_TOLERANCE: number
+  readonly CLAIMGATE_KEY_ROTATION: number | null
+  readonly CLAIMGATE_KEY_PUBLISH: number
+  readonly DATABASE_URL: DatabaseLocation
+  readonly REDIS_URL: string | null
+  readonly CLAIMGATE_KEYS_DIR: string
+  readonly CLAIMGATE_MASTER_KEY: Uint8Array | null
+  readonly CLAIMGATE_PEPPER: string | null
+  readonly CLAIMGATE_ADMIN_TOKEN: string | null
+  readonly CLAIMGATE_TRUSTED_PROXIES: TrustedProxies
+  readonly CLAIMGATE_FORWARDED_HEADER: ForwardedHeader
+  readonly CLAIMGATE_QUERY_SECRETS: boolean
+  readonly CLAIMGATE_RATE_LIMIT: RateLimit | null
+  readonly CLAIMGATE_WORKERS: number | 'auto'
+  readonly CLAIMGATE_METRICS: MetricsAudience
+  readonly CLAIMGATE_LOG: LogLevel
+}
+
+/** One variable: `schema` reads its text (`undefined` when unset), `example` is a value that would pass. */
+export interface Field<T> {
+  readonly schema: z.ZodType<T>
+  readonly example: string
+}
+
+/** What to say where a master key is missing or wrong; the command can be pasted. */
+export const MASTER_KEY_ADVICE: string =
+  "make one with: node -p \"require('node:crypto').randomBytes(32).toString('base64url')\""
+
+/** Longest time in seconds that is still a sensible number: what 31 bits hold, 68 years. */
+const MAX_SECONDS = 2 ** 31 - 1
+
+/** Every variable the server reads, in the order in which problems are told. */
+export const fields: { readonly [Name in keyof Settings]: Field<Settings[Name]> } = {
+  PORT: { schema: read((text) => parseInteger(text, 0, 65_535)).default(8787), example: '8787' },
+  HOST: { schema: read(parseHost).default('127.0.0.1'), example: '127.0.0.1' },
+  CLAIMGATE_ISSUER: {
+    schema: read<string | null>(parseIssuer).default(null),
+    example: 'https://auth.example.com',
+  },
+  CLAIMGATE_AUDIENCE: {
+    schema: read<readonly string[] | null>(parseAudience).default(null),
+    example: 'https://api.example.com',
+  },
+  CLAIMGATE_ALG: { schema: oneOf(['ES256', 'EdDSA', 'HS256']).default('ES256'), example: 'ES256' },
+  CLAIMGATE_TOKEN_TTL: { schema: seconds(10).default(1800), example: '1800' },
+  CLAIMGATE_MAX_TTL: { schema: seconds(10).default(86_400), example: '86400' },
+  CLAIMGATE_CLOCK_TOLERANCE: { schema: seconds(0, 300).default(5), example: '5' },
+  CLAIMGATE_KEY_ROTATION: {
+    schema: read((text) => orOff(text, (given) => parseInteger(given, 1, MAX_SECONDS))).default(7_776_000),
+    example: '7776000',
+  },
+  CLAIMGATE_KEY_PUBLISH: { schema: seconds(0).default(900), example: '900' },
+  DATABASE_URL: {
+    schema: read(parseDatabase).default({ kind: 'sqlite', path: 'data/claimgate.db' }),
+    example: 'sqlite:data/claimgate.db',
+  },
+  REDIS_URL: { schema: read<string | null>(parseRedis).default(null), example: 'redis://127.0.0.1:6379' },
+  CLAIMGATE_KEYS_DIR: { schema: read<string>(ok).default('keys'), example: 'keys' },
+  CLAIMGATE_MASTER_KEY: {
+    schema: read<Uint8Array | null>(parseMasterKey).default(null),
+    example: '<43 characters>',
+  },
+  CLAIMGATE_PEPPER: {
+    schema: read<string | null>(parsePepper).default(null),
+    example: '<32 random characters or more>',
+  },
+  CLAIMGATE_ADMIN_TOKEN: {
+    schema: read<string | null>(parseAdminToken).default(null),
+    example: '<32 random characters or more>',
+  },
+  CLAIMGATE_TRUSTED_PROXIES: {
+    schema: read<TrustedProxies>(parseTrustedProxies).default({ kind: 'none' }),
+    example: 'loopback,10.0.0.0/8',
+  },
+  CLAIMGATE_FORWARDED_HEADER: {
+    schema: oneOf(['x-forwarded-for', 'forwarded']).default('x-forwarded-for'),
+    example: 'x-forwarded-for',
+  },
+  CLAIMGATE_QUERY_SECRETS: {
+    schema: oneOf(['on', 'off'])
+      .transform((text) => text === 'on')
+      .default(true),
+    example: 'off',
+  },
+  CLAIMGATE_RATE_LIMIT: {
+    schema: read((text) => orOff(text, parseRateLimit)).default({ limit: 6000, windowSeconds: 60 }),
+    example: '6000/60',
+  },
+  CLAIMGATE_WORKERS: { schema: read(parseWorkers).default(1), example: 'auto' },
+  CLAIMGATE_METRICS: {
+    schema: oneOf(['loopback', 'admin', 'public', 'off']).default('loopback'),
+    example: 'loopback',
+  },
+  CLAIMGATE_LOG: {
+    schema: oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+    example: 'info',
+  },
+}
+
+/** A schema from one of the functions below, whose reason becomes the problem. */
+function read<T>(parse: (text: string) => Result<T, string>): z.ZodType<T> {
+  return z.string({ error: 'must be text' }).transform((text, context) => {
+    const result = parse(text)
+    if (result.ok) return result.value
+    context.addIssue({ code: 'custom', message: result.reason })
+    return z.NEVER
+  })
+}
+
+function oneOf<const T extends string>(words: readonly T[]): z.ZodType<T> {
+  return z.enum(words, { error: `must be one of ${words.join(', ')}` })
+}
+
+function seconds(min: number, max: number = MAX_SECONDS): z.ZodType<number> {
+  return read((text) => parseInteger(text, min, max))
+}
+
+function orOff<T>(text: string, parse: (text: string) => Result<T, string>): Result<T | null, string> {
+  if (text === 'off') return ok(null)
+  const result = parse(text)
+  return result.ok ? result : fail(`${result.reason}, or off`)
+}
+
+function parseInteger(text: string, min: number, max: number): Result<number, string> {
+  const isInteger = /^(0|[1-9]\d{0,9})$/.test(text) && Number(text) >= min && Number(text) <= max
+  return isInteger ? ok(Number(text)) : fail(`must be a whole number from ${min} to ${max}, in plain digits`)
+}
+
+function parseHost(text: string): Result<string, string> {
+  const isHost = /^[\w.-]+$/.test(text) || /^[\da-f:.]*:[\da-f:.]*$/i.test(text)
+  return isHost && URL.canParse(`http://${bracketHost(text)}`)
+    ? ok(text)
+    : fail('must be a host name or an address, without scheme, port or brackets')
+}
+
+/** A host as it stands in a URL: IPv6 addresses in brackets. */
+export function bracketHost(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
+}
+
+/** Stores what the URL standard makes of it, so that lower case, default ports and the like have one spelling. */
+function parseIssuer(text: string): Result<string, string> {
+  const isIssuer = /^https?:\/\/[^\s/\\?#@]+(\/[^\s\\?#]*)?$/i.test(text) && URL.canParse(text)
+  return isIssuer
+    ? ok(new URL(text).href.replace(/\/+$/, ''))
+    : fail('must be an http or https URL without query, fragment or user info')
+}
+
+function parseAudience(text: string): Result<readonly string[], string> {
+  const entries = text.split(',').map((entry) => entry.trim())
+  return entries.includes('') ? fail('must be a comma list without empty entries') : ok([...new Set(entries)])
+}
+
+function parseDatabase(text: string): Result<DatabaseLocation, string> {
+  if (text === 'memory:') return ok({ kind: 'memory' })
+  // `sqlite://x` would name /x at the root of the disk, which nobody who writes it means
+  const path = /^sqlite:(?!\/\/[^/])(.+)$/.exec(text)?.[1]
+  if (path !== undefined && path !== ':memory:') return ok({ kind: 'sqlite', path })
+  if (/^postgres(ql)?:\/\/./.test(text) && URL.canParse(text)) return ok({ kind: 'postgres', url: text })
+  return fail(
+    'must be sqlite:<path>, memory: or postgres://<user>:<password>@<host>/<database> (special characters percent-encoded)',
+  )
+}
+
+function parseRedis(text: string): Result<string, string> {
+  return /^rediss?:\/\/./.test(text) && URL.canParse(text)
+    ? ok(text)
+    : fail('must be a redis:// or rediss:// URL (special characters percent-encoded)')
+}
+
+function parseMasterKey(text: string): Result<Uint8Array, string> {
+  if (text.length !== 43 || !isCanonicalBase64url(text)) {
+    return fail(`must be 32 bytes as base64url, 43 characters without padding; ${MASTER_KEY_ADVICE}`)
+  }
+  const bytes = atob(text.replaceAll('-', '+').replaceAll('_', '/'))
+  return ok(Uint8Array.from(bytes, (character) => character.charCodeAt(0)))
+}
+
+function parsePepper(text: string): Result<string, string> {
+  return text.length >= 32 ? ok(text) : fail('must have at least 32 characters')
+}
+
+/** It travels in an Authorization header: what cannot stand there could never match. */
+function parseAdminToken(text: string): Result<string, string> {
+  return /^[\x21-\x7e]{32,}$/.test(text)
+    ? ok(text)
+    : fail('must have at least 32 characters, ASCII without blanks')
+}
+
+function parseRateLimit(text: string): Result<RateLimit, string> {
+  const [, limit = '', windowSeconds = ''] = /^(\d+)\/(\d+)$/.exec(text) ?? []
+  const parts = [parseInteger(limit, 1, MAX_SECONDS), parseInteger(windowSeconds, 1, MAX_SECONDS)]
+  return parts.every((part) => part.ok)
+    ? ok({ limit: Number(limit), windowSeconds: Number(windowSeconds) })
+    : fail('must be <requests>/<seconds>, both from 1')
+}
+
+function parseWorkers(text: string): Result<number | 'auto', string> {
+  if (text === 'auto') return ok('auto')
+  const result = parseInteger(text, 1, 256)
+  return result.ok ? result : fail(`${result.reason}, or auto`)
+}

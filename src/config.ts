@@ -1,0 +1,226 @@
+// The configuration: environment variables in, one checked value out, or every problem at once.
+// Reads no environment itself and never repeats a value in a message: it may be a secret.
+
+import type { ForwardedHeader, TrustedProxies } from './claims/client-ip.ts'
+import type { SignatureAlgorithm } from './claims/jws.ts'
+import {
+  bracketHost,
+  type DatabaseLocation,
+  fields,
+  MASTER_KEY_ADVICE,
+  type MetricsAudience,
+  type RateLimit,
+  type Settings,
+} from './config-fields.ts'
+import type { LogLevel } from './http/log.ts'
+
+/** What the service runs with. Lifetimes, tolerances and intervals are seconds. */
+export interface Config {
+  readonly host: string
+  /** 0: a free port is taken; see withPort. */
+  readonly port: number
+  /** The `iss`, as the URL standard spells it, without trailing slash. */
+  readonly issuer: string
+  /** Whether the issuer was configured, not derived from host and port. */
+  readonly issuerGiven: boolean
+  /** At least one entry, no repeats. */
+  readonly audience: readonly string[]
+  readonly alg: SignatureAlgorithm
+  readonly tokenTtl: number
+  readonly maxTtl: number
+  readonly clockTolerance: number
+  /** `null`: keys rotate only on request. */
+  readonly keyRotation: number | null
+  readonly keyPublish: number
+  readonly database: DatabaseLocation
+  readonly redisUrl: string | null
+  readonly keysDir: string
+  /** 32 bytes. */
+  readonly masterKey: Uint8Array | null
+  readonly pepper: string | null
+  readonly adminToken: string | null
+  readonly trustedProxies: TrustedProxies
+  readonly forwardedHeader: ForwardedHeader
+  readonly querySecrets: boolean
+  readonly rateLimit: RateLimit | null
+  /** Server processes; `auto`: one per core. */
+  readonly workers: number | 'auto'
+  readonly metrics: MetricsAudience
+  readonly logLevel: LogLevel
+}
+
+/** One thing wrong with the environment. `example` is a line that would be right. */
+export interface ConfigProblem {
+  readonly variable: string
+  readonly problem: string
+  readonly example: string
+}
+
+/** The environment cannot be used. The message has one line for each problem and no value of a variable. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly problems: readonly ConfigProblem[]
+  constructor(problems: readonly ConfigProblem[]) {
+    super(problems.map((one) => `${one.variable}: ${one.problem} (example: ${one.example})`).join('\n'))
+    this.problems = problems
+  }
+}
+
+/** Variables of the customer's backend: known, so no typos, and of no meaning here. */
+const BACKEND_NAMES: readonly string[] = [
+  'CLAIMGATE_ACCOUNT_TOKEN',
+  'CLAIMGATE_CLIENT_ID',
+  'CLAIMGATE_CLIENT_SECRET',
+  'CLAIMGATE_CLIENT_TOKEN_URI',
+  'CLAIMGATE_ALLOWED_ORIGINS',
+  'CLAIMGATE_API_URL',
+]
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * Reads the configuration from environment variables; an empty one counts as unset.
+ * Not checked: whether a host, file or database can be reached, and what only Workers need (bindings).
+ *
+ * @throws {ConfigError} with every problem at once.
+ * @example
+ * const config = parseConfig({ PORT: '8787', CLAIMGATE_ALG: 'EdDSA' })
+ */
+export function parseConfig(env: Environment): Config {
+  const problems: ConfigProblem[] = []
+  const settings: Partial<Record<keyof Settings, unknown>> = {}
+  for (const name of Object.keys(fields) as (keyof Settings)[]) {
+    const result = fields[name].schema.safeParse(env[name] === '' ? undefined : env[name])
+    if (result.success) settings[name] = result.data
+    else problems.push(describeProblem(name, result.error.issues[0]?.message ?? 'cannot be read'))
+  }
+  problems.push(...findConflicts(settings as Partial<Settings>), ...findUnknownNames(env))
+  if (problems.length > 0) throw new ConfigError(problems)
+  return toConfig(settings as Settings)
+}
+
+/** The same configuration on the port that was really taken; a derived issuer and audience follow it. */
+export function withPort(config: Config, port: number): Config {
+  if (config.issuerGiven) return { ...config, port }
+  const issuer = deriveIssuer(config.host, port)
+  const isAudienceDerived = config.audience.length === 1 && config.audience[0] === config.issuer
+  return { ...config, port, issuer, audience: isAudienceDerived ? [issuer] : config.audience }
+}
+
+function toConfig(settings: Settings): Config {
+  const issuer = settings.CLAIMGATE_ISSUER ?? deriveIssuer(settings.HOST, settings.PORT)
+  return {
+    host: settings.HOST,
+    port: settings.PORT,
+    issuer,
+    issuerGiven: settings.CLAIMGATE_ISSUER !== null,
+    audience: settings.CLAIMGATE_AUDIENCE ?? [issuer],
+    alg: settings.CLAIMGATE_ALG,
+    tokenTtl: settings.CLAIMGATE_TOKEN_TTL,
+    maxTtl: settings.CLAIMGATE_MAX_TTL,
+    clockTolerance: settings.CLAIMGATE_CLOCK_TOLERANCE,
+    keyRotation: settings.CLAIMGATE_KEY_ROTATION,
+    keyPublish: settings.CLAIMGATE_KEY_PUBLISH,
+    database: settings.DATABASE_URL,
+    redisUrl: settings.REDIS_URL,
+    keysDir: settings.CLAIMGATE_KEYS_DIR,
+    masterKey: settings.CLAIMGATE_MASTER_KEY,
+    pepper: settings.CLAIMGATE_PEPPER,
+    adminToken: settings.CLAIMGATE_ADMIN_TOKEN,
+    trustedProxies: settings.CLAIMGATE_TRUSTED_PROXIES,
+    forwardedHeader: settings.CLAIMGATE_FORWARDED_HEADER,
+    querySecrets: settings.CLAIMGATE_QUERY_SECRETS,
+    rateLimit: settings.CLAIMGATE_RATE_LIMIT,
+    workers: settings.CLAIMGATE_WORKERS,
+    metrics: settings.CLAIMGATE_METRICS,
+    logLevel: settings.CLAIMGATE_LOG,
+  }
+}
+
+function deriveIssuer(host: string, port: number): string {
+  return new URL(`http://${bracketHost(host)}:${port}`).origin
+}
+
+function describeProblem(
+  name: keyof Settings,
+  problem: string,
+  example = fields[name].example,
+): ConfigProblem {
+  return { variable: name, problem, example: `${name}=${example}` }
+}
+
+/** Rules between variables; one that could not be read takes part in none. */
+function findConflicts(settings: Partial<Settings>): readonly ConfigProblem[] {
+  const problems: ConfigProblem[] = []
+  const { HOST, DATABASE_URL, CLAIMGATE_WORKERS, CLAIMGATE_TOKEN_TTL, CLAIMGATE_MAX_TTL } = settings
+  if (HOST !== undefined && settings.CLAIMGATE_ISSUER === null && !isLoopback(HOST)) {
+    problems.push(describeProblem('CLAIMGATE_ISSUER', 'is required when HOST is not a loopback address'))
+  }
+  if (
+    CLAIMGATE_TOKEN_TTL !== undefined &&
+    CLAIMGATE_MAX_TTL !== undefined &&
+    CLAIMGATE_TOKEN_TTL > CLAIMGATE_MAX_TTL
+  ) {
+    const problem = `is ${CLAIMGATE_TOKEN_TTL}, above CLAIMGATE_MAX_TTL, which is ${CLAIMGATE_MAX_TTL}`
+    problems.push(describeProblem('CLAIMGATE_TOKEN_TTL', problem, String(CLAIMGATE_MAX_TTL)))
+  }
+  if (DATABASE_URL?.kind === 'postgres' && settings.CLAIMGATE_MASTER_KEY === null) {
+    const problem = `is required with Postgres, to encrypt the signing keys kept there; ${MASTER_KEY_ADVICE}`
+    problems.push(describeProblem('CLAIMGATE_MASTER_KEY', problem))
+  }
+  if (DATABASE_URL?.kind === 'memory' && CLAIMGATE_WORKERS !== undefined && CLAIMGATE_WORKERS !== 1) {
+    problems.push(
+      describeProblem('DATABASE_URL', 'memory: is not shared by the processes of CLAIMGATE_WORKERS'),
+    )
+  }
+  return problems
+}
+
+function isLoopback(host: string): boolean {
+  const { hostname } = new URL(`http://${bracketHost(host)}`)
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname)
+}
+
+function findUnknownNames(env: Environment): readonly ConfigProblem[] {
+  const known = [...Object.keys(fields), ...BACKEND_NAMES]
+  const isUnknown = (name: string): boolean => name.startsWith('CLAIMGATE_') && !known.includes(name)
+  return Object.keys(env)
+    .filter((name) => isUnknown(name) && env[name] !== undefined && env[name] !== '')
+    .map((name) => describeUnknownName(name.replace(/\W/g, '?')))
+}
+
+function describeUnknownName(variable: string): ConfigProblem {
+  const nearest = findNearest(variable)
+  return nearest === undefined
+    ? { variable, problem: 'is not a setting', example: `unset ${variable}` }
+    : {
+        variable,
+        problem: `is not a setting; did you mean ${nearest}?`,
+        example: describeProblem(nearest, '').example,
+      }
+}
+
+/** The setting a typo stands for: one that lacks the prefix, or one at most three edits away. */
+function findNearest(name: string): keyof Settings | undefined {
+  const candidates = Object.keys(fields) as (keyof Settings)[]
+  const bare = candidates.find((candidate) => `CLAIMGATE_${candidate}` === name)
+  if (bare !== undefined) return bare
+  const ranked = candidates
+    .map((candidate) => ({ candidate, distance: countEdits(name, candidate) }))
+    .sort((a, b) => a.distance - b.distance)
+  return ranked.find(({ distance }) => distance <= 3)?.candidate
+}
+
+/** Levenshtein distance. */
+function countEdits(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, column) => column)
+  for (const [index, character] of [...from].entries()) {
+    const next = [index + 1]
+    for (let column = 1; column <= to.length; column += 1) {
+      const replaced = (row[column - 1] ?? 0) + (character === to[column - 1] ? 0 : 1)
+      next.push(Math.min(replaced, (row[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row.at(-1) ?? 0
+}

@@ -1,0 +1,19 @@
+// A process that starts on many key folders, one after the other, with two keys of its own.
+// Arguments: how many folders, and the folder that holds them. Begins on a line of input; tells the kids it ends with.
+
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createFileKeyStore } from '../../src/adapters/key-files.ts'
+import { createFirstKeys } from '../../src/signing/rotate.ts'
+
+const [count = '', root = ''] = process.argv.slice(2)
+const keys = await createFirstKeys('ES256', Date.now())
+console.log('ready')
+await once(process.stdin, 'data')
+for (let index = 0; index < Number(count); index += 1) {
+  const store = createFileKeyStore(join(root, String(index)), { production: true })
+  await store.initialize(keys)
+  const kids = (await store.list()).map((key) => key.kid).sort()
+  console.log(kids.join(' '))
+}
+process.stdin.destroy()
