@@ -1,0 +1,29 @@
+// Canonical base64url (RFC 7515 section 2, RFC 4648 section 3.5): one spelling for each byte string.
+
+const VALUES = new Int8Array(128).fill(-1)
+for (const [value, character] of [
+  ...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_',
+].entries()) {
+  VALUES[character.charCodeAt(0)] = value
+}
+
+/** Unused low bits of the last character, by length modulo 4 (RFC 4648 section 3.5); -1: no such length. */
+const UNUSED_BITS = [0, -1, 0b1111, 0b11] as const
+
+/** Whether `text` from `start` to `end` is base64url without padding whose unused bits are zero. Empty text is. */
+export function isCanonicalBase64url(text: string, start = 0, end: number = text.length): boolean {
+  const unused = UNUSED_BITS[((end - start) % 4) as 0 | 1 | 2 | 3]
+  if (unused < 0) return false
+  let last = 0
+  for (let position = start; position < end; position += 1) {
+    const code = text.charCodeAt(position)
+    last = code < 128 ? (VALUES[code] as number) : -1
+    if (last < 0) return false
+  }
+  return (last & unused) === 0
+}
+
+/** Whether `text` is a SHA-256 digest in canonical base64url, such as an RFC 7638 thumbprint. */
+export function isSha256Digest(text: unknown): text is string {
+  return typeof text === 'string' && text.length === 43 && isCanonicalBase64url(text)
+}

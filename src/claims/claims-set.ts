@@ -1,0 +1,142 @@
+// The Claims Set of a claim token: how a grant becomes one, and how one is read back (RFC 7519, RFC 9068).
+// Reading is strict: a bound that is present but not of its shape is a fault, never "no bound".
+
+import { isSha256Digest } from './base64url.ts'
+import { type IpRange, parseIpRange } from './ip.ts'
+import type { JsonObject } from './json.ts'
+import { isJsonObject } from './json.ts'
+import { parseOrigin } from './origin.ts'
+import { fail, ok, type Result } from './result.ts'
+import { parseScope } from './scope.ts'
+
+/** Claims of a token under their wire names. Times are epoch seconds. */
+export interface ClaimsSet {
+  readonly iss: string
+  readonly aud: string | readonly string[]
+  /** Account id. */
+  readonly sub: string
+  /** Credential id. */
+  readonly client_id: string
+  readonly jti: string
+  readonly iat: number
+  readonly exp: number
+  readonly nbf?: number
+  /** Space separated. */
+  readonly scope?: string
+  /** Canonical origin that the token is bound to. */
+  readonly origin?: string
+  /** Canonical addresses or CIDRs that the token is bound to. */
+  readonly ip?: string | readonly string[]
+  /** RFC 7800 confirmation: the thumbprint of the key that the token is bound to. */
+  readonly cnf?: { readonly jkt: string }
+}
+
+/** What an account is given: everything in a token that its request decides. */
+export interface Grant {
+  readonly accountId: string
+  readonly credentialId: string
+  readonly lifetimeSeconds: number
+  readonly scopes: readonly string[]
+  readonly origin: string | undefined
+  /** Canonical, in the order asked; empty: not bound. */
+  readonly ip: readonly string[]
+  readonly jkt: string | undefined
+}
+
+/** Who signs and for whom: the same for every token of a service. */
+export interface TokenIssuer {
+  readonly issuer: string
+  readonly audience: readonly string[]
+}
+
+/** The Claims Set of a grant. `issuedAt` is epoch seconds, an integer. */
+export function buildClaimsSet(by: TokenIssuer, grant: Grant, issuedAt: number, jti: string): ClaimsSet {
+  return {
+    iss: by.issuer,
+    aud: oneOrMany(by.audience),
+    sub: grant.accountId,
+    client_id: grant.credentialId,
+    jti,
+    iat: issuedAt,
+    exp: issuedAt + grant.lifetimeSeconds,
+    ...(grant.scopes.length > 0 && { scope: grant.scopes.join(' ') }),
+    ...(grant.origin !== undefined && { origin: grant.origin }),
+    ...(grant.ip.length > 0 && { ip: oneOrMany(grant.ip) }),
+    ...(grant.jkt !== undefined && { cnf: { jkt: grant.jkt } }),
+  }
+}
+
+function oneOrMany(values: readonly string[]): string | readonly string[] {
+  const first = values[0]
+  return values.length === 1 && first !== undefined ? first : values
+}
+
+/** A Claims Set with its bounds parsed once, so that judging a request allocates nothing. */
+export interface ParsedClaims {
+  readonly claims: ClaimsSet
+  readonly audience: readonly string[]
+  readonly ranges: readonly IpRange[] | undefined
+  readonly scopes: readonly string[]
+}
+
+/** Reads a payload; the reason names the member at fault, never its value. */
+export function parseClaimsSet(payload: JsonObject): Result<ParsedClaims, string> {
+  for (const name of ['iss', 'sub', 'client_id', 'jti'] as const) {
+    if (!isText(payload[name])) return fail(name)
+  }
+  const audience = textList(payload.aud)
+  if (audience === undefined) return fail('aud')
+  for (const name of ['iat', 'exp'] as const) {
+    if (!Number.isFinite(payload[name])) return fail(name)
+  }
+  const { nbf, origin, ip, cnf, scope = '' } = payload
+  if (nbf !== undefined && !Number.isFinite(nbf)) return fail('nbf')
+  if ((payload.exp as number) <= (payload.iat as number)) return fail('exp')
+  if (typeof scope !== 'string') return fail('scope')
+  const scopes = parseScope(scope)
+  if (!scopes.ok) return fail('scope')
+  if (origin !== undefined && !isCanonicalOrigin(origin)) return fail('origin')
+  const ranges = ip === undefined ? undefined : parseRanges(ip)
+  if (ranges === null) return fail('ip')
+  if (cnf !== undefined && !isConfirmation(cnf)) return fail('cnf')
+  return ok({ claims: freeze(payload), audience, ranges, scopes: scopes.value })
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
+}
+
+/** A string or a non-empty array of strings, as a list. */
+function textList(value: unknown): readonly string[] | undefined {
+  const list = Array.isArray(value) ? value : [value]
+  return list.length > 0 && list.every(isText) ? list : undefined
+}
+
+function isCanonicalOrigin(value: unknown): boolean {
+  if (typeof value !== 'string') return false
+  const parsed = parseOrigin(value)
+  return parsed.ok && parsed.value.origin === value
+}
+
+function parseRanges(value: unknown): readonly IpRange[] | null {
+  const texts = textList(value)
+  if (texts === undefined) return null
+  const ranges: IpRange[] = []
+  for (const text of texts) {
+    const range = parseIpRange(text)
+    if (!range.ok || range.value.text !== text) return null
+    ranges.push(range.value)
+  }
+  return ranges
+}
+
+/** Only the `jkt` method: another one, or none, is a bound that we could not enforce. */
+function isConfirmation(value: unknown): boolean {
+  return isJsonObject(value) && Object.keys(value).length === 1 && isSha256Digest(value.jkt)
+}
+
+/** The payload itself, frozen to its leaves: what was checked is what callers see. */
+function freeze(payload: JsonObject): ClaimsSet {
+  for (const value of Object.values(payload)) if (typeof value === 'object') Object.freeze(value)
+  return Object.freeze(payload) as unknown as ClaimsSet
+}

@@ -1,0 +1,63 @@
+// JSON as a security protocol reads it: well-formed and without duplicate names (RFC 8259 section 4 leaves
+// those undefined; RFC 7515 section 4 and RFC 7519 section 4 let us refuse them).
+
+import { fail, ok, type Result } from './result.ts'
+
+/** A JSON object. */
+export type JsonObject = { readonly [name: string]: unknown }
+
+/** Parses JSON text; refuses malformed text and a name that stands twice in one object, at any depth. */
+export function parseJson(text: string): Result<unknown, 'malformed' | 'duplicate'> {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return fail('malformed')
+  }
+  // JSON.parse keeps one member of each name: fewer members than colons outside strings means a repeat.
+  return countColons(text) === countMembers(value) ? ok(value) : fail('duplicate')
+}
+
+/** Whether a JSON value is an object (not an array, not null). */
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Colons outside strings of well-formed JSON text. */
+function countColons(text: string): number {
+  let colons = 0
+  let position = 0
+  while (position < text.length) {
+    const code = text.charCodeAt(position)
+    if (code === 0x22) position = endOfString(text, position)
+    else if (code === 0x3a) colons += 1
+    position += 1
+  }
+  return colons
+}
+
+/** Position of the quote that closes the string opened at `start`. */
+function endOfString(text: string, start: number): number {
+  let end = text.indexOf('"', start + 1)
+  while (isEscaped(text, end)) end = text.indexOf('"', end + 1)
+  return end
+}
+
+function isEscaped(text: string, position: number): boolean {
+  let backslashes = 0
+  while (text.charCodeAt(position - 1 - backslashes) === 0x5c) backslashes += 1
+  return backslashes % 2 === 1
+}
+
+/** Members of every object in a value, without recursion: hostile input may be nested deeply. */
+function countMembers(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0
+  let members = 0
+  const open: object[] = [value]
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const inner = Object.values(next)
+    if (!Array.isArray(next)) members += inner.length
+    for (const item of inner) if (typeof item === 'object' && item !== null) open.push(item)
+  }
+  return members
+}

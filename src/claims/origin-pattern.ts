@@ -1,0 +1,122 @@
+// The origins an account allows, as canonical pattern texts: parsing them, and which of them match one origin
+// (RFC 6454). Refuses a wildcard that could reach a stranger's site; "null" never matches.
+
+import { parseOrigin } from './origin.ts'
+import { fail, ok, type Result } from './result.ts'
+
+/** Most entries of one account's list. */
+const MAX_PATTERNS = 100
+
+const WEB = /^(https?):\/\/([^/?#]*)/i
+const ANY_PORT = /^https?:\/\/(?:localhost|127\.0\.0\.1|\[::1\]):\*$/i
+const IPV4 = /^\d+\.\d+\.\d+\.\d+$/
+
+/** Hosts of a developer's own machine: the only ones that may stand with any port. */
+const LOCAL_HOSTS: readonly string[] = ['localhost', '127.0.0.1', '[::1]']
+
+/**
+ * The canonical text, to be stored, of one allowed origin: a web origin, `https://*.example.com` (one or more leading
+ * labels), `http://localhost:*` (any port and none; also 127.0.0.1 and [::1]), an app origin, or `*` (any web origin).
+ * `isPublicSuffix` is asked about the lower-case ASCII name behind `*.`: nobody owns all of a public suffix.
+ * The reason of a refusal is a sentence for the administrator, without the text itself.
+ * Example: `https://*.Example.com:443` is `https://*.example.com`.
+ */
+export function parseOriginPattern(
+  text: string,
+  isPublicSuffix: (host: string) => boolean,
+): Result<string, string> {
+  if (text === '*') return ok(text)
+  if (ANY_PORT.test(text)) return ok(text.toLowerCase())
+  const [whole, scheme, authority] = WEB.exec(text) ?? []
+  if (whole !== undefined && whole !== text) {
+    return fail(
+      'an allowed origin ends after the host or port, like https://www.example.com: no slash, path or query',
+    )
+  }
+  const parent = authority?.startsWith('*.') ? `${scheme}://${authority.slice(2)}` : undefined
+  if ((parent ?? text).includes('*')) {
+    return fail(
+      '* stands alone, before a domain (https://*.example.com) or as a local port (http://localhost:*)',
+    )
+  }
+  if (parent !== undefined) return parseWildcard(parent, isPublicSuffix)
+  const parsed = parseOrigin(text)
+  return parsed.ok ? ok(parsed.value.origin) : parsed
+}
+
+function parseWildcard(
+  parentText: string,
+  isPublicSuffix: (host: string) => boolean,
+): Result<string, string> {
+  const parsed = parseOrigin(parentText)
+  if (!parsed.ok) return parsed
+  const { scheme, host, port } = splitWebOrigin(parsed.value.origin)
+  if (isAddress(host) || host.endsWith('.'))
+    return fail('a wildcard stands before a domain name, like https://*.example.com')
+  if (!host.includes('.') || isPublicSuffix(host)) {
+    return fail('a wildcard covers one owner: write at least your own domain, like https://*.example.com')
+  }
+  return ok(`${scheme}://*.${host}${port}`)
+}
+
+/**
+ * A whole list of allowed origins, canonical, in the order given without repeats: 1 to 100 entries, `*` only alone.
+ * The reason names the entry, counted from 1.
+ */
+export function parseOriginPatterns(
+  texts: readonly string[],
+  isPublicSuffix: (host: string) => boolean,
+): Result<readonly string[], string> {
+  if (texts.length < 1 || texts.length > MAX_PATTERNS) {
+    return fail(`write 1 to ${MAX_PATTERNS} allowed origins, like ["https://www.example.com"]`)
+  }
+  const patterns = new Set<string>()
+  for (const [index, text] of texts.entries()) {
+    const pattern = parseOriginPattern(text, isPublicSuffix)
+    if (!pattern.ok) return fail(`entry ${index + 1}: ${pattern.reason}`)
+    patterns.add(pattern.value)
+  }
+  if (patterns.has('*') && patterns.size > 1) return fail('* allows every web origin, so it stands alone')
+  return ok([...patterns])
+}
+
+/**
+ * Every stored pattern that matches a canonical origin: itself, `scheme://*.parent[:port]` from the nearest parent
+ * up, the any-port form of a local host, and `*`; at most 127. An app origin: only itself. None for "null" and any
+ * text that is not canonical. This is the one truth of matching: a database looks these up in an index.
+ */
+export function patternsMatching(origin: string): readonly string[] {
+  const parsed = parseOrigin(origin)
+  if (!parsed.ok || parsed.value.origin !== origin) return []
+  if (parsed.value.kind === 'app') return [origin]
+  const { scheme, host, port } = splitWebOrigin(origin)
+  const labels = isAddress(host) || host.endsWith('.') ? [] : host.split('.')
+  const parents = labels.slice(1, -1).map((_, index) => labels.slice(index + 1).join('.'))
+  return [
+    origin,
+    ...parents.map((parent) => `${scheme}://*.${parent}${port}`),
+    ...(LOCAL_HOSTS.includes(host) ? [`${scheme}://${host}:*`] : []),
+    '*',
+  ]
+}
+
+/** Whether one of `patterns`, each as parseOriginPattern gave it, matches a canonical origin. */
+export function matchOrigin(patterns: readonly string[], origin: string): boolean {
+  return patternsMatching(origin).some((pattern) => patterns.includes(pattern))
+}
+
+/** The parts of a canonical web origin; `port` is empty or begins with its colon. */
+function splitWebOrigin(origin: string): { scheme: string; host: string; port: string } {
+  const schemeEnd = origin.indexOf('://')
+  const authority = origin.slice(schemeEnd + 3)
+  const port = /:\d+$/.exec(authority)?.[0] ?? ''
+  return {
+    scheme: origin.slice(0, schemeEnd),
+    host: authority.slice(0, authority.length - port.length),
+    port,
+  }
+}
+
+function isAddress(host: string): boolean {
+  return host.startsWith('[') || IPV4.test(host)
+}

@@ -1,0 +1,110 @@
+// One origin (RFC 6454 section 6.2): the canonical text of what a customer wrote. Refuses what is not a whole
+// origin, and each internationalised name that could mean another host on another JavaScript engine.
+
+import { fail, ok, type Result } from './result.ts'
+
+/**
+ * A canonical origin. `web`: scheme, ASCII host and, unless it is the scheme's default, port of an http(s) URL.
+ * `app`: the lower-case origin of an installed application, such as `capacitor://localhost`.
+ */
+export type ParsedOrigin = { readonly kind: 'web' | 'app'; readonly origin: string }
+
+/** An http(s) URL up to its path. The URL standard skips more slashes, so an authority starts after all of them. */
+const WEB = /^https?:\/\/+([^/?#]*)/i
+
+const APP = /^([a-z][a-z0-9+.-]*):\/\/([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::([1-9][0-9]{0,4}))?$/i
+
+/** Schemes of documents and sockets: what they load has no origin of its own, or not this one. */
+const NEVER_APP = new Set('about blob data file filesystem ftp javascript ws wss'.split(' '))
+
+const WRITE_WHOLE = 'write the whole origin, like https://www.example.com'
+
+/**
+ * The canonical origin of an http(s) URL (its path, query and fragment are dropped) or of an app origin, which has
+ * no path. The reason of a refusal is a sentence for the customer, without the text itself.
+ * Not checked: whether the host exists, is public, or is allowed to anyone.
+ * Example: `HTTPS://www.Example.com:443/a` is `https://www.example.com`.
+ */
+export function parseOrigin(text: string): Result<ParsedOrigin, string> {
+  const web = WEB.exec(text)
+  return web === null ? parseAppOrigin(text) : parseWebOrigin(text, web[1] as string)
+}
+
+function parseWebOrigin(text: string, authority: string): Result<ParsedOrigin, string> {
+  // The URL standard strips or tolerates these: a value that needs it is not what its author believes it is.
+  if (/[\0- \x7f\p{White_Space}\\@]/u.test(authority)) {
+    return fail(`an origin has no blank, backslash, user name or password: ${WRITE_WHOLE}`)
+  }
+  const url = parseUrl(text)
+  if (url === null) return fail(`this is no URL that a browser understands: ${WRITE_WHOLE}`)
+  if (url.hostname.includes('*')) return fail(`an origin is one host, never a wildcard: ${WRITE_WHOLE}`)
+  if (!isName(url.hostname.replace(/\.$/, ''))) {
+    return fail(`a host name has labels of 1 to 63 characters and at most 253 in all: ${WRITE_WHOLE}`)
+  }
+  if (!isStable(url.hostname)) {
+    return fail(`the internationalised host name (xn--) is not valid: ${WRITE_WHOLE}`)
+  }
+  return ok({ kind: 'web', origin: url.origin })
+}
+
+function parseAppOrigin(text: string): Result<ParsedOrigin, string> {
+  const [, scheme = '', host = '', port = '1'] = APP.exec(text) ?? []
+  if (!isName(host) || NEVER_APP.has(scheme.toLowerCase()) || Number(port) > 65_535) {
+    return fail(`${WRITE_WHOLE} (an app's has a scheme and a host only, like capacitor://localhost)`)
+  }
+  return ok({ kind: 'app', origin: text.toLowerCase() })
+}
+
+/** Whether labels and length are those of a DNS name (RFC 1035 section 2.3.4), without its trailing dot. */
+function isName(host: string): boolean {
+  return host.length <= 253 && host.split('.').every((label) => label.length >= 1 && label.length <= 63)
+}
+
+/** The URL of the text in NFC: releases of Node and workerd leave `ô` + dot below in a host as it is, which is wrong. */
+function parseUrl(text: string): URL | null {
+  return URL.parse(text.normalize('NFC'))
+}
+
+/**
+ * Whether the host's `xn--` labels are the very spelling that its Unicode form gets. Engines differ in which others
+ * they let through: newer URL parsers take an ASCII name as it is, older ones judge each label.
+ */
+function isStable(host: string): boolean {
+  const labels = host.split('.')
+  if (!labels.some((label) => label.startsWith('xn--'))) return true
+  const unicode = labels.map((label) => (label.startsWith('xn--') ? decodePunycode(label.slice(4)) : label))
+  return parseUrl(`http://${unicode.join('.')}`)?.hostname === host
+}
+
+/** The Unicode text of a Punycode label (RFC 3492 section 6.2); U+FFFD, which no host may hold, when it is none. */
+function decodePunycode(label: string): string {
+  const basicEnd = Math.max(label.lastIndexOf('-'), 0)
+  const output = Array.from(label.slice(0, basicEnd), (character) => character.charCodeAt(0))
+  let [position, codePoint, index, bias] = [basicEnd === 0 ? 0 : basicEnd + 1, 128, 0, 72]
+  while (position < label.length) {
+    const start = index
+    for (let weight = 1, threshold = 0, digit = 36, k = 36; digit >= threshold; k += 36) {
+      digit = (Number.parseInt(label.charAt(position++), 36) + 26) % 36 // a-z are 0 to 25, 0-9 are 26 to 35
+      if (Number.isNaN(digit)) return '\ufffd'
+      index += digit * weight
+      threshold = Math.min(Math.max(k - bias, 1), 26)
+      weight *= 36 - threshold
+    }
+    const length = output.length + 1
+    bias = adaptBias(index - start, length, start === 0)
+    codePoint += Math.floor(index / length)
+    if (codePoint > 0x10ffff) return '\ufffd'
+    index %= length
+    output.splice(index++, 0, codePoint)
+  }
+  return String.fromCodePoint(...output)
+}
+
+/** RFC 3492 section 6.1. */
+function adaptBias(delta: number, length: number, first: boolean): number {
+  let scaled = Math.floor(delta / (first ? 700 : 2))
+  scaled += Math.floor(scaled / length)
+  let bias = 0
+  for (; scaled > 455; bias += 36) scaled = Math.floor(scaled / 35)
+  return bias + Math.floor((36 * scaled) / (scaled + 38))
+}
