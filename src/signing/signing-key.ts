@@ -18,3 +18,14 @@ export interface StoredSigningKey {
   readonly expiresAt: number | null
   readonly jwk: JWK
 }
+
+/** Where signing keys live: a folder of files on one machine, a table in a shared database. A port. */
+export interface SigningKeyStore {
+  /** Every stored key, in no order. */
+  list(): Promise<readonly StoredSigningKey[]>
+  /**
+   * Adds these keys if the store holds none of their algorithm, all or nothing; otherwise does nothing.
+   * Two processes that start together end with the same keys.
+   */
+  initialize(keys: readonly StoredSigningKey[]): Promise<void>
+}

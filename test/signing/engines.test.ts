@@ -1,0 +1,73 @@
+// Both engines do the same: what one signs the other verifies, and both refuse the same bad signatures.
+
+import { base64url } from 'jose'
+import { describe, expect, test } from 'vitest'
+import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
+import type { CryptoEngine } from '../../src/signing/engine.ts'
+import { verificationJwk } from '../../src/signing/key-set.ts'
+import { createSigningKey } from '../../src/signing/rotate.ts'
+import { webCryptoEngine } from '../../src/signing/webcrypto.ts'
+
+const engines: readonly (readonly [string, CryptoEngine])[] = [
+  ['node', nodeCryptoEngine],
+  ['webcrypto', webCryptoEngine],
+]
+const payload = JSON.stringify({ hello: 'wörld' })
+
+describe.each(['ES256', 'EdDSA', 'HS256'] as const)('%s', (alg) => {
+  test.each(engines)('signed by %s, verified by both', async (_, engine) => {
+    const key = await createSigningKey(alg, 'current', 0)
+    const sign = await engine.loadSigner(key.jwk, alg, key.kid)
+    for (const [, other] of engines) {
+      const verify = await other.loadVerifier(verificationJwk(key), alg)
+      // Often enough to meet signatures whose integers have leading zeros.
+      for (let round = 0; round < 300; round += 1) expect(await verify(await sign(payload))).toBe(true)
+    }
+    const [header, body] = (await sign(payload)).split('.') as [string, string]
+    expect(JSON.parse(Buffer.from(header, 'base64url').toString())).toEqual({
+      alg,
+      kid: key.kid,
+      typ: 'at+jwt',
+    })
+    expect(Buffer.from(body, 'base64url').toString()).toBe(payload)
+  })
+
+  test.each(engines)('%s refuses what is not the signature', async (_, engine) => {
+    const key = await createSigningKey(alg, 'current', 0)
+    const other = await createSigningKey(alg, 'current', 0)
+    const token = await (await engine.loadSigner(key.jwk, alg, key.kid))(payload)
+    const verify = await engine.loadVerifier(verificationJwk(key), alg)
+    const [header, body, signature = ''] = token.split('.')
+    const bytes = base64url.decode(signature)
+    const variants = [
+      new Uint8Array(bytes.length),
+      bytes.toReversed(),
+      bytes.slice(0, -1),
+      Uint8Array.from([...bytes, 0]),
+      Uint8Array.from([0, ...bytes]),
+      bytes.with(0, (bytes[0] as number) ^ 1),
+      bytes.with(bytes.length - 1, (bytes.at(-1) as number) ^ 1),
+      Uint8Array.from([...bytes.slice(32), ...bytes.slice(0, 32)]),
+      new Uint8Array(0),
+      Uint8Array.from([0x30, 0x06, 0x02, 0x01, 0x01, 0x02, 0x01, 0x01]),
+    ]
+    const isSymmetric = alg === 'HS256'
+    for (const variant of isSymmetric ? variants.toSpliced(7, 1) : variants) {
+      expect(await verify(`${header}.${body}.${base64url.encode(variant)}`)).toBe(false)
+    }
+    const byOther = await (await engine.loadSigner(other.jwk, alg, key.kid))(payload)
+    expect(await verify(byOther)).toBe(false)
+  })
+
+  test('kid: the thumbprint, but random for a shared secret', async () => {
+    const key = await createSigningKey(alg, 'pending', 7)
+    expect(key).toMatchObject({ alg, state: 'pending', createdAt: 7, currentSince: null, expiresAt: null })
+    expect(key.kid.length).toBe(alg === 'HS256' ? 22 : 43)
+  })
+})
+
+test('both hash secrets alike, and a pepper makes the difference', async () => {
+  const hashes = await Promise.all(engines.map(([, engine]) => engine.createSecretHash('pepper')('secret')))
+  expect(new Set(hashes)).toEqual(new Set(['gE5thUc5Fi_eoNRVs6r-Z_QNKRlAYYaie-YBWWrG0wY']))
+  expect(await nodeCryptoEngine.createSecretHash('other')('secret')).not.toBe(hashes[0])
+})
