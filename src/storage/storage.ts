@@ -5,11 +5,12 @@
 // - A write and its audit entry are one transaction: both are there or neither is.
 // - What was read is a snapshot: frozen or fresh, never shared mutable state.
 // - Nothing is cached inside an adapter; a decorator may (cached.ts).
-// - Any fault of the database (locked, full, gone, read-only) rejects with a StorageError.
+// - Any fault of the database (locked, full, gone, read-only, an id that is taken) rejects with a StorageError; no call
+//   throws at once.
+// - Texts are kept to the character, U+0000 included, as long as they are well-formed Unicode (no lone surrogate).
 
 import type { Account, AuditEntry, Credential, CredentialWithAccount } from '../claims/account.ts'
 import type { MaybePromise } from '../claims/result.ts'
-import type { StoredSigningKey } from '../signing/signing-key.ts'
 
 /** Where a page starts: after this record, in the listing's order. Opaque to callers of the API. */
 export interface Position {
@@ -37,17 +38,6 @@ export interface Storage {
   listAudit(before: Position | undefined, limit: number): Promise<readonly AuditEntry[]>
   /** Resolves when the database answers a read. Rejects with StorageError otherwise. */
   ping(): Promise<void>
-  /** Releases the database. Further calls reject. */
+  /** Releases the database. Further calls reject with StorageError; closing again does nothing. */
   close(): Promise<void>
-}
-
-/** Where signing keys live: a folder of files on one machine, a table in a shared database. */
-export interface SigningKeyStore {
-  /** Every stored key, in no order. */
-  list(): Promise<readonly StoredSigningKey[]>
-  /**
-   * Adds these keys if the store holds none, all or nothing; otherwise does nothing.
-   * Two processes that start together end with the same keys.
-   */
-  initialize(keys: readonly StoredSigningKey[]): Promise<void>
 }

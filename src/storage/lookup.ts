@@ -1,0 +1,127 @@
+// A look-up whose answers are kept for a moment, and the last ones for longer in case the source fails.
+// It keeps values, frozen; promises only while they are open, and only when told that callers may share them.
+
+import { LRUCache } from 'lru-cache'
+import type { MaybePromise } from '../claims/result.ts'
+import { freezeDeep } from './freeze.ts'
+import { mapMaybe } from './maybe.ts'
+
+/** Characters of key that an answer may use up, on average: long made-up keys push others out, they do not fill memory. */
+const KEY_CHARS = 256
+
+/** How a cached look-up behaves. */
+export interface LookupOptions {
+  /** How long an answer counts as fresh, milliseconds. */
+  readonly ttlMs: number
+  /** How long the last answer may stand in for a failing source, milliseconds. */
+  readonly maxStaleMs: number
+  /** How many answers are kept; as many again of the kind "there is none". */
+  readonly max: number
+  /** A monotonic clock, milliseconds. */
+  readonly now: () => number
+  /** Whether concurrent callers may wait for one promise. */
+  readonly shareLookups: boolean
+}
+
+/** A look-up by text. Answers that are ready are given at once. */
+export interface CachedLookup<T> {
+  /** A fresh answer; rejects when the source does. */
+  find(key: string): MaybePromise<T>
+  /** A fresh answer, else the last one; rejects when there is neither. After a failure the source rests for `ttlMs`. */
+  findStale(key: string): MaybePromise<T>
+  /** Drops the answer for a key, and those on their way. */
+  forget(key: string): void
+  /** Drops every answer. */
+  clear(): void
+}
+
+interface Answer<T> {
+  readonly value: T
+  readonly askedAt: number
+}
+
+/** Caches what `ask` gives; `undefined` and `false` are answers too, kept apart so that guessing cannot push out the others. */
+export function createCachedLookup<T>(
+  ask: (key: string) => MaybePromise<T>,
+  { ttlMs, maxStaleMs, max, now, shareLookups }: LookupOptions,
+): CachedLookup<T> {
+  const createAnswers = () =>
+    new LRUCache<string, Answer<T>>({
+      max,
+      maxSize: max * KEY_CHARS,
+      sizeCalculation: (_answer, key) => key.length + 1,
+    })
+  const found = createAnswers()
+  const missing = createAnswers()
+  const open = new Map<string, Promise<T>>()
+  // Counts what was dropped: an answer asked for before a drop may be from before the write that caused it.
+  let drops = 0
+  let restsUntil = Number.NEGATIVE_INFINITY
+
+  function getHeld(key: string, maxAgeMs: number): Answer<T> | undefined {
+    const answer = found.get(key) ?? missing.get(key)
+    return answer && now() - answer.askedAt < maxAgeMs ? answer : undefined
+  }
+
+  function hold(key: string, answer: Answer<T>): void {
+    const [kept, other] = answer.value ? [found, missing] : [missing, found]
+    other.delete(key)
+    kept.set(key, answer)
+  }
+
+  function askSource(key: string): MaybePromise<T> {
+    const shared = open.get(key)
+    if (shared) return shared
+    const askedAt = now()
+    const dropsBefore = drops
+    const answer = mapMaybe(
+      () => ask(key),
+      (value) => {
+        freezeDeep(value)
+        if (drops === dropsBefore) hold(key, { value, askedAt })
+        return value
+      },
+    )
+    if (shareLookups && answer instanceof Promise) {
+      const settle = () => open.delete(key)
+      open.set(key, answer)
+      answer.then(settle, settle)
+    }
+    return answer
+  }
+
+  function find(key: string): MaybePromise<T> {
+    const answer = getHeld(key, ttlMs)
+    return answer ? answer.value : askSource(key)
+  }
+
+  function findStale(key: string): MaybePromise<T> {
+    const held = now() < restsUntil ? getHeld(key, maxStaleMs) : undefined
+    if (held) return held.value
+    const answer = find(key)
+    if (!(answer instanceof Promise)) return answer
+    return answer.catch((error: unknown) => {
+      restsUntil = now() + ttlMs
+      const last = getHeld(key, maxStaleMs)
+      if (!last) throw error
+      return last.value
+    })
+  }
+
+  return {
+    find,
+    findStale,
+    forget(key) {
+      drops++
+      open.delete(key)
+      found.delete(key)
+      missing.delete(key)
+    },
+    clear() {
+      drops++
+      open.clear()
+      found.clear()
+      missing.clear()
+    },
+  }
+}

@@ -1,0 +1,111 @@
+// Signing keys in a shared database. The private JWK is sealed under the master key (JWE `dir`, A256GCM; RFC 7516):
+// who reads the table, or a copy of it, cannot sign. The seal also holds `kid` and `alg`, so rows cannot be mixed up.
+
+import { CompactEncrypt, compactDecrypt, type JWK } from 'jose'
+import { sql } from 'kysely'
+import type { SignatureAlgorithm } from '../../claims/jws.ts'
+import type { SigningKeyState, SigningKeyStore, StoredSigningKey } from '../../signing/signing-key.ts'
+import { StorageError } from '../errors.ts'
+import type { SqlEngine, SqlRow } from './engine.ts'
+import { orNull, readInteger, readOneOf, readText } from './rows.ts'
+import { builder, type SigningKeyRow } from './schema.ts'
+
+const MASTER_KEY_BYTES = 32
+const ALGORITHMS = ['ES256', 'EdDSA', 'HS256'] as const satisfies readonly SignatureAlgorithm[]
+const STATES = ['pending', 'current', 'retiring', 'expired'] as const satisfies readonly SigningKeyState[]
+const COLUMNS = [
+  'kid',
+  'alg',
+  'state',
+  'created_at',
+  'current_since',
+  'expires_at',
+  'sealed',
+] as const satisfies readonly (keyof SigningKeyRow)[]
+
+/**
+ * Keys in the table `signing_keys` of a migrated database, sealed under `masterKey` (32 bytes; else TypeError).
+ * `list` rejects with StorageError when a key was sealed under another master key or changed since.
+ */
+export function createSqlKeyStore(engine: SqlEngine, masterKey: Uint8Array): SigningKeyStore {
+  if (masterKey.length !== MASTER_KEY_BYTES) throw new TypeError('the master key is not 32 bytes long')
+  return {
+    async list() {
+      const { rows } = await engine.run(builder.selectFrom('signing_keys').select(COLUMNS).compile())
+      return Promise.all(rows.map((row) => parseKey(row, masterKey)))
+    },
+    async initialize(keys) {
+      if (keys.length === 0) return
+      const rows = await Promise.all(keys.map((key) => formatKey(key, masterKey)))
+      const values = rows.map((row) => sql`(${sql.join(COLUMNS.map((column) => row[column]))})`)
+      const held = builder
+        .selectFrom('signing_keys')
+        .select('kid')
+        .where('alg', 'in', [...new Set(keys.map(({ alg }) => alg))])
+      // One statement: the table is looked at and filled in the same moment.
+      const insert = builder
+        .insertInto('signing_keys')
+        .columns(COLUMNS)
+        .expression(sql`select * from (values ${sql.join(values)}) as made where not exists ${held}`)
+      await engine.batch([insert.compile()])
+    },
+  }
+}
+
+async function formatKey(
+  { kid, alg, jwk, ...key }: StoredSigningKey,
+  masterKey: Uint8Array,
+): Promise<SigningKeyRow> {
+  const content = new TextEncoder().encode(JSON.stringify({ kid, alg, jwk }))
+  const sealed = await new CompactEncrypt(content)
+    .setProtectedHeader({ alg: 'dir', enc: 'A256GCM' })
+    .encrypt(masterKey)
+  return {
+    kid,
+    alg,
+    state: key.state,
+    created_at: key.createdAt,
+    current_since: key.currentSince,
+    expires_at: key.expiresAt,
+    sealed,
+  }
+}
+
+async function parseKey(row: SqlRow, masterKey: Uint8Array): Promise<StoredSigningKey> {
+  const kid = readText(row, 'kid')
+  const alg = readOneOf(row, 'alg', ALGORITHMS)
+  const content = await openSeal(readText(row, 'sealed'), masterKey)
+  if (content.kid !== kid || content.alg !== alg) {
+    throw new StorageError(
+      'a signing key in the database was changed by hand: its kid or alg is not the sealed one',
+    )
+  }
+  return {
+    kid,
+    alg,
+    state: readOneOf(row, 'state', STATES),
+    createdAt: readInteger(row, 'created_at'),
+    currentSince: orNull(row, 'current_since', readInteger),
+    expiresAt: orNull(row, 'expires_at', readInteger),
+    jwk: content.jwk,
+  }
+}
+
+async function openSeal(
+  sealed: string,
+  masterKey: Uint8Array,
+): Promise<{ kid: string; alg: string; jwk: JWK }> {
+  try {
+    const { plaintext } = await compactDecrypt(sealed, masterKey, {
+      keyManagementAlgorithms: ['dir'],
+      contentEncryptionAlgorithms: ['A256GCM'],
+    })
+    // Only formatKey seals: what opens has its shape.
+    return JSON.parse(new TextDecoder().decode(plaintext))
+  } catch (error) {
+    throw new StorageError(
+      'the signing keys in the database do not open with this master key; set the one they were sealed with',
+      error,
+    )
+  }
+}

@@ -1,0 +1,124 @@
+// Brings a database to the present schema. Each migration and its mark in `claimgate_migrations` are one transaction,
+// so a crash leaves nothing half done and of two processes that start together one does the work.
+// (Kysely's own Migrator is not used: it marks a migration in a second statement after the migration itself, which
+// without an interactive transaction can be lost between the two, and its introspection reads tables that D1 forbids.)
+
+import type { Compilable } from 'kysely'
+import { StorageError } from '../errors.ts'
+import type { SqlEngine } from './engine.ts'
+import { builder } from './schema.ts'
+
+interface Migration {
+  readonly name: string
+  readonly statements: readonly Compilable[]
+}
+
+const { schema } = builder
+
+// Append only: a migration that was released never changes.
+const migrations: readonly Migration[] = [
+  {
+    name: '0001-records',
+    statements: [
+      schema
+        .createTable('accounts')
+        .addColumn('id', 'text', (column) => column.primaryKey().notNull())
+        .addColumn('name', 'text', (column) => column.notNull())
+        .addColumn('status', 'text', (column) => column.notNull())
+        .addColumn('allowed_origins', 'text', (column) => column.notNull())
+        .addColumn('scopes', 'text', (column) => column.notNull())
+        .addColumn('max_ttl', 'integer')
+        .addColumn('browser_prototype', 'integer', (column) => column.notNull())
+        .addColumn('created_at', 'bigint', (column) => column.notNull())
+        .addColumn('updated_at', 'bigint', (column) => column.notNull()),
+      schema.createIndex('accounts_by_age').on('accounts').columns(['created_at', 'id']),
+      schema
+        .createTable('account_origins')
+        .addColumn('pattern', 'text', (column) => column.notNull())
+        .addColumn('account_id', 'text', (column) =>
+          column.notNull().references('accounts.id').onDelete('cascade'),
+        )
+        .addPrimaryKeyConstraint('account_origins_key', ['pattern', 'account_id']),
+      schema.createIndex('account_origins_by_account').on('account_origins').column('account_id'),
+      schema
+        .createTable('credentials')
+        .addColumn('id', 'text', (column) => column.primaryKey().notNull())
+        .addColumn('account_id', 'text', (column) =>
+          column.notNull().references('accounts.id').onDelete('cascade'),
+        )
+        .addColumn('name', 'text', (column) => column.notNull())
+        .addColumn('scopes', 'text')
+        .addColumn('browser_prototype', 'integer', (column) => column.notNull())
+        .addColumn('allow_localhost', 'integer', (column) => column.notNull())
+        .addColumn('secret_hash', 'text')
+        .addColumn('previous_hash', 'text')
+        .addColumn('previous_expires_at', 'bigint')
+        .addColumn('jwks', 'text')
+        .addColumn('expires_at', 'bigint')
+        .addColumn('revoked_at', 'bigint')
+        .addColumn('created_at', 'bigint', (column) => column.notNull())
+        .addColumn('last_used_at', 'bigint'),
+      schema
+        .createIndex('credentials_by_account')
+        .on('credentials')
+        .columns(['account_id', 'created_at', 'id']),
+      // No reference to accounts: the trail outlives what it speaks about.
+      schema
+        .createTable('audit')
+        .addColumn('id', 'text', (column) => column.primaryKey().notNull())
+        .addColumn('at', 'bigint', (column) => column.notNull())
+        .addColumn('actor', 'text', (column) => column.notNull())
+        .addColumn('action', 'text', (column) => column.notNull())
+        .addColumn('target', 'text', (column) => column.notNull())
+        .addColumn('detail', 'text'),
+      schema.createIndex('audit_by_age').on('audit').columns(['at', 'id']),
+      schema
+        .createTable('signing_keys')
+        .addColumn('kid', 'text', (column) => column.primaryKey().notNull())
+        .addColumn('alg', 'text', (column) => column.notNull())
+        .addColumn('state', 'text', (column) => column.notNull())
+        .addColumn('created_at', 'bigint', (column) => column.notNull())
+        .addColumn('current_since', 'bigint')
+        .addColumn('expires_at', 'bigint')
+        .addColumn('sealed', 'text', (column) => column.notNull()),
+    ],
+  },
+]
+
+/**
+ * Applies the migrations that the database lacks; safe to run from several processes at once.
+ * Rejects with StorageError when a migration fails, or when the database was written by a newer version.
+ */
+export async function migrateSchema(engine: SqlEngine): Promise<void> {
+  const marks = schema
+    .createTable('claimgate_migrations')
+    .ifNotExists()
+    .addColumn('name', 'text', (column) => column.primaryKey().notNull())
+  await engine.run(marks.compile())
+  for (const migration of migrations) {
+    if (!(await readApplied(engine)).has(migration.name)) await applyMigration(engine, migration)
+  }
+  const known = new Set(migrations.map(({ name }) => name))
+  for (const name of await readApplied(engine)) {
+    if (!known.has(name)) {
+      throw new StorageError(
+        `the database was written by a newer claimgate (${name}); run that version or later`,
+      )
+    }
+  }
+}
+
+async function applyMigration(engine: SqlEngine, { name, statements }: Migration): Promise<void> {
+  const mark = builder.insertInto('claimgate_migrations').values({ name })
+  try {
+    // The mark comes first: its primary key stops the slower of two processes before it has done anything.
+    await engine.batch([mark, ...statements].map((statement) => statement.compile()))
+  } catch (error) {
+    if (!(await readApplied(engine)).has(name)) throw error
+  }
+}
+
+async function readApplied(engine: SqlEngine): Promise<ReadonlySet<string>> {
+  const { rows } = await engine.run(builder.selectFrom('claimgate_migrations').select('name').compile())
+  return new Set(rows.map((row) => String(row.name)))
+}

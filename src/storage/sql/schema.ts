@@ -1,0 +1,82 @@
+// The tables, as Kysely sees them, and the builder that compiles statements on them. It never executes any: see engine.ts.
+// Booleans are 0 or 1, times epoch milliseconds, lists and objects JSON text.
+
+import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely'
+
+/** Table `accounts`. */
+export interface AccountRow {
+  id: string
+  name: string
+  status: string
+  allowed_origins: string
+  scopes: string
+  max_ttl: number | null
+  browser_prototype: number
+  created_at: number
+  updated_at: number
+}
+
+/** Table `account_origins`: the members of `accounts.allowed_origins`, one a row, to be found by pattern. */
+export interface AccountOriginRow {
+  pattern: string
+  account_id: string
+}
+
+/** Table `credentials`. */
+export interface CredentialRow {
+  id: string
+  account_id: string
+  name: string
+  scopes: string | null
+  browser_prototype: number
+  allow_localhost: number
+  secret_hash: string | null
+  previous_hash: string | null
+  previous_expires_at: number | null
+  jwks: string | null
+  expires_at: number | null
+  revoked_at: number | null
+  created_at: number
+  last_used_at: number | null
+}
+
+/** Table `audit`. */
+export interface AuditRow {
+  id: string
+  at: number
+  actor: string
+  action: string
+  target: string
+  detail: string | null
+}
+
+/** Table `signing_keys`; `sealed` is a JWE, see keys.ts. */
+export interface SigningKeyRow {
+  kid: string
+  alg: string
+  state: string
+  created_at: number
+  current_since: number | null
+  expires_at: number | null
+  sealed: string
+}
+
+/** Every table by its name. */
+export interface Tables {
+  accounts: AccountRow
+  account_origins: AccountOriginRow
+  credentials: CredentialRow
+  audit: AuditRow
+  signing_keys: SigningKeyRow
+  claimgate_migrations: { name: string }
+}
+
+/** Compiles statements for SQLite and D1. */
+export const builder: Kysely<Tables> = new Kysely<Tables>({
+  dialect: {
+    createAdapter: () => new SqliteAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: (db) => new SqliteIntrospector(db),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+  },
+})

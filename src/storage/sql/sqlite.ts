@@ -1,0 +1,192 @@
+// SQLite in a file, through node:sqlite: synchronous, in WAL, synced to disk at every commit.
+// It refuses to start on a file that it could not write or trust, with one line that names it.
+
+import { accessSync, closeSync, constants, mkdirSync, openSync, type Stats, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { StorageError } from '../errors.ts'
+import type { SqlEngine, SqlQuery, SqlResult } from './engine.ts'
+
+/** How long a statement waits for another process's lock, milliseconds. */
+const BUSY_TIMEOUT_MS = 5000
+
+/** Files up to this size are checked page by page at the start; about a millisecond for each MiB. */
+const QUICK_CHECK_MAX_BYTES = 256 * 1024 * 1024
+
+const SQLITE_BUSY = 5
+const SQLITE_CORRUPT = 11
+
+const READ_ONLY = 'is read-only; let the server write to it and to its folder'
+
+// What is wrong and what to do, by SQLite's primary result code.
+const FAULTS: Readonly<Record<number, string>> = {
+  [SQLITE_BUSY]: 'is locked by another process; stop that process or try again',
+  8: READ_ONLY,
+  10: 'cannot be read or written; check the disk and its free space',
+  [SQLITE_CORRUPT]: 'is corrupt; restore it from a backup',
+  13: 'cannot grow, the disk is full; free some space',
+  14: 'cannot be opened; check the path and who may use it',
+  19: 'already holds such a record, or lacks the one it belongs to',
+  26: 'is not a SQLite database; move it away or name another file',
+}
+
+// The same for faults of the file system and of the driver.
+const THROUGH_A_FILE = 'cannot be made, a part of its path is a file; name another path'
+const FILE_FAULTS: Readonly<Record<string, string>> = {
+  EACCES: READ_ONLY,
+  EPERM: READ_ONLY,
+  EROFS: READ_ONLY,
+  ENOTDIR: THROUGH_A_FILE,
+  EEXIST: THROUGH_A_FILE,
+  EISDIR: 'is not a file; name a file',
+  ENOSPC: 'cannot be made, the disk is full; free some space',
+  ERR_INVALID_STATE: 'is closed',
+}
+
+/**
+ * Opens the database in the file `path`, makes it (mode 0600) and its folder where missing.
+ * Throws StorageError, its message one line with the path as given: a folder or no database, corrupt, read-only, locked.
+ * Damage inside a page of a file above 256 MiB is only found when that page is read.
+ */
+export function openSqlite(path: string): SqlEngine {
+  // An absolute path is never taken for `:memory:` or a `file:` URI.
+  const file = resolve(path)
+  attempt(path, () => prepareFile(file))
+  const database = attempt(path, () => new DatabaseSync(file))
+  try {
+    attempt(path, () => {
+      configureConnection(database)
+      checkDatabase(database, statSync(file).size)
+    })
+  } catch (error) {
+    database.close()
+    throw error
+  }
+  return createEngine(path, database)
+}
+
+function createEngine(path: string, database: DatabaseSync): SqlEngine {
+  const prepared = new Map<string, { readonly statement: StatementSync; readonly isRead: boolean }>()
+
+  function execute({ sql, parameters }: SqlQuery): SqlResult {
+    let found = prepared.get(sql)
+    if (!found) {
+      const statement = database.prepare(sql)
+      found = { statement, isRead: statement.columns().length > 0 }
+      prepared.set(sql, found)
+    }
+    const values = parameters as SQLInputValue[]
+    if (found.isRead) return { rows: found.statement.all(...values), changes: 0 }
+    return { rows: [], changes: Number(found.statement.run(...values).changes) }
+  }
+
+  function transact(queries: readonly SqlQuery[]): readonly SqlResult[] {
+    database.exec('BEGIN IMMEDIATE')
+    try {
+      const results = queries.map(execute)
+      database.exec('COMMIT')
+      return results
+    } catch (error) {
+      // A full disk makes SQLite roll back by itself.
+      if (database.isTransaction) database.exec('ROLLBACK')
+      throw error
+    }
+  }
+
+  return {
+    run: (query) => attempt(path, () => execute(query)),
+    batch: (queries) => attempt(path, () => transact(queries)),
+    close() {
+      if (database.isOpen) attempt(path, () => database.close())
+    },
+  }
+}
+
+// A file that exists is not opened by us: closing it would drop the locks of this process's other connections on it.
+function prepareFile(file: string): void {
+  const folder = dirname(file)
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  // WAL needs two more files beside the database.
+  requireWritable(folder, statSync(folder))
+  const found = statSync(file, { throwIfNoEntry: false })
+  if (!found) createFile(file)
+  else if (found.isFile()) requireWritable(file, found)
+  else throw createFault('EISDIR')
+}
+
+// Mode bits are judged too: root may write to a file that nobody should write to.
+function requireWritable(file: string, stats: Stats): void {
+  accessSync(file, constants.W_OK)
+  if ((stats.mode & 0o222) === 0) throw createFault('EACCES')
+}
+
+function createFile(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', 0o600))
+  } catch (error) {
+    // Another process that starts at the same time was first.
+    if (readCode(error) !== 'EEXIST') throw error
+  }
+}
+
+function configureConnection(database: DatabaseSync): void {
+  database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
+  enableWal(database)
+  // An acknowledged write survives a power cut, not only a crash of the process.
+  database.exec('PRAGMA synchronous = FULL')
+  database.exec('PRAGMA foreign_keys = ON')
+}
+
+// Changing the journal mode does not wait for locks as statements do: two first starts at once need another try.
+function enableWal(database: DatabaseSync): void {
+  const deadline = performance.now() + BUSY_TIMEOUT_MS
+  for (;;) {
+    try {
+      database.exec('PRAGMA journal_mode = WAL')
+      return
+    } catch (error) {
+      if (readResultCode(error) !== SQLITE_BUSY || performance.now() > deadline) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
+    }
+  }
+}
+
+function checkDatabase(database: DatabaseSync, bytes: number): void {
+  database.prepare('SELECT count(*) FROM sqlite_master').get()
+  if (bytes <= QUICK_CHECK_MAX_BYTES) {
+    const verdict = database.prepare('PRAGMA quick_check(1)').get()
+    if (verdict?.quick_check !== 'ok') throw createFault(SQLITE_CORRUPT)
+  }
+  database.exec('BEGIN IMMEDIATE; ROLLBACK')
+}
+
+/** Runs `work`; its fault becomes a StorageError that names the file as it was given. */
+function attempt<T>(path: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw new StorageError(`database file ${path.replace(/\p{Cc}/gu, '?')} ${describeFault(error)}`, error)
+  }
+}
+
+function describeFault(error: unknown): string {
+  const result = readResultCode(error)
+  if (result !== undefined) return FAULTS[result] ?? `failed with SQLite result ${result}`
+  const code = readCode(error)
+  return FILE_FAULTS[code] ?? `cannot be used (${code})`
+}
+
+/** What we found ourselves, in the shape of a system's or driver's own error. */
+function createFault(code: string | number): Error {
+  return Object.assign(new Error(String(code)), typeof code === 'string' ? { code } : { errcode: code })
+}
+
+/** SQLite's primary result code: the low byte of the extended one. */
+function readResultCode(error: unknown): number | undefined {
+  const code = error instanceof Error && 'errcode' in error ? error.errcode : undefined
+  return typeof code === 'number' ? code & 0xff : undefined
+}
+
+function readCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+}

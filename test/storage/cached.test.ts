@@ -1,0 +1,288 @@
+// The contract through the cache, and what the cache adds: hits, staleness, and nothing that outlives a write.
+
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { CredentialWithAccount } from '../../src/claims/account.ts'
+import type { MaybePromise } from '../../src/claims/result.ts'
+import { type CachedStorage, createCachedStorage } from '../../src/storage/cached.ts'
+import { StorageError } from '../../src/storage/errors.ts'
+import { createMemoryStorage } from '../../src/storage/memory.ts'
+import type { Storage } from '../../src/storage/storage.ts'
+import { describeStorage } from './contract.ts'
+import { addAccount, makeAccount, makeAudit, makeCredential } from './records.ts'
+
+describeStorage('cached memory', async () => {
+  const storage = createCachedStorage(createMemoryStorage())
+  return { storage, close: () => storage.close() }
+})
+
+const HOUR = 3_600_000
+
+/** A real store whose two look-ups can be counted, held back and broken. */
+function createProbe() {
+  const store = createMemoryStorage()
+  const state = { asked: 0, isDown: false, isSlow: false }
+  const gates: (() => void)[] = []
+
+  function ask<T>(read: () => MaybePromise<T>): MaybePromise<T> {
+    state.asked++
+    if (state.isDown) return Promise.reject(new StorageError('down'))
+    if (!state.isSlow) return read()
+    // Read now, answer later: what is on its way may be older than a write that came in between.
+    const value = read()
+    return new Promise((resolve) => gates.push(() => resolve(value)))
+  }
+  const storage: Storage = {
+    ...store,
+    findCredential: (id) => ask(() => store.findCredential(id)),
+    isAnyOriginListed: (patterns) => ask(() => store.isAnyOriginListed(patterns)),
+  }
+  function release(): void {
+    for (const open of gates.splice(0)) open()
+  }
+  return { storage, state, release }
+}
+
+describe('cached storage', () => {
+  let probe: ReturnType<typeof createProbe>
+  let time: number
+  let cached: CachedStorage
+  let known: CredentialWithAccount
+  const options = { now: () => time }
+
+  beforeEach(async () => {
+    probe = createProbe()
+    time = 5_000
+    cached = createCachedStorage(probe.storage, options)
+    known = await addAccount(cached).then(({ account, credential }) => ({ account, credential }))
+  })
+
+  const lookups: readonly [string, (from: CachedStorage) => MaybePromise<unknown>][] = [
+    ['a credential', (from) => from.findCredential(known.credential.id)],
+    ['an absent credential', (from) => from.findCredential('nobody')],
+    ['a listed origin', (from) => from.isAnyOriginListed(['https://shop.example'])],
+    ['an origin that is not listed', (from) => from.isAnyOriginListed(['https://no.example'])],
+    ['a credential for verification', (from) => from.findCredentialStale(known.credential.id)],
+  ]
+
+  test.each(lookups)('%s is asked for once a second, and given at once in between', async (_name, find) => {
+    const first = await find(cached)
+    expect(probe.state.asked).toBe(1)
+    time += 999
+    expect(find(cached)).toEqual(first)
+    expect(find(cached)).not.toBeInstanceOf(Promise)
+    expect(probe.state.asked).toBe(1)
+    time += 1
+    expect(await find(cached)).toEqual(first)
+    expect(probe.state.asked).toBe(2)
+  })
+
+  test.each(lookups)('%s is asked for once by callers that come together', async (_name, find) => {
+    probe.state.isSlow = true
+    const answers = Array.from({ length: 20 }, () => find(cached))
+    expect(probe.state.asked).toBe(1)
+    probe.release()
+    expect(new Set(await Promise.all(answers)).size).toBe(1)
+    // The promise is gone; the value is not.
+    expect(find(cached)).not.toBeInstanceOf(Promise)
+  })
+
+  test.each(lookups)(
+    '%s is asked for by each caller where promises may not be shared',
+    async (_name, find) => {
+      const unshared = createCachedStorage(probe.storage, { ...options, shareLookups: false })
+      probe.state.isSlow = true
+      const answers = Array.from({ length: 20 }, () => find(unshared))
+      expect(probe.state.asked).toBe(20)
+      probe.release()
+      await Promise.all(answers)
+      expect(find(unshared)).not.toBeInstanceOf(Promise)
+      expect(probe.state.asked).toBe(20)
+    },
+  )
+
+  test('an answer counts as old as its question', async () => {
+    probe.state.isSlow = true
+    const slow = cached.findCredential(known.credential.id)
+    time += 1000
+    probe.release()
+    expect(await slow).toEqual(known)
+    probe.state.isSlow = false
+    await cached.findCredential(known.credential.id)
+    expect(probe.state.asked).toBe(2)
+  })
+
+  test('a credential that another process deleted, and made again, is seen so after a second', async () => {
+    const { id } = known.credential
+    const find = probe.storage.findCredential
+    expect(await cached.findCredential(id)).toEqual(known)
+    probe.storage.findCredential = () => undefined
+    time += 1000
+    expect(await cached.findCredential(id)).toBeUndefined()
+    expect(await cached.findCredential(id)).toBeUndefined()
+    // Nor does an outage bring it back.
+    probe.storage.findCredential = () => Promise.reject(new StorageError('down'))
+    time += 1000
+    expect(await cached.findCredentialStale(id)).toBeUndefined()
+    probe.storage.findCredential = find
+    time += 1000
+    expect(await cached.findCredential(id)).toEqual(known)
+    expect(await cached.findCredential(id)).toEqual(known)
+  })
+
+  test('a failure is not remembered', async () => {
+    probe.state.isDown = true
+    await expect(cached.findCredential(known.credential.id)).rejects.toThrow(StorageError)
+    probe.state.isDown = false
+    expect(await cached.findCredential(known.credential.id)).toEqual(known)
+  })
+
+  test('records handed out are frozen to the last member', async () => {
+    const found = await cached.findCredential(known.credential.id)
+    expect(Object.isFrozen(found)).toBe(true)
+    expect(Object.isFrozen(found?.account.allowedOrigins)).toBe(true)
+  })
+
+  test('an absent credential is found as soon as its createAccount has answered', async () => {
+    const account = makeAccount()
+    const credential = makeCredential(account.id)
+    expect(await cached.findCredential(credential.id)).toBeUndefined()
+    await cached.createAccount(account, credential, makeAudit())
+    expect(await cached.findCredential(credential.id)).toEqual({ account, credential })
+  })
+
+  test('an origin is listed as soon as its createAccount has answered', async () => {
+    expect(await cached.isAnyOriginListed(['https://new.example'])).toBe(false)
+    await addAccount(cached, { allowedOrigins: ['https://new.example'] })
+    expect(await cached.isAnyOriginListed(['https://new.example'])).toBe(true)
+  })
+
+  test('an answer that was on its way during a write is not remembered', async () => {
+    const account = makeAccount({ allowedOrigins: ['https://late.example'] })
+    const credential = makeCredential(account.id)
+    probe.state.isSlow = true
+    const oldCredential = cached.findCredential(credential.id)
+    const oldOrigin = cached.isAnyOriginListed(account.allowedOrigins)
+    await cached.createAccount(account, credential, makeAudit())
+    probe.state.isSlow = false
+    // Neither joined to the look-up from before the write…
+    expect(cached.findCredential(credential.id)).toEqual({ account, credential })
+    expect(cached.isAnyOriginListed(account.allowedOrigins)).toBe(true)
+    probe.release()
+    expect(await oldCredential).toBeUndefined()
+    expect(await oldOrigin).toBe(false)
+    // …nor overwritten by it.
+    expect(cached.findCredential(credential.id)).toEqual({ account, credential })
+    expect(cached.isAnyOriginListed(account.allowedOrigins)).toBe(true)
+  })
+
+  test('a write that failed may have been committed: its answers are dropped too', async () => {
+    const account = makeAccount()
+    const credential = makeCredential(account.id)
+    const lossy = createCachedStorage(
+      {
+        ...probe.storage,
+        async createAccount(...records) {
+          await probe.storage.createAccount(...records)
+          throw new StorageError('the connection broke after the commit')
+        },
+      },
+      options,
+    )
+    expect(await lossy.findCredential(credential.id)).toBeUndefined()
+    await expect(lossy.createAccount(account, credential, makeAudit())).rejects.toThrow(StorageError)
+    expect(await lossy.findCredential(credential.id)).toEqual({ account, credential })
+  })
+
+  test('guessed ids do not push out the credentials that exist', async () => {
+    const small = createCachedStorage(probe.storage, { ...options, max: 10 })
+    await small.findCredential(known.credential.id)
+    for (let guess = 0; guess < 1000; guess++) await small.findCredential(`guess${guess}`)
+    const { asked } = probe.state
+    expect(await small.findCredential(known.credential.id)).toEqual(known)
+    expect(probe.state.asked).toBe(asked)
+  })
+
+  test('at most `max` answers are kept, the longest unused goes first', async () => {
+    const small = createCachedStorage(probe.storage, { ...options, max: 2 })
+    const ids = [
+      known.credential.id,
+      (await addAccount(small)).credential.id,
+      (await addAccount(small)).credential.id,
+    ]
+    for (const id of ids) await small.findCredential(id)
+    const { asked } = probe.state
+    await small.findCredential(ids[2]!)
+    await small.findCredential(ids[1]!)
+    expect(probe.state.asked).toBe(asked)
+    await small.findCredential(ids[0]!)
+    expect(probe.state.asked).toBe(asked + 1)
+  })
+
+  test('made-up keys of 100 000 characters are answered and take the place of few', async () => {
+    const small = createCachedStorage(probe.storage, { ...options, max: 10 })
+    const long = 'x'.repeat(100_000)
+    expect(await small.findCredential(long)).toBeUndefined()
+    expect(await small.findCredential(long)).toBeUndefined()
+    expect(probe.state.asked).toBe(2)
+  })
+
+  describe('while the database is down', () => {
+    beforeEach(async () => {
+      await cached.findCredential(known.credential.id)
+      await cached.findCredential('nobody')
+      time += 1000
+      probe.state.isDown = true
+    })
+
+    test('issuing gets no stale record', async () => {
+      await expect(cached.findCredential(known.credential.id)).rejects.toThrow(StorageError)
+      await expect(cached.findCredentialStale(known.credential.id)).resolves.toEqual(known)
+      await expect(cached.findCredential(known.credential.id)).rejects.toThrow(StorageError)
+    })
+
+    test('origins get no stale answer', async () => {
+      await expect(cached.isAnyOriginListed(['https://shop.example'])).rejects.toThrow(StorageError)
+    })
+
+    test('verification gets the last known record for 24 hours', async () => {
+      time += 24 * HOUR - 1001
+      expect(await cached.findCredentialStale(known.credential.id)).toEqual(known)
+      time += 1
+      await expect(cached.findCredentialStale(known.credential.id)).rejects.toThrow(StorageError)
+    })
+
+    test('the last known absence is an answer too', async () => {
+      expect(await cached.findCredentialStale('nobody')).toBeUndefined()
+    })
+
+    test('what was never known rejects', async () => {
+      await expect(cached.findCredentialStale('never seen')).rejects.toThrow(StorageError)
+    })
+
+    test('the database is asked once a second, not by every request', async () => {
+      const { asked } = probe.state
+      for (let request = 0; request < 50; request++) await cached.findCredentialStale(known.credential.id)
+      expect(probe.state.asked).toBe(asked + 1)
+      time += 1000
+      await cached.findCredentialStale(known.credential.id)
+      expect(probe.state.asked).toBe(asked + 2)
+    })
+
+    test('it heals by itself, with what has changed', async () => {
+      const id = known.credential.id
+      expect(await cached.findCredentialStale(id)).toEqual(known)
+      probe.state.isDown = false
+      const changed = { ...known, account: { ...known.account, status: 'suspended' as const } }
+      const { storage } = probe
+      storage.findCredential = () => changed
+      time += 1000
+      expect(await cached.findCredentialStale(id)).toEqual(changed)
+      expect(await cached.findCredential(id)).toEqual(changed)
+    })
+
+    test('closing ends that', async () => {
+      await cached.close()
+      await expect(cached.findCredentialStale(known.credential.id)).rejects.toThrow(StorageError)
+    })
+  })
+})

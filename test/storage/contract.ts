@@ -1,0 +1,348 @@
+// What every adapter of the storage port promises, as one suite that each of them runs.
+
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Account, AuditAction } from '../../src/claims/account.ts'
+import { StorageError } from '../../src/storage/errors.ts'
+import type { Position, Storage } from '../../src/storage/storage.ts'
+import { addAccount, makeAccount, makeAudit, makeCredential, nextId } from './records.ts'
+
+/** An open, empty store, and how to take it down. */
+export interface OpenedStorage {
+  readonly storage: Storage
+  readonly close: () => Promise<void>
+}
+
+const ODD_TEXTS: readonly [string, string][] = [
+  ['quotes', `'; DROP TABLE accounts; -- " \` \\ \\" %_?`],
+  ['emoji and combining marks', '🌱👩‍🌾 e\u0301 \u202eright to left'],
+  ['line separators and controls', 'a\u2028b\u2029c\r\nd\te\u0001\u007f\ufeff'],
+  ['NUL', 'a\u0000b\u0000'],
+  ['200 astral characters', '🌳'.repeat(200)],
+  ['200 letters', 'ü'.repeat(200)],
+  ['digits that look like a number', '007'],
+  ['null by name', 'null'],
+  ['blanks', '  '],
+]
+
+const ACTIONS: readonly AuditAction[] = [
+  'account.create',
+  'account.update',
+  'account.delete',
+  'account.suspend',
+  'account.resume',
+  'credential.create',
+  'credential.rotate',
+  'credential.revoke',
+  'revocation.create',
+  'key.rotate',
+  'secret_in_browser',
+]
+
+export function describeStorage(name: string, open: () => Promise<OpenedStorage>): void {
+  describe(`storage contract: ${name}`, () => {
+    let opened: OpenedStorage
+    let storage: Storage
+
+    beforeEach(async () => {
+      opened = await open()
+      storage = opened.storage
+    })
+    afterEach(() => opened.close())
+
+    test('an empty store knows nothing', async () => {
+      expect(await storage.getAccount('acct_none')).toBeUndefined()
+      expect(await storage.findCredential('none')).toBeUndefined()
+      expect(await storage.listCredentials('acct_none')).toEqual([])
+      expect(await storage.listAccounts(undefined, 50)).toEqual([])
+      expect(await storage.listAudit(undefined, 50)).toEqual([])
+      expect(await storage.isAnyOriginListed(['*', 'https://shop.example'])).toBe(false)
+      await storage.ping()
+    })
+
+    test('a new account is found by every reader', async () => {
+      const { account, credential, audit } = await addAccount(storage)
+      expect(await storage.getAccount(account.id)).toEqual(account)
+      expect(await storage.findCredential(credential.id)).toEqual({ credential, account })
+      expect(await storage.listCredentials(account.id)).toEqual([credential])
+      expect(await storage.listAccounts(undefined, 50)).toEqual([account])
+      expect(await storage.listAudit(undefined, 50)).toEqual([audit])
+    })
+
+    test('every member of a record is kept', async () => {
+      const account = makeAccount({
+        status: 'suspended',
+        allowedOrigins: ['https://b.example', 'https://*.a.example', 'capacitor://localhost'],
+        scopes: [],
+        maxTtl: 86_400,
+        browserPrototype: true,
+        createdAt: 0,
+        updatedAt: Number.MAX_SAFE_INTEGER,
+      })
+      const credential = makeCredential(account.id, {
+        name: 'CI',
+        scopes: ['plants:read'],
+        browserPrototype: true,
+        allowLocalhost: true,
+        secretHash: null,
+        previousHash: 'b2xk',
+        previousExpiresAt: 1_800_000_000_001,
+        jwks: '{"keys":[{"kty":"EC"}]}',
+        expiresAt: 1_800_000_000_002,
+        revokedAt: 1_800_000_000_003,
+        createdAt: 1_800_000_000_004,
+        lastUsedAt: 1_800_000_000_005,
+      })
+      const audit = makeAudit({
+        detail: { before: null, list: [1, 'two', { three: true }], text: '\u0000 "' },
+      })
+      await storage.createAccount(account, credential, audit)
+      expect(await storage.findCredential(credential.id)).toEqual({ credential, account })
+      expect(await storage.listAudit(undefined, 1)).toEqual([audit])
+    })
+
+    test('an empty list of scopes is not the absent list', async () => {
+      const account = makeAccount()
+      const credential = makeCredential(account.id, { scopes: [] })
+      await storage.createAccount(account, credential, makeAudit())
+      expect((await storage.findCredential(credential.id))?.credential.scopes).toEqual([])
+    })
+
+    test.each(ODD_TEXTS)('%s come back as they went in', async (_name, text) => {
+      const account = makeAccount({ name: text, allowedOrigins: [text], scopes: [text] })
+      const credential = makeCredential(account.id, {
+        id: `${nextId('cred')}${text}`,
+        name: text,
+        jwks: text,
+      })
+      const audit = makeAudit({ actor: text, target: text, detail: { [text]: text } })
+      await storage.createAccount(account, credential, audit)
+      expect(await storage.findCredential(credential.id)).toEqual({ credential, account })
+      expect(await storage.listAudit(undefined, 1)).toEqual([audit])
+      expect(await storage.isAnyOriginListed([text])).toBe(true)
+    })
+
+    test.each(ACTIONS)('the audit log keeps %s', async (action) => {
+      const entry = makeAudit({ action })
+      await storage.appendAudit(entry)
+      expect(await storage.listAudit(undefined, 50)).toEqual([entry])
+    })
+
+    describe('a refused createAccount leaves nothing behind', () => {
+      const clashes: readonly [string, (first: Awaited<ReturnType<typeof addAccount>>) => Ids][] = [
+        ['the audit id is taken', ({ audit }) => ({ audit: audit.id })],
+        ['the credential id is taken', ({ credential }) => ({ credential: credential.id })],
+        ['the account id is taken', ({ account }) => ({ account: account.id })],
+        ['the credential belongs to an account that does not exist', () => ({ owner: 'acct_nobody' })],
+      ]
+      interface Ids {
+        account?: string
+        owner?: string
+        credential?: string
+        audit?: string
+      }
+
+      test.each(clashes)('%s', async (_name, pick) => {
+        const first = await addAccount(storage)
+        const ids = pick(first)
+        const account = makeAccount({
+          id: ids.account ?? nextId('acct_'),
+          name: 'second',
+          allowedOrigins: ['https://second.example'],
+        })
+        const credential = makeCredential(ids.owner ?? account.id, { id: ids.credential ?? nextId('cred') })
+        const audit = makeAudit({ id: ids.audit ?? nextId('aud_') })
+        await expect(storage.createAccount(account, credential, audit)).rejects.toThrow(StorageError)
+
+        expect(await storage.listAccounts(undefined, 50)).toEqual([first.account])
+        expect(await storage.listCredentials(first.account.id)).toEqual([first.credential])
+        expect(await storage.findCredential(first.credential.id)).toEqual({
+          credential: first.credential,
+          account: first.account,
+        })
+        if (!ids.credential) expect(await storage.findCredential(credential.id)).toBeUndefined()
+        expect(await storage.isAnyOriginListed(['https://second.example'])).toBe(false)
+        expect(await storage.listAudit(undefined, 50)).toEqual([first.audit])
+        // And the store works on.
+        await addAccount(storage)
+      })
+    })
+
+    test('an audit id is taken once', async () => {
+      const entry = makeAudit()
+      await storage.appendAudit(entry)
+      await expect(storage.appendAudit({ ...entry, actor: 'cli' })).rejects.toThrow(StorageError)
+      expect(await storage.listAudit(undefined, 50)).toEqual([entry])
+    })
+
+    describe('pages', () => {
+      // In no order, with equal times, and ids that sort against the order of insertion.
+      const times = [30, 10, 20, 10, 20, 20, -5, 10, 30]
+      const sorted = (ids: readonly Position[]) =>
+        [...ids].sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1)).map(({ id }) => id)
+
+      test.each([1, 2, 3, 4, 50])('of %i accounts go from the oldest on, each once', async (limit) => {
+        const positions: Position[] = []
+        for (const [index, at] of times.entries()) {
+          const id = `acct_${times.length - index}`
+          positions.push({ at, id })
+          await addAccount(storage, { id, createdAt: at })
+        }
+        const seen = await readPages(limit, async (after) =>
+          (await storage.listAccounts(after, limit)).map(({ id, createdAt }) => ({ id, at: createdAt })),
+        )
+        expect(seen).toEqual(sorted(positions))
+      })
+
+      test.each([1, 2, 3, 4, 50])('of %i audit entries go from the newest back, each once', async (limit) => {
+        const entries = times.map((at, index) => makeAudit({ at, id: `aud_${times.length - index}` }))
+        for (const entry of entries) await storage.appendAudit(entry)
+        const seen = await readPages(limit, (before) => storage.listAudit(before, limit))
+        expect(seen).toEqual(sorted(entries).reverse())
+      })
+
+      test('a position need not be a record that still exists', async () => {
+        await addAccount(storage, { id: 'acct_b', createdAt: 10 })
+        expect(await storage.listAccounts({ at: 10, id: 'acct_a' }, 50)).toHaveLength(1)
+        expect(await storage.listAccounts({ at: 10, id: 'acct_c' }, 50)).toHaveLength(0)
+      })
+    })
+
+    test.each<[string, readonly string[], boolean]>([
+      ['a listed pattern', ['https://*.a.example'], true],
+      ['one listed among others', ['https://x.example', 'https://b.example:8443'], true],
+      ['a pattern listed twice', ['https://twice.example'], true],
+      ['a pattern of a suspended account', ['https://asleep.example'], true],
+      ['nothing asked', [], false],
+      ['an origin that a pattern would match', ['https://www.a.example'], false],
+      ['a prefix', ['https://b.example'], false],
+      ['another case', ['https://B.example:8443'], false],
+      ['a LIKE pattern', ['https://%', '_', '%'], false],
+      ['the whole list as one text', ['["https://*.a.example","https://b.example:8443"]'], false],
+      ['a star that nobody lists', ['*'], false],
+      ['more patterns than D1 has parameters', manyOrigins('https://b.example:8443'), true],
+      ['as many of which none is listed', manyOrigins('https://c.example'), false],
+    ])('isAnyOriginListed: %s', async (_name, patterns, expected) => {
+      await addAccount(storage, { allowedOrigins: ['https://*.a.example', 'https://b.example:8443'] })
+      await addAccount(storage, { allowedOrigins: ['https://twice.example', 'https://twice.example'] })
+      await addAccount(storage, { allowedOrigins: ['https://asleep.example'], status: 'suspended' })
+      await addAccount(storage, { allowedOrigins: ['https://twice.example'] })
+      expect(await storage.isAnyOriginListed(patterns)).toBe(expected)
+    })
+
+    test('an account may list 100 origins', async () => {
+      const allowedOrigins = Array.from({ length: 100 }, (_, index) => `https://shop-${index}.example`)
+      const { account } = await addAccount(storage, { allowedOrigins })
+      expect((await storage.getAccount(account.id))?.allowedOrigins).toEqual(allowedOrigins)
+      expect(await storage.isAnyOriginListed(['https://shop-99.example'])).toBe(true)
+    })
+
+    test('records in the store are out of reach of those who hold them', async () => {
+      const account: Writable<Account> = makeAccount({ allowedOrigins: ['https://shop.example'] })
+      const credential = makeCredential(account.id)
+      const audit = makeAudit({ detail: { list: [1] } })
+      const expected = structuredClone({ account, credential, audit })
+      await storage.createAccount(account, credential, audit)
+      const spoil = async () => {
+        const held = [
+          account,
+          audit,
+          await storage.getAccount(account.id),
+          await storage.findCredential(credential.id),
+          await storage.listAccounts(undefined, 50),
+          await storage.listCredentials(account.id),
+          await storage.listAudit(undefined, 50),
+        ]
+        for (const record of held) spoilDeep(record)
+      }
+      await spoil()
+      await spoil()
+      expect(await storage.getAccount(expected.account.id)).toEqual(expected.account)
+      expect(await storage.findCredential(credential.id)).toEqual({
+        account: expected.account,
+        credential: expected.credential,
+      })
+      expect(await storage.listAccounts(undefined, 50)).toEqual([expected.account])
+      expect(await storage.listCredentials(expected.account.id)).toEqual([expected.credential])
+      expect(await storage.listAudit(undefined, 50)).toEqual([expected.audit])
+    })
+
+    test('200 accounts made at the same time are all there', async () => {
+      const made = await Promise.all(Array.from({ length: 200 }, () => addAccount(storage)))
+      expect(await storage.listAccounts(undefined, 300)).toEqual(made.map(({ account }) => account))
+      expect(await storage.listAudit(undefined, 300)).toHaveLength(200)
+      const found = await Promise.all(
+        made.map(async ({ credential }) => storage.findCredential(credential.id)),
+      )
+      expect(found).toEqual(made.map(({ account, credential }) => ({ account, credential })))
+    })
+
+    test('of 20 accounts with one id, made at the same time, one is there', async () => {
+      const outcomes = await Promise.allSettled(
+        Array.from({ length: 20 }, (_, index) => addAccount(storage, { id: 'acct_same', name: `${index}` })),
+      )
+      const winners = outcomes.filter((outcome) => outcome.status === 'fulfilled')
+      expect(winners).toHaveLength(1)
+      expect(await storage.listAccounts(undefined, 50)).toEqual([winners[0]?.value.account])
+      expect(await storage.listAudit(undefined, 50)).toHaveLength(1)
+      expect(await storage.listCredentials('acct_same')).toHaveLength(1)
+    })
+
+    const calls: Readonly<Record<keyof Storage, (closed: Storage) => unknown>> = {
+      createAccount: (closed) => addAccount(closed),
+      getAccount: (closed) => closed.getAccount('a'),
+      listAccounts: (closed) => closed.listAccounts(undefined, 1),
+      listCredentials: (closed) => closed.listCredentials('a'),
+      findCredential: (closed) => closed.findCredential('known'),
+      isAnyOriginListed: (closed) => closed.isAnyOriginListed(['https://shop.example']),
+      appendAudit: (closed) => closed.appendAudit(makeAudit()),
+      listAudit: (closed) => closed.listAudit(undefined, 1),
+      ping: (closed) => closed.ping(),
+      close: async (closed) => {
+        await closed.close()
+        throw new StorageError('closing again is not a fault')
+      },
+    }
+    test.each(Object.entries(calls))('%s rejects once the store is closed', async (_name, call) => {
+      const account = makeAccount()
+      await storage.createAccount(account, makeCredential(account.id, { id: 'known' }), makeAudit())
+      expect(await storage.findCredential('known')).toBeDefined()
+      expect(await storage.isAnyOriginListed(['https://shop.example'])).toBe(true)
+      await storage.close()
+      // Called bare: it must give a promise, not throw.
+      await expect(call(storage)).rejects.toThrow(StorageError)
+    })
+  })
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+
+function manyOrigins(last: string): readonly string[] {
+  return [...Array.from({ length: 150 }, (_, index) => `https://*.${index}.example`), last]
+}
+
+async function readPages(
+  limit: number,
+  read: (from: Position | undefined) => Promise<readonly Position[]>,
+): Promise<readonly string[]> {
+  const seen: string[] = []
+  let from: Position | undefined
+  for (let pages = 0; pages < 20; pages++) {
+    const page = await read(from)
+    expect(page.length).toBeLessThanOrEqual(limit)
+    seen.push(...page.map(({ id }) => id))
+    from = page.at(-1) && { at: page.at(-1)!.at, id: page.at(-1)!.id }
+    if (page.length === 0) return seen
+    if (page.length < limit) return seen
+  }
+  throw new Error('the pages do not end')
+}
+
+/** Writes rubbish into every member that lets itself be written. */
+function spoilDeep(value: unknown): void {
+  if (typeof value !== 'object' || value === null) return
+  for (const [key, member] of Object.entries(value)) {
+    spoilDeep(member)
+    Reflect.set(value, key, 'spoilt')
+  }
+  if (Array.isArray(value) && !Object.isFrozen(value)) value.push('spoilt')
+}

@@ -1,0 +1,43 @@
+// The contracts on a real D1: miniflare's, inside workerd.
+
+import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
+import { afterAll, beforeAll } from 'vitest'
+import { createD1Engine, type D1Database } from '../../src/storage/sql/d1.ts'
+import type { SqlEngine } from '../../src/storage/sql/engine.ts'
+import { migrateSchema } from '../../src/storage/sql/migrations.ts'
+import { createSqlStorage } from '../../src/storage/sql/storage.ts'
+import { describeStorage } from './contract.ts'
+import { describeEngine } from './engine-contract.ts'
+import { describeKeyStore } from './key-contract.ts'
+
+// A fresh database for each test: one workerd holds them all.
+const names = Array.from({ length: 200 }, (_, index) => `DB${index}`)
+let miniflare: Miniflare | undefined
+
+beforeAll(async () => {
+  miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      modules: true,
+      script: 'export default {}',
+      d1Databases: Object.fromEntries(names.map((name) => [name, name])),
+    }),
+  )
+  await miniflare.ready
+})
+afterAll(() => miniflare?.dispose())
+
+async function openFresh(): Promise<{ engine: SqlEngine; close: () => Promise<void> }> {
+  const name = names.pop()
+  if (!name || !miniflare) throw new Error('no database is left: raise the count above')
+  const database: D1Database = await miniflare.getD1Database(name)
+  const engine = createD1Engine(database)
+  await migrateSchema(engine)
+  return { engine, close: async () => engine.close() }
+}
+
+describeStorage('d1', async () => {
+  const { engine, close } = await openFresh()
+  return { storage: createSqlStorage(engine), close }
+})
+describeEngine('d1', openFresh)
+describeKeyStore('d1', openFresh)

@@ -1,0 +1,172 @@
+// What the key store in a SQL database promises, on every engine.
+
+import { randomBytes } from 'node:crypto'
+import { exportJWK, generateKeyPair } from 'jose'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { SigningKeyState, StoredSigningKey } from '../../src/signing/signing-key.ts'
+import { StorageError } from '../../src/storage/errors.ts'
+import type { SqlEngine } from '../../src/storage/sql/engine.ts'
+import { createSqlKeyStore } from '../../src/storage/sql/keys.ts'
+import { nextId } from './records.ts'
+
+export interface OpenedKeyEngine {
+  readonly engine: SqlEngine
+  readonly close: () => Promise<void>
+}
+
+async function makeKey(alg: StoredSigningKey['alg'], state: SigningKeyState): Promise<StoredSigningKey> {
+  const kid = nextId(`${alg}-`)
+  const jwk =
+    alg === 'HS256'
+      ? { kty: 'oct', k: randomBytes(32).toString('base64url') }
+      : await exportJWK((await generateKeyPair(alg, { extractable: true })).privateKey)
+  const currentSince = state === 'pending' ? null : 1_700_000_000_001
+  const expiresAt = state === 'retiring' ? 1_700_000_000_002 : null
+  return { kid, alg, state, createdAt: 1_700_000_000_000, currentSince, expiresAt, jwk: { ...jwk, kid, alg } }
+}
+
+const byKid = (keys: readonly StoredSigningKey[]) => [...keys].sort((a, b) => (a.kid < b.kid ? -1 : 1))
+
+export function describeKeyStore(name: string, open: () => Promise<OpenedKeyEngine>): void {
+  describe(`key store contract: ${name}`, () => {
+    let opened: OpenedKeyEngine
+    let engine: SqlEngine
+    const masterKey = randomBytes(32)
+    beforeEach(async () => {
+      opened = await open()
+      engine = opened.engine
+    })
+    afterEach(() => opened.close())
+
+    const makePair = () => Promise.all([makeKey('ES256', 'current'), makeKey('ES256', 'pending')])
+
+    test('an empty store lists nothing', async () => {
+      expect(await createSqlKeyStore(engine, masterKey).list()).toEqual([])
+    })
+
+    test('keys of every algorithm and state come back whole', async () => {
+      const keys = await Promise.all([
+        makeKey('ES256', 'pending'),
+        makeKey('EdDSA', 'current'),
+        makeKey('HS256', 'retiring'),
+        makeKey('ES256', 'expired'),
+      ])
+      const store = createSqlKeyStore(engine, masterKey)
+      await store.initialize(keys)
+      expect(byKid(await store.list())).toEqual(byKid(keys))
+    })
+
+    test('keys of another algorithm are added beside those that are there', async () => {
+      const store = createSqlKeyStore(engine, masterKey)
+      const [first, second] = [await makePair(), [await makeKey('EdDSA', 'current')]]
+      await store.initialize(first)
+      await store.initialize(second)
+      await store.initialize([await makeKey('EdDSA', 'current')])
+      await store.initialize([await makeKey('ES256', 'current'), await makeKey('HS256', 'current')])
+      expect(byKid(await store.list())).toEqual(byKid([...first, ...second]))
+    })
+
+    test('a store that holds keys of the algorithm is left as it is', async () => {
+      const store = createSqlKeyStore(engine, masterKey)
+      const [first, second] = [await makePair(), await makePair()]
+      await store.initialize(first)
+      await store.initialize(second)
+      await store.initialize([...first, ...second])
+      await store.initialize([])
+      expect(byKid(await store.list())).toEqual(byKid(first))
+    })
+
+    test('initializing with no keys leaves it empty', async () => {
+      const store = createSqlKeyStore(engine, masterKey)
+      await store.initialize([])
+      expect(await store.list()).toEqual([])
+    })
+
+    test('twice the same key is all or nothing', async () => {
+      const store = createSqlKeyStore(engine, masterKey)
+      const [key] = await makePair()
+      await expect(store.initialize([key, key])).rejects.toThrow(StorageError)
+      expect(await store.list()).toEqual([])
+    })
+
+    test('of ten that initialize at once, all end with the keys of one', async () => {
+      const pairs = await Promise.all(Array.from({ length: 10 }, makePair))
+      const stores = pairs.map(() => createSqlKeyStore(engine, masterKey))
+      await Promise.all(stores.map((store, index) => store.initialize(pairs[index]!)))
+      const listed = await Promise.all(stores.map(async (store) => byKid(await store.list())))
+      expect(pairs.map(byKid)).toContainEqual(listed[0])
+      for (const keys of listed) expect(keys).toEqual(listed[0])
+    })
+
+    test('the table holds no private member, in any encoding', async () => {
+      const keys = await Promise.all([makeKey('ES256', 'current'), makeKey('HS256', 'pending')])
+      await createSqlKeyStore(engine, masterKey).initialize(keys)
+      const { rows } = await engine.run({ sql: 'SELECT * FROM signing_keys', parameters: [] })
+      const text = JSON.stringify(rows)
+      expect(rows).toHaveLength(2)
+      for (const { jwk } of keys) {
+        const secret = String(jwk.d ?? jwk.k)
+        expect(text).not.toContain(secret)
+        expect(text).not.toContain(Buffer.from(secret).toString('base64url').slice(4, -4))
+        expect(text).not.toContain(Buffer.from(secret, 'base64url').toString('hex'))
+      }
+      for (const { sealed } of rows) {
+        const parts = String(sealed).split('.')
+        expect(parts).toHaveLength(5)
+        const header = JSON.parse(Buffer.from(parts[0]!, 'base64url').toString())
+        expect(header).toEqual({ alg: 'dir', enc: 'A256GCM' })
+        expect(Buffer.from(parts[3]!, 'base64url').toString('latin1')).not.toMatch(/"(d|k|kty|crv)"/)
+      }
+    })
+
+    test('another master key is refused with a message that says what to do, and changes nothing', async () => {
+      const keys = await makePair()
+      await createSqlKeyStore(engine, masterKey).initialize(keys)
+      const other = createSqlKeyStore(engine, randomBytes(32))
+      await expect(other.list()).rejects.toThrow(StorageError)
+      await expect(other.list()).rejects.toThrow(/do not open with this master key; set the one/)
+      await other.initialize(await makePair())
+      expect(byKid(await createSqlKeyStore(engine, masterKey).list())).toEqual(byKid(keys))
+    })
+
+    test.each([
+      ['a kid moved to another key', `UPDATE signing_keys SET kid = 'another' WHERE kid = ?`],
+      ['an algorithm exchanged', `UPDATE signing_keys SET alg = 'HS256' WHERE kid = ?`],
+      ['an algorithm nobody knows', `UPDATE signing_keys SET alg = 'none' WHERE kid = ?`],
+      ['a state nobody knows', `UPDATE signing_keys SET state = 'best' WHERE kid = ?`],
+      ['a seal in clear text', `UPDATE signing_keys SET sealed = '{"kty":"oct","k":""}' WHERE kid = ?`],
+      [
+        'a seal with one byte changed',
+        `UPDATE signing_keys SET sealed = replace(sealed, substr(sealed, 80, 8), 'AAAAAAAA') WHERE kid = ?`,
+      ],
+    ])('%s is refused', async (_name, sql) => {
+      const keys = await makePair()
+      const store = createSqlKeyStore(engine, masterKey)
+      await store.initialize(keys)
+      const { changes } = await engine.run({ sql, parameters: [keys[0].kid] })
+      expect(changes).toBe(1)
+      await expect(store.list()).rejects.toThrow(StorageError)
+    })
+
+    test('two seals exchanged are refused', async () => {
+      const store = createSqlKeyStore(engine, masterKey)
+      await store.initialize(await makePair())
+      await engine.run({
+        sql: 'UPDATE signing_keys SET sealed = (SELECT o.sealed FROM signing_keys o WHERE o.kid <> signing_keys.kid)',
+        parameters: [],
+      })
+      await expect(store.list()).rejects.toThrow(/changed by hand/)
+    })
+
+    test.each([0, 16, 31, 33])('a master key of %i bytes is a TypeError', (length) => {
+      expect(() => createSqlKeyStore(engine, randomBytes(length))).toThrow(TypeError)
+    })
+
+    test('a closed database rejects', async () => {
+      const store = createSqlKeyStore(engine, masterKey)
+      await engine.close()
+      await expect(store.list()).rejects.toThrow(StorageError)
+      await expect(store.initialize(await makePair())).rejects.toThrow(StorageError)
+    })
+  })
+}

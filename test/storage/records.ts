@@ -1,0 +1,71 @@
+// Records for the storage tests: whole ones, each with its own ids.
+
+import type { Account, AuditEntry, Credential } from '../../src/claims/account.ts'
+import type { Storage } from '../../src/storage/storage.ts'
+
+let serial = 0
+
+/** A text that no other call gives and that sorts after the earlier ones. */
+export function nextId(prefix: string): string {
+  serial++
+  return `${prefix}${String(serial).padStart(8, '0')}`
+}
+
+export function makeAccount(changes: Partial<Account> = {}): Account {
+  return {
+    id: nextId('acct_'),
+    name: 'Garden Shop',
+    status: 'active',
+    allowedOrigins: ['https://shop.example'],
+    scopes: ['plants:read', 'plants:write'],
+    maxTtl: null,
+    browserPrototype: false,
+    createdAt: 1_700_000_000_000,
+    updatedAt: 1_700_000_000_001,
+    ...changes,
+  }
+}
+
+export function makeCredential(accountId: string, changes: Partial<Credential> = {}): Credential {
+  return {
+    id: nextId('cred'),
+    accountId,
+    name: 'first',
+    scopes: null,
+    browserPrototype: false,
+    allowLocalhost: false,
+    secretHash: 'c2VjcmV0LWhhc2g',
+    previousHash: null,
+    previousExpiresAt: null,
+    jwks: null,
+    expiresAt: null,
+    revokedAt: null,
+    createdAt: 1_700_000_000_000,
+    lastUsedAt: null,
+    ...changes,
+  }
+}
+
+export function makeAudit(changes: Partial<AuditEntry> = {}): AuditEntry {
+  return {
+    id: nextId('aud_'),
+    at: 1_700_000_000_000,
+    actor: 'admin',
+    action: 'account.create',
+    target: 'acct_x',
+    detail: null,
+    ...changes,
+  }
+}
+
+/** Adds an account with a credential and an audit entry; gives all three. */
+export async function addAccount(
+  storage: Storage,
+  changes: Partial<Account> = {},
+): Promise<{ account: Account; credential: Credential; audit: AuditEntry }> {
+  const account = makeAccount(changes)
+  const credential = makeCredential(account.id)
+  const audit = makeAudit({ target: account.id })
+  await storage.createAccount(account, credential, audit)
+  return { account, credential, audit }
+}

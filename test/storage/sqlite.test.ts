@@ -1,0 +1,127 @@
+// The contracts on a real file, and what only the file can show.
+
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { StorageError } from '../../src/storage/errors.ts'
+import type { SqlEngine } from '../../src/storage/sql/engine.ts'
+import { migrateSchema } from '../../src/storage/sql/migrations.ts'
+import { openSqlite } from '../../src/storage/sql/sqlite.ts'
+import { createSqlStorage } from '../../src/storage/sql/storage.ts'
+import { describeStorage } from './contract.ts'
+import { describeEngine } from './engine-contract.ts'
+import { describeKeyStore } from './key-contract.ts'
+import { addAccount } from './records.ts'
+
+async function openTemporary(): Promise<{ engine: SqlEngine; path: string; close: () => Promise<void> }> {
+  const folder = mkdtempSync(join(tmpdir(), 'claimgate-sqlite-'))
+  const path = join(folder, 'made', 'by', 'open.db')
+  const engine = openSqlite(path)
+  await migrateSchema(engine)
+  const close = async () => {
+    await engine.close()
+    rmSync(folder, { recursive: true })
+  }
+  return { engine, path, close }
+}
+
+describeStorage('sqlite', async () => {
+  const { engine, close } = await openTemporary()
+  return { storage: createSqlStorage(engine), close }
+})
+describeEngine('sqlite', openTemporary)
+describeKeyStore('sqlite', openTemporary)
+
+describe('a SQLite file', () => {
+  let opened: Awaited<ReturnType<typeof openTemporary>>
+  beforeEach(async () => {
+    opened = await openTemporary()
+  })
+  afterEach(() => opened.close())
+
+  test('is for its owner alone, the files beside it and the folders made for it too', async () => {
+    await addAccount(createSqlStorage(opened.engine))
+    for (const suffix of ['', '-wal', '-shm']) {
+      expect(statSync(`${opened.path}${suffix}`).mode & 0o777).toBe(0o600)
+    }
+    expect(statSync(join(opened.path, '..')).mode & 0o777).toBe(0o700)
+  })
+
+  test.each([
+    ['journal_mode', 'wal'],
+    ['synchronous', 2],
+    ['foreign_keys', 1],
+  ])('is opened with %s = %s', async (pragma, expected) => {
+    const { rows } = await opened.engine.run({ sql: `PRAGMA ${pragma}`, parameters: [] })
+    expect(Object.values(rows[0] ?? {})).toEqual([expected])
+  })
+
+  test('waits five seconds for a lock', async () => {
+    const { rows } = await opened.engine.run({ sql: 'PRAGMA busy_timeout', parameters: [] })
+    expect(rows).toEqual([{ timeout: 5000 }])
+  })
+
+  test('answers its look-ups at once, without a promise', async () => {
+    const storage = createSqlStorage(opened.engine)
+    const { account, credential } = await addAccount(storage)
+    expect(storage.findCredential(credential.id)).toEqual({ account, credential })
+    expect(storage.isAnyOriginListed(account.allowedOrigins)).toBe(true)
+  })
+
+  test('is found again with all it held', async () => {
+    const { account } = await addAccount(createSqlStorage(opened.engine))
+    await opened.engine.close()
+    const again = openSqlite(opened.path)
+    await migrateSchema(again)
+    expect(await createSqlStorage(again).listAccounts(undefined, 50)).toEqual([account])
+    await again.close()
+  })
+
+  test.each([
+    ['accounts', 'status', "'banned'"],
+    ['accounts', 'allowed_origins', `'"https://shop.example"'`],
+    ['accounts', 'allowed_origins', "'[1]'"],
+    ['accounts', 'scopes', "'['"],
+    ['accounts', 'max_ttl', "'soon'"],
+    ['accounts', 'max_ttl', '1.5'],
+    ['accounts', 'browser_prototype', '2'],
+    ['accounts', 'name', "x'00'"],
+    ['credentials', 'scopes', "'{}'"],
+    ['credentials', 'revoked_at', "''"],
+    ['credentials', 'allow_localhost', "'false'"],
+  ])('with a damaged %s.%s (%s) gives a StorageError, not a record', async (table, column, value) => {
+    const storage = createSqlStorage(opened.engine)
+    const { credential } = await addAccount(storage)
+    await opened.engine.run({ sql: `UPDATE ${table} SET ${column} = ${value}`, parameters: [] })
+    const found = storage.findCredential(credential.id)
+    expect(found).toBeInstanceOf(Promise)
+    await expect(found).rejects.toThrow(StorageError)
+    await expect(found).rejects.toThrow(column)
+  })
+
+  test.each([
+    ['action', "'account.explode'"],
+    ['detail', "'[]'"],
+    ['detail', "'null'"],
+    ['at', '1.5'],
+  ])('with a damaged audit.%s (%s) gives a StorageError, not an entry', async (column, value) => {
+    const storage = createSqlStorage(opened.engine)
+    await addAccount(storage)
+    await opened.engine.run({ sql: `UPDATE audit SET ${column} = ${value}`, parameters: [] })
+    await expect(storage.listAudit(undefined, 50)).rejects.toThrow(StorageError)
+  })
+
+  test('that another program filled with tables of the same names is refused and left alone', async () => {
+    const path = join(opened.path, '..', 'other.db')
+    const other = new DatabaseSync(path)
+    other.exec('CREATE TABLE credentials (whatever TEXT)')
+    const engine = openSqlite(path)
+    await expect(migrateSchema(engine)).rejects.toThrow(StorageError)
+    await engine.close()
+    const tables = other.prepare(`SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name`).all()
+    expect(tables.map(({ name }) => name)).toEqual(['claimgate_migrations', 'credentials'])
+    other.close()
+  })
+})
