@@ -1,0 +1,53 @@
+// One request as the rooms see it: the request, who sent it, and how to answer. Knows no framework.
+
+import type { IpAddress } from '../claims/ip.ts'
+import type { MaybePromise } from '../claims/result.ts'
+import type { Cors } from '../verify/cors.ts'
+import type { Problem } from './problem.ts'
+
+/** Headers of an answer, lower case. A plain record: that is the fast path of every server. */
+export type HeaderRecord = Readonly<Record<string, string>>
+
+/** One request. */
+export interface RequestContext {
+  readonly request: Request
+  /** Made here, never taken in. */
+  readonly requestId: string
+  /** When it came, epoch milliseconds. */
+  readonly now: number
+  /** The client's address as far as it can be trusted; undefined when it cannot. */
+  readonly address: IpAddress | undefined
+  /** The socket's peer as text, before any header is looked at. */
+  readonly peer: string | undefined
+  /** Named parts of the path, decoded. */
+  readonly params: Readonly<Record<string, string>>
+  /** An answer with this service's own headers on it. */
+  answer(status: number, body: string | null, headers: HeaderRecord): Response
+  /** A refusal as problem+json. */
+  refuse(problem: Problem): Response
+}
+
+/** Answers a request. */
+export type Handler = (context: RequestContext) => MaybePromise<Response>
+
+/** Handlers of one path by method; HEAD is answered by GET. */
+export type Methods = Readonly<Partial<Record<'GET' | 'POST' | 'PATCH' | 'DELETE', Handler>>>
+
+/** One path of the service. */
+export interface Route {
+  /** Names the path in logs and metrics. */
+  readonly name: string
+  readonly methods: Methods
+  /** Asked before anything else, the method included; a response of its ends the request. */
+  readonly guard?: (context: RequestContext) => Response | undefined
+  /** Headers of every answer, refusals and faults included. */
+  readonly headers?: HeaderRecord
+  /** Who may read its answers from a page; absent: nobody. */
+  readonly cors?: Cors
+}
+
+/** Headers of every answer that holds a token or a secret (RFC 6749 section 5.1). */
+export const NO_STORE: HeaderRecord = { 'cache-control': 'no-store' }
+
+/** Headers of a JSON answer. */
+export const JSON_TYPE: HeaderRecord = { 'content-type': 'application/json' }

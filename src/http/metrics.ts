@@ -1,0 +1,62 @@
+// What the service counts, in Prometheus' text format. Labels are codes and route names, never values of requests.
+
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+
+/** Counters of a service. Each instance has a registry of its own. */
+export interface Metrics {
+  countIssued(door: string): void
+  countVerification(outcome: 'allow' | 'deny', code: string): void
+  countSecretInBrowser(door: string): void
+  /** `seconds` from arrival to answer. */
+  observeRequest(route: string, status: number, seconds: number): void
+  /** 1 while a dependency answers, 0 while it does not. */
+  setUp(check: string, isUp: boolean): void
+  /** Text exposition format 0.0.4. */
+  render(): Promise<string>
+}
+
+const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
+
+/** New metrics, all at zero. */
+export function createMetrics(): Metrics {
+  const registers = [new Registry()]
+  const issued = new Counter({
+    name: 'claimgate_tokens_issued_total',
+    help: 'Tokens issued, by door.',
+    labelNames: ['door'],
+    registers,
+  })
+  const verifications = new Counter({
+    name: 'claimgate_verifications_total',
+    help: 'Requests judged by the verifier, by outcome and code.',
+    labelNames: ['outcome', 'code'],
+    registers,
+  })
+  const secrets = new Counter({
+    name: 'claimgate_secret_in_browser_total',
+    help: 'Requests to an issuing door that came from a browser, by door.',
+    labelNames: ['door'],
+    registers,
+  })
+  const durations = new Histogram({
+    name: 'claimgate_request_duration_seconds',
+    help: 'Time from arrival to answer, by route and status.',
+    labelNames: ['route', 'status'],
+    buckets: SECONDS,
+    registers,
+  })
+  const up = new Gauge({
+    name: 'claimgate_dependency_up',
+    help: 'Whether a dependency answered when it was last asked.',
+    labelNames: ['check'],
+    registers,
+  })
+  return {
+    countIssued: (door) => issued.inc({ door }),
+    countVerification: (outcome, code) => verifications.inc({ outcome, code }),
+    countSecretInBrowser: (door) => secrets.inc({ door }),
+    observeRequest: (route, status, seconds) => durations.observe({ route, status: String(status) }, seconds),
+    setUp: (check, isUp) => up.set({ check }, isUp ? 1 : 0),
+    render: () => (registers[0] as Registry).metrics(),
+  }
+}

@@ -1,0 +1,85 @@
+// Errors on the wire: problem+json (RFC 9457) with a stable code. The one place that builds them.
+// Says which rule failed; never a token, a secret, a stack, or the value that would have passed.
+
+/** Every code of the service with its usual status and title. */
+export const problems = {
+  invalid_request: [400, 'The request is not well-formed'],
+  unauthorized: [401, 'The credential was not accepted'],
+  missing_token: [401, 'A token is needed'],
+  invalid_token: [401, 'The token was not accepted'],
+  token_expired: [401, 'The token has expired'],
+  token_revoked: [401, 'The token was revoked'],
+  origin_required: [401, 'The request has no origin'],
+  origin_mismatch: [401, 'The token is bound to another origin'],
+  ip_mismatch: [401, 'The token is bound to another address'],
+  proof_required: [401, 'The token is bound to a key'],
+  invalid_proof: [401, 'The proof was not accepted'],
+  origin_not_allowed: [403, 'The account does not allow this origin'],
+  scope_not_allowed: [403, 'The credential does not hold this scope'],
+  insufficient_scope: [403, 'The token lacks a scope'],
+  secret_in_browser: [403, 'A secret was used from a browser'],
+  not_found: [404, 'There is nothing here'],
+  method_not_allowed: [405, 'The method is not allowed here'],
+  conflict: [409, 'The change does not fit the present state'],
+  payload_too_large: [413, 'The body is too large'],
+  unsupported_media_type: [415, 'The media type is not supported'],
+  rate_limited: [429, 'Too many requests'],
+  internal: [500, 'Something went wrong here'],
+  bad_gateway: [502, 'The service behind gave no good answer'],
+  unavailable: [503, 'The service is not available'],
+  gateway_timeout: [504, 'The service behind took too long'],
+} as const satisfies Record<string, readonly [status: number, title: string]>
+
+/** A stable code. */
+export type ProblemCode = keyof typeof problems
+
+/** A fault of one parameter. */
+export interface ParameterFault {
+  readonly parameter: string
+  readonly message: string
+}
+
+/** A refusal on its way out. */
+export interface Problem {
+  readonly code: ProblemCode
+  /** One sentence: what is wrong and what to do. */
+  readonly detail: string
+  /** Where it is not the code's usual one (`invalid_request` with 422). */
+  readonly status?: number
+  readonly errors?: readonly ParameterFault[]
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** The status that a problem answers with. */
+export function problemStatus(problem: Problem): number {
+  return problem.status ?? problems[problem.code][0]
+}
+
+/** The body of a problem. `docs` is the URL whose fragments are the codes. */
+export function problemBody(problem: Problem, docs: string, requestId: string): string {
+  return JSON.stringify({
+    type: `${docs}#${problem.code}`,
+    title: problems[problem.code][1],
+    status: problemStatus(problem),
+    detail: problem.detail,
+    error: problem.code,
+    requestId,
+    ...(problem.errors && { errors: problem.errors }),
+  })
+}
+
+/** Several faults of parameters at once: 422. */
+export function invalidParameters(errors: readonly ParameterFault[]): Problem {
+  const names = [...new Set(errors.map((fault) => fault.parameter))].join(', ')
+  return {
+    code: 'invalid_request',
+    status: 422,
+    detail: `these parameters are not acceptable: ${names}`,
+    errors,
+  }
+}
+
+/** The service cannot do this now. */
+export function unavailable(detail: string, retryAfterSeconds = 5): Problem {
+  return { code: 'unavailable', detail, headers: { 'retry-after': String(retryAfterSeconds) } }
+}
