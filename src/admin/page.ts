@@ -1,0 +1,53 @@
+// Pages of listings: a limit, and a cursor that says where the last page ended.
+
+import * as z from 'zod'
+import { fail, ok, type Result } from '../claims/result.ts'
+import { parseForm, queryOf } from '../http/form.ts'
+import type { ParameterFault } from '../http/problem.ts'
+import type { Position } from '../storage/storage.ts'
+
+/** A page that was asked for. */
+export interface PageRequest {
+  readonly limit: number
+  readonly after: Position | undefined
+}
+
+const DEFAULT_LIMIT = 50
+const cursorShape = z.tuple([z.int(), z.string().min(1)])
+
+/** Reads `limit` (1 to 200, 50) and `cursor` from a URL. */
+export function parsePage(url: string): Result<PageRequest, readonly ParameterFault[]> {
+  const faults: ParameterFault[] = []
+  const query = new Map(parseForm(queryOf(url)) ?? [])
+  const limitText = query.get('limit') ?? String(DEFAULT_LIMIT)
+  const limit = /^[1-9]\d{0,2}$/.test(limitText) ? Number(limitText) : 0
+  if (limit < 1 || limit > 200)
+    faults.push({ parameter: 'limit', message: 'must be a whole number from 1 to 200' })
+  const cursor = query.get('cursor')
+  const after = cursor === undefined ? undefined : parseCursor(cursor)
+  if (cursor !== undefined && after === undefined) {
+    faults.push({ parameter: 'cursor', message: 'must be the nextCursor of an earlier page' })
+  }
+  return faults.length === 0 ? ok({ limit, after }) : fail(faults)
+}
+
+/** A page's records and its cursor, from one record more than the page holds. */
+export function cutPage<T extends { readonly id: string }>(
+  records: readonly T[],
+  limit: number,
+  timeOf: (record: T) => number,
+): { readonly page: readonly T[]; readonly nextCursor: string | null } {
+  const page = records.slice(0, limit)
+  const last = page.at(-1)
+  const hasMore = records.length > limit && last !== undefined
+  return { page, nextCursor: hasMore ? btoa(JSON.stringify([timeOf(last), last.id])) : null }
+}
+
+function parseCursor(cursor: string): Position | undefined {
+  try {
+    const [at, id] = cursorShape.parse(JSON.parse(atob(cursor)))
+    return { at, id }
+  } catch {
+    return undefined
+  }
+}

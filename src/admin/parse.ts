@@ -1,0 +1,68 @@
+// Input of the admin API and the command line: what may be said, and every fault at once.
+
+import { getPublicSuffix } from 'tldts'
+import * as z from 'zod'
+import { MIN_LIFETIME_SECONDS } from '../claims/lifetime.ts'
+import { parseOriginPatterns } from '../claims/origin-pattern.ts'
+import { fail, ok, type Result } from '../claims/result.ts'
+import { isScopeToken } from '../claims/scope.ts'
+import type { ParameterFault } from '../http/problem.ts'
+
+/** What makes an account, in canonical form. */
+export interface AccountInput {
+  readonly name: string
+  readonly allowedOrigins: readonly string[]
+  readonly scopes: readonly string[]
+  readonly maxTtl: number | null
+  readonly browserPrototype: boolean
+}
+
+/** Canonical patterns, or the reason why one is refused. */
+const allowedOrigins = z.array(z.string()).transform((texts, context) => {
+  const patterns = parseOriginPatterns(texts, isPublicSuffix)
+  if (patterns.ok) return patterns.value
+  context.addIssue({ code: 'custom', message: patterns.reason })
+  return z.NEVER
+})
+
+const scope = z
+  .string()
+  .refine(isScopeToken, 'is not a scope: printable ASCII without blanks, quotes and backslashes')
+
+function accountSchema(maxTtl: number) {
+  return z.strictObject({
+    name: z
+      .string()
+      .refine((name) => name.trim() !== '' && name.length <= 200, 'must have 1 to 200 characters'),
+    allowedOrigins,
+    scopes: z
+      .array(scope)
+      .transform((scopes) => [...new Set(scopes)])
+      .default([]),
+    maxTtl: z.int().min(MIN_LIFETIME_SECONDS).max(maxTtl).nullable().default(null),
+    browserPrototype: z.boolean().default(false),
+  })
+}
+
+/** Reads an account from JSON. `maxTtl`: the server's own limit in seconds. */
+export function parseAccountInput(
+  value: unknown,
+  maxTtl: number,
+): Result<AccountInput, readonly ParameterFault[]> {
+  const parsed = accountSchema(maxTtl).safeParse(value)
+  return parsed.success ? ok(parsed.data) : fail(toFaults(parsed.error))
+}
+
+/** zod's issues as faults of parameters. Its messages speak of shapes, never of values. */
+export function toFaults(error: z.ZodError): readonly ParameterFault[] {
+  return error.issues.flatMap((issue) => {
+    const parameter = issue.path.join('.') || 'body'
+    if (issue.code !== 'unrecognized_keys') return [{ parameter, message: issue.message }]
+    return issue.keys.map((key) => ({ parameter: key.slice(0, 64), message: 'is not known here' }))
+  })
+}
+
+/** Whether a host is one under which strangers register names, the private section of the list included. */
+function isPublicSuffix(host: string): boolean {
+  return getPublicSuffix(host, { allowPrivateDomains: true }) === host
+}

@@ -1,0 +1,157 @@
+// The service: the URL map on one screen, and what every path has in common. Knows ports, names no adapter,
+// reads no environment: node.ts and worker.ts do.
+
+import { type Context, Hono } from 'hono'
+import { createAdminRoutes } from './admin/routes.ts'
+import { patternsMatching } from './claims/origin-pattern.ts'
+import type { MaybePromise } from './claims/result.ts'
+import type { Config } from './config.ts'
+import { NO_STORE, type Route } from './http/context.ts'
+import { createMemoryLimiter, type RateLimiter } from './http/limits.ts'
+import type { Logger } from './http/log.ts'
+import type { Metrics } from './http/metrics.ts'
+import { createAuthenticate } from './issue/authenticate.ts'
+import { createReportBrowser } from './issue/browser.ts'
+import { createClaimHandler } from './issue/claim.ts'
+import { createIssueToken } from './issue/issue.ts'
+import { createDocsHandler } from './service/docs.ts'
+import { createMetricsHandler, createReadyHandler, healthHandler } from './service/health.ts'
+import { createKeySetHandler, publicCors } from './service/key-set.ts'
+import { createRevocationCheck } from './service/revocation.ts'
+import { createServe } from './service/serve.ts'
+import { createWhoamiHandler } from './service/whoami.ts'
+import type { KeyRing } from './signing/key-ring.ts'
+import type { HashSecret } from './signing/secret.ts'
+import type { CachedStorage } from './storage/cached.ts'
+import { createCors } from './verify/cors.ts'
+import { createJudge } from './verify/judge.ts'
+import { createVerifyToken } from './verify/verify.ts'
+
+/** What the service runs on: everything that differs between machines, platforms and tests. */
+export interface AppDeps {
+  readonly config: Config
+  readonly storage: CachedStorage
+  readonly keys: KeyRing
+  readonly hashSecret: HashSecret
+  /** Limits of the issuing endpoints; null: none. */
+  readonly limiter: RateLimiter | null
+  readonly log: Logger
+  readonly metrics: Metrics
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  /** The socket's peer of a request, as text; undefined where the platform does not tell. */
+  readonly peerOf: (context: Context) => string | undefined
+  /** True once the process was asked to stop. */
+  readonly isStopping: () => boolean
+}
+
+/** Verified tokens that are remembered. */
+const TOKEN_CACHE_MAX = 10_000
+
+/** A credential in a page is put on record so many times in so many seconds; the metric counts on. */
+const BROWSER_AUDIT_QUOTA = { limit: 30, windowSeconds: 60 }
+
+/** The service as a Hono app. Keys are loaded and the store is open: nothing here waits. */
+export function createApp(deps: AppDeps): Hono {
+  const app = new Hono()
+  const routes = createRoutes(deps)
+  const serve = createServe({
+    docs: `${deps.config.issuer}/docs`,
+    trustedProxies: deps.config.trustedProxies,
+    forwardedHeader: deps.config.forwardedHeader,
+    now: deps.now,
+    log: deps.log,
+    metrics: deps.metrics,
+    logsRequests: deps.config.logLevel === 'debug',
+  })
+  for (const [path, route] of Object.entries(routes)) {
+    app.all(path, (context) => serve(route, context.req.raw, deps.peerOf(context), context.req.param()))
+  }
+  app.notFound((context) => serve(NOWHERE, context.req.raw, deps.peerOf(context)))
+  return app
+}
+
+const NOWHERE: Route = {
+  name: 'none',
+  guard: (context) => context.refuse({ code: 'not_found', detail: 'there is nothing at this path' }),
+  methods: {},
+}
+
+function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
+  const { config, storage, keys, hashSecret, limiter, log, metrics } = deps
+  const authenticate = createAuthenticate(storage, hashSecret)
+  const claim: Route = {
+    name: 'claim',
+    headers: NO_STORE,
+    methods: {
+      POST: createClaimHandler({
+        ...config,
+        authenticate,
+        limiter,
+        issueToken: createIssueToken(config, () => keys.sign),
+        reportBrowser: createReportBrowser({
+          storage,
+          authenticate,
+          log,
+          limiter: createMemoryLimiter(BROWSER_AUDIT_QUOTA),
+          count: metrics.countSecretInBrowser,
+        }),
+        onIssued: () => metrics.countIssued('claim'),
+      }),
+    },
+  }
+  const checks = { database: () => storage.ping(), keys: () => keys.kid }
+  return {
+    '/auth/claim': claim,
+    '/api/auth/claim': claim,
+    '/auth/whoami': {
+      name: 'whoami',
+      headers: NO_STORE,
+      cors: createCors({ isAllowed: (origin) => isListed(deps, origin) }),
+      methods: { GET: createWhoamiHandler(createServiceJudge(deps), metrics) },
+    },
+    '/.well-known/jwks.json': { name: 'jwks', cors: publicCors, methods: { GET: createKeySetHandler(keys) } },
+    ...createAdminRoutes({ ...config, storage, hashSecret }),
+    '/docs': { name: 'docs', methods: { GET: createDocsHandler() } },
+    '/healthz': { name: 'healthz', methods: { GET: healthHandler } },
+    '/readyz': {
+      name: 'readyz',
+      methods: { GET: createReadyHandler({ checks, isStopping: deps.isStopping }, metrics) },
+    },
+    '/metrics': {
+      name: 'metrics',
+      methods: {
+        GET: createMetricsHandler({ mode: config.metrics, adminToken: config.adminToken }, metrics),
+      },
+    },
+  }
+}
+
+/** The service's own verifier: Trefle's users may put the token into the query string. */
+function createServiceJudge({ config, storage, keys, log }: AppDeps): ReturnType<typeof createJudge> {
+  const policy = {
+    issuer: config.issuer,
+    audience: config.audience,
+    clockTolerance: config.clockTolerance,
+    missingOrigin: 'reject',
+    require: [],
+    scopes: [],
+  } as const
+  return createJudge({
+    policy,
+    sources: ['authorization', 'x-client-token', 'query'],
+    apiOrigin: new URL(config.issuer).origin,
+    verifyToken: createVerifyToken({ get: keys.find }, policy, TOKEN_CACHE_MAX),
+    isRevoked: createRevocationCheck(storage, log),
+  })
+}
+
+/** Whether some account lists an origin. A database that is down opens nothing. */
+function isListed({ storage, log }: AppDeps, origin: string): MaybePromise<boolean> {
+  const listed = storage.isAnyOriginListed(patternsMatching(origin))
+  if (!(listed instanceof Promise)) return listed
+  return listed.catch((error: unknown) => {
+    log.error('allowed origins could not be read', { error })
+    return false
+  })
+}

@@ -1,0 +1,50 @@
+// Who is asking: a credential's id and secret against the store. Every refusal looks and takes the same.
+
+import type { CredentialWithAccount } from '../claims/account.ts'
+import type { MaybePromise } from '../claims/result.ts'
+import { type ClientSecret, equalsInConstantTime, type HashSecret } from '../signing/secret.ts'
+import type { Storage } from '../storage/storage.ts'
+
+/** The credential that a pair proves at `now` (epoch milliseconds), or undefined. Rejects when the store does. */
+export type Authenticate = (
+  pair: ClientSecret | undefined,
+  now: number,
+) => MaybePromise<CredentialWithAccount | undefined>
+
+/** Compared where there is nothing to compare with, so that an unknown id takes as long as a wrong secret. */
+const NO_HASH = 'x'.repeat(43)
+
+/** Authentication against this store and pepper. */
+export function createAuthenticate(
+  storage: Pick<Storage, 'findCredential'>,
+  hashSecret: HashSecret,
+): Authenticate {
+  return (pair, now) => {
+    if (pair === undefined) return undefined
+    const found = storage.findCredential(pair.clientId)
+    const hash = hashSecret(pair.clientSecret)
+    if (found instanceof Promise || hash instanceof Promise) {
+      return Promise.all([found, hash]).then(([record, given]) => judge(record, given, now))
+    }
+    return judge(found, hash, now)
+  }
+}
+
+function judge(
+  found: CredentialWithAccount | undefined,
+  given: string,
+  now: number,
+): CredentialWithAccount | undefined {
+  const credential = found?.credential
+  const newest = equalsInConstantTime(credential?.secretHash ?? NO_HASH, given)
+  const previous = equalsInConstantTime(credential?.previousHash ?? NO_HASH, given)
+  if (found === undefined || credential === undefined) return undefined
+  const isProven = newest || (previous && (credential.previousExpiresAt ?? 0) > now)
+  return isProven && isInForce(found, now) ? found : undefined
+}
+
+/** Whether a credential may be used at all at `now`. */
+export function isInForce({ credential, account }: CredentialWithAccount, now: number): boolean {
+  if (credential.revokedAt !== null || account.status !== 'active') return false
+  return credential.expiresAt === null || credential.expiresAt > now
+}

@@ -1,0 +1,59 @@
+// A secret that came from a browser: counted always, and put on record with the credential's id when it is right.
+
+import type { AuditEntry } from '../claims/account.ts'
+import type { RequestContext } from '../http/context.ts'
+import type { RateLimiter } from '../http/limits.ts'
+import type { Logger } from '../http/log.ts'
+import { randomBase62 } from '../signing/random.ts'
+import type { ClientSecret } from '../signing/secret.ts'
+import type { Storage } from '../storage/storage.ts'
+import type { Authenticate } from './authenticate.ts'
+
+/** The doors to a token. */
+export type Door = 'claim' | 'oauth' | 'multiset' | 'aifabrix'
+
+/** Takes note of a browser at `door`. `readPair` gives the pair that was sent, if one can be read. Never rejects. */
+export type ReportBrowser = (
+  door: Door,
+  context: RequestContext,
+  readPair: () => Promise<ClientSecret | undefined>,
+) => Promise<void>
+
+/** What reporting needs. */
+export interface ReportDeps {
+  readonly storage: Pick<Storage, 'appendAudit'>
+  readonly authenticate: Authenticate
+  readonly count: (door: Door) => void
+  /** Bounds the audit entries of one credential: a page with a secret in it may have many visitors. */
+  readonly limiter: RateLimiter
+  readonly log: Logger
+}
+
+/** Reporting to this store. */
+export function createReportBrowser(deps: ReportDeps): ReportBrowser {
+  return async (door, context, readPair) => {
+    deps.count(door)
+    try {
+      const found = await deps.authenticate(await readPair(), context.now)
+      if (found === undefined) return
+      const { id, accountId } = found.credential
+      deps.log.warn('a secret was used from a browser', { requestId: context.requestId, credential: id })
+      const { allowed } = await deps.limiter.consume(id)
+      if (allowed) await deps.storage.appendAudit(auditEntry(door, context.now, id, accountId))
+    } catch (error) {
+      // The refusal must go out whatever becomes of its record.
+      deps.log.error('a secret in a browser could not be recorded', { requestId: context.requestId, error })
+    }
+  }
+}
+
+function auditEntry(door: Door, now: number, credentialId: string, accountId: string): AuditEntry {
+  return {
+    id: randomBase62(16),
+    at: now,
+    actor: 'system',
+    action: 'secret_in_browser',
+    target: credentialId,
+    detail: { door, account: accountId },
+  }
+}

@@ -1,0 +1,140 @@
+// POST /auth/claim: the checks in their fixed order, first failure wins.
+// browser -> media type -> size -> parse -> authenticate -> parameters -> policy -> limits -> issue
+
+import { addressKey } from '../claims/ip.ts'
+import { fail, ok, type Result } from '../claims/result.ts'
+import { readBody } from '../http/body.ts'
+import { type Handler, JSON_TYPE, type RequestContext } from '../http/context.ts'
+import { queryOf } from '../http/form.ts'
+import { limitHeader, overLimit, type RateLimiter } from '../http/limits.ts'
+import { parseMediaType } from '../http/media-type.ts'
+import { invalidParameters, type Problem } from '../http/problem.ts'
+import { parseAccountToken } from '../signing/secret.ts'
+import type { Authenticate } from './authenticate.ts'
+import type { ReportBrowser } from './browser.ts'
+import { claimAnswer } from './claim-answer.ts'
+import { parseClaimParameters } from './claim-parameters.ts'
+import { authorizeGrant, type IssueToken } from './issue.ts'
+import { mergeSources, type Parameters, parseBody, parseQuery } from './sources.ts'
+
+/** What a claim needs of the rest of the house. */
+export interface ClaimDeps {
+  readonly tokenTtl: number
+  readonly maxTtl: number
+  readonly querySecrets: boolean
+  readonly authenticate: Authenticate
+  readonly issueToken: IssueToken
+  /** Null: no limits. */
+  readonly limiter: RateLimiter | null
+  readonly reportBrowser: ReportBrowser
+  /** Told of each token that was issued. */
+  readonly onIssued: () => void
+}
+
+const BEARER = /^Bearer +(.+)$/i
+
+/** The handler of a claim. */
+export function createClaimHandler(deps: ClaimDeps): Handler {
+  return async (context) => {
+    const { headers } = context.request
+    if (headers.has('origin') || headers.has('sec-fetch-site')) return refuseBrowser(context, deps)
+    const parameters = await readParameters(context, deps.querySecrets)
+    if (!parameters.ok) return context.refuse(parameters.reason)
+
+    const pending = deps.authenticate(accountTokenOf(parameters.value), context.now)
+    const found = pending instanceof Promise ? await pending : pending
+    if (found === undefined) return context.refuse(await unauthorized(context, deps.limiter))
+
+    const request = parseClaimParameters(parameters.value, {
+      standard: deps.tokenTtl,
+      serverMax: deps.maxTtl,
+      accountMax: found.account.maxTtl,
+    })
+    if (!request.ok) return context.refuse(invalidParameters(request.reason))
+    const grant = authorizeGrant(found, request.value)
+    if (!grant.ok) return context.refuse({ code: grant.reason, detail: POLICY_DETAILS[grant.reason] })
+
+    const state = deps.limiter === null ? undefined : await deps.limiter.consume(`c:${found.credential.id}`)
+    if (state !== undefined && deps.limiter !== null && !state.allowed) {
+      return context.refuse(overLimit(state, deps.limiter.quota))
+    }
+    const issuing = deps.issueToken(grant.value, context.now)
+    const issued = issuing instanceof Promise ? await issuing : issuing
+    deps.onIssued()
+    const answerHeaders = state === undefined ? JSON_TYPE : { ...JSON_TYPE, ...limitHeader(state) }
+    return context.answer(200, claimAnswer(issued), answerHeaders)
+  }
+}
+
+const POLICY_DETAILS = {
+  origin_not_allowed: 'the account does not list this origin; add it to the allowed origins of the account',
+  scope_not_allowed: 'the credential does not hold every scope that was asked for',
+} as const
+
+/** Everything up to parsing: media type 415, size 413, form 400. */
+async function readParameters(
+  { request }: RequestContext,
+  querySecrets: boolean,
+): Promise<Result<Parameters, Problem>> {
+  const { headers } = request
+  const isEncoded = headers.has('content-encoding')
+  const type = parseMediaType(headers.get('content-type'))
+  const isReadable = type !== undefined && !isEncoded
+  // A body that we cannot read is refused for its type whatever its size; the first byte tells that it is there.
+  const bytes = await readBody(request, isReadable ? undefined : 0)
+  if (bytes === undefined) return fail(isReadable ? TOO_LARGE : UNSUPPORTED)
+  const query = parseQuery(queryOf(request.url))
+  if (!query.ok) return fail({ code: 'invalid_request', detail: query.reason })
+  if (!querySecrets && query.value.has('token')) return fail(QUERY_SECRET)
+  const body = parseBody(bytes, type)
+  if (!body.ok) return fail({ code: 'invalid_request', detail: body.reason })
+  const merged = mergeSources([bearerOf(headers.get('authorization')), body.value, query.value])
+  return merged.ok ? ok(merged.value) : fail({ code: 'invalid_request', detail: merged.reason })
+}
+
+const TOO_LARGE: Problem = { code: 'payload_too_large', detail: 'a body may have up to 16384 bytes' }
+const UNSUPPORTED: Problem = {
+  code: 'unsupported_media_type',
+  detail: 'send application/json or application/x-www-form-urlencoded in UTF-8, without Content-Encoding',
+}
+const QUERY_SECRET: Problem = {
+  code: 'invalid_request',
+  detail:
+    'account tokens are not taken from the query string here; send it as Authorization: Bearer or in the body',
+}
+
+function bearerOf(authorization: string | null): Parameters {
+  const match = authorization === null ? null : BEARER.exec(authorization)
+  return match === null ? new Map() : new Map([['token', match[1]]])
+}
+
+function accountTokenOf(parameters: Parameters): ReturnType<typeof parseAccountToken> {
+  const token = parameters.get('token')
+  return typeof token === 'string' ? parseAccountToken(token) : undefined
+}
+
+/** 401, or 429 once this address has had too many of them. A right credential never comes here. */
+async function unauthorized(context: RequestContext, limiter: RateLimiter | null): Promise<Problem> {
+  if (limiter !== null) {
+    const key = context.address === undefined ? 'unknown' : addressKey(context.address)
+    const state = await limiter.consume(`a:${key}`)
+    if (!state.allowed) return overLimit(state, limiter.quota)
+  }
+  return {
+    code: 'unauthorized',
+    detail: 'the account token is missing, wrong, expired or revoked',
+    headers: { 'www-authenticate': 'Bearer' },
+  }
+}
+
+/** A browser here means that somebody put a secret into a page: say so, count it, and find out whose it is. */
+async function refuseBrowser(context: RequestContext, deps: ClaimDeps): Promise<Response> {
+  await deps.reportBrowser('claim', context, async () => {
+    const parameters = await readParameters(context, true)
+    return parameters.ok ? accountTokenOf(parameters.value) : undefined
+  })
+  return context.refuse({
+    code: 'secret_in_browser',
+    detail: 'this endpoint is for backends: the secret must not be in a page. Claim the token on your server',
+  })
+}

@@ -1,0 +1,55 @@
+// From an authenticated request to a signed token: what the account allows, then the token. One for all dialects.
+
+import type { CredentialWithAccount } from '../claims/account.ts'
+import { buildClaimsSet, type ClaimsSet, type Grant, type TokenIssuer } from '../claims/claims-set.ts'
+import type { SignToken } from '../claims/jws.ts'
+import { matchOrigin } from '../claims/origin-pattern.ts'
+import { fail, type MaybePromise, ok, type Result } from '../claims/result.ts'
+import { grantScope, heldScopes } from '../claims/scope.ts'
+import { randomBase62 } from '../signing/random.ts'
+
+/** What a dialect has parsed: bounds in canonical form, every value within its limits. */
+export interface TokenRequest {
+  readonly origin: string | undefined
+  readonly ip: readonly string[]
+  readonly lifetimeSeconds: number
+  /** Empty: all that the credential holds. */
+  readonly scopes: readonly string[]
+  readonly jkt: string | undefined
+}
+
+/** Why policy says no. */
+export type PolicyFault = 'origin_not_allowed' | 'scope_not_allowed'
+
+/** The grant, or the first rule of the account that forbids it: origin, then scope. */
+export function authorizeGrant(
+  { account, credential }: CredentialWithAccount,
+  request: TokenRequest,
+): Result<Grant, PolicyFault> {
+  const { origin, ip, lifetimeSeconds, jkt } = request
+  if (origin !== undefined && !matchOrigin(account.allowedOrigins, origin)) return fail('origin_not_allowed')
+  const scopes = grantScope(request.scopes, heldScopes(account.scopes, credential.scopes))
+  if (scopes === undefined) return fail('scope_not_allowed')
+  return ok({ accountId: account.id, credentialId: credential.id, lifetimeSeconds, scopes, origin, ip, jkt })
+}
+
+/** A token and what it says. */
+export interface IssuedToken {
+  readonly token: string
+  readonly claims: ClaimsSet
+}
+
+/** Signs grants. `now` is epoch milliseconds; `iat` is its second. */
+export type IssueToken = (grant: Grant, now: number) => MaybePromise<IssuedToken>
+
+/** 16 base62 characters: 95 random bits. */
+const JTI_LENGTH = 16
+
+/** Issuing for this issuer with the key that signs at the moment. */
+export function createIssueToken(by: TokenIssuer, currentSigner: () => SignToken): IssueToken {
+  return (grant, now) => {
+    const claims = buildClaimsSet(by, grant, Math.floor(now / 1000), randomBase62(JTI_LENGTH))
+    const token = currentSigner()(JSON.stringify(claims))
+    return token instanceof Promise ? token.then((ready) => ({ token: ready, claims })) : { token, claims }
+  }
+}

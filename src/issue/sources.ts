@@ -1,0 +1,96 @@
+// Where parameters come from: query string, JSON object, urlencoded form, mixed freely. Gathers them under
+// their names and refuses a name with two values. Judges no value; that is the parameters' own room.
+
+import { parseIpRange, splitIpList } from '../claims/ip.ts'
+import { isJsonObject, parseJson } from '../claims/json.ts'
+import { fail, ok, type Result } from '../claims/result.ts'
+import { parseForm } from '../http/form.ts'
+import type { MediaType } from '../http/media-type.ts'
+
+/** Parameters of one source or of all, by name. `ip` is always a list, of whatever the source held. */
+export type Parameters = Map<string, unknown>
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** Parameters of a query string (without its question mark). */
+export function parseQuery(query: string): Result<Parameters, string> {
+  if (query === '') return ok(new Map())
+  return parsePairs(query, 'the query string')
+}
+
+/** Parameters of a body; none when it is empty. */
+export function parseBody(bytes: Uint8Array, type: MediaType | undefined): Result<Parameters, string> {
+  if (bytes.length === 0) return ok(new Map())
+  let text: string
+  try {
+    text = utf8.decode(bytes)
+  } catch {
+    return fail('the body is not valid UTF-8')
+  }
+  return type === 'form' ? parsePairs(text, 'the form') : parseObject(text)
+}
+
+function parsePairs(text: string, where: string): Result<Parameters, string> {
+  const pairs = parseForm(text)
+  if (pairs === undefined) return fail(`${where} has malformed percent-encoding`)
+  const parameters: Parameters = new Map()
+  for (const [name, value] of pairs) {
+    const known = parameters.get(name)
+    if (name === 'ip')
+      parameters.set(name, [...((known as string[] | undefined) ?? []), ...splitIpList(value)])
+    else if (known === undefined) parameters.set(name, value)
+    else if (known !== value) return fail(`a name stands twice in ${where} with different values`)
+  }
+  return ok(parameters)
+}
+
+function parseObject(text: string): Result<Parameters, string> {
+  const parsed = parseJson(text)
+  if (!parsed.ok) {
+    return fail(
+      parsed.reason === 'duplicate' ? 'a name stands twice in the JSON' : 'the body is not well-formed JSON',
+    )
+  }
+  if (!isJsonObject(parsed.value)) return fail('the body is JSON but not an object')
+  const parameters: Parameters = new Map()
+  for (const [name, value] of Object.entries(parsed.value)) {
+    if (value !== null) parameters.set(name, name === 'ip' ? toIpList(value) : value)
+  }
+  return ok(parameters)
+}
+
+function toIpList(value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value
+  return typeof value === 'string' ? splitIpList(value) : [value]
+}
+
+/** All sources as one. A name in two of them must have the same value; `ip` is compared as a set of addresses. */
+export function mergeSources(sources: readonly Parameters[]): Result<Parameters, string> {
+  const [first = new Map<string, unknown>(), ...others] = sources.filter((source) => source.size > 0)
+  for (const source of others) {
+    for (const [name, value] of source) {
+      const known = first.get(name)
+      if (known === undefined) first.set(name, value)
+      else if (!isSame(name, known, value)) return fail('a parameter came twice with different values')
+    }
+  }
+  return ok(first)
+}
+
+function isSame(name: string, one: unknown, other: unknown): boolean {
+  const comparable = name === 'ip' ? comparableSet : comparableText
+  return comparable(one) === comparable(other)
+}
+
+/** The query string knows only text: the number 60 and the text `60` are one value. */
+function comparableText(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+function comparableSet(value: unknown): string {
+  const entries = (value as readonly unknown[]).map((entry) => {
+    const range = parseIpRange(String(entry))
+    return range.ok ? range.value.text : String(entry)
+  })
+  return [...new Set(entries)].sort().join(' ')
+}

@@ -1,0 +1,94 @@
+// Liveness, readiness and metrics. /healthz: the process answers. /readyz: it can do its work.
+
+import { parseAddress } from '../claims/ip.ts'
+import type { MaybePromise } from '../claims/result.ts'
+import type { Handler, RequestContext } from '../http/context.ts'
+import type { Metrics } from '../http/metrics.ts'
+import { equalsInConstantTime } from '../signing/secret.ts'
+
+/** What readiness asks: each check resolves when its dependency answers. */
+export interface Readiness {
+  readonly checks: Readonly<Record<string, () => MaybePromise<unknown>>>
+  /** True from SIGTERM on: no new work should come here. */
+  readonly isStopping: () => boolean
+}
+
+/** A check that takes longer than this has failed. */
+const CHECK_TIMEOUT_MS = 2000
+
+const JSON_HEADERS = { 'content-type': 'application/json', 'cache-control': 'no-store' }
+
+/** GET /healthz. */
+export const healthHandler: Handler = (context) => context.answer(200, '{"status":"ok"}', JSON_HEADERS)
+
+/** GET /readyz: 200 `ready`, 503 `unready`, with every check's outcome (`ok` or `failed`). */
+export function createReadyHandler(readiness: Readiness, metrics: Metrics): Handler {
+  return async (context) => {
+    const outcomes = await Promise.all(
+      Object.entries(readiness.checks).map(async ([name, check]) => {
+        const isUp = await answers(check)
+        metrics.setUp(name, isUp)
+        return [name, isUp ? 'ok' : 'failed'] as const
+      }),
+    )
+    const isReady = !readiness.isStopping() && outcomes.every(([, outcome]) => outcome === 'ok')
+    const body = { status: isReady ? 'ready' : 'unready', checks: Object.fromEntries(outcomes) }
+    return context.answer(isReady ? 200 : 503, JSON.stringify(body), JSON_HEADERS)
+  }
+}
+
+async function answers(check: () => MaybePromise<unknown>): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const timeout = new Promise<false>((resolve) => {
+    timer = setTimeout(resolve, CHECK_TIMEOUT_MS, false)
+  })
+  const asked = (async () => {
+    await check()
+    return true
+  })().catch(() => false)
+  try {
+    return await Promise.race([asked, timeout])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Who may read the metrics. */
+export interface MetricsAccess {
+  readonly mode: 'loopback' | 'admin' | 'public' | 'off'
+  readonly adminToken: string | null
+}
+
+/** GET /metrics, in Prometheus' text format, for whom the configuration says. */
+export function createMetricsHandler(access: MetricsAccess, metrics: Metrics): Handler {
+  return async (context) => {
+    const refusal = refuseReader(access, context)
+    if (refusal !== undefined) return refusal
+    return context.answer(200, await metrics.render(), {
+      'content-type': 'text/plain; version=0.0.4; charset=utf-8',
+      'cache-control': 'no-store',
+    })
+  }
+}
+
+function refuseReader({ mode, adminToken }: MetricsAccess, context: RequestContext): Response | undefined {
+  if (mode === 'public') return undefined
+  if (mode === 'loopback' && isLoopback(context.peer)) return undefined
+  if (mode === 'admin' && adminToken !== null) {
+    const given = /^Bearer +(.+)$/i.exec(context.request.headers.get('authorization') ?? '')?.[1] ?? ''
+    if (equalsInConstantTime(adminToken, given)) return undefined
+    return context.refuse({
+      code: 'unauthorized',
+      detail: 'the metrics are for the administrator: send the admin token',
+      headers: { 'www-authenticate': 'Bearer' },
+    })
+  }
+  return context.refuse({ code: 'not_found', detail: 'there is nothing at this path' })
+}
+
+function isLoopback(peer: string | undefined): boolean {
+  const address = peer === undefined ? undefined : parseAddress(peer)
+  if (address === undefined) return false
+  if (address.family === 4) return address.w3 >>> 24 === 127
+  return address.w0 === 0 && address.w1 === 0 && address.w2 === 0 && address.w3 === 1
+}

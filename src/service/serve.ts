@@ -1,0 +1,133 @@
+// What every answer of the service has in common: a request id, CORS, one error path, one measurement.
+// Framework facts stay outside: it is given the request and the socket's peer.
+
+import { type ForwardedHeader, resolveClientIp, type TrustedProxies } from '../claims/client-ip.ts'
+import { anonymizeAddress } from '../claims/ip.ts'
+import type { Handler, HeaderRecord, Methods, RequestContext, Route } from '../http/context.ts'
+import type { Logger } from '../http/log.ts'
+import type { Metrics } from '../http/metrics.ts'
+import { type Problem, problemBody, problemStatus, unavailable } from '../http/problem.ts'
+import { randomBase62 } from '../signing/random.ts'
+import { StorageError } from '../storage/errors.ts'
+import { isPreflight } from '../verify/cors.ts'
+
+/** What the common part needs. */
+export interface ServiceDeps {
+  /** URL whose fragments are the error codes. */
+  readonly docs: string
+  readonly trustedProxies: TrustedProxies
+  readonly forwardedHeader: ForwardedHeader
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  readonly log: Logger
+  readonly metrics: Metrics
+  /** Whether each request is worth a log line. */
+  readonly logsRequests: boolean
+}
+
+/** Answers a request to a route. Never rejects. */
+export type Serve = (
+  route: Route,
+  request: Request,
+  peer: string | undefined,
+  params?: Readonly<Record<string, string>>,
+) => Promise<Response>
+
+const NO_PARAMS = {}
+
+/** The common part of all routes. */
+export function createServe(deps: ServiceDeps): Serve {
+  return async (route, request, peer, params = NO_PARAMS) => {
+    const start = deps.now()
+    const address = resolveClientIp(
+      peer,
+      request.headers.get(deps.forwardedHeader),
+      deps.trustedProxies,
+      deps.forwardedHeader,
+    )
+    const requestId = randomBase62(16)
+    const shared = { docs: deps.docs, request, requestId, now: start, peer, address, params }
+    const response = await run(deps, route, shared)
+    const milliseconds = deps.now() - start
+    deps.metrics.observeRequest(route.name, response.status, milliseconds / 1000)
+    if (deps.logsRequests) {
+      deps.log.debug('request', {
+        requestId,
+        method: request.method,
+        route: route.name,
+        status: response.status,
+        durationMs: milliseconds,
+        ...(address && { address: anonymizeAddress(address) }),
+      })
+    }
+    return response
+  }
+}
+
+type Facts = Omit<RequestContext, 'answer' | 'refuse'> & { readonly docs: string }
+
+async function run(deps: ServiceDeps, route: Route, facts: Facts): Promise<Response> {
+  let context = createContext(facts, route.headers)
+  try {
+    if (route.cors !== undefined) {
+      if (isPreflight(facts.request))
+        return context.answer(204, null, await route.cors.preflightHeaders(facts.request))
+      context = createContext(facts, { ...route.headers, ...(await route.cors.headersFor(facts.request)) })
+    }
+    const stopped = route.guard?.(context)
+    if (stopped !== undefined) return stopped
+    const answered = pickHandler(route.methods, facts.request.method)(context)
+    return answered instanceof Promise ? await answered : answered
+  } catch (error) {
+    deps.log.error('a request failed', { requestId: facts.requestId, route: route.name, error })
+    return context.refuse(
+      error instanceof StorageError
+        ? unavailable('the service cannot reach its records; try again shortly')
+        : { code: 'internal', detail: 'the request could not be served; its id helps to find out why' },
+    )
+  }
+}
+
+function createContext({ docs, ...facts }: Facts, common: HeaderRecord | undefined): RequestContext {
+  const { requestId } = facts
+  return {
+    ...facts,
+    answer: (status, body, headers) =>
+      new Response(body, { status, headers: { ...common, ...headers, 'x-request-id': requestId } }),
+    refuse: (problem) => problemResponse(problem, docs, requestId, common),
+  }
+}
+
+function problemResponse(
+  problem: Problem,
+  docs: string,
+  requestId: string,
+  headers: HeaderRecord | undefined,
+): Response {
+  return new Response(problemBody(problem, docs, requestId), {
+    status: problemStatus(problem),
+    headers: {
+      ...headers,
+      ...problem.headers,
+      'content-type': 'application/problem+json',
+      'x-request-id': requestId,
+    },
+  })
+}
+
+/** The handler of a method; where there is none, 405, or for OPTIONS the list of what there is. */
+function pickHandler(methods: Methods, method: string): Handler {
+  const wanted = method === 'HEAD' ? 'GET' : method
+  const handler = Object.hasOwn(methods, wanted) ? methods[wanted as keyof Methods] : undefined
+  if (handler !== undefined) return handler
+  const allow = allowedMethods(methods)
+  if (method === 'OPTIONS') return (context) => context.answer(204, null, { allow })
+  return (context) =>
+    context.refuse({ code: 'method_not_allowed', detail: `use ${allow}`, headers: { allow } })
+}
+
+function allowedMethods(methods: Methods): string {
+  const names = Object.keys(methods)
+  if (names.includes('GET')) names.push('HEAD')
+  return [...names, 'OPTIONS'].join(', ')
+}

@@ -1,0 +1,48 @@
+// From a reason to what the client is told: status, code and WWW-Authenticate
+// (RFC 6750 section 3, RFC 9449 section 7.1, RFC 9110 section 11.6.1).
+
+import { type ClaimErrorCode, statusOf } from '../claims/codes.ts'
+import type { Reason } from '../claims/enforce.ts'
+
+const BOTH = 'Bearer, DPoP algs="ES256 EdDSA Ed25519"'
+const PROOF = 'DPoP error="invalid_dpop_proof", algs="ES256 EdDSA Ed25519"'
+
+/** What RFC 6750 calls each code; a proof has a challenge of its own, and an outage none. */
+const errorNames: Readonly<Record<ClaimErrorCode, string | undefined>> = {
+  invalid_request: 'invalid_request',
+  missing_token: undefined,
+  invalid_token: 'invalid_token',
+  token_expired: 'invalid_token',
+  token_revoked: 'invalid_token',
+  origin_required: 'invalid_token',
+  origin_mismatch: 'invalid_token',
+  ip_mismatch: 'invalid_token',
+  proof_required: undefined,
+  invalid_proof: undefined,
+  insufficient_scope: 'insufficient_scope',
+  unavailable: undefined,
+}
+
+/** `WWW-Authenticate` for a refusal; undefined where none belongs (503). */
+export function buildChallenge(code: ClaimErrorCode, isKeyBound: boolean): string | undefined {
+  if (code === 'proof_required' || code === 'invalid_proof') return PROOF
+  if (code === 'missing_token') return BOTH
+  const error = errorNames[code]
+  if (error === undefined) return undefined
+  return isKeyBound ? `DPoP error="${error}", algs="ES256 EdDSA Ed25519"` : `Bearer error="${error}"`
+}
+
+/** A refusal as any server writes it. */
+export interface Refusal {
+  readonly status: number
+  readonly code: ClaimErrorCode
+  readonly detail: string
+  readonly challenge: string | undefined
+}
+
+/** The refusal of a reason. `isDpop`: the token came under the DPoP scheme. */
+export function toRefusal(reason: Reason, isDpop: boolean): Refusal {
+  const { code, detail } = reason
+  const isKeyBound = isDpop || reason.isKeyBound === true
+  return { status: statusOf(code), code, detail, challenge: buildChallenge(code, isKeyBound) }
+}
