@@ -1,0 +1,47 @@
+// What the server says to the person who started it: where it is, and commands that work when pasted.
+// Goes to stderr; stdout carries log lines only. Holds no secret.
+
+import type { Config } from '../config.ts'
+
+const ORIGIN = 'https://www.example.com'
+const DEFAULT_PATH = 'data/claimgate.db'
+
+/** Prints the banner. Each line that begins with two spaces and `$ ` works in the repository root. */
+export function printBanner(config: Config, url: string): void {
+  process.stderr.write(renderBanner(config, url))
+}
+
+/** The banner's text. `url` is where this machine reaches the server: the issuer may only resolve elsewhere. */
+export function renderBanner({ issuer, database, pepper }: Config, url: string): string {
+  const lines = [`claimgate listens on ${url}${url === issuer ? '' : `, as ${issuer}`}`, '']
+  if (database.kind !== 'sqlite') {
+    lines.push(
+      'Records live in memory and end with this process: make accounts with POST /admin/accounts,',
+      'which CLAIMGATE_ADMIN_TOKEN opens.',
+      '',
+    )
+    return `${lines.join('\n')}\n`
+  }
+  // The same database wherever the line is pasted.
+  const setting = database.path === DEFAULT_PATH ? '' : `DATABASE_URL=${quote(`sqlite:${database.path}`)} `
+  const token = `$(sed 's/.*"token":"//; s/".*//' data/try-claim.json)`
+  const whoami = `curl -s ${quote(`${url}/auth/whoami`)} -H "Authorization: Bearer ${token}"`
+  lines.push(
+    'Make an account for a customer; its secret is kept in data/try-account.token:',
+    `  $ ${setting}npm run -s claimgate -- account create --name "Try it" --origin ${ORIGIN} --token-file data/try-account.token`,
+    "Claim a browser token, as the customer's backend does:",
+    `  $ curl -s -X POST ${quote(`${url}/auth/claim`)} -H "Authorization: Bearer $(cat data/try-account.token)" -d origin=${ORIGIN} -o data/try-claim.json && cat data/try-claim.json`,
+    "Use it, as the customer's page does:",
+    `  $ ${whoami} -H "Origin: ${ORIGIN}"`,
+    'See it refused from another site:',
+    `  $ ${whoami} -H "Origin: https://evil.example"`,
+    '',
+  )
+  if (pepper !== null) lines.push('The first line needs the CLAIMGATE_PEPPER of this server.', '')
+  return `${lines.join('\n')}\n`
+}
+
+/** One word for a shell; `[` of an IPv6 address would be a pattern. */
+function quote(text: string): string {
+  return /^[\w:/.-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+}

@@ -1,0 +1,50 @@
+// From a configuration to open adapters on Node: the store, the signing keys, the crypto. For the server and the
+// command line alike, so that both mean the same database and keys.
+
+import { type Config, ConfigError, type ConfigProblem } from '../config.ts'
+import { type KeyRing, openKeyRing } from '../signing/key-ring.ts'
+import { DEFAULT_PEPPER, type HashSecret } from '../signing/secret.ts'
+import { createMemoryStorage } from '../storage/memory.ts'
+import { migrateSchema } from '../storage/sql/migrations.ts'
+import { openSqlite } from '../storage/sql/sqlite.ts'
+import { createSqlStorage } from '../storage/sql/storage.ts'
+import type { Storage } from '../storage/storage.ts'
+import { createFileKeyStore } from './key-files.ts'
+import { nodeCryptoEngine } from './node-crypto.ts'
+
+/**
+ * The records of a configuration: opened, with its tables brought up to date.
+ * Rejects with StorageError, or with ConfigError when the configuration asks for what this version does not have.
+ */
+export async function openStorage(config: Config): Promise<Storage> {
+  const { database } = config
+  const problems = findUnavailable(config)
+  if (problems.length > 0 || database.kind === 'postgres') throw new ConfigError(problems)
+  if (database.kind === 'memory') return createMemoryStorage()
+  const engine = openSqlite(database.path)
+  await migrateSchema(engine)
+  return createSqlStorage(engine)
+}
+
+/** What is asked for and not there would otherwise be left out without a word. */
+function findUnavailable({ database, redisUrl, workers }: Config): readonly ConfigProblem[] {
+  const rows = [
+    [database.kind === 'postgres', 'DATABASE_URL', 'Postgres', 'DATABASE_URL=sqlite:data/claimgate.db'],
+    [redisUrl !== null, 'REDIS_URL', 'Redis', 'unset REDIS_URL'],
+    [workers !== 1, 'CLAIMGATE_WORKERS', 'more than one process', 'CLAIMGATE_WORKERS=1'],
+  ] as const
+  return rows.flatMap(([isAsked, variable, what, example]) =>
+    isAsked ? [{ variable, problem: `${what} is not available in this version`, example }] : [],
+  )
+}
+
+/** The signing keys of a configuration, made when missing. */
+export function openKeys(config: Config): Promise<KeyRing> {
+  const store = createFileKeyStore(config.keysDir, { production: process.env.NODE_ENV === 'production' })
+  return openKeyRing(store, nodeCryptoEngine, config.alg, Date.now())
+}
+
+/** The hash of secrets under a configuration's pepper. */
+export function openSecretHash({ pepper }: Config): HashSecret {
+  return nodeCryptoEngine.createSecretHash(pepper ?? DEFAULT_PEPPER)
+}
