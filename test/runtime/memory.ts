@@ -1,0 +1,63 @@
+// The service inside this process, on memory: the quickest runtime of the matrix.
+
+import type { Hono } from 'hono'
+import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
+import { type AppDeps, createApp } from '../../src/app.ts'
+import { parseConfig } from '../../src/config.ts'
+import { createMemoryLimiter } from '../../src/http/limits.ts'
+import { createLogger } from '../../src/http/log.ts'
+import { createMetrics } from '../../src/http/metrics.ts'
+import { openKeyRing } from '../../src/signing/key-ring.ts'
+import { DEFAULT_PEPPER } from '../../src/signing/secret.ts'
+import type { StoredSigningKey } from '../../src/signing/signing-key.ts'
+import { createCachedStorage } from '../../src/storage/cached.ts'
+import { createMemoryStorage } from '../../src/storage/memory.ts'
+import { ADMIN_TOKEN } from './server.ts'
+import { sendToFetch, type Target } from './wire.ts'
+
+export interface MemoryService extends Target {
+  readonly app: Hono
+  readonly deps: AppDeps
+  /** Lines that were logged. */
+  readonly lines: readonly string[]
+}
+
+export async function startMemory(
+  env: Readonly<Record<string, string>> = {},
+  replace: Partial<AppDeps> = {},
+): Promise<MemoryService> {
+  const config = parseConfig({
+    CLAIMGATE_ISSUER: 'http://127.0.0.1:8787',
+    DATABASE_URL: 'memory:',
+    CLAIMGATE_ADMIN_TOKEN: ADMIN_TOKEN,
+    ...env,
+  })
+  const stored: StoredSigningKey[] = []
+  const keyStore = {
+    list: async () => stored,
+    initialize: async (keys: readonly StoredSigningKey[]) => void stored.push(...keys),
+  }
+  const lines: string[] = []
+  const deps: AppDeps = {
+    config,
+    storage: createCachedStorage(createMemoryStorage()),
+    keys: await openKeyRing(keyStore, nodeCryptoEngine, config.alg, Date.now()),
+    hashSecret: nodeCryptoEngine.createSecretHash(config.pepper ?? DEFAULT_PEPPER),
+    limiter: config.rateLimit === null ? null : createMemoryLimiter(config.rateLimit),
+    log: createLogger({ level: 'debug', write: (line) => lines.push(line), now: Date.now }),
+    metrics: createMetrics(),
+    now: Date.now,
+    peerOf: () => '127.0.0.1',
+    isStopping: () => false,
+    ...replace,
+  }
+  const app = createApp(deps)
+  return {
+    app,
+    deps,
+    lines,
+    issuer: config.issuer,
+    send: (request) => sendToFetch((asked) => app.fetch(asked), config.issuer, request),
+    stop: () => deps.storage.close(),
+  }
+}

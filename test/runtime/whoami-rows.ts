@@ -1,0 +1,245 @@
+// Verification as rows, by way of GET /auth/whoami: one rule each. The same rows run on every runtime.
+
+import { generateKeyPair, SignJWT } from 'jose'
+import type { WireRequest } from './wire.ts'
+import { claimToken, payloadOf, SITE, type World } from './world.ts'
+
+export interface WhoamiRow {
+  readonly rule: string
+  /** What is asked of the claim beside the site's origin. */
+  readonly claim?: object
+  /** The request, given the token's text. */
+  readonly request: (token: string, world: World) => WireRequest | Promise<WireRequest>
+  /** 200, or status, code and a piece of the challenge. */
+  readonly expect: 200 | readonly [status: number, code: string, challenge?: string]
+}
+
+const ask = (headers: WireRequest['headers'], path = '/auth/whoami'): WireRequest => ({
+  method: 'GET',
+  path,
+  headers: headers ?? {},
+})
+
+const asBearer =
+  (change: (token: string, world: World) => string | Promise<string>) =>
+  async (token: string, world: World): Promise<WireRequest> =>
+    ask({ origin: SITE, authorization: `Bearer ${await change(token, world)}` })
+
+const invalid = [401, 'invalid_token', 'Bearer error="invalid_token"'] as const
+const jkt = 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs'
+
+export const extractRows: readonly WhoamiRow[] = [
+  { rule: 'Bearer', request: (t) => ask({ origin: SITE, authorization: `Bearer ${t}` }), expect: 200 },
+  {
+    rule: 'scheme in any case',
+    request: (t) => ask({ origin: SITE, authorization: `BEARER  ${t}` }),
+    expect: 200,
+  },
+  { rule: 'x-client-token', request: (t) => ask({ origin: SITE, 'x-client-token': t }), expect: 200 },
+  { rule: 'query', request: (t) => ask({ origin: SITE }, `/auth/whoami?token=${t}`), expect: 200 },
+  {
+    rule: 'the same token twice',
+    request: (t) => ask({ origin: SITE, authorization: `Bearer ${t}`, 'x-client-token': t }),
+    expect: 200,
+  },
+  {
+    rule: 'another scheme is no credential',
+    request: (t) => ask({ origin: SITE, authorization: 'Basic Zm9vOmJhcg==', 'x-client-token': t }),
+    expect: 200,
+  },
+  { rule: 'no token', request: () => ask({ origin: SITE }), expect: [401, 'missing_token', 'Bearer, DPoP'] },
+  {
+    rule: 'two different tokens',
+    request: (t) => ask({ origin: SITE, authorization: `Bearer ${t}`, 'x-client-token': `${t}x` }),
+    expect: [400, 'invalid_request'],
+  },
+  {
+    rule: 'two Authorization headers',
+    request: (t) => ask({ origin: SITE, authorization: [`Bearer ${t}`, `Bearer ${t}`] }),
+    expect: [400, 'invalid_request'],
+  },
+  {
+    rule: 'a websocket protocol is not looked at',
+    request: (t) => ask({ origin: SITE, 'sec-websocket-protocol': `claimgate, ${t}` }),
+    expect: [401, 'missing_token'],
+  },
+  {
+    rule: 'no token in a Bearer',
+    request: () => ask({ origin: SITE, authorization: 'Bearer' }),
+    expect: invalid,
+  },
+  {
+    rule: 'an account token is no token',
+    request: (_, w) => ask({ origin: SITE, authorization: `Bearer ${w.token}` }),
+    expect: invalid,
+  },
+]
+
+/** Re-signs nothing: the parts of a good token, changed. */
+const parts = (change: (header: string, payload: string, signature: string) => string) =>
+  asBearer((token) => change(...(token.split('.') as [string, string, string])))
+
+const json = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+const headerOf = (token: string): Record<string, unknown> =>
+  JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString())
+
+const withHeader = (change: Record<string, unknown>) =>
+  parts((h, p, s) => `${json({ ...headerOf(h), ...change })}.${p}.${s}`)
+
+export const formatRows: readonly WhoamiRow[] = [
+  { rule: 'garbage', request: asBearer(() => 'garbage'), expect: invalid },
+  { rule: 'two parts', request: parts((h, p) => `${h}.${p}`), expect: invalid },
+  { rule: 'four parts', request: parts((h, p, s) => `${h}.${p}.${s}.${s}`), expect: invalid },
+  { rule: 'empty signature', request: parts((h, p) => `${h}.${p}.`), expect: invalid },
+  { rule: 'padding', request: parts((h, p, s) => `${h}.${p}.${s}==`), expect: invalid },
+  {
+    rule: 'unused bits',
+    request: parts(
+      (h, p, s) => `${h}.${p}.${s.slice(0, -1)}${String.fromCharCode(s.charCodeAt(s.length - 1) + 1)}`,
+    ),
+    expect: invalid,
+  },
+  {
+    rule: 'over 4096 characters',
+    request: parts((h, p, s) => `${h}.${p}${'A'.repeat(4096)}.${s}`),
+    expect: invalid,
+  },
+  {
+    rule: 'alg none',
+    request: parts((h, p) => `${json({ ...headerOf(h), alg: 'none' })}.${p}.AAAA`),
+    expect: invalid,
+  },
+  { rule: 'alg in another case', request: withHeader({ alg: 'es256' }), expect: invalid },
+  { rule: 'alg of another key type', request: withHeader({ alg: 'HS256' }), expect: invalid },
+  { rule: 'typ JWT', request: withHeader({ typ: 'JWT' }), expect: invalid },
+  { rule: 'crit', request: withHeader({ crit: ['exp'] }), expect: invalid },
+  { rule: 'b64', request: withHeader({ b64: true }), expect: invalid },
+  { rule: 'unknown kid', request: withHeader({ kid: 'nobody' }), expect: invalid },
+  { rule: 'kid __proto__', request: withHeader({ kid: '__proto__' }), expect: invalid },
+  { rule: 'kid that is a number', request: withHeader({ kid: 1 }), expect: invalid },
+  {
+    rule: 'one bit of the signature flipped',
+    request: parts((h, p, s) => `${h}.${p}.${s.startsWith('A') ? 'B' : 'A'}${s.slice(1)}`),
+    expect: invalid,
+  },
+  {
+    rule: 'a claim changed',
+    request: parts((h, p, s) => `${h}.${json({ ...payloadOf(`${h}.${p}.${s}`), sub: 'acct_other' })}.${s}`),
+    expect: invalid,
+  },
+  {
+    rule: 'signed by a key that the token brings along',
+    request: asBearer(async (token) => {
+      const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })
+      const jwk = await crypto.subtle.exportKey('jwk', publicKey)
+      return new SignJWT(payloadOf(token))
+        .setProtectedHeader({
+          ...headerOf(token),
+          alg: 'ES256',
+          jwk: { kty: 'EC', crv: 'P-256', x: jwk.x as string, y: jwk.y as string },
+        })
+        .sign(privateKey)
+    }),
+    expect: invalid,
+  },
+]
+
+export const boundRows: readonly WhoamiRow[] = [
+  {
+    rule: 'no Origin',
+    request: (t) => ask({ authorization: `Bearer ${t}` }),
+    expect: [401, 'origin_required', 'Bearer error="invalid_token"'],
+  },
+  {
+    rule: 'another origin',
+    request: (t) => ask({ origin: 'https://evil.example', authorization: `Bearer ${t}` }),
+    expect: [401, 'origin_mismatch', 'Bearer error="invalid_token"'],
+  },
+  ...[
+    'null',
+    '',
+    'https://WWW.example.com',
+    `${SITE}/`,
+    `${SITE}:443`,
+    'http://www.example.com',
+    `${SITE}.evil.example`,
+    `${SITE}, ${SITE}`,
+    'https://www.example.co',
+    'https://xwww.example.com',
+  ].map(
+    (origin): WhoamiRow => ({
+      rule: `Origin: ${origin}`,
+      request: (t) => ask({ origin, authorization: `Bearer ${t}` }),
+      expect: [401, 'origin_mismatch'],
+    }),
+  ),
+  {
+    rule: 'Sec-Fetch-Site: cross-site is no origin',
+    request: (t) => ask({ 'sec-fetch-site': 'cross-site', authorization: `Bearer ${t}` }),
+    expect: [401, 'origin_required'],
+  },
+  {
+    rule: 'same-origin of another site than the token',
+    request: (t) => ask({ 'sec-fetch-site': 'same-origin', authorization: `Bearer ${t}` }),
+    expect: [401, 'origin_mismatch'],
+  },
+  {
+    rule: 'bound to an address that is not the client',
+    claim: { ip: '192.0.2.1' },
+    request: (t) => ask({ origin: SITE, authorization: `Bearer ${t}` }),
+    expect: [401, 'ip_mismatch', 'Bearer error="invalid_token"'],
+  },
+  {
+    rule: 'X-Forwarded-For of an untrusted peer changes nothing',
+    claim: { ip: '192.0.2.1' },
+    request: (t) => ask({ origin: SITE, authorization: `Bearer ${t}`, 'x-forwarded-for': '192.0.2.1' }),
+    expect: [401, 'ip_mismatch'],
+  },
+  {
+    rule: 'bound to the loopback address',
+    claim: { ip: ['127.0.0.0/8', '::1'] },
+    request: (t) => ask({ origin: SITE, authorization: `Bearer ${t}` }),
+    expect: 200,
+  },
+  {
+    rule: 'origin before address',
+    claim: { ip: '192.0.2.1' },
+    request: (t) => ask({ authorization: `Bearer ${t}` }),
+    expect: [401, 'origin_required'],
+  },
+  {
+    rule: 'key-bound under Bearer',
+    claim: { jkt },
+    request: (t) => ask({ origin: SITE, authorization: `Bearer ${t}` }),
+    expect: [401, 'proof_required', 'DPoP error="invalid_dpop_proof", algs="ES256 EdDSA Ed25519"'],
+  },
+  {
+    rule: 'key-bound in the query',
+    claim: { jkt },
+    request: (t) => ask({ origin: SITE }, `/auth/whoami?token=${t}`),
+    expect: [401, 'proof_required'],
+  },
+  {
+    rule: 'key-bound under DPoP without a proof',
+    claim: { jkt },
+    request: (t) => ask({ origin: SITE, authorization: `DPoP ${t}` }),
+    expect: [401, 'invalid_proof', 'DPoP error="invalid_dpop_proof"'],
+  },
+  {
+    rule: 'origin before key, challenge by the key',
+    claim: { jkt },
+    request: (t) => ask({ origin: 'https://evil.example', authorization: `Bearer ${t}` }),
+    expect: [401, 'origin_mismatch', 'DPoP error="invalid_token"'],
+  },
+  {
+    rule: 'not key-bound under DPoP',
+    request: (t) => ask({ origin: SITE, authorization: `DPoP ${t}` }),
+    expect: [401, 'invalid_token', 'DPoP error="invalid_token"'],
+  },
+]
+
+/** Claims one token and asks by the row. */
+export async function askRow(row: WhoamiRow, world: World): Promise<ReturnType<World['send']>> {
+  const token = await claimToken(world, row.claim)
+  return world.send(await row.request(token, world))
+}

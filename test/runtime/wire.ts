@@ -1,0 +1,84 @@
+// One request as bytes on a wire, and how each runtime is asked it: the app in this process, a real server.
+
+import { request as httpRequest, type OutgoingHttpHeaders } from 'node:http'
+
+/** A request with nothing added but what HTTP itself needs. */
+export interface WireRequest {
+  readonly method: string
+  /** Path and query, sent as they stand. */
+  readonly path: string
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>
+  readonly body?: string | Uint8Array
+  /** Sent without Content-Length. */
+  readonly chunked?: boolean
+}
+
+/** JSON of whatever shape: a test's own expectations are its type. */
+export type Json = ReturnType<typeof JSON.parse>
+
+export interface WireAnswer {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+  /** The body as JSON; throws when it is none. */
+  json(): Json
+}
+
+/** A running service. */
+export interface Target {
+  /** Its issuer. */
+  readonly issuer: string
+  send(request: WireRequest): Promise<WireAnswer>
+  stop(): Promise<void>
+}
+
+/** Asks a fetch handler in this process. */
+export async function sendToFetch(
+  fetch: (request: Request) => Response | Promise<Response>,
+  base: string,
+  wire: WireRequest,
+): Promise<WireAnswer> {
+  const headers = new Headers()
+  for (const [name, value] of Object.entries(wire.headers ?? {})) {
+    for (const one of [value].flat()) headers.append(name, one)
+  }
+  const bytes = wire.body === undefined ? undefined : Buffer.from(wire.body)
+  if (bytes && !wire.chunked) headers.set('content-length', String(bytes.length))
+  const body = bytes && (wire.chunked ? new Blob([bytes]).stream() : bytes)
+  const init = { method: wire.method, headers, ...(body && { body, duplex: 'half' }) }
+  const response = await fetch(new Request(base + wire.path, init as RequestInit))
+  return toAnswer(response.status, response.headers, await response.text())
+}
+
+/** Asks a real server over a real socket; nothing is added but Host and the framing of the body. */
+export function sendToSocket(base: string, wire: WireRequest): Promise<WireAnswer> {
+  const { hostname, port } = new URL(base)
+  const body = wire.body === undefined ? undefined : Buffer.from(wire.body)
+  const headers: OutgoingHttpHeaders = {}
+  for (const [name, value] of Object.entries(wire.headers ?? {})) headers[name] = [value].flat()
+  if (body && !wire.chunked) headers['content-length'] = String(body.length)
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(
+      { hostname, port, method: wire.method, path: wire.path, headers, agent: false },
+      (response) => {
+        const chunks: Buffer[] = []
+        response.on('data', (chunk: Buffer) => chunks.push(chunk))
+        response.on('error', reject)
+        response.on('end', () => {
+          const seen = new Headers()
+          for (const [name, values] of Object.entries(response.headersDistinct)) {
+            for (const value of values ?? []) seen.append(name, value)
+          }
+          resolve(toAnswer(response.statusCode ?? 0, seen, Buffer.concat(chunks).toString('utf8')))
+        })
+      },
+    )
+    request.on('error', reject)
+    if (body && wire.chunked) request.write(body)
+    request.end(wire.chunked ? undefined : body)
+  })
+}
+
+function toAnswer(status: number, headers: Headers, text: string): WireAnswer {
+  return { status, headers, text, json: () => JSON.parse(text) }
+}
