@@ -20,6 +20,7 @@ export function parseMediaType(contentType: string | null): MediaType | undefine
 }
 
 function isAcceptable(parameter: string): boolean {
+  if (parameter.trim() === '') return true // RFC 9110 section 5.6.6 lets one be empty
   const match = PARAMETER.exec(parameter)
   if (match === null) return false
   const [, name = '', token, quoted = ''] = match
