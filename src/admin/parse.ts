@@ -31,9 +31,7 @@ const scope = z
 
 function accountSchema(maxTtl: number) {
   return z.strictObject({
-    name: z
-      .string()
-      .refine((name) => name.trim() !== '' && name.length <= 200, 'must have 1 to 200 characters'),
+    name: z.string().refine(isName, 'must have 1 to 200 characters'),
     allowedOrigins,
     scopes: z
       .array(scope)
@@ -42,6 +40,11 @@ function accountSchema(maxTtl: number) {
     maxTtl: z.int().min(MIN_LIFETIME_SECONDS).max(maxTtl).nullable().default(null),
     browserPrototype: z.boolean().default(false),
   })
+}
+
+/** Characters are code points; half of one (a lone surrogate) cannot be stored. */
+function isName(text: string): boolean {
+  return text !== '' && [...text].length <= 200 && text.isWellFormed()
 }
 
 /** Reads an account from JSON. `maxTtl`: the server's own limit in seconds. */
