@@ -20,32 +20,46 @@ export interface RunningWorkerd {
 }
 
 const START_TIMEOUT_MS = 60_000
+const REPOSITORY = join(import.meta.dirname, '../..')
+
+/** Where a Worker lives; folders of its own, which go when it stops, unless told otherwise. */
+export interface WorkerdOptions {
+  /** Folder of its records. */
+  readonly persistTo?: string
+  /** Checkout to run in, whose `.dev.vars` count; otherwise this one, whose `.dev.vars` do not. */
+  readonly checkout?: string
+}
 
 /**
  * Runs scripts/dev-worker.ts on a free port and waits until it is ready. `vars` are its variables; the admin token is
- * `ADMIN_TOKEN` and the master key a new one unless given. Its records are in `persistTo`, else in a folder that goes
- * when it stops. The developer's own .dev.vars are not read.
+ * `ADMIN_TOKEN` unless given, and so is the master key a new one, except in a checkout that may have its own.
  */
 export async function startWorkerd(
   vars: Readonly<Record<string, string>>,
-  { persistTo }: { readonly persistTo?: string } = {},
+  { persistTo, checkout }: WorkerdOptions = {},
 ): Promise<RunningWorkerd> {
   const dir = mkdtempSync(join(tmpdir(), 'claimgate-workerd-'))
   const noVars = join(dir, 'no.vars')
   writeFileSync(noVars, '')
   const all = {
     CLAIMGATE_ADMIN_TOKEN: ADMIN_TOKEN,
-    CLAIMGATE_MASTER_KEY: randomBytes(32).toString('base64url'),
+    ...(checkout === undefined && { CLAIMGATE_MASTER_KEY: randomBytes(32).toString('base64url') }),
     ...vars,
   }
   const port = await findFreePort()
   const flags = [
-    ...['--port', String(port), '--inspector-port', '0', '--env-file', noVars],
+    ...['--port', String(port), '--inspector-port', '0'],
+    ...(checkout === undefined ? ['--env-file', noVars] : []),
     ...['--persist-to', persistTo ?? join(dir, 'state')],
     ...Object.entries(all).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
   ]
-  const child = spawn(process.execPath, ['scripts/dev-worker.ts', ...flags], {
-    env: { ...process.env, WRANGLER_LOG_PATH: join(dir, 'logs'), WRANGLER_REGISTRY_PATH: join(dir, 'registry') },
+  const child = spawn(process.execPath, [join(REPOSITORY, 'scripts/dev-worker.ts'), ...flags], {
+    cwd: checkout ?? REPOSITORY,
+    env: {
+      ...process.env,
+      WRANGLER_LOG_PATH: join(dir, 'logs'),
+      WRANGLER_REGISTRY_PATH: join(dir, 'registry'),
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
@@ -60,6 +74,8 @@ export async function startWorkerd(
     const listen = (chunk: Buffer) => {
       output += chunk
       if (output.includes(`Ready on http://127.0.0.1:${port}`)) resolve()
+      // wrangler stays and waits for the files to change.
+      if (output.includes('Build failed')) reject(new Error(`the Worker cannot be built:\n${output}`))
     }
     child.stdout.on('data', listen)
     child.stderr.on('data', listen)

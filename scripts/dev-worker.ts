@@ -1,0 +1,87 @@
+// `npm run dev:worker [-- flags]`: the service in workerd with a local D1 that brings itself up to date. All flags go on
+// to `wrangler dev`; added is what a developer would have to set up: the issuer, and a master key in .dev.vars.
+
+import { randomBytes } from 'node:crypto'
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { runWrangler } from './wrangler.ts'
+
+/** Git-ignored; wrangler reads it, and lets --var win over it. */
+const VARS_FILE = '.dev.vars'
+const ORIGIN = 'https://www.example.com'
+
+const flags = process.argv.slice(2)
+const { values } = parseArgs({
+  args: flags,
+  strict: false,
+  options: { port: { type: 'string' }, ip: { type: 'string' }, var: { type: 'string', multiple: true } },
+})
+const port = values.port ?? '8787'
+if (!/^[1-9]\d{0,4}$/.test(String(port))) {
+  process.stderr.write(
+    '--port: must be a number from 1 to 65535, because the issuer holds it (example: --port 8788)\n',
+  )
+  process.exit(1)
+}
+const issuer = givenVar('CLAIMGATE_ISSUER') ?? `http://127.0.0.1:${port}`
+const adminToken = givenVar('CLAIMGATE_ADMIN_TOKEN') ?? keptVar('CLAIMGATE_ADMIN_TOKEN')
+
+if ((givenVar('CLAIMGATE_MASTER_KEY') ?? keptVar('CLAIMGATE_MASTER_KEY')) === undefined) {
+  const line = `CLAIMGATE_MASTER_KEY=${randomBytes(32).toString('base64url')}\n`
+  appendFileSync(VARS_FILE, existsSync(VARS_FILE) ? `\n${line}` : line, { mode: 0o600 })
+}
+mkdirSync('.wrangler', { recursive: true })
+process.stderr.write(`${renderBanner().join('\n')}\n\n`)
+// wrangler takes --ip and --port only once, of --var any number.
+const ours = [
+  ...(values.ip === undefined ? ['--ip', '127.0.0.1'] : []),
+  ...(values.port === undefined ? ['--port', port] : []),
+  '--var',
+  `CLAIMGATE_ISSUER:${issuer}`,
+]
+runWrangler(['dev', ...ours.map(String), ...flags])
+
+/** What --var says of a variable. */
+function givenVar(name: string): string | undefined {
+  const given = (values.var ?? []).map(String).findLast((text) => text.startsWith(`${name}:`))
+  return given?.slice(name.length + 1)
+}
+
+/** What .dev.vars says of a variable. */
+function keptVar(name: string): string | undefined {
+  const text = existsSync(VARS_FILE) ? readFileSync(VARS_FILE, 'utf8') : ''
+  return new RegExp(`^\\s*${name}\\s*=\\s*["']?([^\\s"']+)`, 'm').exec(text)?.[1]
+}
+
+/** What to try, as the server on Node says it; but accounts are made over HTTP: only workerd has its database open. */
+function renderBanner(): readonly string[] {
+  const head = [`claimgate in workerd: ${issuer}, from the moment that wrangler says Ready`, '']
+  if (!adminToken) {
+    return [
+      ...head,
+      'Accounts are made over HTTP, which needs an admin token. Stop this and start it again with one:',
+      `npm run dev:worker -- --var CLAIMGATE_ADMIN_TOKEN:${randomBytes(24).toString('base64url')}`,
+    ]
+  }
+  const token = (file: string): string => `$(sed 's/.*"token":"//; s/".*//' .wrangler/${file})`
+  const keep = (file: string): string => `-o .wrangler/${file} && cat .wrangler/${file}`
+  const admin = `-H ${quote(`Authorization: Bearer ${adminToken}`)} -H 'Content-Type: application/json'`
+  const account = JSON.stringify({ name: 'Try it', allowedOrigins: [ORIGIN] })
+  const whoami = `curl -s ${issuer}/auth/whoami -H "Authorization: Bearer ${token('try-claim.json')}"`
+  return [
+    ...head,
+    'Make an account for a customer; its secret is kept in .wrangler/try-account.json:',
+    `  $ curl -s ${issuer}/admin/accounts ${admin} -d ${quote(account)} ${keep('try-account.json')}`,
+    "Claim a browser token, as the customer's backend does:",
+    `  $ curl -s ${issuer}/auth/claim -H "Authorization: Bearer ${token('try-account.json')}" -d origin=${ORIGIN} ${keep('try-claim.json')}`,
+    "Use it, as the customer's page does:",
+    `  $ ${whoami} -H "Origin: ${ORIGIN}"`,
+    'See it refused from another site:',
+    `  $ ${whoami} -H "Origin: https://evil.example"`,
+  ]
+}
+
+/** A text as one word of a shell. */
+function quote(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`
+}

@@ -1,0 +1,18 @@
+import { describeRuntime } from './matrix.ts'
+import { sendToSocket } from './wire.ts'
+import { startWorkerd } from './workerd.ts'
+
+describeRuntime(
+  'workerd with D1',
+  async () => {
+    const worker = await startWorkerd({})
+    return {
+      issuer: worker.url,
+      send: (request) => sendToSocket(worker.url, request),
+      stop: async () => {
+        await worker.stop()
+      },
+    }
+  },
+  (row) => row.hasEmptyHeader === true,
+)
