@@ -19,8 +19,7 @@ export default class CountReporter implements Reporter {
     // After the summary of the default reporter, which prints in the same hook.
     process.on('exit', () => {
       for (const name of skipped) process.stdout.write(`not run: ${name}\n`)
-      process.stdout.write(`${passed} passed, ${failed} failed
-`)
+      process.stdout.write(`${passed} passed, ${failed} failed\n`)
     })
   }
 }

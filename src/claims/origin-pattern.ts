@@ -51,8 +51,9 @@ function parseWildcard(
   const parsed = parseOrigin(parentText)
   if (!parsed.ok) return parsed
   const { scheme, host, port } = splitWebOrigin(parsed.value.origin)
-  if (isAddress(host) || host.endsWith('.'))
+  if (isAddress(host) || host.endsWith('.')) {
     return fail('a wildcard stands before a domain name, like https://*.example.com')
+  }
   if (!host.includes('.') || isPublicSuffix(host)) {
     return fail('a wildcard covers one owner: write at least your own domain, like https://*.example.com')
   }

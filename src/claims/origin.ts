@@ -9,6 +9,9 @@ import { fail, ok, type Result } from './result.ts'
  */
 export type ParsedOrigin = { readonly kind: 'web' | 'app'; readonly origin: string }
 
+/** An origin that is canonical already, as most are: it needs no URL parser. Its last label is no number. */
+const PLAIN = /^https?:\/\/((?:[a-z0-9_-]{1,63}\.)*[a-z][a-z0-9_-]{0,62})$/
+
 /** An http(s) URL up to its path. The URL standard skips more slashes, so an authority starts after all of them. */
 const WEB = /^https?:\/\/+([^/?#]*)/i
 
@@ -26,6 +29,10 @@ const WRITE_WHOLE = 'write the whole origin, like https://www.example.com'
  * Example: `HTTPS://www.Example.com:443/a` is `https://www.example.com`.
  */
 export function parseOrigin(text: string): Result<ParsedOrigin, string> {
+  const plain = PLAIN.exec(text)?.[1]
+  if (plain !== undefined && plain.length <= 253 && !plain.includes('xn--')) {
+    return ok({ kind: 'web', origin: text })
+  }
   const web = WEB.exec(text)
   return web === null ? parseAppOrigin(text) : parseWebOrigin(text, web[1] as string)
 }
