@@ -17,6 +17,7 @@ import { createD1Engine, type D1Database } from './storage/sql/d1.ts'
 import { createSqlKeyStore } from './storage/sql/keys.ts'
 import { migrateSchema } from './storage/sql/migrations.ts'
 import { createSqlStorage } from './storage/sql/storage.ts'
+import { loadVerifier } from './verify/engine.ts'
 
 /** What the runtime gives: variables and secrets are texts, bindings are objects. The same for a whole isolate. */
 type WorkerEnv = Readonly<Record<string, unknown>>
@@ -132,7 +133,7 @@ async function openService({ config, masterKey, database }: Settings): Promise<F
   await migrateSchema(engine)
   const keys = await openKeyRing(
     createSqlKeyStore(engine, masterKey),
-    webCryptoEngine,
+    { ...webCryptoEngine, loadVerifier },
     config.alg,
     Date.now(),
   )

@@ -25,7 +25,12 @@ const rules: readonly Rule[] = [
   { room: 'verify', rooms: ['claims'], packages: ['jose', 'lru-cache'] },
   { room: 'storage', rooms: ['claims'], types: [storagePort], packages: ['lru-cache'] },
   { room: storagePort, types: ['claims', 'signing'] },
-  { room: 'storage/sql', rooms: ['claims', 'storage/errors.ts', 'storage/maybe.ts'], types: [storagePort], packages: ['kysely'] },
+  {
+    room: 'storage/sql',
+    rooms: ['claims', 'storage/errors.ts', 'storage/maybe.ts'],
+    types: [storagePort],
+    packages: ['kysely'],
+  },
   { room: 'storage/sql/sqlite.ts', rooms: ['storage/errors.ts'], types: ['claims'], packages: ['node:'] },
   {
     room: 'storage/sql/keys.ts',
@@ -57,7 +62,7 @@ const rules: readonly Rule[] = [
   { room: 'index.ts', rooms: ['app.ts', 'config.ts'], types: [storagePort, 'storage/cached.ts'] },
   {
     room: 'adapters',
-    rooms: ['claims', 'signing', 'storage', 'config.ts'],
+    rooms: ['claims', 'signing', 'verify', 'storage', 'config.ts'],
     packages: ['node:', '@hono/node-server', 'zod'],
     packageTypes: ['jose'],
   },
@@ -75,10 +80,10 @@ const rules: readonly Rule[] = [
       'storage',
       'node.ts',
     ],
-    packages: ['node:', 'commander'],
+    packages: ['node:', 'commander', 'jose'],
   },
   { room: 'node.ts', rooms: ['adapters', 'app.ts', 'config.ts', 'http', 'storage/cached.ts'] },
-  { room: 'worker.ts', rooms: ['app.ts', 'config.ts', 'http', 'signing', 'storage'] },
+  { room: 'worker.ts', rooms: ['app.ts', 'config.ts', 'http', 'signing', 'storage', 'verify'] },
 ]
 
 interface Import {

@@ -1,73 +1,39 @@
-// Node's synchronous crypto behind the CryptoEngine port: no hop to another thread for a few microseconds' work.
+// Signing with Node's synchronous crypto: no hop to another thread for a few microseconds' work. (Verifying so is
+// verify/node-crypto.ts, which an API embeds.)
 // JWS wants ECDSA signatures as r || s (RFC 7518 section 3.4); converting DER is cheaper than asking OpenSSL to.
 
-import {
-  createHmac,
-  createPrivateKey,
-  createPublicKey,
-  createSecretKey,
-  type KeyObject,
-  sign,
-  timingSafeEqual,
-  verify,
-} from 'node:crypto'
+import { createHmac, createPrivateKey, createSecretKey, type KeyObject, sign } from 'node:crypto'
 import type { JWK } from 'jose'
 import type { SignatureAlgorithm } from '../claims/jws.ts'
 import { type CryptoEngine, TOKEN_TYPE } from '../signing/engine.ts'
 
 interface NodeAlgorithm {
-  readonly importPrivate: (jwk: JWK) => KeyObject
-  readonly importPublic: (jwk: JWK) => KeyObject
+  readonly importKey: (jwk: JWK) => KeyObject
   readonly sign: (input: Buffer, key: KeyObject) => Buffer
-  readonly verify: (input: Buffer, key: KeyObject, signature: Buffer) => boolean
 }
 
 const algorithms: Readonly<Record<SignatureAlgorithm, NodeAlgorithm>> = {
-  ES256: {
-    importPrivate: (jwk) => createPrivateKey({ key: jwk, format: 'jwk' }),
-    importPublic: (jwk) => createPublicKey({ key: jwk, format: 'jwk' }),
-    sign: (input, key) => derToRaw(sign('sha256', input, key)),
-    verify: (input, key, signature) =>
-      signature.length === 64 && verify('sha256', input, key, rawToDer(signature)),
-  },
-  EdDSA: {
-    importPrivate: (jwk) => createPrivateKey({ key: jwk, format: 'jwk' }),
-    importPublic: (jwk) => createPublicKey({ key: jwk, format: 'jwk' }),
-    sign: (input, key) => sign(null, input, key),
-    verify: (input, key, signature) => signature.length === 64 && verify(null, input, key, signature),
-  },
+  ES256: { importKey: importPrivate, sign: (input, key) => derToRaw(sign('sha256', input, key)) },
+  EdDSA: { importKey: importPrivate, sign: (input, key) => sign(null, input, key) },
   HS256: {
-    importPrivate: importShared,
-    importPublic: importShared,
+    importKey: (jwk) => createSecretKey(Buffer.from(jwk.k ?? '', 'base64url')),
     sign: (input, key) => createHmac('sha256', key).update(input).digest(),
-    verify: (input, key, signature) =>
-      signature.length === 32 && timingSafeEqual(createHmac('sha256', key).update(input).digest(), signature),
   },
 }
 
-function importShared(jwk: JWK): KeyObject {
-  return createSecretKey(Buffer.from(jwk.k ?? '', 'base64url'))
+function importPrivate(jwk: JWK): KeyObject {
+  return createPrivateKey({ key: jwk, format: 'jwk' })
 }
 
 /** node:crypto, synchronous. */
 export const nodeCryptoEngine: CryptoEngine = {
   async loadSigner(jwk, alg, kid) {
     const algorithm = algorithms[alg]
-    const key = algorithm.importPrivate(jwk)
+    const key = algorithm.importKey(jwk)
     const header = `${Buffer.from(JSON.stringify({ alg, kid, typ: TOKEN_TYPE })).toString('base64url')}.`
     return (payload) => {
       const input = header + Buffer.from(payload).toString('base64url')
       return `${input}.${algorithm.sign(Buffer.from(input, 'latin1'), key).toString('base64url')}`
-    }
-  },
-
-  async loadVerifier(jwk, alg) {
-    const algorithm = algorithms[alg]
-    const key = algorithm.importPublic(jwk)
-    return (token) => {
-      const dot = token.lastIndexOf('.')
-      const input = Buffer.from(token.slice(0, dot), 'latin1')
-      return algorithm.verify(input, key, Buffer.from(token.slice(dot + 1), 'base64url'))
     }
   },
 
@@ -89,23 +55,4 @@ function derToRaw(der: Buffer): Buffer {
 function copyInteger(der: Buffer, start: number, length: number, raw: Buffer, offset: number): void {
   const skip = Math.max(0, length - 32)
   der.copy(raw, offset + 32 - (length - skip), start + skip, start + length)
-}
-
-/** 64 bytes to DER: each integer without leading zeros, with one where its first bit is set. */
-function rawToDer(raw: Buffer): Buffer {
-  const r = toDerInteger(raw.subarray(0, 32))
-  const s = toDerInteger(raw.subarray(32))
-  return Buffer.concat([Buffer.from([0x30, r.length + s.length]), r, s])
-}
-
-function toDerInteger(half: Buffer): Buffer {
-  let start = 0
-  while (start < 31 && half[start] === 0) start += 1
-  const digits = half.subarray(start)
-  const pad = (digits[0] as number) >= 0x80 ? 1 : 0
-  const integer = Buffer.alloc(2 + pad + digits.length)
-  integer[0] = 0x02
-  integer[1] = pad + digits.length
-  digits.copy(integer, 2 + pad)
-  return integer
 }

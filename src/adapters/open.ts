@@ -9,6 +9,7 @@ import { migrateSchema } from '../storage/sql/migrations.ts'
 import { openSqlite } from '../storage/sql/sqlite.ts'
 import { createSqlStorage } from '../storage/sql/storage.ts'
 import type { Storage } from '../storage/storage.ts'
+import { loadVerifier } from '../verify/engine.ts'
 import { createFileKeyStore } from './key-files.ts'
 import { nodeCryptoEngine } from './node-crypto.ts'
 
@@ -41,7 +42,7 @@ function findUnavailable({ database, redisUrl, workers }: Config): readonly Conf
 /** The signing keys of a configuration, made when missing. */
 export function openKeys(config: Config): Promise<KeyRing> {
   const store = createFileKeyStore(config.keysDir, { production: process.env.NODE_ENV === 'production' })
-  return openKeyRing(store, nodeCryptoEngine, config.alg, Date.now())
+  return openKeyRing(store, { ...nodeCryptoEngine, loadVerifier }, config.alg, Date.now())
 }
 
 /** The hash of secrets under a configuration's pepper. */

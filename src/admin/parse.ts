@@ -61,7 +61,11 @@ export function toFaults(error: z.ZodError): readonly ParameterFault[] {
   return error.issues.flatMap((issue) => {
     const parameter = issue.path.join('.') || 'body'
     if (issue.code !== 'unrecognized_keys') return [{ parameter, message: issue.message }]
-    return issue.keys.map((key) => ({ parameter: key.slice(0, 64), message: 'is not known here' }))
+    // A name is shown only where it can be one: a secret may stand in a wrong place.
+    return issue.keys.map((key) => ({
+      parameter: /^[A-Za-z]{1,24}$/.test(key) ? key : 'body',
+      message: 'is not known here',
+    }))
   })
 }
 

@@ -87,10 +87,10 @@ export function parseClaimsSet(payload: JsonObject): Result<ParsedClaims, string
   const audience = textList(payload.aud)
   if (audience === undefined) return fail('aud')
   for (const name of ['iat', 'exp'] as const) {
-    if (!Number.isFinite(payload[name])) return fail(name)
+    if (!isTime(payload[name])) return fail(name)
   }
   const { nbf, origin, ip, cnf, scope = '' } = payload
-  if (nbf !== undefined && !Number.isFinite(nbf)) return fail('nbf')
+  if (nbf !== undefined && !isTime(nbf)) return fail('nbf')
   if ((payload.exp as number) <= (payload.iat as number)) return fail('exp')
   if (typeof scope !== 'string') return fail('scope')
   const scopes = parseScope(scope)
@@ -100,6 +100,11 @@ export function parseClaimsSet(payload: JsonObject): Result<ParsedClaims, string
   if (ranges === null) return fail('ip')
   if (cnf !== undefined && !isConfirmation(cnf)) return fail('cnf')
   return ok({ claims: freeze(payload), audience, ranges, scopes: scopes.value })
+}
+
+/** A NumericDate (RFC 7519 section 2) that a calendar has: finite, up to the year 275760. */
+function isTime(value: unknown): boolean {
+  return typeof value === 'number' && Math.abs(value) <= 8.64e12
 }
 
 function isText(value: unknown): value is string {

@@ -1,8 +1,36 @@
 // Errors on the wire: problem+json (RFC 9457) with a stable code. The one place that builds them.
 // Says which rule failed; never a token, a secret, a stack, or the value that would have passed.
 
+/** A stable code. */
+export type ProblemCode =
+  | 'invalid_request'
+  | 'unauthorized'
+  | 'missing_token'
+  | 'invalid_token'
+  | 'token_expired'
+  | 'token_revoked'
+  | 'origin_required'
+  | 'origin_mismatch'
+  | 'ip_mismatch'
+  | 'proof_required'
+  | 'invalid_proof'
+  | 'origin_not_allowed'
+  | 'scope_not_allowed'
+  | 'insufficient_scope'
+  | 'secret_in_browser'
+  | 'not_found'
+  | 'method_not_allowed'
+  | 'conflict'
+  | 'payload_too_large'
+  | 'unsupported_media_type'
+  | 'rate_limited'
+  | 'internal'
+  | 'bad_gateway'
+  | 'unavailable'
+  | 'gateway_timeout'
+
 /** Every code of the service with its usual status and title. */
-export const problems = {
+export const problems: Readonly<Record<ProblemCode, readonly [status: number, title: string]>> = {
   invalid_request: [400, 'The request is not well-formed'],
   unauthorized: [401, 'The credential was not accepted'],
   missing_token: [401, 'A token is needed'],
@@ -28,10 +56,7 @@ export const problems = {
   bad_gateway: [502, 'The service behind gave no good answer'],
   unavailable: [503, 'The service is not available'],
   gateway_timeout: [504, 'The service behind took too long'],
-} as const satisfies Record<string, readonly [status: number, title: string]>
-
-/** A stable code. */
-export type ProblemCode = keyof typeof problems
+}
 
 /** A fault of one parameter. */
 export interface ParameterFault {

@@ -51,7 +51,8 @@ export function parseClaimParameters(
 /** The known name that this one was probably meant to be, and the name as it may be shown. */
 function nearMiss(name: string): { readonly name: string; readonly shown: string } | undefined {
   if (KNOWN_NAMES.has(name)) return undefined
-  const bare = name.replace(/\[.*\]$/s, '')
+  const bracket = name.endsWith(']') ? name.indexOf('[') : -1
+  const bare = bracket < 0 ? name : name.slice(0, bracket)
   const known = KNOWN_BY_SOUND.get(bare.toLowerCase().replace(/[_-]/g, ''))
   if (known === undefined) return undefined
   return { name: known, shown: bare.length < 32 ? bare + (bare === name ? '' : '[]') : known }

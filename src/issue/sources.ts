@@ -78,19 +78,27 @@ export function mergeSources(sources: readonly Parameters[]): Result<Parameters,
 }
 
 function isSame(name: string, one: unknown, other: unknown): boolean {
-  const comparable = name === 'ip' ? comparableSet : comparableText
-  return comparable(one) === comparable(other)
+  if (name === 'ip') return isSameSet(one as readonly unknown[], other as readonly unknown[])
+  const text = comparableText(one)
+  return text !== undefined && text === comparableText(other)
 }
 
-/** The query string knows only text: the number 60 and the text `60` are one value. */
-function comparableText(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value)
+/** The query string knows only text: the number 60 and the text `60` are one value. Nothing else is comparable. */
+function comparableText(value: unknown): string | undefined {
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined
 }
 
-function comparableSet(value: unknown): string {
-  const entries = (value as readonly unknown[]).map((entry) => {
-    const range = parseIpRange(String(entry))
-    return range.ok ? range.value.text : String(entry)
+function isSameSet(one: readonly unknown[], other: readonly unknown[]): boolean {
+  const [a, b] = [comparableSet(one), comparableSet(other)]
+  return a !== undefined && a === b
+}
+
+/** The addresses in canonical form, as one text; what is no address stands for itself. */
+function comparableSet(entries: readonly unknown[]): string | undefined {
+  if (!entries.every((entry) => typeof entry === 'string')) return undefined
+  const canonical = entries.map((entry) => {
+    const range = parseIpRange(entry)
+    return range.ok ? range.value.text : entry
   })
-  return [...new Set(entries)].sort().join(' ')
+  return [...new Set(canonical)].sort().join(' ')
 }

@@ -1,15 +1,13 @@
 // The port to a runtime's cryptography, and what every engine must agree on.
 
 import type { JWK } from 'jose'
-import type { SignatureAlgorithm, SignToken, VerifyToken } from '../claims/jws.ts'
+import type { SignatureAlgorithm, SignToken } from '../claims/jws.ts'
 import type { HashSecret } from './secret.ts'
 
-/** What a runtime offers for keys and secrets. */
+/** What a runtime offers for signing and for secrets. */
 export interface CryptoEngine {
   /** Loads a private or shared key for signing, with the protected header of section 5.1 of RFC 7515 fixed. */
   loadSigner(jwk: JWK, alg: SignatureAlgorithm, kid: string): Promise<SignToken>
-  /** Loads a public or shared key for verification under this algorithm alone. */
-  loadVerifier(jwk: JWK, alg: SignatureAlgorithm): Promise<VerifyToken>
   /** A hash of secrets under this pepper. */
   createSecretHash(pepper: string): HashSecret
 }

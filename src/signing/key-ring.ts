@@ -1,6 +1,8 @@
 // The signing keys of a running service, loaded: one signs, all that are not expired verify.
 
-import type { SignatureAlgorithm, SignToken, VerificationKey } from '../claims/jws.ts'
+import type { JWK } from 'jose'
+import type { SignatureAlgorithm, SignToken, VerificationKey, VerifyToken } from '../claims/jws.ts'
+import type { MaybePromise } from '../claims/result.ts'
 import type { CryptoEngine } from './engine.ts'
 import { buildPublicKeySet, verificationJwk } from './key-set.ts'
 import { createFirstKeys } from './rotate.ts'
@@ -18,10 +20,15 @@ export interface KeyRing {
   readonly publicKeySet: { readonly body: string; readonly etag: string }
 }
 
+/** What a ring needs of cryptography: signing here, verification as the verify folder has it. */
+export type KeyRingEngine = Pick<CryptoEngine, 'loadSigner'> & {
+  readonly loadVerifier: (jwk: JWK, alg: SignatureAlgorithm) => MaybePromise<VerifyToken>
+}
+
 /** Loads the keys of `store`, making them when it has none for `alg`. `now` is epoch milliseconds. */
 export async function openKeyRing(
   store: SigningKeyStore,
-  engine: CryptoEngine,
+  engine: KeyRingEngine,
   alg: SignatureAlgorithm,
   now: number,
 ): Promise<KeyRing> {

@@ -1,7 +1,7 @@
 // The engine for every runtime: signing with jose, hashing with WebCrypto. Node has a synchronous twin
 // (adapters/node-crypto.ts) that is held to the same vectors.
 
-import { base64url, CompactSign, compactVerify, importJWK } from 'jose'
+import { base64url, CompactSign, importJWK } from 'jose'
 import { type CryptoEngine, TOKEN_TYPE } from './engine.ts'
 
 const encoder = new TextEncoder()
@@ -13,19 +13,6 @@ export const webCryptoEngine: CryptoEngine = {
     const key = await importJWK(jwk, alg)
     const header = { alg, kid, typ: TOKEN_TYPE }
     return (payload) => new CompactSign(encoder.encode(payload)).setProtectedHeader(header).sign(key)
-  },
-
-  async loadVerifier(jwk, alg) {
-    const key = await importJWK(jwk, alg)
-    const options = { algorithms: [alg] }
-    return async (token) => {
-      try {
-        await compactVerify(token, key, options)
-        return true
-      } catch {
-        return false
-      }
-    }
   },
 
   createSecretHash(pepper) {

@@ -1,11 +1,17 @@
 // Where verification keys come from: a port. What is in memory answers at once; what is not may be fetched.
 
 import type { VerificationKey } from '../claims/jws.ts'
+import type { MaybePromise } from '../claims/result.ts'
 
 /** Keys by their exact id. */
 export interface KeySource {
   /** The key in memory, or undefined. */
   get(kid: string): VerificationKey | undefined
-  /** Looks further for a key that is not in memory. Bounded in time and frequency; undefined when there is none. */
-  load?(kid: string): Promise<VerificationKey | undefined>
+  /**
+   * Looks further for a key that is not in memory, bounded in time and frequency: undefined when there is none,
+   * `unavailable` when no key was ever to be had. Never rejects.
+   */
+  load?(kid: string): Promise<VerificationKey | undefined | 'unavailable'>
+  /** Asked before each verification: renews what has aged. A promise only where the request itself must wait. */
+  renew?(): MaybePromise<void>
 }

@@ -32,6 +32,10 @@ const NOT_OURS = 'the token is malformed or was not signed by this issuer'
 const BAD_FORM: Verified = fail(refuse('format', 'invalid_token', NOT_OURS))
 const BAD_SIGNATURE: Verified = fail(refuse('signature', 'invalid_token', NOT_OURS))
 
+const NO_KEYS: Verified = fail(
+  refuse('signature', 'unavailable', "the issuer's keys cannot be had at the moment"),
+)
+
 /** A verifier of token texts. `max` tokens are remembered; 0: none. */
 export function createVerifyToken(keys: KeySource, policy: Policy, max: number): VerifyTokenText {
   const known = max > 0 ? new LRUCache<string, KnownToken>({ max }) : undefined
@@ -60,7 +64,7 @@ export function createVerifyToken(keys: KeySource, policy: Policy, max: number):
     return isRight ? accept(token, decoded, key, now) : BAD_SIGNATURE
   }
 
-  return (token, now) => {
+  function judge(token: string, now: number): MaybePromise<Verified> {
     const entry = known?.get(token)
     // A token leaves the cache with its key: what the issuer withdrew must not live on here.
     if (entry !== undefined && keys.get(entry.key.kid) === entry.key) {
@@ -71,8 +75,15 @@ export function createVerifyToken(keys: KeySource, policy: Policy, max: number):
     if (decoded === undefined) return BAD_FORM
     const key = keys.get(decoded.kid)
     if (key === undefined && keys.load !== undefined) {
-      return keys.load(decoded.kid).then((loaded) => checkSignature(token, decoded, loaded, now))
+      return keys
+        .load(decoded.kid)
+        .then((loaded) => (loaded === 'unavailable' ? NO_KEYS : checkSignature(token, decoded, loaded, now)))
     }
     return checkSignature(token, decoded, key, now)
+  }
+
+  return (token, now) => {
+    const renewing = keys.renew?.()
+    return renewing instanceof Promise ? renewing.then(() => judge(token, now)) : judge(token, now)
   }
 }

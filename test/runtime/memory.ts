@@ -12,6 +12,7 @@ import { DEFAULT_PEPPER } from '../../src/signing/secret.ts'
 import type { StoredSigningKey } from '../../src/signing/signing-key.ts'
 import { createCachedStorage } from '../../src/storage/cached.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
+import { loadVerifier } from '../../src/verify/engine.ts'
 import { ADMIN_TOKEN } from './server.ts'
 import { sendToFetch, type Target } from './wire.ts'
 
@@ -41,7 +42,7 @@ export async function startMemory(
   const deps: AppDeps = {
     config,
     storage: createCachedStorage(createMemoryStorage()),
-    keys: await openKeyRing(keyStore, nodeCryptoEngine, config.alg, Date.now()),
+    keys: await openKeyRing(keyStore, { ...nodeCryptoEngine, loadVerifier }, config.alg, Date.now()),
     hashSecret: nodeCryptoEngine.createSecretHash(config.pepper ?? DEFAULT_PEPPER),
     limiter: config.rateLimit === null ? null : createMemoryLimiter(config.rateLimit),
     log: createLogger({ level: 'debug', write: (line) => lines.push(line), now: Date.now }),

@@ -7,10 +7,14 @@ import type { CryptoEngine } from '../../src/signing/engine.ts'
 import { verificationJwk } from '../../src/signing/key-set.ts'
 import { createSigningKey } from '../../src/signing/rotate.ts'
 import { webCryptoEngine } from '../../src/signing/webcrypto.ts'
+import { type LoadVerifier, loadWebVerifier } from '../../src/verify/engine.ts'
+import { loadNodeVerifier } from '../../src/verify/node-crypto.ts'
 
-const engines: readonly (readonly [string, CryptoEngine])[] = [
-  ['node', nodeCryptoEngine],
-  ['webcrypto', webCryptoEngine],
+type Engine = CryptoEngine & { readonly loadVerifier: LoadVerifier }
+
+const engines: readonly (readonly [string, Engine])[] = [
+  ['node', { ...nodeCryptoEngine, loadVerifier: loadNodeVerifier as LoadVerifier }],
+  ['webcrypto', { ...webCryptoEngine, loadVerifier: loadWebVerifier }],
 ]
 const payload = JSON.stringify({ hello: 'wörld' })
 

@@ -1,0 +1,137 @@
+// `claim`: what POST /auth/claim does, with the same code and in the same order, on the configured database and keys.
+// The account token comes from the environment, a file or stdin, and is refused as an argument.
+
+import { type Command, Option } from 'commander'
+import { openKeys } from '../adapters/open.ts'
+import { splitIpList } from '../claims/ip.ts'
+import type { Config } from '../config.ts'
+import { invalidParameters } from '../http/problem.ts'
+import { createAuthenticate } from '../issue/authenticate.ts'
+import { claimAnswer } from '../issue/claim-answer.ts'
+import { parseClaimParameters } from '../issue/claim-parameters.ts'
+import { authorizeGrant, createIssueToken, type IssuedToken, type PolicyFault } from '../issue/issue.ts'
+import type { Parameters } from '../issue/sources.ts'
+import { parseAccountToken } from '../signing/secret.ts'
+import { CliError, toCliError, usageError } from './fault.ts'
+import { type Records, readConfig, withRecords } from './open.ts'
+import { addJsonOption, listOption, onceOption } from './options.ts'
+import { commandName, print, printAside, printWarning } from './output.ts'
+import { renderTable } from './table.ts'
+import { readStdinLine, readTokenFile } from './token-file.ts'
+import { describeTime } from './when.ts'
+
+interface ClaimOptions {
+  readonly origin: string
+  readonly ip?: readonly string[]
+  readonly expiresIn?: string
+  readonly scope?: readonly string[]
+  readonly jkt?: string
+  readonly tokenFile?: string
+  readonly token?: string | true
+  readonly json?: boolean
+}
+
+/** Adds the command to the program. */
+export function addClaimCommand(program: Command): void {
+  addJsonOption(program.command('claim'), 'print the answer of POST /auth/claim')
+    .description("claim a browser token, as a customer's backend does")
+    .argument('[source]', '- to read the account token from stdin')
+    .addOption(onceOption('--origin <url>', 'the page the token is for').makeOptionMandatory())
+    .addOption(listOption('--ip <address>', 'address or CIDR it works from; repeat for more'))
+    .addOption(
+      onceOption('--expires-in <seconds>', "its lifetime (CLAIMGATE_TOKEN_TTL, cut to the account's limit)"),
+    )
+    .addOption(
+      listOption('--scope <scope>', 'what it is for; repeat for more (all that the credential holds)'),
+    )
+    .addOption(onceOption('--jkt <thumbprint>', "RFC 7638 thumbprint of the browser's key"))
+    .addOption(onceOption('--token-file <path>', 'the file that holds the account token; - for stdin'))
+    .addOption(new Option('--token [token]').hideHelp())
+    .addHelpText('after', CLAIM_HELP)
+    .action(claim)
+}
+
+const SOURCES = 'set CLAIMGATE_ACCOUNT_TOKEN, or give --token-file <path>, or - to read it from stdin'
+
+const CLAIM_HELP = `
+The account token: ${SOURCES}.
+The token alone goes to stdout, what it is bound to goes to stderr.
+
+Example:
+  $ TOKEN=$(${commandName} claim --origin https://shop.example --token-file shop.token)`
+
+async function claim(source: string | undefined, options: ClaimOptions): Promise<void> {
+  if (options.token !== undefined || (source !== undefined && source !== '-')) {
+    throw usageError(
+      `an account token is not taken from the command line, where other users of the machine can read it; ${SOURCES}. Replace a token that you have passed so`,
+    )
+  }
+  const config = readConfig()
+  const accountToken = await readAccountToken(source, options.tokenFile)
+  const issued = await withRecords(config, (records) => issueClaim(config, records, accountToken, options))
+  if (options.json) return print(`${claimAnswer(issued)}\n`)
+  printAside(renderFacts(issued))
+  print(`${issued.token}\n`)
+}
+
+async function readAccountToken(source: string | undefined, file: string | undefined): Promise<string> {
+  if (source !== undefined && file !== undefined) throw usageError('give either --token-file or -, not both')
+  if (source === '-' || file === '-') return readStdinLine('account token')
+  if (file !== undefined) return readTokenFile(file)
+  const token = process.env.CLAIMGATE_ACCOUNT_TOKEN
+  if (token === undefined || token === '') throw usageError(`an account token is needed: ${SOURCES}`)
+  return token
+}
+
+/** Authenticate, parameters, policy, issue. */
+async function issueClaim(
+  config: Config,
+  { storage, hashSecret }: Records,
+  accountToken: string,
+  options: ClaimOptions,
+): Promise<IssuedToken> {
+  const now = Date.now()
+  const found = await createAuthenticate(storage, hashSecret)(parseAccountToken(accountToken), now)
+  if (found === undefined) throw new CliError('unauthorized', UNAUTHORIZED)
+  const request = parseClaimParameters(toParameters(options), {
+    standard: config.tokenTtl,
+    serverMax: config.maxTtl,
+    accountMax: found.account.maxTtl,
+  })
+  if (!request.ok) throw toCliError(invalidParameters(request.reason))
+  const grant = authorizeGrant(found, request.value)
+  if (!grant.ok) {
+    const hint = `see: ${commandName} account show ${found.account.id}`
+    throw new CliError(grant.reason, `${POLICY_TEXTS[grant.reason]}; ${hint}`)
+  }
+  if (config.port === 0 && !config.issuerGiven) printWarning(NO_ISSUER, options.json === true)
+  const keys = await openKeys(config)
+  return createIssueToken(config, () => keys.sign)(grant.value, now)
+}
+
+const UNAUTHORIZED =
+  'the account token is wrong, expired or revoked; check that DATABASE_URL and CLAIMGATE_PEPPER are those it was made with'
+
+const NO_ISSUER =
+  'PORT is 0, so the token names an issuer that no server has; set CLAIMGATE_ISSUER (example: CLAIMGATE_ISSUER=http://127.0.0.1:8787)'
+
+const POLICY_TEXTS: Readonly<Record<PolicyFault, string>> = {
+  origin_not_allowed: 'the account does not allow this origin',
+  scope_not_allowed: 'the credential does not hold every scope that was asked for',
+}
+
+function toParameters({ origin, ip, expiresIn, scope, jkt }: ClaimOptions): Parameters {
+  const given = { origin, ip: ip?.flatMap(splitIpList), expiresIn, scope: scope?.join(' '), jkt }
+  return new Map(Object.entries(given).filter(([, value]) => value !== undefined))
+}
+
+function renderFacts({ claims }: IssuedToken): string {
+  const { origin = '', ip = 'any address', scope = 'none', cnf, exp, iat } = claims
+  return renderTable([
+    ['origin', origin],
+    ['ip', typeof ip === 'string' ? ip : ip.join(', ')],
+    ...(cnf === undefined ? [] : [['key', cnf.jkt]]),
+    ['scope', scope],
+    ['expires', describeTime(exp, iat)],
+  ])
+}

@@ -1,0 +1,35 @@
+// The error of the command line: a stable code, and a message that says what to do next. Holds no secret.
+
+import type { ParameterFault, Problem } from '../http/problem.ts'
+
+/** A command that could not do what it was asked. */
+export class CliError extends Error {
+  override readonly name = 'CliError'
+  /** One of the service's codes where one fits, else `usage` or `invalid_configuration`. */
+  readonly code: string
+  /** 1; 2 when the command line itself is wrong. */
+  readonly exitCode: 1 | 2
+  /** Every option at fault, under the parameter's name in the API. */
+  readonly errors: readonly ParameterFault[] | undefined
+
+  constructor(
+    code: string,
+    message: string,
+    details: { readonly exitCode?: 1 | 2; readonly errors?: readonly ParameterFault[] } = {},
+  ) {
+    super(message)
+    this.code = code
+    this.exitCode = details.exitCode ?? 1
+    this.errors = details.errors
+  }
+}
+
+/** A refusal of the service as an error of the command line. */
+export function toCliError({ code, detail, errors }: Problem): CliError {
+  return new CliError(code, detail, errors && { errors })
+}
+
+/** A command line that cannot be meant as it stands. */
+export function usageError(message: string): CliError {
+  return new CliError('usage', message, { exitCode: 2 })
+}

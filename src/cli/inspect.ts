@@ -1,0 +1,150 @@
+// `inspect`: what a token says, what it is bound to, and whether it is ours and in its time.
+// Reads the configured keys and makes none; never prints the token itself. Not checked: revocation, issuer, audience.
+
+import type { Command } from 'commander'
+import { base64url } from 'jose'
+import { isCanonicalBase64url } from '../claims/base64url.ts'
+import { type ParsedClaims, parseClaimsSet } from '../claims/claims-set.ts'
+import { enforceTime } from '../claims/enforce.ts'
+import { isJsonObject, type JsonObject, parseJson } from '../claims/json.ts'
+import type { Config } from '../config.ts'
+import { decodeToken } from '../verify/format.ts'
+import { CliError } from './fault.ts'
+import { findVerificationKey, readConfig } from './open.ts'
+import { addJsonOption } from './options.ts'
+import { bold, commandName, print, printJson } from './output.ts'
+import { renderTable, toPlainText } from './table.ts'
+import { readStdinLine } from './token-file.ts'
+import { describeTime, toIso } from './when.ts'
+
+/** What is known of a JWT; the members of the JSON document. */
+interface Inspection {
+  readonly header: JsonObject
+  readonly claims: JsonObject
+  readonly issuedAt: string | null
+  readonly expiresAt: string | null
+  readonly bounds: readonly string[]
+  readonly validSignature: 'yes' | 'no' | 'unknown key'
+  readonly inItsTime: 'yes' | 'no, expired' | 'no, not yet' | 'unknown'
+  /** Why a verifier refuses it whatever the request is; null when its form is right. */
+  readonly fault: string | null
+}
+
+/** Adds the command to the program. */
+export function addInspectCommand(program: Command): void {
+  addJsonOption(program.command('inspect'), 'print one JSON document')
+    .description('show what a browser token says, and whether it is valid')
+    .argument('<jwt>', 'the token, or - to read it from stdin')
+    .addHelpText('after', `\nExample:\n  $ echo "$TOKEN" | ${commandName} inspect -`)
+    .action(inspect)
+}
+
+async function inspect(argument: string, { json }: { readonly json?: boolean }): Promise<void> {
+  const config = readConfig()
+  const token = argument === '-' ? await readStdinLine('token') : argument
+  const now = Date.now() / 1000
+  const inspection = await inspectToken(token, config, now)
+  if (json) printJson(inspection)
+  else print(renderInspection(inspection, now))
+}
+
+async function inspectToken(token: string, config: Config, now: number): Promise<Inspection> {
+  const [header, claims] = decodeJwt(token)
+  const parsed = parseClaimsSet(claims)
+  return {
+    header,
+    claims,
+    issuedAt: typeof claims.iat === 'number' ? toIso(claims.iat) : null,
+    expiresAt: typeof claims.exp === 'number' ? toIso(claims.exp) : null,
+    bounds: parsed.ok ? describeBounds(parsed.value) : [],
+    validSignature: await checkSignature(token, header, config),
+    inItsTime: parsed.ok ? judgeTime(parsed.value, config.clockTolerance, now) : 'unknown',
+    fault: findFault(token, parsed.ok ? undefined : parsed.reason),
+  }
+}
+
+/** Header and claims of a JWS in compact form (RFC 7519 section 7.2): three canonical parts, two of them JSON objects. */
+function decodeJwt(token: string): readonly [header: JsonObject, claims: JsonObject] {
+  const [head = '', body = '', signature, ...others] = token.split('.')
+  const header = decodeObject(head)
+  const claims = decodeObject(body)
+  if (others.length === 0 && signature && isCanonicalBase64url(signature) && header && claims)
+    return [header, claims]
+  const hint = token.startsWith('cgk_')
+    ? 'this is an account token, which belongs on a server alone'
+    : 'this is no JWT: it must be three base64url parts with dots between them, the first two of them JSON'
+  throw new CliError('invalid_token', `${hint}; pass the token that a claim gave`)
+}
+
+function decodeObject(part: string): JsonObject | undefined {
+  if (!isCanonicalBase64url(part)) return undefined
+  const parsed = parseJson(new TextDecoder().decode(base64url.decode(part)))
+  return parsed.ok && isJsonObject(parsed.value) ? parsed.value : undefined
+}
+
+async function checkSignature(
+  token: string,
+  { kid, alg }: JsonObject,
+  config: Config,
+): Promise<Inspection['validSignature']> {
+  const key = typeof kid === 'string' ? await findVerificationKey(config, kid) : undefined
+  if (key === undefined) return 'unknown key'
+  return key.alg === alg && (await key.verify(token)) ? 'yes' : 'no'
+}
+
+function judgeTime({ claims }: ParsedClaims, tolerance: number, now: number): Inspection['inItsTime'] {
+  const reason = enforceTime(claims, tolerance, now)
+  if (reason === undefined) return 'yes'
+  return reason.code === 'token_expired' ? 'no, expired' : 'no, not yet'
+}
+
+function findFault(token: string, claim: string | undefined): string | null {
+  if (claim !== undefined) return `its claim "${claim}" is missing or wrong`
+  return decodeToken(token) === undefined
+    ? 'its header is not that of a browser token, or it is too long'
+    : null
+}
+
+function describeBounds({ claims, ranges, scopes }: ParsedClaims): readonly string[] {
+  const addresses = ranges?.map((range) => range.text).join(' or ')
+  return [
+    claims.origin === undefined ? 'works from every origin' : `works only from the origin ${claims.origin}`,
+    addresses === undefined ? 'works from every address' : `works only from the address ${addresses}`,
+    claims.cnf === undefined
+      ? 'works without a proof of a key'
+      : `works only with a proof by the key ${claims.cnf.jkt}`,
+    scopes.length === 0 ? 'holds no scope' : `holds the scopes ${scopes.join(' ')}`,
+  ]
+}
+
+/** Claims that are epoch seconds. */
+const TIMES: ReadonlySet<string> = new Set(['iat', 'nbf', 'exp'])
+
+function renderInspection(inspection: Inspection, now: number): string {
+  const { header, claims, bounds, validSignature, inItsTime, fault } = inspection
+  const rows = (members: JsonObject, times: ReadonlySet<string>): string[][] =>
+    Object.entries(members).map(([name, value]) => [
+      `  ${name}`,
+      typeof value === 'number' && times.has(name) ? describeTime(value, now) : describeValue(value),
+    ])
+  const headerRows = rows(header, new Set())
+  const table = renderTable([...headerRows, ...rows(claims, TIMES)])
+  const lines = table.split('\n').slice(0, -1)
+  const sentences = bounds.map((bound) => `  ${toPlainText(bound)}`)
+  return [
+    bold('header'),
+    ...lines.slice(0, headerRows.length),
+    bold('claims'),
+    ...lines.slice(headerRows.length),
+    ...(fault === null
+      ? [bold('bounds'), ...sentences]
+      : [`every verifier refuses it: ${toPlainText(fault)}`]),
+    `valid signature: ${validSignature}`,
+    `in its time: ${inItsTime}`,
+    '',
+  ].join('\n')
+}
+
+function describeValue(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}

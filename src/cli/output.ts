@@ -1,0 +1,103 @@
+// What the commands print: results on stdout, everything else on stderr. Whatever becomes a message passes a last
+// guard, so that no error repeats a secret that stood in the wrong place of a command line.
+
+import { describeStartFault } from '../adapters/environment.ts'
+import { ConfigError } from '../config.ts'
+import type { ParameterFault } from '../http/problem.ts'
+import { StorageError } from '../storage/errors.ts'
+import { CliError } from './fault.ts'
+import { type Emphasis, toPlainText } from './table.ts'
+
+/** How a person calls this program: from the repository, or installed. */
+export const commandName: string = import.meta.url.endsWith('.ts')
+  ? 'npm run -s claimgate --'
+  : 'npx claimgate'
+
+const isColoured = process.stdout.isTTY && !process.env.NO_COLOR
+
+/** Bold where stdout is a terminal that may be coloured (NO_COLOR is not set). */
+export const bold: Emphasis = (text) => (isColoured ? `\x1b[1m${text}\x1b[22m` : text)
+
+/** Prints text on stdout as it is. */
+export function print(text: string): void {
+  process.stdout.write(text)
+}
+
+/** Prints text on stderr as it is: what accompanies a result. */
+export function printAside(text: string): void {
+  process.stderr.write(text)
+}
+
+/** Prints one JSON document on one line of stdout. */
+export function printJson(value: unknown): void {
+  print(`${escapeControls(JSON.stringify(value))}\n`)
+}
+
+/** Prints on stderr what is odd about a result, for a person or as one JSON document. */
+export function printWarning(message: string, asJson: boolean): void {
+  printAside(asJson ? `${JSON.stringify({ warning: message })}\n` : `claimgate: ${message}\n`)
+}
+
+/** Prints a failure on stderr, for a person or as one JSON document. */
+export function printFault(error: unknown, asJson: boolean): void {
+  const { code, message, errors } = describeFault(error)
+  if (asJson) {
+    const body = { error: code, message: hideSecrets(message), ...(errors && { errors }) }
+    printAside(`${escapeControls(JSON.stringify(body))}\n`)
+    return
+  }
+  const lines = [`claimgate: ${message}`]
+  for (const fault of errors ?? [])
+    lines.push(`  ${FLAGS[fault.parameter.replace(/\.\d+$/, '')] ?? fault.parameter}: ${fault.message}`)
+  printAside(`${hideSecrets(lines.join('\n')).split('\n').map(toPlainText).join('\n')}\n`)
+}
+
+/** Parameters of the API as options of the command line. */
+const FLAGS: Readonly<Record<string, string>> = {
+  name: '--name',
+  allowedOrigins: '--origin',
+  scopes: '--scope',
+  maxTtl: '--max-ttl',
+  origin: '--origin',
+  ip: '--ip',
+  expiresIn: '--expires-in',
+  scope: '--scope',
+  jkt: '--jkt',
+  limit: '--limit',
+  cursor: '--cursor',
+}
+
+interface FaultText {
+  readonly code: string
+  readonly message: string
+  readonly errors?: readonly ParameterFault[] | undefined
+}
+
+function describeFault(error: unknown): FaultText {
+  if (error instanceof CliError) return error
+  if (error instanceof ConfigError) {
+    const errors = error.problems.map(({ variable, problem, example }) => {
+      return { parameter: variable, message: `${problem} (example: ${example})` }
+    })
+    return {
+      code: 'invalid_configuration',
+      message: 'the configuration cannot be used; mend the environment or .env',
+      errors,
+    }
+  }
+  const message = describeStartFault(error).trim()
+  return { code: error instanceof StorageError ? 'unavailable' : 'internal', message }
+}
+
+/** An account token anywhere, or three long base64url parts (the look-behind keeps the search linear). */
+function hideSecrets(text: string): string {
+  return text.replace(/cgk_\w*|(?<![\w-])[\w-]{16,}\.[\w-]{16,}\.[\w-]{16,}/g, '[removed]')
+}
+
+/** JSON text of one line holds control characters only inside strings, and JSON.stringify leaves some as they are. */
+function escapeControls(json: string): string {
+  return json.replace(
+    /\p{Cc}/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}

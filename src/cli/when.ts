@@ -1,0 +1,34 @@
+// Moments for a person: ISO 8601, and how far away.
+
+const MINUTE = 60
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+
+/** Furthest moment that a Date can hold, in epoch seconds. */
+const MAX_EPOCH_SECONDS = 8.64e12
+
+/** `2026-01-01T00:30:00Z (in 29 min)`; both arguments are epoch seconds. A number that is no moment stays a number. */
+export function describeTime(at: number, now: number): string {
+  const iso = toIso(at)
+  return iso === null ? String(at) : `${iso} (${describeDistance(Math.trunc(at - now))})`
+}
+
+/** ISO 8601 to the second, UTC; null when the number of epoch seconds is no moment. */
+export function toIso(at: number): string | null {
+  if (!(Math.abs(at) <= MAX_EPOCH_SECONDS)) return null
+  return new Date(at * 1000).toISOString().replace(/\.\d+Z$/, 'Z')
+}
+
+function describeDistance(seconds: number): string {
+  if (seconds === 0) return 'now'
+  const length = describeLength(Math.abs(seconds))
+  return seconds > 0 ? `in ${length}` : `${length} ago`
+}
+
+/** In whole units, of which there is at least one. */
+function describeLength(seconds: number): string {
+  if (seconds < MINUTE) return `${seconds} s`
+  if (seconds < HOUR) return `${Math.floor(seconds / MINUTE)} min`
+  if (seconds < 2 * DAY) return `${Math.floor(seconds / HOUR)} h`
+  return `${Math.floor(seconds / DAY)} days`
+}

@@ -1,0 +1,94 @@
+// Verification with Node's synchronous crypto, where it is there: a signature is checked without a turn of the
+// event loop. Held to the same vectors as the WebCrypto path. Imports nothing of Node: it is asked for at run time.
+
+import type { JWK } from 'jose'
+import type { SignatureAlgorithm, VerifyToken } from '../claims/jws.ts'
+
+/** What is used of node:crypto. */
+interface NodeCrypto {
+  createPublicKey(options: { key: JWK; format: 'jwk' }): object
+  createSecretKey(bytes: Uint8Array): object
+  createHmac(hash: 'sha256', key: object): { update(input: Uint8Array): { digest(): Uint8Array } }
+  verify(hash: 'sha256' | null, input: Uint8Array, key: object, signature: Uint8Array): boolean
+  timingSafeEqual(a: Uint8Array, b: Uint8Array): boolean
+}
+
+/** What is used of node:buffer. */
+interface NodeBuffer {
+  readonly Buffer: { from(text: string, encoding: 'latin1' | 'base64url'): Uint8Array }
+}
+
+interface Runtime {
+  readonly process?: { getBuiltinModule?: (name: string) => unknown }
+  readonly navigator?: { readonly userAgent?: string }
+}
+
+/** Loads keys synchronously on Node; undefined elsewhere. Throws on a key that is no good. */
+export const loadNodeVerifier: ((jwk: JWK, alg: SignatureAlgorithm) => VerifyToken) | undefined = find()
+
+function find(): typeof loadNodeVerifier {
+  const { process, navigator } = globalThis as Runtime
+  // workerd offers node:crypto too, but not all that is used here.
+  if (navigator?.userAgent === 'Cloudflare-Workers' || process?.getBuiltinModule === undefined)
+    return undefined
+  const crypto = process.getBuiltinModule('node:crypto') as NodeCrypto | undefined
+  const buffer = process.getBuiltinModule('node:buffer') as NodeBuffer | undefined
+  return crypto && buffer && createLoader(crypto, buffer)
+}
+
+function createLoader(crypto: NodeCrypto, { Buffer }: NodeBuffer): NonNullable<typeof loadNodeVerifier> {
+  const importPublic = (jwk: JWK): object => crypto.createPublicKey({ key: jwk, format: 'jwk' })
+  const importShared = (jwk: JWK): object => crypto.createSecretKey(Buffer.from(jwk.k ?? '', 'base64url'))
+  const algorithms = {
+    ES256: {
+      importKey: importPublic,
+      length: 64,
+      check: (input: Uint8Array, key: object, signature: Uint8Array) =>
+        crypto.verify('sha256', input, key, rawToDer(signature)),
+    },
+    EdDSA: {
+      importKey: importPublic,
+      length: 64,
+      check: (input: Uint8Array, key: object, signature: Uint8Array) =>
+        crypto.verify(null, input, key, signature),
+    },
+    HS256: {
+      importKey: importShared,
+      length: 32,
+      check: (input: Uint8Array, key: object, signature: Uint8Array) =>
+        crypto.timingSafeEqual(crypto.createHmac('sha256', key).update(input).digest(), signature),
+    },
+  } as const
+
+  return (jwk, alg) => {
+    const { importKey, length, check } = algorithms[alg]
+    const key = importKey(jwk)
+    return (token) => {
+      const dot = token.lastIndexOf('.')
+      const signature = Buffer.from(token.slice(dot + 1), 'base64url')
+      return signature.length === length && check(Buffer.from(token.slice(0, dot), 'latin1'), key, signature)
+    }
+  }
+}
+
+/** `r || s` (RFC 7518 section 3.4) to DER (RFC 3279 section 2.2.3): cheaper than asking OpenSSL to convert. */
+function rawToDer(raw: Uint8Array): Uint8Array {
+  const der = new Uint8Array(72)
+  let end = putInteger(der, 2, raw, 0)
+  end = putInteger(der, end, raw, 32)
+  der[0] = 0x30
+  der[1] = end - 2
+  return der.subarray(0, end)
+}
+
+/** Writes 32 bytes of `raw` as a DER integer: without leading zeros, with one where its first bit is set. */
+function putInteger(der: Uint8Array, at: number, raw: Uint8Array, from: number): number {
+  let start = from
+  while (start < from + 31 && raw[start] === 0) start += 1
+  const pad = (raw[start] as number) >= 0x80 ? 1 : 0
+  const length = from + 32 - start
+  der[at] = 0x02
+  der[at + 1] = pad + length
+  der.set(raw.subarray(start, from + 32), at + 2 + pad)
+  return at + 2 + pad + length
+}

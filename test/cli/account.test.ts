@@ -1,0 +1,241 @@
+// `account create`, `list` and `show` as a user meets them.
+
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { describe, expect, it } from 'vitest'
+import { parseAccountToken } from '../../src/signing/secret.ts'
+import { countOf, createMachine, readDatabase } from './run.ts'
+
+const CREATE = ['account', 'create', '--name', 'Shop', '--origin', 'https://Shop.Example:443']
+const TOKEN = /cgk_[0-9A-Za-z]+_[0-9A-Za-z]+_[0-9A-Za-z]{6}/
+
+describe('account create', () => {
+  it('shows the secret once, says so, and names the next command', async () => {
+    const machine = createMachine()
+    const { code, stdout, stderr } = await machine.run(CREATE)
+    expect(code).toBe(0)
+    expect(stderr).toBe('')
+    const token = TOKEN.exec(stdout)?.[0] ?? ''
+    const pair = parseAccountToken(token)
+    expect(pair).toBeDefined()
+    expect(countOf(stdout, pair!.clientSecret)).toBe(1)
+    expect(stdout).toContain('never again')
+    expect(stdout).toContain('  $ npm run -s claimgate -- claim --origin https://shop.example -\n')
+    expect(stdout).not.toContain('\x1b')
+    const database = readDatabase(machine.dir)
+    expect(database).toContain(pair!.clientId)
+    expect(database).not.toContain(pair!.clientSecret)
+  })
+
+  it("prints the admin API's body with --json", async () => {
+    const machine = createMachine()
+    const body = await machine.json([
+      ...CREATE,
+      ...['--origin', 'http://localhost:*', '--scope', 'read write', '--scope', 'read', '--scope', 'pay'],
+      ...['--max-ttl', '600', '--browser-prototype'],
+    ])
+    expect(body).toEqual({
+      account: {
+        id: expect.stringMatching(/^acct_[0-9A-Za-z]{12}$/),
+        name: 'Shop',
+        status: 'active',
+        allowedOrigins: ['https://shop.example', 'http://localhost:*'],
+        scopes: ['read', 'write', 'pay'],
+        maxTtl: 600,
+        browserPrototype: true,
+        createdAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
+        updatedAt: body.account.createdAt,
+      },
+      credential: {
+        id: body.credential.clientId,
+        token: expect.stringMatching(TOKEN),
+        ...parseAccountToken(body.credential.token),
+      },
+    })
+    expect(readDatabase(machine.dir)).not.toContain(body.credential.clientSecret)
+  })
+
+  it('keeps the token in a file for its owner alone, over an older one, and prints it nowhere', async () => {
+    const machine = createMachine()
+    const folder = join(machine.dir, 'new folder')
+    const path = join(folder, 'shop.token')
+    const shown = await machine.run([...CREATE, '--token-file', path])
+    expect(shown.code).toBe(0)
+    const token = readFileSync(path, 'utf8')
+    const first = parseAccountToken(token)
+    expect(first).toBeDefined()
+    expect(shown.stdout + shown.stderr).not.toContain(first!.clientSecret)
+    expect(shown.stdout).toContain(`claim --origin https://shop.example --token-file '${path}'\n`)
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+    expect(statSync(folder).mode & 0o777).toBe(0o700)
+
+    const body = await machine.json([...CREATE, '--token-file', path])
+    const second = parseAccountToken(readFileSync(path, 'utf8'))
+    expect(body.credential).toEqual({ id: second?.clientId, clientId: second?.clientId })
+    expect(second?.clientId).not.toBe(first?.clientId)
+    expect(readdirSync(folder)).toEqual(['shop.token'])
+  })
+
+  it('makes no account when the token could not be kept', async () => {
+    const machine = createMachine()
+    const folder = join(machine.dir, 'a-folder')
+    mkdirSync(folder)
+    writeFileSync(join(machine.dir, 'a-file'), 'kept')
+    for (const path of [folder, join(machine.dir, 'a-file', 'shop.token'), '-']) {
+      const { code, stderr } = await machine.run([...CREATE, '--token-file', path])
+      expect([path, code]).toEqual([path, path === '-' ? 2 : 1])
+      expect(stderr).toMatch(path === '-' ? /name of a file/ : /is not a file|cannot be read or written/)
+    }
+    expect((await machine.json(['account', 'list'])).accounts).toEqual([])
+    expect(readdirSync(folder)).toEqual([])
+    expect(readFileSync(join(machine.dir, 'a-file'), 'utf8')).toBe('kept')
+  })
+
+  it('leaves the older token file as it was when the account cannot be made', async () => {
+    const machine = createMachine()
+    await machine.run(['account', 'list'])
+    const database = new DatabaseSync(join(machine.dir, 'claimgate.db'))
+    database.exec("CREATE TRIGGER no BEFORE INSERT ON accounts BEGIN SELECT RAISE(ABORT, 'no'); END")
+    database.close()
+    const folder = join(machine.dir, 'tokens')
+    mkdirSync(folder)
+    writeFileSync(join(folder, 'shop.token'), 'older')
+    const { code, stdout } = await machine.run([...CREATE, '--token-file', join(folder, 'shop.token')])
+    expect([code, stdout]).toEqual([1, ''])
+    expect(readdirSync(folder)).toEqual(['shop.token'])
+    expect(readFileSync(join(folder, 'shop.token'), 'utf8')).toBe('older')
+  })
+
+  it('tells every fault of an account at once, and makes no database for it', async () => {
+    const machine = createMachine()
+    const argv = [
+      'account',
+      'create',
+      '--name',
+      '',
+      '--origin',
+      'https://*.com',
+      '--scope',
+      'a"b',
+      '--max-ttl',
+      '9',
+    ]
+    const human = await machine.run(argv)
+    expect(human.code).toBe(1)
+    expect(human.stdout).toBe('')
+    for (const flag of ['--name', '--origin', '--scope', '--max-ttl'])
+      expect(human.stderr).toMatch(new RegExp(`^  ${flag}: \\S`, 'm'))
+    const { code, stderr } = await machine.run([...argv, '--json'])
+    expect(code).toBe(1)
+    const body = JSON.parse(stderr)
+    expect(body).toEqual({ error: 'invalid_request', message: expect.any(String), errors: expect.any(Array) })
+    expect(body.errors.map((fault: { parameter: string }) => fault.parameter)).toEqual([
+      'name',
+      'allowedOrigins',
+      'scopes.0',
+      'maxTtl',
+    ])
+    expect(existsSync(join(machine.dir, 'claimgate.db'))).toBe(false)
+  })
+
+  it('writes a shell word for an origin that a shell would take apart', async () => {
+    const { stdout } = await createMachine().run([
+      'account',
+      'create',
+      '--name',
+      'x',
+      '--origin',
+      "https://a;b'c$d.example",
+    ])
+    expect(stdout).toContain(`claim --origin 'https://a;b'\\''c$d.example' -\n`)
+  })
+})
+
+describe('account list and show', () => {
+  it('pages through accounts, oldest first, and shows one', async () => {
+    const machine = createMachine()
+    const empty = await machine.run(['account', 'list'])
+    expect([empty.code, empty.stdout]).toEqual([0, ''])
+    expect(empty.stderr).toContain('account create')
+
+    const names = ['first', 'second\x1b[31m\u202e', 'third']
+    const ids: string[] = []
+    for (const name of names) {
+      const argv = [
+        'account',
+        'create',
+        '--name',
+        name,
+        '--origin',
+        'https://*.example.com',
+        '--origin',
+        'http://[::1]:*',
+      ]
+      ids.push((await machine.json(argv)).account.id)
+    }
+    const one = await machine.json(['account', 'list', '--limit', '2'])
+    const two = await machine.json(['account', 'list', '--limit', '2', '--cursor', one.nextCursor])
+    expect([...one.accounts, ...two.accounts].map((account) => [account.id, account.name])).toEqual(
+      ids.map((id, index) => [id, names[index]]),
+    )
+    expect([one.accounts.length, two.nextCursor]).toEqual([2, null])
+
+    const table = await machine.run(['account', 'list', '--limit', '2'])
+    const [head = '', ...rows] = table.stdout.trimEnd().split('\n')
+    expect(rows.map((row) => row.indexOf('https://*.example.com and 1 more'))).toEqual(
+      rows.map(() => head.indexOf('ORIGINS')),
+    )
+    expect(rows[1]).toMatch(/ second\?\[31m\?$/)
+    expect(table.stderr).toContain(`account list --limit 2 --cursor ${one.nextCursor}\n`)
+
+    const shown = await machine.json(['account', 'show', ids[1] ?? ''])
+    expect(shown).toEqual({
+      account: one.accounts[1],
+      credentials: [
+        {
+          id: expect.stringMatching(/^[0-9A-Za-z]+$/),
+          name: 'default',
+          status: 'active',
+          scopes: [],
+          browserPrototype: false,
+          allowLocalhost: true,
+          createdAt: one.accounts[1].createdAt,
+          lastUsedAt: null,
+          expiresAt: null,
+          previousExpiresAt: null,
+        },
+      ],
+    })
+    const text = await machine.run(['account', 'show', ids[1] ?? ''])
+    expect(text.stdout).toContain('origins        https://*.example.com, http://[::1]:*\n')
+    expect(text.stdout).toMatch(new RegExp(`^${shown.credentials[0].id} +active `, 'm'))
+  })
+
+  it('refuses made-up ids, limits and cursors', async () => {
+    const machine = createMachine()
+    const cases = [
+      [['account', 'show', 'acct_nobody'], 'not_found', undefined],
+      [['account', 'list', '--limit', '201'], 'invalid_request', ['limit']],
+      [['account', 'list', '--limit', '0', '--cursor', 'x'], 'invalid_request', ['limit', 'cursor']],
+    ] as const
+    for (const [argv, error, parameters] of cases) {
+      const { code, stdout, stderr } = await machine.run([...argv, '--json'])
+      const body = JSON.parse(stderr)
+      expect([code, stdout, body.error]).toEqual([1, '', error])
+      expect(body.errors?.map((fault: { parameter: string }) => fault.parameter)).toEqual(parameters)
+    }
+  })
+})
+
+describe('several processes on one machine', () => {
+  it('make the database and accounts at the same moment', async () => {
+    const machine = createMachine()
+    const bodies = await Promise.all(
+      ['a', 'b', 'c'].map((name) => machine.json(['account', 'create', '--name', name, '--origin', '*'])),
+    )
+    const { accounts } = await machine.json(['account', 'list'])
+    const made = bodies.map((body) => body.account.id)
+    expect(accounts.map((account: { id: string }) => account.id).sort()).toEqual(made.sort())
+  })
+})

@@ -1,0 +1,121 @@
+// The program itself: help, version, exit codes, configuration faults, an old Node; and the table renderer.
+
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { renderTable } from '../../src/cli/table.ts'
+import { describeTime } from '../../src/cli/when.ts'
+import { createMachine } from './run.ts'
+
+describe('the program', () => {
+  it('tells its version and its commands', async () => {
+    const machine = createMachine()
+    const version = await machine.run(['--version'])
+    expect(version).toEqual({
+      code: 0,
+      stdout: `${JSON.parse(readFileSync('package.json', 'utf8')).version}\n`,
+      stderr: '',
+    })
+    const help = await machine.run(['--help'])
+    expect([help.code, help.stderr]).toEqual([0, ''])
+    for (const word of ['serve', 'account', 'claim', 'inspect', 'Examples:'])
+      expect(help.stdout).toContain(word)
+  })
+
+  it('answers a wrong command line with exit code 2, also as JSON', async () => {
+    const machine = createMachine()
+    const cases = [
+      [[], 'a command is missing'],
+      [['clam'], 'Did you mean claim?'],
+      [['account', 'create', '--origin', 'https://a.example'], '--name <text>'],
+      [['account', 'create', '--name', 'a', '--name', 'b', '--origin', '*'], 'given twice'],
+      [['account', 'create', '--name', 'a', '--origin', '*', '--max-ttl', '1e3'], 'whole number'],
+      [['claim', '--origin', 'https://a.example', '--origin', 'https://b.example'], 'given twice'],
+    ] as const
+    for (const [argv, text] of cases) {
+      const { code, stdout, stderr } = await machine.run(argv)
+      expect([argv, code, stdout]).toEqual([argv, 2, ''])
+      expect(stderr).toContain(text)
+    }
+    const { code, stderr } = await machine.run(['account', 'show', '--json'])
+    expect([code, JSON.parse(stderr)]).toEqual([
+      2,
+      { error: 'usage', message: expect.stringContaining("'id'") },
+    ])
+  })
+
+  it('tells each fault of the configuration on a line of its own, without its value', async () => {
+    const machine = createMachine()
+    const env = { PORT: 'hunter2', CLAIMGATE_PEPPER: 'short-secret', CLAIMGATE_TOKEN_TTLL: '5' }
+    const human = await machine.run(['account', 'list'], { env })
+    expect([human.code, human.stdout]).toEqual([1, ''])
+    const [first, ...lines] = human.stderr.trimEnd().split('\n')
+    expect(first).toMatch(/^claimgate: /)
+    expect(lines.map((line) => line.split(':')[0])).toEqual([
+      '  PORT',
+      '  CLAIMGATE_PEPPER',
+      '  CLAIMGATE_TOKEN_TTLL',
+    ])
+    expect(human.stderr).not.toMatch(/hunter2|short-secret/)
+    const { code, stderr } = await machine.run(['inspect', 'x', '--json'], { env })
+    const body = JSON.parse(stderr)
+    expect([code, body.error]).toEqual([1, 'invalid_configuration'])
+    expect(body.errors.map((fault: { parameter: string }) => fault.parameter)).toEqual(Object.keys(env))
+    const served = await machine.run(['serve'], { env })
+    expect([served.code, served.stdout]).toEqual([1, ''])
+  })
+
+  it('names a database that it cannot use, and does not work on one that ends with it', async () => {
+    const machine = createMachine()
+    const path = join(machine.dir, 'claimgate.db')
+    writeFileSync(path, 'this is no database at all, whatever its name may say')
+    const broken = await machine.run(['account', 'list', '--json'])
+    expect([broken.code, JSON.parse(broken.stderr).error]).toEqual([1, 'unavailable'])
+    expect(JSON.parse(broken.stderr).message).toContain(path)
+    const memory = await machine.run(['account', 'list'], { env: { DATABASE_URL: 'memory:' } })
+    expect([memory.code, memory.stdout]).toEqual([1, ''])
+    expect(memory.stderr).toContain('DATABASE_URL is memory:')
+  })
+
+  it('says what it needs on an old Node instead of crashing', async () => {
+    const pretend = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '22.12.0' } })`
+    const nodeArguments = ['--import', `data:text/javascript,${encodeURIComponent(pretend)}`]
+    const { code, stdout, stderr } = await createMachine().run(['--version'], { nodeArguments })
+    expect([code, stdout]).toEqual([1, ''])
+    expect(stderr).toMatch(/^claimgate needs Node 22\.13 or later/)
+  })
+})
+
+describe('a table', () => {
+  it('aligns columns, ends no line in blanks, and shows control characters harmlessly', () => {
+    const rows = [
+      ['A', 'LONGER', 'C'],
+      ['four', 'ü💶', ''],
+      ['x\n\x1b[1m', '\u202eb', 'c'],
+    ]
+    expect(renderTable(rows, (head) => `<${head}>`)).toBe(
+      '<A       LONGER  C>\nfour    ü💶\nx??[1m  ?b      c\n',
+    )
+    expect(renderTable([])).toBe('')
+  })
+})
+
+describe('a moment', () => {
+  const at = Date.UTC(2026, 0, 1) / 1000
+  const iso = '2026-01-01T00:00:00Z'
+  it.each([
+    [at, `${iso} (now)`],
+    [at - 59, `${iso} (in 59 s)`],
+    [at - 60, `${iso} (in 1 min)`],
+    [at - 1799.5, `${iso} (in 29 min)`],
+    [at - 3600, `${iso} (in 1 h)`],
+    [at + 172_799, `${iso} (47 h ago)`],
+    [at + 172_800, `${iso} (2 days ago)`],
+  ])('seen from %d', (now, text) => {
+    expect(describeTime(at, now)).toBe(text)
+  })
+
+  it('is a number where there is no such date', () => {
+    expect(describeTime(1e300, 0)).toBe('1e+300')
+  })
+})

@@ -1,0 +1,54 @@
+// One request to the service in this process, and what must be true of its answer whatever was asked.
+
+import { expect } from 'vitest'
+import type { AppDeps } from '../../src/app.ts'
+import { type MemoryService, startMemory } from '../runtime/memory.ts'
+import type { WireAnswer, WireRequest } from '../runtime/wire.ts'
+import { createWorld, type World } from '../runtime/world.ts'
+
+export interface Asking {
+  readonly service: MemoryService
+  readonly world: World
+  /** Sends; rejects on a 5xx, on a refusal that is no problem, and where a secret comes back or is logged. */
+  ask(request: WireRequest): Promise<WireAnswer>
+}
+
+/** A service without limits, behind a proxy on loopback, that logs each request. */
+export async function startAsking(
+  env: Readonly<Record<string, string>> = {},
+  replace: Partial<AppDeps> = {},
+): Promise<Asking> {
+  const service = await startMemory(
+    { CLAIMGATE_RATE_LIMIT: 'off', CLAIMGATE_TRUSTED_PROXIES: 'loopback', CLAIMGATE_LOG: 'debug', ...env },
+    replace,
+  )
+  const world = await createWorld(service)
+  const secrets = [world.token, world.clientSecret, world.wrong, world.open]
+  return {
+    service,
+    world,
+    async ask(request) {
+      const linesBefore = service.lines.length
+      const answer = await world.send(request)
+      expectSound(request, answer)
+      const written = [...answer.headers.values(), ...service.lines.slice(linesBefore)]
+      // An account may be given any name, and is shown with it.
+      if (answer.status >= 400 || !request.path.startsWith('/admin')) written.push(answer.text)
+      for (const text of written) {
+        for (const secret of secrets) expect(text.includes(secret), `echo: ${text}`).toBe(false)
+      }
+      return answer
+    },
+  }
+}
+
+function expectSound({ method, path }: WireRequest, answer: WireAnswer): void {
+  const { status, headers, text } = answer
+  const shown = `${method} ${path}: ${status} ${text}`
+  expect(status, shown).toBeLessThan(500)
+  const requestId = headers.get('x-request-id')
+  expect(requestId, shown).toMatch(/^[0-9A-Za-z]{16}$/)
+  if (status < 400 || method === 'HEAD') return
+  expect(headers.get('content-type'), shown).toBe('application/problem+json')
+  expect(answer.json()).toMatchObject({ status, error: expect.stringMatching(/^[a-z_]+$/), requestId })
+}

@@ -1,0 +1,65 @@
+// A service whose private key the test holds, a token of it that was never presented and one that is remembered.
+
+import { createPrivateKey, createSecretKey, type KeyObject } from 'node:crypto'
+import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
+import { openKeyRing } from '../../src/signing/key-ring.ts'
+import { createFirstKeys } from '../../src/signing/rotate.ts'
+import { loadVerifier } from '../../src/verify/engine.ts'
+import type { Json, WireAnswer } from '../runtime/wire.ts'
+import { claimToken, SITE } from '../runtime/world.ts'
+import { type Asking, startAsking } from './ask.ts'
+
+export interface Forging extends Asking {
+  /** Signs as the service does; under HS256 the shared secret. */
+  readonly key: KeyObject
+  readonly fresh: string
+  readonly known: string
+  /** Asks who the token is, from its origin; the same with the token in the query string. */
+  present(text: string): Promise<WireAnswer>
+  presentInQuery(text: string): Promise<WireAnswer>
+  /** The answer to what is no token at all. */
+  readonly garbage: string
+}
+
+export async function startForging(alg: 'ES256' | 'EdDSA' | 'HS256'): Promise<Forging> {
+  const stored = await createFirstKeys(alg, Date.now())
+  const store = { list: async () => stored, initialize: async () => undefined }
+  const keys = await openKeyRing(store, { ...nodeCryptoEngine, loadVerifier }, alg, Date.now())
+  const asking = await startAsking({ CLAIMGATE_ALG: alg }, { keys })
+  const jwk = stored.find((key) => key.kid === keys.kid)?.jwk ?? {}
+  const whoami = (path: string, headers: Readonly<Record<string, string>>) =>
+    asking.ask({ method: 'GET', path, headers: { origin: SITE, ...headers } })
+  const present = (text: string) => whoami('/auth/whoami', { authorization: `Bearer ${text}` })
+  const known = await claimToken(asking.world)
+  if ((await present(known)).status !== 200) throw new Error('a good token was refused')
+  return {
+    ...asking,
+    key:
+      alg === 'HS256'
+        ? createSecretKey(Buffer.from(jwk.k ?? '', 'base64url'))
+        : createPrivateKey({ key: jwk, format: 'jwk' }),
+    fresh: await claimToken(asking.world),
+    known,
+    present,
+    presentInQuery: (text) => whoami(`/auth/whoami?token=${encodeURIComponent(text)}`, {}),
+    garbage: bare(await present('garbage')),
+  }
+}
+
+/** All of an answer but its request id. */
+export function bare(answer: WireAnswer): string {
+  const id = answer.headers.get('x-request-id') ?? ''
+  return `${answer.status} ${JSON.stringify([...answer.headers])} ${answer.text}`.replaceAll(id, '')
+}
+
+export function base64url(bytes: string | Uint8Array): string {
+  return Buffer.from(bytes).toString('base64url')
+}
+
+export function partsOf(token: string): [header: string, payload: string, signature: string] {
+  return token.split('.') as [string, string, string]
+}
+
+export function headerOf(token: string): Json {
+  return JSON.parse(Buffer.from(partsOf(token)[0], 'base64url').toString())
+}
