@@ -1,4 +1,5 @@
-// Judges the package as it would be published: publint and are-the-types-wrong, on a freshly packed tarball.
+// Judges the package as it would be published: publint and are-the-types-wrong, on a freshly packed tarball; then
+// knip, for files, exports and dependencies that nothing uses.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,7 +11,7 @@ try {
   const tarball = join(dir, JSON.parse(packed.slice(packed.indexOf('[')))[0].filename)
   execFileSync('publint', ['--strict', tarball], { stdio: 'inherit' })
   execFileSync('attw', [tarball, '--profile', 'esm-only'], { stdio: 'inherit' })
-  execFileSync('knip', ['--production'], { stdio: 'inherit' })
+  execFileSync('knip', [], { stdio: 'inherit' })
 } finally {
   rmSync(dir, { recursive: true, force: true })
 }

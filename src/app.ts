@@ -24,6 +24,7 @@ import type { KeyRing } from './signing/key-ring.ts'
 import type { HashSecret } from './signing/secret.ts'
 import type { CachedStorage } from './storage/cached.ts'
 import { createCors } from './verify/cors.ts'
+import { createEnforceKey, refuseProof } from './verify/enforce-key.ts'
 import { createJudge } from './verify/judge.ts'
 import { createVerifyToken } from './verify/verify.ts'
 
@@ -139,10 +140,13 @@ function createServiceJudge({ config, storage, keys, log }: AppDeps): ReturnType
   } as const
   return createJudge({
     policy,
+    mode: 'enforce',
     sources: ['authorization', 'x-client-token', 'query'],
     apiOrigin: new URL(config.issuer).origin,
     verifyToken: createVerifyToken({ get: keys.find }, policy, TOKEN_CACHE_MAX),
     isRevoked: createRevocationCheck(storage, log),
+    enforceKey: createEnforceKey(policy, refuseProof),
+    authorize: undefined,
   })
 }
 

@@ -25,6 +25,8 @@ export async function main(): Promise<void> {
 }
 
 async function start(asked: Config): Promise<void> {
+  // Whoever reads the log may go away: the service goes on.
+  process.stdout.on('error', () => undefined)
   const log = createLogger({
     level: asked.logLevel,
     write: (line) => process.stdout.write(`${line}\n`),
@@ -48,7 +50,7 @@ async function start(asked: Config): Promise<void> {
     peerOf: (context) => context.env.incoming.socket.remoteAddress,
     isStopping: () => isStopping,
   })
-  server.serve(app.fetch)
+  server.serve(app.fetch, `${config.issuer}/docs`)
   // Before anybody is told that we listen: who reads it may stop us at once.
   onStopSignal(async (signal) => {
     isStopping = true
@@ -57,8 +59,8 @@ async function start(asked: Config): Promise<void> {
     await storage.close()
     log.info('stopped')
   })
-  log.info('listening', { url: server.url, kid: keys.kid })
   printBanner(config, server.url)
+  log.info('listening', { url: server.url, kid: keys.kid })
 }
 
 await main()

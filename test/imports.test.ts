@@ -62,7 +62,7 @@ const rules: readonly Rule[] = [
   { room: 'index.ts', rooms: ['app.ts', 'config.ts'], types: [storagePort, 'storage/cached.ts'] },
   {
     room: 'adapters',
-    rooms: ['claims', 'signing', 'verify', 'storage', 'config.ts'],
+    rooms: ['claims', 'signing', 'verify', 'storage', 'http', 'config.ts'],
     packages: ['node:', '@hono/node-server', 'zod'],
     packageTypes: ['jose'],
   },

@@ -1,9 +1,11 @@
 // A fetch handler on Node's HTTP server, and how it stops: no new connection, everything in flight is finished.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
-import { setImmediate } from 'node:timers/promises'
+import { type AddressInfo, type Socket, Server as TcpServer } from 'node:net'
+import { setImmediate, setTimeout } from 'node:timers/promises'
 import { getRequestListener } from '@hono/node-server'
+import { problemBody } from '../http/problem.ts'
+import { randomBase62 } from '../signing/random.ts'
 
 /** A fetch handler that is told of Node's own objects. */
 export type NodeFetch = (
@@ -17,11 +19,17 @@ export interface NodeServer {
   readonly port: number
   /** Where this machine reaches it, whatever the issuer is called outside. */
   readonly url: string
-  /** Gives the server its handler. To be called at once after `listen`, before any request can be read. */
-  serve(fetch: NodeFetch): void
+  /**
+   * Gives the server its handler, to be called at once after `listen`, before any request can be read. `docs`: the
+   * URL whose fragments are the error codes.
+   */
+  serve(fetch: NodeFetch, docs: string): void
   /** Stops accepting, answers what is in flight with `Connection: close`; resolves when all is done. */
   stop(): Promise<void>
 }
+
+/** While stopping, how long a connection without a request may still bring one. */
+const LAST_REQUEST_MS = 200
 
 /** Listens on `host` and `port` (0: a free one). Rejects when the address cannot be had. */
 export async function listen(host: string, port: number): Promise<NodeServer> {
@@ -46,17 +54,21 @@ export async function listen(host: string, port: number): Promise<NodeServer> {
   return {
     port: taken,
     url: localUrl(host, taken),
-    serve(fetch) {
+    serve(fetch, docs) {
       listener = getRequestListener(fetch as Parameters<typeof getRequestListener>[0], {
-        errorHandler: () => new Response(MALFORMED, { status: 400, headers: PROBLEM_HEADERS }),
+        errorHandler: () => refuseMalformed(docs),
       })
     },
     async stop() {
+      // Connections that have arrived already are taken before the listener closes and resets them.
+      await setImmediate()
+      // http's own close() cuts every idle connection at once, under the hands of who is just about to use it.
+      const closed = new Promise<void>((resolve) => TcpServer.prototype.close.call(server, () => resolve()))
+      // Only now: who is told to connect anew must find the door shut, not be reset on the threshold.
       isStopping = true
       for (const outgoing of open) if (!outgoing.headersSent) outgoing.setHeader('connection', 'close')
-      // Requests that have arrived already are read before idle connections are closed.
-      await setImmediate()
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      await Promise.race([closed, setTimeout(LAST_REQUEST_MS)])
+      server.closeIdleConnections()
       // To Node a connection that has sent nothing yet is waiting for its request, not idle: browsers open such.
       for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
       await closed
@@ -64,15 +76,18 @@ export async function listen(host: string, port: number): Promise<NodeServer> {
   }
 }
 
-/** A request whose target or Host makes no URL never reaches a handler. */
-const MALFORMED = JSON.stringify({
-  type: 'about:blank',
-  title: 'The request is not well-formed',
-  status: 400,
-  detail: 'the request target and Host header make no URL',
-  error: 'invalid_request',
-})
-const PROBLEM_HEADERS = { 'content-type': 'application/problem+json', connection: 'close' }
+/** A request whose target and Host header make no URL never reaches the app. */
+function refuseMalformed(docs: string): Response {
+  const requestId = randomBase62(16)
+  const problem = {
+    code: 'invalid_request',
+    detail: 'the request target and Host header make no URL',
+  } as const
+  return new Response(problemBody(problem, docs, requestId), {
+    status: 400,
+    headers: { 'content-type': 'application/problem+json', 'x-request-id': requestId, connection: 'close' },
+  })
+}
 
 const LOOPBACK_OF: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '[::]': '[::1]' }
 

@@ -57,7 +57,7 @@ export function parseAccountInput(
 }
 
 /** zod's issues as faults of parameters. Its messages speak of shapes, never of values. */
-export function toFaults(error: z.ZodError): readonly ParameterFault[] {
+function toFaults(error: z.ZodError): readonly ParameterFault[] {
   return error.issues.flatMap((issue) => {
     const parameter = issue.path.join('.') || 'body'
     if (issue.code !== 'unrecognized_keys') return [{ parameter, message: issue.message }]

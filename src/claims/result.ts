@@ -17,3 +17,8 @@ export function ok<T>(value: T): { readonly ok: true; readonly value: T } {
 export function fail<R>(reason: R): { readonly ok: false; readonly reason: R } {
   return { ok: false, reason }
 }
+
+/** Goes on with a value: at once when it is ready, after the promise otherwise. */
+export function after<T, U>(value: MaybePromise<T>, next: (value: T) => MaybePromise<U>): MaybePromise<U> {
+  return value instanceof Promise ? value.then(next) : next(value)
+}

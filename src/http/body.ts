@@ -1,7 +1,7 @@
 // Reading a request's body within bounds: the size is checked while it is read, whatever Content-Length says.
 
 /** Longest body that any endpoint takes. */
-export const MAX_BODY_BYTES = 16_384
+const MAX_BODY_BYTES = 16_384
 
 const EMPTY = new Uint8Array(0)
 

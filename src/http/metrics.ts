@@ -5,7 +5,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 /** Counters of a service. Each instance has a registry of its own. */
 export interface Metrics {
   countIssued(door: string): void
-  countVerification(outcome: 'allow' | 'deny', code: string): void
+  countVerification(outcome: 'allow' | 'deny' | 'would_block', code: string): void
   countSecretInBrowser(door: string): void
   /** `seconds` from arrival to answer. */
   observeRequest(route: string, status: number, seconds: number): void

@@ -44,7 +44,7 @@ function judge(
 }
 
 /** Whether a credential may be used at all at `now`. */
-export function isInForce({ credential, account }: CredentialWithAccount, now: number): boolean {
+function isInForce({ credential, account }: CredentialWithAccount, now: number): boolean {
   if (credential.revokedAt !== null || account.status !== 'active') return false
   return credential.expiresAt === null || credential.expiresAt > now
 }

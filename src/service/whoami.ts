@@ -4,28 +4,22 @@ import type { ClaimsSet } from '../claims/claims-set.ts'
 import { type Handler, JSON_TYPE, type RequestContext } from '../http/context.ts'
 import type { Metrics } from '../http/metrics.ts'
 import { toRefusal } from '../verify/challenge.ts'
-import type { Judge, Verdict } from '../verify/judge.ts'
+import type { Denial, Judge } from '../verify/judge.ts'
 
 /** The handler, judging by `judge`. */
 export function createWhoamiHandler(judge: Judge, metrics: Metrics): Handler {
   return async (context) => {
-    const judged = judge(context.request, context.address, context.now / 1000)
-    const { result, presented } = judged instanceof Promise ? await judged : judged
-    if (result.ok) {
-      metrics.countVerification('allow', '')
-      return context.answer(200, describe(result.value.claims), JSON_TYPE)
-    }
-    metrics.countVerification('deny', result.reason.code)
-    return refuse(context, result.reason, presented)
+    const { request, address, now } = context
+    const judged = judge({ request, address, now: now / 1000 })
+    const verdict = judged instanceof Promise ? await judged : judged
+    metrics.countVerification(verdict.outcome, verdict.outcome === 'allow' ? '' : verdict.reason.code)
+    if (verdict.outcome === 'deny') return refuse(context, verdict)
+    return context.answer(200, describe(verdict.parsed.claims), JSON_TYPE)
   }
 }
 
-function refuse(
-  context: RequestContext,
-  reason: Parameters<typeof toRefusal>[0],
-  presented: Verdict['presented'],
-): Response {
-  const { code, detail, challenge } = toRefusal(reason, presented?.scheme === 'dpop')
+function refuse(context: RequestContext, denial: Denial): Response {
+  const { code, detail, challenge } = toRefusal(denial)
   return context.refuse({ code, detail, ...(challenge && { headers: { 'www-authenticate': challenge } }) })
 }
 

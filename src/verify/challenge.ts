@@ -2,7 +2,7 @@
 // (RFC 6750 section 3, RFC 9449 section 7.1, RFC 9110 section 11.6.1).
 
 import { type ClaimErrorCode, statusOf } from '../claims/codes.ts'
-import type { Reason } from '../claims/enforce.ts'
+import type { Denial } from './judge.ts'
 
 const BOTH = 'Bearer, DPoP algs="ES256 EdDSA Ed25519"'
 const PROOF = 'DPoP error="invalid_dpop_proof", algs="ES256 EdDSA Ed25519"'
@@ -24,7 +24,7 @@ const errorNames: Readonly<Record<ClaimErrorCode, string | undefined>> = {
 }
 
 /** `WWW-Authenticate` for a refusal; undefined where none belongs (503). */
-export function buildChallenge(code: ClaimErrorCode, isKeyBound: boolean): string | undefined {
+function buildChallenge(code: ClaimErrorCode, isKeyBound: boolean): string | undefined {
   if (code === 'proof_required' || code === 'invalid_proof') return PROOF
   if (code === 'missing_token') return BOTH
   const error = errorNames[code]
@@ -40,9 +40,9 @@ export interface Refusal {
   readonly challenge: string | undefined
 }
 
-/** The refusal of a reason. `isDpop`: the token came under the DPoP scheme. */
-export function toRefusal(reason: Reason, isDpop: boolean): Refusal {
+/** The refusal of a denied request; its challenge speaks of DPoP when the token came so, or is bound to a key. */
+export function toRefusal({ reason, presented }: Denial): Refusal {
   const { code, detail } = reason
-  const isKeyBound = isDpop || reason.isKeyBound === true
+  const isKeyBound = presented?.scheme === 'dpop' || reason.isKeyBound === true
   return { status: statusOf(code), code, detail, challenge: buildChallenge(code, isKeyBound) }
 }

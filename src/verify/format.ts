@@ -6,7 +6,7 @@ import { isCanonicalBase64url } from '../claims/base64url.ts'
 import { isJsonObject, type JsonObject, parseJson } from '../claims/json.ts'
 
 /** Longest token that is looked at, in characters. */
-export const MAX_TOKEN_LENGTH = 4096
+const MAX_TOKEN_LENGTH = 4096
 
 /** A token whose form is right; nothing in it is trusted yet. */
 export interface DecodedToken {

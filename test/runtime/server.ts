@@ -1,8 +1,8 @@
 // Starts the real server as a user would, in a folder of its own, and stops it by pid.
 
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
 
@@ -10,6 +10,11 @@ export const ADMIN_TOKEN = 'test-admin-token-of-thirty-two-or-more-characters'
 
 /** The entry point, wherever the server is started. */
 export const NODE_ENTRY: string = join(import.meta.dirname, '../../src/node.ts')
+
+/** Whether this machine has an IPv6 loopback: some containers have none. */
+export const HAS_IPV6: boolean = Object.values(networkInterfaces())
+  .flat()
+  .some((one) => one?.address === '::1')
 
 /** Compiled code of earlier starts: halves the time of the next. */
 const COMPILE_CACHE: string = join(import.meta.dirname, '../../node_modules/.cache/node')
@@ -56,6 +61,15 @@ export function serverEnvironment(dir: string, env: ServerVariables = {}): NodeJ
     CLAIMGATE_ADMIN_TOKEN: ADMIN_TOKEN,
     ...env,
   }
+}
+
+/** What `npm start` and the command line need of the repository, copied into `dir`. */
+export function copyRepository(dir: string): void {
+  const root = join(import.meta.dirname, '../..')
+  for (const name of ['src', 'scripts', 'package.json', '.npmrc']) {
+    cpSync(join(root, name), join(dir, name), { recursive: true })
+  }
+  symlinkSync(join(root, 'node_modules'), join(dir, 'node_modules'))
 }
 
 /** Starts `src/node.ts` on a free port and waits until it listens; rejects with its stderr when it does not. */
@@ -126,10 +140,7 @@ export async function runServer(
   return { code, stdout: stdout(), stderr: stderr() }
 }
 
-function spawnServer(
-  dir: string,
-  options: ServerOptions,
-): Omit<RunningServer, 'url' | 'dir' | 'stop'> {
+function spawnServer(dir: string, options: ServerOptions): Omit<RunningServer, 'url' | 'dir' | 'stop'> {
   const [program, ...parameters] = options.command ?? [process.execPath, NODE_ENTRY]
   const child = spawn(program, parameters, {
     cwd: options.cwd ?? dir,
@@ -161,5 +172,4 @@ function killGroup(pid: number): void {
     // None is left.
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
-}
 }

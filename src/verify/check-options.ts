@@ -1,0 +1,162 @@
+// Judging a verifier's options when it is made: in plain JavaScript a misspelt or misplaced one must not become a
+// verifier that lets more through. Throws TypeError; its message names the option.
+
+import { parseTrustedProxies, type TrustedProxies } from '../claims/client-ip.ts'
+import type { Policy } from '../claims/enforce.ts'
+import { parseOrigin } from '../claims/origin.ts'
+import { parseScope } from '../claims/scope.ts'
+import type { TokenSource } from './extract.ts'
+import type { VerifierOptions } from './options.ts'
+
+const KNOWN: readonly string[] = [
+  'issuer audience jwksUri jwks secret clockTolerance missingOrigin apiOrigin require mode trustedProxies',
+  'forwardedHeader tokenSources scope authorize revocation replay cache onDecision',
+].flatMap((names) => names.split(' '))
+
+const SOURCES: readonly TokenSource[] = ['authorization', 'x-client-token', 'query', 'websocket']
+const BOUNDS = ['origin', 'ip', 'key'] as const
+const DEFAULT_CACHE_MAX = 10_000
+const MAX_TOLERANCE = 300
+
+/** Options with every default filled in. */
+export interface CheckedOptions {
+  readonly policy: Policy
+  readonly mode: 'enforce' | 'report'
+  readonly apiOrigin: string | undefined
+  readonly trustedProxies: TrustedProxies
+  readonly forwardedHeader: 'x-forwarded-for' | 'forwarded'
+  readonly sources: readonly TokenSource[]
+  /** 0: none. */
+  readonly cacheMax: number
+}
+
+/** The options, checked; `more` are names that the caller's own middleware knows. */
+export function checkOptions(options: VerifierOptions, more: readonly string[] = []): CheckedOptions {
+  if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object')
+  for (const name of Object.keys(options)) {
+    if (!KNOWN.includes(name) && !more.includes(name)) throw new TypeError(`${name}: is no option`)
+  }
+  const given = ['jwksUri', 'jwks', 'secret'].filter((name) => Reflect.get(options, name) !== undefined)
+  if (given.length !== 1) throw new TypeError('give exactly one of jwksUri, jwks and secret')
+  checkFunctions(options)
+  const policy = checkPolicy(options)
+  const apiOrigin = options.apiOrigin === undefined ? undefined : checkOrigin(options.apiOrigin)
+  if (policy.require.includes('key') && apiOrigin === undefined) {
+    throw new TypeError('apiOrigin: is needed with require: ["key"], since proofs name the URL they are for')
+  }
+  return {
+    policy,
+    mode: oneOf('mode', options.mode ?? 'enforce', ['enforce', 'report']),
+    apiOrigin,
+    trustedProxies: checkProxies(options.trustedProxies),
+    forwardedHeader: oneOf('forwardedHeader', options.forwardedHeader ?? 'x-forwarded-for', [
+      'x-forwarded-for',
+      'forwarded',
+    ]),
+    sources: someOf('tokenSources', options.tokenSources ?? ['authorization', 'x-client-token'], SOURCES, 1),
+    cacheMax: checkCache(options.cache),
+  }
+}
+
+function checkPolicy(options: VerifierOptions): Policy {
+  const { issuer, audience, clockTolerance = 5 } = options
+  if (typeof issuer !== 'string' || issuer === '')
+    throw new TypeError('issuer: must be the text of the tokens’ iss')
+  const audiences = Array.isArray(audience) ? audience : [audience]
+  if (audiences.length === 0 || !audiences.every((one) => typeof one === 'string' && one !== '')) {
+    throw new TypeError('audience: must be a text, or a list of texts, of the tokens’ aud')
+  }
+  if (!(clockTolerance >= 0 && clockTolerance <= MAX_TOLERANCE)) {
+    throw new TypeError(`clockTolerance: must be seconds from 0 to ${MAX_TOLERANCE}`)
+  }
+  return {
+    issuer,
+    audience: audiences,
+    clockTolerance,
+    missingOrigin: oneOf('missingOrigin', options.missingOrigin ?? 'reject', ['reject', 'allow']),
+    require: someOf('require', options.require ?? [], BOUNDS, 0),
+    scopes: checkScopes(options.scope),
+  }
+}
+
+function checkScopes(scope: unknown = []): readonly string[] {
+  const text = Array.isArray(scope) ? scope.join(' ') : scope
+  const scopes = typeof text === 'string' ? parseScope(text) : undefined
+  if (!scopes?.ok) throw new TypeError('scope: must be scopes in a list, or in a text separated by spaces')
+  return scopes.value
+}
+
+function checkOrigin(value: unknown): string {
+  const parsed = typeof value === 'string' ? parseOrigin(value) : undefined
+  if (!parsed?.ok || parsed.value.kind !== 'web' || new URL(value as string).pathname !== '/') {
+    throw new TypeError('apiOrigin: must be an origin like https://api.example.com')
+  }
+  return parsed.value.origin
+}
+
+function checkProxies(value: VerifierOptions['trustedProxies']): TrustedProxies {
+  if (value === undefined) return { kind: 'none' }
+  const text = Array.isArray(value) ? value.join(',') : String(value)
+  if (Array.isArray(value) && value.length === 0) return { kind: 'none' }
+  const parsed = parseTrustedProxies(text)
+  if (!parsed.ok) throw new TypeError(`trustedProxies: ${parsed.reason}`)
+  return parsed.value
+}
+
+function checkCache(cache: VerifierOptions['cache'] = { max: DEFAULT_CACHE_MAX }): number {
+  if (cache === false) return 0
+  if (typeof cache === 'object' && cache !== null && Number.isSafeInteger(cache.max) && cache.max > 0)
+    return cache.max
+  throw new TypeError('cache: must be false or { max: a whole number above 0 }')
+}
+
+function checkFunctions({ authorize, revocation, replay, onDecision }: VerifierOptions): void {
+  if (authorize !== undefined && typeof authorize !== 'function')
+    throw new TypeError('authorize: must be a function')
+  if (onDecision !== undefined && typeof onDecision !== 'function') {
+    throw new TypeError('onDecision: must be a function')
+  }
+  if (replay !== undefined && typeof replay?.seen !== 'function') {
+    throw new TypeError('replay: must be an object with a function seen(key, expiresAt)')
+  }
+  if (revocation === undefined || typeof revocation === 'function') return
+  if (typeof revocation !== 'object' || revocation === null) {
+    throw new TypeError('revocation: must be a function or { url }')
+  }
+  checkUrl('revocation.url', revocation.url)
+  const { refreshSeconds = 2, maxStaleSeconds = 60, onStale = 'accept' } = revocation
+  if (!(refreshSeconds > 0)) throw new TypeError('revocation.refreshSeconds: must be above 0')
+  if (!(maxStaleSeconds >= refreshSeconds)) {
+    throw new TypeError('revocation.maxStaleSeconds: must not be below refreshSeconds')
+  }
+  oneOf('revocation.onStale', onStale, ['accept', 'refuse'])
+}
+
+/** A URL that keys or revocations may be fetched from: https, or http on this machine. */
+export function checkUrl(name: string, value: unknown): string {
+  const url = typeof value === 'string' ? URL.parse(value) : null
+  const isLocal = url?.protocol === 'http:' && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname)
+  if (url === null || !(url.protocol === 'https:' || isLocal) || url.username !== '' || url.password !== '') {
+    throw new TypeError(
+      `${name}: must be an https URL (http only on loopback) without user name and password`,
+    )
+  }
+  return url.href
+}
+
+function oneOf<T extends string>(name: string, value: T, known: readonly T[]): T {
+  if (!known.includes(value)) throw new TypeError(`${name}: must be one of ${known.join(', ')}`)
+  return value
+}
+
+function someOf<T extends string>(
+  name: string,
+  values: readonly T[],
+  known: readonly T[],
+  min: number,
+): readonly T[] {
+  if (!Array.isArray(values) || values.length < min || !values.every((value) => known.includes(value))) {
+    throw new TypeError(`${name}: must be a list of ${known.join(', ')}`)
+  }
+  return [...values]
+}

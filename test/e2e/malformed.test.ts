@@ -1,0 +1,21 @@
+// Requests that make no URL never reach the app, and are answered like every other refusal.
+
+import { execFileSync } from 'node:child_process'
+import { expect, test } from 'vitest'
+import { useServers } from '../runtime/server.ts'
+
+const servers = useServers()
+
+test.each([
+  ['a Host that is none', ['-H', 'Host: not a host']],
+  ['a target that is none', ['--request-target', 'http://']],
+])('%s', async (_, options) => {
+  const server = await servers.start()
+  const text = execFileSync('curl', ['-s', '-i', ...options, `${server.url}/auth/whoami`], { encoding: 'utf8' })
+  const [head = '', body = ''] = text.split('\r\n\r\n')
+  expect(head).toMatch(/^HTTP\/1\.1 400 /)
+  expect(head).toMatch(/content-type: application\/problem\+json/i)
+  const problem = JSON.parse(body)
+  expect(problem).toMatchObject({ status: 400, error: 'invalid_request', type: `${server.url}/docs#invalid_request` })
+  expect(head.toLowerCase()).toContain(`x-request-id: ${problem.requestId}`.toLowerCase())
+})

@@ -1,0 +1,257 @@
+// How the server ends: signals while requests are under way, idle, not yet there, or stuck.
+
+import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
+import { Agent, request } from 'node:http'
+import { connect } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import { ADMIN_TOKEN, copyRepository, type RunningServer, useServers } from '../runtime/server.ts'
+
+const { makeFolder, start } = useServers()
+
+/** Well under the ten seconds of grace and Node's five seconds of keep-alive, even on a busy machine. */
+const PROMPT_MS = 4000
+
+interface Wire {
+  write(text: string): void
+  /** Everything received so far. */
+  text(): string
+  /** Resolves when `text` has been received. */
+  receives(text: string): Promise<void>
+  /** Resolves when the other side has closed. */
+  readonly closed: Promise<void>
+}
+
+/** A connection on which bytes are written one by one. */
+async function openWire({ url }: RunningServer): Promise<Wire> {
+  const { hostname, port } = new URL(url)
+  const socket = connect(Number(port), hostname)
+  let text = ''
+  socket.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk
+  })
+  socket.on('error', () => undefined)
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+  await once(socket, 'connect')
+  return {
+    write: (bytes) => void socket.write(bytes),
+    text: () => text,
+    async receives(wanted) {
+      while (!text.includes(wanted)) {
+        if (socket.destroyed) throw new Error(`closed after ${JSON.stringify(text)}`)
+        await setTimeout(5)
+      }
+    },
+    closed,
+  }
+}
+
+const BODY = JSON.stringify({ name: 'In flight', allowedOrigins: ['https://www.example.com'] })
+const HEAD = [
+  'POST /admin/accounts HTTP/1.1',
+  'Host: 127.0.0.1',
+  `Authorization: Bearer ${ADMIN_TOKEN}`,
+  'Content-Type: application/json',
+  `Content-Length: ${BODY.length}`,
+  'Expect: 100-continue',
+  '\r\n',
+].join('\r\n')
+
+/** A request whose body is half there; the server has it in hand. */
+async function beginRequest(server: RunningServer): Promise<Wire> {
+  const wire = await openWire(server)
+  wire.write(HEAD)
+  await wire.receives('HTTP/1.1 100 Continue')
+  wire.write(BODY.slice(0, 10))
+  return wire
+}
+
+async function finishRequest(wire: Wire): Promise<void> {
+  wire.write(BODY.slice(10))
+  await wire.receives('"credential"')
+  expect(wire.text()).toContain('HTTP/1.1 201 ')
+  expect(wire.text()).toMatch(/^connection: close\r$/im)
+  await wire.closed
+}
+
+/** Resolves when the server has logged `message`. */
+async function logged(server: RunningServer, message: string): Promise<void> {
+  const deadline = performance.now() + 10_000
+  while (!server.stdout().includes(`"msg":"${message}"`)) {
+    if (performance.now() > deadline) throw new Error(`"${message}" was not logged: ${server.stdout()}`)
+    await setTimeout(5)
+  }
+}
+
+function stopping(server: RunningServer): Promise<void> {
+  return logged(server, 'stopping')
+}
+
+/** Resolves with the exit code and the milliseconds it took from now. */
+async function measureExit(server: RunningServer): Promise<{ code: number | null; ms: number }> {
+  const from = performance.now()
+  const code = await server.exited
+  return { code, ms: performance.now() - from }
+}
+
+function refusal(url: string): Promise<string> {
+  return fetch(`${url}/healthz`).then(
+    (answer) => `answered ${answer.status}`,
+    (error: Error) => (error.cause as NodeJS.ErrnoException).code ?? 'unknown',
+  )
+}
+
+/** Asks again and again over kept connections; tells what came instead of an answer. */
+async function askUntilRefused(url: string, agent: Agent): Promise<{ answers: number; end: string }> {
+  for (let answers = 0; ; answers++) {
+    const end = await new Promise<string | undefined>((resolve) => {
+      const asked = request(`${url}/healthz`, { agent }, (answer) => {
+        answer.resume().on('error', () => resolve('cut'))
+        answer.on('end', () => resolve(answer.statusCode === 200 ? undefined : `${answer.statusCode}`))
+      })
+      asked.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? 'unknown'))
+      asked.end()
+    })
+    if (end !== undefined) return { answers, end }
+    // Some connections are idle at any moment.
+    await setTimeout(answers % 4)
+  }
+}
+
+describe.concurrent('SIGTERM', () => {
+  test('what is in flight is answered with Connection: close, nothing new comes in, exit 0', async () => {
+    const server = await start()
+    const wire = await beginRequest(server)
+    server.child.kill('SIGTERM')
+    await stopping(server)
+    // Who knocks while the door is being shut may be reset.
+    await setTimeout(100)
+    expect(await refusal(server.url)).toBe('ECONNREFUSED')
+    await finishRequest(wire)
+    expect(await server.exited).toBe(0)
+    expect(server.stdout()).toContain('"stopped"')
+    // The file was closed: nothing is left beside it. And what was acknowledged is there.
+    expect(readdirSync(server.dir).sort()).toEqual(['claimgate.db', 'keys'])
+    const again = await start({ dir: server.dir })
+    const accounts = await fetch(`${again.url}/admin/accounts`, {
+      headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
+    })
+    expect((await accounts.json()).accounts).toHaveLength(1)
+  })
+
+  test('/readyz is 503 to whoever is still connected, and that is the last answer there', async () => {
+    const server = await start()
+    const wire = await openWire(server)
+    wire.write('GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n')
+    await wire.receives('"ready"')
+    expect(wire.text()).toContain('HTTP/1.1 200 ')
+    wire.write('GET /readyz HT')
+    // Until the server has read it: a later request on another connection has been answered.
+    await fetch(`${server.url}/healthz`)
+    server.child.kill('SIGTERM')
+    await stopping(server)
+    wire.write('TP/1.1\r\nHost: a\r\n\r\n')
+    await wire.receives('"unready"')
+    const last = wire.text().slice(wire.text().lastIndexOf('HTTP/1.1 '))
+    expect(last).toMatch(/^HTTP\/1\.1 503 /)
+    expect(last).toMatch(/^connection: close\r$/im)
+    await wire.closed
+    expect(await server.exited).toBe(0)
+  })
+
+  test('under load every request is answered until the door is shut', async () => {
+    const server = await start()
+    const agent = new Agent({ keepAlive: true, maxSockets: 16 })
+    const visitors = Array.from({ length: 16 }, () => askUntilRefused(server.url, agent))
+    await setTimeout(200)
+    server.child.kill('SIGTERM')
+    const visits = await Promise.all(visitors)
+    expect(await server.exited).toBe(0)
+    expect(visits.map(({ end }) => end)).toEqual(Array(16).fill('ECONNREFUSED'))
+    for (const { answers } of visits) expect(answers).toBeGreaterThan(0)
+  })
+
+  test('idle connections, and such as never sent a byte, do not delay the exit', async () => {
+    const server = await start()
+    const idle = await openWire(server)
+    idle.write('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n')
+    await idle.receives('"ok"')
+    const silent = await openWire(server)
+    server.child.kill('SIGTERM')
+    const { code, ms } = await measureExit(server)
+    expect(code).toBe(0)
+    expect(ms).toBeLessThan(PROMPT_MS)
+    await Promise.all([idle.closed, silent.closed])
+  })
+
+  test('a request that is stuck is given up after ten seconds, exit 1', async () => {
+    const server = await start()
+    const wire = await beginRequest(server)
+    server.child.kill('SIGTERM')
+    const { code, ms } = await measureExit(server)
+    expect(code).toBe(1)
+    expect(ms).toBeGreaterThan(9500)
+    expect(ms).toBeLessThan(14_000)
+    await wire.closed
+  })
+
+  test('a second signal ends it at once, exit 1', async () => {
+    const server = await start()
+    const wire = await beginRequest(server)
+    server.child.kill('SIGTERM')
+    await stopping(server)
+    await setTimeout(600)
+    server.child.kill('SIGTERM')
+    const { code, ms } = await measureExit(server)
+    expect(code).toBe(1)
+    expect(ms).toBeLessThan(PROMPT_MS)
+    await wire.closed
+  })
+
+  test('two interrupts within half a second are one', async () => {
+    const server = await start()
+    const wire = await beginRequest(server)
+    server.child.kill('SIGINT')
+    await stopping(server)
+    await setTimeout(100)
+    server.child.kill('SIGINT')
+    await setTimeout(100)
+    await finishRequest(wire)
+    expect(await server.exited).toBe(0)
+  })
+
+  test('right after it has said that it listens', async () => {
+    const server = await start()
+    server.child.kill('SIGTERM')
+    expect(await server.exited).toBe(0)
+  })
+})
+
+/** As a shell starts a job: in a process group of its own. */
+function startUnderNpm(): Promise<RunningServer> {
+  const dir = makeFolder()
+  copyRepository(dir)
+  return start({ dir, command: ['npm', 'start'], detached: true })
+}
+
+describe.concurrent('under npm start', () => {
+  test('SIGTERM to npm ends the server too', async () => {
+    const server = await startUnderNpm()
+    server.child.kill('SIGTERM')
+    await logged(server, 'stopped')
+    await server.exited
+    expect(await refusal(server.url)).toBe('ECONNREFUSED')
+  })
+
+  test('one Ctrl-C, which reaches the server twice, lets it finish', async () => {
+    const server = await startUnderNpm()
+    const wire = await beginRequest(server)
+    process.kill(-(server.child.pid ?? Number.NaN), 'SIGINT')
+    await stopping(server)
+    await setTimeout(300)
+    await finishRequest(wire)
+    await logged(server, 'stopped')
+    await server.exited
+  })
+})
