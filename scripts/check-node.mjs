@@ -2,8 +2,8 @@
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 if (major < 22 || (major === 22 && minor < 18)) {
   process.stderr.write(
-    `claimgate needs Node 22.18 or later to run from source, and this is ${process.version}.\n` +
-      'Run it through npm (npm start), after an npm ci that was allowed to run scripts: it brings its own Node.\n',
+    `claimgate needs Node 22.18 or later, and this is ${process.version}.\n` +
+      'In a checkout, run it through npm (npm start), after an npm ci that may run scripts: it brings its own Node.\n',
   )
   process.exit(1)
 }

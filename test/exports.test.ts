@@ -10,9 +10,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 const doors: Readonly<Record<string, readonly string[]>> = {
   claimgate: ['ConfigError', 'createApp', 'parseConfig'],
   'claimgate/errors': ['ClaimError', 'claimErrorCodes'],
+  'claimgate/hono': ['claimAuth', 'claimCors'],
+  'claimgate/node': ['claimAuth'],
+  'claimgate/verify': ['ClaimError', 'createVerifier'],
 }
 
 const root = join(import.meta.dirname, '..')
+
+/** A customer's environment: without the settings that npm hands to the scripts it runs. */
+const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)))
 
 describe('the packed package', () => {
   let project: string
@@ -21,12 +27,14 @@ describe('the packed package', () => {
     project = mkdtempSync(join(tmpdir(), 'claimgate-exports-'))
     const packed = execFileSync('npm', ['pack', '--json', '--pack-destination', project], {
       cwd: root,
+      env,
       encoding: 'utf8',
     })
     const tarball = JSON.parse(packed.slice(packed.indexOf('[')))[0].filename
     writeFileSync(join(project, 'package.json'), '{ "private": true, "type": "module" }')
     execFileSync('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', `./${tarball}`], {
       cwd: project,
+      env,
       stdio: 'pipe',
     })
   })

@@ -23,6 +23,8 @@ const rules: readonly Rule[] = [
   { room: 'claims' },
   { room: 'signing', rooms: ['claims'], packages: ['jose'] },
   { room: 'verify', rooms: ['claims'], packages: ['jose', 'lru-cache'] },
+  { room: 'verify/hono.ts', packageTypes: ['hono'] },
+  { room: 'verify/node.ts', packageTypes: ['node:'] },
   { room: 'storage', rooms: ['claims'], types: [storagePort], packages: ['lru-cache'] },
   { room: storagePort, types: ['claims', 'signing'] },
   {

@@ -1,28 +1,40 @@
-// The stable codes of refusals and the HTTP status of each. A code never changes its meaning.
+// The stable codes of a verifier's refusals, with status and title of each. A code never changes its meaning.
 
-/** Every code a verifier answers, with its HTTP status (RFC 6750 section 3.1, RFC 9449 section 7.1). */
-const statusByCode = {
-  invalid_request: 400,
-  missing_token: 401,
-  invalid_token: 401,
-  token_expired: 401,
-  token_revoked: 401,
-  origin_required: 401,
-  origin_mismatch: 401,
-  ip_mismatch: 401,
-  proof_required: 401,
-  invalid_proof: 401,
-  insufficient_scope: 403,
-  unavailable: 503,
-} as const
+/** A stable code of a refusal (RFC 6750 section 3.1, RFC 9449 section 7.1 for the statuses). */
+export type ClaimErrorCode =
+  | 'invalid_request'
+  | 'missing_token'
+  | 'invalid_token'
+  | 'token_expired'
+  | 'token_revoked'
+  | 'origin_required'
+  | 'origin_mismatch'
+  | 'ip_mismatch'
+  | 'proof_required'
+  | 'invalid_proof'
+  | 'insufficient_scope'
+  | 'unavailable'
 
-/** A stable code of a refusal. */
-export type ClaimErrorCode = keyof typeof statusByCode
+/** Status and title of each code, in the order of the checks. */
+export const claimProblems: Readonly<Record<ClaimErrorCode, readonly [status: number, title: string]>> = {
+  invalid_request: [400, 'The request is not well-formed'],
+  missing_token: [401, 'A token is needed'],
+  invalid_token: [401, 'The token was not accepted'],
+  token_expired: [401, 'The token has expired'],
+  token_revoked: [401, 'The token was revoked'],
+  origin_required: [401, 'The request has no origin'],
+  origin_mismatch: [401, 'The token is bound to another origin'],
+  ip_mismatch: [401, 'The token is bound to another address'],
+  proof_required: [401, 'The token is bound to a key'],
+  invalid_proof: [401, 'The proof was not accepted'],
+  insufficient_scope: [403, 'The token lacks a scope'],
+  unavailable: [503, 'The service is not available'],
+}
 
 /** HTTP status of a code. */
 export function statusOf(code: ClaimErrorCode): number {
-  return statusByCode[code]
+  return claimProblems[code][0]
 }
 
 /** All codes, in the order of the checks. */
-export const codes: readonly ClaimErrorCode[] = Object.freeze(Object.keys(statusByCode) as ClaimErrorCode[])
+export const codes: readonly ClaimErrorCode[] = Object.freeze(Object.keys(claimProblems) as ClaimErrorCode[])

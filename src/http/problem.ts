@@ -1,22 +1,14 @@
 // Errors on the wire: problem+json (RFC 9457) with a stable code. The one place that builds them.
 // Says which rule failed; never a token, a secret, a stack, or the value that would have passed.
 
+import { type ClaimErrorCode, claimProblems } from '../claims/codes.ts'
+
 /** A stable code. */
 export type ProblemCode =
-  | 'invalid_request'
+  | ClaimErrorCode
   | 'unauthorized'
-  | 'missing_token'
-  | 'invalid_token'
-  | 'token_expired'
-  | 'token_revoked'
-  | 'origin_required'
-  | 'origin_mismatch'
-  | 'ip_mismatch'
-  | 'proof_required'
-  | 'invalid_proof'
   | 'origin_not_allowed'
   | 'scope_not_allowed'
-  | 'insufficient_scope'
   | 'secret_in_browser'
   | 'not_found'
   | 'method_not_allowed'
@@ -26,25 +18,14 @@ export type ProblemCode =
   | 'rate_limited'
   | 'internal'
   | 'bad_gateway'
-  | 'unavailable'
   | 'gateway_timeout'
 
 /** Every code of the service with its usual status and title. */
 export const problems: Readonly<Record<ProblemCode, readonly [status: number, title: string]>> = {
-  invalid_request: [400, 'The request is not well-formed'],
+  ...claimProblems,
   unauthorized: [401, 'The credential was not accepted'],
-  missing_token: [401, 'A token is needed'],
-  invalid_token: [401, 'The token was not accepted'],
-  token_expired: [401, 'The token has expired'],
-  token_revoked: [401, 'The token was revoked'],
-  origin_required: [401, 'The request has no origin'],
-  origin_mismatch: [401, 'The token is bound to another origin'],
-  ip_mismatch: [401, 'The token is bound to another address'],
-  proof_required: [401, 'The token is bound to a key'],
-  invalid_proof: [401, 'The proof was not accepted'],
   origin_not_allowed: [403, 'The account does not allow this origin'],
   scope_not_allowed: [403, 'The credential does not hold this scope'],
-  insufficient_scope: [403, 'The token lacks a scope'],
   secret_in_browser: [403, 'A secret was used from a browser'],
   not_found: [404, 'There is nothing here'],
   method_not_allowed: [405, 'The method is not allowed here'],
@@ -54,7 +35,6 @@ export const problems: Readonly<Record<ProblemCode, readonly [status: number, ti
   rate_limited: [429, 'Too many requests'],
   internal: [500, 'Something went wrong here'],
   bad_gateway: [502, 'The service behind gave no good answer'],
-  unavailable: [503, 'The service is not available'],
   gateway_timeout: [504, 'The service behind took too long'],
 }
 

@@ -1,23 +1,15 @@
 // The door "claimgate/verify": a verifier as a function of a request, for any runtime and any framework.
 // Reads headers, method and URL, never a body. Throws nothing but ClaimError; bad options throw TypeError when made.
 
-import { resolveClientIp } from '../claims/client-ip.ts'
 import { ClaimError } from '../claims/errors.ts'
-import { after, type MaybePromise } from '../claims/result.ts'
 import { toRefusal } from './challenge.ts'
-import { type CheckedOptions, checkOptions, checkUrl } from './check-options.ts'
-import { createEnforceKey, refuseProof } from './enforce-key.ts'
-import { loadVerifier } from './engine.ts'
+import { checkOptions } from './check-options.ts'
 import type { RequestLike } from './extract.ts'
-import { createJudge, type JudgeDeps, type Verdict } from './judge.ts'
-import type { KeySource } from './key-source.ts'
-import type { Claims, Decision, VerifierOptions } from './options.ts'
-import { createPinnedKeys, createSharedKey } from './pinned-keys.ts'
-import { createRemoteKeys } from './remote-keys.ts'
-import { createVerifyToken } from './verify.ts'
+import type { Claims, VerifierOptions } from './options.ts'
+import { createRequestJudge } from './request-judge.ts'
 
 export { ClaimError, type ClaimErrorCode } from '../claims/errors.ts'
-export type { TokenSource } from './extract.ts'
+export type { RequestLike, TokenSource } from './extract.ts'
 export type * from './options.ts'
 
 /** A verifier of requests. */
@@ -28,12 +20,6 @@ export interface Verifier {
    */
   verify(request: RequestLike, from?: { readonly ip?: string | undefined }): Promise<Claims>
   /** Ends its background work; later calls reject with `unavailable`. */
-  close(): void
-}
-
-/** Judges a request and tells `onDecision`; for middlewares, which write refusals themselves. */
-export interface RequestJudge {
-  judge(request: RequestLike, peer: string | undefined): MaybePromise<Verdict>
   close(): void
 }
 
@@ -59,91 +45,5 @@ export function createVerifier(options: VerifierOptions): Verifier {
       throw new ClaimError(code, detail, challenge)
     },
     close: () => judge.close(),
-  }
-}
-
-/** The judge behind every door; `checked` are the same options, checked. */
-export function createRequestJudge(options: VerifierOptions, checked: CheckedOptions): RequestJudge {
-  const { policy, trustedProxies, forwardedHeader } = checked
-  const keys = createKeys(options)
-  const judge = createJudge({
-    ...checked,
-    verifyToken: createVerifyToken(keys, policy, checked.cacheMax),
-    isRevoked: guardRevocation(options.revocation),
-    enforceKey: createEnforceKey(policy, refuseProof),
-    authorize: guardAuthorize(options.authorize),
-  })
-  return {
-    judge(request, peer) {
-      const address = resolveClientIp(
-        peer,
-        request.headers.get(forwardedHeader),
-        trustedProxies,
-        forwardedHeader,
-      )
-      const verdict = judge({ request, address, now: Date.now() / 1000 })
-      const { onDecision } = options
-      if (onDecision === undefined) return verdict
-      return after(verdict, (ready) => {
-        tell(onDecision, ready)
-        return ready
-      })
-    },
-    close() {},
-  }
-}
-
-function createKeys({ jwksUri, jwks, secret }: VerifierOptions): KeySource {
-  if (jwks !== undefined) {
-    if (!Array.isArray(jwks?.keys)) throw new TypeError('jwks: must be a JWK Set, { keys: [] }')
-    return createPinnedKeys(jwks.keys, loadVerifier)
-  }
-  if (secret !== undefined) return createSharedKey(secret, loadVerifier)
-  const isWorker =
-    (globalThis.navigator as { userAgent?: string } | undefined)?.userAgent === 'Cloudflare-Workers'
-  return createRemoteKeys({
-    url: checkUrl('jwksUri', jwksUri),
-    load: loadVerifier,
-    fetch: (...asked) => globalThis.fetch(...asked),
-    now: Date.now,
-    sharesWork: !isWorker,
-  })
-}
-
-/** A revocation check that cannot answer must not let ended tokens through. */
-function guardRevocation(revocation: VerifierOptions['revocation']): JudgeDeps['isRevoked'] {
-  if (revocation === undefined) return () => false
-  if (typeof revocation !== 'function') throw new TypeError('revocation: feeds are not here yet')
-  return (claims) => attempt(() => revocation(claims), 'unavailable')
-}
-
-/** An authorization that fails has not said yes. */
-function guardAuthorize(authorize: VerifierOptions['authorize']): JudgeDeps['authorize'] {
-  return authorize && ((claims, request) => attempt(() => authorize(claims, request), false))
-}
-
-/** What `work` gives, or `fallback` when it throws or rejects. */
-function attempt<T, F>(work: () => MaybePromise<T>, fallback: F): MaybePromise<T | F> {
-  try {
-    const value = work()
-    return value instanceof Promise ? value.catch(() => fallback) : value
-  } catch {
-    return fallback
-  }
-}
-
-function tell(onDecision: (decision: Decision) => void, verdict: Verdict): void {
-  try {
-    const claims = verdict.parsed && { claims: verdict.parsed.claims }
-    if (verdict.outcome === 'allow') onDecision({ outcome: 'allow', ...claims })
-    else
-      onDecision({
-        outcome: verdict.outcome,
-        code: verdict.reason.code,
-        step: verdict.reason.step,
-        ...claims,
-      })
-  } catch {
-    // An observer's fault is not the request's.
   }
 }

@@ -175,7 +175,7 @@ describe('beside a running server', () => {
   it('what `serve` started knows the account and takes the token', async () => {
     const machine = createMachine()
     const admin = 'an-admin-token-of-thirty-two-or-more-characters'
-    const server = spawn(process.execPath, [resolve('src/cli/main.ts'), 'serve'], {
+    const server = spawn(process.execPath, [resolve('scripts/claimgate.mjs'), 'serve'], {
       cwd: machine.dir,
       env: { PATH: process.env.PATH, ...machine.env, PORT: '0', CLAIMGATE_ADMIN_TOKEN: admin },
       stdio: ['ignore', 'pipe', 'ignore'],

@@ -82,7 +82,7 @@ describe('the program', () => {
     const nodeArguments = ['--import', `data:text/javascript,${encodeURIComponent(pretend)}`]
     const { code, stdout, stderr } = await createMachine().run(['--version'], { nodeArguments })
     expect([code, stdout]).toEqual([1, ''])
-    expect(stderr).toMatch(/^claimgate needs Node 22\.13 or later/)
+    expect(stderr).toMatch(/^claimgate needs Node 22\.18 or later/)
   })
 })
 

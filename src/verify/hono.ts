@@ -1,0 +1,105 @@
+// The door "claimgate/hono": a gate as Hono middleware, on Node, Workers, Deno and Bun.
+
+import type { Context, MiddlewareHandler } from 'hono'
+import type { CorsHeaders } from './cors.ts'
+import { isPreflight } from './cors.ts'
+import { type AllowedOrigins, checkCors, createGate, type GateOptions } from './gate.ts'
+import type { Claims } from './options.ts'
+
+export type { AllowedOrigins } from './gate.ts'
+export type * from './options.ts'
+
+/** What the middleware adds to a context. */
+export interface ClaimVariables {
+  /** Verified claims of the request's token. */
+  readonly claims: Claims
+}
+
+/** Options of {@link claimAuth}. */
+export type ClaimAuthOptions = GateOptions & {
+  /** The socket's peer; by itself the Node connection, or `CF-Connecting-IP` on Workers. */
+  readonly clientIp?: (context: Context) => string | undefined
+}
+
+/**
+ * Lets requests with a right token through, with `c.var.claims`; answers all others. CORS included.
+ *
+ * @throws {TypeError} on options that make no sense, when it is made.
+ * @example
+ * app.use('/api/*', claimAuth({
+ *   issuer: 'https://auth.example.com',
+ *   audience: 'https://auth.example.com',
+ *   jwksUri: 'https://auth.example.com/.well-known/jwks.json',
+ *   allowedOrigins: ['https://www.example.com'],
+ * }))
+ */
+export function claimAuth(options: ClaimAuthOptions): MiddlewareHandler<{ Variables: ClaimVariables }> {
+  const gate = createGate(options, ['clientIp'])
+  const { clientIp = defaultPeer } = options
+  if (typeof clientIp !== 'function') throw new TypeError('clientIp: must be a function')
+
+  return async function claimAuth(context, next) {
+    const admitting = gate.admit(context.req.raw, clientIp(context))
+    const admission = admitting instanceof Promise ? await admitting : admitting
+    if (admission.kind === 'answer') {
+      return new Response(admission.body, { status: admission.status, headers: admission.headers })
+    }
+    context.set('claims', admission.claims)
+    await next()
+    putHeaders(context, admission.headers)
+    return undefined
+  }
+}
+
+/**
+ * CORS alone, as the gate has it: answers preflights, and lets allowed origins read every other answer.
+ *
+ * @example
+ * app.use('/public/*', claimCors({ allowedOrigins: ['https://www.example.com'] }))
+ */
+export function claimCors(options: {
+  readonly allowedOrigins: AllowedOrigins
+  readonly allowedHeaders?: readonly string[]
+}): MiddlewareHandler {
+  const cors = checkCors(options)
+  return async function claimCors(context, next) {
+    const request = context.req.raw
+    if (cors !== undefined && isPreflight(request)) {
+      return new Response(null, { status: 204, headers: await cors.preflightHeaders(request) })
+    }
+    const headers = await cors?.headersFor(request)
+    await next()
+    if (headers !== undefined) putHeaders(context, headers)
+    return undefined
+  }
+}
+
+/** Puts headers on whatever answer there is, an error's too. `Vary` is added to, the others are ours alone. */
+function putHeaders(context: Context, headers: CorsHeaders): void {
+  try {
+    setHeaders(context.res.headers, headers)
+  } catch {
+    // The answer of a fetch has headers that cannot be changed.
+    context.res = new Response(context.res.body, context.res)
+    setHeaders(context.res.headers, headers)
+  }
+}
+
+function setHeaders(target: Headers, headers: CorsHeaders): void {
+  for (const name in headers) {
+    if (name === 'vary') target.append(name, headers[name] as string)
+    else target.set(name, headers[name] as string)
+  }
+}
+
+const isWorker =
+  (globalThis.navigator as { userAgent?: string } | undefined)?.userAgent === 'Cloudflare-Workers'
+
+interface NodeEnv {
+  readonly incoming?: { readonly socket?: { readonly remoteAddress?: string } }
+}
+
+function defaultPeer(context: Context): string | undefined {
+  if (isWorker) return context.req.header('cf-connecting-ip')
+  return (context.env as NodeEnv | undefined)?.incoming?.socket?.remoteAddress
+}
