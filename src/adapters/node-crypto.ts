@@ -1,20 +1,22 @@
-// Signing with Node's synchronous crypto: no hop to another thread for a few microseconds' work. (Verifying so is
-// verify/node-crypto.ts, which an API embeds.)
+// Signing with node:crypto. What takes tens of microseconds goes to Node's thread pool where there is a core for it;
+// what takes three is done at once. (Verifying so is verify/node-crypto.ts, which an API embeds.)
 // JWS wants ECDSA signatures as r || s (RFC 7518 section 3.4); converting DER is cheaper than asking OpenSSL to.
 
 import { createHmac, createPrivateKey, createSecretKey, type KeyObject, sign } from 'node:crypto'
+import { availableParallelism } from 'node:os'
 import type { JWK } from 'jose'
 import type { SignatureAlgorithm } from '../claims/jws.ts'
+import { after, type MaybePromise } from '../claims/result.ts'
 import { type CryptoEngine, TOKEN_TYPE } from '../signing/engine.ts'
 
 interface NodeAlgorithm {
   readonly importKey: (jwk: JWK) => KeyObject
-  readonly sign: (input: Buffer, key: KeyObject) => Buffer
+  readonly sign: (input: Buffer, key: KeyObject) => MaybePromise<Buffer>
 }
 
 const algorithms: Readonly<Record<SignatureAlgorithm, NodeAlgorithm>> = {
-  ES256: { importKey: importPrivate, sign: (input, key) => derToRaw(sign('sha256', input, key)) },
-  EdDSA: { importKey: importPrivate, sign: (input, key) => sign(null, input, key) },
+  ES256: { importKey: importPrivate, sign: (input, key) => after(signWith('sha256', input, key), derToRaw) },
+  EdDSA: { importKey: importPrivate, sign: (input, key) => signWith(null, input, key) },
   HS256: {
     importKey: (jwk) => createSecretKey(Buffer.from(jwk.k ?? '', 'base64url')),
     sign: (input, key) => createHmac('sha256', key).update(input).digest(),
@@ -25,7 +27,16 @@ function importPrivate(jwk: JWK): KeyObject {
   return createPrivateKey({ key: jwk, format: 'jwk' })
 }
 
-/** node:crypto, synchronous. */
+const hasSpareCore = availableParallelism() > 1
+
+function signWith(hash: 'sha256' | null, input: Buffer, key: KeyObject): MaybePromise<Buffer> {
+  if (!hasSpareCore) return sign(hash, input, key)
+  return new Promise((resolve, reject) => {
+    sign(hash, input, key, (error, signature) => (error === null ? resolve(signature) : reject(error)))
+  })
+}
+
+/** node:crypto. */
 export const nodeCryptoEngine: CryptoEngine = {
   async loadSigner(jwk, alg, kid) {
     const algorithm = algorithms[alg]
@@ -33,7 +44,8 @@ export const nodeCryptoEngine: CryptoEngine = {
     const header = `${Buffer.from(JSON.stringify({ alg, kid, typ: TOKEN_TYPE })).toString('base64url')}.`
     return (payload) => {
       const input = header + Buffer.from(payload).toString('base64url')
-      return `${input}.${algorithm.sign(Buffer.from(input, 'latin1'), key).toString('base64url')}`
+      const signature = algorithm.sign(Buffer.from(input, 'latin1'), key)
+      return after(signature, (bytes) => `${input}.${bytes.toString('base64url')}`)
     }
   },
 

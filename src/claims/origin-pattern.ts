@@ -103,6 +103,8 @@ export function patternsMatching(origin: string): readonly string[] {
 
 /** Whether one of `patterns`, each as parseOriginPattern gave it, matches a canonical origin. */
 export function matchOrigin(patterns: readonly string[], origin: string): boolean {
+  // Exactly listed, as most are: no need to work out what else would match. (A pattern is no origin.)
+  if (!origin.includes('*') && patterns.includes(origin)) return true
   return patternsMatching(origin).some((pattern) => patterns.includes(pattern))
 }
 

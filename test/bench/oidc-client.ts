@@ -1,0 +1,5 @@
+// The one client that node-oidc-provider knows, for both sides.
+
+export const OIDC_CLIENT_ID = 'benchmark'
+export const OIDC_CLIENT_SECRET = 'a-secret-of-this-benchmark-alone-0123456789'
+export const OIDC_RESOURCE = 'https://api.example.com'
