@@ -33,7 +33,8 @@ async function createFloor(alg: SignatureAlgorithm): Promise<(context: Context) 
   const { jwk, kid } = await createSigningKey(alg, 'current', Date.now())
   const sign = await nodeCryptoEngine.loadSigner(jwk, alg, kid)
   return async (context) => {
-    const token = sign(JSON.stringify(buildClaims(await context.req.json())))
+    const claims = buildClaims(await context.req.json())
+    const token = await sign(JSON.stringify(claims))
     return context.json({ token, expiresIn: LIFETIME_SECONDS })
   }
 }
