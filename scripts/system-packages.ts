@@ -3,7 +3,12 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 
 /** Command that must be on the path, and the package that brings it. */
-const needed = [{ command: 'curl', package: 'curl' }]
+const needed = [
+  { command: 'curl', package: 'curl' },
+  { command: 'chromium', package: 'chromium' },
+  { command: 'nginx', package: 'nginx' },
+  { command: 'caddy', package: 'caddy' },
+]
 
 const missing = needed.filter(({ command }) => spawnSync('which', [command]).status !== 0)
 if (missing.length > 0) {

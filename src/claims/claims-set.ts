@@ -2,6 +2,7 @@
 // Reading is strict: a bound that is present but not of its shape is a fault, never "no bound".
 
 import { isSha256Digest } from './base64url.ts'
+import { freezeDeep } from './freeze.ts'
 import { type IpRange, parseIpRange } from './ip.ts'
 import type { JsonObject } from './json.ts'
 import { isJsonObject } from './json.ts'
@@ -99,7 +100,7 @@ export function parseClaimsSet(payload: JsonObject): Result<ParsedClaims, string
   const ranges = ip === undefined ? undefined : parseRanges(ip)
   if (ranges === null) return fail('ip')
   if (cnf !== undefined && !isConfirmation(cnf)) return fail('cnf')
-  return ok({ claims: freeze(payload), audience, ranges, scopes: scopes.value })
+  return ok({ claims: freezeDeep(payload) as unknown as ClaimsSet, audience, ranges, scopes: scopes.value })
 }
 
 /** A NumericDate (RFC 7519 section 2) that a calendar has: finite, up to the year 275760. */
@@ -138,10 +139,4 @@ function parseRanges(value: unknown): readonly IpRange[] | null {
 /** Only the `jkt` method: another one, or none, is a bound that we could not enforce. */
 function isConfirmation(value: unknown): boolean {
   return isJsonObject(value) && Object.keys(value).length === 1 && isSha256Digest(value.jkt)
-}
-
-/** The payload itself, frozen to its leaves: what was checked is what callers see. */
-function freeze(payload: JsonObject): ClaimsSet {
-  for (const value of Object.values(payload)) if (typeof value === 'object') Object.freeze(value)
-  return Object.freeze(payload) as unknown as ClaimsSet
 }

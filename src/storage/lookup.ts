@@ -2,8 +2,8 @@
 // It keeps values, frozen; promises only while they are open, and only when told that callers may share them.
 
 import { LRUCache } from 'lru-cache'
+import { freezeDeep } from '../claims/freeze.ts'
 import type { MaybePromise } from '../claims/result.ts'
-import { freezeDeep } from './freeze.ts'
 import { mapMaybe } from './maybe.ts'
 
 /** Characters of key that an answer may use up, on average: long made-up keys push others out, they do not fill memory. */

@@ -2,8 +2,8 @@
 // Records are copied in and handed out frozen.
 
 import type { Account, AuditEntry, Credential } from '../claims/account.ts'
+import { freezeDeep } from '../claims/freeze.ts'
 import { StorageError } from './errors.ts'
-import { freezeDeep } from './freeze.ts'
 import { mapMaybe } from './maybe.ts'
 import type { Position, Storage } from './storage.ts'
 

@@ -11,6 +11,7 @@ const MAX_TOKEN_LENGTH = 4096
 /** A token whose form is right; nothing in it is trusted yet. */
 export interface DecodedToken {
   readonly alg: unknown
+  /** Empty when the header names none: no key is called so, and a secret given as text or bytes needs no name. */
   readonly kid: string
   readonly payload: JsonObject
 }
@@ -29,14 +30,14 @@ export function decodeToken(token: string): DecodedToken | undefined {
   const header = decodeObject(token, 0, first)
   if (header === undefined || !isAcceptableHeader(header)) return undefined
   const payload = decodeObject(token, first + 1, second)
-  return payload === undefined ? undefined : { alg: header.alg, kid: header.kid as string, payload }
+  return payload === undefined ? undefined : { alg: header.alg, kid: (header.kid ?? '') as string, payload }
 }
 
 /** `jwk`, `jku`, `x5u` and `x5c` may stand there: they are never looked at. */
 function isAcceptableHeader(header: JsonObject): boolean {
   const { typ, kid } = header
   if (typeof typ !== 'string' || !TYPES.has(typ.toLowerCase())) return false
-  return typeof kid === 'string' && !('crit' in header) && !('b64' in header)
+  return (kid === undefined || typeof kid === 'string') && !('crit' in header) && !('b64' in header)
 }
 
 function decodeObject(token: string, start: number, end: number): JsonObject | undefined {

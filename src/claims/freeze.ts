@@ -1,0 +1,13 @@
+// Makes plain data safe to hand to several readers.
+
+/** Freezes a value to its leaves and gives it back. Without recursion: hostile data may be nested deeply. */
+export function freezeDeep<T>(value: T): T {
+  const open: unknown[] = [value]
+  while (open.length > 0) {
+    const next = open.pop()
+    if (typeof next !== 'object' || next === null || Object.isFrozen(next)) continue
+    Object.freeze(next)
+    open.push(...Object.values(next))
+  }
+  return value
+}

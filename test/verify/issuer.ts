@@ -1,0 +1,173 @@
+// An issuer made for a test: keys and lists signed with jose, served by a real loopback server that can also fall
+// silent, stop in the middle, or talk nonsense.
+
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type CryptoKey, exportJWK, generateKeyPair, generateSecret, type JWK, SignJWT } from 'jose'
+import { afterAll, afterEach, vi } from 'vitest'
+import type { Json } from '../runtime/wire.ts'
+import { now, RULES, SITE } from './mint.ts'
+
+/** How a path is answered. */
+export type Answer = (request: IncomingMessage, response: ServerResponse) => unknown
+
+export interface Issuer {
+  readonly url: string
+  readonly jwksUri: string
+  readonly feedUrl: string
+  /** Answers by path; another path is 404. */
+  readonly answers: Map<string, Answer>
+  /** Headers of the requests for a path so far. */
+  askedFor(path: string): readonly IncomingHttpHeaders[]
+  stop(): Promise<void>
+}
+
+export const JWKS = '/jwks.json'
+export const FEED = '/revocations'
+
+const running = new Set<Issuer>()
+
+/** Gives each test its clock back, and ends a file's issuers with it: concurrent tests may still need theirs. */
+export function cleanUp(): void {
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+  afterAll(async () => {
+    await Promise.all([...running].map((issuer) => issuer.stop()))
+  })
+}
+
+export async function startIssuer(keys: readonly Json[]): Promise<Issuer> {
+  const answers = new Map<string, Answer>([[JWKS, json({ keys })]])
+  const asked = new Map<string, IncomingHttpHeaders[]>()
+  const server = createServer((request, response) => {
+    const path = request.url ?? ''
+    asked.set(path, [...(asked.get(path) ?? []), request.headers])
+    const answer = answers.get(path) ?? status(404)
+    answer(request, response)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const issuer: Issuer = {
+    url,
+    jwksUri: url + JWKS,
+    feedUrl: url + FEED,
+    answers,
+    askedFor: (path) => asked.get(path) ?? [],
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+  running.add(issuer)
+  return issuer
+}
+
+/** A port of this machine on which nobody listens. */
+export async function findClosedPort(): Promise<number> {
+  const issuer = await startIssuer([])
+  await issuer.stop()
+  return Number(new URL(issuer.url).port)
+}
+
+export const body =
+  (text: string | Uint8Array, headers: Readonly<Record<string, string>> = {}): Answer =>
+  (_, response) =>
+    response.writeHead(200, headers).end(text)
+
+export const json = (value: Json): Answer => body(JSON.stringify(value))
+
+export const status =
+  (code: number, headers: Readonly<Record<string, string>> = {}, text = ''): Answer =>
+  (_, response) =>
+    response.writeHead(code, headers).end(text)
+
+/** Takes the request and never answers. */
+export const hang: Answer = () => undefined
+
+/** Begins an answer and never ends it. */
+export const stall =
+  (text: string): Answer =>
+  (_, response) =>
+    response.writeHead(200).write(text)
+
+/** Promises more than it sends, and hangs up. */
+export const breakOff =
+  (text: string): Answer =>
+  (_, response) => {
+    response
+      .writeHead(200, { 'content-length': String(text.length + 1) })
+      .write(text, () => response.destroy())
+  }
+
+export const late =
+  (ms: number, answer: Answer): Answer =>
+  async (request, response) => {
+    await sleep(ms)
+    answer(request, response)
+  }
+
+export interface Signer {
+  readonly kid: string
+  /** Public, or under HS256 shared. */
+  readonly jwk: JWK & { readonly kty: string }
+  readonly privateJwk: JWK
+  token(claims?: Json, header?: Json): Promise<string>
+  list(revoked: Json, members?: Json, header?: Json): Promise<string>
+}
+
+export async function createSigner(alg: 'ES256' | 'EdDSA' | 'HS256', kid = `${alg}-1`): Promise<Signer> {
+  const { own, other } = await createKeys(alg)
+  const sign = (claims: Json, header: Json): Promise<string> =>
+    new SignJWT(claims).setProtectedHeader({ alg, kid, ...header }).sign(own)
+  return {
+    kid,
+    jwk: { ...(await exportJWK(other)), kty: { ES256: 'EC', EdDSA: 'OKP', HS256: 'oct' }[alg], kid },
+    privateJwk: { ...(await exportJWK(own)), kid },
+    token: (claims = {}, header = {}) => sign({ ...goodClaims(), ...claims }, { typ: 'at+jwt', ...header }),
+    list: (revoked, members = {}, header = {}) =>
+      sign(
+        { iss: RULES.issuer, iat: now(), exp: now() + 3600, revoked, ...members },
+        { typ: 'revocations+jwt', ...header },
+      ),
+  }
+}
+
+async function createKeys(
+  alg: 'ES256' | 'EdDSA' | 'HS256',
+): Promise<{ own: CryptoKey | Uint8Array; other: CryptoKey | Uint8Array }> {
+  if (alg === 'HS256') {
+    const secret = await generateSecret(alg, { extractable: true })
+    return { own: secret, other: secret }
+  }
+  const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true })
+  return { own: privateKey, other: publicKey }
+}
+
+function goodClaims(): Json {
+  return {
+    iss: RULES.issuer,
+    aud: RULES.audience,
+    sub: 'acct_1',
+    client_id: 'client-1',
+    jti: 'jti-1',
+    iat: now() - 10,
+    exp: now() + 600,
+    origin: SITE,
+  }
+}
+
+/** Stops the clock, timers excepted; `advance` moves it. */
+export function stopClock(): { advance(seconds: number): void } {
+  vi.useFakeTimers({ toFake: ['Date'] })
+  return { advance: (seconds) => void vi.setSystemTime(Date.now() + seconds * 1000) }
+}
+
+/** What it took, in milliseconds of the real clock. */
+export async function timed<T>(work: Promise<T>): Promise<{ readonly value: T; readonly ms: number }> {
+  const start = performance.now()
+  const value = await work
+  return { value, ms: performance.now() - start }
+}

@@ -1,0 +1,163 @@
+// A key is judged before it may verify anything: what it is for, whose half it is, and whether it is a key at all.
+// The same verdicts hold for keys that are pinned and for keys from a URL.
+
+import { generateKeyPairSync } from 'node:crypto'
+import type { JWK } from 'jose'
+import { describe, expect, test } from 'vitest'
+import { judgeJwk } from '../../src/verify/jwk.ts'
+
+/** RFC 7517 appendix A.1, RFC 8037 appendix A.2, RFC 7515 appendix A.1. */
+const ec = {
+  kty: 'EC',
+  crv: 'P-256',
+  kid: 'ec',
+  x: 'MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4',
+  y: '4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM',
+} as const
+const ed = {
+  kty: 'OKP',
+  crv: 'Ed25519',
+  kid: 'ed',
+  x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo',
+} as const
+const oct = {
+  kty: 'oct',
+  kid: 'oct',
+  k: 'AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow',
+} as const
+
+const encode = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')
+
+function verdictOn(jwk: unknown): string {
+  const judged = judgeJwk(jwk as JWK)
+  return judged.ok ? judged.value.alg : judged.reason
+}
+
+describe('a good key', () => {
+  test.each<[string, JWK, string]>([
+    ['EC', ec, 'ES256'],
+    ['OKP', ed, 'EdDSA'],
+    ['oct', oct, 'HS256'],
+    ['EC that says all it may', { ...ec, use: 'sig', alg: 'ES256', key_ops: ['verify'] }, 'ES256'],
+    ['OKP by its name of RFC 8037', { ...ed, alg: 'EdDSA' }, 'EdDSA'],
+    ['OKP by its name of RFC 9864', { ...ed, alg: 'Ed25519' }, 'EdDSA'],
+    ['oct that also signs', { ...oct, alg: 'HS256', key_ops: ['sign', 'verify'] }, 'HS256'],
+    ['whose private half was taken away by spreading', { ...ec, d: undefined } as unknown as JWK, 'ES256'],
+    ['under an odd kid', { ...ec, kid: '__proto__' }, 'ES256'],
+  ])('%s', (_, jwk, alg) => {
+    expect(verdictOn(jwk)).toBe(alg)
+  })
+
+  test.each([
+    ['EC', ec, ['crv', 'kty', 'x', 'y']],
+    ['OKP', ed, ['crv', 'kty', 'x']],
+    ['oct', oct, ['k', 'kty']],
+  ])('%s keeps nothing but what its type needs', (_, jwk, names) => {
+    const judged = judgeJwk({ ...jwk, use: 'sig', x5u: 'https://evil.example', ext: true } as JWK)
+    expect(judged.ok && Object.keys(judged.value.jwk).sort()).toEqual(names)
+  })
+
+  test('of every pair that Node makes', () => {
+    for (let round = 0; round < 50; round += 1) {
+      for (const pair of [
+        generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+        generateKeyPairSync('ed25519'),
+      ]) {
+        const jwk = pair.publicKey.export({ format: 'jwk' })
+        expect(['ES256', 'EdDSA']).toContain(verdictOn({ ...jwk, kid: 'k' }))
+      }
+    }
+  })
+})
+
+describe('no key', () => {
+  test.each<[string, unknown, string]>([
+    ['null', null, 'is no object'],
+    ['a text', JSON.stringify(ec), 'is no object'],
+    ['a list', [ec], 'is no object'],
+    ['without kid', { ...ec, kid: undefined }, 'has no kid'],
+    ['with a kid that is a number', { ...ec, kid: 1 }, 'has no kid'],
+    ['for encryption', { ...ec, use: 'enc' }, 'is not for signatures (use)'],
+    ['for a use that is null', { ...ec, use: null }, 'is not for signatures (use)'],
+    ['that only signs', { ...ec, key_ops: ['sign'] }, 'is not for verification (key_ops)'],
+    ['whose key_ops is a text', { ...ec, key_ops: 'verify' }, 'is not for verification (key_ops)'],
+    ['with d', { ...ec, d: 'AA' }, 'has a private member'],
+    ['with a d that is null', { ...ed, d: null }, 'has a private member'],
+    ['with a factor', { ...ed, q: '' }, 'has a private member'],
+    ['for another algorithm', { ...ec, alg: 'ES512' }, 'names an algorithm that is not its own'],
+    ['for a MAC', { ...ec, alg: 'HS256' }, 'names an algorithm that is not its own'],
+    ['for an algorithm in a list', { ...ec, alg: ['ES256'] }, 'names an algorithm that is not its own'],
+    ['a secret for a longer MAC', { ...oct, alg: 'HS512' }, 'names an algorithm that is not its own'],
+    ['RSA', { kty: 'RSA', kid: 'r', n: 'AQAB', e: 'AQAB' }, 'is of a type that is not used here'],
+    ['P-384', { ...ec, crv: 'P-384' }, 'is of a type that is not used here'],
+    ['X25519', { ...ed, crv: 'X25519' }, 'is of a type that is not used here'],
+    ['Ed448', { ...ed, crv: 'Ed448' }, 'is of a type that is not used here'],
+    ['an EC curve on the wrong type', { ...ec, kty: 'OKP' }, 'is of a type that is not used here'],
+    ['31 bytes of secret', { ...oct, k: encode(new Uint8Array(31)) }, 'is shorter than 32 bytes'],
+    ['no secret', { ...oct, k: '' }, 'is shorter than 32 bytes'],
+    ['a padded secret', { ...oct, k: `${encode(new Uint8Array(32))}=` }, 'is shorter than 32 bytes'],
+  ])('%s', (_, jwk, reason) => {
+    expect(verdictOn(jwk)).toBe(reason)
+  })
+
+  test('a reason holds no key material', () => {
+    for (const jwk of [
+      { ...oct, use: 'enc' },
+      { ...ec, d: 'secret-d' },
+      { ...oct, k: 'short-secret' },
+    ]) {
+      expect(verdictOn(jwk)).not.toMatch(/secret-d|short-secret|AyM1/)
+    }
+  })
+})
+
+describe('no point of P-256', () => {
+  const prime = Buffer.from('ffffffff00000001000000000000000000000000ffffffffffffffffffffffff', 'hex')
+  const plus = (text: string, amount: number): string => {
+    const bytes = Buffer.from(text, 'base64url')
+    return encode(bytes.with(31, (bytes[31] ?? 0) ^ amount))
+  }
+  test.each<[string, Partial<JWK>]>([
+    ['zeros', { x: encode(new Uint8Array(32)), y: encode(new Uint8Array(32)) }],
+    ['x and y changed over', { x: ec.y, y: ec.x }],
+    ['a bit off in x', { x: plus(ec.x, 1) }],
+    ['a bit off in y', { y: plus(ec.y, 1) }],
+    ['x of the prime itself', { x: encode(prime) }],
+    ['x a byte short', { x: encode(Buffer.from(ec.x, 'base64url').subarray(1)) }],
+    ['x a byte long', { x: encode(Buffer.concat([Buffer.alloc(1), Buffer.from(ec.x, 'base64url')])) }],
+    ['x with another last character', { x: `${ec.x.slice(0, -1)}5` }],
+    ['y missing', { y: undefined as unknown as string }],
+  ])('%s', (_, changed) => {
+    expect(verdictOn({ ...ec, ...changed })).toBe('is not a point of P-256')
+  })
+})
+
+describe('no point of Ed25519 that can be a key', () => {
+  /** y, little-endian, from 2 to 13; worked out by taking square roots (RFC 8032 section 5.1.3). */
+  test.each([2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13])('y = %i', (y) => {
+    const isPoint = [3, 4, 5, 6, 9, 10].includes(y)
+    for (const sign of [0, 0x80]) {
+      const x = encode(new Uint8Array(32).with(0, y).with(31, sign))
+      expect(verdictOn({ ...ed, x })).toBe(isPoint ? 'EdDSA' : 'is not an Ed25519 key')
+    }
+  })
+
+  /** The eight points whose order divides the cofactor, and other spellings of some of them. */
+  const small = [
+    'AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
+    '7P_______________________________________38',
+    'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
+    'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAIA',
+    'JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU',
+    'JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_IU',
+    'xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA3o',
+    'xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA_o',
+    'AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAIA',
+    '7f_______________________________________38',
+    '7v_______________________________________38',
+    `${'_'.repeat(42)}8`,
+  ]
+  test.each(small)('of small order, or not below the prime: %s', (x) => {
+    expect(verdictOn({ ...ed, x })).toBe('is not an Ed25519 key')
+  })
+})

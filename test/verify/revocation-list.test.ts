@@ -1,0 +1,276 @@
+// The issuer's signed list of revocations: which tokens its entries end, and that a list with anything wrong in it
+// is none, never an empty one.
+
+import { beforeAll, describe, expect, test } from 'vitest'
+import { createVerifier, type RevocationFeed, type VerifierRules } from '../../src/verify/verifier.ts'
+import type { Json } from '../runtime/wire.ts'
+import {
+  type Answer,
+  body,
+  breakOff,
+  cleanUp,
+  createSigner,
+  FEED,
+  hang,
+  type Issuer,
+  type Signer,
+  startIssuer,
+  status,
+  stopClock,
+  timed,
+} from './issuer.ts'
+import { bearerOf, now, RULES, verdictOf } from './mint.ts'
+
+let es: Signer
+let ed: Signer
+let hs: Signer
+let stranger: Signer
+
+beforeAll(async () => {
+  es = await createSigner('ES256')
+  ed = await createSigner('EdDSA')
+  hs = await createSigner('HS256')
+  stranger = await createSigner('ES256', 'stranger')
+})
+
+cleanUp()
+
+type Ask = (token: string) => Promise<string>
+
+function createAsking(
+  issuer: Issuer,
+  feed: Partial<RevocationFeed> = {},
+  rules: Partial<VerifierRules> = {},
+): Ask {
+  const revocation = { url: issuer.feedUrl, ...feed }
+  const verifier = createVerifier({ ...RULES, jwksUri: issuer.jwksUri, revocation, ...rules })
+  return (token) => verdictOf(verifier, bearerOf(token))
+}
+
+/** An issuer with this list, and a verifier of its tokens. */
+async function start(revoked: Json = []): Promise<{ readonly issuer: Issuer; readonly ask: Ask }> {
+  const issuer = await startIssuer([es.jwk, ed.jwk])
+  issuer.answers.set(FEED, body(await es.list(revoked)))
+  return { issuer, ask: createAsking(issuer) }
+}
+
+const HOUR = 3600
+/** An entry about every good token so far. */
+const entry = (members: Json): Json => ({ before: now() + 1, until: now() + HOUR, ...members })
+
+describe('an entry ends', () => {
+  test.each<[string, (iat: number) => Json]>([
+    ['the token of that jti', () => entry({ jti: 'jti-1' })],
+    ['the tokens of that credential', () => entry({ client_id: 'client-1' })],
+    ['the tokens of that account', () => entry({ sub: 'acct_1' })],
+    ['the tokens under that key', () => entry({ kid: es.kid })],
+    ['tokens minted before', (iat) => entry({ jti: 'jti-1', before: iat + 1 })],
+    ['tokens minted within the second before', (iat) => entry({ jti: 'jti-1', before: iat + 0.5 })],
+    ['even with members of later days', () => entry({ jti: 'jti-1', reason: { code: 4 } })],
+  ])('%s', async (_, made) => {
+    const iat = now() - 10
+    const { ask } = await start([entry({ jti: 'another' }), made(iat), entry({ sub: 'acct_2' })])
+    expect(await ask(await es.token({ iat }))).toBe('token_revoked')
+    // And not what it does not name.
+    const other = { iat, jti: 'jti-2', client_id: 'client-2', sub: 'acct_3' }
+    expect(await ask(await ed.token(other))).toBe('allowed')
+  })
+
+  test.each<[string, (iat: number) => Json]>([
+    ['tokens minted in that very second', (iat) => entry({ jti: 'jti-1', before: iat })],
+    ['tokens minted after', (iat) => entry({ sub: 'acct_1', before: iat - 1 })],
+    ['anything once its time is over', () => entry({ jti: 'jti-1', until: now() - 1 })],
+    ['another jti', () => entry({ jti: 'jti-11' })],
+    ['a jti of the name of an account', () => entry({ jti: 'acct_1' })],
+    ['an account of the name of a jti', () => entry({ sub: 'jti-1' })],
+    ['a credential in other letters', () => entry({ client_id: 'CLIENT-1' })],
+    ['tokens under another key', () => entry({ kid: ed.kid })],
+  ])('not %s', async (_, made) => {
+    const iat = now() - 10
+    const { ask } = await start([made(iat)])
+    expect(await ask(await es.token({ iat }))).toBe('allowed')
+  })
+
+  test('a token by any of several entries about one thing', async () => {
+    const { ask } = await start([
+      entry({ sub: 'acct_1', before: 5 }),
+      entry({ sub: 'acct_1' }),
+      entry({ sub: 'acct_1', until: 5 }),
+    ])
+    expect(await ask(await es.token())).toBe('token_revoked')
+  })
+
+  test('a token to its last moment, tolerance included, though the entry’s time is that of the token', async () => {
+    const clock = stopClock()
+    const exp = now() + 60
+    const { ask } = await start([entry({ jti: 'jti-1', until: exp })])
+    const token = await es.token({ exp })
+    clock.advance(62)
+    expect(await ask(await es.token({ jti: 'jti-2', exp }))).toBe('allowed')
+    expect(await ask(token)).toBe('token_revoked')
+  })
+
+  test('a token that is known already', async () => {
+    const clock = stopClock()
+    const { issuer, ask } = await start()
+    const token = await es.token()
+    expect(await ask(token)).toBe('allowed')
+    expect(await ask(token)).toBe('allowed')
+    issuer.answers.set(FEED, body(await es.list([entry({ kid: es.kid })])))
+    clock.advance(2)
+    expect(await ask(token)).toBe('token_revoked')
+  })
+
+  test('thousands of tokens at once', async () => {
+    const { ask } = await start(Array.from({ length: 30_000 }, (_, index) => entry({ jti: `jti-${index}` })))
+    const { value, ms } = await timed(ask(await es.token({ jti: 'jti-29999' })))
+    expect(value).toBe('token_revoked')
+    expect(ms).toBeLessThan(2000)
+    expect(await ask(await es.token({ jti: 'jti-30000' }))).toBe('allowed')
+  })
+})
+
+describe('a list is taken', () => {
+  test('from any key of the verifier’s own, under the long spelling of its type too', async () => {
+    const { issuer } = await start()
+    for (const signer of [es, ed]) {
+      for (const typ of ['revocations+jwt', 'application/revocations+jwt', 'Revocations+JWT']) {
+        issuer.answers.set(FEED, body(await signer.list([entry({ jti: 'jti-1' })], {}, { typ })))
+        expect(await createAsking(issuer)(await es.token())).toBe('token_revoked')
+      }
+    }
+  })
+
+  test('with pinned keys and with a secret', async () => {
+    const { issuer } = await start()
+    const verifiers = [
+      [es, { jwks: { keys: [es.jwk] } }],
+      [hs, { jwks: { keys: [hs.jwk] } }],
+      [hs, { secret: hs.jwk }],
+      [hs, { secret: new Uint8Array(Buffer.from(hs.jwk.k ?? '', 'base64url')) }],
+    ] as const
+    for (const [signer, keys] of verifiers) {
+      issuer.answers.set(FEED, body(await signer.list([entry({ jti: 'jti-1' })])))
+      const verifier = createVerifier({ ...RULES, ...keys, revocation: { url: issuer.feedUrl } })
+      expect(await verdictOf(verifier, bearerOf(await signer.token()))).toBe('token_revoked')
+      expect(await verdictOf(verifier, bearerOf(await signer.token({ jti: 'jti-2' })))).toBe('allowed')
+    }
+  })
+
+  test('under a key that is newer than the set that is held', async () => {
+    const { issuer, ask } = await start()
+    issuer.answers.set(FEED, body(await stranger.list([entry({ jti: 'jti-1' })])))
+    issuer.answers.set('/jwks.json', body(JSON.stringify({ keys: [es.jwk] })))
+    expect(await ask(await es.token())).toBe('allowed')
+    const clock = stopClock()
+    issuer.answers.set('/jwks.json', body(JSON.stringify({ keys: [es.jwk, stranger.jwk] })))
+    clock.advance(31)
+    expect(await ask(await es.token())).toBe('token_revoked')
+  })
+})
+
+/** Texts and answers that are no list; each would be an empty one, were it taken. */
+const wrong: readonly (readonly [string, () => Promise<string | Answer>])[] = [
+  ['signed by a stranger', () => stranger.list([])],
+  ['signed by a stranger under our key id', () => stranger.list([], {}, { kid: es.kid })],
+  ['signed under no key id', () => es.list([], {}, { kid: undefined })],
+  ['signed under another of our key ids', () => es.list([], {}, { kid: ed.kid })],
+  ['whose signature is missing', async () => `${(await es.list([])).split('.').slice(0, 2).join('.')}.`],
+  [
+    'whose signature is of another',
+    async () => [...(await es.list([1])).split('.').slice(0, 2), (await es.list([])).split('.')[2]].join('.'),
+  ],
+  [
+    'of alg none',
+    async () =>
+      `${b64({ alg: 'none', kid: es.kid, typ: 'revocations+jwt' })}.${(await es.list([])).split('.')[1]}.`,
+  ],
+  ['of the type of tokens', () => es.list([], {}, { typ: 'at+jwt' })],
+  ['of type JWT', () => es.list([], {}, { typ: 'JWT' })],
+  ['of no type', () => es.list([], {}, { typ: undefined })],
+  ['that is a token', () => es.token()],
+  ['with another issuer', () => es.list([], { iss: `${RULES.issuer}/` })],
+  ['without issuer', () => es.list([], { iss: undefined })],
+  ['that has ended', () => es.list([], { iat: now() - 60, exp: now() - 1 })],
+  ['that ends now', () => es.list([], { exp: now() })],
+  ['without end', () => es.list([], { exp: undefined })],
+  ['whose end is a text', () => es.list([], { exp: String(now() + HOUR) })],
+  ['of tomorrow', () => es.list([], { iat: now() + 86_400, exp: now() + 90_000 })],
+  ['without a beginning', () => es.list([], { iat: undefined })],
+  ['older than what is known', () => es.list([], { iat: now() - 60 })],
+  ['without revocations', () => es.list(undefined)],
+  ['whose revocations are null', () => es.list(null)],
+  ['whose revocations are by name', () => es.list({})],
+  ['with an entry that is null', () => es.list([null])],
+  ['with an entry about nothing', () => es.list([entry({})])],
+  ['with an entry about something unknown', () => es.list([entry({ aud: 'https://api.example.com' })])],
+  ['with an entry about two things', () => es.list([entry({ sub: 'acct_9', client_id: 'client-9' })])],
+  ['with an entry about a number', () => es.list([entry({ jti: 7 })])],
+  ['with an entry about the empty text', () => es.list([entry({ jti: '' })])],
+  ['with an entry without before', () => es.list([entry({ jti: 'jti-9', before: undefined })])],
+  ['with an entry whose before is a text', () => es.list([entry({ jti: 'jti-9', before: '5' })])],
+  ['with an entry without until', () => es.list([entry({ jti: 'jti-9', until: undefined })])],
+  ['with an entry whose until is null', () => es.list([entry({ jti: 'jti-9', until: null })])],
+  [
+    'that is its payload only',
+    async () => JSON.stringify({ iss: RULES.issuer, iat: now(), exp: now() + HOUR, revoked: [] }),
+  ],
+  ['that is empty', async () => ''],
+  ['that is a page', async () => '<!doctype html><title>Welcome to the hotel</title>'],
+  ['with a newline behind', async () => `${await es.list([])}\n`],
+  ['in four parts', async () => `${await es.list([])}.AAAA`],
+  ['with critical extensions', () => es.list([], {}, { crit: ['b64'], b64: true })],
+  ['that is a 404', async () => status(404)],
+  ['that is a 500', async () => status(500, {}, await es.list([]))],
+  ['that is a 304 to no question', async () => status(304)],
+  ['that is a redirect', async () => status(302, { location: '/good' })],
+  ['over 4 MiB', async () => es.list([], { pad: 'x'.repeat(4 * 1024 * 1024) })],
+  ['that breaks off', async () => breakOff(await es.list([]))],
+  ['that is cut', async () => (_, response) => response.destroy()],
+]
+
+const b64 = (value: Json): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+
+describe('a list counts as stale, never as empty:', () => {
+  test.each(wrong)('one %s', async (_, make) => {
+    const clock = stopClock()
+    const { issuer, ask } = await start([entry({ jti: 'jti-1' })])
+    const made = await make()
+    const answer = typeof made === 'string' ? body(made) : made
+    issuer.answers.set('/good', body(await es.list([])))
+    const token = await es.token({ exp: now() + HOUR })
+
+    // What was known before goes on.
+    expect(await ask(token)).toBe('token_revoked')
+    issuer.answers.set(FEED, answer)
+    clock.advance(2)
+    expect(await ask(token)).toBe('token_revoked')
+    expect(await ask(await es.token({ jti: 'jti-2' }))).toBe('allowed')
+    expect(issuer.askedFor(FEED)).toHaveLength(2)
+    expect(issuer.askedFor('/good')).toHaveLength(0)
+    // Beyond its time as well, unless the operator wants none then.
+    clock.advance(300)
+    expect(await ask(token)).toBe('token_revoked')
+  })
+
+  test.each(wrong.filter(([name]) => name !== 'older than what is known'))(
+    'one %s, from the start',
+    async (_, make) => {
+      const { issuer } = await start()
+      const made = await make()
+      issuer.answers.set(FEED, typeof made === 'string' ? body(made) : made)
+      expect(await createAsking(issuer, { onStale: 'refuse' })(await es.token())).toBe('unavailable')
+      expect(await createAsking(issuer, { onStale: 'accept' })(await es.token())).toBe('allowed')
+    },
+  )
+
+  test('none at all', async () => {
+    const { issuer } = await start()
+    issuer.answers.set(FEED, hang)
+    const asking = [createAsking(issuer, { onStale: 'refuse' }), createAsking(issuer)]
+    const token = await es.token()
+    const [refused, accepted] = await Promise.all(asking.map((ask) => timed(ask(token))))
+    expect([refused?.value, accepted?.value]).toEqual(['unavailable', 'allowed'])
+    expect(Math.max(refused?.ms ?? 0, accepted?.ms ?? 0)).toBeLessThan(5500)
+  })
+})

@@ -1,0 +1,205 @@
+// What a forger is told, over HTTP, by both middlewares: the same few bytes whatever was wrong with form, key or
+// signature, never a piece of a token; and good tokens stay good. No fault of the API's own functions opens or ends it.
+
+import { createHmac } from 'node:crypto'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Hono } from 'hono'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { claimAuth as honoAuth } from '../../src/verify/hono.ts'
+import { type ClaimAuthOptions, claimAuth as nodeAuth } from '../../src/verify/node.ts'
+import { bare, base64url, partsOf } from '../properties/forge.ts'
+import { sendToFetch, sendToSocket, type WireAnswer } from '../runtime/wire.ts'
+import { createMint, type Mint, now, RULES, SITE } from './mint.ts'
+
+const ORIGIN = 'http://127.0.0.1'
+
+/** An API behind a middleware. */
+interface Api {
+  ask(headers: Readonly<Record<string, string>>): Promise<WireAnswer>
+  /** How often the handler behind the middleware ran. */
+  served(): number
+  stop(): Promise<void>
+}
+
+function startHono(options: ClaimAuthOptions): Api {
+  let served = 0
+  const app = new Hono()
+  app.use('*', honoAuth(options))
+  app.get('*', (context) => {
+    served += 1
+    return context.text('data')
+  })
+  return {
+    ask: (headers) =>
+      sendToFetch((request) => app.fetch(request), ORIGIN, { method: 'GET', path: '/', headers }),
+    served: () => served,
+    stop: async () => undefined,
+  }
+}
+
+async function startNode(options: ClaimAuthOptions): Promise<Api> {
+  let served = 0
+  const auth = nodeAuth(options)
+  const server: Server = createServer((request, response) =>
+    auth(request, response, () => {
+      served += 1
+      response.end('data')
+    }),
+  )
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const url = `${ORIGIN}:${(server.address() as AddressInfo).port}`
+  return {
+    ask: (headers) => sendToSocket(url, { method: 'GET', path: '/', headers }),
+    served: () => served,
+    stop: () => new Promise((resolve) => server.close(() => resolve())),
+  }
+}
+
+/** All of an answer but its request id and the second in which it was given. */
+function bareOf(answer: WireAnswer): string {
+  answer.headers.delete('date')
+  return bare(answer)
+}
+
+/** Texts that were not signed by this key, or are none; nothing that HTTP would trim or split. */
+function forgeries(mint: Mint, good: string): readonly string[] {
+  const [header, payload, signature] = partsOf(good)
+  const forger = createMint(mint.alg, mint.kid)
+  const text = JSON.stringify({ ...mint.jwk, kid: undefined })
+  const confused = `${base64url(mint.header({ alg: 'HS256' }))}.${payload}`
+  return [
+    ...['garbage', 'a.b.c', '...', '0', 'null', `${good}.`, `${good}${good}`, 'A'.repeat(5000)],
+    ...Array.from({ length: good.length }, (_, length) => good.slice(0, length)).filter(
+      (part) => part !== '',
+    ),
+    ...Array.from({ length: 60 }, (_, start) => good.slice(start + 1)),
+    forger.token(),
+    forger.token({ exp: now() - 1000, iat: now() - 2000 }),
+    forger.token({ cnf: { jkt: 'A'.repeat(43) } }),
+    forger.token({ origin: null }),
+    forger.token({}, { kid: 'unknown' }),
+    mint.token({}, { kid: 'unknown' }),
+    mint.token({}, { typ: 'JWT' }),
+    mint.token({}, { crit: ['exp'] }),
+    `${base64url(mint.header({ alg: 'none' }))}.${payload}.`,
+    `${base64url(mint.header({ alg: 'none' }))}.${payload}.${signature}`,
+    `${confused}.${base64url(createHmac('sha256', text).update(confused).digest())}`,
+    `${header}.${base64url(mint.payload({ sub: 'acct_2' }))}.${signature}`,
+    `${header}.${payload}.${base64url(Buffer.alloc(64))}`,
+  ]
+}
+
+describe.each(['Hono', 'node'] as const)('%s', (door) => {
+  const start = (options: ClaimAuthOptions): Api | Promise<Api> =>
+    door === 'Hono' ? startHono(options) : startNode(options)
+
+  describe.each(['ES256', 'EdDSA', 'HS256'] as const)('%s', (alg) => {
+    const mint = createMint(alg)
+    const good = mint.token()
+    let api: Api
+    beforeAll(async () => {
+      api = await start({ ...RULES, jwks: { keys: [mint.jwk] }, allowedOrigins: [SITE] })
+    })
+    afterAll(() => api.stop())
+    const bearing = (token: string, origin = SITE) => api.ask({ authorization: `Bearer ${token}`, origin })
+
+    test.each([SITE, 'https://evil.example', 'null'])(
+      'forged, cut and made up are all one, from %s',
+      async (origin) => {
+        const garbage = await bearing('garbage', origin)
+        expect(garbage.status).toBe(401)
+        expect(garbage.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"')
+        expect(garbage.json()).toMatchObject({ error: 'invalid_token', status: 401 })
+        const expected = bareOf(garbage)
+        for (const token of forgeries(mint, good)) {
+          expect(bareOf(await bearing(token, origin)), token.slice(0, 200)).toBe(expected)
+        }
+        expect(api.served()).toBe(0)
+      },
+    )
+
+    test('under another name, too', async () => {
+      const ask = (token: string) => api.ask({ 'x-client-token': token, origin: SITE })
+      const expected = bareOf(await ask('garbage'))
+      for (const token of forgeries(mint, good)) expect(bareOf(await ask(token))).toBe(expected)
+    })
+
+    test('no answer holds a piece of a token, of right ones either', async () => {
+      const refused = [
+        good,
+        mint.token({ iat: now() - 60, exp: now() - 30 }),
+        mint.token({ origin: 'https://other.example' }),
+      ]
+      for (const token of [...refused, ...forgeries(mint, good)]) {
+        const { headers, text } = await bearing(token, 'https://third.example')
+        const answer = JSON.stringify([...headers]) + text
+        for (const part of token.split('.').filter(({ length }) => length >= 16)) {
+          expect(answer.includes(part.slice(0, 16))).toBe(false)
+        }
+        expect(answer).not.toMatch(/other\.example|www\.example/)
+      }
+    })
+
+    test('after a thousand bad ones a good one is as good as before', async () => {
+      for (let count = 0; count < 1000; count += 1) {
+        const end = base64url(String(count).padStart(6, '0'))
+        expect((await bearing(good.slice(0, -end.length) + end)).status).toBe(401)
+      }
+      const before = api.served()
+      for (const token of [good, mint.token()]) expect((await bearing(token)).text).toBe('data')
+      expect(api.served()).toBe(before + 2)
+    })
+  })
+
+  describe('a function of the API that fails', () => {
+    const mint = createMint('ES256')
+    const keys = { jwks: { keys: [mint.jwk] } } as const
+    const fault = (): never => {
+      throw new Error('a fault of the API')
+    }
+
+    test.each<[string, () => boolean | Promise<boolean>]>([
+      ['throws', fault],
+      ['rejects', async () => fault()],
+    ])('allowedOrigins that %s opens nothing, and the request is answered', async (_, allowedOrigins) => {
+      const api = await start({ ...RULES, ...keys, allowedOrigins })
+      try {
+        const refused = await api.ask({ authorization: 'Bearer garbage', origin: SITE })
+        expect(refused.status).toBe(401)
+        expect(refused.headers.get('access-control-allow-origin')).toBe(null)
+        expect((await api.ask({ authorization: `Bearer ${mint.token()}`, origin: SITE })).status).toBe(200)
+      } finally {
+        await api.stop()
+      }
+    })
+
+    test('authorize that throws or rejects has not said yes', async () => {
+      for (const authorize of [fault, async () => fault()]) {
+        const api = await start({ ...RULES, ...keys, cors: false, authorize })
+        expect((await api.ask({ authorization: `Bearer ${mint.token()}`, origin: SITE })).status).toBe(403)
+        expect(api.served()).toBe(0)
+        await api.stop()
+      }
+    })
+
+    test('onDecision that throws or rejects is not heard of', async () => {
+      const unhandled: unknown[] = []
+      const hear = (reason: unknown): void => void unhandled.push(reason)
+      process.on('unhandledRejection', hear)
+      try {
+        for (const onDecision of [fault, async () => fault()]) {
+          const api = await start({ ...RULES, ...keys, cors: false, onDecision })
+          expect((await api.ask({ authorization: `Bearer ${mint.token()}`, origin: SITE })).text).toBe('data')
+          expect((await api.ask({ authorization: 'Bearer garbage' })).status).toBe(401)
+          await api.stop()
+        }
+        // Unhandled rejections are told of once the queue of promises is empty.
+        await new Promise((resolve) => setImmediate(resolve))
+        expect(unhandled).toEqual([])
+      } finally {
+        process.off('unhandledRejection', hear)
+      }
+    })
+  })
+})

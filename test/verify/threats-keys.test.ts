@@ -1,0 +1,172 @@
+// Keys and options are judged when the verifier is made: whatever could let a forged token through is a TypeError.
+
+import { generateKeyPairSync } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import { createVerifier } from '../../src/verify/verifier.ts'
+import type { Json } from '../runtime/wire.ts'
+import { createMint, RULES } from './mint.ts'
+
+/** As plain JavaScript may call it. */
+const make = (options: Json) => () => createVerifier({ ...RULES, ...options })
+
+const ec = createMint('ES256').jwk
+const ed = createMint('EdDSA').jwk
+const oct = createMint('HS256').jwk
+const exported = (curve: string): Json =>
+  generateKeyPairSync('ec', { namedCurve: curve }).publicKey.export({ format: 'jwk' })
+const privateEc = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' })
+const privateEd = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })
+const x25519 = generateKeyPairSync('x25519').publicKey.export({ format: 'jwk' })
+const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' })
+const encode = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')
+const FIELD = 'ffffffff00000001000000000000000000000000ffffffffffffffffffffffff'
+
+test('good keys are taken, so that what follows can fail', () => {
+  for (const key of [
+    ec,
+    ed,
+    oct,
+    { ...ec, use: 'sig', alg: 'ES256', key_ops: ['verify'] },
+    { ...ed, alg: 'Ed25519' },
+  ]) {
+    expect(make({ jwks: { keys: [key] } })).not.toThrow()
+  }
+  expect(make({ jwks: { keys: [ec, ed, oct] } })).not.toThrow()
+  for (const secret of ['s'.repeat(32), 'é'.repeat(16), new Uint8Array(32), Buffer.alloc(64), oct]) {
+    expect(make({ secret })).not.toThrow()
+  }
+})
+
+describe('a pinned key', () => {
+  test.each<[string, Json]>([
+    ['without kid', { ...ec, kid: undefined }],
+    ['with an empty kid', { ...ec, kid: '' }],
+    ['with a kid that is no text', { ...ec, kid: 1 }],
+    ['for encryption', { ...ec, use: 'enc' }],
+    ['of unknown use', { ...ec, use: '' }],
+    ['for signing only', { ...ec, key_ops: ['sign'] }],
+    ['for encryption by key_ops', { ...ed, key_ops: ['encrypt', 'wrapKey'] }],
+    ['with key_ops that are no list', { ...ed, key_ops: 'verify' }],
+    ['named for another algorithm', { ...ec, alg: 'ES384' }],
+    ['named for another kind', { ...ec, alg: 'HS256' }],
+    ['named none', { ...oct, alg: 'none' }],
+    ['of P-384', { ...exported('P-384'), kid: 'k' }],
+    ['of secp256k1', { ...exported('secp256k1'), kid: 'k' }],
+    ['of P-384 that says P-256', { ...exported('P-384'), kid: 'k', crv: 'P-256' }],
+    ['of X25519', { ...x25519, kid: 'k' }],
+    ['of RSA', { ...rsa, kid: 'k' }],
+    ['of no type', { ...ec, kty: undefined }],
+    ['of no curve', { ...ec, crv: undefined }],
+    ['off the curve', { ...ec, y: ec.x }],
+    ['of zeros', { ...ec, x: encode(new Uint8Array(32)), y: encode(new Uint8Array(32)) }],
+    ['without y', { ...ec, y: undefined }],
+    ['with x not below the field’s prime', { ...ec, x: encode(Buffer.from(FIELD, 'hex')) }],
+    ['with x too short', { ...ec, x: ec.x?.slice(0, -4) }],
+    ['with x too long', { ...ec, x: `AAAA${ec.x}` }],
+    ['with padding', { ...ec, x: `${ec.x}=` }],
+    ['with a private member', { ...privateEc, kid: 'k' }],
+    ['with a private member of Ed25519', { ...privateEd, kid: 'k' }],
+    ['with a private member that says nothing', { ...ec, d: undefined, p: null }],
+    ['of Ed25519 with an x too short', { ...ed, x: ed.x?.slice(0, -4) }],
+    ['of Ed25519 off the curve', { ...ed, x: encode(Uint8Array.of(2, ...new Uint8Array(31))) }],
+    ['of Ed25519 that is neutral', { ...ed, x: encode(Uint8Array.of(1, ...new Uint8Array(31))) }],
+    ['of Ed25519 that is of order four', { ...ed, x: encode(new Uint8Array(32)) }],
+    ['of Ed25519 not below the field’s prime', { ...ed, x: encode(new Uint8Array(32).fill(0xff)) }],
+    ['of a shared secret that is empty', { ...oct, k: '' }],
+    ['of a shared secret of 31 bytes', { ...oct, k: encode(new Uint8Array(31)) }],
+    ['of a shared secret that is no text', { ...oct, k: 5 }],
+    ['of a shared secret in base64', { ...oct, k: `${'+/'.repeat(21)}A` }],
+    ['that is null', null],
+    ['that is a text', JSON.stringify(ec)],
+    ['that is a list', [ec]],
+  ])('%s', (_, key) => {
+    expect(make({ jwks: { keys: [key] } })).toThrow(TypeError)
+    expect(make({ jwks: { keys: [createMint('ES256', 'good').jwk, key] } })).toThrow(TypeError)
+  })
+
+  test.each<[string, Json]>([
+    ['no keys', { keys: [] }],
+    ['two of one kid', { keys: [ec, { ...createMint('ES256').jwk, kid: ec.kid }] }],
+    ['one twice', { keys: [ec, ec] }],
+    ['two types of one kid', { keys: [ec, { ...oct, kid: ec.kid }] }],
+    ['a key that is no set', ec],
+    ['a list that is no set', [ec]],
+    ['keys by name', { keys: { [ec.kid]: ec } }],
+    ['a text', JSON.stringify({ keys: [ec] })],
+    ['null', null],
+  ])('a set of %s', (_, jwks) => {
+    expect(make({ jwks })).toThrow(TypeError)
+  })
+})
+
+describe('a secret', () => {
+  test.each<[string, Json]>([
+    ['that is empty', ''],
+    ['of 31 characters', 's'.repeat(31)],
+    ['of 31 bytes', new Uint8Array(31)],
+    ['of no bytes', new Uint8Array(0)],
+    ['that is a number', 2 ** 100],
+    ['that is true', true],
+    ['that is false', false],
+    ['that is a BigInt', 2n ** 256n],
+    ['that is a symbol', Symbol('secret')],
+    ['that is a function', () => 's'.repeat(32)],
+    ['that is null', null],
+    ['that is a list', [...'s'.repeat(32)]],
+    ['that only has a length', { length: 32 }],
+    ['that is an ArrayBuffer', new ArrayBuffer(32)],
+    ['that is a promise', Promise.resolve('s'.repeat(32))],
+    ['that is a public key', ec],
+    ['that is a private key', { ...privateEc, kid: 'k' }],
+    ['as a JWK without kid', { ...oct, kid: undefined }],
+    ['as a JWK with a short k', { ...oct, k: encode(new Uint8Array(31)) }],
+    ['as a JWK for encryption', { ...oct, use: 'enc' }],
+  ])('%s', (_, secret) => {
+    expect(make({ secret })).toThrow(TypeError)
+  })
+})
+
+describe('options from which no safe verifier can be made', () => {
+  const secret = 's'.repeat(32)
+  test.each<[string, Json]>([
+    ['no key', {}],
+    ['two kinds of keys', { secret, jwks: { keys: [ec] } }],
+    ['a key and a place', { secret, jwksUri: 'https://auth.example.com/jwks' }],
+    ['keys from http', { jwksUri: 'http://auth.example.com/jwks' }],
+    ['keys from a file', { jwksUri: 'file:///etc/passwd' }],
+    ['keys from a data URL', { jwksUri: 'data:application/json,{"keys":[]}' }],
+    ['keys from a place with a password', { jwksUri: 'https://user:password@auth.example.com/jwks' }],
+    ['keys from what only begins like loopback', { jwksUri: 'http://127.0.0.1.example.com/jwks' }],
+    ['no issuer', { secret, issuer: undefined }],
+    ['an empty issuer', { secret, issuer: '' }],
+    ['any issuer', { secret, issuer: /.*/ }],
+    ['no audience', { secret, audience: undefined }],
+    ['an empty audience', { secret, audience: [] }],
+    ['an audience of nothing', { secret, audience: ['https://api.example.com', ''] }],
+    ['a tolerance of infinity', { secret, clockTolerance: Number.POSITIVE_INFINITY }],
+    ['a tolerance that is no number', { secret, clockTolerance: Number.NaN }],
+    ['a tolerance that is a text', { secret, clockTolerance: '5' }],
+    ['a tolerance in a list', { secret, clockTolerance: [5] }],
+    ['a tolerance below zero', { secret, clockTolerance: -1 }],
+    ['a misspelt option', { secret, requires: ['origin'] }],
+    ['a misspelt bound', { secret, require: ['orign'] }],
+    ['bounds that are no list', { secret, require: 'origin' }],
+    ['a misspelt mode', { secret, mode: 'enforced' }],
+    ['an unknown source', { secret, tokenSources: ['cookie'] }],
+    ['no source', { secret, tokenSources: [] }],
+    ['scopes that are no text', { secret, scope: { read: true } }],
+    ['an authorize that is no function', { secret, authorize: true }],
+    ['a revocation that is no function', { secret, revocation: true }],
+    ['a replay store that remembers nothing', { secret, replay: {} }],
+    ['a cache of any size', { secret, cache: true }],
+    ['an endless cache', { secret, cache: { max: Number.POSITIVE_INFINITY } }],
+    ['proxies that are any', { secret, trustedProxies: true }],
+    ['proxies that are none and all', { secret, trustedProxies: '0.0.0.0/0,x' }],
+    ['minus one proxy', { secret, trustedProxies: -1 }],
+    ['another header for addresses', { secret, forwardedHeader: 'x-real-ip' }],
+    ['an API origin with a path', { secret, apiOrigin: 'https://api.example.com/v1' }],
+    ['proofs without an API origin', { secret, require: ['key'] }],
+  ])('%s', (_, options) => {
+    expect(make(options)).toThrow(TypeError)
+  })
+})
