@@ -3,8 +3,6 @@
 
 import { type Context, Hono } from 'hono'
 import { createAdminRoutes } from './admin/routes.ts'
-import { patternsMatching } from './claims/origin-pattern.ts'
-import type { MaybePromise } from './claims/result.ts'
 import type { Config } from './config.ts'
 import { NO_STORE, type Route } from './http/context.ts'
 import { createMemoryLimiter, type RateLimiter } from './http/limits.ts'
@@ -15,18 +13,16 @@ import { createReportBrowser } from './issue/browser.ts'
 import { createClaimHandler } from './issue/claim.ts'
 import { createIssueToken } from './issue/issue.ts'
 import { createDocsHandler } from './service/docs.ts'
-import { createMetricsHandler, createReadyHandler, healthHandler } from './service/health.ts'
+import { createForwardAuth } from './service/forward-auth.ts'
+import { createMetricsRoute, createReadyHandler, healthHandler } from './service/health.ts'
 import { createKeySetHandler, publicCors } from './service/key-set.ts'
-import { createRevocationCheck } from './service/revocation.ts'
+import { FORWARD_AUTH_PATH } from './service/proxy-question.ts'
 import { createServe } from './service/serve.ts'
+import { createServiceVerifier, createWhoamiJudge } from './service/verifier.ts'
 import { createWhoamiHandler } from './service/whoami.ts'
 import type { KeyRing } from './signing/key-ring.ts'
 import type { HashSecret } from './signing/secret.ts'
 import type { CachedStorage } from './storage/cached.ts'
-import { createCors } from './verify/cors.ts'
-import { createEnforceKey, refuseProof } from './verify/enforce-key.ts'
-import { createJudge } from './verify/judge.ts'
-import { createVerifyToken } from './verify/verify.ts'
 
 /** What the service runs on: everything that differs between machines, platforms and tests. */
 export interface AppDeps {
@@ -46,13 +42,17 @@ export interface AppDeps {
   readonly isStopping: () => boolean
 }
 
-/** Verified tokens that are remembered. */
-const TOKEN_CACHE_MAX = 10_000
-
 /** A credential in a page is put on record so many times in so many seconds; the metric counts on. */
 const BROWSER_AUDIT_QUOTA = { limit: 30, windowSeconds: 60 }
 
-/** The service as a Hono app. Keys are loaded and the store is open: nothing here waits. */
+/**
+ * The service as a Hono app. Keys are loaded and the store is open: nothing here waits.
+ *
+ * @example
+ * const config = parseConfig({ CLAIMGATE_ISSUER: 'https://auth.example.com', DATABASE_URL: 'memory:' })
+ * const app = createApp({ ...adapters, config })
+ * const answer = await app.request('/healthz')
+ */
 export function createApp(deps: AppDeps): Hono {
   const app = new Hono()
   const routes = createRoutes(deps)
@@ -80,6 +80,7 @@ const NOWHERE: Route = {
 
 function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
   const { config, storage, keys, hashSecret, limiter, log, metrics } = deps
+  const verifier = createServiceVerifier({ config, storage, log, keys: { get: keys.find } })
   const authenticate = createAuthenticate(storage, hashSecret)
   const claim: Route = {
     name: 'claim',
@@ -108,9 +109,11 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
     '/auth/whoami': {
       name: 'whoami',
       headers: NO_STORE,
-      cors: createCors({ isAllowed: (origin) => isListed(deps, origin) }),
-      methods: { GET: createWhoamiHandler(createServiceJudge(deps), metrics) },
+      cors: verifier.cors,
+      methods: { GET: createWhoamiHandler(createWhoamiJudge(verifier), metrics) },
     },
+    // The bare path included.
+    [`${FORWARD_AUTH_PATH}/*`]: createForwardAuth({ ...config, ...verifier, log, metrics }),
     '/.well-known/jwks.json': { name: 'jwks', cors: publicCors, methods: { GET: createKeySetHandler(keys) } },
     ...createAdminRoutes({ ...config, storage, hashSecret }),
     '/docs': { name: 'docs', methods: { GET: createDocsHandler() } },
@@ -119,43 +122,6 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
       name: 'readyz',
       methods: { GET: createReadyHandler({ checks, isStopping: deps.isStopping }, metrics) },
     },
-    '/metrics': {
-      name: 'metrics',
-      methods: {
-        GET: createMetricsHandler({ mode: config.metrics, adminToken: config.adminToken }, metrics),
-      },
-    },
+    '/metrics': createMetricsRoute({ mode: config.metrics, adminToken: config.adminToken }, metrics),
   }
-}
-
-/** The service's own verifier: Trefle's users may put the token into the query string. */
-function createServiceJudge({ config, storage, keys, log }: AppDeps): ReturnType<typeof createJudge> {
-  const policy = {
-    issuer: config.issuer,
-    audience: config.audience,
-    clockTolerance: config.clockTolerance,
-    missingOrigin: 'reject',
-    require: [],
-    scopes: [],
-  } as const
-  return createJudge({
-    policy,
-    mode: 'enforce',
-    sources: ['authorization', 'x-client-token', 'query'],
-    apiOrigin: new URL(config.issuer).origin,
-    verifyToken: createVerifyToken({ get: keys.find }, policy, TOKEN_CACHE_MAX),
-    isRevoked: createRevocationCheck(storage, log),
-    enforceKey: createEnforceKey(policy, refuseProof),
-    authorize: undefined,
-  })
-}
-
-/** Whether some account lists an origin. A database that is down opens nothing. */
-function isListed({ storage, log }: AppDeps, origin: string): MaybePromise<boolean> {
-  const listed = storage.isAnyOriginListed(patternsMatching(origin))
-  if (!(listed instanceof Promise)) return listed
-  return listed.catch((error: unknown) => {
-    log.error('allowed origins could not be read', { error })
-    return false
-  })
 }

@@ -63,6 +63,13 @@ export const MASTER_KEY_ADVICE: string =
 /** Longest time in seconds that is still a sensible number: what 31 bits hold, 68 years. */
 const MAX_SECONDS = 2 ** 31 - 1
 
+/** Longest window that a timer of 31 bits of milliseconds can end. */
+const MAX_WINDOW_SECONDS = 2_147_483
+
+/** Issuer and audience stand in every token, and a token has at most 4096 characters. */
+const MAX_ISSUER_LENGTH = 256
+const MAX_AUDIENCE_LENGTH = 512
+
 /** Every variable the server reads, in the order in which problems are told. */
 export const fields: { readonly [Name in keyof Settings]: Field<Settings[Name]> } = {
   PORT: { schema: read((text) => parseInteger(text, 0, 65_535)).default(8787), example: '8787' },
@@ -175,6 +182,7 @@ export function bracketHost(host: string): string {
 /** Stores what the URL standard makes of it, so that lower case, default ports and the like have one spelling. */
 function parseIssuer(text: string): Result<string, string> {
   const isIssuer = /^https?:\/\/[^\s/\\?#@]+(\/[^\s\\?#]*)?$/i.test(text) && URL.canParse(text)
+  if (text.length > MAX_ISSUER_LENGTH) return fail(`must have at most ${MAX_ISSUER_LENGTH} characters`)
   return isIssuer
     ? ok(new URL(text).href.replace(/\/+$/, ''))
     : fail('must be an http or https URL without query, fragment or user info')
@@ -182,6 +190,7 @@ function parseIssuer(text: string): Result<string, string> {
 
 function parseAudience(text: string): Result<readonly string[], string> {
   const entries = text.split(',').map((entry) => entry.trim())
+  if (text.length > MAX_AUDIENCE_LENGTH) return fail(`must have at most ${MAX_AUDIENCE_LENGTH} characters`)
   return entries.includes('') ? fail('must be a comma list without empty entries') : ok([...new Set(entries)])
 }
 
@@ -223,10 +232,10 @@ function parseAdminToken(text: string): Result<string, string> {
 
 function parseRateLimit(text: string): Result<RateLimit, string> {
   const [, limit = '', windowSeconds = ''] = /^(\d+)\/(\d+)$/.exec(text) ?? []
-  const parts = [parseInteger(limit, 1, MAX_SECONDS), parseInteger(windowSeconds, 1, MAX_SECONDS)]
+  const parts = [parseInteger(limit, 1, MAX_SECONDS), parseInteger(windowSeconds, 1, MAX_WINDOW_SECONDS)]
   return parts.every((part) => part.ok)
     ? ok({ limit: Number(limit), windowSeconds: Number(windowSeconds) })
-    : fail('must be <requests>/<seconds>, both from 1')
+    : fail(`must be <requests>/<seconds>, both from 1, the seconds up to ${MAX_WINDOW_SECONDS}`)
 }
 
 function parseWorkers(text: string): Result<number | 'auto', string> {

@@ -9,7 +9,7 @@ import { onStopSignal } from './adapters/signals.ts'
 import { createApp } from './app.ts'
 import { type Config, parseConfig, withPort } from './config.ts'
 import { createMemoryLimiter } from './http/limits.ts'
-import { createLogger } from './http/log.ts'
+import { createLogger, type LogLevel } from './http/log.ts'
 import { createMetrics } from './http/metrics.ts'
 import { createCachedStorage } from './storage/cached.ts'
 
@@ -27,11 +27,9 @@ export async function main(): Promise<void> {
 async function start(asked: Config): Promise<void> {
   // Whoever reads the log may go away: the service goes on.
   process.stdout.on('error', () => undefined)
-  const log = createLogger({
-    level: asked.logLevel,
-    write: (line) => process.stdout.write(`${line}\n`),
-    now: Date.now,
-  })
+  const createLog = (level: LogLevel) =>
+    createLogger({ level, write: (line) => process.stdout.write(`${line}\n`), now: Date.now })
+  const log = createLog(asked.logLevel)
   const inner = await openStorage(asked)
   const keys = await openKeys(asked)
   const server = await listen(asked.host, asked.port)
@@ -60,7 +58,8 @@ async function start(asked: Config): Promise<void> {
     log.info('stopped')
   })
   printBanner(config, server.url)
-  log.info('listening', { url: server.url, kid: keys.kid })
+  // Whatever the level: whoever started us on a free port must learn which.
+  createLog('info').info('listening', { url: server.url, kid: keys.kid })
 }
 
 await main()

@@ -23,8 +23,8 @@ const rules: readonly Rule[] = [
   { room: 'claims' },
   { room: 'signing', rooms: ['claims'], packages: ['jose'] },
   { room: 'verify', rooms: ['claims'], packages: ['jose', 'lru-cache'] },
-  { room: 'verify/hono.ts', packageTypes: ['hono'] },
-  { room: 'verify/node.ts', packageTypes: ['node:'] },
+  { room: 'verify/hono.ts', rooms: ['claims'], packageTypes: ['hono'] },
+  { room: 'verify/node.ts', rooms: ['claims'], packageTypes: ['node:'] },
   { room: 'storage', rooms: ['claims'], types: [storagePort], packages: ['lru-cache'] },
   { room: storagePort, types: ['claims', 'signing'] },
   {
@@ -77,6 +77,7 @@ const rules: readonly Rule[] = [
       'config.ts',
       'http',
       'issue',
+      'service',
       'signing',
       'verify',
       'storage',

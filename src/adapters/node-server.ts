@@ -38,7 +38,7 @@ export async function listen(host: string, port: number): Promise<NodeServer> {
   let listener: ReturnType<typeof getRequestListener> | undefined
   let isStopping = false
 
-  const server = createServer((incoming, outgoing) => {
+  const server = createServer({ requireHostHeader: false }, (incoming, outgoing) => {
     open.add(outgoing)
     outgoing.once('close', () => open.delete(outgoing))
     if (isStopping) outgoing.setHeader('connection', 'close')
@@ -55,7 +55,11 @@ export async function listen(host: string, port: number): Promise<NodeServer> {
     port: taken,
     url: localUrl(host, taken),
     serve(fetch, docs) {
-      listener = getRequestListener(fetch as Parameters<typeof getRequestListener>[0], {
+      const guarded: NodeFetch = (request, env) =>
+        DOT_SEGMENT.test(env.incoming.url ?? '') ? refuseMalformed(docs) : fetch(request, env)
+      listener = getRequestListener(guarded as Parameters<typeof getRequestListener>[0], {
+        // HTTP/1.0 needs no Host: health checks of load balancers send none.
+        hostname: new URL(localUrl(host, taken)).host,
         errorHandler: () => refuseMalformed(docs),
       })
     },
@@ -68,20 +72,26 @@ export async function listen(host: string, port: number): Promise<NodeServer> {
       isStopping = true
       for (const outgoing of open) if (!outgoing.headersSent) outgoing.setHeader('connection', 'close')
       await Promise.race([closed, setTimeout(LAST_REQUEST_MS)])
-      server.closeIdleConnections()
-      // To Node a connection that has sent nothing yet is waiting for its request, not idle: browsers open such.
-      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
+      // Whoever has not sent a whole request head by now is cut: browsers open connections that they never use.
+      const busy = new Set([...open].map((outgoing) => outgoing.socket))
+      for (const socket of sockets) if (!busy.has(socket)) socket.destroy()
       await closed
     },
   }
 }
+
+/**
+ * `.` and `..` as parts of a path. Clients resolve them before they ask; a target that still has them means one thing
+ * to a proxy before us and another to us.
+ */
+const DOT_SEGMENT = /^[^?]*\/(?:\.|%2e){1,2}(?:[/\\?#]|$)/i
 
 /** A request whose target and Host header make no URL never reaches the app. */
 function refuseMalformed(docs: string): Response {
   const requestId = randomBase62(16)
   const problem = {
     code: 'invalid_request',
-    detail: 'the request target and Host header make no URL',
+    detail: 'the request target and Host header make no URL, or one that is spelt ambiguously',
   } as const
   return new Response(problemBody(problem, docs, requestId), {
     status: 400,

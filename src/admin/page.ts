@@ -13,18 +13,32 @@ export interface PageRequest {
 }
 
 const DEFAULT_LIMIT = 50
-const cursorShape = z.tuple([z.int(), z.string().min(1)])
 
-/** Reads `limit` (1 to 200, 50) and `cursor` from a URL. */
-export function parsePage(url: string): Result<PageRequest, readonly ParameterFault[]> {
+/** Ids of accounts, as cursors hold them. */
+export const ACCOUNT_ID: RegExp = /^acct_[0-9A-Za-z]+$/
+
+/** Ids of audit entries, as cursors hold them. */
+export const AUDIT_ID: RegExp = /^[0-9A-Za-z]+$/
+
+const cursorShape = z.tuple([z.int().min(0), z.string()])
+
+/** Reads `limit` (1 to 200, 50) and `cursor` from a URL. `idForm`: what the ids of this listing look like. */
+export function parsePage(url: string, idForm: RegExp): Result<PageRequest, readonly ParameterFault[]> {
   const faults: ParameterFault[] = []
-  const query = new Map(parseForm(queryOf(url)) ?? [])
+  const pairs = parseForm(queryOf(url))
+  if (pairs === undefined) return fail([{ parameter: 'query', message: 'has malformed percent-encoding' }])
+  const query = new Map(pairs)
+  for (const name of ['limit', 'cursor']) {
+    if (pairs.filter(([given]) => given === name).length > 1) {
+      faults.push({ parameter: name, message: 'must be given once' })
+    }
+  }
   const limitText = query.get('limit') ?? String(DEFAULT_LIMIT)
   const limit = /^[1-9]\d{0,2}$/.test(limitText) ? Number(limitText) : 0
   if (limit < 1 || limit > 200)
     faults.push({ parameter: 'limit', message: 'must be a whole number from 1 to 200' })
   const cursor = query.get('cursor')
-  const after = cursor === undefined ? undefined : parseCursor(cursor)
+  const after = cursor === undefined ? undefined : parseCursor(cursor, idForm)
   if (cursor !== undefined && after === undefined) {
     faults.push({ parameter: 'cursor', message: 'must be the nextCursor of an earlier page' })
   }
@@ -40,13 +54,18 @@ export function cutPage<T extends { readonly id: string }>(
   const page = records.slice(0, limit)
   const last = page.at(-1)
   const hasMore = records.length > limit && last !== undefined
-  return { page, nextCursor: hasMore ? btoa(JSON.stringify([timeOf(last), last.id])) : null }
+  return { page, nextCursor: hasMore ? toCursor([timeOf(last), last.id]) : null }
 }
 
-function parseCursor(cursor: string): Position | undefined {
+/** Base64url: a cursor is pasted into URLs as it is. */
+function toCursor(position: readonly [at: number, id: string]): string {
+  return btoa(JSON.stringify(position)).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+}
+
+function parseCursor(cursor: string, idForm: RegExp): Position | undefined {
   try {
-    const [at, id] = cursorShape.parse(JSON.parse(atob(cursor)))
-    return { at, id }
+    const [at, id] = cursorShape.parse(JSON.parse(atob(cursor.replaceAll('-', '+').replaceAll('_', '/'))))
+    return idForm.test(id) ? { at, id } : undefined
   } catch {
     return undefined
   }

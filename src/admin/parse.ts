@@ -17,29 +17,49 @@ export interface AccountInput {
   readonly browserPrototype: boolean
 }
 
+const ORIGINS = 'must be a list of origins, like ["https://www.example.com"]'
+
 /** Canonical patterns, or the reason why one is refused. */
-const allowedOrigins = z.array(z.string()).transform((texts, context) => {
-  const patterns = parseOriginPatterns(texts, isPublicSuffix)
-  if (patterns.ok) return patterns.value
-  context.addIssue({ code: 'custom', message: patterns.reason })
-  return z.NEVER
-})
+const allowedOrigins = z
+  .array(z.string({ error: ORIGINS }), { error: ORIGINS })
+  .transform((texts, context) => {
+    const patterns = parseOriginPatterns(texts, isPublicSuffix)
+    if (patterns.ok) return patterns.value
+    context.addIssue({ code: 'custom', message: patterns.reason })
+    return z.NEVER
+  })
 
 const scope = z
-  .string()
+  .string({ error: 'must be text' })
   .refine(isScopeToken, 'is not a scope: printable ASCII without blanks, quotes and backslashes')
 
 function accountSchema(maxTtl: number) {
+  const lifetime = `must be a whole number of seconds from ${MIN_LIFETIME_SECONDS} to ${maxTtl}`
   return z.strictObject({
-    name: z.string().refine(isName, 'must have 1 to 200 characters'),
+    name: z
+      .string({ error: 'must be text of 1 to 200 characters' })
+      .refine(isName, 'must have 1 to 200 characters'),
     allowedOrigins,
     scopes: z
-      .array(scope)
+      .array(scope, { error: 'must be a list of scopes' })
       .transform((scopes) => [...new Set(scopes)])
+      .refine(fitsToken, `must have at most ${MAX_SCOPE_LENGTH} characters in all: they stand in every token`)
       .default([]),
-    maxTtl: z.int().min(MIN_LIFETIME_SECONDS).max(maxTtl).nullable().default(null),
-    browserPrototype: z.boolean().default(false),
+    maxTtl: z
+      .int({ error: lifetime })
+      .min(MIN_LIFETIME_SECONDS, lifetime)
+      .max(maxTtl, lifetime)
+      .nullable()
+      .default(null),
+    browserPrototype: z.boolean({ error: 'must be true or false' }).default(false),
   })
+}
+
+/** Scopes stand in every token, and a token has at most 4096 characters. */
+const MAX_SCOPE_LENGTH = 1024
+
+function fitsToken(scopes: readonly string[]): boolean {
+  return scopes.join(' ').length <= MAX_SCOPE_LENGTH
 }
 
 /** Characters are code points; half of one (a lone surrogate) cannot be stored. */

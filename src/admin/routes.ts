@@ -10,7 +10,7 @@ import type { HashSecret } from '../signing/secret.ts'
 import type { Storage } from '../storage/storage.ts'
 import { createCreateAccount } from './accounts.ts'
 import { createAdminGuard } from './authenticate.ts'
-import { cutPage, parsePage } from './page.ts'
+import { ACCOUNT_ID, AUDIT_ID, cutPage, parsePage } from './page.ts'
 import { parseAccountInput } from './parse.ts'
 import { toWireAccount, toWireAudit, toWireCredential } from './wire.ts'
 
@@ -25,8 +25,12 @@ export interface AdminDeps {
 /** A hundred origins of the longest names fit. */
 const MAX_ADMIN_BODY_BYTES = 65_536
 
-/** The routes of /admin by path pattern. The last one catches every other path below it. */
+/**
+ * The routes of /admin by path pattern; the last one catches every other path below it. None without an admin
+ * token: /admin is then a path like any other that is not there.
+ */
 export function createAdminRoutes(deps: AdminDeps): Readonly<Record<string, Route>> {
+  if (deps.adminToken === null) return {}
   const guard = createAdminGuard(deps.adminToken)
   const { storage } = deps
   const createAccount = createCreateAccount(storage, deps.hashSecret)
@@ -41,7 +45,7 @@ export function createAdminRoutes(deps: AdminDeps): Readonly<Record<string, Rout
   }
 
   const getAccounts: Handler = async (context) => {
-    const asked = parsePage(context.request.url)
+    const asked = parsePage(context.request.url, ACCOUNT_ID)
     if (!asked.ok) return context.refuse(invalidParameters(asked.reason))
     const { after, limit } = asked.value
     const records = await storage.listAccounts(after, limit + 1)
@@ -60,7 +64,7 @@ export function createAdminRoutes(deps: AdminDeps): Readonly<Record<string, Rout
   }
 
   const getAudit: Handler = async (context) => {
-    const asked = parsePage(context.request.url)
+    const asked = parsePage(context.request.url, AUDIT_ID)
     if (!asked.ok) return context.refuse(invalidParameters(asked.reason))
     const { after, limit } = asked.value
     const records = await storage.listAudit(after, limit + 1)

@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander'
 import { createCreateAccount } from '../admin/accounts.ts'
-import { cutPage, parsePage } from '../admin/page.ts'
+import { ACCOUNT_ID, cutPage, parsePage } from '../admin/page.ts'
 import { parseAccountInput } from '../admin/parse.ts'
 import { toWireAccount, toWireCredential } from '../admin/wire.ts'
 import { invalidParameters } from '../http/problem.ts'
@@ -96,7 +96,7 @@ async function listAccounts({ limit, cursor, json }: ListOptions): Promise<void>
     ...(limit !== undefined && { limit }),
     ...(cursor !== undefined && { cursor }),
   })
-  const asked = parsePage(`?${query}`)
+  const asked = parsePage(`?${query}`, ACCOUNT_ID)
   if (!asked.ok) throw toCliError(invalidParameters(asked.reason))
   const { after, limit: size } = asked.value
   await withRecords(readConfig(), async ({ storage }) => {

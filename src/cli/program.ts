@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { addAccountCommands } from './account.ts'
 import { addClaimCommand } from './claim.ts'
+import { addDoctorCommand } from './doctor.ts'
 import { CliError, usageError } from './fault.ts'
 import { addInspectCommand } from './inspect.ts'
 import { addJsonOption } from './options.ts'
@@ -47,6 +48,7 @@ function createProgram(): Command {
   addAccountCommands(program)
   addClaimCommand(program)
   addInspectCommand(program)
+  addDoctorCommand(program)
   return program
 }
 

@@ -5,12 +5,25 @@ const MAX_BODY_BYTES = 16_384
 
 const EMPTY = new Uint8Array(0)
 
-/** The body, or undefined when it is over the limit. Stops reading there. */
+/** A body that ended before its end: the client went away. There is nobody to answer. */
+export class AbortedBodyError extends Error {
+  override readonly name = 'AbortedBodyError'
+}
+
+/** The body, or undefined when it is over the limit. Stops reading there. Rejects with AbortedBodyError. */
 export async function readBody(
   request: Request,
   max: number = MAX_BODY_BYTES,
 ): Promise<Uint8Array | undefined> {
   if (hasNoBody(request)) return EMPTY
+  try {
+    return await readBounded(request, max)
+  } catch (error) {
+    throw new AbortedBodyError('the body ended early', { cause: error })
+  }
+}
+
+async function readBounded(request: Request, max: number): Promise<Uint8Array | undefined> {
   const length = request.headers.get('content-length')
   // A length on the wire is kept by the HTTP parser: the body cannot be longer. Without one, count.
   if (length === null || !/^\d+$/.test(length)) return readStream(request.body, max)

@@ -30,8 +30,8 @@ export interface RequestContext {
 /** Answers a request. */
 export type Handler = (context: RequestContext) => MaybePromise<Response>
 
-/** Handlers of one path by method; HEAD is answered by GET. */
-export type Methods = Readonly<Partial<Record<'GET' | 'POST' | 'PATCH' | 'DELETE', Handler>>>
+/** Handlers of one path by method; HEAD is answered by GET, and what is not listed by ALL where that is there. */
+export type Methods = Readonly<Partial<Record<'GET' | 'POST' | 'PATCH' | 'DELETE' | 'ALL', Handler>>>
 
 /** One path of the service. */
 export interface Route {

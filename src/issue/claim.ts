@@ -3,13 +3,14 @@
 
 import { addressKey } from '../claims/ip.ts'
 import { fail, ok, type Result } from '../claims/result.ts'
+import { readBearer } from '../http/bearer.ts'
 import { readBody } from '../http/body.ts'
 import { type Handler, JSON_TYPE, type RequestContext } from '../http/context.ts'
 import { queryOf } from '../http/form.ts'
 import { limitHeader, overLimit, type RateLimiter } from '../http/limits.ts'
 import { parseMediaType } from '../http/media-type.ts'
 import { invalidParameters, type Problem } from '../http/problem.ts'
-import { parseAccountToken } from '../signing/secret.ts'
+import { findAccountToken, parseAccountToken } from '../signing/secret.ts'
 import type { Authenticate } from './authenticate.ts'
 import type { ReportBrowser } from './browser.ts'
 import { claimAnswer } from './claim-answer.ts'
@@ -30,8 +31,6 @@ export interface ClaimDeps {
   /** Told of each token that was issued. */
   readonly onIssued: () => void
 }
-
-const BEARER = /^Bearer +(.+)$/i
 
 /** The handler of a claim. */
 export function createClaimHandler(deps: ClaimDeps): Handler {
@@ -88,7 +87,7 @@ async function readParameters(
   if (!querySecrets && query.value.has('token')) return fail(QUERY_SECRET)
   const body = parseBody(bytes, type)
   if (!body.ok) return fail({ code: 'invalid_request', detail: body.reason })
-  const merged = mergeSources([bearerOf(headers.get('authorization')), body.value, query.value])
+  const merged = mergeSources([bearerOf(headers), body.value, query.value])
   return merged.ok ? ok(merged.value) : fail({ code: 'invalid_request', detail: merged.reason })
 }
 
@@ -103,9 +102,9 @@ const QUERY_SECRET: Problem = {
     'account tokens are not taken from the query string here; send it as Authorization: Bearer or in the body',
 }
 
-function bearerOf(authorization: string | null): Parameters {
-  const match = authorization === null ? null : BEARER.exec(authorization)
-  return match === null ? new Map() : new Map([['token', match[1]]])
+function bearerOf(headers: Headers): Parameters {
+  const token = readBearer(headers)
+  return token === undefined ? new Map() : new Map([['token', token]])
 }
 
 function accountTokenOf(parameters: Parameters): ReturnType<typeof parseAccountToken> {
@@ -130,8 +129,9 @@ async function unauthorized(context: RequestContext, limiter: RateLimiter | null
 /** A browser here means that somebody put a secret into a page: say so, count it, and find out whose it is. */
 async function refuseBrowser(context: RequestContext, deps: ClaimDeps): Promise<Response> {
   await deps.reportBrowser('claim', context, async () => {
-    const parameters = await readParameters(context, true)
-    return parameters.ok ? accountTokenOf(parameters.value) : undefined
+    const { headers, url } = context.request
+    const bytes = await readBody(context.request)
+    return findAccountToken([readBearer(headers), queryOf(url), bytes && new TextDecoder().decode(bytes)])
   })
   return context.refuse({
     code: 'secret_in_browser',

@@ -2,7 +2,8 @@
 
 import { parseAddress } from '../claims/ip.ts'
 import type { MaybePromise } from '../claims/result.ts'
-import type { Handler, RequestContext } from '../http/context.ts'
+import { readBearer } from '../http/bearer.ts'
+import { type Handler, NO_STORE, type RequestContext, type Route } from '../http/context.ts'
 import type { Metrics } from '../http/metrics.ts'
 import { equalsInConstantTime } from '../signing/secret.ts'
 
@@ -59,15 +60,18 @@ export interface MetricsAccess {
   readonly adminToken: string | null
 }
 
-/** GET /metrics, in Prometheus' text format, for whom the configuration says. */
-export function createMetricsHandler(access: MetricsAccess, metrics: Metrics): Handler {
-  return async (context) => {
-    const refusal = refuseReader(access, context)
-    if (refusal !== undefined) return refusal
-    return context.answer(200, await metrics.render(), {
-      'content-type': 'text/plain; version=0.0.4; charset=utf-8',
-      'cache-control': 'no-store',
-    })
+/** /metrics, in Prometheus' text format, for whom the configuration says; to all others it is not there. */
+export function createMetricsRoute(access: MetricsAccess, metrics: Metrics): Route {
+  return {
+    name: 'metrics',
+    headers: NO_STORE,
+    guard: (context) => refuseReader(access, context),
+    methods: {
+      GET: async (context) =>
+        context.answer(200, await metrics.render(), {
+          'content-type': 'text/plain; version=0.0.4; charset=utf-8',
+        }),
+    },
   }
 }
 
@@ -75,8 +79,7 @@ function refuseReader({ mode, adminToken }: MetricsAccess, context: RequestConte
   if (mode === 'public') return undefined
   if (mode === 'loopback' && isLoopback(context.peer)) return undefined
   if (mode === 'admin' && adminToken !== null) {
-    const given = /^Bearer +(.+)$/i.exec(context.request.headers.get('authorization') ?? '')?.[1] ?? ''
-    if (equalsInConstantTime(adminToken, given)) return undefined
+    if (equalsInConstantTime(adminToken, readBearer(context.request.headers) ?? '')) return undefined
     return context.refuse({
       code: 'unauthorized',
       detail: 'the metrics are for the administrator: send the admin token',

@@ -3,6 +3,7 @@
 
 import { type ForwardedHeader, resolveClientIp, type TrustedProxies } from '../claims/client-ip.ts'
 import { anonymizeAddress } from '../claims/ip.ts'
+import { AbortedBodyError } from '../http/body.ts'
 import type { Handler, HeaderRecord, Methods, RequestContext, Route } from '../http/context.ts'
 import type { Logger } from '../http/log.ts'
 import type { Metrics } from '../http/metrics.ts'
@@ -47,8 +48,9 @@ export function createServe(deps: ServiceDeps): Serve {
     )
     const requestId = randomBase62(16)
     const shared = { docs: deps.docs, request, requestId, now: start, peer, address, params }
+    const startedAt = performance.now()
     const response = await run(deps, route, shared)
-    const milliseconds = deps.now() - start
+    const milliseconds = performance.now() - startedAt
     deps.metrics.observeRequest(route.name, response.status, milliseconds / 1000)
     if (deps.logsRequests) {
       deps.log.debug('request', {
@@ -79,6 +81,9 @@ async function run(deps: ServiceDeps, route: Route, facts: Facts): Promise<Respo
     const answered = pickHandler(route.methods, facts.request.method)(context)
     return answered instanceof Promise ? await answered : answered
   } catch (error) {
+    if (error instanceof AbortedBodyError) {
+      return context.refuse({ code: 'invalid_request', detail: 'the body ended early' })
+    }
     deps.log.error('a request failed', { requestId: facts.requestId, route: route.name, error })
     return context.refuse(
       error instanceof StorageError
@@ -119,7 +124,8 @@ function problemResponse(
 function pickHandler(methods: Methods, method: string): Handler {
   const wanted = method === 'HEAD' ? 'GET' : method
   const handler = Object.hasOwn(methods, wanted) ? methods[wanted as keyof Methods] : undefined
-  if (handler !== undefined) return handler
+  if (handler !== undefined && wanted !== 'ALL') return handler
+  if (methods.ALL !== undefined) return methods.ALL
   const allow = allowedMethods(methods)
   if (method === 'OPTIONS') return (context) => context.answer(204, null, { allow })
   return (context) =>

@@ -50,6 +50,20 @@ export function parseAccountToken(token: string): ClientSecret | undefined {
   return checksum === expected ? { clientId, clientSecret } : undefined
 }
 
+/**
+ * The first account token that stands anywhere in these texts, whatever is around it: for finding out whose secret
+ * was put where none belongs. (Its characters are none that a URL or JSON would escape.)
+ */
+export function findAccountToken(texts: readonly (string | undefined)[]): ClientSecret | undefined {
+  for (const text of texts) {
+    for (const [candidate] of text?.matchAll(/cgk_[0-9A-Za-z]+_[0-9A-Za-z]+_[0-9A-Za-z]{6}/g) ?? []) {
+      const pair = parseAccountToken(candidate)
+      if (pair !== undefined) return pair
+    }
+  }
+  return undefined
+}
+
 /** Compares two texts in a time that depends on the length of `expected` alone. */
 export function equalsInConstantTime(expected: string, given: string): boolean {
   let difference = expected.length ^ given.length

@@ -28,6 +28,8 @@ export interface CachedStorage extends Storage {
    * Rejects with StorageError when nothing is known.
    */
   findCredentialStale(id: string): MaybePromise<CredentialWithAccount | undefined>
+  /** As `isAnyOriginListed`, in the same way: who could read answers before an outage can during it. */
+  isAnyOriginListedStale(patterns: readonly string[]): MaybePromise<boolean>
 }
 
 /** Remembers `findCredential` and `isAnyOriginListed` of `inner`, absence included; a write through it is seen at once. */
@@ -55,6 +57,7 @@ export function createCachedStorage(
     findCredential: credentials.find,
     findCredentialStale: credentials.findStale,
     isAnyOriginListed: (patterns) => origins.find(JSON.stringify(patterns)),
+    isAnyOriginListedStale: (patterns) => origins.findStale(JSON.stringify(patterns)),
     appendAudit: (entry) => inner.appendAudit(entry),
     listAudit: (before, limit) => inner.listAudit(before, limit),
     ping: () => inner.ping(),

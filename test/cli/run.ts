@@ -5,6 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, onTestFinished } from 'vitest'
+import type { Json } from '../runtime/wire.ts'
 
 export interface RunResult {
   readonly code: number | null
@@ -26,8 +27,7 @@ export interface Machine {
   readonly env: Readonly<Record<string, string>>
   run(argv: readonly string[], options?: RunOptions): Promise<RunResult>
   /** Runs with --json, expects success, and gives the document. */
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into documents of many shapes
-  json(argv: readonly string[], options?: RunOptions): Promise<any>
+  json(argv: readonly string[], options?: RunOptions): Promise<Json>
 }
 
 const MAIN = resolve('scripts/claimgate.mjs')
@@ -38,10 +38,14 @@ const COMPILED = mkdtempSync(join(tmpdir(), 'claimgate-compiled-'))
 afterAll(() => rmSync(COMPILED, { recursive: true, force: true }))
 
 /** A fresh machine: an empty folder, which is also where commands run, so that no `.env` of the repository is read. */
-export function createMachine(): Machine {
+export function createMachine(more: Readonly<Record<string, string>> = {}): Machine {
   const dir = mkdtempSync(join(tmpdir(), 'claimgate-cli-'))
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }))
-  const env = { DATABASE_URL: `sqlite:${join(dir, 'claimgate.db')}`, CLAIMGATE_KEYS_DIR: join(dir, 'keys') }
+  const env = {
+    DATABASE_URL: `sqlite:${join(dir, 'claimgate.db')}`,
+    CLAIMGATE_KEYS_DIR: join(dir, 'keys'),
+    ...more,
+  }
   const run: Machine['run'] = (argv, options = {}) => runProcess(dir, env, argv, options)
   return {
     dir,

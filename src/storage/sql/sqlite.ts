@@ -20,6 +20,7 @@ const READ_ONLY = 'is read-only; let the server write to it and to its folder'
 
 // What is wrong and what to do, by SQLite's primary result code.
 const FAULTS: Readonly<Record<number, string>> = {
+  1: 'holds tables that are not ours, or lacks some of ours; name another file',
   [SQLITE_BUSY]: 'is locked by another process; stop that process or try again',
   8: READ_ONLY,
   10: 'cannot be read or written; check the disk and its free space',

@@ -1,0 +1,115 @@
+// Forward auth: a proxy asks whether a request may pass (nginx auth_request, Caddy forward_auth, Traefik ForwardAuth,
+// Envoy ext_authz). Answers 200 with the token's claims as headers, or the refusal. Believes only trusted proxies,
+// and never answers 400: proxies take it for a fault of ours.
+
+import type { ClaimsSet } from '../claims/claims-set.ts'
+import { isTrustedPeer, type TrustedProxies } from '../claims/client-ip.ts'
+import { refuse } from '../claims/enforce.ts'
+import { after, fail, type MaybePromise, ok, type Result } from '../claims/result.ts'
+import { type HeaderRecord, NO_STORE, type RequestContext, type Route } from '../http/context.ts'
+import type { Logger } from '../http/log.ts'
+import type { Metrics } from '../http/metrics.ts'
+import { toRefusal } from '../verify/challenge.ts'
+import { type Cors, isPreflight } from '../verify/cors.ts'
+import type { RequestLike } from '../verify/extract.ts'
+import type { Judge, Verdict } from '../verify/judge.ts'
+import { defaultRules, type JudgeRules, parseRules, readOriginalRequest } from './proxy-question.ts'
+
+/** What forward auth needs. */
+export interface ForwardAuthDeps {
+  readonly trustedProxies: TrustedProxies
+  /** Origin of the service itself, for whoever asks on his own behalf. */
+  readonly serviceOrigin: string
+  readonly cors: Cors
+  readonly createJudge: (rules: JudgeRules) => Judge
+  readonly metrics: Metrics
+  readonly log: Logger
+}
+
+interface Question {
+  readonly request: RequestLike
+  readonly rules: JudgeRules
+}
+
+/** Rules that are remembered; operators write few. */
+const MAX_RULES = 100
+const MISCONFIGURED = fail('the proxy asks for a check that is not configured rightly')
+
+/** The route of forward auth. It answers every method: Envoy asks with the client's own. */
+export function createForwardAuth(deps: ForwardAuthDeps): Route {
+  const { cors, log } = deps
+  const known = new Map<string, Result<JudgeRules, string>>()
+
+  function rulesOf(options: string): Result<JudgeRules, string> {
+    const found = known.get(options)
+    if (found !== undefined) return found
+    const rules = parseRules(options)
+    if (!rules.ok) log.warn('forward auth refuses a misconfigured proxy', { reason: rules.reason })
+    if (known.size >= MAX_RULES) known.clear()
+    known.set(options, rules)
+    return rules
+  }
+
+  function readQuestion({ request, peer }: RequestContext): Result<Question, string> {
+    if (!isTrustedPeer(peer, deps.trustedProxies)) {
+      return ok({ request, rules: { ...defaultRules, apiOrigin: deps.serviceOrigin } })
+    }
+    const original = readOriginalRequest(request)
+    if (!original.ok) return original
+    const rules = rulesOf(original.value.options)
+    if (!rules.ok) return MISCONFIGURED
+    const apiOrigin = rules.value.apiOrigin ?? original.value.apiOrigin
+    return ok({ request: original.value.request, rules: { ...rules.value, apiOrigin } })
+  }
+
+  function judge(
+    { address, now }: RequestContext,
+    question: Result<Question, string>,
+  ): MaybePromise<Verdict> {
+    if (!question.ok) {
+      return { outcome: 'deny', reason: refuse('extract', 'invalid_request', question.reason) }
+    }
+    const { request, rules } = question.value
+    return deps.createJudge(rules)({ request, address, now: now / 1000 })
+  }
+
+  function handle(context: RequestContext): MaybePromise<Response> {
+    const question = readQuestion(context)
+    if (question.ok && isPreflight(question.value.request)) {
+      return after(cors.preflightHeaders(context.request), (headers) => context.answer(200, null, headers))
+    }
+    return after(cors.headersFor(context.request), (headers) =>
+      after(judge(context, question), (verdict) => {
+        deps.metrics.countVerification(
+          verdict.outcome,
+          verdict.outcome === 'allow' ? '' : verdict.reason.code,
+        )
+        return answer(context, verdict, headers)
+      }),
+    )
+  }
+
+  return { name: 'verify', headers: NO_STORE, methods: { ALL: handle } }
+}
+
+function answer(context: RequestContext, verdict: Verdict, cors: HeaderRecord): Response {
+  if (verdict.outcome === 'deny') {
+    const { status, code, detail, challenge } = toRefusal(verdict)
+    const headers = { ...cors, ...(challenge && { 'www-authenticate': challenge }) }
+    return context.refuse({ code, detail, status: status === 400 ? 401 : status, headers })
+  }
+  return context.answer(200, null, {
+    ...cors,
+    ...describeClaims(verdict.parsed.claims),
+    ...(verdict.outcome === 'would_block' && { 'claimgate-would-block': verdict.reason.code }),
+  })
+}
+
+function describeClaims({ sub, client_id, scope, origin }: ClaimsSet): HeaderRecord {
+  return {
+    'x-claim-subject': sub,
+    'x-claim-client': client_id,
+    ...(scope !== undefined && { 'x-claim-scope': scope }),
+    ...(origin !== undefined && { 'x-claim-origin': origin }),
+  }
+}

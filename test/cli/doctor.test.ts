@@ -1,0 +1,83 @@
+import { describe, expect, test } from 'vitest'
+import { createMachine } from './run.ts'
+
+const ORIGIN = 'https://shop.example'
+
+async function createShop() {
+  const machine = createMachine({ CLAIMGATE_TRUSTED_PROXIES: '10.0.0.0/8' })
+  const { credential } = await machine.json(['account', 'create', '--name', 'Shop', '--origin', ORIGIN])
+  const { token } = await machine.json(['claim', '--origin', ORIGIN, '--ip', '203.0.113.7'], {
+    env: { CLAIMGATE_ACCOUNT_TOKEN: credential.token },
+  })
+  const doctor = (...more: readonly string[]) =>
+    machine.json(['doctor', '-H', `Authorization: Bearer ${token}`, ...more])
+  return { machine, token, doctor }
+}
+
+describe('doctor', () => {
+  test('shows peer, chain, address, origin, and the rule that decides', async () => {
+    const { doctor, machine, token } = await createShop()
+    const proxied = ['--peer', '10.0.0.2', '-H', 'X-Forwarded-For: 6.6.6.6, 203.0.113.7, 10.9.9.9']
+
+    const allowed = await doctor('-H', `Origin: ${ORIGIN}`, ...proxied)
+    expect(allowed).toMatchObject({
+      peerIsTrusted: true,
+      address: '203.0.113.7',
+      origin: ORIGIN,
+      readable: true,
+      allowed: true,
+      code: null,
+    })
+    expect(allowed.chain).toEqual([
+      { hop: '10.9.9.9', trusted: true },
+      { hop: '203.0.113.7', trusted: false },
+      { hop: '6.6.6.6', trusted: false },
+    ])
+    const outcomes = Object.fromEntries(
+      allowed.steps.map(({ step, outcome }: { step: string; outcome: string }) => [step, outcome]),
+    )
+    expect(outcomes).toMatchObject({
+      signature: 'pass',
+      origin: 'pass',
+      address: 'pass',
+      key: 'skip',
+      scope: 'skip',
+    })
+
+    const spoofed = await doctor(
+      '-H',
+      `Origin: ${ORIGIN}`,
+      '--peer',
+      '6.6.6.6',
+      '-H',
+      'X-Forwarded-For: 203.0.113.7',
+    )
+    expect(spoofed).toMatchObject({
+      peerIsTrusted: false,
+      address: '6.6.6.6',
+      allowed: false,
+      code: 'ip_mismatch',
+    })
+
+    const foreign = await doctor('-H', 'Origin: https://evil.example', ...proxied)
+    expect(foreign).toMatchObject({ readable: false, code: 'origin_mismatch' })
+    expect(foreign.steps.find((one: { step: string }) => one.step === 'address')).toMatchObject({
+      outcome: 'skip',
+    })
+
+    const text = await machine.run(['doctor', '-H', `Authorization: Bearer ${token}`])
+    expect(text.code).toBe(0)
+    expect(text.stdout).toContain('refused: origin_required')
+    expect(text.stdout).not.toContain(token)
+  })
+
+  test('a header or peer that is none is a usage error', async () => {
+    const machine = createMachine()
+    for (const options of [
+      ['-H', 'no colon'],
+      ['--peer', 'localhost'],
+    ]) {
+      expect((await machine.run(['doctor', ...options])).code).toBe(2)
+    }
+  })
+})

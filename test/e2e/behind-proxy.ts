@@ -1,0 +1,334 @@
+// What must hold behind a real proxy started from its example configuration: claimgate, the proxy and an API that
+// echoes what reached it, on free ports of the loopback. The client is 127.0.0.2, so that it is not the proxy.
+
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createServer, request as httpRequest, type IncomingHttpHeaders, type Server } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { type RunningServer, useServers } from '../runtime/server.ts'
+import { type Json, sendToSocket } from '../runtime/wire.ts'
+import { claimRequest, createAccount, SITE } from '../runtime/world.ts'
+
+/** How to run a proxy. */
+export interface ProxyKind {
+  /** Must be on the path. */
+  readonly command: string
+  /** Name of its file under test/examples. */
+  readonly example: string
+  /** Changes to the example that a test folder needs. */
+  readonly adapt?: (text: string) => string
+  /** Parameters of the command, given the folder and the configuration file in it. */
+  readonly parameters: (folder: string, file: string) => readonly string[]
+}
+
+interface Seen {
+  readonly method: string | undefined
+  readonly url: string | undefined
+  readonly headers: IncomingHttpHeaders
+  readonly body: string
+}
+
+interface Answer {
+  readonly status: number
+  readonly headers: NodeJS.Dict<string[]>
+  readonly text: string
+}
+
+interface Ask {
+  readonly method?: string
+  readonly path?: string
+  readonly headers?: Readonly<Record<string, string | string[]>>
+  readonly body?: string
+}
+
+const CLIENT = '127.0.0.2'
+const OTHER_OPTIONS = 'missingOrigin=allow&tokenSources=query'
+
+/** Runs every case behind a proxy; where its command is missing, they are skipped by name. */
+export function describeProxy(kind: ProxyKind): void {
+  const isHere = spawnSync('which', [kind.command]).status === 0
+  describe.skipIf(!isHere)(`behind ${kind.command}`, () => {
+    const servers = useServers()
+    const children: ChildProcess[] = []
+    const seen: Seen[] = []
+    let claimgate: RunningServer
+    let api: Server
+    let port: number
+    let otherPort: number
+    let account: Json
+    let plain: Json
+
+    beforeAll(async () => {
+      claimgate = await servers.start({ env: { CLAIMGATE_TRUSTED_PROXIES: '127.0.0.1' } })
+      api = await startApi(seen)
+      const send = { issuer: claimgate.url, send: sendToClaimgate, stop: claimgate.stop }
+      account = await createAccount(send, { name: 'A', allowedOrigins: [SITE], scopes: ['read', 'write'] })
+      plain = await createAccount(send, { name: 'B', allowedOrigins: [SITE] })
+      port = await startProxy((text) => text)
+      otherPort = await startProxy((text) => text.replace('?scope=read', `?${OTHER_OPTIONS}`))
+    })
+    afterAll(async () => {
+      for (const child of children) child.kill('SIGKILL')
+      await new Promise((resolve) => api?.close(resolve))
+    })
+    beforeEach(() => {
+      seen.length = 0
+    })
+
+    async function startProxy(change: (text: string) => string): Promise<number> {
+      const listen = await findFreePort()
+      const text = readFileSync(join(import.meta.dirname, '../examples', kind.example), 'utf8')
+        .replaceAll('127.0.0.1:8787', new URL(claimgate.url).host)
+        .replaceAll('127.0.0.1:3000', `127.0.0.1:${(api.address() as AddressInfo).port}`)
+        .replaceAll('8080', String(listen))
+      const folder = servers.makeFolder()
+      const file = join(folder, kind.example)
+      writeFileSync(file, change(kind.adapt?.(text) ?? text))
+      const env = { PATH: process.env.PATH, HOME: folder }
+      const child = spawn(kind.command, kind.parameters(folder, file), {
+        cwd: folder,
+        env,
+        stdio: ['ignore', 'ignore', 'pipe'],
+      })
+      children.push(child)
+      let said = ''
+      child.stderr.on('data', (chunk) => {
+        said += chunk
+      })
+      for (let tries = 0; tries < 200; tries += 1) {
+        if (child.exitCode !== null) break
+        if (await canConnect(listen)) return listen
+        await sleep(50)
+      }
+      throw new Error(`${kind.command} does not listen: ${said}`)
+    }
+
+    const sendToClaimgate = (wire: Parameters<typeof sendToSocket>[1]) => sendToSocket(claimgate.url, wire)
+
+    async function claim(more: object = {}, of: Json = account): Promise<string> {
+      const body = { token: of.credential.token, origin: SITE, ...more }
+      const answer = await sendToClaimgate(claimRequest(body))
+      expect(answer.status, answer.text).toBe(200)
+      return answer.json().token
+    }
+
+    /** A page of the site asks with this token. */
+    async function ask(
+      token: string | undefined,
+      { headers, ...more }: Ask = {},
+      at = port,
+    ): Promise<Answer> {
+      const authorization = token && { authorization: `Bearer ${token}` }
+      return send(at, { ...more, headers: { origin: SITE, ...authorization, ...headers } })
+    }
+
+    /** A refusal as a page reads it, which the API has not seen. */
+    function expectRefused(answer: Answer, status: number, code: string, challenge: string): void {
+      expect(answer.status, answer.text).toBe(status)
+      expect(answer.headers['content-type']).toEqual(['application/problem+json'])
+      expect(JSON.parse(answer.text)).toMatchObject({ status, error: code })
+      expect(answer.headers['www-authenticate']).toEqual([challenge])
+      expect(answer.headers['access-control-allow-origin']).toEqual([SITE])
+      expect(answer.headers['access-control-expose-headers']?.join()).toContain('WWW-Authenticate')
+      expect(answer.headers.vary).toEqual(['Origin'])
+      expect(seen).toEqual([])
+    }
+
+    const NO_TOKEN = 'Bearer, DPoP algs="ES256 EdDSA Ed25519"'
+    const BAD_TOKEN = 'Bearer error="invalid_token"'
+
+    test('a good token: the API sees the request, and who sends it', async () => {
+      const token = await claim()
+      const answer = await ask(token, { method: 'POST', path: '/orders/1?a=b%20c', body: 'one tea' })
+      expect(answer.status, answer.text).toBe(201)
+      expect(seen).toMatchObject([{ method: 'POST', url: '/orders/1?a=b%20c', body: 'one tea' }])
+      expect(seen[0]?.headers).toMatchObject({
+        'x-claim-subject': account.account.id,
+        'x-claim-client': account.credential.clientId,
+        'x-claim-scope': 'read write',
+        'x-claim-origin': SITE,
+        'x-forwarded-for': CLIENT,
+      })
+      expect(answer.text).toBe('from the API')
+      expect(answer.headers['access-control-allow-origin']).toEqual([SITE])
+      expect(answer.headers['access-control-expose-headers']?.join()).toContain('Claimgate-Would-Block')
+      expect(answer.headers.vary?.join()).toContain('Origin')
+    })
+
+    test('X-Claim headers of a client do not arrive, those neither that the token has no claim for', async () => {
+      const forged = {
+        'x-claim-subject': 'acct_root',
+        'X-CLAIM-CLIENT': 'root',
+        'x-claim-scope': ['admin', 'root'],
+        'x-claim-origin': 'https://evil.example',
+      }
+      await ask(await claim(), { headers: forged })
+      await send(otherPort, { path: `/orders?token=${await claim({}, plain)}`, headers: forged })
+      const arrived = seen.map(({ headers }) => [headers['x-claim-subject'], headers['x-claim-scope'] ?? ''])
+      expect(arrived).toEqual([
+        [account.account.id, 'read write'],
+        [plain.account.id, ''],
+      ])
+      expect(JSON.stringify(seen)).not.toMatch(/root|evil/)
+    })
+
+    test('no token: 401 that the page can read', async () => {
+      expectRefused(await ask(undefined), 401, 'missing_token', NO_TOKEN)
+      expectRefused(await ask(undefined, { method: 'PUT', body: 'x' }), 401, 'missing_token', NO_TOKEN)
+    })
+
+    test('no token from a site of nobody: nothing for the page', async () => {
+      const answer = await ask(undefined, { headers: { origin: 'https://evil.example' } })
+      expect(answer.status).toBe(401)
+      expect(answer.headers['access-control-allow-origin']).toBeUndefined()
+    })
+
+    test('another origin, no origin, another token', async () => {
+      const token = await claim()
+      const evil = await ask(token, { headers: { origin: 'https://evil.example' } })
+      expect([evil.status, JSON.parse(evil.text).error]).toEqual([401, 'origin_mismatch'])
+      const none = await send(port, { headers: { authorization: `Bearer ${token}` } })
+      expect([none.status, JSON.parse(none.text).error]).toEqual([401, 'origin_required'])
+      expectRefused(await ask(`${token}x`), 401, 'invalid_token', BAD_TOKEN)
+    })
+
+    test('a scope that the operator asks for: 403 with its challenge', async () => {
+      const challenge = 'Bearer error="insufficient_scope"'
+      expectRefused(await ask(await claim({ scope: 'write' })), 403, 'insufficient_scope', challenge)
+    })
+
+    test('what is malformed is 401, not a fault of the proxy', async () => {
+      const answer = await ask(await claim(), { headers: { 'x-client-token': 'another' } })
+      expectRefused(answer, 401, 'invalid_request', 'Bearer error="invalid_request"')
+    })
+
+    test('a preflight is answered for the page, and never reaches the API', async () => {
+      const preflight = { method: 'OPTIONS', path: '/orders?page=2&mode=report' }
+      const method = { 'access-control-request-method': 'PATCH' }
+      const answer = await ask(undefined, { ...preflight, headers: method })
+      expect(answer.status, answer.text).toBe(200)
+      expect(answer.headers).toMatchObject({
+        'access-control-allow-origin': [SITE],
+        'access-control-allow-methods': ['PATCH'],
+        'access-control-max-age': ['7200'],
+      })
+      const evil = await ask(undefined, {
+        ...preflight,
+        headers: { ...method, origin: 'https://evil.example' },
+      })
+      expect(evil.status).toBe(200)
+      expect(Object.keys(evil.headers).filter((name) => name.startsWith('access-control'))).toEqual([])
+      expect(seen).toEqual([])
+    })
+
+    test('OPTIONS that is no preflight needs a token', async () => {
+      expectRefused(await ask(undefined, { method: 'OPTIONS' }), 401, 'missing_token', NO_TOKEN)
+    })
+
+    test.each(['x-original-method', 'x-forwarded-method', 'x-http-method-override'])(
+      'a %s of the client makes no preflight of a request',
+      async (name) => {
+        const headers = { [name]: 'OPTIONS', 'access-control-request-method': 'GET' }
+        const answer = await ask(undefined, { headers })
+        expect(answer.status).toBe(401)
+        expect(seen).toEqual([])
+      },
+    )
+
+    test('options in the client’s own query are nobody’s', async () => {
+      const path = '/orders?mode=report&missingOrigin=allow&tokenSources=query&scope='
+      const answer = await ask(await claim(), { path, headers: { origin: 'https://evil.example' } })
+      expect([answer.status, JSON.parse(answer.text).error]).toEqual([401, 'origin_mismatch'])
+      expect(seen).toEqual([])
+    })
+
+    test('a token in the query counts only where the operator says so', async () => {
+      const path = `/orders?token=${await claim()}`
+      expectRefused(await ask(undefined, { path }), 401, 'missing_token', NO_TOKEN)
+      expect((await ask(undefined, { path }, otherPort)).status).toBe(201)
+      expect(seen).toMatchObject([{ url: path }])
+    })
+
+    test('missingOrigin=allow of the operator', async () => {
+      const path = `/orders?token=${await claim()}`
+      expect((await send(otherPort, { path })).status).toBe(201)
+    })
+
+    test('an address-bound token works from its address', async () => {
+      expect((await ask(await claim({ ip: CLIENT }))).status).toBe(201)
+    })
+
+    test.each(['x-forwarded-for', 'forwarded', 'x-real-ip'])('a forged %s moves nobody', async (name) => {
+      const token = await claim({ ip: '203.0.113.7' })
+      const value = name === 'forwarded' ? 'for=203.0.113.7' : '203.0.113.7'
+      const forged = await ask(token, { headers: { [name]: value } })
+      expectRefused(forged, 401, 'ip_mismatch', BAD_TOKEN)
+      // Nor does it make the proxy the client.
+      const proxies = await claim({ ip: '127.0.0.1' })
+      expectRefused(await ask(proxies, { headers: { [name]: '127.0.0.1' } }), 401, 'ip_mismatch', BAD_TOKEN)
+    })
+
+    test('without claimgate nothing passes', async () => {
+      const token = await claim()
+      await claimgate.stop()
+      const answer = await ask(token)
+      expect(answer.status).toBeGreaterThanOrEqual(500)
+      expect(seen).toEqual([])
+    })
+  })
+}
+
+/** An API that remembers what reached it, and has CORS headers of its own that must not get through. */
+async function startApi(seen: Seen[]): Promise<Server> {
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk)
+    const { method, url, headers } = request
+    seen.push({ method, url, headers, body: Buffer.concat(chunks).toString() })
+    response.writeHead(201, { 'access-control-allow-origin': '*', 'access-control-expose-headers': 'X-Api' })
+    response.end('from the API')
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return server
+}
+
+function send(port: number, { method = 'GET', path = '/orders', headers = {}, body }: Ask): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const options = { hostname: '127.0.0.1', port, localAddress: CLIENT, method, path, agent: false }
+    const length = body && { 'content-length': String(Buffer.byteLength(body)) }
+    const request = httpRequest({ ...options, headers: { ...headers, ...length } }, (response) => {
+      let text = ''
+      response.setEncoding('utf8')
+      response.on('data', (chunk) => {
+        text += chunk
+      })
+      response.on('error', reject)
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, headers: response.headersDistinct, text }),
+      )
+    })
+    request.on('error', reject)
+    request.end(body)
+  })
+}
+
+async function findFreePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+function canConnect(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}

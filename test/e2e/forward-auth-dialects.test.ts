@@ -1,0 +1,124 @@
+// What Traefik, Envoy and Caddy send, replayed as their documentation has it, with the settings of the examples.
+
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import type { WireAnswer } from '../runtime/wire.ts'
+import { claimToken, expectProblem, SITE } from '../runtime/world.ts'
+import { anonymous, expectPass, type Headers, useForwardAuth } from './forward-auth.ts'
+
+const auth = useForwardAuth()
+
+const example = (name: string): string =>
+  readFileSync(new URL(`../examples/${name}`, import.meta.url), 'utf8')
+
+function readSetting(name: string, pattern: RegExp): string {
+  const value = pattern.exec(example(name))?.[1]
+  if (value === undefined) throw new Error(`${name} has no ${pattern}`)
+  return value
+}
+
+describe('as Traefik asks', () => {
+  const address = new URL(readSetting('traefik-dynamic.yml', /address: "(.*)"/))
+  const path = address.pathname + address.search
+  const forwarded: Headers = {
+    'x-forwarded-method': 'POST',
+    'x-forwarded-proto': 'https',
+    'x-forwarded-host': 'api.example.com',
+    'x-forwarded-uri': '/orders?mode=report&missingOrigin=allow',
+    'x-forwarded-port': '443',
+    'x-forwarded-server': 'edge',
+  }
+
+  test('a GET about a POST, by the options of the example', async () => {
+    expectPass(await auth.ask(path, forwarded))
+    expectProblem(
+      await auth.ask(path, { ...forwarded, origin: 'https://evil.example' }),
+      401,
+      'origin_mismatch',
+      auth.world,
+    )
+    const narrow = await claimToken(auth.world, { scope: 'write' })
+    const answer = await auth.ask(path, { ...forwarded, authorization: `Bearer ${narrow}` })
+    expectProblem(answer, 403, 'insufficient_scope', auth.world)
+  })
+
+  test('a preflight goes below the path with its own query', async () => {
+    const prefix = readSetting('traefik-dynamic.yml', /prefix: "(.*)"/)
+    const headers = { origin: SITE, 'access-control-request-method': 'POST' }
+    const answer = await auth.world.send({ method: 'OPTIONS', path: `${prefix}/orders?page=2`, headers })
+    expectPass(answer)
+    expect(answer.headers.get('access-control-allow-methods')).toBe('POST')
+  })
+})
+
+describe('as Envoy asks', () => {
+  const prefix = readSetting('envoy.yaml', /path_prefix: (.*)/)
+  const forwarded: Headers = { host: 'api.example.com', 'x-forwarded-proto': 'https', 'content-length': '0' }
+
+  test.each(['GET', 'POST', 'DELETE'])('%s with the path appended', async (method) => {
+    expectPass(await auth.ask(`${prefix}/orders/1?a=b`, forwarded, method))
+    expectProblem(
+      await auth.ask(`${prefix}/`, anonymous(forwarded), method),
+      401,
+      'missing_token',
+      auth.world,
+    )
+  })
+
+  test.each(['mode=report', 'missingOrigin=allow', 'scope=read&mode=report', 'unknown=1'])(
+    'the client’s own ?%s is no option',
+    async (query) => {
+      const answer = await auth.ask(`${prefix}/orders?${query}`, { origin: 'https://evil.example' }, 'POST')
+      expectProblem(answer, 401, 'origin_mismatch', auth.world)
+      expectPass(await auth.ask(`${prefix}/orders?${query}`, {}, 'POST'))
+    },
+  )
+
+  test('headers that say the same are no contradiction', async () => {
+    const same = { 'x-forwarded-method': 'POST', 'x-forwarded-uri': '/orders?a=b' }
+    expectPass(await auth.ask(`${prefix}/orders?a=b`, same, 'POST'))
+    const other = await auth.ask(`${prefix}/orders?a=c`, same, 'POST')
+    expectProblem(other, 401, 'invalid_request', auth.world)
+  })
+
+  test.each([
+    ['x-forwarded-method', 'OPTIONS'],
+    ['x-original-method', 'OPTIONS'],
+    ['x-original-uri', '/public'],
+  ])('a client’s %s is a contradiction', async (name, value) => {
+    const headers = { [name]: value, 'access-control-request-method': 'PUT' }
+    expectProblem(await auth.ask(`${prefix}/orders`, headers), 401, 'invalid_request', auth.world)
+  })
+})
+
+describe('as Caddy asks when its operator wrote no query: it keeps the client’s', () => {
+  const about = (query: string, headers: Headers = {}): Promise<WireAnswer> =>
+    auth.ask(`/auth/verify?${query}`, {
+      'x-forwarded-method': 'GET',
+      'x-forwarded-uri': `/orders?${query}`,
+      ...headers,
+    })
+
+  test('a query without options says nothing', async () => {
+    expectPass(await about('page=2'))
+    expectProblem(
+      await about('page=2', { origin: 'https://evil.example' }),
+      401,
+      'origin_mismatch',
+      auth.world,
+    )
+    expectProblem(await about(`token=${auth.token}`, anonymous()), 401, 'missing_token', auth.world)
+  })
+
+  test.each(['mode=report', 'missingOrigin=allow&page=2', "scope=re'ad&mode=report", 'page=2&mode'])(
+    '?%s is refused, not obeyed',
+    async (query) => {
+      expectProblem(await about(query), 401, 'invalid_request', auth.world)
+    },
+  )
+
+  test('an operator’s query is obeyed, whatever the client’s is', async () => {
+    const headers = { 'x-forwarded-uri': '/orders?mode=report', origin: 'https://evil.example' }
+    expectProblem(await auth.ask('/auth/verify?scope=read', headers), 401, 'origin_mismatch', auth.world)
+  })
+})

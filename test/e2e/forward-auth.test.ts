@@ -1,0 +1,331 @@
+// Forward auth as a proxy sees it, one rule each, in this process. The proxies themselves run in files of their own.
+
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { WireAnswer } from '../runtime/wire.ts'
+import { claimToken, expectProblem, payloadOf, SITE } from '../runtime/world.ts'
+import { anonymous, CLIENT, expectPass, type Headers, useForwardAuth } from './forward-auth.ts'
+
+const STRANGER = '203.0.113.99'
+const auth = useForwardAuth()
+
+const original = (path: string): Headers => ({ 'x-original-method': 'POST', 'x-original-uri': path })
+
+function claimHeaders(answer: WireAnswer): string[] {
+  return [...answer.headers.keys()].filter((name) => name.startsWith('x-claim-'))
+}
+
+function countLines(text: string): number {
+  return auth.service.lines.filter((line) => line.includes(text)).length
+}
+
+describe('what it answers', () => {
+  test('a good token: 200, no body, who it is', async () => {
+    const answer = await auth.ask('/auth/verify', original('/orders?a=1'))
+    expectPass(answer)
+    const claims = payloadOf(auth.token)
+    expect(answer.headers.get('x-claim-subject')).toBe(claims.sub)
+    expect(answer.headers.get('x-claim-client')).toBe(claims.client_id)
+    expect(answer.headers.get('x-claim-scope')).toBe('read write')
+    expect(answer.headers.get('x-claim-origin')).toBe(SITE)
+    expect(answer.headers.get('cache-control')).toBe('no-store')
+    expect(answer.headers.get('access-control-allow-origin')).toBe(SITE)
+    expect(answer.headers.get('vary')).toBe('Origin')
+  })
+
+  test('a claim that the token lacks has no header', async () => {
+    const now = Math.floor(Date.now() / 1000)
+    const { origin, scope, ...claims } = { ...payloadOf(auth.token), iat: now, exp: now + 60 }
+    const bare = await auth.service.deps.keys.sign(JSON.stringify(claims))
+    const answer = await auth.ask('/auth/verify', { authorization: `Bearer ${bare}` })
+    expectPass(answer)
+    expect(claimHeaders(answer).sort()).toEqual(['x-claim-client', 'x-claim-subject'])
+    expect([origin, scope]).toEqual([SITE, 'read write'])
+  })
+
+  test.each(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND'])(
+    '%s, at the path and below it',
+    async (method) => {
+      for (const path of ['/auth/verify', '/auth/verify/', '/auth/verify/orders/1?a=b']) {
+        expectPass(await auth.ask(path, {}, method))
+        expect((await auth.ask(path, anonymous(), method)).status).toBe(401)
+      }
+    },
+  )
+
+  test.each([
+    ['two different tokens', { 'x-client-token': 'other' }],
+    ['several Authorization headers', { authorization: ['Bearer a', 'Bearer b'] }],
+  ])('%s: what is 400 elsewhere is 401 here', async (_, headers) => {
+    const answer = await auth.ask('/auth/verify', headers)
+    expectProblem(answer, 401, 'invalid_request', auth.world)
+    expect(answer.headers.get('www-authenticate')).toBe('Bearer error="invalid_request"')
+  })
+
+  test('a refusal: problem, challenge, CORS, no claims', async () => {
+    const answer = await auth.ask('/auth/verify', anonymous())
+    expectProblem(answer, 401, 'missing_token', auth.world)
+    expect(answer.headers.get('www-authenticate')).toContain('Bearer')
+    expect(answer.headers.get('access-control-allow-origin')).toBe(SITE)
+    expect(answer.headers.get('access-control-expose-headers')).toContain('WWW-Authenticate')
+    expect(answer.headers.get('cache-control')).toBe('no-store')
+    expect(claimHeaders(answer)).toEqual([])
+  })
+
+  test('verdicts are counted', async () => {
+    const count = async (labels: string) => {
+      const line = (await auth.service.deps.metrics.render())
+        .split('\n')
+        .find((text) => text.includes(labels))
+      return Number(line?.split(' ').at(-1) ?? 0)
+    }
+    const labels = '{outcome="would_block",code="insufficient_scope"}'
+    const before = await count(labels)
+    await auth.ask('/auth/verify?mode=report&scope=admin')
+    expect(await count(labels)).toBe(before + 1)
+  })
+})
+
+describe('options of the operator', () => {
+  const rows: readonly [options: string, headers: Headers, expected: 200 | readonly [number, string]][] = [
+    ['scope=read', {}, 200],
+    ['scope=read+write', {}, 200],
+    ['scope=read&scope=write', {}, 200],
+    ['scope=read%20admin', {}, [403, 'insufficient_scope']],
+    ['scope=read&scope=admin', {}, [403, 'insufficient_scope']],
+    ['missingOrigin=reject', { origin: [] }, [401, 'origin_required']],
+    ['missingOrigin=allow', { origin: [] }, 200],
+    ['missingOrigin=allow', { origin: 'https://evil.example' }, [401, 'origin_mismatch']],
+    ['require=origin', {}, 200],
+    ['require=ip', {}, [401, 'ip_mismatch']],
+    ['require=origin,key', {}, [401, 'proof_required']],
+    ['require=origin&require=ip', {}, [401, 'ip_mismatch']],
+    ['mode=enforce', { origin: 'https://evil.example' }, [401, 'origin_mismatch']],
+    ['apiOrigin=https://www.example.com', { origin: [], 'sec-fetch-site': 'same-origin' }, 200],
+    [
+      'apiOrigin=https://other.example',
+      { origin: [], 'sec-fetch-site': 'same-origin' },
+      [401, 'origin_mismatch'],
+    ],
+    ['tokenSources=x-client-token', {}, [401, 'missing_token']],
+    ['tokenSources=authorization,query', {}, 200],
+  ]
+  test.each(rows)('?%s with %j', async (options, headers, expected) => {
+    const answer = await auth.ask(`/auth/verify?${options}`, headers)
+    if (expected === 200) expectPass(answer)
+    else expectProblem(answer, ...expected, auth.world)
+  })
+
+  test.each([
+    'scopes=read',
+    'token=x',
+    '__proto__=x',
+    'scope=',
+    'scope=%22',
+    'mode=off',
+    'mode=enforce&mode=report',
+    'missingOrigin=',
+    'require=',
+    'require=origin,',
+    'require=jkt',
+    'tokenSources=cookie',
+    'apiOrigin=api.example.com',
+    'apiOrigin=https://api.example.com/v1',
+    'apiOrigin=capacitor://localhost',
+    'apiOrigin=https://*.example.com',
+    'apiOrigin=https://api.example.com&apiOrigin=b',
+    'scope=read&Mode=report',
+  ])('?%s refuses everything, and is said once in the log', async (options) => {
+    const said = () => countLines('misconfigured proxy')
+    const before = said()
+    for (const _ of [1, 2]) {
+      expectProblem(await auth.ask(`/auth/verify?${options}`), 401, 'invalid_request', auth.world)
+    }
+    expect(said()).toBe(before + 1)
+  })
+
+  test('the memory of options is bounded, and forgets none of its meaning', async () => {
+    const said = () => countLines('misconfigured proxy')
+    await auth.ask('/auth/verify?mode=forgotten')
+    const before = said()
+    for (let n = 0; n < 150; n += 1) {
+      expect((await auth.ask(`/auth/verify?scope=read%20x${n}`)).status).toBe(403)
+    }
+    expectPass(await auth.ask('/auth/verify?scope=read'))
+    await auth.ask('/auth/verify?mode=forgotten')
+    expect(said()).toBe(before + 1)
+  })
+
+  test('mode=report: bounds are told, the token itself is still judged', async () => {
+    const answer = await auth.ask('/auth/verify?mode=report', { origin: 'https://evil.example' })
+    expectPass(answer)
+    expect(answer.headers.get('claimgate-would-block')).toBe('origin_mismatch')
+    expect(answer.headers.get('x-claim-subject')).toBe(auth.world.accountId)
+    expectProblem(await auth.ask('/auth/verify?mode=report', anonymous()), 401, 'missing_token', auth.world)
+    expectProblem(
+      await auth.ask('/auth/verify?mode=report', { authorization: `Bearer ${auth.token}x` }),
+      401,
+      'invalid_token',
+      auth.world,
+    )
+  })
+})
+
+describe('the original request', () => {
+  test('a token in its query counts only where the operator says so', async () => {
+    const inQuery = anonymous(original(`/orders?token=${auth.token}`))
+    expectProblem(await auth.ask('/auth/verify', inQuery), 401, 'missing_token', auth.world)
+    expectPass(await auth.ask('/auth/verify?tokenSources=query', inQuery))
+    expectPass(await auth.ask('/auth/verify?tokenSources=authorization,query', inQuery))
+  })
+
+  test('a token in the query of the question itself never counts', async () => {
+    const answer = await auth.ask(
+      `/auth/verify?tokenSources=query&token=${auth.token}`,
+      anonymous(original('/orders')),
+    )
+    expectProblem(answer, 401, 'invalid_request', auth.world)
+    const below = await auth.ask(`/auth/verify/orders?token=${auth.token}`, anonymous())
+    expectProblem(below, 401, 'missing_token', auth.world)
+  })
+
+  test.each([
+    ['both methods the same', { 'x-original-method': 'POST', 'x-forwarded-method': 'POST' }, 200],
+    ['both targets the same', { 'x-original-uri': '/a', 'x-forwarded-uri': '/a' }, 200],
+    ['two methods', { 'x-original-method': 'GET', 'x-forwarded-method': 'OPTIONS' }, 401],
+    ['two targets', { 'x-original-uri': '/a', 'x-forwarded-uri': '/b' }, 401],
+    ['two lines of a method', { 'x-original-method': ['GET', 'OPTIONS'] }, 401],
+    ['two lines of a target', { 'x-forwarded-uri': ['/a', '/b'] }, 401],
+    ['an empty method', { 'x-original-method': '' }, 401],
+    ['a target without a path', { 'x-original-uri': 'https://api.example.com/a' }, 401],
+  ] as const)('%s: %j', async (_, headers, status) => {
+    const answer = await auth.ask('/auth/verify', headers)
+    if (status === 200) expectPass(answer)
+    else expectProblem(answer, 401, 'invalid_request', auth.world)
+  })
+
+  test.each([
+    [{ 'x-forwarded-proto': 'https', 'x-forwarded-host': 'www.example.com' }, 200],
+    [{ 'x-forwarded-proto': 'https', 'x-forwarded-host': 'WWW.example.com:443' }, 200],
+    [{ 'x-forwarded-proto': 'http', 'x-forwarded-host': 'www.example.com' }, 'origin_mismatch'],
+    [
+      { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'www.example.com, evil.example' },
+      'origin_required',
+    ],
+    [{ 'x-forwarded-proto': 'https', 'x-forwarded-host': 'www.example.com/..' }, 'origin_required'],
+    [{ 'x-forwarded-proto': 'https' }, 'origin_required'],
+    [{ host: 'www.example.com' }, 'origin_required'],
+  ] as const)('same-origin requests by %j', async (headers, expected) => {
+    const answer = await auth.ask('/auth/verify', { origin: [], 'sec-fetch-site': 'same-origin', ...headers })
+    if (expected === 200) expectPass(answer)
+    else expectProblem(answer, 401, expected, auth.world)
+  })
+
+  test('the operator’s apiOrigin counts before what the proxy tells', async () => {
+    const answer = await auth.ask('/auth/verify?apiOrigin=https://www.example.com', {
+      origin: [],
+      'sec-fetch-site': 'same-origin',
+      'x-forwarded-proto': 'https',
+      'x-forwarded-host': 'other.example',
+    })
+    expectPass(answer)
+  })
+
+  test('the address that the proxy tells is the client’s', async () => {
+    const bound = { authorization: `Bearer ${await claimToken(auth.world, { ip: CLIENT })}` }
+    expectPass(await auth.ask('/auth/verify', bound))
+    const forged = { ...bound, 'x-forwarded-for': `${CLIENT}, ${STRANGER}` }
+    expectProblem(await auth.ask('/auth/verify', forged), 401, 'ip_mismatch', auth.world)
+  })
+})
+
+describe('preflights', () => {
+  const preflight: Headers = {
+    authorization: [],
+    origin: 'http://localhost:5173',
+    'access-control-request-method': 'PUT',
+  }
+  const told: readonly (readonly [string, string, Headers])[] = [
+    ['nginx', 'GET', { 'x-original-method': 'OPTIONS', 'x-original-uri': '/orders' }],
+    ['Caddy and Traefik', 'GET', { 'x-forwarded-method': 'OPTIONS', 'x-forwarded-uri': '/orders' }],
+    ['Envoy', 'OPTIONS', {}],
+  ]
+  test.each(told)('as %s tells of them: 200 with the CORS headers', async (_, method, headers) => {
+    const answer = await auth.ask('/auth/verify', { ...preflight, ...headers }, method)
+    expectPass(answer)
+    expect(answer.headers.get('access-control-allow-origin')).toBe('http://localhost:5173')
+    expect(answer.headers.get('access-control-allow-methods')).toBe('PUT')
+    expect(answer.headers.get('access-control-allow-headers')).toContain('Authorization')
+    expect(answer.headers.get('access-control-max-age')).toBe('7200')
+    expect(claimHeaders(answer)).toEqual([])
+  })
+
+  test('a token that comes along is not told', async () => {
+    const answer = await auth.ask(
+      '/auth/verify',
+      { ...preflight, authorization: `Bearer ${auth.token}` },
+      'OPTIONS',
+    )
+    expectPass(answer)
+    expect(claimHeaders(answer)).toEqual([])
+  })
+
+  test.each([
+    ['null', 'null'],
+    ['an app nobody lists', 'capacitor://other'],
+  ])('of %s: 200 without CORS', async (_, origin) => {
+    const answer = await auth.ask('/auth/verify', { ...preflight, origin }, 'OPTIONS')
+    expectPass(answer)
+    expect(answer.headers.get('vary')).toBe('Origin')
+    expect([...answer.headers.keys()].filter((name) => name.startsWith('access-control'))).toEqual([])
+  })
+
+  test('an OPTIONS that asks for no method is judged like any other request', async () => {
+    expectProblem(await auth.ask('/auth/verify', anonymous(), 'OPTIONS'), 401, 'missing_token', auth.world)
+  })
+})
+
+describe('a peer that is no trusted proxy speaks for itself', () => {
+  beforeEach(() => {
+    auth.peer = STRANGER
+  })
+  const evil = { origin: 'https://evil.example' }
+  test.each([
+    ['nothing more', '/auth/verify', {}, 200],
+    ['mode=report', '/auth/verify?mode=report', evil, 'origin_mismatch'],
+    ['missingOrigin=allow', '/auth/verify?missingOrigin=allow', { origin: [] }, 'origin_required'],
+    ['an option that it does not hold to', '/auth/verify?scope=admin', {}, 200],
+    [
+      'an original method',
+      '/auth/verify',
+      anonymous({ 'access-control-request-method': 'PUT', 'x-original-method': 'OPTIONS' }),
+      'missing_token',
+    ],
+    ['two original methods', '/auth/verify', { 'x-original-method': 'A', 'x-forwarded-method': 'B' }, 200],
+    [
+      'a forwarded host',
+      '/auth/verify',
+      {
+        origin: [],
+        'sec-fetch-site': 'same-origin',
+        'x-forwarded-proto': 'https',
+        'x-forwarded-host': 'www.example.com',
+      },
+      'origin_mismatch',
+    ],
+  ] as const)('%s: %s', async (_, path, headers, expected) => {
+    const answer = await auth.ask(path, headers)
+    if (expected === 200) expectPass(answer)
+    else expectProblem(answer, 401, expected, auth.world)
+  })
+
+  test('neither its own query nor an original one holds a token', async () => {
+    const headers = anonymous(original(`/orders?token=${auth.token}`))
+    const answer = await auth.ask(`/auth/verify?tokenSources=query&token=${auth.token}`, headers)
+    expectProblem(answer, 401, 'missing_token', auth.world)
+  })
+
+  test('its address is its own', async () => {
+    const bound = { authorization: `Bearer ${await claimToken(auth.world, { ip: CLIENT })}` }
+    expectProblem(await auth.ask('/auth/verify', bound), 401, 'ip_mismatch', auth.world)
+  })
+})
