@@ -1,0 +1,20 @@
+// README shows configurations that are tested: each is the file itself.
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+
+const root = join(import.meta.dirname, '..')
+const readme = readFileSync(join(root, 'README.md'), 'utf8')
+const examples = readdirSync(join(root, 'test/examples'))
+
+test.each(examples)('README shows %s as it is', (file) => {
+  expect(readme).toContain(readFileSync(join(root, 'test/examples', file), 'utf8').trimEnd())
+})
+
+test('every variable of the configuration is in README', () => {
+  const fields = readFileSync(join(root, 'src/config-fields.ts'), 'utf8')
+  const names = [...fields.matchAll(/^ {2}([A-Z][A-Z_]+): \{/gm)].map(([, name]) => name as string)
+  expect(names.length).toBeGreaterThan(20)
+  for (const name of names) expect(readme).toContain(`\`${name}\``)
+})
