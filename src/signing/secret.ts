@@ -10,7 +10,8 @@ export type HashSecret = (secret: string) => MaybePromise<string>
 /** HMAC key where no pepper is configured: it separates our hashes from others', no more. */
 export const DEFAULT_PEPPER = 'claimgate credential hash'
 
-const ID_LENGTH = 12
+/** 65 bits, and the database holds no two alike; each character stands twice in every token. */
+const ID_LENGTH = 11
 const SECRET_LENGTH = 43
 const ACCOUNT_TOKEN = /^cgk_([0-9A-Za-z]{1,64})_([0-9A-Za-z]{1,128})_([0-9A-Za-z]{6})$/
 
@@ -30,7 +31,7 @@ export function createSecret(): string {
   return randomBase62(SECRET_LENGTH)
 }
 
-/** A new account id: `acct_` and 12 base62 characters. */
+/** A new account id: `acct_` and base62 characters. */
 export function createAccountId(): string {
   return `acct_${randomBase62(ID_LENGTH)}`
 }

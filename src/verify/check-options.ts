@@ -4,7 +4,7 @@
 import { parseTrustedProxies, type TrustedProxies } from '../claims/client-ip.ts'
 import type { Policy } from '../claims/enforce.ts'
 import { parseOrigin } from '../claims/origin.ts'
-import { parseScope } from '../claims/scope.ts'
+import { isScopeToken, parseScope } from '../claims/scope.ts'
 import type { TokenSource } from './extract.ts'
 import type { VerifierOptions } from './options.ts'
 
@@ -15,6 +15,7 @@ const KNOWN: readonly string[] = [
 
 const SOURCES: readonly TokenSource[] = ['authorization', 'x-client-token', 'query', 'websocket']
 const BOUNDS = ['origin', 'ip', 'key'] as const
+const DEFAULT_SOURCES: readonly TokenSource[] = ['authorization', 'x-client-token']
 const DEFAULT_CACHE_MAX = 10_000
 const MAX_TOLERANCE = 300
 
@@ -32,63 +33,62 @@ export interface CheckedOptions {
 
 /** The options, checked; `more` are names that the caller's own middleware knows. */
 export function checkOptions(options: VerifierOptions, more: readonly string[] = []): CheckedOptions {
-  if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object')
-  for (const name of Object.keys(options)) {
-    if (!KNOWN.includes(name) && !more.includes(name)) throw new TypeError(`${name}: is no option`)
-  }
+  checkKnown(options, [...KNOWN, ...more])
   const given = ['jwksUri', 'jwks', 'secret'].filter((name) => Reflect.get(options, name) !== undefined)
   if (given.length !== 1) throw new TypeError('give exactly one of jwksUri, jwks and secret')
   checkFunctions(options)
   const policy = checkPolicy(options)
+  const { mode = 'enforce', forwardedHeader = 'x-forwarded-for', tokenSources = DEFAULT_SOURCES } = options
   const apiOrigin = options.apiOrigin === undefined ? undefined : checkOrigin(options.apiOrigin)
   if (policy.require.includes('key') && apiOrigin === undefined) {
     throw new TypeError('apiOrigin: is needed with require: ["key"], since proofs name the URL they are for')
   }
   return {
     policy,
-    mode: oneOf('mode', options.mode ?? 'enforce', ['enforce', 'report']),
+    mode: oneOf('mode', mode, ['enforce', 'report']),
     apiOrigin,
     trustedProxies: checkProxies(options.trustedProxies),
-    forwardedHeader: oneOf('forwardedHeader', options.forwardedHeader ?? 'x-forwarded-for', [
-      'x-forwarded-for',
-      'forwarded',
-    ]),
-    sources: someOf('tokenSources', options.tokenSources ?? ['authorization', 'x-client-token'], SOURCES, 1),
+    forwardedHeader: oneOf('forwardedHeader', forwardedHeader, ['x-forwarded-for', 'forwarded']),
+    sources: someOf('tokenSources', tokenSources, SOURCES, 1),
     cacheMax: checkCache(options.cache),
   }
 }
 
 function checkPolicy(options: VerifierOptions): Policy {
-  const { issuer, audience, clockTolerance = 5 } = options
+  const { issuer, audience, clockTolerance = 5, missingOrigin = 'reject', require = [] } = options
   if (typeof issuer !== 'string' || issuer === '')
-    throw new TypeError('issuer: must be the text of the tokens’ iss')
-  const audiences = Array.isArray(audience) ? audience : [audience]
-  if (audiences.length === 0 || !audiences.every((one) => typeof one === 'string' && one !== '')) {
-    throw new TypeError('audience: must be a text, or a list of texts, of the tokens’ aud')
+    throw new TypeError("issuer: must be the text of the tokens' iss")
+  const audiences = Array.isArray(audience) ? [...audience] : [audience]
+  if (!isTextList(audiences) || audiences.length === 0 || audiences.includes('')) {
+    throw new TypeError("audience: must be a text, or a list of texts, of the tokens' aud")
   }
-  if (!(clockTolerance >= 0 && clockTolerance <= MAX_TOLERANCE)) {
+  if (!isWithin(clockTolerance, 0, MAX_TOLERANCE)) {
     throw new TypeError(`clockTolerance: must be seconds from 0 to ${MAX_TOLERANCE}`)
   }
   return {
     issuer,
     audience: audiences,
     clockTolerance,
-    missingOrigin: oneOf('missingOrigin', options.missingOrigin ?? 'reject', ['reject', 'allow']),
-    require: someOf('require', options.require ?? [], BOUNDS, 0),
+    missingOrigin: oneOf('missingOrigin', missingOrigin, ['reject', 'allow']),
+    require: someOf('require', require, BOUNDS, 0),
     scopes: checkScopes(options.scope),
   }
 }
 
 function checkScopes(scope: unknown = []): readonly string[] {
-  const text = Array.isArray(scope) ? scope.join(' ') : scope
-  const scopes = typeof text === 'string' ? parseScope(text) : undefined
+  if (isTextList(scope) && scope.every(isScopeToken)) return [...scope]
+  const scopes = typeof scope === 'string' ? parseScope(scope) : undefined
   if (!scopes?.ok) throw new TypeError('scope: must be scopes in a list, or in a text separated by spaces')
   return scopes.value
 }
 
 function checkOrigin(value: unknown): string {
   const parsed = typeof value === 'string' ? parseOrigin(value) : undefined
-  if (!parsed?.ok || parsed.value.kind !== 'web' || new URL(value as string).pathname !== '/') {
+  if (
+    !parsed?.ok ||
+    parsed.value.kind !== 'web' ||
+    new URL(value as string).href !== `${parsed.value.origin}/`
+  ) {
     throw new TypeError('apiOrigin: must be an origin like https://api.example.com')
   }
   return parsed.value.origin
@@ -123,10 +123,13 @@ function checkFunctions({ authorize, revocation, replay, onDecision }: VerifierO
   if (typeof revocation !== 'object' || revocation === null) {
     throw new TypeError('revocation: must be a function or { url }')
   }
+  checkKnown(revocation, ['url', 'refreshSeconds', 'maxStaleSeconds', 'onStale'], 'revocation.')
   checkUrl('revocation.url', revocation.url)
   const { refreshSeconds = 2, maxStaleSeconds = 60, onStale = 'accept' } = revocation
-  if (!(refreshSeconds > 0)) throw new TypeError('revocation.refreshSeconds: must be above 0')
-  if (!(maxStaleSeconds >= refreshSeconds)) {
+  if (!isWithin(refreshSeconds, Number.MIN_VALUE, Number.MAX_VALUE)) {
+    throw new TypeError('revocation.refreshSeconds: must be above 0')
+  }
+  if (!isWithin(maxStaleSeconds, refreshSeconds, Number.POSITIVE_INFINITY)) {
     throw new TypeError('revocation.maxStaleSeconds: must not be below refreshSeconds')
   }
   oneOf('revocation.onStale', onStale, ['accept', 'refuse'])
@@ -142,6 +145,23 @@ export function checkUrl(name: string, value: unknown): string {
     )
   }
   return url.href
+}
+
+/** Whether a value is a list of texts, which a JavaScript caller may get wrong. */
+export function isTextList(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string')
+}
+
+/** Options of known names only; `path` goes before a name in the message. */
+export function checkKnown(options: object, known: readonly string[], path = ''): void {
+  if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object')
+  const unknown = Object.keys(options).find((name) => !known.includes(name))
+  if (unknown !== undefined) throw new TypeError(`${path}${unknown}: is no option`)
+}
+
+/** A number, not a text that looks like one: `exp + '5'` would be another time altogether. */
+function isWithin(value: unknown, min: number, max: number): boolean {
+  return typeof value === 'number' && value >= min && value <= max
 }
 
 function oneOf<T extends string>(name: string, value: T, known: readonly T[]): T {

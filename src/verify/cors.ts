@@ -63,6 +63,13 @@ export function createCors(options: CorsOptions): Cors {
   }
 }
 
+/** A `Vary` that names `name` too; `known` is what the handler wrote, if anything. */
+export function addVary(known: string, name: string): string {
+  if (known === '') return name
+  const names = known.split(',').map((one) => one.trim().toLowerCase())
+  return names.includes('*') || names.includes(name.toLowerCase()) ? known : `${known}, ${name}`
+}
+
 /** Whether a request is a preflight (Fetch section 3.2.2). */
 export function isPreflight({ method, headers }: RequestLike): boolean {
   return (

@@ -26,7 +26,8 @@ type Found = Result<readonly PresentedToken[], Reason>
 
 const NONE: Found = ok([])
 const CREDENTIALS = /^(Bearer|DPoP)(?: +(.*))?$/i
-const SECOND_CREDENTIALS = /,\s*(?:Bearer|DPoP)\b/i
+/** A second scheme behind a comma, where a parameter (RFC 9110 section 11.4) would have its `=`. */
+const SECOND_CREDENTIALS = /,\s*[\w!#$%&'*+.^`|~-]+(?: +[^\s=,]|\s*(?:,|$))/
 
 const readers: Readonly<Record<TokenSource, (request: RequestLike) => Found>> = {
   authorization(request) {

@@ -5,25 +5,27 @@ import { claimProblems } from '../claims/codes.ts'
 import { matchOrigin, parseOriginPatterns } from '../claims/origin-pattern.ts'
 import { after, type MaybePromise } from '../claims/result.ts'
 import { toRefusal } from './challenge.ts'
-import { checkOptions } from './check-options.ts'
+import { checkOptions, isTextList } from './check-options.ts'
 import { type Cors, type CorsHeaders, createCors, isPreflight } from './cors.ts'
 import type { RequestLike } from './extract.ts'
 import type { Denial, Verdict } from './judge.ts'
 import type { Claims, VerifierOptions } from './options.ts'
-import { createRequestJudge } from './request-judge.ts'
+import { attempt, createRequestJudge } from './request-judge.ts'
 
 /** Whose pages may read answers. */
 export type AllowedOrigins = readonly string[] | '*' | ((origin: string) => MaybePromise<boolean>)
 
+/** What CORS allows. */
+export interface Allowed {
+  /** Origins, `https://*.example.com`, `http://localhost:*`, or `*`; or a function. */
+  readonly allowedOrigins: AllowedOrigins
+  /** Request headers beyond `Authorization, Content-Type, DPoP, X-Client-Token`. */
+  readonly allowedHeaders?: readonly string[]
+}
+
 /** CORS of a middleware: on, with its origins, or off. */
 export type CorsRules =
-  | {
-      readonly cors?: true
-      /** Origins, `https://*.example.com`, `http://localhost:*`, or `*`; or a function. */
-      readonly allowedOrigins: AllowedOrigins
-      /** Request headers beyond `Authorization, Content-Type, DPoP, X-Client-Token`. */
-      readonly allowedHeaders?: readonly string[]
-    }
+  | (Allowed & { readonly cors?: true })
   | { readonly cors: false; readonly allowedOrigins?: never; readonly allowedHeaders?: never }
 
 /** Options of a middleware. */
@@ -108,25 +110,37 @@ function refuse(denial: Denial, headers: CorsHeaders, issuer: string): Admission
   }
 }
 
-/** CORS of checked rules; undefined when it is off. */
-export function checkCors(rules: CorsRules): Cors | undefined {
-  const { cors, allowedOrigins, allowedHeaders = [] } = rules
-  if (cors !== undefined && typeof cors !== 'boolean') throw new TypeError('cors: must be true or false')
-  if (cors === false) {
-    if (allowedOrigins !== undefined) throw new TypeError('allowedOrigins: says nothing with cors: false')
-    return undefined
+/** CORS of a middleware's rules; undefined when it is off. */
+function checkCors(rules: CorsRules): Cors | undefined {
+  if (rules.cors !== false) {
+    if (rules.cors !== undefined && rules.cors !== true) throw new TypeError('cors: must be true or false')
+    return checkAllowed(rules)
   }
-  if (!Array.isArray(allowedHeaders) || !allowedHeaders.every((name) => HEADER_NAME.test(name))) {
+  const idle = (['allowedOrigins', 'allowedHeaders'] as const).find((name) => rules[name] !== undefined)
+  if (idle !== undefined) throw new TypeError(`${idle}: says nothing with cors: false`)
+  return undefined
+}
+
+/** CORS of what is allowed. Throws TypeError. */
+export function checkAllowed({ allowedOrigins, allowedHeaders = [] }: Allowed): Cors {
+  if (!isTextList(allowedHeaders) || !allowedHeaders.every((name) => HEADER_NAME.test(name))) {
     throw new TypeError('allowedHeaders: must be a list of header names')
   }
   return createCors({ isAllowed: checkOrigins(allowedOrigins), allowedHeaders })
 }
 
 function checkOrigins(origins: AllowedOrigins): (origin: string) => MaybePromise<boolean> {
-  if (typeof origins === 'function') return origins
+  if (typeof origins === 'function') {
+    // What fails, or answers anything but true, has not said yes.
+    return (origin) =>
+      after(
+        attempt(() => origins(origin), false),
+        (isAllowed) => isAllowed === true,
+      )
+  }
   const texts = origins === '*' ? ['*'] : origins
   // The list is the API's own: no stranger can put a public suffix into it.
-  const patterns = Array.isArray(texts) ? parseOriginPatterns(texts, () => false) : undefined
+  const patterns = isTextList(texts) ? parseOriginPatterns(texts, () => false) : undefined
   if (patterns === undefined) {
     throw new TypeError('allowedOrigins: must be a list of origins, "*" or a function, unless cors is false')
   }

@@ -1,12 +1,12 @@
 // The door "claimgate/hono": a gate as Hono middleware, on Node, Workers, Deno and Bun.
 
 import type { Context, MiddlewareHandler } from 'hono'
-import type { CorsHeaders } from './cors.ts'
-import { isPreflight } from './cors.ts'
-import { type AllowedOrigins, checkCors, createGate, type GateOptions } from './gate.ts'
+import { checkKnown } from './check-options.ts'
+import { addVary, type CorsHeaders, isPreflight } from './cors.ts'
+import { type Allowed, checkAllowed, createGate, type GateOptions } from './gate.ts'
 import type { Claims } from './options.ts'
 
-export type { AllowedOrigins } from './gate.ts'
+export type { Allowed, AllowedOrigins } from './gate.ts'
 export type * from './options.ts'
 
 /** What the middleware adds to a context. */
@@ -57,19 +57,17 @@ export function claimAuth(options: ClaimAuthOptions): MiddlewareHandler<{ Variab
  * @example
  * app.use('/public/*', claimCors({ allowedOrigins: ['https://www.example.com'] }))
  */
-export function claimCors(options: {
-  readonly allowedOrigins: AllowedOrigins
-  readonly allowedHeaders?: readonly string[]
-}): MiddlewareHandler {
-  const cors = checkCors(options)
+export function claimCors(options: Allowed): MiddlewareHandler {
+  checkKnown(options, ['allowedOrigins', 'allowedHeaders'])
+  const cors = checkAllowed(options)
   return async function claimCors(context, next) {
     const request = context.req.raw
-    if (cors !== undefined && isPreflight(request)) {
+    if (isPreflight(request)) {
       return new Response(null, { status: 204, headers: await cors.preflightHeaders(request) })
     }
-    const headers = await cors?.headersFor(request)
+    const headers = await cors.headersFor(request)
     await next()
-    if (headers !== undefined) putHeaders(context, headers)
+    putHeaders(context, headers)
     return undefined
   }
 }
@@ -87,8 +85,8 @@ function putHeaders(context: Context, headers: CorsHeaders): void {
 
 function setHeaders(target: Headers, headers: CorsHeaders): void {
   for (const name in headers) {
-    if (name === 'vary') target.append(name, headers[name] as string)
-    else target.set(name, headers[name] as string)
+    const value = headers[name] as string
+    target.set(name, name === 'vary' ? addVary(target.get(name) ?? '', value) : value)
   }
 }
 

@@ -1,7 +1,8 @@
 // The door "claimgate/node": a gate for Express, Connect, Fastify and bare node:http.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { CorsHeaders } from './cors.ts'
+import { after } from '../claims/result.ts'
+import { addVary, type CorsHeaders } from './cors.ts'
 import type { RequestLike } from './extract.ts'
 import { type Admission, createGate, type GateOptions } from './gate.ts'
 import type { Claims } from './options.ts'
@@ -37,12 +38,7 @@ export function claimAuth(options: ClaimAuthOptions): NodeMiddleware {
 
   return function claimAuth(request, response, next) {
     const admitting = gate.admit(toRequestLike(request), request.socket.remoteAddress)
-    if (admitting instanceof Promise) {
-      admitting.then(
-        (admission) => conclude(admission, request, response, next),
-        () => response.destroy(),
-      )
-    } else conclude(admitting, request, response, next)
+    after(admitting, (admission) => conclude(admission, request, response, next))
   }
 }
 
@@ -52,13 +48,15 @@ function conclude(
   response: ServerResponse,
   next: () => void,
 ): void {
+  // While keys were fetched, a time limit of the API's own may have answered.
+  if (response.headersSent) return
+  keepHeaders(response, admission.headers)
   if (admission.kind === 'answer') {
-    response.writeHead(admission.status, admission.headers)
+    response.statusCode = admission.status
     response.end(admission.body ?? undefined)
     return
   }
   Object.assign(request, { claims: admission.claims })
-  keepHeaders(response, admission.headers)
   next()
 }
 
@@ -73,39 +71,25 @@ function keepHeaders(response: ServerResponse, headers: CorsHeaders): void {
     status: number,
     ...rest: readonly unknown[]
   ): ServerResponse {
-    const given = rest.at(-1)
-    for (const [name, value] of headerEntries(given)) this.setHeader(name, value)
+    setHeaders(this, rest.at(-1))
     for (const name in headers) {
-      if (name === 'vary') this.setHeader(name, addVary(this.getHeader(name), headers[name] as string))
-      else this.setHeader(name, headers[name] as string)
+      const value = headers[name] as string
+      this.setHeader(name, name === 'vary' ? addVary(String(this.getHeader(name) ?? ''), value) : value)
     }
     const reason = typeof rest[0] === 'string' ? [rest[0]] : []
     return Reflect.apply(writeHead, this, [status, ...reason]) as ServerResponse
   } as ServerResponse['writeHead']
 }
 
-/** Headers as writeHead takes them: an object, or a flat list of names and values. */
-function headerEntries(given: unknown): readonly (readonly [string, string | readonly string[]])[] {
+/** Sets headers as writeHead takes them: an object, or a flat list of names and values in which names may repeat. */
+function setHeaders(response: ServerResponse, given: unknown): void {
   if (Array.isArray(given)) {
-    return given.flatMap((name, index) =>
-      index % 2 === 0 ? [[String(name), given[index + 1]] as const] : [],
-    )
+    const pairs = given.flatMap((name, at) => (at % 2 === 0 ? [[name, given[at + 1]] as const] : []))
+    for (const [name] of pairs) response.removeHeader(name)
+    for (const [name, value] of pairs) response.appendHeader(name, value)
+  } else if (typeof given === 'object' && given !== null) {
+    for (const [name, value] of Object.entries(given)) response.setHeader(name, value)
   }
-  if (typeof given !== 'object' || given === null) return []
-  return Object.entries(given).filter(([, value]) => value !== undefined)
-}
-
-function addVary(known: number | string | string[] | undefined, name: string): string {
-  const list =
-    known === undefined
-      ? []
-      : [known]
-          .flat()
-          .join(', ')
-          .split(/\s*,\s*/)
-  return list.some((one) => one === '*' || one.toLowerCase() === name.toLowerCase())
-    ? list.join(', ')
-    : [...list, name].join(', ')
 }
 
 /** A Node request as verification reads it. Repeated headers stay visible, joined by commas. */
@@ -114,7 +98,7 @@ function toRequestLike(request: IncomingMessage): RequestLike {
   return {
     method: request.method ?? 'GET',
     url: originalUrl ?? request.url ?? '/',
-    headers: { get: (name) => readHeader(request, name) },
+    headers: { get: (name) => readHeader(request, name.toLowerCase()) },
   }
 }
 

@@ -19,7 +19,7 @@ export interface Decision {
   readonly code?: ClaimErrorCode
   /** The check that failed; absent on `allow`. */
   readonly step?: Step
-  /** Claims of the token once its signature was right. */
+  /** Claims of the token once they were right, whatever its bounds said. */
   readonly claims?: Claims
 }
 

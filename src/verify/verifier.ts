@@ -39,7 +39,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const judge = createRequestJudge(options, checkOptions(options))
   return {
     async verify(request, from) {
-      const verdict = await judge.judge(request, from?.ip)
+      const verdict = await judge.judge(request, from?.ip ?? undefined)
       if (verdict.outcome !== 'deny') return verdict.parsed.claims
       const { code, detail, challenge } = toRefusal(verdict)
       throw new ClaimError(code, detail, challenge)

@@ -1,0 +1,42 @@
+// The cases' verifiers as a customer writes them: options of createVerifier and of the middlewares.
+
+import type { VerifierOptions } from '../../../src/verify/verifier.ts'
+import { AUDIENCE, ISSUER, PARTNER, type Setup, SITE, setups } from '../cases.ts'
+import type { KeyOption } from '../mint.ts'
+
+/** The origins of every middleware that has none of its own. */
+const ALLOWED = [SITE, PARTNER]
+
+const boom = (): never => {
+  throw new Error('boom')
+}
+const functions = { no: () => false, revoked: () => true, throws: boom }
+
+export function verifierOptions(
+  { authorize, revocation, allowedOrigins: _, ...setup }: Setup,
+  keys: KeyOption,
+): VerifierOptions {
+  return {
+    issuer: ISSUER,
+    audience: AUDIENCE,
+    ...keys,
+    ...setup,
+    ...(authorize && { authorize: functions[authorize] }),
+    ...(revocation && { revocation: functions[revocation] }),
+  }
+}
+
+/** One thing for each setup, by name. */
+export function forEachSetup<T>(make: (setup: Setup) => T): Readonly<Record<string, T>> {
+  return Object.fromEntries(Object.entries(setups).map(([name, setup]) => [name, make(setup)]))
+}
+
+/** A middleware of each setup, by name. */
+export function createGuards<T>(
+  keys: KeyOption,
+  create: (options: VerifierOptions & { readonly allowedOrigins: readonly string[] | '*' }) => T,
+): Readonly<Record<string, T>> {
+  return forEachSetup((setup) =>
+    create({ ...verifierOptions(setup, keys), allowedOrigins: setup.allowedOrigins ?? ALLOWED }),
+  )
+}

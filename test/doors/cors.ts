@@ -1,0 +1,154 @@
+// CORS on whatever a handler answers: its own errors and headers, answers of other servers, streams, 404s.
+
+import { describe, expect, test } from 'vitest'
+import { ask } from './ask.ts'
+import { SITE } from './cases.ts'
+
+interface World {
+  readonly urls: Readonly<Record<string, string>>
+  readonly token: string
+  /** Of an address that no test comes from. */
+  readonly elsewhere: string
+}
+
+interface Row {
+  readonly route: string
+  readonly status?: number
+  /** What `Vary` must be: the handler's, then ours. */
+  readonly vary?: string
+  readonly text?: string
+  readonly cookies?: readonly string[]
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+const COOKIES = ['a=1', 'b=2']
+const everywhere: readonly Row[] = [
+  { route: 'missing', status: 404 },
+  { route: 'vary', vary: 'Accept-Encoding, Origin' },
+  { route: 'vary-list', vary: 'Accept, Accept-Encoding, Origin' },
+  { route: 'vary-origin', vary: 'Accept, origin' },
+  { route: 'vary-all', vary: '*' },
+  { route: 'own-cors' },
+  { route: 'cookies', cookies: COOKIES },
+  { route: 'stream', text: 'one,two' },
+]
+const errors: readonly Row[] = [
+  { route: 'throws', status: 500 },
+  { route: 'rejects', status: 500 },
+]
+const rawNode: readonly Row[] = [
+  { route: 'head-vary', vary: 'Accept, Origin' },
+  { route: 'head-message', vary: 'Accept, Accept-Encoding, Origin' },
+  { route: 'head-list', vary: 'Accept, Origin', cookies: COOKIES },
+  { route: 'head-none' },
+  { route: 'flush', vary: 'Accept, Origin', text: 'flushed' },
+]
+const immutable: Row = { route: 'immutable', text: 'far', headers: { 'x-upstream': 'yes' } }
+const hono: readonly Row[] = [
+  ...everywhere,
+  ...errors,
+  immutable,
+  { route: 'redirect', status: 302, headers: { location: 'https://www.example.com/' } },
+]
+
+const rows: Readonly<Record<string, readonly Row[]>> = {
+  hono,
+  workerd: hono,
+  express: [...everywhere, ...errors, ...rawNode, { route: 'send', vary: 'Accept, Origin' }],
+  fastify: [...everywhere, ...errors, immutable, { route: 'hijack', vary: 'Accept, Origin' }],
+  http: [...everywhere, ...rawNode],
+}
+
+export function describeCors(world: () => World): void {
+  describe.each(Object.entries(rows))('CORS of what a handler answers: %s', (door, routes) => {
+    const askRoute = (path: string, headers: Readonly<Record<string, string>> = {}, method = 'GET') =>
+      ask(
+        `${world().urls[door]}/${path}`,
+        { authorization: `Bearer ${world().token}`, origin: SITE, ...headers },
+        method,
+      )
+
+    test.each(routes)(
+      '$route',
+      async ({ route, status = 200, vary = 'Origin', text, cookies = [], headers = {} }) => {
+        const answer = await askRoute(`plain/${route}`)
+        expect({
+          status: answer.status,
+          vary: answer
+            .header('vary')
+            ?.split(/\s*,\s*/)
+            .join(', '),
+          allows: answer.lines('access-control-allow-origin'),
+          exposes: answer.header('access-control-expose-headers'),
+          cookies: answer.lines('set-cookie'),
+        }).toEqual({
+          status,
+          vary,
+          allows: [SITE],
+          exposes: expect.stringContaining('X-Request-Id'),
+          cookies,
+        })
+        if (text !== undefined) expect(answer.text).toBe(text)
+        for (const [name, value] of Object.entries(headers)) expect(answer.header(name)).toBe(value)
+      },
+    )
+
+    test('HEAD has the headers of GET', async () => {
+      const answer = await askRoute('plain/ok', {}, 'HEAD')
+      expect(answer).toMatchObject({ status: 200, text: '' })
+      expect(answer.header('access-control-allow-origin')).toBe(SITE)
+    })
+
+    test('report mode tells what it would block on a 404 and on a 500 too', async () => {
+      for (const route of ['missing', ...(door === 'http' ? [] : ['throws'])]) {
+        const answer = await askRoute(`report/${route}`, { origin: 'https://partner.example' })
+        expect(answer.header('claimgate-would-block')).toBe('origin_mismatch')
+        expect(answer.header('access-control-allow-origin')).toBe('https://partner.example')
+      }
+    })
+
+    if (door !== 'workerd') {
+      test('CF-Connecting-IP is nobody’s word outside Workers', async () => {
+        const { elsewhere } = world()
+        const answer = await askRoute('plain/ok', {
+          authorization: `Bearer ${elsewhere}`,
+          'cf-connecting-ip': '192.0.2.7',
+        })
+        expect(JSON.parse(answer.text).error).toBe('ip_mismatch')
+      })
+    }
+  })
+
+  describe.each(['hono', 'workerd'])('claimCors alone: %s', (door) => {
+    const askPublic = (path: string, headers: Readonly<Record<string, string>>, method = 'GET') =>
+      ask(`${world().urls[door]}/public/${path}`, headers, method)
+
+    test('answers preflights, its own headers included', async () => {
+      const answer = await askPublic(
+        'ok',
+        { origin: SITE, 'access-control-request-method': 'PATCH' },
+        'OPTIONS',
+      )
+      expect(answer.status).toBe(204)
+      expect(answer.header('access-control-allow-methods')).toBe('PATCH')
+      expect(answer.header('access-control-allow-headers')).toBe(
+        'Authorization, Content-Type, DPoP, X-Client-Token, X-Extra',
+      )
+    })
+
+    test('lets an allowed origin read, and no other', async () => {
+      const allowed = await askPublic('ok', { origin: SITE })
+      expect(allowed.header('access-control-allow-origin')).toBe(SITE)
+      const other = await askPublic('ok', { origin: 'https://evil.example' })
+      expect(other.status).toBe(200)
+      expect(other.header('access-control-allow-origin')).toBeUndefined()
+      expect(other.header('vary')).toBe('Origin')
+    })
+
+    test('twice on one path is as good as once', async () => {
+      const answer = await askPublic('twice/ok', { origin: SITE })
+      expect(answer.lines('access-control-allow-origin')).toEqual([SITE])
+      expect(answer.header('vary')).toBe('Origin')
+    })
+  })
+}

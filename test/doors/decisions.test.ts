@@ -1,0 +1,350 @@
+// How a verifier decides: whom it asks and tells, what it makes of their faults and of odd requests, and what of a
+// request it reads.
+
+import { Hono } from 'hono'
+import { describe, expect, test, vi } from 'vitest'
+import { claimAuth, claimCors } from '../../src/verify/hono.ts'
+import { ClaimError, createVerifier, type Decision, type VerifierOptions } from '../../src/verify/verifier.ts'
+import { AUDIENCE, fillTokens, ISSUER, PARTNER, SITE, SUBJECT } from './cases.ts'
+import { createIssuer } from './mint.ts'
+
+const issuer = await createIssuer('jwks')
+const tokens = await issuer.mintAll()
+
+type Rules = Partial<VerifierOptions>
+const optionsOf = (rules: Rules = {}) =>
+  ({ issuer: ISSUER, audience: AUDIENCE, ...issuer.keys, ...rules }) as VerifierOptions
+const createWith = (rules?: Rules) => createVerifier(optionsOf(rules))
+
+const ask = (headers: Readonly<Record<string, string>>) =>
+  new Request('https://api.example.com/things', {
+    headers: Object.fromEntries(
+      Object.entries(headers).map(([name, value]) => [name, fillTokens(value, tokens)]),
+    ),
+  })
+const good = () => ask({ origin: SITE, authorization: 'Bearer {good}' })
+
+/** The code of the refusal, undefined when the request passes; anything but a ClaimError fails the test. */
+async function codeOf(verifying: Promise<unknown>): Promise<string | undefined> {
+  try {
+    await verifying
+    return undefined
+  } catch (error) {
+    expect(error).toBeInstanceOf(ClaimError)
+    return (error as ClaimError).code
+  }
+}
+
+const boom = () => {
+  throw new Error('boom')
+}
+const reject = async () => {
+  throw new Error('boom')
+}
+/** A query builder, say: it looks like a promise and is none. */
+// biome-ignore lint/suspicious/noThenProperty: that is what it is for
+const thenable = (value: unknown) => () => ({ then: (take: (value: unknown) => void) => take(value) })
+
+describe('onDecision', () => {
+  const rows: readonly (readonly [string, Rules, Readonly<Record<string, string>>, Decision])[] = [
+    ['extract', {}, { origin: SITE }, { outcome: 'deny', code: 'missing_token', step: 'extract' }],
+    [
+      'extract',
+      {},
+      { authorization: 'Bearer a', 'x-client-token': 'b' },
+      { outcome: 'deny', code: 'invalid_request', step: 'extract' },
+    ],
+    [
+      'format',
+      {},
+      { authorization: 'Bearer {padded}' },
+      { outcome: 'deny', code: 'invalid_token', step: 'format' },
+    ],
+    [
+      'signature',
+      {},
+      { authorization: 'Bearer {forged}' },
+      { outcome: 'deny', code: 'invalid_token', step: 'signature' },
+    ],
+    [
+      'claims',
+      {},
+      { authorization: 'Bearer {expired}' },
+      { outcome: 'deny', code: 'token_expired', step: 'claims' },
+    ],
+    [
+      'revocation',
+      { revocation: () => true },
+      { authorization: 'Bearer {good}' },
+      { outcome: 'deny', code: 'token_revoked', step: 'revocation' },
+    ],
+    [
+      'revocation',
+      { revocation: boom },
+      { authorization: 'Bearer {good}' },
+      { outcome: 'deny', code: 'unavailable', step: 'revocation' },
+    ],
+    [
+      'origin',
+      {},
+      { authorization: 'Bearer {good}' },
+      { outcome: 'deny', code: 'origin_required', step: 'origin' },
+    ],
+    [
+      'address',
+      {},
+      { origin: SITE, authorization: 'Bearer {elsewhere}' },
+      { outcome: 'deny', code: 'ip_mismatch', step: 'address' },
+    ],
+    [
+      'key',
+      {},
+      { origin: SITE, authorization: 'Bearer {keyBound}' },
+      { outcome: 'deny', code: 'proof_required', step: 'key' },
+    ],
+    [
+      'scope',
+      { scope: 'admin' },
+      { origin: SITE, authorization: 'Bearer {good}' },
+      { outcome: 'deny', code: 'insufficient_scope', step: 'scope' },
+    ],
+    ['nothing', {}, { origin: SITE, authorization: 'Bearer {good}' }, { outcome: 'allow' }],
+  ]
+  const isRightToken = ({ step }: Decision) =>
+    !['extract', 'format', 'signature', 'claims'].includes(step ?? '')
+  const claims = expect.objectContaining({ sub: SUBJECT, iss: ISSUER })
+
+  test.each(rows)('%s %o %o', async (_, rules, headers, expected) => {
+    const told: Decision[] = []
+    const verifier = createWith({ ...rules, onDecision: (decision) => told.push(decision) })
+    const whole = { ...expected, ...(isRightToken(expected) && { claims }) }
+    for (const times of [1, 2]) {
+      expect(await codeOf(verifier.verify(ask(headers), { ip: '198.51.100.1' }))).toBe(expected.code)
+      expect(told).toEqual(Array(times).fill(whole))
+    }
+  })
+
+  test.each(rows)('report mode: %s %o %o', async (_, rules, headers, expected) => {
+    const told: Decision[] = []
+    const verifier = createWith({ ...rules, mode: 'report', onDecision: (decision) => told.push(decision) })
+    const isBound = ['origin', 'address', 'key', 'scope'].includes(expected.step ?? '')
+    const code = await codeOf(verifier.verify(ask(headers), { ip: '198.51.100.1' }))
+    expect(code).toBe(isBound ? undefined : expected.code)
+    expect(told).toEqual([
+      {
+        ...expected,
+        ...(isBound && { outcome: 'would_block' }),
+        ...(isRightToken(expected) && { claims }),
+      },
+    ])
+  })
+
+  test.each([boom, reject])('what it throws is swallowed: %s', async (onDecision) => {
+    const unhandled = vi.fn()
+    process.on('unhandledRejection', unhandled)
+    const verifier = createWith({ onDecision })
+    expect(await codeOf(verifier.verify(good()))).toBeUndefined()
+    expect(await codeOf(verifier.verify(ask({})))).toBe('missing_token')
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('unhandledRejection', unhandled)
+    expect(unhandled).not.toHaveBeenCalled()
+  })
+
+  test('once for a request through a middleware, never for a preflight', async () => {
+    const onDecision = vi.fn()
+    const app = new Hono().use(claimAuth({ ...optionsOf({ onDecision }), allowedOrigins: [SITE] }))
+    app.get('/things', (c) => c.text(''))
+    expect((await app.request(good())).status).toBe(200)
+    expect(onDecision).toHaveBeenCalledTimes(1)
+    const headers = { origin: SITE, 'access-control-request-method': 'GET' }
+    expect((await app.request('/things', { method: 'OPTIONS', headers })).status).toBe(204)
+    expect(onDecision).toHaveBeenCalledTimes(1)
+  })
+})
+
+describe('functions of the API', () => {
+  const nays = [
+    () => false,
+    async () => false,
+    boom,
+    reject,
+    () => 1,
+    () => 'yes',
+    () => ({}),
+    thenable(true),
+    async () => 'yes',
+    () => undefined,
+  ]
+  const yeas = [() => true, async () => true]
+
+  test.each(nays)('authorize: only true is a yes: %s', async (authorize) => {
+    expect(await codeOf(createWith({ authorize: authorize as () => boolean }).verify(good()))).toBe(
+      'insufficient_scope',
+    )
+  })
+
+  test.each(yeas)('authorize: %s', async (authorize) => {
+    const verifier = createWith({ authorize })
+    expect(await codeOf(verifier.verify(good()))).toBeUndefined()
+    expect(await codeOf(verifier.verify(ask({ authorization: 'Bearer {good}' })))).toBe('origin_required')
+  })
+
+  test('authorize has the last word, with the claims and the request', async () => {
+    const authorize = vi.fn(() => true)
+    const verifier = createWith({ authorize, scope: 'read' })
+    for (const headers of [
+      {},
+      { authorization: 'Bearer {good}' },
+      { origin: SITE, authorization: 'Bearer {free}' },
+    ]) {
+      await codeOf(verifier.verify(ask({ ...headers, origin: PARTNER })))
+    }
+    const free = authorize.mock.calls.length
+    const request = good()
+    const claims = await verifier.verify(request)
+    expect(authorize.mock.calls.slice(free)).toEqual([[claims, request]])
+  })
+
+  test.each([boom, reject, () => true, async () => true, () => 1, thenable(false)])(
+    'revocation: only a clear no lets a token through: %s',
+    async (revocation) => {
+      const code = await codeOf(createWith({ revocation: revocation as () => boolean }).verify(good()))
+      expect(code).toBe(revocation === boom || revocation === reject ? 'unavailable' : 'token_revoked')
+    },
+  )
+
+  test.each([() => false, async () => false])('revocation: %s', async (revocation) => {
+    expect(await codeOf(createWith({ revocation }).verify(good()))).toBeUndefined()
+  })
+
+  test.each([
+    ...nays.map((origins) => ({ origins, allows: null })),
+    ...yeas.map((origins) => ({ origins, allows: PARTNER })),
+  ])('allowedOrigins: $origins', async ({ origins, allows }) => {
+    const allowedOrigins = origins as () => boolean
+    const app = new Hono()
+      .use('/things', claimAuth({ ...optionsOf(), allowedOrigins }))
+      .use('/public', claimCors({ allowedOrigins }))
+      .get('/public', (c) => c.text(''))
+    const headers = { origin: PARTNER, 'access-control-request-method': 'GET' }
+    for (const path of ['/things', '/public']) {
+      for (const method of ['GET', 'OPTIONS']) {
+        const answer = await app.request(path, { method, headers })
+        expect(answer.status).toBe(method === 'OPTIONS' ? 204 : path === '/public' ? 200 : 401)
+        expect(answer.headers.get('access-control-allow-origin')).toBe(allows)
+        expect(answer.headers.get('vary')).toBe('Origin')
+      }
+    }
+  })
+
+  test('allowedOrigins is asked about the origin alone, and never about null', async () => {
+    const allowedOrigins = vi.fn(() => true)
+    const app = new Hono().use(claimAuth({ ...optionsOf(), allowedOrigins }))
+    for (const origin of ['null', '', SITE]) await app.request('/things', { headers: { origin } })
+    expect(allowedOrigins.mock.calls).toEqual([[SITE]])
+  })
+})
+
+describe('odd requests', () => {
+  const headersOf = (get: (name: string) => unknown) => ({ method: 'GET', url: '/', headers: { get } })
+  const odd: Readonly<Record<string, unknown>> = {
+    undefined,
+    null: null,
+    'a text': 'GET /',
+    'an empty object': {},
+    'no headers': { method: 'GET', url: '/' },
+    'plain headers': { method: 'GET', url: '/', headers: { authorization: 'Bearer a' } },
+    'headers that throw': headersOf(boom),
+    'headers that answer later': headersOf(async () => 'Bearer a'),
+    'headers that are numbers': headersOf(() => 5),
+    'headers that are lists': headersOf(() => ['Bearer a']),
+    'headers in a Map': { method: 'GET', url: '/', headers: new Map([['authorization', 'Bearer a']]) },
+    'a URL that throws': {
+      method: 'GET',
+      headers: new Headers(),
+      get url() {
+        return boom()
+      },
+    },
+    'a URL that is none': { method: 'GET', url: 'http://[?token=%zz&%', headers: new Headers() },
+    'no URL': { method: 'GET', headers: new Headers() },
+    'a Proxy that was revoked': revokedProxy(),
+  }
+  const from: readonly unknown[] = [
+    undefined,
+    null,
+    {},
+    { ip: null },
+    { ip: 5 },
+    { ip: '' },
+    { ip: '1.2.3.4:80' },
+    'x',
+  ]
+
+  function revokedProxy(): unknown {
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    return proxy
+  }
+
+  test.each(Object.entries(odd))('%s: a ClaimError and one decision', async (_, request) => {
+    for (const rules of [{}, { tokenSources: ['query', 'websocket'], trustedProxies: 1 }] as const) {
+      const onDecision = vi.fn()
+      const verifier = createWith({ ...rules, onDecision })
+      for (const place of from) {
+        const code = await codeOf(verifier.verify(request as Request, place as { ip: string }))
+        expect(['invalid_request', 'missing_token', 'invalid_token']).toContain(code)
+      }
+      expect(onDecision).toHaveBeenCalledTimes(from.length)
+    }
+  })
+
+  test.each(from)('an odd address, %o, is no address', async (place) => {
+    const request = ask({ origin: SITE, authorization: 'Bearer {loopback}' })
+    const code = await codeOf(createWith().verify(request, place as { ip: string }))
+    expect(['ip_mismatch', 'invalid_request']).toContain(code)
+    expect(await codeOf(createWith().verify(good(), place as { ip: string }))).toBe(
+      typeof (place as { ip?: unknown } | null | undefined)?.ip === 'number' ? 'invalid_request' : undefined,
+    )
+  })
+
+  test('only headers, method and url are read', async () => {
+    const touched = new Set<PropertyKey>()
+    const watch = <T extends object>(target: T, names: readonly PropertyKey[]): T =>
+      new Proxy(target, {
+        get(_, name) {
+          touched.add(name)
+          if (!names.includes(name)) throw new Error(`${String(name)} was read`)
+          const value = Reflect.get(target, name)
+          return typeof value === 'function' ? value.bind(target) : value
+        },
+      })
+    const headers = new Headers({ origin: SITE, authorization: `Bearer ${tokens.good}` })
+    const request = watch(
+      {
+        headers: watch(headers, ['get']),
+        method: 'POST',
+        url: 'https://api.example.com/?a=b',
+        body: 'secret',
+      },
+      ['headers', 'method', 'url'],
+    ) as unknown as Request
+    const all = ['authorization', 'x-client-token', 'query', 'websocket'] as const
+    const verifier = createWith({
+      tokenSources: all,
+      apiOrigin: 'https://api.example.com',
+      trustedProxies: 'loopback',
+    })
+    expect(await verifier.verify(request, { ip: '127.0.0.1' })).toMatchObject({ sub: SUBJECT })
+    expect(touched).not.toContain('body')
+    headers.delete('authorization')
+    expect(await codeOf(verifier.verify(request))).toBe('missing_token')
+  })
+})
+
+test('claims are frozen to their leaves', async () => {
+  const claims = await createWith().verify(ask({ origin: SITE, authorization: 'Bearer {severalAudiences}' }))
+  expect(Object.isFrozen(claims)).toBe(true)
+  expect(Object.isFrozen(claims.aud)).toBe(true)
+  expect(() => Object.assign(claims, { sub: 'acct_other' })).toThrow(TypeError)
+})

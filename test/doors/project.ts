@@ -1,0 +1,107 @@
+// A customer's project: an empty folder with the packed package and the frameworks, installed as a customer does it.
+
+import { execFileSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+
+const ROOT = join(import.meta.dirname, '../..')
+const FRAMEWORKS = ['hono', '@hono/node-server', 'express', 'fastify', '@types/express', '@types/node']
+
+/** The doors and the sources that this repository's own tests import in their stead. */
+const DOORS: Readonly<Record<string, string>> = {
+  'src/index.ts': 'claimgate',
+  'src/verify/verifier.ts': 'claimgate/verify',
+  'src/verify/hono.ts': 'claimgate/hono',
+  'src/verify/node.ts': 'claimgate/node',
+  'src/claims/errors.ts': 'claimgate/errors',
+}
+
+/** A customer's environment: without the settings that npm hands to the scripts it runs. */
+const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)))
+
+export interface Project {
+  readonly folder: string
+  /** Puts a text into the project, importing the package instead of the sources of this repository. */
+  write(name: string, text: string): string
+  /** The same with files of `test/`, at the same place. */
+  copy(...names: readonly string[]): void
+  remove(): void
+}
+
+/** Packs a copy of this checkout, so that nobody else's build is in the way, and installs it. */
+export function createProject(): Project {
+  const folder = mkdtempSync(join(tmpdir(), 'claimgate-doors-'))
+  const remove = () => rmSync(folder, { recursive: true, force: true })
+  try {
+    install(folder)
+  } catch (error) {
+    remove()
+    throw error
+  }
+
+  const write = (name: string, text: string): string => {
+    const file = join(folder, name)
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(
+      file,
+      text.replace(/'[./]*(src\/[\w/.]+)'/g, (quoted, source) => quoteDoor(quoted, source)),
+    )
+    return file
+  }
+  return {
+    folder,
+    write,
+    copy: (...names) => {
+      for (const name of names) write(name, readFileSync(join(ROOT, 'test', name), 'utf8'))
+    },
+    remove,
+  }
+}
+
+function install(folder: string): void {
+  const { version, manifest } = pack(folder)
+  const dependencies = Object.fromEntries(
+    FRAMEWORKS.map((name) => [name, manifest.devDependencies[name] ?? manifest.dependencies[name]]),
+  )
+  const customer = {
+    private: true,
+    type: 'module',
+    dependencies: { ...dependencies, claimgate: `file:claimgate-${version}.tgz` },
+  }
+  writeFileSync(join(folder, 'package.json'), JSON.stringify(customer))
+  run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', '--ignore-scripts'], folder)
+}
+
+function quoteDoor(quoted: string, source: string): string {
+  const door = DOORS[source]
+  if (door === undefined) throw new Error(`${quoted} is behind no door`)
+  return `'${door}'`
+}
+
+interface Manifest {
+  readonly version: string
+  readonly dependencies: Readonly<Record<string, string>>
+  readonly devDependencies: Readonly<Record<string, string>>
+}
+
+function pack(folder: string): { version: string; manifest: Manifest } {
+  const checkout = join(folder, 'checkout')
+  const names = ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'src', 'scripts']
+  for (const name of names) cpSync(join(ROOT, name), join(checkout, name), { recursive: true })
+  symlinkSync(join(ROOT, 'node_modules'), join(checkout, 'node_modules'))
+  run('npm', ['pack', '--pack-destination', folder], checkout)
+  rmSync(checkout, { recursive: true })
+  const manifest: Manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+  return { version: manifest.version, manifest }
+}
+
+/** Runs a command to its end and gives what it wrote; its whole output is in the error when it fails. */
+export function run(command: string, args: readonly string[], cwd: string): string {
+  try {
+    return execFileSync(command, args, { cwd, env, encoding: 'utf8', stdio: 'pipe' })
+  } catch (error) {
+    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
+    throw new Error(`${command} ${args.join(' ')} failed:\n${stdout}${stderr}`)
+  }
+}

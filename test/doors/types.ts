@@ -1,0 +1,54 @@
+// The packed declarations as a customer's compiler sees them: strict, libraries checked too.
+
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { type Project, run } from './project.ts'
+
+const TSC = join(import.meta.dirname, '../../node_modules/typescript/bin/tsc')
+const STRICT = {
+  target: 'ES2023',
+  lib: ['ES2024', 'DOM', 'DOM.Iterable'],
+  types: ['node'],
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  noUncheckedIndexedAccess: true,
+  allowImportingTsExtensions: true,
+  verbatimModuleSyntax: true,
+  noEmit: true,
+}
+const resolutions = {
+  nodenext: { module: 'NodeNext', moduleResolution: 'NodeNext' },
+  bundler: { module: 'ESNext', moduleResolution: 'Bundler' },
+}
+
+/** Compiles files of the project; throws what the compiler says. */
+export function compile(
+  project: Project,
+  files: readonly string[],
+  options: object = resolutions.nodenext,
+): string {
+  const name = 'tsconfig.json'
+  project.write(name, JSON.stringify({ compilerOptions: { ...STRICT, ...options }, files }))
+  return run(process.execPath, [TSC, '-p', name], project.folder)
+}
+
+export function describeTypes(project: () => Project): void {
+  describe('the packed types', () => {
+    test.each(Object.entries(resolutions))('let right code through and wrong code not: %s', (_, options) => {
+      project().copy('types/doors.ts')
+      expect(compile(project(), ['types/doors.ts'], options)).toBe('')
+    })
+
+    test.each([
+      'createVerifier({ issuer: 5 })',
+      'createVerifier()',
+      "import { nothing } from 'claimgate/verify'",
+    ])('the compiler does look at them: %s', (wrong) => {
+      const file = project().write(
+        'types/wrong.ts',
+        `import { createVerifier } from 'claimgate/verify'\n${wrong}\n`,
+      )
+      expect(() => compile(project(), [file])).toThrow(/wrong\.ts.*error TS/)
+    })
+  })
+}
