@@ -18,7 +18,7 @@ const DEFAULT_LIMIT = 50
 export const ACCOUNT_ID: RegExp = /^acct_[0-9A-Za-z]+$/
 
 /** Ids of audit entries, as cursors hold them. */
-export const AUDIT_ID: RegExp = /^[0-9A-Za-z]+$/
+export const AUDIT_ID: RegExp = /^[0-9A-Za-z]{16}$/
 
 const cursorShape = z.tuple([z.int().min(0), z.string()])
 

@@ -100,9 +100,7 @@ function judgeTime({ claims }: ParsedClaims, tolerance: number, now: number): In
 
 function findFault(token: string, claim: string | undefined): string | null {
   if (claim !== undefined) return `its claim "${claim}" is missing or wrong`
-  return decodeToken(token) === undefined
-    ? 'its header is not that of a browser token, or it is too long'
-    : null
+  return !decodeToken(token)?.kid ? 'its header is not that of a browser token, or it is too long' : null
 }
 
 function describeBounds({ claims, ranges, scopes }: ParsedClaims): readonly string[] {

@@ -25,6 +25,7 @@ export interface RequestLike {
 type Found = Result<readonly PresentedToken[], Reason>
 
 const NONE: Found = ok([])
+const PLAIN = 'Bearer '
 const CREDENTIALS = /^(Bearer|DPoP)(?: +(.*))?$/i
 /** A second scheme behind a comma, where a parameter (RFC 9110 section 11.4) would have its `=`. */
 const SECOND_CREDENTIALS = /,\s*[\w!#$%&'*+.^`|~-]+(?: +[^\s=,]|\s*(?:,|$))/
@@ -33,6 +34,10 @@ const readers: Readonly<Record<TokenSource, (request: RequestLike) => Found>> = 
   authorization(request) {
     const header = request.headers.get('authorization')
     if (header === null) return NONE
+    // As nearly everybody writes it: what the expression below would say, for a quarter of its price.
+    if (header.startsWith(PLAIN) && header.indexOf(' ', PLAIN.length) < 0 && !header.includes(',')) {
+      return ok([{ token: header.slice(PLAIN.length), source: 'authorization', scheme: 'bearer' }])
+    }
     const match = CREDENTIALS.exec(header)
     // Header lines of one name reach us joined by commas, which no token holds.
     const isSeveral = match === null ? SECOND_CREDENTIALS.test(header) : header.includes(',')

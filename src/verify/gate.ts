@@ -1,6 +1,7 @@
 // What stands before a protected API, whatever framework it is written in: CORS, the verdict, and how a refusal
 // is written. A middleware only carries it over: preflight -> 204, refuse -> the answer, pass -> the handler.
 
+import { LRUCache } from 'lru-cache'
 import { claimProblems } from '../claims/codes.ts'
 import { matchOrigin, parseOriginPatterns } from '../claims/origin-pattern.ts'
 import { after, type MaybePromise } from '../claims/result.ts'
@@ -47,6 +48,8 @@ export interface Gate {
   close(): void
 }
 
+const MAX_DECIDED = 1000
+const MAX_DECIDED_LENGTH = 300
 const NONE: CorsHeaders = {}
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
@@ -145,5 +148,14 @@ function checkOrigins(origins: AllowedOrigins): (origin: string) => MaybePromise
     throw new TypeError('allowedOrigins: must be a list of origins, "*" or a function, unless cors is false')
   }
   if (!patterns.ok) throw new TypeError(`allowedOrigins: ${patterns.reason}`)
-  return (origin) => matchOrigin(patterns.value, origin)
+  const { value } = patterns
+  // Pages of one API come from few origins; strangers' can only push one another out.
+  const decided = new LRUCache<string, boolean>({ max: MAX_DECIDED })
+  return (origin) => {
+    const known = decided.get(origin)
+    if (known !== undefined) return known
+    const isAllowed = matchOrigin(value, origin)
+    if (origin.length <= MAX_DECIDED_LENGTH) decided.set(origin, isAllowed)
+    return isAllowed
+  }
 }

@@ -1,10 +1,12 @@
 // The door "claimgate/hono": a gate as Hono middleware, on Node, Workers, Deno and Bun.
 
-import type { Context, MiddlewareHandler } from 'hono'
+import type { Context, MiddlewareHandler, Next } from 'hono'
 import { checkKnown } from './check-options.ts'
 import { addVary, type CorsHeaders, isPreflight } from './cors.ts'
 import { type Allowed, checkAllowed, createGate, type GateOptions } from './gate.ts'
+import { keepHeaders, type ResponseLike } from './keep-headers.ts'
 import type { Claims } from './options.ts'
+import { isWorkers } from './platform.ts'
 
 export type { Allowed, AllowedOrigins } from './gate.ts'
 export type * from './options.ts'
@@ -45,8 +47,7 @@ export function claimAuth(options: ClaimAuthOptions): MiddlewareHandler<{ Variab
       return new Response(admission.body, { status: admission.status, headers: admission.headers })
     }
     context.set('claims', admission.claims)
-    await next()
-    putHeaders(context, admission.headers)
+    await nextWithHeaders(context, next, admission.headers)
     return undefined
   }
 }
@@ -65,10 +66,20 @@ export function claimCors(options: Allowed): MiddlewareHandler {
     if (isPreflight(request)) {
       return new Response(null, { status: 204, headers: await cors.preflightHeaders(request) })
     }
-    const headers = await cors.headersFor(request)
+    await nextWithHeaders(context, next, await cors.headersFor(request))
+    return undefined
+  }
+}
+
+/** Goes on, and sees to it that `headers` are on the answer: on Node's own, which is cheap, or on the `Response`. */
+async function nextWithHeaders(context: Context, next: Next, headers: CorsHeaders): Promise<void> {
+  const { outgoing } = (context.env ?? {}) as NodeEnv
+  if (typeof outgoing?.writeHead === 'function') {
+    keepHeaders(outgoing, headers)
+    await next()
+  } else {
     await next()
     putHeaders(context, headers)
-    return undefined
   }
 }
 
@@ -90,14 +101,13 @@ function setHeaders(target: Headers, headers: CorsHeaders): void {
   }
 }
 
-const isWorker =
-  (globalThis.navigator as { userAgent?: string } | undefined)?.userAgent === 'Cloudflare-Workers'
-
+/** What @hono/node-server tells of a request. */
 interface NodeEnv {
+  readonly outgoing?: ResponseLike
   readonly incoming?: { readonly socket?: { readonly remoteAddress?: string } }
 }
 
 function defaultPeer(context: Context): string | undefined {
-  if (isWorker) return context.req.header('cf-connecting-ip')
+  if (isWorkers) return context.req.header('cf-connecting-ip')
   return (context.env as NodeEnv | undefined)?.incoming?.socket?.remoteAddress
 }

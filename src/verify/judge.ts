@@ -15,7 +15,7 @@ import {
 import type { IpAddress } from '../claims/ip.ts'
 import { after, type MaybePromise } from '../claims/result.ts'
 import { extractToken, type PresentedToken, type RequestLike, type TokenSource } from './extract.ts'
-import type { Verified, VerifyTokenText } from './verify.ts'
+import type { Verified, VerifiedClaims, VerifyTokenText } from './verify.ts'
 
 /** What becomes of a request: the first rule that failed, if any, and the claims once the token itself was right. */
 export type Verdict =
@@ -57,8 +57,8 @@ export interface JudgeDeps {
   /** Origin of the API itself: what a same-origin request without `Origin` counts as. */
   readonly apiOrigin: string | undefined
   readonly verifyToken: VerifyTokenText
-  /** Whether the token, its credential or its account was ended. */
-  readonly isRevoked: (claims: ClaimsSet) => MaybePromise<boolean | 'unavailable'>
+  /** Whether the token, its credential, its account or the key `kid` that signed it was ended. */
+  readonly isRevoked: (claims: ClaimsSet, kid: string) => MaybePromise<boolean | 'unavailable'>
   readonly enforceKey: EnforceKey
   /** The API's own last word. */
   readonly authorize: ((claims: ClaimsSet, request: RequestLike) => MaybePromise<boolean>) | undefined
@@ -98,7 +98,7 @@ export function createJudge(deps: JudgeDeps): Judge {
   function judgeRight(
     presented: Presented,
     token: PresentedToken,
-    parsed: ParsedClaims,
+    parsed: VerifiedClaims,
   ): MaybePromise<Verdict> {
     const deny = (reason: Reason): Denial => ({
       outcome: 'deny',
@@ -106,7 +106,7 @@ export function createJudge(deps: JudgeDeps): Judge {
       parsed,
       presented: token,
     })
-    return after(deps.isRevoked(parsed.claims), (revoked) => {
+    return after(deps.isRevoked(parsed.claims, parsed.kid), (revoked) => {
       if (revoked === 'unavailable') return deny(NO_REVOCATIONS)
       if (revoked) return deny(REVOKED)
       return after(judgeBounds(presented, token, parsed), (reason): Verdict => {

@@ -3,8 +3,10 @@
 
 import { base64url, type JWK } from 'jose'
 import { isCanonicalBase64url } from '../claims/base64url.ts'
+import { isJsonObject } from '../claims/json.ts'
 import type { SignatureAlgorithm } from '../claims/jws.ts'
 import { fail, ok, type Result } from '../claims/result.ts'
+import { isOnEd25519, isOnP256 } from './curve-points.ts'
 
 /** A key that may verify, under its one algorithm. Only the members that its type needs are left in `jwk`. */
 export interface JudgedKey {
@@ -19,13 +21,14 @@ const MIN_SHARED_BYTES = 32
 
 /** The key, or what is wrong with it. The reason holds no key material. */
 export function judgeJwk(jwk: JWK): Result<JudgedKey, string> {
+  if (!isJsonObject(jwk)) return fail('is no object')
   const { kid, use, key_ops: operations } = jwk
   if (typeof kid !== 'string' || kid === '') return fail('has no kid')
   if (use !== undefined && use !== 'sig') return fail('is not for signatures (use)')
   if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify'))) {
     return fail('is not for verification (key_ops)')
   }
-  if (PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member))) return fail('has a private member')
+  if (PRIVATE_MEMBERS.some((member) => jwk[member] !== undefined)) return fail('has a private member')
   const judged = judgeType(jwk)
   if (!judged.ok) return judged
   const { alg, names } = judged.value
@@ -42,12 +45,12 @@ interface TypedKey {
 
 function judgeType({ kty, crv, x, y, k }: JWK): Result<TypedKey, string> {
   if (kty === 'EC' && crv === 'P-256') {
-    return isCoordinate(x) && isCoordinate(y) && isOnP256(x, y)
+    return isCoordinate(x) && isCoordinate(y) && isOnP256(base64url.decode(x), base64url.decode(y))
       ? ok({ alg: 'ES256', names: ['ES256'], jwk: { kty, crv, x, y } })
       : fail('is not a point of P-256')
   }
   if (kty === 'OKP' && crv === 'Ed25519') {
-    return isCoordinate(x)
+    return isCoordinate(x) && isOnEd25519(base64url.decode(x))
       ? ok({ alg: 'EdDSA', names: ['EdDSA', 'Ed25519'], jwk: { kty, crv, x } })
       : fail('is not an Ed25519 key')
   }
@@ -62,19 +65,4 @@ function judgeType({ kty, crv, x, y, k }: JWK): Result<TypedKey, string> {
 /** 32 bytes. */
 function isCoordinate(text: unknown): text is string {
   return typeof text === 'string' && text.length === 43 && isCanonicalBase64url(text)
-}
-
-const P = 2n ** 256n - 2n ** 224n + 2n ** 192n + 2n ** 96n - 1n
-const B = 0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604bn
-
-/** y² = x³ - 3x + b (FIPS 186-4, D.1.2.3). Engines tell only when they import the key, which may be later. */
-function isOnP256(xText: string, yText: string): boolean {
-  const [x, y] = [toInteger(xText), toInteger(yText)]
-  return x < P && y < P && (y * y - (x * x * x - 3n * x + B)) % P === 0n
-}
-
-function toInteger(text: string): bigint {
-  let value = 0n
-  for (const byte of base64url.decode(text)) value = value * 256n + BigInt(byte)
-  return value
 }

@@ -9,7 +9,7 @@ export interface KeySource {
   get(kid: string): VerificationKey | undefined
   /**
    * Looks further for a key that is not in memory, bounded in time and frequency: undefined when there is none,
-   * `unavailable` when no key was ever to be had. Never rejects.
+   * `unavailable` when no key is to be had: none ever came, or those that came are too old. Never rejects.
    */
   load?(kid: string): Promise<VerificationKey | undefined | 'unavailable'>
   /** Asked before each verification: renews what has aged. A promise only where the request itself must wait. */

@@ -2,9 +2,9 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { after } from '../claims/result.ts'
-import { addVary, type CorsHeaders } from './cors.ts'
 import type { RequestLike } from './extract.ts'
 import { type Admission, createGate, type GateOptions } from './gate.ts'
+import { keepHeaders } from './keep-headers.ts'
 import type { Claims } from './options.ts'
 
 export type { AllowedOrigins } from './gate.ts'
@@ -58,38 +58,6 @@ function conclude(
   }
   Object.assign(request, { claims: admission.claims })
   next()
-}
-
-/**
- * Sees to it that our headers are on the answer when it goes out, whatever the handler, or the framework's handler
- * of errors, does to headers before.
- */
-function keepHeaders(response: ServerResponse, headers: CorsHeaders): void {
-  const { writeHead } = response
-  response.writeHead = function writeHeadWithCors(
-    this: ServerResponse,
-    status: number,
-    ...rest: readonly unknown[]
-  ): ServerResponse {
-    setHeaders(this, rest.at(-1))
-    for (const name in headers) {
-      const value = headers[name] as string
-      this.setHeader(name, name === 'vary' ? addVary(String(this.getHeader(name) ?? ''), value) : value)
-    }
-    const reason = typeof rest[0] === 'string' ? [rest[0]] : []
-    return Reflect.apply(writeHead, this, [status, ...reason]) as ServerResponse
-  } as ServerResponse['writeHead']
-}
-
-/** Sets headers as writeHead takes them: an object, or a flat list of names and values in which names may repeat. */
-function setHeaders(response: ServerResponse, given: unknown): void {
-  if (Array.isArray(given)) {
-    const pairs = given.flatMap((name, at) => (at % 2 === 0 ? [[name, given[at + 1]] as const] : []))
-    for (const [name] of pairs) response.removeHeader(name)
-    for (const [name, value] of pairs) response.appendHeader(name, value)
-  } else if (typeof given === 'object' && given !== null) {
-    for (const [name, value] of Object.entries(given)) response.setHeader(name, value)
-  }
 }
 
 /** A Node request as verification reads it. Repeated headers stay visible, joined by commas. */

@@ -1,55 +1,74 @@
-// Keys that the API was given: a pinned set, or one shared secret. Judged when the verifier is made.
+// Keys that the API was given: a pinned set, or one shared secret. Judged when the verifier is made: TypeError,
+// its message without key material.
 
-import type { JWK } from 'jose'
-import type { VerificationKey } from '../claims/jws.ts'
+import { base64url, type JWK } from 'jose'
+import type { VerificationKey, VerifyToken } from '../claims/jws.ts'
 import type { LoadVerifier } from './engine.ts'
 import { type JudgedKey, judgeJwk } from './jwk.ts'
 import type { KeySource } from './key-source.ts'
 
-/** Bytes as base64url, without Buffer. */
-function toBase64url(bytes: Uint8Array): string {
-  const text = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))
-  return text.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
-}
+const MIN_SECRET_BYTES = 32
 
-/** A pinned JWK Set. Throws TypeError on a key that cannot verify, and on two of one `kid`. */
+/** A pinned JWK Set's keys. Throws TypeError on a key that cannot verify, on two of one `kid`, and on none. */
 export function createPinnedKeys(jwks: readonly JWK[], load: LoadVerifier): KeySource {
   const byId = new Map<string, JudgedKey>()
   for (const [index, jwk] of jwks.entries()) {
-    const judged = judgeJwk(jwk)
-    if (!judged.ok) throw new TypeError(`jwks: key ${index + 1} ${judged.reason}`)
-    if (byId.has(judged.value.kid)) throw new TypeError(`jwks: key ${index + 1} repeats a kid`)
-    byId.set(judged.value.kid, judged.value)
+    const key = demandKey(jwk, `jwks: key ${index + 1}`)
+    if (byId.has(key.kid)) throw new TypeError(`jwks: key ${index + 1} repeats a kid`)
+    byId.set(key.kid, key)
   }
   if (byId.size === 0) throw new TypeError('jwks: keys is empty')
-  return createLoaded(byId, (kid) => byId.get(kid), load)
+  return createLoaded([...byId.values()], (kid) => byId.get(kid), load)
 }
 
-/** One shared secret. Bytes and text verify whatever `kid` a token names, a JWK only its own. */
+/**
+ * One shared secret. Bytes and text verify whatever `kid` a token names, a JWK only its own. Throws TypeError on
+ * less than 32 bytes, on a JWK that is not `oct`, and on a PEM text, which is a key of another kind.
+ */
 export function createSharedKey(secret: string | Uint8Array | JWK, load: LoadVerifier): KeySource {
-  const isJwk = typeof secret === 'object' && !(secret instanceof Uint8Array)
-  if (isJwk) {
-    if (secret.kty !== 'oct') throw new TypeError('secret: a JWK must be of type oct')
-    return createPinnedKeys([secret], load)
+  if (typeof secret === 'object' && secret !== null && !(secret instanceof Uint8Array)) {
+    if (secret.kty !== 'oct') throw new TypeError('secret: must be bytes, text, or a JWK of type oct')
+    const key = demandKey(secret, 'secret: the JWK')
+    return createLoaded([key], (kid) => (kid === key.kid ? key : undefined), load)
   }
   const bytes = typeof secret === 'string' ? new TextEncoder().encode(secret) : secret
-  if (bytes.length < 32) throw new TypeError('secret: must have at least 32 bytes')
-  const key: JudgedKey = { kid: '', alg: 'HS256', jwk: { kty: 'oct', k: toBase64url(bytes) } }
-  return createLoaded(new Map([['', key]]), () => key, load)
+  if (!(bytes instanceof Uint8Array)) throw new TypeError('secret: must be bytes, text, or a JWK of type oct')
+  if (bytes.length < MIN_SECRET_BYTES)
+    throw new TypeError(`secret: must have ${MIN_SECRET_BYTES} bytes or more`)
+  if (typeof secret === 'string' && secret.includes('-----BEGIN ')) {
+    throw new TypeError('secret: is a PEM text; give a public key as a JWK in jwks')
+  }
+  const key: JudgedKey = { kid: '', alg: 'HS256', jwk: { kty: 'oct', k: base64url.encode(bytes) } }
+  return createLoaded([key], () => key, load)
 }
 
-/** Loads each key once: at once where the engine can, else when the first token asks for it. */
+function demandKey(jwk: JWK, name: string): JudgedKey {
+  const judged = judgeJwk(jwk)
+  if (!judged.ok) throw new TypeError(`${name} ${judged.reason}`)
+  return judged.value
+}
+
+/** Loads each key once: at once where the engine can, else by the time that the first token asks for it. */
 function createLoaded(
-  keys: ReadonlyMap<string, JudgedKey>,
+  keys: readonly JudgedKey[],
   find: (kid: string) => JudgedKey | undefined,
   load: LoadVerifier,
 ): KeySource {
   const loaded = new Map<JudgedKey, VerificationKey>()
-  for (const key of keys.values()) {
+  for (const key of keys) {
     const verify = load(key.jwk, key.alg)
-    if (verify instanceof Promise) verify.catch(() => undefined)
-    else loaded.set(key, { kid: key.kid, alg: key.alg, verify })
+    // Only a value is kept, not the promise: on Workers no request may await another's.
+    if (verify instanceof Promise) verify.then(keep(key), () => undefined)
+    else keep(key)(verify)
   }
+
+  function keep(key: JudgedKey): (verify: VerifyToken) => void {
+    return (verify) => {
+      // The first stays: tokens are remembered together with this very object.
+      if (!loaded.has(key)) loaded.set(key, { kid: key.kid, alg: key.alg, verify })
+    }
+  }
+
   const get = (kid: string): VerificationKey | undefined => {
     const key = find(kid)
     return key && loaded.get(key)
@@ -59,10 +78,12 @@ function createLoaded(
     async load(kid) {
       const key = find(kid)
       if (key === undefined) return undefined
-      if (!loaded.has(key)) {
-        loaded.set(key, { kid: key.kid, alg: key.alg, verify: await load(key.jwk, key.alg) })
+      try {
+        keep(key)(await load(key.jwk, key.alg))
+      } catch {
+        return 'unavailable'
       }
-      return loaded.get(key)
+      return get(kid)
     },
   }
 }

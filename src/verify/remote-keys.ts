@@ -1,19 +1,21 @@
 // Keys of an issuer's JWK Set URL, kept fresh behind the requests' back. What it holds outlives an issuer that is
 // down; what it cannot use, it skips; and no flood of made-up key ids makes it ask more than once in a while.
+// A set without a usable key, `{"keys":[]}` too, is rubbish: it never replaces good keys, nor counts as an answer.
 
 import type { JWK } from 'jose'
 import { isJsonObject, parseJson } from '../claims/json.ts'
 import type { VerificationKey } from '../claims/jws.ts'
 import type { LoadVerifier } from './engine.ts'
-import { fetchText } from './fetch-text.ts'
+import type { TextFetcher } from './fetch-text.ts'
 import { judgeJwk } from './jwk.ts'
 import type { KeySource } from './key-source.ts'
+import { createSingleFlight } from './single-flight.ts'
 
 /** What a remote source needs. */
 export interface RemoteOptions {
   readonly url: string
   readonly load: LoadVerifier
-  readonly fetch: typeof fetch
+  readonly fetcher: TextFetcher
   /** Epoch milliseconds. */
   readonly now: () => number
   /** Whether requests may wait for one another's fetch, and leave one behind: not on Workers. */
@@ -26,7 +28,9 @@ const STALE_MS = 24 * 60 * 60 * 1000
 const COOLDOWN_MS = 30 * 1000
 /** Between two tries while there are no keys at all. */
 const RETRY_MS = 1000
-const BOUNDS = { timeoutMs: 5000, maxBytes: 256 * 1024 }
+const TIMEOUT_MS = 5000
+const ACCEPT = 'application/jwk-set+json, application/json'
+const MAX_BYTES = 256 * 1024
 const MAX_KEYS = 100
 
 interface HeldKey extends VerificationKey {
@@ -34,85 +38,84 @@ interface HeldKey extends VerificationKey {
   readonly text: string
 }
 
+type HeldKeys = ReadonlyMap<string, HeldKey>
+
 /** Keys at `url`, asked for when the first token comes. */
 export function createRemoteKeys(options: RemoteOptions): KeySource {
-  const { now } = options
-  let keys: ReadonlyMap<string, HeldKey> = new Map()
+  const { url, fetcher, now, sharesWork } = options
+  let keys: HeldKeys = new Map()
   let fetchedAt = Number.NEGATIVE_INFINITY
-  let triedAt = Number.NEGATIVE_INFINITY
+  let failedAt = Number.NEGATIVE_INFINITY
   let missedAt = Number.NEGATIVE_INFINITY
-  let open: Promise<void> | undefined
 
-  const isUsable = (): boolean => now() - fetchedAt < STALE_MS
+  // Either way: a clock that was set back must not stretch any of the spans.
+  const isWithin = (time: number, spanMs: number): boolean => Math.abs(now() - time) < spanMs
+  const isUsable = (): boolean => isWithin(fetchedAt, STALE_MS)
 
-  /** Never rejects: what came is taken, what did not changes nothing. */
-  async function fetchKeys(): Promise<void> {
-    triedAt = now()
+  async function fetchKeys(timeoutMs: number): Promise<void> {
     try {
-      const text = await fetchText(options.fetch, options.url, BOUNDS)
-      keys = await readKeys(text, keys, options.load)
+      const answer = await fetcher.fetchText(url, { accept: ACCEPT, timeoutMs, maxBytes: MAX_BYTES })
+      keys = await readKeys(answer?.text ?? '', keys, options.load)
       fetchedAt = now()
     } catch {
       // The keys that are held go on; `fetchedAt` tells for how long.
+      failedAt = now()
     }
   }
 
-  function refresh(): Promise<void> {
-    if (!options.sharesWork) return fetchKeys()
-    open ??= fetchKeys().finally(() => {
-      open = undefined
-    })
-    return open
-  }
+  const flight = createSingleFlight({
+    work: fetchKeys,
+    sharesWork,
+    lostAfterMs: TIMEOUT_MS + RETRY_MS,
+    now,
+  })
 
   return {
     get: (kid) => (isUsable() ? keys.get(kid) : undefined),
 
     renew() {
-      if (now() - fetchedAt < FRESH_MS || !isUsable() || now() - triedAt < COOLDOWN_MS) return undefined
-      const renewing = refresh()
-      return options.sharesWork ? undefined : renewing
+      if (isWithin(fetchedAt, FRESH_MS) || !isUsable() || isWithin(failedAt, COOLDOWN_MS)) return undefined
+      if (flight.startedAt() !== undefined) return undefined
+      const renewing = flight.join(TIMEOUT_MS)
+      return sharesWork ? undefined : renewing
     },
 
     async load(kid) {
-      if (isUsable()) {
-        if (open === undefined && now() - missedAt < COOLDOWN_MS) return undefined
-        if (open === undefined) missedAt = now()
-        await refresh()
-      } else if (open !== undefined || now() - triedAt >= RETRY_MS) {
-        await refresh()
+      const isMissed = isUsable()
+      const isOpen = flight.startedAt() !== undefined
+      const rests = isMissed ? isWithin(missedAt, COOLDOWN_MS) : isWithin(failedAt, RETRY_MS)
+      if (isOpen || !rests) {
+        await flight.join(TIMEOUT_MS)
+        // A set that was just asked for is not asked for again because of the same id.
+        if (!isOpen && (isMissed || !keys.has(kid))) missedAt = now()
       }
       return isUsable() ? keys.get(kid) : 'unavailable'
     },
   }
 }
 
-/** The usable keys of a JWK Set's text. Throws on what is no JWK Set: rubbish never replaces good keys. */
-async function readKeys(
-  text: string,
-  held: ReadonlyMap<string, HeldKey>,
-  load: LoadVerifier,
-): Promise<ReadonlyMap<string, HeldKey>> {
+/** The usable keys of a JWK Set's text (RFC 7517 section 5). Throws when there are none. */
+async function readKeys(text: string, held: HeldKeys, load: LoadVerifier): Promise<HeldKeys> {
   const parsed = parseJson(text)
   const list = parsed.ok && isJsonObject(parsed.value) ? parsed.value.keys : undefined
   if (!Array.isArray(list)) throw new Error('the answer is no JWK Set')
   const keys = new Map<string, HeldKey>()
-  for (const jwk of list.filter(isJsonObject).slice(0, MAX_KEYS)) {
+  for (const jwk of list.slice(0, MAX_KEYS)) {
     const judged = judgeJwk(jwk as JWK)
     // A shared secret that anybody can fetch is none.
     if (!judged.ok || judged.value.alg === 'HS256' || keys.has(judged.value.kid)) continue
     const { kid, alg } = judged.value
-    const text = JSON.stringify(judged.value.jwk)
+    const members = JSON.stringify(judged.value.jwk)
     const known = held.get(kid)
-    if (known?.text === text) keys.set(kid, known)
+    if (known?.text === members) keys.set(kid, known)
     else {
       try {
-        keys.set(kid, { kid, alg, text, verify: await load(judged.value.jwk, alg) })
+        keys.set(kid, { kid, alg, text: members, verify: await load(judged.value.jwk, alg) })
       } catch {
         // A key that the engine refuses is no key.
       }
     }
   }
-  if (keys.size === 0 && list.length > 0) throw new Error('the JWK Set holds no usable key')
+  if (keys.size === 0) throw new Error('the JWK Set holds no usable key')
   return keys
 }

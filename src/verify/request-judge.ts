@@ -1,16 +1,20 @@
 // A judge made of a verifier's options: its keys, its revocations, its address rules. Every door stands on it.
 
 import { resolveClientIp } from '../claims/client-ip.ts'
+import { type Policy, refuse } from '../claims/enforce.ts'
 import { after, type MaybePromise } from '../claims/result.ts'
 import { type CheckedOptions, checkUrl } from './check-options.ts'
 import { createEnforceKey, refuseProof } from './enforce-key.ts'
 import { loadVerifier } from './engine.ts'
 import type { RequestLike } from './extract.ts'
+import { createTextFetcher, type TextFetcher } from './fetch-text.ts'
 import { createJudge, type JudgeDeps, type Verdict } from './judge.ts'
 import type { KeySource } from './key-source.ts'
 import type { Decision, VerifierOptions } from './options.ts'
 import { createPinnedKeys, createSharedKey } from './pinned-keys.ts'
+import { isWorkers } from './platform.ts'
 import { createRemoteKeys } from './remote-keys.ts'
+import { createRevocationFeed } from './revocation-feed.ts'
 import { createVerifyToken } from './verify.ts'
 
 /** Judges a request and tells `onDecision`; for middlewares, which write refusals themselves. */
@@ -22,23 +26,26 @@ export interface RequestJudge {
 /** The judge behind every door; `checked` are the same options, checked. */
 export function createRequestJudge(options: VerifierOptions, checked: CheckedOptions): RequestJudge {
   const { policy, trustedProxies, forwardedHeader } = checked
-  const keys = createKeys(options)
+  const fetcher = createTextFetcher((...asked) => globalThis.fetch(...asked))
+  const keys = createKeys(options, fetcher)
   const judge = createJudge({
     ...checked,
     verifyToken: createVerifyToken(keys, policy, checked.cacheMax),
-    isRevoked: guardRevocation(options.revocation),
+    isRevoked: guardRevocation(options.revocation, policy, keys, fetcher),
     enforceKey: createEnforceKey(policy, refuseProof),
     authorize: guardAuthorize(options.authorize),
   })
+  let isClosed = false
+
+  function judgeNow(request: RequestLike, peer: string | undefined): MaybePromise<Verdict> {
+    const forwarded = trustedProxies.kind === 'none' ? null : request.headers.get(forwardedHeader)
+    const address = resolveClientIp(peer, forwarded, trustedProxies, forwardedHeader)
+    return judge({ request, address, now: Date.now() / 1000 })
+  }
+
   return {
     judge(request, peer) {
-      const address = resolveClientIp(
-        peer,
-        request.headers.get(forwardedHeader),
-        trustedProxies,
-        forwardedHeader,
-      )
-      const verdict = judge({ request, address, now: Date.now() / 1000 })
+      const verdict = isClosed ? CLOSED : attempt(() => judgeNow(request, peer), UNREADABLE)
       const { onDecision } = options
       if (onDecision === undefined) return verdict
       return after(verdict, (ready) => {
@@ -46,32 +53,50 @@ export function createRequestJudge(options: VerifierOptions, checked: CheckedOpt
         return ready
       })
     },
-    close() {},
+    close() {
+      isClosed = true
+      fetcher.close()
+    },
   }
 }
 
-function createKeys({ jwksUri, jwks, secret }: VerifierOptions): KeySource {
+const CLOSED: Verdict = {
+  outcome: 'deny',
+  reason: refuse('extract', 'unavailable', 'the verifier is closed'),
+}
+
+/** A request that throws when it is read, or is none. */
+const UNREADABLE: Verdict = {
+  outcome: 'deny',
+  reason: refuse('extract', 'invalid_request', 'the request cannot be read'),
+}
+
+function createKeys({ jwksUri, jwks, secret }: VerifierOptions, fetcher: TextFetcher): KeySource {
   if (jwks !== undefined) {
     if (!Array.isArray(jwks?.keys)) throw new TypeError('jwks: must be a JWK Set, { keys: [] }')
     return createPinnedKeys(jwks.keys, loadVerifier)
   }
   if (secret !== undefined) return createSharedKey(secret, loadVerifier)
-  const isWorker =
-    (globalThis.navigator as { userAgent?: string } | undefined)?.userAgent === 'Cloudflare-Workers'
   return createRemoteKeys({
     url: checkUrl('jwksUri', jwksUri),
     load: loadVerifier,
-    fetch: (...asked) => globalThis.fetch(...asked),
+    fetcher,
     now: Date.now,
-    sharesWork: !isWorker,
+    sharesWork: !isWorkers,
   })
 }
 
 /** A revocation check that cannot answer must not let ended tokens through. */
-function guardRevocation(revocation: VerifierOptions['revocation']): JudgeDeps['isRevoked'] {
+function guardRevocation(
+  revocation: VerifierOptions['revocation'],
+  { issuer, clockTolerance }: Policy,
+  keys: KeySource,
+  fetcher: TextFetcher,
+): JudgeDeps['isRevoked'] {
   if (revocation === undefined) return () => false
-  if (typeof revocation !== 'function') throw new TypeError('revocation: feeds are not here yet')
-  return (claims) => attempt(() => revocation(claims), 'unavailable')
+  if (typeof revocation === 'function') return (claims) => attempt(() => revocation(claims), 'unavailable')
+  const deps = { issuer, clockTolerance, keys, fetcher, now: Date.now, sharesWork: !isWorkers }
+  return createRevocationFeed(revocation, deps)
 }
 
 /** An authorization that fails has not said yes. */
@@ -80,7 +105,7 @@ function guardAuthorize(authorize: VerifierOptions['authorize']): JudgeDeps['aut
 }
 
 /** What `work` gives, or `fallback` when it throws or rejects. */
-function attempt<T, F>(work: () => MaybePromise<T>, fallback: F): MaybePromise<T | F> {
+export function attempt<T, F>(work: () => MaybePromise<T>, fallback: F): MaybePromise<T | F> {
   try {
     const value = work()
     return value instanceof Promise ? value.catch(() => fallback) : value
@@ -89,18 +114,10 @@ function attempt<T, F>(work: () => MaybePromise<T>, fallback: F): MaybePromise<T
   }
 }
 
+/** An observer's fault is not the request's. */
 function tell(onDecision: (decision: Decision) => void, verdict: Verdict): void {
-  try {
-    const claims = verdict.parsed && { claims: verdict.parsed.claims }
-    if (verdict.outcome === 'allow') onDecision({ outcome: 'allow', ...claims })
-    else
-      onDecision({
-        outcome: verdict.outcome,
-        code: verdict.reason.code,
-        step: verdict.reason.step,
-        ...claims,
-      })
-  } catch {
-    // An observer's fault is not the request's.
-  }
+  const { outcome } = verdict
+  const reason = outcome === 'allow' ? {} : { code: verdict.reason.code, step: verdict.reason.step }
+  const claims = verdict.parsed && { claims: verdict.parsed.claims }
+  void attempt(() => onDecision({ outcome, ...reason, ...claims }), undefined)
 }

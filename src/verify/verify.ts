@@ -16,14 +16,20 @@ import { fail, type MaybePromise, ok, type Result } from '../claims/result.ts'
 import { type DecodedToken, decodeToken } from './format.ts'
 import type { KeySource } from './key-source.ts'
 
+/** Claims that can be trusted. */
+export interface VerifiedClaims extends ParsedClaims {
+  /** What the token's header names as its key. */
+  readonly kid: string
+}
+
 /** Claims that can be trusted, or why not. */
-export type Verified = Result<ParsedClaims, Reason>
+export type Verified = Result<VerifiedClaims, Reason>
 
 /** Verifies a token's text at `now` (epoch seconds). Ready at once where keys and crypto are. */
 export type VerifyTokenText = (token: string, now: number) => MaybePromise<Verified>
 
 interface KnownToken {
-  readonly parsed: ParsedClaims
+  readonly parsed: VerifiedClaims
   readonly key: VerificationKey
 }
 
@@ -46,8 +52,9 @@ export function createVerifyToken(keys: KeySource, policy: Policy, max: number):
       return fail(refuse('claims', 'invalid_token', 'the token lacks a claim or holds one of a wrong shape'))
     const reason = enforceClaims(parsed.value, policy, now)
     if (reason !== undefined) return fail(markKeyBound(reason, parsed.value.claims))
-    known?.set(token, { parsed: parsed.value, key })
-    return parsed
+    const verified = { ...parsed.value, kid: decoded.kid }
+    known?.set(token, { parsed: verified, key })
+    return ok(verified)
   }
 
   function checkSignature(

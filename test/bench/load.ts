@@ -4,11 +4,16 @@
 import autocannon from 'autocannon'
 import type { Child } from './child.ts'
 
+type HeaderRecord = Readonly<Record<string, string>>
+
 /** What is sent again and again. */
 export interface LoadRequest {
+  readonly method: 'GET' | 'POST'
   readonly path: string
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: string
+  readonly headers: HeaderRecord
+  readonly body?: string
+  /** More headers, other ones for each request. Without it the bytes to send are made once. */
+  readonly vary?: () => HeaderRecord
 }
 
 /** What one round gave. Latencies are milliseconds. */
@@ -25,15 +30,17 @@ export const CONNECTIONS = 64
 
 /** Loads a server for so many seconds. */
 export async function runRound(child: Child, request: LoadRequest, seconds: number): Promise<Round> {
+  const { method, path, headers, body, vary } = request
   const latencies: number[] = []
   const cpuBefore = child.readCpuTime()
   const start = performance.now()
   let end = start
   const run = autocannon({
-    url: child.url + request.path,
-    method: 'POST',
-    headers: request.headers,
-    body: request.body,
+    url: child.url + path,
+    method,
+    headers,
+    body,
+    requests: vary && [{ setupRequest: (given) => ({ ...given, headers: { ...headers, ...vary() } }) }],
     connections: CONNECTIONS,
     duration: seconds,
     sampleInt: 50,

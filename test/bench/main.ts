@@ -1,24 +1,30 @@
-// `npm run bench`: claims per second of the real server beside its peers, all on loopback on this machine.
-// Rounds are interleaved (everyone once, then everyone again), so that what else the machine does hits all alike;
-// absolute figures say little, ratios do. Options: --json (a document on stdout), --quick (one round of one second).
+// `npm run bench`: requests per second of the real thing beside its peers, all on loopback on this machine.
+// Names choose contests: `npm run bench -- verify`, `-- claims`; without a name both. Rounds are interleaved (everyone
+// once, then everyone again), so that what else the machine does hits all alike; absolute figures say little, ratios
+// do. Options: --json (a document on stdout), --quick (one short round, to see that it runs).
 //
 // How to read it: "of hono" is requests per second of bare Hono's; "cpu us" is the server's own processor time for a
-// request, and "of hono cpu" the ratio of those, which the load generator beside it cannot flatter. The floors do
-// the least that a claim can be: what lies between a floor and claimgate is authentication, policy, limits, metrics.
+// request, and "of hono cpu" the ratio of those, which the load generator beside it cannot flatter. A floor does the
+// least that is needed: what lies between a floor and claimgate is policy, limits, metrics, bounds and CORS.
 
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { killChildren } from './child.ts'
-import { type Contestant, checkAnswer, contestants, type Running } from './contestants.ts'
+import { claims } from './claims.ts'
 import { CONNECTIONS, type Round, runRound } from './load.ts'
-import { renderTable, type Series, summarize } from './report.ts'
+import { type Row, renderTable, type Series, summarize } from './report.ts'
+import type { Contestant, Running, Suite } from './suite.ts'
+import { verify } from './verify.ts'
 
-const { values: options } = parseArgs({
+const suites: Readonly<Record<string, Suite>> = { claims, verify }
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
   options: { json: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } },
 })
-const seconds = options.quick ? 1 : 4
+const seconds = options.quick ? 0.25 : 4
 const rounds = options.quick ? 1 : 5
 
 const folder = mkdtempSync(join(tmpdir(), 'claimgate-bench-'))
@@ -29,31 +35,21 @@ process.on('exit', () => {
 process.once('SIGINT', () => process.exit(130))
 process.once('SIGTERM', () => process.exit(143))
 
-const field: Entry[] = []
-for (const [index, contestant] of contestants.entries()) {
-  tell(`starting ${contestant.name}`)
-  const dir = join(folder, String(index))
-  mkdirSync(dir)
-  field.push(await blame(contestant, startContestant(contestant, dir)))
+interface Outcome {
+  readonly suite: Suite
+  readonly rows: readonly Row[]
+  readonly series: readonly Series[]
 }
 
-// Round 0 warms up: code is compiled, pools are filled. It is not counted.
-for (let round = 0; round <= rounds; round += 1) {
-  for (const { contestant, running, counted } of field) {
-    const result = await blame(contestant, runRound(running.child, running.request, seconds))
-    if (round > 0) counted.push(result)
-    const label = round === 0 ? 'warm-up' : `round ${round} of ${rounds}`
-    tell(`${label}: ${contestant.name}, ${result.perSecond.toFixed(0)} requests per second`)
+const outcomes: [name: string, Outcome][] = []
+for (const name of positionals.length > 0 ? positionals : Object.keys(suites)) {
+  const suite = suites[name]
+  if (suite === undefined) {
+    tell(`no contest is called ${name}; there are ${Object.keys(suites).join(' and ')}`)
+    process.exit(2)
   }
+  outcomes.push([name, await runSuite(suite, join(folder, name))])
 }
-
-const series: Series[] = field.map(({ contestant, running, counted }) => ({
-  name: contestant.name,
-  rounds: counted,
-  memory: running.child.readMemory(),
-}))
-const rows = summarize(series)
-await Promise.all(field.map(({ running }) => running.child.stop()))
 
 const setting = {
   node: process.version,
@@ -64,11 +60,13 @@ const setting = {
   seconds,
 }
 if (options.json) {
-  console.log(JSON.stringify({ ...setting, contestants: rows, series }, null, 2))
+  const documents = outcomes.map(([name, { rows, series }]) => [name, { contestants: rows, series }])
+  console.log(JSON.stringify({ ...setting, ...Object.fromEntries(documents) }, null, 2))
 } else {
+  const tables = outcomes.map(([, { suite, rows }]) => `${suite.title}\n${renderTable(suite, rows)}`)
   console.log(
     `Node ${setting.node} on ${setting.cores} cores (${setting.processor}), ${CONNECTIONS} connections, ` +
-      `medians of ${rounds} interleaved rounds of ${seconds} s\n\n${renderTable(rows)}`,
+      `medians of ${rounds} interleaved rounds of ${seconds} s\n\n${tables.join('\n\n')}`,
   )
 }
 
@@ -78,9 +76,36 @@ interface Entry {
   readonly counted: Round[]
 }
 
+async function runSuite(suite: Suite, dir: string): Promise<Outcome> {
+  const field: Entry[] = []
+  for (const [index, contestant] of suite.contestants.entries()) {
+    tell(`starting ${contestant.name}`)
+    field.push(await blame(contestant, startContestant(contestant, join(dir, String(index)))))
+  }
+
+  // Round 0 warms up: code is compiled, pools are filled. It is not counted.
+  for (let round = 0; round <= rounds; round += 1) {
+    for (const { contestant, running, counted } of field) {
+      const result = await blame(contestant, runRound(running.child, running.request, seconds))
+      if (round > 0) counted.push(result)
+      const label = round === 0 ? 'warm-up' : `round ${round} of ${rounds}`
+      tell(`${label}: ${contestant.name}, ${result.perSecond.toFixed(0)} requests per second`)
+    }
+  }
+
+  const series: Series[] = field.map(({ contestant, running, counted }) => ({
+    name: contestant.name,
+    rounds: counted,
+    memory: running.child.readMemory(),
+  }))
+  await Promise.all(field.map(({ running }) => running.child.stop()))
+  return { suite, rows: summarize(suite, series), series }
+}
+
 async function startContestant(contestant: Contestant, dir: string): Promise<Entry> {
+  mkdirSync(dir, { recursive: true })
   const running = await contestant.start(dir)
-  await checkAnswer(contestant, running)
+  await contestant.check(running)
   return { contestant, running, counted: [] }
 }
 

@@ -1,7 +1,7 @@
 // From rounds to what is shown: medians, ratios within the same round, a table for people.
 
-import { BARE, OIDC } from './contestants.ts'
 import type { Round } from './load.ts'
+import type { Suite } from './suite.ts'
 
 /** One contestant's rounds, in order, and its memory after the last, MiB. */
 export interface Series {
@@ -13,9 +13,9 @@ export interface Series {
 /** One row. Latencies are milliseconds, `cpu` microseconds of the server for one request, `memory` MiB. */
 export interface Row {
   readonly name: string
-  /** Requests per second, of bare Hono's and of node-oidc-provider's in the same round. */
+  /** Requests per second, of bare Hono's and of the peer's in the same round. */
   readonly ofHono: number
-  readonly ofOidc: number
+  readonly ofPeer: number
   readonly perSecond: number
   readonly p50: number
   readonly p99: number
@@ -26,13 +26,13 @@ export interface Row {
 }
 
 /** Medians over the rounds; a ratio is the median of the rounds' ratios, since what disturbs a round disturbs all in it. */
-export function summarize(all: readonly Series[]): readonly Row[] {
-  const bare = roundsOf(all, BARE)
-  const oidc = roundsOf(all, OIDC)
+export function summarize(suite: Suite, all: readonly Series[]): readonly Row[] {
+  const bare = roundsOf(all, suite.bare)
+  const peer = roundsOf(all, suite.peer.name)
   return all.map(({ name, rounds, memory }) => ({
     name,
     ofHono: median(rounds.map((round, index) => round.perSecond / at(bare, index).perSecond)),
-    ofOidc: median(rounds.map((round, index) => round.perSecond / at(oidc, index).perSecond)),
+    ofPeer: median(rounds.map((round, index) => round.perSecond / at(peer, index).perSecond)),
     perSecond: median(rounds.map((round) => round.perSecond)),
     p50: median(rounds.map((round) => round.p50)),
     p99: median(rounds.map((round) => round.p99)),
@@ -67,9 +67,11 @@ function medianOrNull(values: readonly (number | null)[]): number | null {
   return known.length === 0 ? null : median(known)
 }
 
-const COLUMNS: readonly (readonly [title: string, cell: (row: Row) => string])[] = [
+type Column = readonly [title: string, cell: (row: Row) => string]
+
+const columnsOf = ({ peer }: Suite): readonly Column[] => [
   ['of hono', (row) => row.ofHono.toFixed(2)],
-  ['of oidc', (row) => row.ofOidc.toFixed(2)],
+  [peer.column, (row) => row.ofPeer.toFixed(2)],
   ['req/s', (row) => row.perSecond.toFixed(0)],
   ['p50 ms', (row) => row.p50.toFixed(2)],
   ['p99 ms', (row) => row.p99.toFixed(2)],
@@ -79,9 +81,10 @@ const COLUMNS: readonly (readonly [title: string, cell: (row: Row) => string])[]
 ]
 
 /** The rows as a table, one line each, with a line of titles. */
-export function renderTable(rows: readonly Row[]): string {
-  const lines = [['', ...COLUMNS.map(([title]) => title)]]
-  for (const row of rows) lines.push([row.name, ...COLUMNS.map(([, cell]) => cell(row))])
+export function renderTable(suite: Suite, rows: readonly Row[]): string {
+  const columns = columnsOf(suite)
+  const lines = [['', ...columns.map(([title]) => title)]]
+  for (const row of rows) lines.push([row.name, ...columns.map(([, cell]) => cell(row))])
   const widths =
     lines[0]?.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0))) ?? []
   return lines

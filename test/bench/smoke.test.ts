@@ -3,15 +3,30 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { expect, test } from 'vitest'
-import { contestants } from './contestants.ts'
+import { describe, expect, test } from 'vitest'
+import { claims } from './claims.ts'
+import { verify } from './verify.ts'
 
 const run = promisify(execFile)
 const MAIN = join(import.meta.dirname, 'main.ts')
 
-test('the table has a row of numbers for each contestant', async () => {
-  const { stdout } = await run(process.execPath, [MAIN, '--quick'])
-  const rows = stdout.split('\n').filter((line) => contestants.some(({ name }) => line.startsWith(name)))
-  expect(rows).toHaveLength(contestants.length)
-  for (const row of rows) expect(row).toMatch(/(\s+(\d+(\.\d+)?|-)){8}$/)
+describe('npm run bench', () => {
+  test.each(Object.entries({ claims, verify }))(
+    '%s: the table has a row of numbers for each contestant, in order',
+    async (name, { contestants }) => {
+      const { stdout } = await run(process.execPath, [MAIN, name, '--quick'])
+      const rows = stdout.trimEnd().split('\n').slice(-contestants.length)
+      const numbers = /(\s+(\d+(\.\d+)?|-)){8}$/
+      expect(rows.map((row) => row.replace(numbers, ''))).toEqual(contestants.map(({ name }) => name))
+      for (const row of rows) expect(row).toMatch(numbers)
+    },
+  )
+
+  test('a name that it does not know ends with exit code 2 and tells those it knows', async () => {
+    const failure = run(process.execPath, [MAIN, 'verfy'])
+    await expect(failure).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('claims and verify'),
+    })
+  })
 })

@@ -3,9 +3,11 @@
 declare module 'autocannon' {
   interface Options {
     readonly url: string
-    readonly method: 'POST'
+    readonly method: 'GET' | 'POST'
     readonly headers: Readonly<Record<string, string>>
-    readonly body: string
+    readonly body: string | undefined
+    /** Sent in turn by each connection; `setupRequest` is asked before every one, with what stands above. */
+    readonly requests: readonly { readonly setupRequest: (given: object) => object }[] | undefined
     readonly connections: number
     /** Seconds. */
     readonly duration: number

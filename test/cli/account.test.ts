@@ -37,7 +37,7 @@ describe('account create', () => {
     ])
     expect(body).toEqual({
       account: {
-        id: expect.stringMatching(/^acct_[0-9A-Za-z]{12}$/),
+        id: expect.stringMatching(/^acct_[0-9A-Za-z]{11}$/),
         name: 'Shop',
         status: 'active',
         allowedOrigins: ['https://shop.example', 'http://localhost:*'],

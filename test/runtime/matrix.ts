@@ -2,12 +2,22 @@
 
 import { decodeProtectedHeader } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describeAdmin } from './admin-tests.ts'
 import { orderRows, type Row, sourceRows } from './claim-rows.ts'
 import { parameterRows } from './parameter-rows.ts'
 import { ADMIN_TOKEN } from './server.ts'
 import { askRow, boundRows, extractRows, formatRows, type WhoamiRow } from './whoami-rows.ts'
-import type { Json, Target, WireAnswer } from './wire.ts'
-import { claimRequest, claimToken, createWorld, expectProblem, payloadOf, SITE, type World } from './world.ts'
+import type { Json, Target, WireAnswer, WireRequest } from './wire.ts'
+import {
+  claimRequest,
+  claimToken,
+  createAccount,
+  createWorld,
+  expectProblem,
+  payloadOf,
+  SITE,
+  type World,
+} from './world.ts'
 
 /** Runs every row on a runtime. `skips` are rows that it cannot be asked; each is printed by name. */
 export function describeRuntime(
@@ -16,11 +26,17 @@ export function describeRuntime(
   skips: (row: Row | WhoamiRow) => boolean = () => false,
 ): void {
   describe(name, () => {
+    let target: Target | undefined
     let world: World
+    let stranger: WireAnswer
     beforeAll(async () => {
-      world = await createWorld(await start())
+      target = await start()
+      // Asked before there is an account that allows `*`.
+      await createAccount(target, { name: 'First', allowedOrigins: [SITE] })
+      stranger = await target.send(preflight('https://evil.example'))
+      world = await createWorld(target)
     })
-    afterAll(() => world?.stop())
+    afterAll(() => target?.stop())
 
     describe.each([
       ['claim: sources', sourceRows],
@@ -125,17 +141,7 @@ export function describeRuntime(
     })
 
     test('whoami: preflights', async () => {
-      const preflight = (origin: string) =>
-        world.send({
-          method: 'OPTIONS',
-          path: '/auth/whoami',
-          headers: {
-            origin,
-            'access-control-request-method': 'GET',
-            'access-control-request-headers': 'authorization',
-          },
-        })
-      const yes = await preflight('http://localhost:5173')
+      const yes = await world.send(preflight('http://localhost:5173'))
       expect(yes.status).toBe(204)
       expect(yes.headers.get('access-control-allow-origin')).toBe('http://localhost:5173')
       expect(yes.headers.get('access-control-allow-methods')).toBe('GET')
@@ -143,7 +149,23 @@ export function describeRuntime(
         'Authorization, Content-Type, DPoP, X-Client-Token',
       )
       expect(yes.headers.get('access-control-max-age')).toBe('7200')
+      expect(yes.headers.get('vary')).toBe('Origin')
     })
+
+    test('whoami: a preflight from an origin that no account allows', () => expectStranger(stranger))
+
+    test.each([
+      'null',
+      'https://WWW.example.com',
+      `${SITE}/`,
+      `${SITE}, ${SITE}`,
+      'capacitor://stranger',
+      'file://',
+    ])('whoami: a preflight from %s, which * does not cover', async (origin) => {
+      expectStranger(await world.send(preflight(origin)))
+    })
+
+    describeAdmin(() => world)
 
     test('the JWK Set is public, cacheable and tagged', async () => {
       const answer = await world.send({ method: 'GET', path: '/.well-known/jwks.json' })
@@ -187,7 +209,18 @@ export function describeRuntime(
   })
 }
 
-function whoami(token: string): Parameters<World['send']>[0] {
+function preflight(origin: string): WireRequest {
+  const asks = { 'access-control-request-method': 'GET', 'access-control-request-headers': 'authorization' }
+  return { method: 'OPTIONS', path: '/auth/whoami', headers: { origin, ...asks } }
+}
+
+function expectStranger(answer: WireAnswer): void {
+  expect([answer.status, answer.text]).toEqual([204, ''])
+  expectNoCors(answer)
+  expect(answer.headers.get('vary')).toBe('Origin')
+}
+
+function whoami(token: string): WireRequest {
   return { method: 'GET', path: '/auth/whoami', headers: { origin: SITE, authorization: `Bearer ${token}` } }
 }
 

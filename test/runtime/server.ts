@@ -1,10 +1,12 @@
-// Starts the real server as a user would, in a folder of its own, and stops it by pid.
+// Starts the real server as a user would, in a folder of its own, and stops it by pid. Whatever a test is about:
+// once its server has ended, everything that the server wrote is searched for secrets and tokens.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
+import { expectNoLeak, type Remains } from './leaks.ts'
 
 export const ADMIN_TOKEN = 'test-admin-token-of-thirty-two-or-more-characters'
 
@@ -30,8 +32,10 @@ export interface RunningServer {
   readonly exited: Promise<number | null>
   /** SIGKILL, of its whole group when detached. */
   readonly kill: () => void
-  /** SIGTERM, waits, removes the folder. */
+  /** SIGTERM, waits, searches what it wrote (throws on a secret), removes the folder. */
   stop(): Promise<void>
+  /** What an ended server left behind. */
+  readonly remains: () => Remains
 }
 
 /** Variables of a server; undefined takes one away that would be set. */
@@ -91,7 +95,11 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
     async stop() {
       child.kill('SIGTERM')
       await exited
-      if (options.dir === undefined) rmSync(dir, { recursive: true, force: true })
+      try {
+        expectNoLeak(running.remains())
+      } finally {
+        if (options.dir === undefined) rmSync(dir, { recursive: true, force: true })
+      }
     },
   }
 }
@@ -104,14 +112,18 @@ export interface Servers {
   start(options?: ServerOptions): Promise<RunningServer>
 }
 
-/** To be called at the top of a test file: servers that still run after its tests are killed, folders removed. */
+/** To be called at the top of a test file: servers that still run after its tests are killed, all searched, folders removed. */
 export function useServers(): Servers {
   const folders: string[] = []
   const running: RunningServer[] = []
   afterAll(async () => {
     for (const { kill } of running) kill()
     await Promise.all(running.map(({ exited }) => exited))
-    for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+    try {
+      for (const { remains } of running) expectNoLeak(remains())
+    } finally {
+      for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+    }
   })
   const makeFolder = (): string => {
     const folder = mkdtempSync(join(tmpdir(), 'claimgate-test-'))
@@ -132,19 +144,22 @@ export function useServers(): Servers {
 export async function runServer(
   options: ServerOptions & { readonly dir: string },
 ): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> {
-  const { kill, exited, stdout, stderr } = spawnServer(options.dir, options)
+  const { kill, exited, stdout, stderr, remains } = spawnServer(options.dir, options)
   // One that serves after all is ended: its exit code then tells.
   const timer = setTimeout(kill, 30_000)
   const code = await exited
   clearTimeout(timer)
+  expectNoLeak(remains())
   return { code, stdout: stdout(), stderr: stderr() }
 }
 
 function spawnServer(dir: string, options: ServerOptions): Omit<RunningServer, 'url' | 'dir' | 'stop'> {
   const [program, ...parameters] = options.command ?? [process.execPath, NODE_ENTRY]
+  const cwd = options.cwd ?? dir
+  const env = serverEnvironment(dir, options.env)
   const child = spawn(program, parameters, {
-    cwd: options.cwd ?? dir,
-    env: serverEnvironment(dir, options.env),
+    cwd,
+    env,
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: options.detached ?? false,
   })
@@ -161,7 +176,8 @@ function spawnServer(dir: string, options: ServerOptions): Omit<RunningServer, '
     if (options.detached && child.pid !== undefined) killGroup(child.pid)
     else child.kill('SIGKILL')
   }
-  return { child, exited, kill, stdout: () => stdout, stderr: () => stderr }
+  const remains = (): Remains => ({ cwd, env, stdout, stderr })
+  return { child, exited, kill, remains, stdout: () => stdout, stderr: () => stderr }
 }
 
 /** Children may outlive the one that was started. */

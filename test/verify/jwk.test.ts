@@ -26,6 +26,8 @@ const oct = {
   k: 'AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow',
 } as const
 
+const P256_PRIME = 'ffffffff00000001000000000000000000000000ffffffffffffffffffffffff'
+
 const encode = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')
 
 function verdictOn(jwk: unknown): string {
@@ -112,7 +114,6 @@ describe('no key', () => {
 })
 
 describe('no point of P-256', () => {
-  const prime = Buffer.from('ffffffff00000001000000000000000000000000ffffffffffffffffffffffff', 'hex')
   const plus = (text: string, amount: number): string => {
     const bytes = Buffer.from(text, 'base64url')
     return encode(bytes.with(31, (bytes[31] ?? 0) ^ amount))
@@ -122,7 +123,7 @@ describe('no point of P-256', () => {
     ['x and y changed over', { x: ec.y, y: ec.x }],
     ['a bit off in x', { x: plus(ec.x, 1) }],
     ['a bit off in y', { y: plus(ec.y, 1) }],
-    ['x of the prime itself', { x: encode(prime) }],
+    ['x of the prime itself', { x: encode(Buffer.from(P256_PRIME, 'hex')) }],
     ['x a byte short', { x: encode(Buffer.from(ec.x, 'base64url').subarray(1)) }],
     ['x a byte long', { x: encode(Buffer.concat([Buffer.alloc(1), Buffer.from(ec.x, 'base64url')])) }],
     ['x with another last character', { x: `${ec.x.slice(0, -1)}5` }],
@@ -132,7 +133,25 @@ describe('no point of P-256', () => {
   })
 })
 
+test('P-256: the point at x = 0, and x of the prime, which is no other spelling of it', () => {
+  const y = encode(Buffer.from('66485c780e2f83d72433bd5d84a06bb6541c2af31dae871728bf856a174f93f4', 'hex'))
+  const prime = encode(Buffer.from(P256_PRIME, 'hex'))
+  expect(verdictOn({ ...ec, x: encode(new Uint8Array(32)), y })).toBe('ES256')
+  expect(verdictOn({ ...ec, x: prime, y })).toBe('is not a point of P-256')
+})
+
 describe('no point of Ed25519 that can be a key', () => {
+  const bytes = Buffer.from(ed.x, 'base64url')
+  test.each<[string, unknown]>([
+    ['nothing', undefined],
+    ['a list', [ed.x]],
+    ['a byte short', encode(bytes.subarray(1))],
+    ['a byte long', encode(Buffer.concat([bytes, Buffer.alloc(1)]))],
+    ['the same bytes in other characters', `${ed.x.slice(0, -1)}p`],
+  ])('%s', (_, x) => {
+    expect(verdictOn({ ...ed, x })).toBe('is not an Ed25519 key')
+  })
+
   /** y, little-endian, from 2 to 13; worked out by taking square roots (RFC 8032 section 5.1.3). */
   test.each([2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13])('y = %i', (y) => {
     const isPoint = [3, 4, 5, 6, 9, 10].includes(y)

@@ -1,6 +1,7 @@
 // The issuer's signed list of revocations: which tokens its entries end, and that a list with anything wrong in it
 // is none, never an empty one.
 
+import { createPrivateKey, sign } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createVerifier, type RevocationFeed, type VerifierRules } from '../../src/verify/verifier.ts'
 import type { Json } from '../runtime/wire.ts'
@@ -13,6 +14,8 @@ import {
   FEED,
   hang,
   type Issuer,
+  JWKS,
+  json,
   type Signer,
   startIssuer,
   status,
@@ -158,14 +161,14 @@ describe('a list is taken', () => {
   })
 
   test('under a key that is newer than the set that is held', async () => {
-    const { issuer, ask } = await start()
-    issuer.answers.set(FEED, body(await stranger.list([entry({ jti: 'jti-1' })])))
-    issuer.answers.set('/jwks.json', body(JSON.stringify({ keys: [es.jwk] })))
-    expect(await ask(await es.token())).toBe('allowed')
     const clock = stopClock()
-    issuer.answers.set('/jwks.json', body(JSON.stringify({ keys: [es.jwk, stranger.jwk] })))
-    clock.advance(31)
-    expect(await ask(await es.token())).toBe('token_revoked')
+    const { issuer, ask } = await start()
+    const token = await es.token()
+    expect(await ask(token)).toBe('allowed')
+    issuer.answers.set(FEED, body(await stranger.list([entry({ jti: 'jti-1' })])))
+    issuer.answers.set(JWKS, json({ keys: [es.jwk, stranger.jwk] }))
+    clock.advance(2)
+    expect(await ask(token)).toBe('token_revoked')
   })
 })
 
@@ -178,7 +181,7 @@ const wrong: readonly (readonly [string, () => Promise<string | Answer>])[] = [
   ['whose signature is missing', async () => `${(await es.list([])).split('.').slice(0, 2).join('.')}.`],
   [
     'whose signature is of another',
-    async () => [...(await es.list([1])).split('.').slice(0, 2), (await es.list([])).split('.')[2]].join('.'),
+    async () => [...(await es.list([])).split('.').slice(0, 2), (await es.token()).split('.')[2]].join('.'),
   ],
   [
     'of alg none',
@@ -219,6 +222,19 @@ const wrong: readonly (readonly [string, () => Promise<string | Answer>])[] = [
   ['that is a page', async () => '<!doctype html><title>Welcome to the hotel</title>'],
   ['with a newline behind', async () => `${await es.list([])}\n`],
   ['in four parts', async () => `${await es.list([])}.AAAA`],
+  [
+    'in five parts that are signed',
+    async () => resign(es, await es.list([]), ({ input }) => `${input}.AAAA.AAAA`),
+  ],
+  [
+    'signed by a key of another algorithm than it says',
+    async () =>
+      resign(
+        es,
+        await es.list([]),
+        ({ header, payload }) => `${b64({ ...header, alg: 'EdDSA' })}.${payload}`,
+      ),
+  ],
   ['with critical extensions', () => es.list([], {}, { crit: ['b64'], b64: true })],
   ['that is a 404', async () => status(404)],
   ['that is a 500', async () => status(500, {}, await es.list([]))],
@@ -228,6 +244,20 @@ const wrong: readonly (readonly [string, () => Promise<string | Answer>])[] = [
   ['that breaks off', async () => breakOff(await es.list([]))],
   ['that is cut', async () => (_, response) => response.destroy()],
 ]
+
+/** The text that `change` makes of a list's signing input, with a right signature of its own. */
+function resign(
+  { privateJwk }: Signer,
+  list: string,
+  change: (of: { readonly input: string; readonly header: Json; readonly payload: string }) => string,
+): string {
+  const [head = '', payload = ''] = list.split('.')
+  const header = JSON.parse(Buffer.from(head, 'base64url').toString())
+  const input = change({ input: `${head}.${payload}`, header, payload })
+  const key = createPrivateKey({ key: privateJwk, format: 'jwk' })
+  const signature = sign('sha256', Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' })
+  return `${input}.${signature.toString('base64url')}`
+}
 
 const b64 = (value: Json): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 

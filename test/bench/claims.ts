@@ -1,41 +1,39 @@
-// Who takes part: how each is started and what it is asked. All are asked for the same thing, in their own spelling.
+// The contest of claims: who answers most tokens per second. All are asked for the same thing, in their own spelling.
 
 import { join } from 'node:path'
-import { type Child, startChild } from './child.ts'
+import { startChild } from './child.ts'
 import type { LoadRequest } from './load.ts'
 import { OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, OIDC_RESOURCE } from './oidc-client.ts'
+import { type Contestant, plainEnvironment, type Running, type Suite, startScript } from './suite.ts'
 
-/** A server that is up, and the request to load it with. */
-export interface Running {
-  readonly child: Child
-  readonly request: LoadRequest
+const BARE = 'hono, constant answer'
+const OIDC = 'node-oidc-provider, ES256'
+
+/** Claims per second. */
+export const claims: Suite = {
+  title: 'claims: POST, a token in the answer',
+  bare: BARE,
+  peer: { name: OIDC, column: 'of oidc' },
+  contestants: [
+    answering(BARE, null, (dir) => startHono(dir, 'constant')),
+    answering(OIDC, 'ES256', startOidc),
+    answering('hono + jose, ES256', 'ES256', (dir) => startHono(dir, 'jose')),
+    answering('floor, ES256', 'ES256', (dir) => startHono(dir, 'floor-ES256')),
+    answering('claimgate, ES256', 'ES256', (dir) => startClaimgate(dir, 'ES256')),
+    answering('claimgate, EdDSA', 'EdDSA', (dir) => startClaimgate(dir, 'EdDSA')),
+    answering('floor, HS256', 'HS256', (dir) => startHono(dir, 'floor-HS256')),
+    answering('claimgate, HS256', 'HS256', (dir) => startClaimgate(dir, 'HS256')),
+  ],
 }
 
-/** One row of the table. */
-export interface Contestant {
-  readonly name: string
-  /** Algorithm of the token that it must answer with; null: it answers no token. */
-  readonly alg: 'ES256' | 'EdDSA' | 'HS256' | null
-  /** Starts it with `dir`, empty and its own, as working directory. */
-  start(dir: string): Promise<Running>
+/** A contestant that answers tokens of this algorithm; null: none. */
+function answering(
+  name: string,
+  alg: 'ES256' | 'EdDSA' | 'HS256' | null,
+  start: Contestant['start'],
+): Contestant {
+  return { name, start, check: (running) => checkAnswer(alg, running) }
 }
-
-/** The name that every ratio is taken of. */
-export const BARE = 'hono, constant answer'
-/** The name of the product beside us. */
-export const OIDC = 'node-oidc-provider, ES256'
-
-/** In the order in which they run and are shown. */
-export const contestants: readonly Contestant[] = [
-  { name: BARE, alg: null, start: (dir) => startHono(dir, 'constant') },
-  { name: OIDC, alg: 'ES256', start: startOidc },
-  { name: 'hono + jose, ES256', alg: 'ES256', start: (dir) => startHono(dir, 'jose') },
-  { name: 'floor, ES256', alg: 'ES256', start: (dir) => startHono(dir, 'floor-ES256') },
-  { name: 'claimgate, ES256', alg: 'ES256', start: (dir) => startClaimgate(dir, 'ES256') },
-  { name: 'claimgate, EdDSA', alg: 'EdDSA', start: (dir) => startClaimgate(dir, 'EdDSA') },
-  { name: 'floor, HS256', alg: 'HS256', start: (dir) => startHono(dir, 'floor-HS256') },
-  { name: 'claimgate, HS256', alg: 'HS256', start: (dir) => startClaimgate(dir, 'HS256') },
-]
 
 const ORIGIN = 'https://www.example.com'
 
@@ -44,6 +42,7 @@ const SOME_TOKEN = `cgk_${'0'.repeat(12)}_${'0'.repeat(43)}_${'0'.repeat(6)}`
 
 function claimRequest(token: string): LoadRequest {
   return {
+    method: 'POST',
     path: '/auth/claim',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ token, origin: ORIGIN, ip: '203.0.113.7' }),
@@ -51,14 +50,14 @@ function claimRequest(token: string): LoadRequest {
 }
 
 async function startHono(dir: string, kind: string): Promise<Running> {
-  const child = await startChild([join(import.meta.dirname, 'peer-hono.ts'), kind], dir, plainEnvironment())
-  return { child, request: claimRequest(SOME_TOKEN) }
+  return { child: await startScript('peer-hono.ts', kind, dir), request: claimRequest(SOME_TOKEN) }
 }
 
 async function startOidc(dir: string): Promise<Running> {
-  const child = await startChild([join(import.meta.dirname, 'peer-oidc.ts')], dir, plainEnvironment())
+  const child = await startScript('peer-oidc.ts', '', dir)
   const basic = Buffer.from(`${OIDC_CLIENT_ID}:${OIDC_CLIENT_SECRET}`).toString('base64')
-  const request = {
+  const request: LoadRequest = {
+    method: 'POST',
     path: '/token',
     headers: { 'content-type': 'application/x-www-form-urlencoded', authorization: `Basic ${basic}` },
     body: `grant_type=client_credentials&scope=read&resource=${encodeURIComponent(OIDC_RESOURCE)}`,
@@ -89,14 +88,9 @@ async function startClaimgate(dir: string, alg: string): Promise<Running> {
   return { child, request: claimRequest(credential.token) }
 }
 
-function plainEnvironment(): NodeJS.ProcessEnv {
-  return { PATH: process.env.PATH, HOME: process.env.HOME, NODE_ENV: 'production' }
-}
-
-/** Asks once and looks at the answer, so that nobody is measured doing something else. */
-export async function checkAnswer({ alg }: Contestant, { child, request }: Running): Promise<void> {
-  const { path, headers, body } = request
-  const response = await fetch(child.url + path, { method: 'POST', headers, body })
+async function checkAnswer(alg: string | null, { child, request }: Running): Promise<void> {
+  const { path, method, headers, body = null } = request
+  const response = await fetch(child.url + path, { method, headers, body })
   const text = await response.text()
   if (response.status !== 200) throw new Error(`answered ${response.status}: ${text}`)
   if (alg === null) return

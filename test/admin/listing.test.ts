@@ -1,0 +1,57 @@
+// Listings of records that were all made in the same millisecond: the pages still hold each of them once.
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startMemory } from '../runtime/memory.ts'
+import { ADMIN_TOKEN } from '../runtime/server.ts'
+import type { Json, Target } from '../runtime/wire.ts'
+import { createAccount } from '../runtime/world.ts'
+
+const NOW = Date.UTC(2026, 0, 1)
+const COUNT = 30
+
+let target: Target
+let made: readonly string[]
+beforeAll(async () => {
+  target = await startMemory({}, { now: () => NOW })
+  const accounts = Array.from({ length: COUNT }, (_, index) =>
+    createAccount(target, { name: `Same ${index}`, allowedOrigins: ['*'] }),
+  )
+  made = (await Promise.all(accounts)).map(({ account }) => account.id)
+})
+afterAll(() => target?.stop())
+
+/** The pages of a listing. */
+async function turnPages(path: string, member: string, limit: number): Promise<readonly Json[][]> {
+  const pages: Json[][] = []
+  let cursor: string | null = null
+  do {
+    const query = new URLSearchParams({ limit: String(limit), ...(cursor !== null && { cursor }) })
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}` }
+    const body: Json = (await target.send({ method: 'GET', path: `${path}?${query}`, headers })).json()
+    pages.push(body[member])
+    cursor = body.nextCursor
+  } while (cursor !== null && pages.length <= COUNT)
+  return pages
+}
+
+describe.each([
+  ['/admin/accounts', 'accounts', (record: Json): string => record.id],
+  ['/admin/audit', 'entries', (record: Json): string => record.target],
+] as const)('%s', (path, member, idOf) => {
+  test.each([
+    [1, 30],
+    [2, 15],
+    [7, 5],
+    [29, 2],
+    // No empty page after one that holds the last record.
+    [30, 1],
+    [31, 1],
+    [200, 1],
+  ])('in pages of %i', async (limit, count) => {
+    const pages = await turnPages(path, member, limit)
+    expect(pages).toHaveLength(count)
+    const ids = pages.flat().map(idOf)
+    expect([...ids].sort()).toEqual([...made].sort())
+    expect(ids).toEqual((await turnPages(path, member, 200)).flat().map(idOf))
+  })
+})

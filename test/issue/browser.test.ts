@@ -1,0 +1,145 @@
+// A secret in a page, sent in each way that a page has: refused, counted, and on record when it is somebody's.
+
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { startMemory } from '../runtime/memory.ts'
+import { ADMIN_TOKEN } from '../runtime/server.ts'
+import type { Json, WireRequest } from '../runtime/wire.ts'
+import { createWorld, expectProblem, SITE, type World } from '../runtime/world.ts'
+
+const FORM = 'application/x-www-form-urlencoded'
+const BOUNDARY = '----WebKitFormBoundary0123456789abcdef'
+
+let world: World
+const start = async (env: Readonly<Record<string, string>> = {}): Promise<void> => {
+  world = await createWorld(await startMemory(env))
+}
+beforeEach(() => start())
+afterEach(() => world.stop())
+
+type Ask = Omit<WireRequest, 'method' | 'path'> & { readonly path?: string }
+
+const typed = (type: string | undefined, body: string, more: Ask = {}): Ask => ({
+  ...more,
+  body,
+  headers: { ...(type !== undefined && { 'content-type': type }), ...more.headers },
+})
+const json = (token: string): string => JSON.stringify({ token, origin: SITE })
+const form = (token: string): string => `token=${token}&origin=${encodeURIComponent(SITE)}`
+const multipart = (token: string): string =>
+  `--${BOUNDARY}\r\nContent-Disposition: form-data; name="token"\r\n\r\n${token}\r\n--${BOUNDARY}--\r\n`
+
+/** What a page can send, given the secret that stands in it. */
+const rows: readonly (readonly [rule: string, ask: (token: string) => Ask])[] = [
+  // Without a preflight: what mode no-cors, a form and sendBeacon do.
+  ['JSON as text/plain', (token) => typed('text/plain;charset=UTF-8', json(token))],
+  ['JSON without a type, as of a Blob', (token) => typed(undefined, json(token))],
+  [
+    'a form of enctype text/plain that makes JSON',
+    (token) => typed('text/plain', `{"token":"${token}","origin":"${SITE}","x":"="}\r\n`),
+  ],
+  ['a form of enctype text/plain', (token) => typed('text/plain', `token=${token}\r\norigin=${SITE}\r\n`)],
+  ['an urlencoded form', (token) => typed(FORM, form(token))],
+  ['URLSearchParams', (token) => typed(`${FORM};charset=UTF-8`, form(token))],
+  ['a multipart form', (token) => typed(`multipart/form-data; boundary=${BOUNDARY}`, multipart(token))],
+  ['the query alone', (token) => ({ path: `/auth/claim?${form(token)}` })],
+  ['the query of the alias', (token) => ({ path: `/api/auth/claim?${form(token)}` })],
+  ['the query, no origin', (token) => ({ path: `/auth/claim?token=${token}` })],
+  [
+    'the query, a form beside it',
+    (token) => typed(FORM, 'colour=blue', { path: `/auth/claim?token=${token}` }),
+  ],
+  // Faults beside the secret hide nobody.
+  ['the query beside a malformed pair', (token) => ({ path: `/auth/claim?token=${token}&x=%zz` })],
+  ['the query after a malformed pair', (token) => ({ path: `/auth/claim?x=%ff&token=${token}` })],
+  [
+    'the query beside malformed JSON',
+    (token) => typed('application/json', '{', { path: `/auth/claim?${form(token)}` }),
+  ],
+  [
+    'the query beside a text',
+    (token) => typed('text/plain', 'hello', { path: `/auth/claim?${form(token)}` }),
+  ],
+  ['a form with a malformed pair', (token) => typed(FORM, `${form(token)}&x=%`)],
+  ['a parameter given twice', (token) => typed(FORM, `${form(token)}&origin=https://b.example`)],
+  ['every value wrong', (token) => ({ path: `/auth/claim?token=${token}&origin=*&ip=&expires_in=1` })],
+  // After a preflight, which is refused: only an old browser or a proxy would go on.
+  ['JSON', (token) => typed('application/json', json(token))],
+  ['a Bearer header', (token) => ({ headers: { authorization: `Bearer ${token}` } })],
+  [
+    'a Bearer header beside malformed JSON',
+    (token) => typed('application/json', '{', { headers: { authorization: `Bearer ${token}` } }),
+  ],
+  [
+    'a Bearer header beside a body that is too large',
+    (token) =>
+      typed('application/json', 'x'.repeat(20_000), { headers: { authorization: `Bearer ${token}` } }),
+  ],
+]
+
+/** How a browser says that it is one. */
+const browsers: readonly (readonly [name: string, headers: Readonly<Record<string, string>>])[] = [
+  ['Origin', { origin: SITE }],
+  ['Origin: null', { origin: 'null' }],
+  ['Sec-Fetch-Site', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors' }],
+]
+
+const send = (ask: Ask, browser: Readonly<Record<string, string>>, method = 'POST') =>
+  world.send({ method, path: '/auth/claim', ...ask, headers: { ...ask.headers, ...browser } })
+
+async function readAudit(): Promise<readonly Json[]> {
+  const headers = { authorization: `Bearer ${ADMIN_TOKEN}` }
+  const answer = await world.send({ method: 'GET', path: '/admin/audit?limit=200', headers })
+  return answer.json().entries.filter(({ action }: Json) => action === 'secret_in_browser')
+}
+
+async function readCount(): Promise<number> {
+  const { text } = await world.send({ method: 'GET', path: '/metrics' })
+  const values = [...text.matchAll(/^claimgate_secret_in_browser_total(?:\{.*\})? (\d+)$/gm)]
+  return values.reduce((sum, [, value]) => sum + Number(value), 0)
+}
+
+async function expectRefused(ask: Ask, browser: Readonly<Record<string, string>>): Promise<void> {
+  const answer = await send(ask, browser)
+  expectProblem(answer, 403, 'secret_in_browser', world)
+  const cors = [...answer.headers.keys()].filter((name) => name.startsWith('access-control-'))
+  expect(cors).toEqual([])
+  expect(answer.headers.get('cache-control')).toBe('no-store')
+}
+
+describe.each(browsers)('told by %s', (_, browser) => {
+  test.each(rows)('%s', async (_rule, ask) => {
+    await expectRefused(ask(world.wrong), browser)
+    expect(await readCount()).toBe(1)
+    expect(await readAudit()).toEqual([])
+
+    await expectRefused(ask(world.token), browser)
+    expect(await readCount()).toBe(2)
+    expect(await readAudit()).toEqual([expect.objectContaining({ target: world.clientId })])
+    expect(JSON.stringify(await readAudit())).not.toContain(world.clientSecret)
+  })
+})
+
+test('where secrets in a query are refused, one in a page is on record all the same', async () => {
+  await world.stop()
+  await start({ CLAIMGATE_QUERY_SECRETS: 'off' })
+  await expectRefused({ path: `/auth/claim?${form(world.token)}` }, { origin: SITE })
+  expect(await readAudit()).toEqual([expect.objectContaining({ target: world.clientId })])
+})
+
+test('no secret at all is refused and counted', async () => {
+  await expectRefused({}, { origin: SITE })
+  await expectRefused({ path: '/auth/claim?token=' }, { origin: SITE })
+  await expectRefused({ path: `/auth/claim?token=${world.token.slice(0, -1)}` }, { origin: SITE })
+  expect([await readCount(), await readAudit()]).toEqual([3, []])
+})
+
+test.each([
+  ['OPTIONS', 204],
+  ['GET', 405],
+  ['PUT', 405],
+  ['DELETE', 405],
+])('%s is answered by its method: nothing is counted, nothing on record', async (method, status) => {
+  const ask = { path: `/auth/claim?${form(world.token)}` }
+  expect((await send(ask, { origin: SITE }, method)).status).toBe(status)
+  expect([await readCount(), await readAudit()]).toEqual([0, []])
+})

@@ -1,0 +1,240 @@
+// The admin API's order as rows: authentication before everything, then path, method, media type, size, form,
+// parameters. One rule each; the same rows run on every runtime.
+
+import { ADMIN_TOKEN } from './server.ts'
+import type { WireRequest } from './wire.ts'
+import { SITE, type World } from './world.ts'
+
+export interface AdminRow {
+  readonly rule: string
+  readonly request: (world: World) => WireRequest
+  /** Status and code, on 422 the parameters too; or what the account of a 201 must hold. */
+  readonly expect:
+    | readonly [status: number, code: string, ...parameters: string[]]
+    | Readonly<Record<string, unknown>>
+  /** Methods that a 405 must offer. */
+  readonly allows?: readonly string[]
+}
+
+const JSON_TYPE = { 'content-type': 'application/json' }
+
+/** A request with the admin token. */
+export function asAdmin(method: string, path: string, more: Partial<WireRequest> = {}): WireRequest {
+  return { method, path, ...more, headers: { authorization: `Bearer ${ADMIN_TOKEN}`, ...more.headers } }
+}
+
+/** POST of an account whose body is this text. */
+export function postText(body: string | Uint8Array, more: Partial<WireRequest> = {}): WireRequest {
+  return asAdmin('POST', '/admin/accounts', { body, ...more, headers: { ...JSON_TYPE, ...more.headers } })
+}
+
+/** POST of an account that is right but for these members. */
+export function postAccount(members: object): WireRequest {
+  return postText(JSON.stringify({ name: 'Row', allowedOrigins: [SITE], ...members }))
+}
+
+const doors: readonly (readonly [name: string, request: WireRequest])[] = [
+  ['a listing', asAdmin('GET', '/admin/accounts')],
+  ['a good account', postAccount({})],
+  ['the bare path', asAdmin('GET', '/admin')],
+  ['an unknown path', asAdmin('GET', '/admin/nowhere')],
+  ['an unknown path, POST', asAdmin('POST', '/admin/nowhere', { headers: JSON_TYPE, body: '{' })],
+  ['an unknown account', asAdmin('GET', '/admin/accounts/acct_nobody')],
+  ['the audit log', asAdmin('GET', '/admin/audit')],
+  ['HEAD', asAdmin('HEAD', '/admin/accounts')],
+  ['a wrong method', asAdmin('PUT', '/admin/accounts', { headers: JSON_TYPE, body: '{}' })],
+  ['a wrong method on the audit log', asAdmin('DELETE', '/admin/audit')],
+  ['OPTIONS', asAdmin('OPTIONS', '/admin/accounts')],
+  [
+    'a preflight',
+    asAdmin('OPTIONS', '/admin/accounts', {
+      headers: {
+        origin: SITE,
+        'access-control-request-method': 'POST',
+        'access-control-request-headers': 'authorization',
+      },
+    }),
+  ],
+  ['OPTIONS of an unknown path', asAdmin('OPTIONS', '/admin/nowhere')],
+  ['another media type', postText('{}', { headers: { 'content-type': 'text/plain' } })],
+  ['a body that is too large', postText('x'.repeat(70_000))],
+  ['malformed JSON', postText('{')],
+  ['a faulty account', postText('{}')],
+  ['a bad limit', asAdmin('GET', '/admin/accounts?limit=0')],
+  ['a malformed query', asAdmin('GET', '/admin/audit?%zz')],
+  ['a request from an allowed page', asAdmin('GET', '/admin/accounts', { headers: { origin: SITE } })],
+]
+
+const credentials: readonly (readonly [name: string, authorization: (world: World) => string])[] = [
+  ['a wrong token of the right length', () => `Bearer ${'x'.repeat(ADMIN_TOKEN.length)}`],
+  ['one character more', () => `Bearer ${ADMIN_TOKEN}x`],
+  ['one character less', () => `Bearer ${ADMIN_TOKEN.slice(0, -1)}`],
+  ['another last character', () => `Bearer ${ADMIN_TOKEN.slice(0, -1)}x`],
+  ['another case', () => `Bearer ${ADMIN_TOKEN.toUpperCase()}`],
+  ['the token twice', () => `Bearer ${ADMIN_TOKEN} ${ADMIN_TOKEN}`],
+  ['Bearer and nothing', () => 'Bearer'],
+  ['no scheme', () => ADMIN_TOKEN],
+  ['another scheme', () => `Basic ${ADMIN_TOKEN}`],
+  ['Basic with the token as password', () => `Basic ${btoa(`admin:${ADMIN_TOKEN}`)}`],
+  ["a customer's account token", (world) => `Bearer ${world.token}`],
+]
+
+const refused = [401, 'unauthorized'] as const
+
+export const authRows: readonly AdminRow[] = [
+  ...doors.map(([name, { headers: { authorization: _, ...headers } = {}, ...request }]): AdminRow => {
+    return { rule: `no token, ${name}`, request: () => ({ ...request, headers }), expect: refused }
+  }),
+  ...doors.map(([name, request]): AdminRow => {
+    const headers = { ...request.headers, authorization: `Bearer ${ADMIN_TOKEN}x` }
+    return { rule: `wrong token, ${name}`, request: () => ({ ...request, headers }), expect: refused }
+  }),
+  ...credentials.map(
+    ([name, authorization]): AdminRow => ({
+      rule: name,
+      request: (world) =>
+        asAdmin('GET', '/admin/accounts', { headers: { authorization: authorization(world) } }),
+      expect: refused,
+    }),
+  ),
+  ...['token', 'access_token'].map(
+    (name): AdminRow => ({
+      rule: `the token in the query as ${name}`,
+      request: () => ({ method: 'GET', path: `/admin/accounts?${name}=${ADMIN_TOKEN}` }),
+      expect: refused,
+    }),
+  ),
+]
+
+const notFound = [404, 'not_found'] as const
+
+export const pathRows: readonly AdminRow[] = [
+  ...[
+    '/admin',
+    '/admin/',
+    '/admin/nowhere',
+    '/admin/accounts/',
+    '/admin/account',
+    '/admin/Accounts',
+    '/admin/accounts/acct_nobody',
+    '/admin/accounts/acct_nobody/nowhere',
+    '/admin/accounts/__proto__',
+    '/admin/accounts/%00',
+    '/admin/accounts/%zz',
+    '/admin/accounts/..%2Faudit',
+    '/admin/accounts/%25',
+    `/admin/accounts/${'a'.repeat(4000)}`,
+  ].map(
+    (path): AdminRow => ({
+      rule: `GET ${path.slice(0, 60)}`,
+      request: () => asAdmin('GET', path),
+      expect: notFound,
+    }),
+  ),
+  ...['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'].map(
+    (method): AdminRow => ({
+      rule: `${method} of an unknown path, whatever is sent`,
+      request: () =>
+        asAdmin(method, '/admin/nowhere', {
+          ...(method !== 'OPTIONS' && { headers: { 'content-type': 'text/csv' }, body: '{' }),
+        }),
+      expect: notFound,
+    }),
+  ),
+  ...(
+    [
+      ['PUT', '/admin/accounts', ['GET', 'POST']],
+      ['DELETE', '/admin/accounts', ['GET', 'POST']],
+      ['PUT', '/admin/accounts/acct_nobody', ['GET']],
+      ['POST', '/admin/accounts/acct_nobody', ['GET']],
+      ['POST', '/admin/audit', ['GET']],
+      ['DELETE', '/admin/audit', ['GET']],
+    ] as const
+  ).map(
+    ([method, path, allows]): AdminRow => ({
+      rule: `${method} ${path}, before its media type is looked at`,
+      request: () => asAdmin(method, path, { headers: { 'content-type': 'text/csv' }, body: 'x' }),
+      expect: [405, 'method_not_allowed'],
+      allows,
+    }),
+  ),
+]
+
+const type = (contentType: string | undefined, body = '{}'): WireRequest =>
+  asAdmin('POST', '/admin/accounts', {
+    body,
+    ...(contentType !== undefined && { headers: { 'content-type': contentType } }),
+  })
+const unsupported = [415, 'unsupported_media_type'] as const
+const malformed = [400, 'invalid_request'] as const
+const both = ['name', 'allowedOrigins']
+
+export const bodyRows: readonly AdminRow[] = [
+  ...[
+    'text/plain',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=x',
+    'application/merge-patch+json',
+    'application/jsonp',
+    'application/json; charset=iso-8859-1',
+    'text/json',
+  ].map((text): AdminRow => ({ rule: `media type ${text}`, request: () => type(text), expect: unsupported })),
+  { rule: 'no media type', request: () => type(undefined), expect: unsupported },
+  { rule: 'type before size', request: () => type('text/csv', 'x'.repeat(70_000)), expect: unsupported },
+  { rule: 'type before form', request: () => type('text/csv', '{'), expect: unsupported },
+  {
+    rule: 'type in any case, charset quoted',
+    request: () => type('Application/JSON; Charset="UTF-8"'),
+    expect: [422, 'invalid_request', ...both],
+  },
+  {
+    rule: 'size with a length',
+    request: () => postText(`{"name":"${'x'.repeat(70_000)}"}`),
+    expect: [413, 'payload_too_large'],
+  },
+  {
+    rule: 'size, chunked',
+    request: () => postText(`{"name":"${'x'.repeat(70_000)}"}`, { chunked: true }),
+    expect: [413, 'payload_too_large'],
+  },
+  {
+    rule: 'size before form',
+    request: () => postText('x'.repeat(70_000)),
+    expect: [413, 'payload_too_large'],
+  },
+  {
+    rule: '40 000 bytes are read',
+    request: () => postText(`{${' '.repeat(40_000)}}`),
+    expect: [422, 'invalid_request', ...both],
+  },
+  ...['', ' ', '{', '{"name":"Row",}', "{'name':1}", '{"name":NaN}', '{}{}', '[]', '"text"', '7', 'null'].map(
+    (text): AdminRow => ({ rule: `body ${text}`, request: () => postText(text), expect: malformed }),
+  ),
+  {
+    rule: 'an account in a list',
+    request: () => postText(JSON.stringify([{ name: 'Row', allowedOrigins: [SITE] }])),
+    expect: malformed,
+  },
+  {
+    rule: 'a name twice, equal values',
+    request: () => postText(`{"name":"Row","name":"Row","allowedOrigins":["${SITE}"]}`),
+    expect: malformed,
+  },
+  {
+    rule: 'a name twice, one escaped',
+    request: () => postText(`{"name":"Row","\\u006eame":"Other","allowedOrigins":["${SITE}"]}`),
+    expect: malformed,
+  },
+  {
+    rule: 'a name twice inside',
+    request: () => postText(`{"name":"Row","allowedOrigins":[{"a":1,"a":1}]}`),
+    expect: malformed,
+  },
+  {
+    rule: 'invalid UTF-8',
+    request: () =>
+      postText(Buffer.concat([Buffer.from('{"name":"'), Buffer.from([0xff]), Buffer.from('"}')])),
+    expect: malformed,
+  },
+  { rule: 'form before parameters', request: () => postText('{"colour":1,}'), expect: malformed },
+]

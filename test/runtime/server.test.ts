@@ -1,0 +1,112 @@
+// The search that every server of a test run ends with: it finds what is planted, says where, and shows nothing.
+
+import { appendFileSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { createClientSecret, formatAccountToken } from '../../src/signing/secret.ts'
+import { createMint } from '../verify/mint.ts'
+import {
+  ADMIN_TOKEN,
+  type RunningServer,
+  runServer,
+  type ServerOptions,
+  startServer,
+  useServers,
+} from './server.ts'
+import { sendToSocket, type WireRequest } from './wire.ts'
+import { createAccount } from './world.ts'
+
+const { makeFolder, start } = useServers()
+
+/** Servers that `useServers` must not search: they are found out. Whatever a failed test leaves running is killed here. */
+const unwatched: RunningServer[] = []
+afterAll(() => {
+  for (const { kill } of unwatched) kill()
+})
+async function startUnwatched(options: ServerOptions): Promise<RunningServer> {
+  const server = await startServer(options)
+  unwatched.push(server)
+  return server
+}
+
+/** A server that says it listens, then writes whatever PLANT says. */
+const FAKE = `
+console.log('{"msg":"listening","url":"http://127.0.0.1:1"}')
+if (process.env.PLANT_AT === 'stdout') console.log('{"msg":"' + process.env.PLANT + '"}')
+if (process.env.PLANT_AT === 'stderr') console.error('Error: ' + process.env.PLANT + ' is wrong')
+process.on('SIGTERM', () => process.exit(0))
+setTimeout(() => process.exit(1), 30_000)`
+
+const plants: readonly (readonly [kind: string, secret: string])[] = [
+  ['an account token', formatAccountToken(createClientSecret())],
+  ['a JWT', createMint('ES256').token({})],
+  [
+    'a JWT',
+    createMint('ES256')
+      .token({})
+      .replace(/\.[^.]*$/, '.'),
+  ],
+  ['the admin token', ADMIN_TOKEN],
+]
+const files = ['claimgate.db', 'claimgate.db-wal', 'claimgate.db-shm']
+
+/** A fake server in whose files, or on whose streams, a secret was written among other bytes. */
+function plant(place: string, secret: string, dir: string, file = join(dir, place)): ServerOptions {
+  if (files.includes(place)) appendFileSync(file, Buffer.from(`\u0000\xff${secret}\u0000`, 'latin1'))
+  const env = { PLANT: secret, PLANT_AT: place }
+  return { dir, env, command: [process.execPath, '-e', FAKE] }
+}
+
+const messageOf = (ended: Promise<unknown>): Promise<string> =>
+  ended.then(
+    () => 'nothing was found',
+    (error: Error) => `${error.message}\n${error.stack}`,
+  )
+
+describe.concurrent.each(plants)('%s', (kind, secret) => {
+  test.each(['stdout', 'stderr', ...files])('in %s is found', async (place) => {
+    const server = await startUnwatched(plant(place, secret, makeFolder()))
+    await expect
+      .poll(() => place.startsWith('std') === (server.stdout() + server.stderr()).includes(secret))
+      .toBe(true)
+    const message = await messageOf(server.stop())
+    expect(message).toMatch(`the server wrote ${kind} to `)
+    expect(message).toContain(place)
+    expect(message).not.toContain(secret)
+  })
+
+  test('in the database of a server that was told nothing about it', async () => {
+    const dir = makeFolder()
+    mkdirSync(join(dir, 'data'))
+    const options = plant('claimgate.db', secret, dir, join(dir, 'data/claimgate.db'))
+    const server = await startUnwatched({ ...options, env: { DATABASE_URL: undefined } })
+    expect(await messageOf(server.stop())).toMatch(`the server wrote ${kind} to ${dir}/data/claimgate.db`)
+  })
+
+  test('on stderr of a start that fails', async () => {
+    const command = [process.execPath, '-e', `console.error(process.env.PLANT)`] as const
+    const message = await messageOf(runServer({ dir: makeFolder(), env: { PLANT: secret }, command }))
+    expect(message).toMatch(`the server wrote ${kind} to stderr`)
+  })
+})
+
+describe.concurrent('a real server', () => {
+  const createScoped = async (url: string, scope: string): Promise<void> => {
+    const send = (request: WireRequest) => sendToSocket(url, request)
+    const account = { name: 'Real', allowedOrigins: ['*'], scopes: [scope] }
+    await createAccount({ issuer: url, send, stop: async () => undefined }, account)
+  }
+
+  test('that did its work is found clean', async () => {
+    const server = await start()
+    await createScoped(server.url, 'read')
+    await server.stop()
+  })
+
+  test.each(plants)('whose administrator wrote %s as a scope is not', async (kind, secret) => {
+    const dir = makeFolder()
+    const server = await startUnwatched({ dir })
+    await createScoped(server.url, secret)
+    expect(await messageOf(server.stop())).toMatch(`the server wrote ${kind} to ${dir}/claimgate.db`)
+  })
+})

@@ -1,0 +1,38 @@
+// What may stand under `revocation`: a function of the API's own, whose failure lets nothing through, or a feed.
+
+import { beforeAll, expect, test } from 'vitest'
+import { type Claims, createVerifier } from '../../src/verify/verifier.ts'
+import type { Json } from '../runtime/wire.ts'
+import { createSigner, type Signer } from './issuer.ts'
+import { bearerOf, RULES, verdictOf } from './mint.ts'
+
+let es: Signer
+
+beforeAll(async () => {
+  es = await createSigner('ES256')
+})
+
+test('what a function of the API’s own says, and that its failure lets nothing through', async () => {
+  const answers: readonly (readonly [(claims: Claims) => boolean | Promise<boolean>, string])[] = [
+    [({ jti }) => jti === 'jti-1', 'token_revoked'],
+    [async ({ jti }) => jti === 'jti-1', 'token_revoked'],
+    [({ jti }) => jti === 'jti-2', 'allowed'],
+    [async () => false, 'allowed'],
+    [() => expect.unreachable('down'), 'unavailable'],
+    [() => Promise.reject(new Error('down')), 'unavailable'],
+  ]
+  for (const [revocation, verdict] of answers) {
+    const verifier = createVerifier({ ...RULES, jwks: { keys: [es.jwk] }, revocation })
+    expect(await verdictOf(verifier, bearerOf(await es.token()))).toBe(verdict)
+  }
+})
+
+test.each<[string, Json]>([
+  ['without URL', {}],
+  ['over http', { url: 'http://auth.example.com/revocations' }],
+  ['of no refresh', { url: 'https://auth.example.com/', refreshSeconds: 0 }],
+  ['staler than fresh', { url: 'https://auth.example.com/', refreshSeconds: 5, maxStaleSeconds: 4 }],
+  ['of another rule', { url: 'https://auth.example.com/', onStale: 'ignore' }],
+])('a feed %s is a TypeError', (_, revocation) => {
+  expect(() => createVerifier({ ...RULES, jwks: { keys: [es.jwk] }, revocation })).toThrow(TypeError)
+})
