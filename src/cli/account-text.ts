@@ -61,14 +61,10 @@ export function renderCredentials(credentials: readonly WireCredential[]): strin
     one.status,
     one.createdAt.slice(0, 10),
     one.expiresAt ?? 'never',
-    one.lastUsedAt ?? 'not yet',
     one.scopes.join(' ') || 'none',
     one.name,
   ])
-  return renderTable(
-    [['CREDENTIAL', 'STATUS', 'CREATED', 'EXPIRES', 'LAST USED', 'SCOPES', 'NAME'], ...rows],
-    bold,
-  )
+  return renderTable([['CREDENTIAL', 'STATUS', 'CREATED', 'EXPIRES', 'SCOPES', 'NAME'], ...rows], bold)
 }
 
 /** One origin that a pattern allows. */
