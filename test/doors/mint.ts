@@ -11,6 +11,8 @@ export type KeyOption =
 
 export interface Issuer {
   readonly keys: KeyOption
+  /** The private half of its key, where it has one. */
+  readonly privateJwk: JWK | undefined
   /** One token of each recipe. */
   mintAll(): Promise<Record<TokenName, string>>
   mint(recipe?: TokenRecipe): Promise<string>
@@ -31,6 +33,7 @@ export async function createIssuer(
     })
   return {
     keys: own.option,
+    privateJwk: own.privateJwk,
     mint,
     async mintAll() {
       const entries = Object.entries(tokens).map(async ([name, recipe]) => [name, await mint(recipe)])
@@ -42,6 +45,7 @@ export async function createIssuer(
 interface Pair {
   readonly key: Key
   readonly option: KeyOption
+  readonly privateJwk?: JWK
 }
 
 async function createPairs(): Promise<[alg: string, own: Pair, stranger: Pair]> {
@@ -49,6 +53,7 @@ async function createPairs(): Promise<[alg: string, own: Pair, stranger: Pair]> 
     const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })
     return {
       key: privateKey,
+      privateJwk: { ...(await exportJWK(privateKey)), kid: 'issuer' },
       option: { jwks: { keys: [{ ...(await exportJWK(publicKey)), kid: 'issuer' }] } },
     }
   }

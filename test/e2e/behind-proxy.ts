@@ -4,10 +4,11 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer, request as httpRequest, type IncomingHttpHeaders, type Server } from 'node:http'
-import { type AddressInfo, connect } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { canConnect, findFreePort } from '../runtime/ports.ts'
 import { type RunningServer, useServers } from '../runtime/server.ts'
 import { type Json, sendToSocket } from '../runtime/wire.ts'
 import { claimRequest, createAccount, SITE } from '../runtime/world.ts'
@@ -312,23 +313,5 @@ function send(port: number, { method = 'GET', path = '/orders', headers = {}, bo
     })
     request.on('error', reject)
     request.end(body)
-  })
-}
-
-async function findFreePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
-function canConnect(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
   })
 }

@@ -15,6 +15,7 @@ import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { dirname, join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { findFreePort } from '../runtime/ports.ts'
 import {
   ADMIN_TOKEN,
   HAS_IPV6,
@@ -133,12 +134,6 @@ describe.concurrent('a start', () => {
     expect(await claimIssuer(server)).toBe(server.url)
   })
 })
-
-async function findFreePort(): Promise<number> {
-  const taken = await occupyPort()
-  await new Promise((resolve) => taken.server.close(resolve))
-  return taken.port
-}
 
 async function occupyPort(): Promise<{ server: ReturnType<typeof createServer>; port: number }> {
   const server = createServer()

@@ -3,9 +3,9 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { findFreePort } from './ports.ts'
 import { ADMIN_TOKEN } from './server.ts'
 
 export interface RunningWorkerd {
@@ -89,14 +89,4 @@ export async function startWorkerd(
     throw error
   }
   return { url: `http://127.0.0.1:${port}`, pid: child.pid as number, output: () => output, stop }
-}
-
-function findFreePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
 }

@@ -1,0 +1,221 @@
+// The cases behind a real nginx whose auth_request asks a really started claimgate: the verdict, code, status and
+// challenge of every other door. One server of the example configuration for each setup, told apart by its Host;
+// a setup's options stand in its query. The issuer of the cases is the service: it signs with a key file of theirs.
+
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { formatKeys } from '../../src/adapters/key-file.ts'
+import { canConnect, findFreePort, listenFree } from '../runtime/ports.ts'
+import { useServers } from '../runtime/server.ts'
+import { sendToSocket } from '../runtime/wire.ts'
+import { createAccount } from '../runtime/world.ts'
+import { ask } from './ask.ts'
+import {
+  AUDIENCE,
+  type Case,
+  cases,
+  fillTokens,
+  ISSUER,
+  PARTNER,
+  type Setup,
+  SITE,
+  setups,
+  type TokenName,
+} from './cases.ts'
+import { createIssuer, type Issuer } from './mint.ts'
+
+/** Why a case cannot be asked here; undefined: it is asked. The one place that leaves cases out. */
+function explainOmission({ setup: name, headers }: Case): string | undefined {
+  const setup: Setup = setups[name]
+  if (setup.authorize || setup.revocation) return 'functions cannot stand in a query'
+  if (typeof headers.authorization === 'object') return 'nginx itself answers 400'
+  if ('sec-fetch-site' in headers && headers.origin === undefined && setup.apiOrigin === undefined)
+    return 'nginx always tells the origin of the API'
+  return undefined
+}
+
+const askable = cases.filter((one) => explainOmission(one) === undefined)
+const isHere = spawnSync('which', ['nginx']).status === 0
+
+test('most cases are asked', () => {
+  expect(askable.length).toBeGreaterThan(cases.length * 0.85)
+})
+
+for (const one of cases) {
+  const why = explainOmission(one)
+  if (why !== undefined) test.skip(`${one.name} (${why})`)
+}
+
+describe.skipIf(!isHere)('behind nginx', () => {
+  const servers = useServers()
+  /** Filled in once the account is there. */
+  const ids = { sub: '', client_id: '' }
+  let api: Server
+  let nginx: ChildProcess
+  let port: number
+  let minted: Record<TokenName, string>
+
+  beforeAll(async () => {
+    const dir = servers.makeFolder()
+    const issuer = await createSharedIssuer(join(dir, 'keys'), ids)
+    const services = new Map<string, string>()
+    const urls: Record<string, string> = {}
+    for (const [name, setup] of Object.entries<Setup>(setups)) {
+      const env = serviceEnvironment(setup)
+      const key = JSON.stringify(env)
+      const url = services.get(key) ?? (await servers.start({ dir, env })).url
+      services.set(key, url)
+      urls[name] = url
+    }
+    const url = urls.plain ?? ''
+    const { account, credential } = await createAccount(
+      { issuer: ISSUER, send: (wire) => sendToSocket(url, wire), stop: async () => {} },
+      { name: 'A', allowedOrigins: [SITE, PARTNER], scopes: ['read', 'write'] },
+    )
+    Object.assign(ids, { sub: account.id, client_id: credential.clientId })
+    minted = await issuer.mintAll()
+    api = createServer(({ headers }, response) => {
+      response.setHeader('x-api', 'reached')
+      response.end(JSON.stringify({ sub: headers['x-claim-subject'] }))
+    })
+    const apiPort = await listenFree(api)
+    port = await findFreePort()
+    nginx = await startNginx(servers.makeFolder(), port, configure(port, apiPort, urls))
+  })
+  afterAll(async () => {
+    nginx?.kill('SIGKILL')
+    await new Promise((resolve) => (api ? api.close(resolve) : resolve(undefined)))
+  })
+
+  const askCase = ({ setup, path, headers, method }: Case) => {
+    const filled = Object.entries(headers).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? fillTokens(value, minted) : value.map((one) => fillTokens(one, minted)),
+    ])
+    const url = `http://127.0.0.1:${port}/${fillTokens(path, minted)}`
+    return ask(url, { host: setup, ...Object.fromEntries(filled) }, method)
+  }
+
+  test.each(askable)('$name', async (one) => {
+    const { code, status, challenge, allows, wouldBlock, isPreflight } = one.expected
+    const answer = await askCase(one)
+    expect({
+      status: answer.status,
+      challenge: answer.header('www-authenticate'),
+      wouldBlock: answer.header('claimgate-would-block'),
+      api: answer.header('x-api'),
+    }).toEqual({
+      // Forward auth never says 400, which nginx takes for a fault, and says 200 to a preflight.
+      status: status === 400 ? 401 : isPreflight ? 200 : status,
+      challenge,
+      wouldBlock,
+      api: code === undefined && !isPreflight ? 'reached' : undefined,
+    })
+    if (one.method === 'HEAD' || isPreflight) expect(answer.text).toBe('')
+    else if (code === undefined) expect(JSON.parse(answer.text)).toEqual({ sub: ids.sub })
+    else expect(JSON.parse(answer.text)).toMatchObject({ error: code, status: answer.status })
+    // Who may read is not a proxy's option: the service knows the origins of its accounts.
+    if (one.setup !== 'open') expect(answer.header('access-control-allow-origin')).toBe(allows)
+    for (const token of Object.values(minted)) expect(answer.text).not.toContain(token)
+  })
+
+  test.each(cases.filter(({ headers }) => typeof headers.authorization === 'object'))(
+    'nginx itself refuses: $name',
+    async (one) => {
+      const answer = await askCase(one)
+      expect([answer.status, answer.header('x-api')]).toEqual([400, undefined])
+    },
+  )
+})
+
+/** An issuer whose key is a file in `folder`. */
+async function createSharedIssuer(folder: string, claims: Record<string, string>): Promise<Issuer> {
+  const issuer = await createIssuer('jwks', claims)
+  const { kid = '', ...jwk } = issuer.privateJwk ?? {}
+  const now = Date.now()
+  const life = { state: 'current', createdAt: now, currentSince: now, expiresAt: null } as const
+  mkdirSync(folder, { mode: 0o700 })
+  const text = formatKeys({ kid, alg: 'ES256', ...life, jwk })
+  writeFileSync(join(folder, `${kid}.json`), text, { mode: 0o600 })
+  return issuer
+}
+
+/** What is said of addresses to the service and not in a query. nginx is one hop more. */
+function serviceEnvironment({ trustedProxies, forwardedHeader = 'x-forwarded-for' }: Setup) {
+  return {
+    CLAIMGATE_ISSUER: ISSUER,
+    CLAIMGATE_AUDIENCE: AUDIENCE,
+    CLAIMGATE_TRUSTED_PROXIES: typeof trustedProxies === 'number' ? String(trustedProxies + 1) : 'loopback',
+    CLAIMGATE_FORWARDED_HEADER: forwardedHeader,
+  }
+}
+
+/** The example with one server for each setup, which asks the setup's service. */
+function configure(port: number, apiPort: number, urls: Readonly<Record<string, string>>): string {
+  const text = readFileSync(join(import.meta.dirname, '../examples/nginx.conf'), 'utf8')
+  const start = text.indexOf('  server {\n    listen 8080;')
+  const end = text.lastIndexOf('}')
+  const blocks = Object.entries<Setup>(setups).map(([name, setup]) => {
+    const query = writeQuery(setup)
+    const block = substitute(text.slice(start, end), {
+      'listen 8080;': `listen 127.0.0.1:${port};\n    server_name ${name};`,
+      'http://claimgate/auth/verify?scope=read;': `${urls[name]}/auth/verify${query && `?${query}`};`,
+    })
+    // Behind another proxy, whose word counts.
+    return setup.trustedProxies === undefined
+      ? block
+      : substitute(block, {
+          'X-Forwarded-For $remote_addr;': 'X-Forwarded-For $proxy_add_x_forwarded_for;',
+          'Forwarded "";': 'Forwarded $forwarded_chain;',
+        })
+  })
+  const http = `http {
+  access_log off;
+  client_body_temp_path body;
+  proxy_temp_path proxy;
+  map $http_forwarded $forwarded_chain {
+    default "$http_forwarded, for=$remote_addr";
+    "" "for=$remote_addr";
+  }`
+  const head = substitute(text.slice(0, start), { 'http {': http, '127.0.0.1:3000': `127.0.0.1:${apiPort}` })
+  return `${head}${blocks.join('\n')}}\n`
+}
+
+/** A setup's options as an operator writes them. */
+function writeQuery({ scope, missingOrigin, require, mode, apiOrigin, tokenSources }: Setup): string {
+  const options = { scope, missingOrigin, require, mode, apiOrigin, tokenSources }
+  const given = Object.entries(options).filter(([, value]) => value !== undefined)
+  return new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString()
+}
+
+/** Replaces every occurrence of texts that must be there. */
+function substitute(text: string, changes: Readonly<Record<string, string>>): string {
+  return Object.entries(changes).reduce((before, [from, to]) => {
+    if (!before.includes(from)) throw new Error(`the example has no "${from}"`)
+    return before.replaceAll(from, () => to)
+  }, text)
+}
+
+async function startNginx(folder: string, port: number, text: string): Promise<ChildProcess> {
+  const file = join(folder, 'nginx.conf')
+  writeFileSync(file, text)
+  const directives = 'daemon off; master_process off; pid nginx.pid; error_log stderr;'
+  const child = spawn('nginx', ['-p', folder, '-c', file, '-g', directives], {
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let said = ''
+  child.stderr.on('data', (chunk) => {
+    said += chunk
+  })
+  for (let tries = 0; tries < 200 && child.exitCode === null; tries += 1) {
+    if (await canConnect(port)) return child
+    await sleep(50)
+  }
+  child.kill('SIGKILL')
+  throw new Error(`nginx does not listen: ${said}`)
+}
