@@ -29,8 +29,8 @@ interface Diagnosis {
   /** Whether the peer's forwarded header counts. */
   readonly peerIsTrusted: boolean
   readonly forwardedHeader: string
-  /** Its entries from the right, as far as they are looked at or not. */
-  readonly chain: readonly { readonly hop: string; readonly trusted: boolean }[]
+  /** That header as it came, null when it did not. */
+  readonly forwarded: string | null
   /** Null: there is no address that can be trusted. */
   readonly address: string | null
   readonly origin: string | null
@@ -56,6 +56,8 @@ export function addDoctorCommand(program: Command): void {
 }
 
 const HELP = `
+Judged as /auth/whoami judges; what a proxy asks of /auth/verify besides is not known here.
+
 Example:
   $ ${commandName} doctor -H "Origin: https://shop.example" -H "Authorization: Bearer $TOKEN" \\
       --peer 10.0.0.2 -H "X-Forwarded-For: 203.0.113.7"`
@@ -110,15 +112,7 @@ async function examine(
       peer,
       peerIsTrusted: isTrustedPeer(peer, trustedProxies),
       forwardedHeader,
-      chain: (
-        forwarded
-          ?.split(',')
-          .map((hop) => hop.trim())
-          .reverse() ?? []
-      ).map((hop) => ({
-        hop,
-        trusted: isTrustedPeer(hop, trustedProxies),
-      })),
+      forwarded,
       address: address === undefined ? null : formatAddress(address),
       origin,
       readable: origin !== null && (await storage.isAnyOriginListed(patternsMatching(origin))),
@@ -130,15 +124,14 @@ async function examine(
 }
 
 function renderDiagnosis(diagnosis: Diagnosis): string {
-  const { peer, peerIsTrusted, chain, address, origin, readable, allowed, code } = diagnosis
-  const hops = chain.map(({ hop, trusted }) => `${hop}${trusted ? ' (trusted)' : ''}`)
+  const { peer, peerIsTrusted, forwarded, address, origin, readable, allowed, code } = diagnosis
   const facts = renderTable([
     [
       'peer',
       `${peer}${peerIsTrusted ? ' (a trusted proxy)' : ' (no trusted proxy: its headers do not count)'}`,
     ],
-    [diagnosis.forwardedHeader, hops.length === 0 ? 'none' : `${hops.join(' <- ')}`],
-    ['client address', address ?? 'none that can be trusted'],
+    [diagnosis.forwardedHeader, forwarded ?? 'none'],
+    ['client address by these', address ?? 'none that can be trusted'],
     ['origin', origin ?? 'none'],
     ['the page can read the answer', readable ? 'yes' : 'no'],
   ])

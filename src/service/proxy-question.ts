@@ -133,7 +133,7 @@ export function parseRules(query: string): Result<JudgeRules, string> {
   for (const name of new Set(given.keys())) {
     const read = Object.hasOwn(readers, name) ? readers[name] : undefined
     const said = read?.(given.getAll(name))
-    if (said === undefined) return fail(read ? `${name} cannot be read` : 'an option is unknown')
+    if (said === undefined) return fail(read ? `${name} cannot be read` : `${name.slice(0, 40)} is no option`)
     rules = { ...rules, ...said }
   }
   return ok(rules)

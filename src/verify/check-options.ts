@@ -17,6 +17,7 @@ const SOURCES: readonly TokenSource[] = ['authorization', 'x-client-token', 'que
 const BOUNDS = ['origin', 'ip', 'key'] as const
 const DEFAULT_SOURCES: readonly TokenSource[] = ['authorization', 'x-client-token']
 const DEFAULT_CACHE_MAX = 10_000
+const MAX_CACHE = 10_000_000
 const MAX_TOLERANCE = 300
 
 /** Options with every default filled in. */
@@ -97,7 +98,11 @@ function checkOrigin(value: unknown): string {
 function checkProxies(value: VerifierOptions['trustedProxies']): TrustedProxies {
   if (value === undefined) return { kind: 'none' }
   const text = Array.isArray(value) ? value.join(',') : String(value)
-  if (Array.isArray(value) && value.length === 0) return { kind: 'none' }
+  if (Array.isArray(value)) {
+    if (value.length === 0) return { kind: 'none' }
+    // A number alone is a hop count; in a list it could only be a slip.
+    if (value.some((one) => /^\d+$/.test(one))) throw new TypeError('trustedProxies: a list holds addresses')
+  }
   const parsed = parseTrustedProxies(text)
   if (!parsed.ok) throw new TypeError(`trustedProxies: ${parsed.reason}`)
   return parsed.value
@@ -105,9 +110,15 @@ function checkProxies(value: VerifierOptions['trustedProxies']): TrustedProxies 
 
 function checkCache(cache: VerifierOptions['cache'] = { max: DEFAULT_CACHE_MAX }): number {
   if (cache === false) return 0
-  if (typeof cache === 'object' && cache !== null && Number.isSafeInteger(cache.max) && cache.max > 0)
+  if (
+    typeof cache === 'object' &&
+    cache !== null &&
+    Number.isSafeInteger(cache.max) &&
+    cache.max > 0 &&
+    cache.max <= MAX_CACHE
+  )
     return cache.max
-  throw new TypeError('cache: must be false or { max: a whole number above 0 }')
+  throw new TypeError('cache: must be false or { max: a whole number from 1 to 10 000 000 }')
 }
 
 function checkFunctions({ authorize, revocation, replay, onDecision }: VerifierOptions): void {

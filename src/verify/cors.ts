@@ -78,3 +78,8 @@ export function isPreflight({ method, headers }: RequestLike): boolean {
     headers.get('access-control-request-method') !== null
   )
 }
+
+/** Whether a header, in lower case, is one by which an answer opens itself to pages. */
+export function isCorsHeader(name: string): boolean {
+  return name.startsWith('access-control-')
+}

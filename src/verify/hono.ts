@@ -2,7 +2,7 @@
 
 import type { Context, MiddlewareHandler, Next } from 'hono'
 import { checkKnown } from './check-options.ts'
-import { addVary, type CorsHeaders, isPreflight } from './cors.ts'
+import { addVary, type CorsHeaders, isCorsHeader, isPreflight } from './cors.ts'
 import { type Allowed, checkAllowed, createGate, type GateOptions } from './gate.ts'
 import { keepHeaders, type ResponseLike } from './keep-headers.ts'
 import type { Claims } from './options.ts'
@@ -28,6 +28,7 @@ export type ClaimAuthOptions = GateOptions & {
  *
  * @throws {TypeError} on options that make no sense, when it is made.
  * @example
+ * const app = new Hono<{ Variables: ClaimVariables }>()
  * app.use('/api/*', claimAuth({
  *   issuer: 'https://auth.example.com',
  *   audience: 'https://auth.example.com',
@@ -41,7 +42,7 @@ export function claimAuth(options: ClaimAuthOptions): MiddlewareHandler<{ Variab
   if (typeof clientIp !== 'function') throw new TypeError('clientIp: must be a function')
 
   return async function claimAuth(context, next) {
-    const admitting = gate.admit(context.req.raw, clientIp(context))
+    const admitting = gate.admit(context.req.raw, askPeer(clientIp, context))
     const admission = admitting instanceof Promise ? await admitting : admitting
     if (admission.kind === 'answer') {
       return new Response(admission.body, { status: admission.status, headers: admission.headers })
@@ -56,6 +57,7 @@ export function claimAuth(options: ClaimAuthOptions): MiddlewareHandler<{ Variab
  * CORS alone, as the gate has it: answers preflights, and lets allowed origins read every other answer.
  *
  * @example
+ * const app = new Hono()
  * app.use('/public/*', claimCors({ allowedOrigins: ['https://www.example.com'] }))
  */
 export function claimCors(options: Allowed): MiddlewareHandler {
@@ -83,6 +85,15 @@ async function nextWithHeaders(context: Context, next: Next, headers: CorsHeader
   }
 }
 
+/** A function that fails knows no address: tokens that are bound to one are refused, others are not. */
+function askPeer(clientIp: (context: Context) => string | undefined, context: Context): string | undefined {
+  try {
+    return clientIp(context)
+  } catch {
+    return undefined
+  }
+}
+
 /** Puts headers on whatever answer there is, an error's too. `Vary` is added to, the others are ours alone. */
 function putHeaders(context: Context, headers: CorsHeaders): void {
   try {
@@ -95,6 +106,11 @@ function putHeaders(context: Context, headers: CorsHeaders): void {
 }
 
 function setHeaders(target: Headers, headers: CorsHeaders): void {
+  if (headers.vary !== undefined) {
+    // CORS is the gate's: what a handler opens beside it stays shut.
+    const foreign = [...target.keys()].filter(isCorsHeader)
+    for (const name of foreign) target.delete(name)
+  }
   for (const name in headers) {
     const value = headers[name] as string
     target.set(name, name === 'vary' ? addVary(target.get(name) ?? '', value) : value)

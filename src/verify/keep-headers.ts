@@ -1,17 +1,18 @@
 // Headers that must be on a Node answer when it goes out, whatever the handler, or the framework's handler of errors,
 // does to headers before. Knows nothing of Node but the shape of its ServerResponse.
 
-import { addVary, type CorsHeaders } from './cors.ts'
+import { addVary, type CorsHeaders, isCorsHeader } from './cors.ts'
 
 /** What is used of a ServerResponse, HTTP/2's too. */
 export interface ResponseLike {
   writeHead: unknown
   getHeader(name: string): unknown
+  getHeaderNames(): string[]
   removeHeader(name: string): void
   appendHeader(name: string, value: string): unknown
 }
 
-/** Puts `headers`, in lower case, on the answer when its head is written. `Vary` is added to, the others are ours alone. */
+/** Puts `headers`, in lower case, on the answer when its head is written. `Vary` is added to, and CORS is ours alone. */
 export function keepHeaders(response: ResponseLike, headers: CorsHeaders): void {
   const { vary } = headers
   const { writeHead } = response
@@ -24,8 +25,12 @@ export function keepHeaders(response: ResponseLike, headers: CorsHeaders): void 
     // One object, not setHeader for each: a quarter of the price on Node, which then keeps no second list of them.
     const all: Record<string, unknown> = { ...headers }
     if (vary !== undefined) all.vary = addVary(String(this.getHeader('vary') ?? ''), vary)
+    // CORS is the gate's: what a handler opens beside it stays shut.
+    if (vary !== undefined)
+      for (const name of this.getHeaderNames().filter(isCorsHeader)) this.removeHeader(name)
     for (const name in given) {
       const lower = name.toLowerCase()
+      if (vary !== undefined && isCorsHeader(lower)) continue
       if (lower === 'vary' && vary !== undefined) all.vary = addVary(String(given[name]), vary)
       else if (!Object.hasOwn(headers, lower)) all[name] = given[name]
     }

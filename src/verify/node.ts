@@ -78,7 +78,7 @@ function readHeader(request: IncomingMessage, name: string): string | null {
     const all = request.rawHeaders.filter(
       (_, index, raw) => index % 2 === 1 && raw[index - 1]?.toLowerCase() === name,
     )
-    return all.join(', ')
+    if (all.length > 1) return all.join(', ')
   }
   return typeof value === 'string' ? value : value.join(', ')
 }

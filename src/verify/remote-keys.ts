@@ -29,6 +29,8 @@ const COOLDOWN_MS = 30 * 1000
 /** Between two tries while there are no keys at all. */
 const RETRY_MS = 1000
 const TIMEOUT_MS = 5000
+/** On Workers: a fetch that takes longer may have ended with the request that began it. Ask anew, within the same time. */
+const LOST_AFTER_MS = 2000
 const ACCEPT = 'application/jwk-set+json, application/json'
 const MAX_BYTES = 256 * 1024
 const MAX_KEYS = 100
@@ -66,7 +68,7 @@ export function createRemoteKeys(options: RemoteOptions): KeySource {
   const flight = createSingleFlight({
     work: fetchKeys,
     sharesWork,
-    lostAfterMs: TIMEOUT_MS + RETRY_MS,
+    lostAfterMs: LOST_AFTER_MS,
     now,
   })
 
@@ -86,6 +88,8 @@ export function createRemoteKeys(options: RemoteOptions): KeySource {
       const rests = isMissed ? isWithin(missedAt, COOLDOWN_MS) : isWithin(failedAt, RETRY_MS)
       if (isOpen || !rests) {
         await flight.join(TIMEOUT_MS)
+        // Neither had nor failed: who was fetching went away with its request.
+        if (!isUsable() && !isWithin(failedAt, RETRY_MS)) await flight.join(TIMEOUT_MS - LOST_AFTER_MS)
         // A set that was just asked for is not asked for again because of the same id.
         if (!isOpen && (isMissed || !keys.has(kid))) missedAt = now()
       }

@@ -37,9 +37,14 @@ export function createRequestJudge(options: VerifierOptions, checked: CheckedOpt
   })
   let isClosed = false
 
-  function judgeNow(request: RequestLike, peer: string | undefined): MaybePromise<Verdict> {
+  function judgeNow(request: RequestLike, peer: unknown): MaybePromise<Verdict> {
     const forwarded = trustedProxies.kind === 'none' ? null : request.headers.get(forwardedHeader)
-    const address = resolveClientIp(peer, forwarded, trustedProxies, forwardedHeader)
+    const address = resolveClientIp(
+      typeof peer === 'string' ? peer : undefined,
+      forwarded,
+      trustedProxies,
+      forwardedHeader,
+    )
     return judge({ request, address, now: Date.now() / 1000 })
   }
 
@@ -94,7 +99,14 @@ function guardRevocation(
   fetcher: TextFetcher,
 ): JudgeDeps['isRevoked'] {
   if (revocation === undefined) return () => false
-  if (typeof revocation === 'function') return (claims) => attempt(() => revocation(claims), 'unavailable')
+  if (typeof revocation === 'function') {
+    // Neither yes nor no, a forgotten `return` say, is no answer.
+    return (claims) =>
+      after(
+        attempt(() => revocation(claims), 'unavailable' as const),
+        (isRevoked) => (typeof isRevoked === 'boolean' ? isRevoked : 'unavailable'),
+      )
+  }
   const deps = { issuer, clockTolerance, keys, fetcher, now: Date.now, sharesWork: !isWorkers }
   return createRevocationFeed(revocation, deps)
 }

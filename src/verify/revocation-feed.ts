@@ -100,7 +100,8 @@ export function createRevocationFeed(feed: RevocationFeed, deps: FeedDeps): Chec
   }
 
   function judge(claims: ClaimsSet, kid: string): boolean | 'unavailable' {
-    const isStale = known === undefined || !isWithin(known.renewedAt, maxStaleMs)
+    const isStale =
+      known === undefined || !isWithin(known.renewedAt, maxStaleMs) || known.list.expiresAt * 1000 <= now()
     if (isStale && feed.onStale === 'refuse') return 'unavailable'
     return known !== undefined && isListed(known.list, claims, kid, now() / 1000)
   }

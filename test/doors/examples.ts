@@ -45,7 +45,7 @@ const examples: readonly Example[] = [
     file: 'verify/hono.d.ts',
     index: 0,
     imports: `import { Hono } from 'hono'\nimport { claimAuth, type ClaimVariables } from 'claimgate/hono'`,
-    before: `${REQUEST}\nconst app = new Hono<{ Variables: ClaimVariables }>()`,
+    before: REQUEST,
     after: `app.get('/api/me', (c) => c.text(c.var.claims.sub))
       const answer = await app.request('/api/me', { headers })
       ${TELL(`[answer.status, await answer.text(), answer.headers.get('access-control-allow-origin'), (await app.request('/api/me')).status]`)}
@@ -57,7 +57,7 @@ const examples: readonly Example[] = [
     file: 'verify/hono.d.ts',
     index: 1,
     imports: `import { Hono } from 'hono'\nimport { claimCors } from 'claimgate/hono'`,
-    before: 'const app = new Hono()',
+    before: '',
     after: `app.get('/public/a', (c) => c.text('a'))
       const answer = await app.request('/public/a', { headers: { origin: '${SITE}' } })
       ${TELL(`[answer.status, answer.headers.get('access-control-allow-origin')]`)}`,

@@ -165,6 +165,10 @@ export function describeProxy(kind: ProxyKind): void {
         'X-CLAIM-CLIENT': 'root',
         'x-claim-scope': ['admin', 'root'],
         'x-claim-origin': 'https://evil.example',
+        // Many backends take _ and - in names for the same.
+        X_Claim_Subject: 'acct_root',
+        'x_claim-scope': 'root',
+        'X-Claim_Scope': 'root',
       }
       await ask(await claim(), { headers: forged })
       await send(otherPort, { path: `/orders?token=${await claim({}, plain)}`, headers: forged })

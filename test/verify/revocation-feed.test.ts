@@ -283,7 +283,7 @@ describe('entity tags', () => {
     clock.advance(25)
     expect(await ask(longLived)).toBe('allowed')
     clock.advance(10)
-    expect(await ask(longLived)).toBe('allowed')
+    expect(await ask(longLived)).toBe('unavailable')
     expect(issuer.askedFor(FEED).map((headers) => headers['if-none-match'])).toEqual([
       undefined,
       '"1"',
