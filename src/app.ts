@@ -8,6 +8,7 @@ import { NO_STORE, type Route } from './http/context.ts'
 import { createMemoryLimiter, type RateLimiter } from './http/limits.ts'
 import type { Logger } from './http/log.ts'
 import type { Metrics } from './http/metrics.ts'
+import { NOT_FOUND } from './http/problem.ts'
 import { createAuthenticate } from './issue/authenticate.ts'
 import { createReportBrowser } from './issue/browser.ts'
 import { createClaimHandler } from './issue/claim.ts'
@@ -74,7 +75,7 @@ export function createApp(deps: AppDeps): Hono {
 
 const NOWHERE: Route = {
   name: 'none',
-  guard: (context) => context.refuse({ code: 'not_found', detail: 'there is nothing at this path' }),
+  guard: (context) => context.refuse(NOT_FOUND),
   methods: {},
 }
 

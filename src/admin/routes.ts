@@ -5,7 +5,7 @@ import { fail, ok, type Result } from '../claims/result.ts'
 import { readBody } from '../http/body.ts'
 import { type Handler, JSON_TYPE, NO_STORE, type RequestContext, type Route } from '../http/context.ts'
 import { parseMediaType } from '../http/media-type.ts'
-import { invalidParameters, type Problem } from '../http/problem.ts'
+import { invalidParameters, NOT_FOUND, type Problem } from '../http/problem.ts'
 import type { HashSecret } from '../signing/secret.ts'
 import type { Storage } from '../storage/storage.ts'
 import { createCreateAccount } from './accounts.ts'
@@ -89,8 +89,6 @@ export function createAdminRoutes(deps: AdminDeps): Readonly<Record<string, Rout
     },
   }
 }
-
-const NOT_FOUND: Problem = { code: 'not_found', detail: 'there is nothing at this path' }
 
 function json(context: RequestContext, status: number, body: unknown): Response {
   return context.answer(status, JSON.stringify(body), JSON_TYPE)

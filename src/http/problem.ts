@@ -84,6 +84,9 @@ export function invalidParameters(errors: readonly ParameterFault[]): Problem {
   }
 }
 
+/** One answer for every path that is not there, or must look so. */
+export const NOT_FOUND: Problem = { code: 'not_found', detail: 'there is nothing at this path' }
+
 /** The service cannot do this now. */
 export function unavailable(detail: string, retryAfterSeconds = 5): Problem {
   return { code: 'unavailable', detail, headers: { 'retry-after': String(retryAfterSeconds) } }

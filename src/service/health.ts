@@ -5,6 +5,7 @@ import type { MaybePromise } from '../claims/result.ts'
 import { readBearer } from '../http/bearer.ts'
 import { type Handler, NO_STORE, type RequestContext, type Route } from '../http/context.ts'
 import type { Metrics } from '../http/metrics.ts'
+import { NOT_FOUND } from '../http/problem.ts'
 import { equalsInConstantTime } from '../signing/secret.ts'
 
 /** What readiness asks: each check resolves when its dependency answers. */
@@ -86,7 +87,7 @@ function refuseReader({ mode, adminToken }: MetricsAccess, context: RequestConte
       headers: { 'www-authenticate': 'Bearer' },
     })
   }
-  return context.refuse({ code: 'not_found', detail: 'there is nothing at this path' })
+  return context.refuse(NOT_FOUND)
 }
 
 function isLoopback(peer: string | undefined): boolean {
