@@ -6,7 +6,7 @@ import * as z from 'zod'
 import { isCanonicalBase64url } from '../claims/base64url.ts'
 import { parseJson } from '../claims/json.ts'
 import { fail, ok, type Result } from '../claims/result.ts'
-import type { StoredSigningKey } from '../signing/signing-key.ts'
+import type { SigningKeyChange, StoredSigningKey } from '../signing/signing-key.ts'
 
 const kid = z.string().regex(/^[\w-]{1,128}$/)
 const time = z.iso.datetime().transform((text) => Date.parse(text))
@@ -62,6 +62,21 @@ export function parseKeyFile(text: string, kid: string): Result<StoredSigningKey
 /** Reads an array of keys. */
 export function parseKeys(text: string): Result<readonly StoredSigningKey[], string> {
   return parseAs(z.array(keyFile), text)
+}
+
+/** What is still to be done of a change. */
+export type DecidedChange = Omit<SigningKeyChange, 'expect'>
+
+const decidedChange = z.object({ put: z.array(keyFile), remove: z.array(kid) })
+
+/** A change as JSON. */
+export function formatChange({ put, remove }: DecidedChange): string {
+  return `${JSON.stringify({ put: put.map(toMembers), remove }, null, 2)}\n`
+}
+
+/** Reads a change. */
+export function parseChange(text: string): Result<DecidedChange, string> {
+  return parseAs(decidedChange, text)
 }
 
 function parseAs<T>(schema: z.ZodType<T>, text: string): Result<T, string> {

@@ -1,20 +1,29 @@
 // Signing keys of a single machine: a folder (mode 0700) with one file for each (mode 0600).
-// The first keys of an algorithm are made all or nothing: they are first written down together in one intent file,
-// which only one process can create, and then spelled out by whoever sees it. A process killed at any moment leaves
-// either no intent or one that the next reader completes; there is no lock that could stay behind.
+// What touches several files is first written down in one intent file, and then done by whoever sees that: a process
+// killed at any moment leaves either no intent or one that the next reader completes. First keys need no lock, since
+// their intent only ever adds files; a change of keys is made, and completed, by one process at a time.
 
-import { randomUUID } from 'node:crypto'
-import { type FileHandle, link, mkdir, open, readdir, stat, unlink } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { SigningKeyStore, StoredSigningKey } from '../signing/signing-key.ts'
-import { StorageError } from '../storage/errors.ts'
-import { formatKeys, parseKeyFile, parseKeys } from './key-file.ts'
+import { isDeepStrictEqual } from 'node:util'
+import type { SigningKeyChange, SigningKeyStore, StoredSigningKey } from '../signing/signing-key.ts'
+import { withFolderLock } from './folder-lock.ts'
+import { formatChange, formatKeys, parseChange, parseKeyFile, parseKeys } from './key-file.ts'
+import {
+  closeFolder,
+  createFault,
+  createFile,
+  explainFaults,
+  readNames,
+  readPrivateFile,
+  removeFile,
+  removeLeftovers,
+  replaceFile,
+} from './private-files.ts'
 
-const INTENT = /^\.first-(ES256|EdDSA|HS256)\.json$/
+const FIRST = /^\.first-(ES256|EdDSA|HS256)\.json$/
+const CHANGE = '.change.json'
 const OURS = /^\.|\.json$|^README\.md$/
-const TEMPORARY = '.temporary-'
-/** A temporary file is written within moments; an older one was left by a process that was killed. */
-const TEMPORARY_LIFETIME_MS = 60_000
 
 /**
  * Opens the key files in `dir`; the folder is made when first needed. Files not called `<kid>.json` are left alone.
@@ -27,6 +36,7 @@ export function createFileKeyStore(dir: string, options: { readonly production: 
   return {
     list: () => explainFaults(dir, () => listKeys(dir, options.production)),
     initialize: (keys) => explainFaults(dir, () => initializeKeys(dir, keys)),
+    replace: (change) => explainFaults(dir, () => replaceKeys(dir, change)),
   }
 }
 
@@ -41,7 +51,7 @@ async function initializeKeys(dir: string, keys: readonly StoredSigningKey[]): P
   const [first] = keys
   if (first === undefined) return
   const intent = formatKeys(keys)
-  if (!parseKeys(intent).ok) throw new RangeError('a key to be stored is not of the form this store reads')
+  if (!parseKeys(intent).ok) throw createUnfitKey()
   await mkdir(dir, { recursive: true, mode: 0o700 })
   await removeLeftovers(dir)
   const stored = await readKeys(dir)
@@ -50,23 +60,55 @@ async function initializeKeys(dir: string, keys: readonly StoredSigningKey[]): P
   await readKeys(dir)
 }
 
+async function replaceKeys(dir: string, change: SigningKeyChange): Promise<boolean> {
+  const intent = formatChange(change)
+  if (!parseChange(intent).ok) throw createUnfitKey()
+  await mkdir(dir, { recursive: true, mode: 0o700 })
+  await removeLeftovers(dir)
+  // What others have left half done comes first; it may need the lock.
+  await readKeys(dir)
+  return withFolderLock(dir, async () => {
+    await completeChange(dir)
+    const stored = await readKeyFiles(dir, await readNames(dir))
+    const isExpected = change.expect.every(({ kid, state }) =>
+      stored.some((key) => key.kid === kid && key.state === state),
+    )
+    if (!isExpected) return false
+    await createFile(dir, CHANGE, intent)
+    await completeChange(dir)
+    return true
+  })
+}
+
 /** Reads every key, after completing what intents are there. */
 async function readKeys(dir: string): Promise<readonly StoredSigningKey[]> {
+  for (;;) {
+    const isChanging = (await readNames(dir)).includes(CHANGE)
+    const keys = isChanging
+      ? await withFolderLock(dir, () => completeChange(dir).then(() => readStillKeys(dir)))
+      : await readStillKeys(dir)
+    if (keys !== undefined) return keys
+  }
+}
+
+/** Every key, or undefined when a change was being made: parts of it may have been seen, and parts not. */
+async function readStillKeys(dir: string): Promise<readonly StoredSigningKey[] | undefined> {
   // One look at the folder shows either all keys of an intent, or the intent itself.
   const names = await readNames(dir)
-  const intents = names.filter((name) => INTENT.test(name))
-  if (intents.length > 0) {
-    for (const intent of intents) await completeIntent(dir, intent)
-    return readKeys(dir)
-  }
-  return readKeyFiles(dir, names)
+  const firsts = names.filter((name) => FIRST.test(name))
+  for (const intent of firsts) await completeFirst(dir, intent)
+  if (firsts.length > 0 || names.includes(CHANGE)) return undefined
+  const keys = await readKeyFiles(dir, names)
+  const namesAfter = await readNames(dir)
+  if (namesAfter.some((name) => name === CHANGE || FIRST.test(name))) return undefined
+  return isDeepStrictEqual(await readKeyFiles(dir, namesAfter), keys) ? keys : undefined
 }
 
 /**
- * Spells out the keys of an intent, then removes it. An intent beside another key of its algorithm came too late
+ * Spells out the first keys of an intent, then removes it. An intent beside another key of its algorithm came too late
  * (its process looked before the other's keys were there) and is only removed.
  */
-async function completeIntent(dir: string, intent: string): Promise<void> {
+async function completeFirst(dir: string, intent: string): Promise<void> {
   const path = join(dir, intent)
   const text = await readPrivateFile(path)
   if (text === undefined) return
@@ -74,20 +116,28 @@ async function completeIntent(dir: string, intent: string): Promise<void> {
   if (!keys.ok) throw createFault(path, `${keys.reason}; delete it, it is left from a first start`)
   const kids = new Set(keys.value.map((key) => key.kid))
   const stored = await readKeyFiles(dir, await readNames(dir))
-  const isLate = stored.some((key) => INTENT.exec(intent)?.[1] === key.alg && !kids.has(key.kid))
+  const isLate = stored.some((key) => FIRST.exec(intent)?.[1] === key.alg && !kids.has(key.kid))
   if (!isLate) for (const key of keys.value) await createFile(dir, `${key.kid}.json`, formatKeys(key))
-  await unlink(path).catch(ignoreMissing)
-  await syncFolder(dir)
+  await removeFile(dir, intent)
 }
 
-async function readNames(dir: string): Promise<readonly string[]> {
-  return (await readdir(dir).catch(ignoreMissing)) ?? []
+/** Makes the change that was decided, if one is left to be made. Only under the lock: it writes over files. */
+async function completeChange(dir: string): Promise<void> {
+  const path = join(dir, CHANGE)
+  const text = await readPrivateFile(path)
+  if (text === undefined) return
+  const change = parseChange(text)
+  if (!change.ok) {
+    throw createFault(path, `${change.reason}; delete it and rotate again, it is left from a rotation`)
+  }
+  for (const key of change.value.put) await replaceFile(dir, `${key.kid}.json`, formatKeys(key))
+  for (const kid of change.value.remove) await removeFile(dir, `${kid}.json`)
+  await removeFile(dir, CHANGE)
 }
 
 async function readKeyFiles(dir: string, names: readonly string[]): Promise<readonly StoredSigningKey[]> {
   // A folder that holds other things is somebody else's too: its mode stays.
-  if (names.length > 0 && names.every((name) => OURS.test(name)))
-    await withFile(dir, (folder) => closeToOthers(folder, 0o700))
+  if (names.length > 0 && names.every((name) => OURS.test(name))) await closeFolder(dir)
   const keys: StoredSigningKey[] = []
   for (const name of names) {
     if (name.startsWith('.') || !name.endsWith('.json')) continue
@@ -105,89 +155,6 @@ async function readKeyFiles(dir: string, names: readonly string[]): Promise<read
   return keys
 }
 
-/** The text of a file, or undefined when it has just been removed. */
-function readPrivateFile(path: string): Promise<string | undefined> {
-  return explainFaults(path, () =>
-    withFile(path, async (file) => {
-      await closeToOthers(file, 0o600)
-      return file.readFile('utf8')
-    }).catch(ignoreMissing),
-  )
-}
-
-/** A folder mounted read-only, or owned by another user, keeps the mode it was given. */
-async function closeToOthers(file: FileHandle, mode: number): Promise<void> {
-  const isOpen = ((await file.stat()).mode & 0o077) !== 0
-  if (isOpen) await file.chmod(mode).catch(() => undefined)
-}
-
-/** Opens a file or folder for reading, and closes it again. */
-async function withFile<T>(path: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
-  const file = await open(path, 'r')
-  try {
-    return await use(file)
-  } finally {
-    await file.close()
-  }
-}
-
-/** Creates a file whole and for good, or leaves the one that has its name: a link, unlike a rename, replaces nothing. */
-async function createFile(dir: string, name: string, text: string): Promise<void> {
-  const temporary = join(dir, `${TEMPORARY}${randomUUID()}`)
-  const file = await open(temporary, 'wx', 0o600)
-  try {
-    await file.writeFile(text)
-    await file.sync()
-    await link(temporary, join(dir, name)).catch(ignore('EEXIST'))
-  } finally {
-    await file.close()
-    await unlink(temporary)
-  }
-  await syncFolder(dir)
-}
-
-/** Makes names created in or removed from the folder survive a power cut. */
-function syncFolder(dir: string): Promise<void> {
-  return withFile(dir, (folder) => folder.sync())
-}
-
-async function removeLeftovers(dir: string): Promise<void> {
-  for (const name of (await readNames(dir)).filter((one) => one.startsWith(TEMPORARY))) {
-    const path = join(dir, name)
-    const age = Date.now() - ((await stat(path).catch(ignoreMissing))?.mtimeMs ?? Date.now())
-    if (age > TEMPORARY_LIFETIME_MS) await unlink(path).catch(ignoreMissing)
-  }
-}
-
-function ignore(code: string): (error: unknown) => undefined {
-  return (error) => {
-    if (codeOf(error) !== code) throw error
-  }
-}
-
-function ignoreMissing(error: unknown): undefined {
-  return ignore('ENOENT')(error)
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
-}
-
-/** Turns what the system says into one line about `path`. */
-async function explainFaults<T>(path: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    const code = codeOf(error)
-    if (code === undefined) throw error
-    throw createFault(
-      path,
-      `cannot be read or written (${code}); check its owner, its mode and the disk`,
-      error,
-    )
-  }
-}
-
-function createFault(path: string, problem: string, cause?: unknown): StorageError {
-  return new StorageError(`${path.replace(/\p{Cc}/gu, '?')}: ${problem}`, cause)
+function createUnfitKey(): RangeError {
+  return new RangeError('a key to be stored is not of the form this store reads')
 }

@@ -1,4 +1,4 @@
-// The records that everything else speaks about: accounts, their credentials, and the audit trail.
+// The records that everything else speaks about: accounts, their credentials, revocations, and the audit trail.
 // Plain data; times are epoch milliseconds here and ISO 8601 on the wire.
 
 /** A customer of the API provider. */
@@ -45,6 +45,55 @@ export interface Credential {
 export interface CredentialWithAccount {
   readonly credential: Credential
   readonly account: Account
+}
+
+/** What a revocation names, by the claim that tells it: a token, a credential, an account; `kid`: a signing key. */
+export type RevocationKind = 'jti' | 'client_id' | 'sub' | 'kid'
+
+/** Ends tokens before their time. */
+export interface RevocationRule {
+  readonly kind: RevocationKind
+  readonly value: string
+  /** Tokens minted before this are ended, epoch milliseconds. */
+  readonly before: number
+  /** No token that it can match lives longer, epoch milliseconds. */
+  readonly until: number
+}
+
+/** A rule on record. */
+export interface Revocation extends RevocationRule {
+  /** Unique. */
+  readonly id: string
+  readonly createdAt: number
+}
+
+/**
+ * How long after a credential or an account has ended a token may still bear a mint time of then: another replica
+ * remembers records for a moment, and clocks differ. As much as the greatest clock tolerance of a verifier.
+ */
+const LATE_MINT_MS = 300_000
+
+/**
+ * The rule that ends every token of a credential or account that ended at `at` and never comes back.
+ * `maxLifetimeMs`: the longest life of a token.
+ */
+export function endForGood(
+  kind: 'client_id' | 'sub',
+  value: string,
+  at: number,
+  maxLifetimeMs: number,
+): RevocationRule {
+  const before = at + LATE_MINT_MS
+  return { kind, value, before, until: before + maxLifetimeMs }
+}
+
+/**
+ * The rule that ends every token of an account which is suspended at `now`. It is made anew at each reading and gone
+ * once the account is resumed, which brings its tokens back. Stays the same within a minute, for the sake of
+ * entity tags.
+ */
+export function endWhileSuspended(accountId: string, now: number, maxLifetimeMs: number): RevocationRule {
+  return endForGood('sub', accountId, Math.ceil(now / 60_000) * 60_000, maxLifetimeMs)
 }
 
 /** The changes and events that the audit log records. */

@@ -27,7 +27,7 @@ export type KeyRingEngine = Pick<CryptoEngine, 'loadSigner'> & {
 
 /** Loads the keys of `store`, making them when it has none for `alg`. `now` is epoch milliseconds. */
 export async function openKeyRing(
-  store: SigningKeyStore,
+  store: Pick<SigningKeyStore, 'list' | 'initialize'>,
   engine: KeyRingEngine,
   alg: SignatureAlgorithm,
   now: number,

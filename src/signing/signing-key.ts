@@ -19,6 +19,16 @@ export interface StoredSigningKey {
   readonly jwk: JWK
 }
 
+/** A change of stored keys, on the condition that they are what its author saw. */
+export interface SigningKeyChange {
+  /** Keys that must be there, each in this state; each kid once. */
+  readonly expect: readonly Pick<StoredSigningKey, 'kid' | 'state'>[]
+  /** Keys to be stored, each in place of the one with its kid, if any. */
+  readonly put: readonly StoredSigningKey[]
+  /** Kids of keys to be deleted. A deleted key never comes back: a kid is not used again. */
+  readonly remove: readonly string[]
+}
+
 /** Where signing keys live: a folder of files on one machine, a table in a shared database. A port. */
 export interface SigningKeyStore {
   /** Every stored key, in no order. */
@@ -28,4 +38,10 @@ export interface SigningKeyStore {
    * Two processes that start together end with the same keys.
    */
   initialize(keys: readonly StoredSigningKey[]): Promise<void>
+  /**
+   * Changes keys, all or nothing, as long as every expected one is in its state; else false, and nothing is changed.
+   * Of several changes at once that expect the same key, and change its state, one is made. A change that answered true
+   * survives a crash; one that rejected is made or not, never half. Rejects with StorageError.
+   */
+  replace(change: SigningKeyChange): Promise<boolean>
 }

@@ -32,7 +32,10 @@ export interface CachedStorage extends Storage {
   isAnyOriginListedStale(patterns: readonly string[]): MaybePromise<boolean>
 }
 
-/** Remembers `findCredential` and `isAnyOriginListed` of `inner`, absence included; a write through it is seen at once. */
+/**
+ * Remembers `findCredential` and `isAnyOriginListed` of `inner`, absence included. A write through it is seen at once,
+ * save `touchCredentials`: every use would else cost a look-up, and nobody is judged by `lastUsedAt`.
+ */
 export function createCachedStorage(
   inner: Storage,
   { ttlMs = 1000, max = 10_000, now = () => performance.now(), shareLookups = true }: CacheOptions = {},
@@ -41,16 +44,58 @@ export function createCachedStorage(
   const credentials = createCachedLookup((id) => inner.findCredential(id), options)
   const origins = createCachedLookup((patterns) => inner.isAnyOriginListed(JSON.parse(patterns)), options)
 
+  /** Runs a write, then drops what it touches; also after a fault: it may have been committed and its answer lost. */
+  async function write<T>(run: () => Promise<T>, drop: () => void): Promise<T> {
+    try {
+      return await run()
+    } finally {
+      drop()
+    }
+  }
+
+  function dropAccount(id: string): void {
+    credentials.forgetWhere((found) => found?.account.id === id)
+    origins.clear()
+  }
+
   return {
-    async createAccount(account, credential, audit) {
-      try {
-        await inner.createAccount(account, credential, audit)
-      } finally {
-        // Also after a fault: the write may have been committed and its answer lost.
-        credentials.forget(credential.id)
-        origins.clear()
-      }
-    },
+    createAccount: (account, credential, audit) =>
+      write(
+        () => inner.createAccount(account, credential, audit),
+        () => {
+          credentials.forget(credential.id)
+          origins.clear()
+        },
+      ),
+    updateAccount: (next, expectedUpdatedAt, audits) =>
+      write(
+        () => inner.updateAccount(next, expectedUpdatedAt, audits),
+        () => dropAccount(next.id),
+      ),
+    deleteAccount: (id, revocation, audit) =>
+      write(
+        () => inner.deleteAccount(id, revocation, audit),
+        () => dropAccount(id),
+      ),
+    createCredential: (credential, audit) =>
+      write(
+        () => inner.createCredential(credential, audit),
+        () => credentials.forget(credential.id),
+      ),
+    replaceSecret: (id, change, expectedSecretHash, audit) =>
+      write(
+        () => inner.replaceSecret(id, change, expectedSecretHash, audit),
+        () => credentials.forget(id),
+      ),
+    revokeCredential: (id, at, audit) =>
+      write(
+        () => inner.revokeCredential(id, at, audit),
+        () => credentials.forget(id),
+      ),
+    addRevocation: (revocation, audit) => inner.addRevocation(revocation, audit),
+    touchCredentials: (uses) => inner.touchCredentials(uses),
+    purge: (now) => inner.purge(now),
+    listRevocations: (now, maxLifetimeMs) => inner.listRevocations(now, maxLifetimeMs),
     getAccount: (id) => inner.getAccount(id),
     listAccounts: (after, limit) => inner.listAccounts(after, limit),
     listCredentials: (accountId) => inner.listCredentials(accountId),

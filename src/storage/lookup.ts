@@ -31,6 +31,8 @@ export interface CachedLookup<T> {
   findStale(key: string): MaybePromise<T>
   /** Drops the answer for a key, and those on their way. */
   forget(key: string): void
+  /** Drops the answers that are so, and all on their way. */
+  forgetWhere(isSo: (value: T) => boolean): void
   /** Drops every answer. */
   clear(): void
 }
@@ -116,6 +118,13 @@ export function createCachedLookup<T>(
       open.delete(key)
       found.delete(key)
       missing.delete(key)
+    },
+    forgetWhere(isSo) {
+      drops++
+      open.clear()
+      for (const answers of [found, missing]) {
+        for (const [key, { value }] of [...answers]) if (isSo(value)) answers.delete(key)
+      }
     },
     clear() {
       drops++

@@ -1,7 +1,15 @@
 // The storage port in this process's memory: for `memory:`, demos and tests. Nothing outlives the process.
 // Records are copied in and handed out frozen.
 
-import type { Account, AuditEntry, Credential } from '../claims/account.ts'
+import {
+  type Account,
+  type AuditEntry,
+  type Credential,
+  endForGood,
+  endWhileSuspended,
+  type Revocation,
+  type RevocationRule,
+} from '../claims/account.ts'
 import { freezeDeep } from '../claims/freeze.ts'
 import { StorageError } from './errors.ts'
 import { mapMaybe } from './maybe.ts'
@@ -11,6 +19,7 @@ import type { Position, Storage } from './storage.ts'
 export function createMemoryStorage(): Storage {
   const accounts = new Map<string, Account>()
   const credentials = new Map<string, Credential>()
+  const revocations = new Map<string, Revocation>()
   const audit = new Map<string, AuditEntry>()
   let isClosed = false
 
@@ -21,13 +30,94 @@ export function createMemoryStorage(): Storage {
   return {
     async createAccount(account, credential, entry) {
       requireOpen()
-      const isTaken = accounts.has(account.id) || credentials.has(credential.id) || audit.has(entry.id)
-      const isOrphan = credential.accountId !== account.id && !accounts.has(credential.accountId)
-      if (isTaken || isOrphan)
-        throw new StorageError('the memory store refused a record: its id is taken or its account is missing')
-      accounts.set(account.id, copy(account))
-      credentials.set(credential.id, copy(credential))
-      audit.set(entry.id, copy(entry))
+      requireFree(accounts, [account])
+      requireFree(credentials, [credential])
+      requireFree(audit, [entry])
+      if (credential.accountId !== account.id && !accounts.has(credential.accountId)) throw createRefusal()
+      keep(accounts, account)
+      keep(credentials, credential)
+      keep(audit, entry)
+    },
+    async updateAccount(next, expectedUpdatedAt, entries) {
+      requireOpen()
+      const stored = accounts.get(next.id)
+      if (stored?.updatedAt !== expectedUpdatedAt) return false
+      requireFree(audit, entries)
+      keep(accounts, { ...next, createdAt: stored.createdAt })
+      for (const entry of entries) keep(audit, entry)
+      return true
+    },
+    async deleteAccount(id, revocation, entry) {
+      requireOpen()
+      if (!accounts.has(id)) return false
+      requireFree(revocations, [revocation])
+      requireFree(audit, [entry])
+      accounts.delete(id)
+      for (const credential of [...credentials.values()]) {
+        if (credential.accountId === id) credentials.delete(credential.id)
+      }
+      keep(revocations, revocation)
+      keep(audit, entry)
+      return true
+    },
+    async createCredential(credential, entry) {
+      requireOpen()
+      if (!accounts.has(credential.accountId)) return false
+      requireFree(credentials, [credential])
+      requireFree(audit, [entry])
+      keep(credentials, credential)
+      keep(audit, entry)
+      return true
+    },
+    async replaceSecret(id, { secretHash, previousHash, previousExpiresAt }, expectedSecretHash, entry) {
+      requireOpen()
+      const stored = credentials.get(id)
+      if (stored?.secretHash !== expectedSecretHash || stored.revokedAt !== null) return false
+      requireFree(audit, [entry])
+      keep(credentials, { ...stored, secretHash, previousHash, previousExpiresAt })
+      keep(audit, entry)
+      return true
+    },
+    async revokeCredential(id, at, entry) {
+      requireOpen()
+      const stored = credentials.get(id)
+      if (stored?.revokedAt !== null) return false
+      requireFree(audit, [entry])
+      keep(credentials, { ...stored, revokedAt: at })
+      keep(audit, entry)
+      return true
+    },
+    async addRevocation(revocation, entry) {
+      requireOpen()
+      requireFree(revocations, [revocation])
+      requireFree(audit, [entry])
+      keep(revocations, revocation)
+      keep(audit, entry)
+    },
+    async touchCredentials(uses) {
+      requireOpen()
+      for (const [id, at] of uses) {
+        const stored = credentials.get(id)
+        if (stored && (stored.lastUsedAt === null || stored.lastUsedAt < at)) {
+          keep(credentials, { ...stored, lastUsedAt: at })
+        }
+      }
+    },
+    async purge(now) {
+      requireOpen()
+      for (const { id, until } of [...revocations.values()]) if (until <= now) revocations.delete(id)
+    },
+    async listRevocations(now, maxLifetimeMs) {
+      requireOpen()
+      const suspended = [...accounts.values()]
+        .filter(({ status }) => status === 'suspended')
+        .map(({ id }) => endWhileSuspended(id, now, maxLifetimeMs))
+      const revoked = [...credentials.values()].flatMap(({ id, revokedAt }) =>
+        revokedAt === null ? [] : [endForGood('client_id', id, revokedAt, maxLifetimeMs)],
+      )
+      return [...[...revocations.values()].map(toRule), ...suspended, ...revoked]
+        .filter(({ until }) => until > now)
+        .sort(compareRules)
     },
     async getAccount(id) {
       requireOpen()
@@ -60,9 +150,8 @@ export function createMemoryStorage(): Storage {
       ),
     async appendAudit(entry) {
       requireOpen()
-      if (audit.has(entry.id))
-        throw new StorageError('the memory store refused an audit entry: its id is taken')
-      audit.set(entry.id, copy(entry))
+      requireFree(audit, [entry])
+      keep(audit, entry)
     },
     async listAudit(before, limit) {
       requireOpen()
@@ -80,9 +169,32 @@ export function createMemoryStorage(): Storage {
   }
 }
 
+/** Refuses a write, before anything of it is done, whose records bear an id that is taken. */
+function requireFree(kept: ReadonlyMap<string, unknown>, records: readonly { readonly id: string }[]): void {
+  const ids = new Set(records.map(({ id }) => id))
+  if (ids.size < records.length || [...ids].some((id) => kept.has(id))) throw createRefusal()
+}
+
+function createRefusal(): StorageError {
+  return new StorageError('the memory store refused a record: its id is taken or its account is missing')
+}
+
+function keep<T extends { readonly id: string }>(kept: Map<string, T>, record: T): void {
+  kept.set(record.id, copy(record))
+}
+
 /** Through JSON, as every other adapter keeps the open-ended parts of a record. */
 function copy<T>(record: T): T {
   return freezeDeep(JSON.parse(JSON.stringify(record)))
+}
+
+function toRule({ kind, value, before, until }: Revocation): RevocationRule {
+  return { kind, value, before, until }
+}
+
+function compareRules(a: RevocationRule, b: RevocationRule): number {
+  const [one, other] = [`${a.kind} ${a.value}`, `${b.kind} ${b.value}`]
+  return Number(one > other) - Number(one < other) || a.before - b.before || a.until - b.until
 }
 
 function positionOf({ createdAt, id }: Account | Credential): Position {

@@ -2,14 +2,23 @@
 //
 // Promises of every adapter, held by test/storage/contract.ts:
 // - A call that resolved has been committed: it survives a crash of the process.
-// - A write and its audit entry are one transaction: both are there or neither is.
+// - A write and its audit entries are one transaction: all are there or none is.
+// - A write with a condition judges it in that transaction. Where it does not hold, the write answers false, changes
+//   nothing and leaves no audit entry; of several writers at once only those that answered true have done anything.
 // - What was read is a snapshot: frozen or fresh, never shared mutable state.
 // - Nothing is cached inside an adapter; a decorator may (cached.ts).
 // - Any fault of the database (locked, full, gone, read-only, an id that is taken) rejects with a StorageError; no call
 //   throws at once.
 // - Texts are kept to the character, U+0000 included, as long as they are well-formed Unicode (no lone surrogate).
 
-import type { Account, AuditEntry, Credential, CredentialWithAccount } from '../claims/account.ts'
+import type {
+  Account,
+  AuditEntry,
+  Credential,
+  CredentialWithAccount,
+  Revocation,
+  RevocationRule,
+} from '../claims/account.ts'
 import type { MaybePromise } from '../claims/result.ts'
 
 /** Where a page starts: after this record, in the listing's order. Opaque to callers of the API. */
@@ -18,10 +27,59 @@ export interface Position {
   readonly id: string
 }
 
+/** What a rotation writes into a credential. */
+export interface SecretChange {
+  /** Base64url HMAC-SHA-256 of the new secret. */
+  readonly secretHash: string
+  /** Hash of the secret that stays in force until `previousExpiresAt`; both null when none does. */
+  readonly previousHash: string | null
+  readonly previousExpiresAt: number | null
+}
+
 /** What the service needs of a database. */
 export interface Storage {
   /** Adds an account, its first credential and the audit entry, in one transaction. */
   createAccount(account: Account, credential: Credential, audit: AuditEntry): Promise<void>
+  /**
+   * Replaces all of an account but its `id` and `createdAt`, as long as its `updatedAt` is still the expected one:
+   * false when another was faster, or when the account is gone. `next.updatedAt` must be greater than the expected one,
+   * max(now, previous + 1), or a slower writer would not notice.
+   */
+  updateAccount(next: Account, expectedUpdatedAt: number, audits: readonly AuditEntry[]): Promise<boolean>
+  /**
+   * Deletes an account with its credentials and origins, and adds the revocation that outlives them (kind `sub`,
+   * see `endForGood`). False when there is no such account.
+   */
+  deleteAccount(id: string, revocation: Revocation, audit: AuditEntry): Promise<boolean>
+  /** Adds a credential to an account, suspended ones included; false when the account is not there. */
+  createCredential(credential: Credential, audit: AuditEntry): Promise<boolean>
+  /**
+   * Gives a credential another secret, as long as it is not revoked and its `secretHash` is still the expected one;
+   * else false.
+   */
+  replaceSecret(
+    id: string,
+    change: SecretChange,
+    expectedSecretHash: string,
+    audit: AuditEntry,
+  ): Promise<boolean>
+  /** Revokes a credential at `at` (epoch milliseconds), for ever; false when it is revoked already, or unknown. */
+  revokeCredential(id: string, at: number, audit: AuditEntry): Promise<boolean>
+  /** Adds a revocation. */
+  addRevocation(revocation: Revocation, audit: AuditEntry): Promise<void>
+  /**
+   * Notes when credentials were last used, epoch milliseconds by id, in one transaction. `lastUsedAt` only ever grows;
+   * unknown ids are passed over.
+   */
+  touchCredentials(uses: ReadonlyMap<string, number>): Promise<void>
+  /** Deletes the revocations that no longer matter at `now` (`until` <= now), and nothing else. */
+  purge(now: number): Promise<void>
+  /**
+   * Every rule that matters at `now`, seen at one moment: the revocations on record with `until` > now, one for each
+   * suspended account (`endWhileSuspended`), one for each revoked credential whose tokens may live (`endForGood`).
+   * `maxLifetimeMs` is the longest life of a token. The order depends on nothing but the rules.
+   */
+  listRevocations(now: number, maxLifetimeMs: number): Promise<readonly RevocationRule[]>
   /** The account, or undefined. */
   getAccount(id: string): Promise<Account | undefined>
   /** Up to `limit` accounts after `after`, oldest first (createdAt, then id). */

@@ -7,13 +7,22 @@ import { type CachedStorage, createCachedStorage } from '../../src/storage/cache
 import { StorageError } from '../../src/storage/errors.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
 import type { Storage } from '../../src/storage/storage.ts'
-import { describeStorage } from './contract.ts'
+import { describeStorage, type OpenedStorage } from './contract.ts'
+import { describeRaces } from './race-contract.ts'
 import { addAccount, makeAccount, makeAudit, makeCredential } from './records.ts'
+import { describeRevocations } from './revocation-contract.ts'
+import { describeWrites } from './write-contract.ts'
 
-describeStorage('cached memory', async () => {
-  const storage = createCachedStorage(createMemoryStorage())
+async function openStorage(): Promise<OpenedStorage> {
+  // No answer is too old by itself: only a write may drop it.
+  const storage = createCachedStorage(createMemoryStorage(), { now: () => 0 })
   return { storage, close: () => storage.close() }
-})
+}
+
+describeStorage('cached memory', openStorage)
+describeWrites('cached memory', openStorage)
+describeRaces('cached memory', openStorage)
+describeRevocations('cached memory', openStorage)
 
 const HOUR = 3_600_000
 

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Account, AuditAction } from '../../src/claims/account.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 import type { Position, Storage } from '../../src/storage/storage.ts'
-import { addAccount, makeAccount, makeAudit, makeCredential, nextId } from './records.ts'
+import { addAccount, makeAccount, makeAudit, makeCredential, makeRevocation, nextId } from './records.ts'
 
 /** An open, empty store, and how to take it down. */
 export interface OpenedStorage {
@@ -289,6 +289,21 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
 
     const calls: Readonly<Record<keyof Storage, (closed: Storage) => unknown>> = {
       createAccount: (closed) => addAccount(closed),
+      updateAccount: (closed) => closed.updateAccount(makeAccount(), 1, []),
+      deleteAccount: (closed) => closed.deleteAccount('a', makeRevocation(), makeAudit()),
+      createCredential: (closed) => closed.createCredential(makeCredential('a'), makeAudit()),
+      replaceSecret: (closed) =>
+        closed.replaceSecret(
+          'known',
+          { secretHash: 'b', previousHash: null, previousExpiresAt: null },
+          'a',
+          makeAudit(),
+        ),
+      revokeCredential: (closed) => closed.revokeCredential('known', 1, makeAudit()),
+      addRevocation: (closed) => closed.addRevocation(makeRevocation(), makeAudit()),
+      touchCredentials: (closed) => closed.touchCredentials(new Map([['known', 1]])),
+      purge: (closed) => closed.purge(1),
+      listRevocations: (closed) => closed.listRevocations(1, 1),
       getAccount: (closed) => closed.getAccount('a'),
       listAccounts: (closed) => closed.listAccounts(undefined, 1),
       listCredentials: (closed) => closed.listCredentials('a'),

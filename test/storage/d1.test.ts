@@ -1,17 +1,23 @@
 // The contracts on a real D1: miniflare's, inside workerd.
 
+import { randomBytes } from 'node:crypto'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { afterAll, beforeAll } from 'vitest'
 import { createD1Engine, type D1Database } from '../../src/storage/sql/d1.ts'
 import type { SqlEngine } from '../../src/storage/sql/engine.ts'
+import { createSqlKeyStore } from '../../src/storage/sql/keys.ts'
 import { migrateSchema } from '../../src/storage/sql/migrations.ts'
 import { createSqlStorage } from '../../src/storage/sql/storage.ts'
-import { describeStorage } from './contract.ts'
+import { describeStorage, type OpenedStorage } from './contract.ts'
 import { describeEngine } from './engine-contract.ts'
+import { describeKeyChanges } from './key-change-contract.ts'
 import { describeKeyStore } from './key-contract.ts'
+import { describeRaces } from './race-contract.ts'
+import { describeRevocations } from './revocation-contract.ts'
+import { describeWrites } from './write-contract.ts'
 
 // A fresh database for each test: one workerd holds them all.
-const names = Array.from({ length: 200 }, (_, index) => `DB${index}`)
+const names = Array.from({ length: 300 }, (_, index) => `DB${index}`)
 let miniflare: Miniflare | undefined
 
 beforeAll(async () => {
@@ -35,9 +41,19 @@ async function openFresh(): Promise<{ engine: SqlEngine; close: () => Promise<vo
   return { engine, close: async () => engine.close() }
 }
 
-describeStorage('d1', async () => {
+async function openStorage(): Promise<OpenedStorage> {
   const { engine, close } = await openFresh()
   return { storage: createSqlStorage(engine), close }
-})
+}
+
+describeStorage('d1', openStorage)
+describeWrites('d1', openStorage)
+describeRaces('d1', openStorage)
+describeRevocations('d1', openStorage)
 describeEngine('d1', openFresh)
 describeKeyStore('d1', openFresh)
+describeKeyChanges('d1', async () => {
+  const { engine, close } = await openFresh()
+  const masterKey = randomBytes(32)
+  return { open: () => createSqlKeyStore(engine, masterKey), close }
+})

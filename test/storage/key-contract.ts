@@ -167,6 +167,26 @@ export function describeKeyStore(name: string, open: () => Promise<OpenedKeyEngi
       await engine.close()
       await expect(store.list()).rejects.toThrow(StorageError)
       await expect(store.initialize(await makePair())).rejects.toThrow(StorageError)
+      await expect(store.replace({ expect: [], put: [], remove: [] })).rejects.toThrow(StorageError)
+    })
+
+    test('a change that breaks off half way is not made', async () => {
+      const store = createSqlKeyStore(engine, masterKey)
+      const [current, pending] = await makePair()
+      await store.initialize([current, pending])
+      const crashing: SqlEngine = {
+        ...engine,
+        batch: (queries) => engine.batch([...queries, { sql: 'the power went out', parameters: [] }]),
+      }
+      const change = {
+        expect: [{ kid: current.kid, state: current.state }],
+        put: [{ ...current, state: 'retiring' as const }],
+        remove: [pending.kid],
+      }
+      await expect(createSqlKeyStore(crashing, masterKey).replace(change)).rejects.toThrow(StorageError)
+      expect(byKid(await store.list())).toEqual(byKid([current, pending]))
+      expect(await store.replace(change)).toBe(true)
+      expect(await store.list()).toEqual(change.put)
     })
   })
 }

@@ -1,7 +1,15 @@
 import { createMemoryStorage } from '../../src/storage/memory.ts'
-import { describeStorage } from './contract.ts'
+import { describeStorage, type OpenedStorage } from './contract.ts'
+import { describeRaces } from './race-contract.ts'
+import { describeRevocations } from './revocation-contract.ts'
+import { describeWrites } from './write-contract.ts'
 
-describeStorage('memory', async () => {
+async function openStorage(): Promise<OpenedStorage> {
   const storage = createMemoryStorage()
   return { storage, close: () => storage.close() }
-})
+}
+
+describeStorage('memory', openStorage)
+describeWrites('memory', openStorage)
+describeRaces('memory', openStorage)
+describeRevocations('memory', openStorage)

@@ -1,6 +1,6 @@
 // Records for the storage tests: whole ones, each with its own ids.
 
-import type { Account, AuditEntry, Credential } from '../../src/claims/account.ts'
+import type { Account, AuditEntry, Credential, Revocation } from '../../src/claims/account.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 
 let serial = 0
@@ -42,6 +42,18 @@ export function makeCredential(accountId: string, changes: Partial<Credential> =
     revokedAt: null,
     createdAt: 1_700_000_000_000,
     lastUsedAt: null,
+    ...changes,
+  }
+}
+
+export function makeRevocation(changes: Partial<Revocation> = {}): Revocation {
+  return {
+    id: nextId('rev_'),
+    kind: 'jti',
+    value: nextId('jti'),
+    before: 1_700_000_000_000,
+    until: 1_700_086_400_000,
+    createdAt: 1_700_000_000_000,
     ...changes,
   }
 }

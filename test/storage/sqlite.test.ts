@@ -1,5 +1,6 @@
 // The contracts on a real file, and what only the file can show.
 
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,13 +8,18 @@ import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { StorageError } from '../../src/storage/errors.ts'
 import type { SqlEngine } from '../../src/storage/sql/engine.ts'
+import { createSqlKeyStore } from '../../src/storage/sql/keys.ts'
 import { migrateSchema } from '../../src/storage/sql/migrations.ts'
 import { openSqlite } from '../../src/storage/sql/sqlite.ts'
 import { createSqlStorage } from '../../src/storage/sql/storage.ts'
-import { describeStorage } from './contract.ts'
+import { describeStorage, type OpenedStorage } from './contract.ts'
 import { describeEngine } from './engine-contract.ts'
+import { describeKeyChanges } from './key-change-contract.ts'
 import { describeKeyStore } from './key-contract.ts'
+import { describeRaces } from './race-contract.ts'
 import { addAccount } from './records.ts'
+import { describeRevocations } from './revocation-contract.ts'
+import { describeWrites } from './write-contract.ts'
 
 async function openTemporary(): Promise<{ engine: SqlEngine; path: string; close: () => Promise<void> }> {
   const folder = mkdtempSync(join(tmpdir(), 'claimgate-sqlite-'))
@@ -27,12 +33,22 @@ async function openTemporary(): Promise<{ engine: SqlEngine; path: string; close
   return { engine, path, close }
 }
 
-describeStorage('sqlite', async () => {
+async function openStorage(): Promise<OpenedStorage> {
   const { engine, close } = await openTemporary()
   return { storage: createSqlStorage(engine), close }
-})
+}
+
+describeStorage('sqlite', openStorage)
+describeWrites('sqlite', openStorage)
+describeRaces('sqlite', openStorage)
+describeRevocations('sqlite', openStorage)
 describeEngine('sqlite', openTemporary)
 describeKeyStore('sqlite', openTemporary)
+describeKeyChanges('sqlite', async () => {
+  const { engine, close } = await openTemporary()
+  const masterKey = randomBytes(32)
+  return { open: () => createSqlKeyStore(engine, masterKey), close }
+})
 
 describe('a SQLite file', () => {
   let opened: Awaited<ReturnType<typeof openTemporary>>

@@ -22,7 +22,10 @@ export interface SqlResult {
 export interface SqlEngine {
   /** One statement outside any transaction. */
   run(query: SqlQuery): MaybePromise<SqlResult>
-  /** All statements in one transaction, in order: all of them are committed when this answers, or none. */
+  /**
+   * All statements in one transaction, in order: all of them are committed when this answers, or none. As if no other
+   * batch ran at the same time (serializable): what one statement has judged still holds for the next.
+   */
   batch(queries: readonly SqlQuery[]): MaybePromise<readonly SqlResult[]>
   close(): MaybePromise<void>
 }

@@ -2,11 +2,11 @@
 // who reads the table, or a copy of it, cannot sign. The seal also holds `kid` and `alg`, so rows cannot be mixed up.
 
 import { CompactEncrypt, compactDecrypt, type JWK } from 'jose'
-import { sql } from 'kysely'
+import { type Expression, sql } from 'kysely'
 import type { SignatureAlgorithm } from '../../claims/jws.ts'
 import type { SigningKeyState, SigningKeyStore, StoredSigningKey } from '../../signing/signing-key.ts'
 import { StorageError } from '../errors.ts'
-import type { SqlEngine, SqlRow } from './engine.ts'
+import type { SqlEngine, SqlQuery, SqlRow } from './engine.ts'
 import { orNull, readInteger, readOneOf, readText } from './rows.ts'
 import { builder, type SigningKeyRow } from './schema.ts'
 
@@ -37,19 +37,70 @@ export function createSqlKeyStore(engine: SqlEngine, masterKey: Uint8Array): Sig
     async initialize(keys) {
       if (keys.length === 0) return
       const rows = await Promise.all(keys.map((key) => formatKey(key, masterKey)))
-      const values = rows.map((row) => sql`(${sql.join(COLUMNS.map((column) => row[column]))})`)
       const held = builder
         .selectFrom('signing_keys')
         .select('kid')
         .where('alg', 'in', [...new Set(keys.map(({ alg }) => alg))])
       // One statement: the table is looked at and filled in the same moment.
-      const insert = builder
-        .insertInto('signing_keys')
-        .columns(COLUMNS)
-        .expression(sql`select * from (values ${sql.join(values)}) as made where not exists ${held}`)
-      await engine.batch([insert.compile()])
+      await engine.batch([insertKeys(rows, sql`not exists ${held}`).compile()])
+    },
+    async replace({ expect, put, remove }) {
+      const rows = await Promise.all(put.map((key) => formatKey(key, masterKey)))
+      const found = builder
+        .selectFrom('signing_keys')
+        .select(({ fn }) => fn.countAll().as('found'))
+        .where(({ and, or }) => or(expect.map(({ kid, state }) => and({ kid, state }))))
+      const isExpected = sql<boolean>`${found} = ${expect.length}`
+      const [judged] = await engine.batch([
+        found.compile(),
+        ...(rows.length === 0 ? [] : [upsertKeys(rows, isExpected)]),
+        // Once the keys above are stored the states have changed; no other change can have made their seals.
+        ...(remove.length === 0 ? [] : [deleteKeys(remove, rows[0] ? isSealed(rows[0]) : isExpected)]),
+      ])
+      return judged?.rows[0]?.found === expect.length
     },
   }
+}
+
+function insertKeys(rows: readonly SigningKeyRow[], condition: Expression<unknown>) {
+  const values = rows.map((row) => sql`(${sql.join(COLUMNS.map((column) => row[column]))})`)
+  return builder
+    .insertInto('signing_keys')
+    .columns(COLUMNS)
+    .expression(sql`select * from (values ${sql.join(values)}) as made where ${condition}`)
+}
+
+function upsertKeys(rows: readonly SigningKeyRow[], condition: Expression<boolean>): SqlQuery {
+  return insertKeys(rows, condition)
+    .onConflict((conflict) =>
+      conflict.column('kid').doUpdateSet(({ ref }) => ({
+        alg: ref('excluded.alg'),
+        state: ref('excluded.state'),
+        created_at: ref('excluded.created_at'),
+        current_since: ref('excluded.current_since'),
+        expires_at: ref('excluded.expires_at'),
+        sealed: ref('excluded.sealed'),
+      })),
+    )
+    .compile()
+}
+
+function deleteKeys(kids: readonly string[], condition: Expression<boolean>): SqlQuery {
+  return builder
+    .deleteFrom('signing_keys')
+    .where('kid', 'in', [...kids])
+    .where(condition)
+    .compile()
+}
+
+/** Whether exactly this row is stored: a seal is random, so each is made once. */
+function isSealed({ kid, sealed }: SigningKeyRow): Expression<boolean> {
+  const row = builder
+    .selectFrom('signing_keys')
+    .select('kid')
+    .where('kid', '=', kid)
+    .where('sealed', '=', sealed)
+  return sql<boolean>`exists ${row}`
 }
 
 async function formatKey(

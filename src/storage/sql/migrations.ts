@@ -3,7 +3,7 @@
 // (Kysely's own Migrator is not used: it marks a migration in a second statement after the migration itself, which
 // without an interactive transaction can be lost between the two, and its introspection reads tables that D1 forbids.)
 
-import type { Compilable } from 'kysely'
+import { type Compilable, sql } from 'kysely'
 import { StorageError } from '../errors.ts'
 import type { SqlEngine } from './engine.ts'
 import { builder } from './schema.ts'
@@ -81,6 +81,32 @@ const migrations: readonly Migration[] = [
         .addColumn('current_since', 'bigint')
         .addColumn('expires_at', 'bigint')
         .addColumn('sealed', 'text', (column) => column.notNull()),
+    ],
+  },
+  {
+    name: '0002-revocations',
+    statements: [
+      // No reference to what is revoked: a deleted account's tokens stay ended.
+      schema
+        .createTable('revocations')
+        .addColumn('id', 'text', (column) => column.primaryKey().notNull())
+        .addColumn('kind', 'text', (column) => column.notNull())
+        .addColumn('value', 'text', (column) => column.notNull())
+        .addColumn('before', 'bigint', (column) => column.notNull())
+        .addColumn('until', 'bigint', (column) => column.notNull())
+        .addColumn('created_at', 'bigint', (column) => column.notNull()),
+      schema.createIndex('revocations_by_until').on('revocations').column('until'),
+      // Few records are either: who asks for them every second need not read the others.
+      schema
+        .createIndex('accounts_suspended')
+        .on('accounts')
+        .column('id')
+        .where(sql.ref('status'), '=', sql.lit('suspended')),
+      schema
+        .createIndex('credentials_revoked')
+        .on('credentials')
+        .column('revoked_at')
+        .where('revoked_at', 'is not', null),
     ],
   },
 ]

@@ -1,12 +1,24 @@
 // Records to rows and back. What comes back is judged column by column: a row that a hand or a fault has changed is a
 // StorageError, never an account with a status that nobody knows.
 
-import type { Account, AuditAction, AuditEntry, Credential } from '../../claims/account.ts'
+import {
+  type Account,
+  type AuditAction,
+  type AuditEntry,
+  type Credential,
+  endForGood,
+  endWhileSuspended,
+  type Revocation,
+  type RevocationKind,
+  type RevocationRule,
+} from '../../claims/account.ts'
 import { StorageError } from '../errors.ts'
 import type { SqlRow } from './engine.ts'
-import type { AccountRow, AuditRow, CredentialRow } from './schema.ts'
+import type { AccountRow, AuditRow, CredentialRow, RevocationRow } from './schema.ts'
 
 const STATUSES = ['active', 'suspended'] as const satisfies readonly Account['status'][]
+
+const KINDS = ['jti', 'client_id', 'sub', 'kid'] as const satisfies readonly RevocationKind[]
 
 const ACTIONS: Readonly<Record<AuditAction, true>> = {
   'account.create': true,
@@ -89,6 +101,32 @@ export function parseCredential(row: SqlRow): Credential {
     revokedAt: orNull(row, 'revoked_at', readInteger),
     createdAt: readInteger(row, 'created_at'),
     lastUsedAt: orNull(row, 'last_used_at', readInteger),
+  }
+}
+
+/** The row of a revocation. */
+export function formatRevocation({ createdAt, ...revocation }: Revocation): RevocationRow {
+  return { ...revocation, created_at: createdAt }
+}
+
+/** Where a rule comes from: the table of revocations, a suspended account, a revoked credential. */
+const RULE_SOURCES = ['stored', 'suspended', 'revoked'] as const
+
+/** The rule in a row of rules, which names its `source`. Throws StorageError. */
+export function parseRule(row: SqlRow, now: number, maxLifetimeMs: number): RevocationRule {
+  const value = readText(row, 'value')
+  switch (readOneOf(row, 'source', RULE_SOURCES)) {
+    case 'suspended':
+      return endWhileSuspended(value, now, maxLifetimeMs)
+    case 'revoked':
+      return endForGood('client_id', value, readInteger(row, 'before'), maxLifetimeMs)
+    case 'stored':
+      return {
+        kind: readOneOf(row, 'kind', KINDS),
+        value,
+        before: readInteger(row, 'before'),
+        until: readInteger(row, 'until'),
+      }
   }
 }
 

@@ -1,7 +1,15 @@
 // The tables, as Kysely sees them, and the builder that compiles statements on them. It never executes any: see engine.ts.
 // Booleans are 0 or 1, times epoch milliseconds, lists and objects JSON text.
 
-import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely'
+import {
+  DummyDriver,
+  Kysely,
+  type RawBuilder,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+  sql,
+} from 'kysely'
 
 /** Table `accounts`. */
 export interface AccountRow {
@@ -40,6 +48,16 @@ export interface CredentialRow {
   last_used_at: number | null
 }
 
+/** Table `revocations`. */
+export interface RevocationRow {
+  id: string
+  kind: string
+  value: string
+  before: number
+  until: number
+  created_at: number
+}
+
 /** Table `audit`. */
 export interface AuditRow {
   id: string
@@ -66,6 +84,7 @@ export interface Tables {
   accounts: AccountRow
   account_origins: AccountOriginRow
   credentials: CredentialRow
+  revocations: RevocationRow
   audit: AuditRow
   signing_keys: SigningKeyRow
   claimgate_migrations: { name: string }
@@ -80,3 +99,8 @@ export const builder: Kysely<Tables> = new Kysely<Tables>({
     createQueryCompiler: () => new SqliteQueryCompiler(),
   },
 })
+
+/** The members of a JSON list as rows with the column `value`: texts as they are, lists as JSON. */
+export function jsonMembers(list: RawBuilder<unknown>): RawBuilder<{ value: string }> {
+  return sql<{ value: string }>`json_each(${list})`
+}

@@ -1,20 +1,14 @@
-// The storage port on any SqlEngine. Writes are lists of statements in one transaction; reads are single statements.
+// The storage port on any SqlEngine: its reads, each a single statement; the writes are in writes.ts.
 // The schema must be there already: see migrations.ts.
 
-import { type RawBuilder, sql } from 'kysely'
-import type { AuditEntry } from '../../claims/account.ts'
+import { sql } from 'kysely'
+import { endForGood } from '../../claims/account.ts'
 import { mapMaybe } from '../maybe.ts'
 import type { Storage } from '../storage.ts'
 import type { SqlEngine, SqlQuery } from './engine.ts'
-import {
-  formatAccount,
-  formatAudit,
-  formatCredential,
-  parseAccount,
-  parseAudit,
-  parseCredential,
-} from './rows.ts'
-import { type AccountRow, type AuditRow, builder, type CredentialRow } from './schema.ts'
+import { parseAccount, parseAudit, parseCredential, parseRule } from './rows.ts'
+import { type AccountRow, type AuditRow, builder, type CredentialRow, jsonMembers } from './schema.ts'
+import { createSqlWrites } from './writes.ts'
 
 // Columns are named rather than `*`: a prepared statement keeps its shape when a later version adds one.
 const ACCOUNT = [
@@ -70,21 +64,14 @@ const FIND_CREDENTIAL = builder
 const IS_ANY_ORIGIN_LISTED = builder
   .selectFrom('account_origins')
   .select('pattern')
-  .where('pattern', 'in', (eb) => eb.selectFrom(jsonTexts(sql.val('[]')).as('asked')).select('asked.value'))
+  .where('pattern', 'in', (eb) => eb.selectFrom(jsonMembers(sql.val('[]')).as('asked')).select('asked.value'))
   .limit(sql.lit(1))
   .compile().sql
 
 /** A store on a migrated database. Closing it closes the engine. */
 export function createSqlStorage(engine: SqlEngine): Storage {
   return {
-    async createAccount(account, credential, entry) {
-      await engine.batch([
-        builder.insertInto('accounts').values(formatAccount(account)).compile(),
-        insertOrigins(account.id),
-        builder.insertInto('credentials').values(formatCredential(credential)).compile(),
-        insertAudit(entry),
-      ])
-    },
+    ...createSqlWrites(engine),
     async getAccount(id) {
       const query = builder.selectFrom('accounts').select(ACCOUNT).where('id', '=', id)
       const [row] = (await engine.run(query.compile())).rows
@@ -121,8 +108,9 @@ export function createSqlStorage(engine: SqlEngine): Storage {
         () => engine.run({ sql: IS_ANY_ORIGIN_LISTED, parameters: [JSON.stringify(patterns)] }),
         ({ rows }) => rows.length > 0,
       ),
-    async appendAudit(entry) {
-      await engine.batch([insertAudit(entry)])
+    async listRevocations(now, maxLifetimeMs) {
+      const { rows } = await engine.run(selectRules(now, maxLifetimeMs))
+      return rows.map((row) => parseRule(row, now, maxLifetimeMs))
     },
     async listAudit(before, limit) {
       const start = before ?? { at: Number.MAX_SAFE_INTEGER, id: '' }
@@ -145,25 +133,15 @@ export function createSqlStorage(engine: SqlEngine): Storage {
   }
 }
 
-function insertAudit(entry: AuditEntry): SqlQuery {
-  return builder.insertInto('audit').values(formatAudit(entry)).compile()
-}
-
-/** Copies an account's origins out of its own row, so that the two cannot disagree. */
-function insertOrigins(accountId: string): SqlQuery {
-  const origins = builder
-    .selectFrom(['accounts', jsonTexts(sql.ref('accounts.allowed_origins')).as('origin')])
-    .select(['origin.value', 'accounts.id'])
-    .distinct()
-    .where('accounts.id', '=', accountId)
-  return builder
-    .insertInto('account_origins')
-    .columns(['pattern', 'account_id'])
-    .expression(origins)
-    .compile()
-}
-
-/** The members of a JSON list of texts as rows with the column `value`. */
-function jsonTexts(list: RawBuilder<unknown>): RawBuilder<{ value: string }> {
-  return sql<{ value: string }>`json_each(${list})`
+/** What ends tokens at `now`, in one statement: an account that is deleted meanwhile is in one part or the other. */
+function selectRules(now: number, maxLifetimeMs: number): SqlQuery {
+  const lifetime = endForGood('client_id', '', 0, maxLifetimeMs).until
+  // The status is spelled out, or its index would not be used.
+  return sql`
+    select 'stored' as source, kind, value, "before", until from revocations where until > ${now}
+    union all
+    select 'suspended', null, id, null, null from accounts where status = 'suspended'
+    union all
+    select 'revoked', null, id, revoked_at, null from credentials where revoked_at > ${now - lifetime}
+    order by source, kind, value, "before", until`.compile(builder)
 }

@@ -1,0 +1,20 @@
+// A process that rotates the keys of a folder until it has made `count` rotations, or others have left it none to make.
+// Arguments: the folder, and how many. Begins on a line of input; tells each rotation it made: the new current kid, the old.
+
+import { once } from 'node:events'
+import { writeSync } from 'node:fs'
+import { createFileKeyStore } from '../../src/adapters/key-files.ts'
+import { createSigningKey } from '../../src/signing/rotate.ts'
+import { rotation } from '../storage/rotation.ts'
+
+const [dir = '', count = ''] = process.argv.slice(2)
+const store = createFileKeyStore(dir, { production: true })
+console.log('ready')
+await once(process.stdin, 'data')
+for (let index = 0; index < Number(count); index += 1) {
+  const now = Date.now()
+  const change = rotation(await store.list(), await createSigningKey('ES256', 'pending', now), now)
+  const [from, to] = change.put
+  if (await store.replace(change)) writeSync(1, `${to!.kid} ${from!.kid}\n`)
+}
+process.stdin.destroy()

@@ -1,0 +1,169 @@
+// What a write through the cache drops: its own answers at once, on their way or not, and nobody else's.
+
+import { beforeEach, expect, test } from 'vitest'
+import type { Account, Credential } from '../../src/claims/account.ts'
+import type { MaybePromise } from '../../src/claims/result.ts'
+import { type CachedStorage, createCachedStorage } from '../../src/storage/cached.ts'
+import { StorageError } from '../../src/storage/errors.ts'
+import { createMemoryStorage } from '../../src/storage/memory.ts'
+import type { Storage } from '../../src/storage/storage.ts'
+import { addAccount, makeAudit, makeCredential, makeRevocation } from './records.ts'
+
+const ROTATION = { secretHash: 'bmV3', previousHash: null, previousExpiresAt: null }
+
+let inner: Storage
+let cached: CachedStorage
+let asked: string[]
+/** Look-ups that are held back until opened. */
+let gates: (() => void)[]
+let isSlow: boolean
+let account: Account
+let credential: Credential
+let second: Credential
+let other: Awaited<ReturnType<typeof addAccount>>
+
+beforeEach(async () => {
+  inner = createMemoryStorage()
+  asked = []
+  gates = []
+  isSlow = false
+  cached = createCachedStorage(probe(inner), { now: () => 0 })
+  ;({ account, credential } = await addAccount(inner))
+  second = makeCredential(account.id)
+  await inner.createCredential(second, makeAudit())
+  other = await addAccount(inner, { allowedOrigins: ['https://other.example'] })
+  for (const id of [credential.id, second.id, other.credential.id, 'nobody']) await cached.findCredential(id)
+  await cached.isAnyOriginListed(account.allowedOrigins)
+  asked.length = 0
+})
+
+/** The store, its two look-ups counted, and held back when asked to. */
+function probe(store: Storage): Storage {
+  function ask<T>(name: string, read: () => MaybePromise<T>): MaybePromise<T> {
+    asked.push(name)
+    const value = read()
+    return isSlow ? new Promise((resolve) => gates.push(() => resolve(value))) : value
+  }
+  return {
+    ...store,
+    findCredential: (id) => ask(id, () => store.findCredential(id)),
+    isAnyOriginListed: (patterns) => ask('origins', () => store.isAnyOriginListed(patterns)),
+  }
+}
+
+interface Write {
+  readonly run: (storage: Storage) => Promise<unknown>
+  /** What is asked for anew afterwards. */
+  readonly drops: () => readonly string[]
+}
+
+const writes: Readonly<Record<string, Write>> = {
+  updateAccount: {
+    run: (storage) =>
+      storage.updateAccount(
+        { ...account, name: 'new', updatedAt: account.updatedAt + 1 },
+        account.updatedAt,
+        [],
+      ),
+    drops: () => [credential.id, second.id, 'origins'],
+  },
+  deleteAccount: {
+    run: (storage) => storage.deleteAccount(account.id, makeRevocation(), makeAudit()),
+    drops: () => [credential.id, second.id, 'origins'],
+  },
+  createCredential: {
+    run: (storage) => storage.createCredential(makeCredential(account.id, { id: 'nobody' }), makeAudit()),
+    drops: () => ['nobody'],
+  },
+  replaceSecret: {
+    run: (storage) => storage.replaceSecret(credential.id, ROTATION, credential.secretHash!, makeAudit()),
+    drops: () => [credential.id],
+  },
+  revokeCredential: {
+    run: (storage) => storage.revokeCredential(credential.id, 1, makeAudit()),
+    drops: () => [credential.id],
+  },
+  addRevocation: {
+    run: (storage) => storage.addRevocation(makeRevocation({ value: credential.id }), makeAudit()),
+    drops: () => [],
+  },
+  touchCredentials: {
+    run: (storage) => storage.touchCredentials(new Map([[credential.id, 1]])),
+    drops: () => [],
+  },
+  purge: { run: (storage) => storage.purge(Number.MAX_SAFE_INTEGER), drops: () => [] },
+}
+
+async function lookUpAll(): Promise<unknown[]> {
+  const ids = [credential.id, second.id, other.credential.id, 'nobody']
+  const found = await Promise.all(ids.map(async (id) => cached.findCredential(id)))
+  return [...found, await cached.isAnyOriginListed(account.allowedOrigins)]
+}
+
+test.each(Object.entries(writes))('%s drops what it touches and nothing else', async (_name, write) => {
+  await write.run(cached)
+  await lookUpAll()
+  expect(asked.sort()).toEqual([...write.drops()].sort())
+})
+
+const dropping = Object.entries(writes).filter(
+  ([name]) => !['addRevocation', 'touchCredentials', 'purge'].includes(name),
+)
+
+test.each(dropping)('%s that fails after its commit is seen all the same', async (_name, write) => {
+  const lossy: Storage = new Proxy(probe(inner), {
+    get: (store, name: keyof Storage) =>
+      name in writes
+        ? async (...records: never[]) => {
+            await (store[name] as (...records: never[]) => Promise<unknown>)(...records)
+            throw new StorageError('the connection broke after the commit')
+          }
+        : store[name],
+  })
+  cached = createCachedStorage(lossy, { now: () => 0 })
+  const before = await lookUpAll()
+  await expect(write.run(cached)).rejects.toThrow(StorageError)
+  expect(await lookUpAll()).not.toEqual(before)
+})
+
+test.each(dropping)('%s: an answer on its way is neither shared nor remembered', async (_name, write) => {
+  // Nothing is remembered yet: each look-up goes to the store, and the early ones are held there.
+  cached = createCachedStorage(probe(inner), { now: () => 0 })
+  const lookUp = () =>
+    Promise.all(
+      write
+        .drops()
+        .map(async (name) =>
+          name === 'origins'
+            ? cached.isAnyOriginListed(['https://shop.example'])
+            : cached.findCredential(name),
+        ),
+    )
+  isSlow = true
+  const early = lookUp()
+  await write.run(cached)
+  isSlow = false
+  const late = lookUp()
+  for (const open of gates) open()
+  const after = await late
+  expect(await early).not.toEqual(after)
+  expect(await lookUp()).toEqual(after)
+})
+
+test('during an outage right after a suspension the other accounts are still known', async () => {
+  let isDown = false
+  const failing: Storage = {
+    ...inner,
+    findCredential: (id) => (isDown ? Promise.reject(new StorageError('down')) : inner.findCredential(id)),
+  }
+  let now = 0
+  cached = createCachedStorage(failing, { now: () => now })
+  await lookUpAll()
+  const suspended = { ...account, status: 'suspended' as const, updatedAt: account.updatedAt + 1 }
+  await cached.updateAccount(suspended, account.updatedAt, [])
+  isDown = true
+  now = 60_000
+  expect(await cached.findCredentialStale(other.credential.id)).toMatchObject({ account: other.account })
+  // What is not known any more is said not to be; it is not the account from before its suspension.
+  await expect(cached.findCredentialStale(credential.id)).rejects.toThrow(StorageError)
+})

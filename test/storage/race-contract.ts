@@ -1,0 +1,169 @@
+// What every adapter promises of writes that come at the same time: one consistent state, and the audit entries of
+// those that answered true, no other.
+
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { AuditEntry } from '../../src/claims/account.ts'
+import type { Storage } from '../../src/storage/storage.ts'
+import type { OpenedStorage } from './contract.ts'
+import { addAccount, makeAudit, makeCredential, makeRevocation } from './records.ts'
+
+const COUNT = 50
+
+export function describeRaces(name: string, open: () => Promise<OpenedStorage>): void {
+  describe(`races contract: ${name}`, () => {
+    let opened: OpenedStorage
+    let storage: Storage
+    let first: Awaited<ReturnType<typeof addAccount>>
+
+    beforeEach(async () => {
+      opened = await open()
+      storage = opened.storage
+      first = await addAccount(storage)
+    })
+    afterEach(() => opened.close())
+
+    /** Runs `write` many times at once; the places of those that answered true, after a look at the audit log. */
+    async function race(
+      write: (audit: AuditEntry, index: number) => Promise<boolean>,
+      count = COUNT,
+    ): Promise<number[]> {
+      const audits = Array.from({ length: count }, () => makeAudit())
+      const answers = await Promise.all(audits.map(write))
+      const winners = answers.flatMap((answer, index) => (answer ? [index] : []))
+      const logged = (await storage.listAudit(undefined, 200)).map(({ id }) => id)
+      const expected = [first.audit, ...winners.map((index) => audits[index]!)].map(({ id }) => id)
+      expect(logged.sort()).toEqual(expected.sort())
+      return winners
+    }
+
+    test('of 50 rotations from one secret one is made', async () => {
+      const { id, secretHash } = first.credential
+      const winners = await race((audit, index) =>
+        storage.replaceSecret(
+          id,
+          { secretHash: `hash-${index}`, previousHash: secretHash, previousExpiresAt: index },
+          secretHash!,
+          audit,
+        ),
+      )
+      expect(winners).toHaveLength(1)
+      expect(await storage.listCredentials(first.account.id)).toEqual([
+        {
+          ...first.credential,
+          secretHash: `hash-${winners[0]}`,
+          previousHash: secretHash,
+          previousExpiresAt: winners[0],
+        },
+      ])
+    })
+
+    test('50 rotations, each from what it reads, are a chain without a gap', async () => {
+      const { id } = first.credential
+      const pairs: [string, string][] = []
+      const winners = await race(async (audit, index) => {
+        const old = (await storage.listCredentials(first.account.id))[0]?.secretHash ?? ''
+        const change = { secretHash: `hash-${index}`, previousHash: old, previousExpiresAt: index }
+        const isMade = await storage.replaceSecret(id, change, old, audit)
+        if (isMade) pairs.push([old, change.secretHash])
+        return isMade
+      })
+      expect(winners.length).toBeGreaterThan(0)
+      const next = new Map(pairs)
+      expect(next.size).toBe(pairs.length)
+      let hash = first.credential.secretHash!
+      for (let step = 0; step < pairs.length; step++) hash = next.get(hash) ?? ''
+      expect((await storage.findCredential(id))?.credential.secretHash).toBe(hash)
+    })
+
+    test('of 50 updates of one account that were begun together one is made, with its own origins', async () => {
+      const { account } = first
+      const winners = await race((audit, index) =>
+        storage.updateAccount(
+          // All with the same new updatedAt: as two that are begun within one millisecond have it.
+          {
+            ...account,
+            name: `${index}`,
+            allowedOrigins: [`https://${index}.example`],
+            updatedAt: account.updatedAt + 1,
+          },
+          account.updatedAt,
+          [audit],
+        ),
+      )
+      expect(winners).toHaveLength(1)
+      const found = await storage.getAccount(account.id)
+      expect(found?.name).toBe(`${winners[0]}`)
+      expect(found?.allowedOrigins).toEqual([`https://${winners[0]}.example`])
+      for (let index = 0; index < COUNT; index++) {
+        const isListed = await storage.isAnyOriginListed([`https://${index}.example`])
+        expect(isListed).toBe(index === winners[0])
+      }
+    })
+
+    test('12 updates that try again until they are made lose none of each other', async () => {
+      // Fewer: each that is made sends all others back to the start.
+      const winners = await race(async (audit, index) => {
+        for (let tries = 0; tries < 50; tries++) {
+          const account = await storage.getAccount(first.account.id)
+          if (account === undefined) return false
+          const scopes = [...account.scopes, `scope-${index}`]
+          const next = { ...account, scopes, updatedAt: account.updatedAt + 1 }
+          if (await storage.updateAccount(next, account.updatedAt, [audit])) return true
+        }
+        throw new Error('no update was made in 50 tries')
+      }, 12)
+      expect(winners).toHaveLength(12)
+      const account = await storage.getAccount(first.account.id)
+      expect(new Set(account?.scopes)).toEqual(
+        new Set([...first.account.scopes, ...winners.map((index) => `scope-${index}`)]),
+      )
+      expect(account?.updatedAt).toBe(first.account.updatedAt + 12)
+    })
+
+    test('of 50 deletions one is made, and one revocation', async () => {
+      const { id } = first.account
+      const winners = await race((audit, index) =>
+        storage.deleteAccount(id, makeRevocation({ kind: 'sub', value: id, before: index }), audit),
+      )
+      expect(winners).toHaveLength(1)
+      expect(await storage.listAccounts(undefined, 50)).toEqual([])
+      const rules = await storage.listRevocations(0, 1)
+      expect(rules.map(({ before }) => before)).toEqual(winners)
+    })
+
+    test('of 50 revocations of one credential one is made, and its time stays', async () => {
+      const { id } = first.credential
+      const winners = await race((audit, index) => storage.revokeCredential(id, 1000 + index, audit))
+      expect(winners).toHaveLength(1)
+      expect((await storage.findCredential(id))?.credential.revokedAt).toBe(1000 + winners[0]!)
+    })
+
+    test('everything at once on one account ends with nothing left of it but what was answered', async () => {
+      const { account, credential } = first
+      const kinds = ['update', 'rotate', 'revoke', 'add', 'delete'] as const
+      const winners = await race((audit, index) => {
+        const kind = kinds[index % kinds.length]!
+        const changed = { ...account, name: `${index}`, updatedAt: account.updatedAt + 1 }
+        const change = { secretHash: `hash-${index}`, previousHash: null, previousExpiresAt: null }
+        if (kind === 'update') return storage.updateAccount(changed, account.updatedAt, [audit])
+        if (kind === 'rotate')
+          return storage.replaceSecret(credential.id, change, credential.secretHash!, audit)
+        if (kind === 'revoke') return storage.revokeCredential(credential.id, index, audit)
+        if (kind === 'add') return storage.createCredential(makeCredential(account.id), audit)
+        return storage.deleteAccount(account.id, makeRevocation({ kind: 'sub', value: account.id }), audit)
+      })
+      expect(winners.filter((index) => kinds[index % kinds.length] === 'delete')).toHaveLength(1)
+      expect(await storage.listAccounts(undefined, 50)).toEqual([])
+      expect(await storage.listCredentials(account.id)).toEqual([])
+      expect(await storage.isAnyOriginListed(account.allowedOrigins)).toBe(false)
+      expect((await storage.listRevocations(0, 1)).map(({ value }) => value)).toEqual([account.id])
+    })
+
+    test('50 touches at once leave the latest', async () => {
+      const { id } = first.credential
+      const times = Array.from({ length: COUNT }, (_, index) => 1000 + ((index * 37) % COUNT))
+      await Promise.all(times.map((at) => storage.touchCredentials(new Map([[id, at]]))))
+      expect((await storage.listCredentials(first.account.id))[0]?.lastUsedAt).toBe(1000 + COUNT - 1)
+    })
+  })
+}

@@ -1,0 +1,230 @@
+// Changes of records in a real SQLite file: two servers on one file, kill -9, older files, damaged rows.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { StorageError } from '../../src/storage/errors.ts'
+import type { SqlEngine } from '../../src/storage/sql/engine.ts'
+import { migrateSchema } from '../../src/storage/sql/migrations.ts'
+import { openSqlite } from '../../src/storage/sql/sqlite.ts'
+import { createSqlStorage } from '../../src/storage/sql/storage.ts'
+import type { Storage } from '../../src/storage/storage.ts'
+import { addAccount, makeAudit, makeCredential, makeRevocation } from './records.ts'
+
+const NOW = 1_700_000_000_000
+const DAY = 86_400_000
+
+let folder: string
+let file: string
+let opened: Storage[]
+let children: ChildProcess[]
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'claimgate-changes-'))
+  file = join(folder, 'claimgate.db')
+  opened = []
+  children = []
+})
+afterEach(async () => {
+  for (const child of children) child.kill('SIGKILL')
+  for (const storage of opened) await storage.close()
+  rmSync(folder, { recursive: true })
+})
+
+async function openStorage(): Promise<{ storage: Storage; engine: SqlEngine }> {
+  const engine = openSqlite(file)
+  await migrateSchema(engine)
+  const storage = createSqlStorage(engine)
+  opened.push(storage)
+  return { storage, engine }
+}
+
+const valuesOf = async (storage: Storage) =>
+  (await storage.listRevocations(NOW, DAY)).map(({ kind, value }) => `${kind} ${value}`)
+
+test('what one server ends is ended in the other at once', async () => {
+  const { storage: one } = await openStorage()
+  const { storage: other } = await openStorage()
+  const { account, credential } = await addAccount(one)
+  expect(await other.findCredential(credential.id)).toEqual({ account, credential })
+
+  await one.addRevocation(makeRevocation({ value: 'a' }), makeAudit())
+  expect(await valuesOf(other)).toEqual(['jti a'])
+  expect(await other.revokeCredential(credential.id, NOW, makeAudit())).toBe(true)
+  expect(await one.revokeCredential(credential.id, NOW + 1, makeAudit())).toBe(false)
+  expect((await one.findCredential(credential.id))?.credential.revokedAt).toBe(NOW)
+  const suspended = { ...account, status: 'suspended' as const, updatedAt: account.updatedAt + 1 }
+  expect(await one.updateAccount(suspended, account.updatedAt, [])).toBe(true)
+  expect(await other.updateAccount(suspended, account.updatedAt, [])).toBe(false)
+  expect((await valuesOf(other)).sort()).toEqual([`client_id ${credential.id}`, 'jti a', `sub ${account.id}`])
+  expect(await other.deleteAccount(account.id, makeRevocation({ value: 'b' }), makeAudit())).toBe(true)
+  expect(await one.findCredential(credential.id)).toBeUndefined()
+  expect(await valuesOf(one)).toEqual(['jti a', 'jti b'])
+})
+
+function start(mode: 'revoke' | 'update', prefix: string, count: number) {
+  const script = fileURLToPath(new URL('changer.ts', import.meta.url))
+  const child = spawn(process.execPath, [script, file, mode, prefix, String(count)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  children.push(child)
+  const acknowledged: string[] = []
+  const lines = createInterface({ input: child.stdout })
+  lines.on('line', (line) => acknowledged.push(line))
+  const end = Promise.all([once(child, 'exit'), once(lines, 'close')]).then(
+    ([[code]]) => code as number | null,
+  )
+  return { child, acknowledged, lines, end }
+}
+
+test('three processes that update one account lose nothing of each other', async () => {
+  const { storage } = await openStorage()
+  const { account } = await addAccount(storage, { id: 'acct_shared', scopes: [] })
+  const writers = ['a', 'b', 'c'].map((prefix) => start('update', prefix, 100))
+  expect(await Promise.all(writers.map(({ end }) => end))).toEqual([0, 0, 0])
+  const found = await storage.getAccount(account.id)
+  const names = ['a', 'b', 'c'].flatMap((prefix) =>
+    Array.from({ length: 100 }, (_, index) => `${prefix}${index}`),
+  )
+  expect([...(found?.scopes ?? [])].sort()).toEqual(names.sort())
+  expect(found?.updatedAt).toBe(account.updatedAt + 300)
+  const logged = (await storage.listAudit(undefined, 1000)).map(({ id }) => id)
+  expect(logged.filter((id) => id.startsWith('aud-')).sort()).toEqual(names.map((one) => `aud-${one}`).sort())
+})
+
+test('kill -9 right after an acknowledgement, 20 times over, brings no ended token back', async () => {
+  const acknowledged: string[] = []
+  for (let round = 0; round < 20; round++) {
+    const changer = start('revoke', `r${round}-`, 1_000_000)
+    const target = 1 + round
+    await new Promise<void>((resolve, reject) => {
+      changer.lines.on('line', () => {
+        if (changer.acknowledged.length < target) return
+        changer.child.kill('SIGKILL')
+        resolve()
+      })
+      changer.lines.on('close', () => reject(new Error('the changer ended by itself')))
+    })
+    expect(await changer.end).toBeNull()
+    acknowledged.push(...changer.acknowledged)
+  }
+  const { storage } = await openStorage()
+  const rules = new Set(await valuesOf(storage))
+  const accounts = new Set((await storage.listAccounts(undefined, 100_000)).map(({ id }) => id))
+  const logged = new Set((await storage.listAudit(undefined, 100_000)).map(({ id }) => id))
+  const kinds = { jti: 0, client_id: 0, sub: 0 }
+  for (const line of acknowledged) {
+    const [kind, value = ''] = line.split(' ') as [keyof typeof kinds, string]
+    kinds[kind]++
+    const name = value.replace(/^(jti|cred|acct)-/, '').replace(/-a$/, '')
+    expect(logged).toContain(`${kind}-${name}`)
+    if (kind === 'sub') expect(accounts).not.toContain(value)
+    // A credential goes with its account, whose own rule then stands for it.
+    const isCovered = rules.has(line) || (kind === 'client_id' && rules.has(`sub acct-${name}`))
+    expect(isCovered, line).toBe(true)
+  }
+  expect(Math.min(...Object.values(kinds)), 'each kind must have been acknowledged').toBeGreaterThan(0)
+  // What was not acknowledged is whole or absent.
+  for (const rule of rules) {
+    const [kind, value = ''] = rule.split(' ')
+    expect(logged).toContain(`${kind}-${value.replace(/^(jti|cred|acct)-/, '').replace(/-a$/, '')}`)
+  }
+  for (const account of accounts) expect(logged).not.toContain(account.replace('acct-', 'sub-'))
+})
+
+test('a file of the first version is brought up to date with all it holds', async () => {
+  const engine = openSqlite(file)
+  const first: SqlEngine = {
+    ...engine,
+    batch: (queries) => {
+      if (String(queries[0]?.parameters[0]) > '0001-records') throw new StorageError('stop here')
+      return engine.batch(queries)
+    },
+  }
+  await expect(migrateSchema(first)).rejects.toThrow('stop here')
+  const before = createSqlStorage(engine)
+  const made = await addAccount(before, { status: 'suspended' })
+  await expect(before.listRevocations(NOW, DAY)).rejects.toThrow(StorageError)
+  await engine.close()
+
+  const { storage } = await openStorage()
+  expect(await storage.findCredential(made.credential.id)).toEqual({
+    account: made.account,
+    credential: made.credential,
+  })
+  expect(await storage.listAudit(undefined, 50)).toEqual([made.audit])
+  expect(await valuesOf(storage)).toEqual([`sub ${made.account.id}`])
+})
+
+describe('listing what ends tokens', () => {
+  test('reads no table from end to end', async () => {
+    const { engine } = await openStorage()
+    const asked: string[] = []
+    const storage = createSqlStorage({
+      ...engine,
+      run: (query) => {
+        asked.push(query.sql)
+        return engine.run(query)
+      },
+    })
+    await storage.listRevocations(NOW, DAY)
+    const plan = await engine.run({ sql: `EXPLAIN QUERY PLAN ${asked[0]}`, parameters: [NOW, NOW] })
+    const steps = plan.rows.map(({ detail }) => String(detail))
+    expect(steps.filter((step) => /^(SCAN|SEARCH)/.test(step)).sort()).toEqual([
+      expect.stringContaining('accounts USING COVERING INDEX accounts_suspended'),
+      expect.stringContaining('SEARCH credentials USING INDEX credentials_revoked'),
+      expect.stringContaining('SEARCH revocations USING INDEX revocations_by_until'),
+    ])
+  })
+
+  test('takes milliseconds among 20 000 credentials', async () => {
+    const { storage, engine } = await openStorage()
+    const { account } = await addAccount(storage)
+    await engine.run({
+      sql: `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+        INSERT INTO credentials SELECT 'c' || i, account_id, name, scopes, browser_prototype, allow_localhost,
+          secret_hash, previous_hash, previous_expires_at, jwks, expires_at, revoked_at, created_at, last_used_at
+        FROM credentials, n`,
+      parameters: [],
+    })
+    expect(await storage.listCredentials(account.id)).toHaveLength(20_001)
+    await storage.revokeCredential('c77', NOW, makeAudit())
+    const began = performance.now()
+    for (let times = 0; times < 100; times++) expect(await valuesOf(storage)).toEqual(['client_id c77'])
+    expect((performance.now() - began) / 100).toBeLessThan(5)
+  })
+
+  test.each([
+    ['kind', "'iss'"],
+    ['value', "x'00'"],
+    ['before', "'soon'"],
+    ['until', '1e300'],
+  ])('a damaged revocations.%s (%s) gives a StorageError, not a rule', async (column, value) => {
+    const { storage, engine } = await openStorage()
+    await storage.addRevocation(makeRevocation(), makeAudit())
+    await engine.run({ sql: `UPDATE revocations SET "${column}" = ${value}`, parameters: [] })
+    await expect(storage.listRevocations(NOW, DAY)).rejects.toThrow(StorageError)
+    await expect(storage.listRevocations(NOW, DAY)).rejects.toThrow(column)
+  })
+})
+
+test('a full disk refuses an end of tokens, and leaves nothing half done', async () => {
+  const { storage, engine } = await openStorage()
+  const { account, credential } = await addAccount(storage)
+  const { rows } = await engine.run({ sql: 'PRAGMA page_count', parameters: [] })
+  await engine.run({ sql: `PRAGMA max_page_count = ${rows[0]?.page_count}`, parameters: [] })
+  const big = makeAudit({ target: 'x'.repeat(100_000) })
+  const logged = await storage.listAudit(undefined, 50)
+  await expect(storage.deleteAccount(account.id, makeRevocation(), big)).rejects.toThrow(/disk is full/)
+  await expect(storage.revokeCredential(credential.id, NOW, big)).rejects.toThrow(/disk is full/)
+  await expect(storage.createCredential(makeCredential(account.id), big)).rejects.toThrow(/disk is full/)
+  expect(await storage.findCredential(credential.id)).toEqual({ account, credential })
+  expect(await valuesOf(storage)).toEqual([])
+  expect(await storage.listAudit(undefined, 50)).toEqual(logged)
+  await engine.run({ sql: 'PRAGMA max_page_count = 1000000', parameters: [] })
+  expect(await storage.deleteAccount(account.id, makeRevocation(), big)).toBe(true)
+})

@@ -1,0 +1,334 @@
+// What every adapter of the storage port promises of its writes: their conditions, and that all of a write is done or
+// nothing. Revocations and races have suites of their own.
+
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Account, AuditEntry, Credential } from '../../src/claims/account.ts'
+import { StorageError } from '../../src/storage/errors.ts'
+import type { Storage } from '../../src/storage/storage.ts'
+import type { OpenedStorage } from './contract.ts'
+import { addAccount, makeAccount, makeAudit, makeCredential, makeRevocation } from './records.ts'
+
+const ROTATION = { secretHash: 'bmV3', previousHash: 'c2VjcmV0LWhhc2g', previousExpiresAt: 1_700_000_100_000 }
+const OLD_HASH = 'c2VjcmV0LWhhc2g'
+const origins = ['https://shop.example', 'https://new.example', 'https://other.example', 'https://b.example']
+
+/** All that can be read of a store. */
+async function readAll(storage: Storage): Promise<unknown> {
+  const accounts = await storage.listAccounts(undefined, 100)
+  return {
+    accounts,
+    credentials: await Promise.all(accounts.map(({ id }) => storage.listCredentials(id))),
+    audit: await storage.listAudit(undefined, 100),
+    revocations: await storage.listRevocations(0, 1),
+    origins: await Promise.all(origins.map(async (pattern) => storage.isAnyOriginListed([pattern]))),
+  }
+}
+
+export function describeWrites(name: string, open: () => Promise<OpenedStorage>): void {
+  describe(`writes contract: ${name}`, () => {
+    let opened: OpenedStorage
+    let storage: Storage
+    let account: Account
+    let credential: Credential
+    let created: AuditEntry
+    /** A record that no write of these tests may touch. */
+    let other: Awaited<ReturnType<typeof addAccount>>
+
+    beforeEach(async () => {
+      opened = await open()
+      storage = opened.storage
+      const first = await addAccount(storage)
+      account = first.account
+      credential = first.credential
+      created = first.audit
+      other = await addAccount(storage, { allowedOrigins: ['https://other.example'] })
+      // What was looked up before must not be remembered beyond a write.
+      await storage.findCredential(credential.id)
+      for (const origin of origins) await storage.isAnyOriginListed([origin])
+    })
+    afterEach(() => opened.close())
+
+    const suspended = (changes: Partial<Account> = {}): Account => ({
+      ...account,
+      status: 'suspended',
+      updatedAt: account.updatedAt + 1,
+      ...changes,
+    })
+
+    async function expectAudit(...entries: readonly AuditEntry[]): Promise<void> {
+      const ids = (await storage.listAudit(undefined, 100)).map(({ id }) => id)
+      expect(ids.sort()).toEqual([created, other.audit, ...entries].map(({ id }) => id).sort())
+    }
+
+    /** What was not written to is as it was. */
+    async function expectOtherUntouched(): Promise<void> {
+      expect(await storage.findCredential(other.credential.id)).toEqual({
+        account: other.account,
+        credential: other.credential,
+      })
+      expect(await storage.isAnyOriginListed(['https://other.example'])).toBe(true)
+    }
+
+    describe('updateAccount', () => {
+      test('replaces every member, the origins that are listed, and writes each audit entry', async () => {
+        const next = suspended({
+          name: 'Garden Shop \u0000 🌱',
+          allowedOrigins: ['https://b.example', 'https://*.a.example', 'https://b.example'],
+          scopes: ['plants:read'],
+          maxTtl: 60,
+          browserPrototype: true,
+        })
+        const audits = [makeAudit({ action: 'account.update' }), makeAudit({ action: 'account.suspend' })]
+        expect(await storage.updateAccount(next, account.updatedAt, audits)).toBe(true)
+        expect(await storage.getAccount(account.id)).toEqual(next)
+        expect(await storage.findCredential(credential.id)).toEqual({ account: next, credential })
+        expect(await storage.isAnyOriginListed(['https://b.example'])).toBe(true)
+        expect(await storage.isAnyOriginListed(['https://*.a.example'])).toBe(true)
+        expect(await storage.isAnyOriginListed(['https://shop.example'])).toBe(false)
+        await expectAudit(...audits)
+        await expectOtherUntouched()
+      })
+
+      test('keeps an origin that another account lists too', async () => {
+        await addAccount(storage, { allowedOrigins: ['https://shop.example'] })
+        const next = suspended({ allowedOrigins: ['https://new.example'] })
+        expect(await storage.updateAccount(next, account.updatedAt, [])).toBe(true)
+        expect(await storage.isAnyOriginListed(['https://shop.example'])).toBe(true)
+      })
+
+      test('takes 100 origins, and none but a record needs an audit entry', async () => {
+        const allowedOrigins = Array.from({ length: 100 }, (_, index) => `https://shop-${index}.example`)
+        expect(await storage.updateAccount(suspended({ allowedOrigins }), account.updatedAt, [])).toBe(true)
+        expect((await storage.getAccount(account.id))?.allowedOrigins).toEqual(allowedOrigins)
+        expect(await storage.isAnyOriginListed(['https://shop-99.example'])).toBe(true)
+        await expectAudit()
+      })
+
+      test('never changes when the account was made', async () => {
+        await storage.updateAccount(suspended({ createdAt: 1 }), account.updatedAt, [])
+        expect((await storage.getAccount(account.id))?.createdAt).toBe(account.createdAt)
+      })
+
+      test('goes on from its own updatedAt', async () => {
+        expect(await storage.updateAccount(suspended(), account.updatedAt, [])).toBe(true)
+        const resumed = { ...account, updatedAt: account.updatedAt + 2 }
+        expect(await storage.updateAccount(resumed, account.updatedAt + 1, [])).toBe(true)
+        expect(await storage.getAccount(account.id)).toEqual(resumed)
+      })
+    })
+
+    describe('deleteAccount', () => {
+      test('takes credentials and origins along, leaves the trail, and ends the tokens', async () => {
+        const second = makeCredential(account.id)
+        const [added, deleted] = [makeAudit(), makeAudit({ action: 'account.delete' })]
+        await storage.createCredential(second, added)
+        const revocation = makeRevocation({ kind: 'sub', value: account.id })
+        expect(await storage.deleteAccount(account.id, revocation, deleted)).toBe(true)
+        expect(await storage.getAccount(account.id)).toBeUndefined()
+        expect(await storage.findCredential(credential.id)).toBeUndefined()
+        expect(await storage.findCredential(second.id)).toBeUndefined()
+        expect(await storage.listCredentials(account.id)).toEqual([])
+        expect(await storage.listAccounts(undefined, 50)).toEqual([other.account])
+        expect(await storage.isAnyOriginListed(['https://shop.example'])).toBe(false)
+        const { kind, value, before, until } = revocation
+        expect(await storage.listRevocations(before, 1)).toEqual([{ kind, value, before, until }])
+        await expectAudit(added, deleted)
+        await expectOtherUntouched()
+      })
+
+      test('of a suspended account with a revoked credential leaves the one revocation', async () => {
+        await storage.revokeCredential(credential.id, 1_700_000_000_000, makeAudit())
+        await storage.updateAccount(suspended(), account.updatedAt, [])
+        await storage.deleteAccount(account.id, makeRevocation({ value: 'only' }), makeAudit())
+        const rules = await storage.listRevocations(1_700_000_000_000, 60_000)
+        expect(rules.map(({ value }) => value)).toEqual(['only'])
+      })
+    })
+
+    test('createCredential adds one to an account, a suspended one too', async () => {
+      const audit = makeAudit({ action: 'credential.create' })
+      const second = makeCredential(account.id, {
+        name: 'CI',
+        createdAt: credential.createdAt + 1,
+        jwks: '{"keys":[]}',
+        secretHash: null,
+      })
+      await storage.updateAccount(suspended(), account.updatedAt, [])
+      expect(await storage.createCredential(second, audit)).toBe(true)
+      expect(await storage.listCredentials(account.id)).toEqual([credential, second])
+      expect((await storage.findCredential(second.id))?.account).toEqual(suspended())
+      await expectAudit(audit)
+    })
+
+    test('replaceSecret writes the three members and no other', async () => {
+      const audit = makeAudit({ action: 'credential.rotate' })
+      expect(await storage.replaceSecret(credential.id, ROTATION, OLD_HASH, audit)).toBe(true)
+      const rotated = { ...credential, ...ROTATION }
+      expect(await storage.findCredential(credential.id)).toEqual({ account, credential: rotated })
+      const last = { secretHash: 'bGFzdA', previousHash: null, previousExpiresAt: null }
+      const again = makeAudit()
+      expect(await storage.replaceSecret(credential.id, last, 'bmV3', again)).toBe(true)
+      expect(await storage.listCredentials(account.id)).toEqual([{ ...credential, ...last }])
+      await expectAudit(audit, again)
+      await expectOtherUntouched()
+    })
+
+    test('revokeCredential notes when, and keeps the rest', async () => {
+      const audit = makeAudit({ action: 'credential.revoke' })
+      expect(await storage.revokeCredential(credential.id, 1_700_000_000_500, audit)).toBe(true)
+      const revoked = { ...credential, revokedAt: 1_700_000_000_500 }
+      expect(await storage.findCredential(credential.id)).toEqual({ account, credential: revoked })
+      expect(await storage.listCredentials(account.id)).toEqual([revoked])
+      await expectAudit(audit)
+      await expectOtherUntouched()
+    })
+
+    test('a credential may be revoked at any time there is', async () => {
+      expect(await storage.revokeCredential(credential.id, 0, makeAudit())).toBe(true)
+      expect((await storage.findCredential(credential.id))?.credential.revokedAt).toBe(0)
+      expect(await storage.revokeCredential(credential.id, 1, makeAudit())).toBe(false)
+    })
+
+    describe('touchCredentials', () => {
+      const readUse = async (id: string) =>
+        (await storage.listCredentials(id === other.credential.id ? other.account.id : account.id)).find(
+          (found) => found.id === id,
+        )?.lastUsedAt
+
+      test('notes many at once, passes over what is not there, and writes no audit entry', async () => {
+        await storage.touchCredentials(
+          new Map([
+            [credential.id, 1_700_000_000_700],
+            ['nobody', 1_700_000_000_800],
+            [other.credential.id, 1_700_000_000_900],
+          ]),
+        )
+        expect(await storage.listCredentials(account.id)).toEqual([
+          { ...credential, lastUsedAt: 1_700_000_000_700 },
+        ])
+        expect(await readUse(other.credential.id)).toBe(1_700_000_000_900)
+        await expectAudit()
+      })
+
+      test.each([
+        ['later', 1, 1],
+        ['the same', 0, 0],
+        ['earlier', -1, 0],
+      ])('a use that is %s', async (_name, step, expected) => {
+        await storage.touchCredentials(new Map([[credential.id, 1_700_000_000_700]]))
+        await storage.touchCredentials(new Map([[credential.id, 1_700_000_000_700 + step]]))
+        expect(await readUse(credential.id)).toBe(1_700_000_000_700 + expected)
+      })
+
+      test('takes 5000 at once, ids of any text, and none', async () => {
+        const odd = makeCredential(account.id, { id: `'"\\ \u0000 🌱 __proto__ 7` })
+        await storage.createCredential(odd, makeAudit())
+        const uses = Array.from({ length: 5000 }, (_, index): [string, number] => [`guess-${index}`, index])
+        await storage.touchCredentials(new Map([...uses, [odd.id, 5], ['__proto__', 6]]))
+        await storage.touchCredentials(new Map())
+        expect(await readUse(odd.id)).toBe(5)
+        expect(await readUse(credential.id)).toBeNull()
+      })
+    })
+
+    type Write = (audit: AuditEntry) => Promise<boolean>
+    // Every write with a condition, for tests of what all of them do when it does not hold or its audit entry fails.
+    const writes: Readonly<Record<string, Write>> = {
+      updateAccount: (audit) =>
+        storage.updateAccount(
+          suspended({ name: 'changed', allowedOrigins: ['https://new.example'] }),
+          account.updatedAt,
+          [makeAudit(), audit],
+        ),
+      deleteAccount: (audit) => storage.deleteAccount(account.id, makeRevocation({ kind: 'sub' }), audit),
+      createCredential: (audit) => storage.createCredential(makeCredential(account.id), audit),
+      replaceSecret: (audit) => storage.replaceSecret(credential.id, ROTATION, OLD_HASH, audit),
+      revokeCredential: (audit) => storage.revokeCredential(credential.id, 1_700_000_000_500, audit),
+    }
+    test.each(Object.entries(writes))(
+      '%s with an audit id that is taken does nothing',
+      async (_name, write) => {
+        const before = await readAll(storage)
+        await expect(write(created)).rejects.toThrow(StorageError)
+        expect(await readAll(storage)).toEqual(before)
+        expect(await write(makeAudit())).toBe(true)
+      },
+    )
+
+    test('two audit entries of one write with the same id are refused, and it with them', async () => {
+      const before = await readAll(storage)
+      const audit = makeAudit()
+      await expect(storage.updateAccount(suspended(), account.updatedAt, [audit, audit])).rejects.toThrow(
+        StorageError,
+      )
+      expect(await readAll(storage)).toEqual(before)
+    })
+
+    test('ids that are taken are refused, with all that comes along', async () => {
+      const before = await readAll(storage)
+      const taken = makeCredential(account.id, { id: other.credential.id })
+      await expect(storage.createCredential(taken, makeAudit())).rejects.toThrow(StorageError)
+      expect(await readAll(storage)).toEqual(before)
+      const revocation = makeRevocation()
+      await storage.addRevocation(revocation, makeAudit())
+      const later = await readAll(storage)
+      await expect(storage.deleteAccount(account.id, revocation, makeAudit())).rejects.toThrow(StorageError)
+      expect(await readAll(storage)).toEqual(later)
+    })
+
+    const lost: readonly [string, keyof typeof writes, () => unknown][] = [
+      ['another update was faster', 'updateAccount', () => writes.updateAccount!(makeAudit())],
+      ['the account is gone', 'updateAccount', () => writes.deleteAccount!(makeAudit())],
+      ['it is deleted already', 'deleteAccount', () => writes.deleteAccount!(makeAudit())],
+      ['the account is gone', 'createCredential', () => writes.deleteAccount!(makeAudit())],
+      ['another rotation was faster', 'replaceSecret', () => writes.replaceSecret!(makeAudit())],
+      ['it is revoked', 'replaceSecret', () => writes.revokeCredential!(makeAudit())],
+      ['it is gone with its account', 'replaceSecret', () => writes.deleteAccount!(makeAudit())],
+      ['it is revoked already', 'revokeCredential', () => writes.revokeCredential!(makeAudit())],
+      ['it is gone with its account', 'revokeCredential', () => writes.deleteAccount!(makeAudit())],
+    ]
+    test.each(lost)('when %s, %s answers false and does nothing', async (_why, write, prepare) => {
+      await prepare()
+      const before = await readAll(storage)
+      expect(await writes[write]!(makeAudit())).toBe(false)
+      expect(await readAll(storage)).toEqual(before)
+    })
+
+    test('a write that comes too late does nothing even where its audit entry is there already', async () => {
+      const audits = Object.values(writes).map(() => makeAudit())
+      for (const audit of audits) await storage.appendAudit(audit)
+      await storage.deleteAccount(account.id, makeRevocation(), makeAudit())
+      const before = await readAll(storage)
+      for (const [index, write] of Object.values(writes).entries()) {
+        expect(await write(audits[index]!)).toBe(false)
+      }
+      expect(await readAll(storage)).toEqual(before)
+    })
+
+    test('records that were handed over are out of reach', async () => {
+      const next = structuredClone(suspended({ allowedOrigins: ['https://mine.example'] }))
+      const second = structuredClone(makeCredential(account.id, { scopes: ['plants:read'] }))
+      const expected = structuredClone({ next, second })
+      await storage.updateAccount(next, account.updatedAt, [])
+      await storage.createCredential(second, makeAudit())
+      Object.assign(next, { name: 'spoilt' })
+      ;(next.allowedOrigins as string[]).push('spoilt')
+      ;(second.scopes as string[]).push('spoilt')
+      expect(await storage.findCredential(second.id)).toEqual({
+        account: expected.next,
+        credential: expected.second,
+      })
+    })
+
+    test('an account that was never there', async () => {
+      const before = await readAll(storage)
+      const nobody = makeAccount({ id: 'acct_nobody', allowedOrigins: ['https://new.example'] })
+      expect(await storage.updateAccount(nobody, nobody.updatedAt, [makeAudit()])).toBe(false)
+      expect(await storage.deleteAccount('acct_nobody', makeRevocation(), makeAudit())).toBe(false)
+      expect(await storage.createCredential(makeCredential('acct_nobody'), makeAudit())).toBe(false)
+      expect(await storage.replaceSecret('nobody', ROTATION, OLD_HASH, makeAudit())).toBe(false)
+      expect(await storage.revokeCredential('nobody', 1, makeAudit())).toBe(false)
+      expect(await readAll(storage)).toEqual(before)
+    })
+  })
+}
