@@ -13,6 +13,7 @@ import { createAuthenticate } from './issue/authenticate.ts'
 import { createReportBrowser } from './issue/browser.ts'
 import { createClaimHandler } from './issue/claim.ts'
 import { createIssueToken } from './issue/issue.ts'
+import { createMint, createRefuseCaller } from './issue/mint.ts'
 import { createDocsHandler } from './service/docs.ts'
 import { createForwardAuth } from './service/forward-auth.ts'
 import { createMetricsRoute, createReadyHandler, healthHandler } from './service/health.ts'
@@ -83,25 +84,21 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
   const { config, storage, keys, hashSecret, limiter, log, metrics } = deps
   const verifier = createServiceVerifier({ config, storage, log, keys: { get: keys.find } })
   const authenticate = createAuthenticate(storage, hashSecret)
+  const issueToken = createIssueToken(config, () => keys.sign)
+  const minting = { issueToken, limiter, countIssued: metrics.countIssued }
+  const reportBrowser = createReportBrowser({
+    storage,
+    authenticate,
+    log,
+    limiter: createMemoryLimiter(BROWSER_AUDIT_QUOTA),
+    count: metrics.countSecretInBrowser,
+  })
+  const doors = { ...config, authenticate, reportBrowser, refuseCaller: createRefuseCaller(limiter) }
   const claim: Route = {
     name: 'claim',
     headers: NO_STORE,
-    methods: {
-      POST: createClaimHandler({
-        ...config,
-        authenticate,
-        limiter,
-        issueToken: createIssueToken(config, () => keys.sign),
-        reportBrowser: createReportBrowser({
-          storage,
-          authenticate,
-          log,
-          limiter: createMemoryLimiter(BROWSER_AUDIT_QUOTA),
-          count: metrics.countSecretInBrowser,
-        }),
-        onIssued: () => metrics.countIssued('claim'),
-      }),
-    },
+    isDoor: true,
+    methods: { POST: createClaimHandler({ ...doors, mint: createMint(minting, 'claim') }) },
   }
   const checks = { database: () => storage.ping(), keys: () => keys.kid }
   return {

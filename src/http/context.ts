@@ -3,7 +3,7 @@
 import type { IpAddress } from '../claims/ip.ts'
 import type { MaybePromise } from '../claims/result.ts'
 import type { Cors } from '../verify/cors.ts'
-import type { Problem } from './problem.ts'
+import type { FormatProblem, Problem } from './problem.ts'
 
 /** Headers of an answer, lower case. A plain record: that is the fast path of every server. */
 export type HeaderRecord = Readonly<Record<string, string>>
@@ -23,7 +23,7 @@ export interface RequestContext {
   readonly params: Readonly<Record<string, string>>
   /** An answer with this service's own headers on it. */
   answer(status: number, body: string | null, headers: HeaderRecord): Response
-  /** A refusal as problem+json. */
+  /** A refusal in the path's own spelling. */
   refuse(problem: Problem): Response
 }
 
@@ -42,6 +42,10 @@ export interface Route {
   readonly guard?: (context: RequestContext) => Response | undefined
   /** Headers of every answer, refusals and faults included. */
   readonly headers?: HeaderRecord
+  /** How its refusals are spelled, faults of the service included; absent: problem+json. */
+  readonly formatProblem?: FormatProblem
+  /** Whether its refusals count as those of a door to a token. */
+  readonly isDoor?: true
   /** Who may read its answers from a page; absent: nobody. */
   readonly cors?: Cors
 }

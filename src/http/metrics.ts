@@ -6,13 +6,28 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 export interface Metrics {
   countIssued(door: string): void
   countVerification(outcome: 'allow' | 'deny' | 'would_block', code: string): void
+  /** A refusal at a door to a token. */
+  countRefused(door: string, code: string): void
   countSecretInBrowser(door: string): void
   /** `seconds` from arrival to answer. */
   observeRequest(route: string, status: number, seconds: number): void
   /** 1 while a dependency answers, 0 while it does not. */
   setUp(check: string, isUp: boolean): void
+  /** What was counted since the process began. */
+  readTotals(): Promise<Totals>
   /** Text exposition format 0.0.4. */
   render(): Promise<string>
+}
+
+/** Sums over doors, of this process. */
+export interface Totals {
+  readonly issued: number
+  /** Requests that the verifier let pass. */
+  readonly verified: number
+  /** Refusals of the doors to a token and of the verifier, by code. */
+  readonly refused: Readonly<Record<string, number>>
+  /** Requests that report mode let pass, by code. */
+  readonly wouldBlock: Readonly<Record<string, number>>
 }
 
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
@@ -38,6 +53,12 @@ export function createMetrics(): Metrics {
     labelNames: ['door'],
     registers,
   })
+  const refusals = new Counter({
+    name: 'claimgate_refusals_total',
+    help: 'Refusals at the doors to a token, by door and code.',
+    labelNames: ['door', 'code'],
+    registers,
+  })
   const durations = new Histogram({
     name: 'claimgate_request_duration_seconds',
     help: 'Time from arrival to answer, by route and status.',
@@ -58,11 +79,38 @@ export function createMetrics(): Metrics {
   return {
     countIssued: (door) => issuedBy(door, '').inc(),
     countVerification: (outcome, code) => verified(outcome, code).inc(),
+    countRefused: (door, code) => refusals.inc({ door, code }),
     countSecretInBrowser: (door) => secrets.inc({ door }),
     observeRequest: (route, status, seconds) => durationOf(route, String(status)).observe(seconds),
     setUp: (check, isUp) => up.set({ check }, isUp ? 1 : 0),
+    readTotals: async () => {
+      const judged = (await verifications.get()).values
+      const denied = judged.filter(({ labels }) => labels.outcome === 'deny')
+      return {
+        issued: sumOf((await issued.get()).values),
+        verified: sumOf(judged.filter(({ labels }) => labels.outcome === 'allow')),
+        refused: sumByCode([...(await refusals.get()).values, ...denied]),
+        wouldBlock: sumByCode(judged.filter(({ labels }) => labels.outcome === 'would_block')),
+      }
+    },
     render: () => (registers[0] as Registry).metrics(),
   }
+}
+
+interface Sample {
+  readonly value: number
+  readonly labels: Readonly<Record<string, string | number | undefined>>
+}
+
+function sumOf(samples: readonly Sample[]): number {
+  return samples.reduce((sum, { value }) => sum + value, 0)
+}
+
+function sumByCode(samples: readonly Sample[]): Readonly<Record<string, number>> {
+  const sums: Record<string, number> = {}
+  for (const { labels, value } of samples)
+    sums[String(labels.code)] = (sums[String(labels.code)] ?? 0) + value
+  return sums
 }
 
 /** Remembers the series of each pair of labels. Labels are few: codes and route names. */

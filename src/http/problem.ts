@@ -53,7 +53,22 @@ export interface Problem {
   readonly status?: number
   readonly errors?: readonly ParameterFault[]
   readonly headers?: Readonly<Record<string, string>>
+  /** The code of a dialect that knows a finer one than `code`. */
+  readonly dialectCode?: string
 }
+
+/** A refusal as it goes out. */
+export interface Refusal {
+  readonly status: number
+  /** Stable code, as the body has it. */
+  readonly code: string
+  readonly body: string
+  /** With the content type. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** A dialect's way of spelling refusals. `docs` is the URL whose fragments are the codes. */
+export type FormatProblem = (problem: Problem, docs: string, requestId: string) => Refusal
 
 /** The status that a problem answers with. */
 export function problemStatus(problem: Problem): number {
@@ -72,6 +87,14 @@ export function problemBody(problem: Problem, docs: string, requestId: string): 
     ...(problem.errors && { errors: problem.errors }),
   })
 }
+
+/** Problem+json: what every path answers that belongs to no other dialect. */
+export const formatProblem: FormatProblem = (problem, docs, requestId) => ({
+  status: problemStatus(problem),
+  code: problem.code,
+  body: problemBody(problem, docs, requestId),
+  headers: { ...problem.headers, 'content-type': 'application/problem+json' },
+})
 
 /** Several faults of parameters at once: 422. */
 export function invalidParameters(errors: readonly ParameterFault[]): Problem {

@@ -1,7 +1,7 @@
 // Who is asking: a credential's id and secret against the store. Every refusal looks and takes the same.
 
 import type { CredentialWithAccount } from '../claims/account.ts'
-import type { MaybePromise } from '../claims/result.ts'
+import { after, type MaybePromise } from '../claims/result.ts'
 import { type ClientSecret, equalsInConstantTime, type HashSecret } from '../signing/secret.ts'
 import type { Storage } from '../storage/storage.ts'
 
@@ -30,6 +30,18 @@ export function createAuthenticate(
   }
 }
 
+/** The same, telling `noteUse` which credential was proven and when. */
+export function withNote(
+  authenticate: Authenticate,
+  noteUse: (credentialId: string, now: number) => void,
+): Authenticate {
+  return (pair, now) =>
+    after(authenticate(pair, now), (found) => {
+      if (found !== undefined) noteUse(found.credential.id, now)
+      return found
+    })
+}
+
 function judge(
   found: CredentialWithAccount | undefined,
   given: string,
@@ -43,8 +55,8 @@ function judge(
   return isProven && isInForce(found, now) ? found : undefined
 }
 
-/** Whether a credential may be used at all at `now`. */
-function isInForce({ credential, account }: CredentialWithAccount, now: number): boolean {
+/** Whether a credential may be used at all at `now` (epoch milliseconds). */
+export function isInForce({ credential, account }: CredentialWithAccount, now: number): boolean {
   if (credential.revokedAt !== null || account.status !== 'active') return false
   return credential.expiresAt === null || credential.expiresAt > now
 }

@@ -1,13 +1,11 @@
 // POST /auth/claim: the checks in their fixed order, first failure wins.
 // browser -> media type -> size -> parse -> authenticate -> parameters -> policy -> limits -> issue
 
-import { addressKey } from '../claims/ip.ts'
 import { fail, ok, type Result } from '../claims/result.ts'
 import { readBearer } from '../http/bearer.ts'
 import { readBody } from '../http/body.ts'
 import { type Handler, JSON_TYPE, type RequestContext } from '../http/context.ts'
 import { queryOf } from '../http/form.ts'
-import { limitHeader, overLimit, type RateLimiter } from '../http/limits.ts'
 import { parseMediaType } from '../http/media-type.ts'
 import { invalidParameters, type Problem } from '../http/problem.ts'
 import { findAccountToken, parseAccountToken } from '../signing/secret.ts'
@@ -15,7 +13,7 @@ import type { Authenticate } from './authenticate.ts'
 import type { ReportBrowser } from './browser.ts'
 import { claimAnswer } from './claim-answer.ts'
 import { parseClaimParameters } from './claim-parameters.ts'
-import { authorizeGrant, type IssueToken } from './issue.ts'
+import type { Mint, RefuseCaller } from './mint.ts'
 import { mergeSources, type Parameters, parseBody, parseQuery } from './sources.ts'
 
 /** What a claim needs of the rest of the house. */
@@ -24,12 +22,9 @@ export interface ClaimDeps {
   readonly maxTtl: number
   readonly querySecrets: boolean
   readonly authenticate: Authenticate
-  readonly issueToken: IssueToken
-  /** Null: no limits. */
-  readonly limiter: RateLimiter | null
+  readonly mint: Mint
+  readonly refuseCaller: RefuseCaller
   readonly reportBrowser: ReportBrowser
-  /** Told of each token that was issued. */
-  readonly onIssued: () => void
 }
 
 /** The handler of a claim. */
@@ -42,7 +37,7 @@ export function createClaimHandler(deps: ClaimDeps): Handler {
 
     const pending = deps.authenticate(accountTokenOf(parameters.value), context.now)
     const found = pending instanceof Promise ? await pending : pending
-    if (found === undefined) return context.refuse(await unauthorized(context, deps.limiter))
+    if (found === undefined) return context.refuse(await deps.refuseCaller(context, UNAUTHORIZED))
 
     const request = parseClaimParameters(parameters.value, {
       standard: deps.tokenTtl,
@@ -50,25 +45,18 @@ export function createClaimHandler(deps: ClaimDeps): Handler {
       accountMax: found.account.maxTtl,
     })
     if (!request.ok) return context.refuse(invalidParameters(request.reason))
-    const grant = authorizeGrant(found, request.value)
-    if (!grant.ok) return context.refuse({ code: grant.reason, detail: POLICY_DETAILS[grant.reason] })
-
-    const state = deps.limiter === null ? undefined : await deps.limiter.consume(`c:${found.credential.id}`)
-    if (state !== undefined && deps.limiter !== null && !state.allowed) {
-      return context.refuse(overLimit(state, deps.limiter.quota))
-    }
-    const issuing = deps.issueToken(grant.value, context.now)
-    const issued = issuing instanceof Promise ? await issuing : issuing
-    deps.onIssued()
-    const answerHeaders = state === undefined ? JSON_TYPE : { ...JSON_TYPE, ...limitHeader(state) }
-    return context.answer(200, claimAnswer(issued), answerHeaders)
+    const minted = await deps.mint(found, request.value, context.now)
+    if (!minted.ok) return context.refuse(minted.reason)
+    const { issued, headers: limits } = minted.value
+    return context.answer(200, claimAnswer(issued), { ...JSON_TYPE, ...limits })
   }
 }
 
-const POLICY_DETAILS = {
-  origin_not_allowed: 'the account does not list this origin; add it to the allowed origins of the account',
-  scope_not_allowed: 'the credential does not hold every scope that was asked for',
-} as const
+const UNAUTHORIZED: Problem = {
+  code: 'unauthorized',
+  detail: 'the account token is missing, wrong, expired or revoked',
+  headers: { 'www-authenticate': 'Bearer' },
+}
 
 /** Everything up to parsing: media type 415, size 413, form 400. */
 async function readParameters(
@@ -110,20 +98,6 @@ function bearerOf(headers: Headers): Parameters {
 function accountTokenOf(parameters: Parameters): ReturnType<typeof parseAccountToken> {
   const token = parameters.get('token')
   return typeof token === 'string' ? parseAccountToken(token) : undefined
-}
-
-/** 401, or 429 once this address has had too many of them. A right credential never comes here. */
-async function unauthorized(context: RequestContext, limiter: RateLimiter | null): Promise<Problem> {
-  if (limiter !== null) {
-    const key = context.address === undefined ? 'unknown' : addressKey(context.address)
-    const state = await limiter.consume(`a:${key}`)
-    if (!state.allowed) return overLimit(state, limiter.quota)
-  }
-  return {
-    code: 'unauthorized',
-    detail: 'the account token is missing, wrong, expired or revoked',
-    headers: { 'www-authenticate': 'Bearer' },
-  }
 }
 
 /** A browser here means that somebody put a secret into a page: say so, count it, and find out whose it is. */

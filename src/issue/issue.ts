@@ -21,13 +21,19 @@ export interface TokenRequest {
 /** Why policy says no. */
 export type PolicyFault = 'origin_not_allowed' | 'scope_not_allowed'
 
-/** The grant, or the first rule of the account that forbids it: origin, then scope. */
+/**
+ * The grant, or the first rule of the account that forbids it: origin, then scope. `alsoAllowed`: origin patterns
+ * beside those that the account lists.
+ */
 export function authorizeGrant(
   { account, credential }: CredentialWithAccount,
   request: TokenRequest,
+  alsoAllowed: readonly string[] = [],
 ): Result<Grant, PolicyFault> {
   const { origin, ip, lifetimeSeconds, jkt } = request
-  if (origin !== undefined && !matchOrigin(account.allowedOrigins, origin)) return fail('origin_not_allowed')
+  const isAllowed =
+    origin === undefined || matchOrigin(account.allowedOrigins, origin) || matchOrigin(alsoAllowed, origin)
+  if (!isAllowed) return fail('origin_not_allowed')
   const scopes = grantScope(request.scopes, heldScopes(account.scopes, credential.scopes))
   if (scopes === undefined) return fail('scope_not_allowed')
   return ok({ accountId: account.id, credentialId: credential.id, lifetimeSeconds, scopes, origin, ip, jkt })

@@ -7,7 +7,7 @@ import { AbortedBodyError } from '../http/body.ts'
 import type { Handler, HeaderRecord, Methods, RequestContext, Route } from '../http/context.ts'
 import type { Logger } from '../http/log.ts'
 import type { Metrics } from '../http/metrics.ts'
-import { type Problem, problemBody, problemStatus, unavailable } from '../http/problem.ts'
+import { formatProblem, unavailable } from '../http/problem.ts'
 import { randomBase62 } from '../signing/random.ts'
 import { StorageError } from '../storage/errors.ts'
 import { isPreflight } from '../verify/cors.ts'
@@ -47,7 +47,7 @@ export function createServe(deps: ServiceDeps): Serve {
       deps.forwardedHeader,
     )
     const requestId = randomBase62(16)
-    const shared = { docs: deps.docs, request, requestId, now: start, peer, address, params }
+    const shared = { request, requestId, now: start, peer, address, params }
     const startedAt = performance.now()
     const response = await run(deps, route, shared)
     const milliseconds = performance.now() - startedAt
@@ -66,15 +66,15 @@ export function createServe(deps: ServiceDeps): Serve {
   }
 }
 
-type Facts = Omit<RequestContext, 'answer' | 'refuse'> & { readonly docs: string }
+type Facts = Omit<RequestContext, 'answer' | 'refuse'>
 
 async function run(deps: ServiceDeps, route: Route, facts: Facts): Promise<Response> {
-  let context = createContext(facts, route.headers)
+  let context = createContext(deps, route, facts)
   try {
     if (route.cors !== undefined) {
       if (isPreflight(facts.request))
         return context.answer(204, null, await route.cors.preflightHeaders(facts.request))
-      context = createContext(facts, { ...route.headers, ...(await route.cors.headersFor(facts.request)) })
+      context = createContext(deps, route, facts, await route.cors.headersFor(facts.request))
     }
     const stopped = route.guard?.(context)
     if (stopped !== undefined) return stopped
@@ -93,31 +93,27 @@ async function run(deps: ServiceDeps, route: Route, facts: Facts): Promise<Respo
   }
 }
 
-function createContext({ docs, ...facts }: Facts, common: HeaderRecord | undefined): RequestContext {
+function createContext(
+  { docs, metrics }: ServiceDeps,
+  route: Route,
+  facts: Facts,
+  cors?: HeaderRecord,
+): RequestContext {
   const { requestId } = facts
+  const answer: RequestContext['answer'] = (status, body, headers) =>
+    new Response(body, {
+      status,
+      headers: { ...route.headers, ...cors, ...headers, 'x-request-id': requestId },
+    })
   return {
     ...facts,
-    answer: (status, body, headers) =>
-      new Response(body, { status, headers: { ...common, ...headers, 'x-request-id': requestId } }),
-    refuse: (problem) => problemResponse(problem, docs, requestId, common),
-  }
-}
-
-function problemResponse(
-  problem: Problem,
-  docs: string,
-  requestId: string,
-  headers: HeaderRecord | undefined,
-): Response {
-  return new Response(problemBody(problem, docs, requestId), {
-    status: problemStatus(problem),
-    headers: {
-      ...headers,
-      ...problem.headers,
-      'content-type': 'application/problem+json',
-      'x-request-id': requestId,
+    answer,
+    refuse: (problem) => {
+      const { status, code, body, headers } = (route.formatProblem ?? formatProblem)(problem, docs, requestId)
+      if (route.isDoor) metrics.countRefused(route.name, code)
+      return answer(status, body, headers)
     },
-  })
+  }
 }
 
 /** The handler of a method; where there is none, 405, or for OPTIONS the list of what there is. */
