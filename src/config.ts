@@ -107,6 +107,21 @@ export function withPort(config: Config, port: number): Config {
   return { ...config, port, issuer, audience: isAudienceDerived ? [issuer] : config.audience }
 }
 
+/** How the signing keys of a configuration live; milliseconds. */
+export function keyTerms({ alg, keyPublish, keyRotation, maxTtl }: Config): {
+  readonly alg: SignatureAlgorithm
+  readonly publishMs: number
+  readonly rotationMs: number | null
+  readonly lifetimeMs: number
+} {
+  return {
+    alg,
+    publishMs: keyPublish * 1000,
+    rotationMs: keyRotation === null ? null : keyRotation * 1000,
+    lifetimeMs: maxTtl * 1000,
+  }
+}
+
 function toConfig(settings: Settings): Config {
   const issuer = settings.CLAIMGATE_ISSUER ?? deriveIssuer(settings.HOST, settings.PORT)
   return {

@@ -38,10 +38,10 @@ function signWith(hash: 'sha256' | null, input: Buffer, key: KeyObject): MaybePr
 
 /** node:crypto. */
 export const nodeCryptoEngine: CryptoEngine = {
-  async loadSigner(jwk, alg, kid) {
+  async loadSigner(jwk, alg, kid, typ = TOKEN_TYPE) {
     const algorithm = algorithms[alg]
     const key = algorithm.importKey(jwk)
-    const header = `${Buffer.from(JSON.stringify({ alg, kid, typ: TOKEN_TYPE })).toString('base64url')}.`
+    const header = `${Buffer.from(JSON.stringify({ alg, kid, typ })).toString('base64url')}.`
     return (payload) => {
       const input = header + Buffer.from(payload).toString('base64url')
       const signature = algorithm.sign(Buffer.from(input, 'latin1'), key)

@@ -1,9 +1,11 @@
 // From a configuration to open adapters on Node: the store, the signing keys, the crypto. For the server and the
 // command line alike, so that both mean the same database and keys.
 
-import { type Config, ConfigError, type ConfigProblem } from '../config.ts'
+import { type Config, ConfigError, type ConfigProblem, keyTerms } from '../config.ts'
+import { createKeyLife, type KeyLife } from '../signing/key-life.ts'
 import { type KeyRing, openKeyRing } from '../signing/key-ring.ts'
 import { DEFAULT_PEPPER, type HashSecret } from '../signing/secret.ts'
+import type { SigningKeyStore } from '../signing/signing-key.ts'
 import { createMemoryStorage } from '../storage/memory.ts'
 import { migrateSchema } from '../storage/sql/migrations.ts'
 import { openSqlite } from '../storage/sql/sqlite.ts'
@@ -39,10 +41,21 @@ function findUnavailable({ database, redisUrl, workers }: Config): readonly Conf
   )
 }
 
-/** The signing keys of a configuration, made when missing. */
-export function openKeys(config: Config): Promise<KeyRing> {
-  const store = createFileKeyStore(config.keysDir, { production: process.env.NODE_ENV === 'production' })
-  return openKeyRing(store, { ...nodeCryptoEngine, loadVerifier }, config.alg, Date.now())
+/** The store of a configuration's signing keys. Opening it makes nothing. */
+export function openKeyStore({ keysDir }: Config): SigningKeyStore {
+  return createFileKeyStore(keysDir, { production: process.env.NODE_ENV === 'production' })
+}
+
+/** The life of a configuration's signing keys. */
+export function openKeyLife(config: Config): KeyLife {
+  return createKeyLife(openKeyStore(config), keyTerms(config))
+}
+
+/** The signing keys of a configuration, loaded, made when missing. */
+export async function openKeys(config: Config): Promise<KeyRing> {
+  const now = Date.now()
+  await openKeyLife(config).open(now)
+  return openKeyRing(openKeyStore(config), { ...nodeCryptoEngine, loadVerifier }, config.alg, now)
 }
 
 /** The hash of secrets under a configuration's pepper. */

@@ -1,74 +1,104 @@
-// The signing keys of a running service, loaded: one signs, all that are not expired verify.
+// The signing keys of a running service, loaded, and following their store: one signs, all verify. What was read last
+// goes on while the store is down. Never signs with a key that it has seen ended; then signing fails.
 
-import type { JWK } from 'jose'
-import type { SignatureAlgorithm, SignToken, VerificationKey, VerifyToken } from '../claims/jws.ts'
-import type { MaybePromise } from '../claims/result.ts'
-import type { CryptoEngine } from './engine.ts'
-import { buildPublicKeySet, verificationJwk } from './key-set.ts'
-import { createFirstKeys } from './rotate.ts'
-import type { SigningKeyStore, StoredSigningKey } from './signing-key.ts'
+import type { SignatureAlgorithm, SignToken, VerificationKey } from '../claims/jws.ts'
+import { createLateKeys } from './late-keys.ts'
+import { type KeyRingEngine, type LoadedSigner, loadKeys, type PublicKeySet } from './loaded-keys.ts'
+import { listOrMakeKeys } from './rotate.ts'
+import type { SigningKeyStore } from './signing-key.ts'
 
-/** Loaded keys. */
+/** Loaded keys, always as they were read last. */
 export interface KeyRing {
-  /** Id of the key that signs. */
+  /** Id of the key that signs. Throws an Error when none may. */
   readonly kid: string
   readonly alg: SignatureAlgorithm
+  /** Signs with the key that signs now, also when it was taken from the ring before. Rejects with an Error when none may. */
   readonly sign: SignToken
-  /** The key with this id, or undefined. Nothing but an exact id finds a key. */
+  /** Signs a list of revocations with the key that signs now, and names that key. Throws an Error when none may. */
+  readonly revocationSigner: Pick<LoadedSigner, 'kid' | 'signRevocations'>
+  /** Current, pending and retiring keys; the same object as long as the keys are the same. */
+  readonly publicKeySet: PublicKeySet
+  /**
+   * The key with this id, or undefined; expired ones too, so that a token of theirs is told from a forged one: ask
+   * `isEnded`. A key is the same object for as long as it is stored.
+   */
   find(kid: string): VerificationKey | undefined
-  /** The public JWK Set as JSON text, and a strong entity tag for it (RFC 9110 section 8.8.3). */
-  readonly publicKeySet: { readonly body: string; readonly etag: string }
+  /** Whether the key with this id is expired: its tokens are to be refused, however right their signature is. */
+  isEnded(kid: string): boolean
+  /**
+   * Looks into the store for a key that `find` does not know, at most once in 250 ms for all who ask; takes up to 2 s.
+   * Never rejects: while the store fails, what is in memory decides.
+   */
+  load(kid: string): Promise<VerificationKey | undefined>
+  /**
+   * Reads the store: what was stored before this call is in force when it resolves. Rejects with what the store
+   * rejects with; then everything is as it was.
+   */
+  refresh(): Promise<void>
 }
 
-/** What a ring needs of cryptography: signing here, verification as the verify folder has it. */
-export type KeyRingEngine = Pick<CryptoEngine, 'loadSigner'> & {
-  readonly loadVerifier: (jwk: JWK, alg: SignatureAlgorithm) => MaybePromise<VerifyToken>
-}
-
-/** Loads the keys of `store`, making them when it has none for `alg`. `now` is epoch milliseconds. */
+/**
+ * Loads the keys of `store`, making the first ones of `alg` where it has none. `now` is epoch milliseconds.
+ * Rejects when there is no current key of `alg`; `KeyLife.open` makes one.
+ */
 export async function openKeyRing(
   store: Pick<SigningKeyStore, 'list' | 'initialize'>,
   engine: KeyRingEngine,
   alg: SignatureAlgorithm,
   now: number,
 ): Promise<KeyRing> {
-  let stored = await store.list()
-  if (currentKey(stored, alg) === undefined) {
-    await store.initialize(await createFirstKeys(alg, now))
-    stored = await store.list()
+  let loaded = await loadKeys(await listOrMakeKeys(store, alg, now), undefined, engine, alg)
+  if (loaded.signer === undefined) throw new Error(`the key store holds no current ${alg} key`)
+
+  // Moments in order, to tell what was read before what.
+  let moment = 0
+  let inForce = { began: moment, ended: moment }
+
+  async function refresh(): Promise<void> {
+    moment += 1
+    const asked = moment
+    for (;;) {
+      moment += 1
+      const began = moment
+      const next = await loadKeys(await store.list(), loaded, engine, alg)
+      // Another call has begun to read after this one was asked: what it has seen is new enough.
+      if (inForce.began > asked) return
+      if (inForce.ended < began) {
+        moment += 1
+        inForce = { began, ended: moment }
+        loaded = next
+        return
+      }
+      // Read while another call was reading: nobody can say which of the two is newer.
+    }
   }
-  const current = currentKey(stored, alg)
-  if (current === undefined) throw new Error(`the key store holds no current ${alg} key`)
-  const usable = stored.filter((key) => key.state !== 'expired')
-  const loaded = await Promise.all(
-    usable.map(async (key) => ({
-      kid: key.kid,
-      alg: key.alg,
-      verify: await engine.loadVerifier(verificationJwk(key), key.alg),
-    })),
-  )
-  const byId = new Map<string, VerificationKey>(loaded.map((key) => [key.kid, key]))
-  const body = JSON.stringify(buildPublicKeySet(stored))
+
+  const find = (kid: string): VerificationKey | undefined => loaded.byId.get(kid)?.key
+  const findLate = createLateKeys((kid) => loaded.byId.has(kid), refresh)
+  const createFault = (): Error =>
+    new Error(`no ${alg} key may sign: the last one was ended, and none is current`)
+
   return {
-    kid: current.kid,
     alg,
-    sign: await engine.loadSigner(current.jwk, alg, current.kid),
-    find: (kid) => byId.get(kid),
-    publicKeySet: { body, etag: `"${await digest(body)}"` },
+    get kid() {
+      if (loaded.signer === undefined) throw createFault()
+      return loaded.signer.kid
+    },
+    sign: (payload) =>
+      loaded.signer === undefined ? Promise.reject(createFault()) : loaded.signer.sign(payload),
+    get revocationSigner() {
+      if (loaded.signer === undefined) throw createFault()
+      return loaded.signer
+    },
+    get publicKeySet() {
+      return loaded.publicKeySet
+    },
+    find,
+    isEnded: (kid) => loaded.byId.get(kid)?.isExpired ?? false,
+    async load(kid) {
+      await findLate(kid)
+      return find(kid)
+    },
+    refresh,
   }
-}
-
-/** The newest key in force: two processes that raced to make one agree by this. */
-function currentKey(
-  keys: readonly StoredSigningKey[],
-  alg: SignatureAlgorithm,
-): StoredSigningKey | undefined {
-  return keys
-    .filter((key) => key.alg === alg && key.state === 'current')
-    .toSorted((a, b) => (b.currentSince ?? 0) - (a.currentSince ?? 0) || (a.kid < b.kid ? -1 : 1))[0]
-}
-
-async function digest(text: string): Promise<string> {
-  const bytes = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)))
-  return Array.from(bytes.subarray(0, 12), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

@@ -24,13 +24,13 @@ export function verificationJwk({ alg, jwk }: Pick<StoredSigningKey, 'alg' | 'jw
   return alg === 'HS256' ? jwk : publicMembers(jwk)
 }
 
-/** The JWK Set of every key that tokens may be signed with now, soon or until lately. Current first. */
+/** The JWK Set of every key that tokens may be signed with now, soon or until lately. Current first; equal keys give equal text. */
 export function buildPublicKeySet(keys: readonly StoredSigningKey[]): { readonly keys: readonly JWK[] } {
   const order = { current: 0, pending: 1, retiring: 2, expired: 3 }
   return {
     keys: keys
       .filter((key) => key.alg !== 'HS256' && key.state !== 'expired')
-      .toSorted((a, b) => order[a.state] - order[b.state])
+      .toSorted((a, b) => order[a.state] - order[b.state] || (a.kid < b.kid ? -1 : 1))
       .map((key) => ({ ...publicMembers(key.jwk), kid: key.kid, alg: key.alg, use: 'sig' })),
   }
 }

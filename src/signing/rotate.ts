@@ -3,7 +3,7 @@
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, generateSecret } from 'jose'
 import type { SignatureAlgorithm } from '../claims/jws.ts'
 import { randomBase62 } from './random.ts'
-import type { SigningKeyState, StoredSigningKey } from './signing-key.ts'
+import type { SigningKeyState, SigningKeyStore, StoredSigningKey } from './signing-key.ts'
 
 /** A new key. `now` is epoch milliseconds. Its `kid` is the RFC 7638 thumbprint; random for HS256, whose thumbprint would tell of the secret. */
 export async function createSigningKey(
@@ -27,4 +27,16 @@ export async function createFirstKeys(
   now: number,
 ): Promise<readonly StoredSigningKey[]> {
   return [await createSigningKey(alg, 'current', now), await createSigningKey(alg, 'pending', now)]
+}
+
+/** Every key of `store`, its first ones made when it holds none of `alg`. `now` is epoch milliseconds. */
+export async function listOrMakeKeys(
+  store: Pick<SigningKeyStore, 'list' | 'initialize'>,
+  alg: SignatureAlgorithm,
+  now: number,
+): Promise<readonly StoredSigningKey[]> {
+  const stored = await store.list()
+  if (stored.some((key) => key.alg === alg)) return stored
+  await store.initialize(await createFirstKeys(alg, now))
+  return store.list()
 }

@@ -9,9 +9,9 @@ const HMAC = { name: 'HMAC', hash: 'SHA-256' }
 
 /** jose and WebCrypto. */
 export const webCryptoEngine: CryptoEngine = {
-  async loadSigner(jwk, alg, kid) {
+  async loadSigner(jwk, alg, kid, typ = TOKEN_TYPE) {
     const key = await importJWK(jwk, alg)
-    const header = { alg, kid, typ: TOKEN_TYPE }
+    const header = { alg, kid, typ }
     return (payload) => new CompactSign(encoder.encode(payload)).setProtectedHeader(header).sign(key)
   },
 

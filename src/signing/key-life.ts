@@ -1,0 +1,125 @@
+// The life of signing keys in a store that other processes change too: each change is made as a whole, on what was
+// read just before, or not at all. No key is made before it is known to be needed.
+
+import type { SignatureAlgorithm } from '../claims/jws.ts'
+import { fail, ok, type Result } from '../claims/result.ts'
+import { createSigningKey, listOrMakeKeys } from './rotate.ts'
+import {
+  hasMovedOn,
+  isRotationDue,
+  type KeyPlan,
+  type KeyTerms,
+  planEnd,
+  planOpening,
+  planRotation,
+  planUpkeep,
+} from './rotation.ts'
+import type { SigningKeyChange, SigningKeyStore, StoredSigningKey } from './signing-key.ts'
+
+/** A signing key without its key material. */
+export type KeyRecord = Omit<StoredSigningKey, 'jwk'>
+
+/** Operations on the keys of one store. `now` is epoch milliseconds; each rejects with what the store rejects with. */
+export interface KeyLife {
+  /**
+   * Makes the store ready for a process that starts: first keys, repairs, and the change of algorithm. Not to be called
+   * later: two processes with different algorithms would take turns.
+   */
+  open(now: number): Promise<void>
+  /** Every key: current, pending, retiring, expired; newest first in each. */
+  list(): Promise<readonly KeyRecord[]>
+  /**
+   * Lets the pending key sign from now on, and gives every key as it is then. `too_young`: it is not published long
+   * enough, which `force` passes over. `outrun`: another change was faster, or another process has taken the service
+   * to another algorithm; nothing was done.
+   */
+  rotate(
+    now: number,
+    options: { readonly force: boolean },
+  ): Promise<Result<readonly KeyRecord[], 'too_young' | 'outrun'>>
+  /** Ends a key at once, also against faster changes. False when it is unknown or ended already. */
+  end(kid: string, now: number): Promise<boolean>
+  /** What time asks for: keys expire, go, are made, are rotated. True when it has rotated. Meant for every second. */
+  maintain(now: number): Promise<boolean>
+}
+
+/** The life of keys of `alg` in `store`. */
+export function createKeyLife(
+  store: SigningKeyStore,
+  { alg, ...terms }: KeyTerms & { readonly alg: SignatureAlgorithm },
+): KeyLife {
+  /** Makes the planned change; undefined when it lost a race. */
+  async function commit({ make, ...change }: KeyPlan, now: number): Promise<SigningKeyChange | undefined> {
+    const made = await Promise.all(make.map((key) => createSigningKey(key.alg, key.state, now)))
+    const whole = { ...change, put: [...change.put, ...made] }
+    return (await store.replace(whole)) ? whole : undefined
+  }
+
+  return {
+    async open(now) {
+      for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+        const plan = planOpening(await listOrMakeKeys(store, alg, now), alg, now, terms)
+        if (plan === undefined) return
+        // Then once more: another process that mends the same at the same time may have added its own.
+        await commit(plan, now)
+      }
+      throw createRestlessFault()
+    },
+
+    list: async () => toRecords(await store.list()),
+
+    async rotate(now, { force }) {
+      const keys = await store.list()
+      if (hasMovedOn(keys, alg)) return fail('outrun')
+      const plan = planRotation(keys, alg, now, { ...terms, force })
+      if (!plan.ok) return plan
+      const change = await commit(plan.value, now)
+      return change === undefined ? fail('outrun') : ok(toRecords(applyChange(keys, change)))
+    },
+
+    async end(kid, now) {
+      for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+        const plan = planEnd(await store.list(), kid, now, terms)
+        if (plan === undefined) return false
+        if ((await commit(plan, now)) !== undefined) return true
+      }
+      throw createRestlessFault()
+    },
+
+    async maintain(now) {
+      const keys = await store.list()
+      const upkeep = planUpkeep(keys, alg, now, terms)
+      if (upkeep !== undefined) {
+        // Lost to a faster process or not: the next call sees what is left, a rotation too.
+        await commit(upkeep, now)
+        return false
+      }
+      if (!isRotationDue(keys, alg, now, terms)) return false
+      const plan = planRotation(keys, alg, now, { ...terms, force: false })
+      return plan.ok && (await commit(plan.value, now)) !== undefined
+    },
+  }
+}
+
+/** Each loss is another's success: only a store that never takes a change comes here. */
+const MAX_TRIES = 200
+
+function createRestlessFault(): Error {
+  return new Error('the signing keys do not stand still; too many processes change them')
+}
+
+const ORDER = { current: 0, pending: 1, retiring: 2, expired: 3 }
+
+function toRecords(keys: readonly StoredSigningKey[]): readonly KeyRecord[] {
+  return keys
+    .map(({ jwk: _, ...record }) => record)
+    .sort((a, b) => ORDER[a.state] - ORDER[b.state] || b.createdAt - a.createdAt || (a.kid < b.kid ? -1 : 1))
+}
+
+function applyChange(
+  keys: readonly StoredSigningKey[],
+  { put, remove }: SigningKeyChange,
+): readonly StoredSigningKey[] {
+  const gone = new Set([...remove, ...put.map(({ kid }) => kid)])
+  return [...keys.filter(({ kid }) => !gone.has(kid)), ...put]
+}

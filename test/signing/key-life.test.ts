@@ -1,0 +1,225 @@
+// The life of keys in a store: what each operation answers and leaves, and that no key is made in vain.
+
+import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { createKeyLife, type KeyLife } from '../../src/signing/key-life.ts'
+import { createFirstKeys, createSigningKey } from '../../src/signing/rotate.ts'
+import type { KeyTerms } from '../../src/signing/rotation.ts'
+import { createMemoryKeys, type MemoryKeys } from './memory-keys.ts'
+import { ALGORITHMS, count, DAY, GRACE, NOW } from './plans.ts'
+
+const MINUTE = 60_000
+const terms: KeyTerms = { publishMs: 15 * MINUTE, rotationMs: 90 * DAY, lifetimeMs: DAY }
+
+/** How many keys are made, asymmetric and shared ones alike. */
+const generate = crypto.subtle.generateKey.bind(crypto.subtle) as () => Promise<never>
+const making = vi.spyOn(crypto.subtle, 'generateKey').mockImplementation(generate)
+afterAll(() => making.mockRestore())
+
+describe.each(ALGORITHMS)('%s', (alg) => {
+  let memory: MemoryKeys
+  let life: KeyLife
+  let current: string
+  let pending: string
+
+  beforeEach(async () => {
+    memory = createMemoryKeys(await createFirstKeys(alg, NOW))
+    life = createKeyLife(memory.store, { alg, ...terms })
+    ;[current = '', pending = ''] = memory.keys().map(({ kid }) => kid)
+    making.mockClear()
+  })
+  const states = async () => (await life.list()).map(({ kid, state }) => `${state} ${kid}`)
+
+  test('list tells of every key, in the order of its life, and nothing of its material', async () => {
+    await memory.store.replace({
+      expect: [],
+      put: [await createSigningKey(alg, 'expired', NOW), await createSigningKey(alg, 'retiring', NOW)],
+      remove: [],
+    })
+    const records = await life.list()
+    expect(records.map(({ state }) => state)).toEqual(['current', 'pending', 'retiring', 'expired'])
+    for (const record of records) {
+      expect(Object.keys(record).sort()).toEqual([
+        'alg',
+        'createdAt',
+        'currentSince',
+        'expiresAt',
+        'kid',
+        'state',
+      ])
+    }
+  })
+
+  test('rotate: too young, then in time, and its answer is what is stored', async () => {
+    expect(await life.rotate(NOW + 15 * MINUTE - 1, { force: false })).toEqual({
+      ok: false,
+      reason: 'too_young',
+    })
+    expect(making).not.toHaveBeenCalled()
+    const now = NOW + 15 * MINUTE
+    const rotated = await life.rotate(now, { force: false })
+    expect(making).toHaveBeenCalledTimes(1)
+    expect(rotated).toEqual({ ok: true, value: await life.list() })
+    expect(await life.list()).toMatchObject([
+      { kid: pending, state: 'current', createdAt: NOW, currentSince: now, expiresAt: null },
+      { state: 'pending', createdAt: now, currentSince: null, expiresAt: null, alg },
+      { kid: current, state: 'retiring', createdAt: NOW, currentSince: NOW, expiresAt: now + DAY + GRACE },
+    ])
+    expect(await life.rotate(now, { force: false })).toEqual({ ok: false, reason: 'too_young' })
+  })
+
+  test('rotate by force passes over the age, one time after the other', async () => {
+    for (let round = 1; round <= 3; round += 1) {
+      expect((await life.rotate(NOW + round, { force: true })).ok).toBe(true)
+      expect(count(memory.keys(), alg, 'retiring')).toBe(round)
+    }
+  })
+
+  test('a rotation that another was faster than is outrun, forced or not', async () => {
+    const late = createKeyLife(
+      {
+        ...memory.store,
+        replace: async (change) => (await life.end(pending, NOW)) && memory.store.replace(change),
+      },
+      { alg, ...terms },
+    )
+    expect(await late.rotate(NOW, { force: true })).toEqual({ ok: false, reason: 'outrun' })
+    expect(count(memory.keys(), alg, 'current')).toBe(1)
+  })
+
+  test('end: at once, once, and not undone by a faster change', async () => {
+    expect(await life.end(current, NOW + 1)).toBe(true)
+    expect((await states()).toSpliced(1, 1)).toEqual([`current ${pending}`, `expired ${current}`])
+    expect(making).toHaveBeenCalledTimes(1)
+    expect(await life.end(current, NOW + 2)).toBe(false)
+    expect(await life.end('unknown', NOW + 2)).toBe(false)
+    expect(making).toHaveBeenCalledTimes(1)
+    // Twice another process rotates between reading and writing.
+    let losses = 2
+    const late = createKeyLife(
+      {
+        ...memory.store,
+        replace: async (change) => {
+          losses -= 1
+          if (losses >= 0) await life.rotate(NOW + 3, { force: true })
+          return memory.store.replace(change)
+        },
+      },
+      { alg, ...terms },
+    )
+    expect(await late.end(pending, NOW + 4)).toBe(true)
+    expect(losses).toBe(-1)
+    expect(memory.keys().find(({ kid }) => kid === pending)).toMatchObject({
+      state: 'expired',
+      expiresAt: NOW + 4,
+    })
+    expect([count(memory.keys(), alg, 'current'), count(memory.keys(), alg, 'pending')]).toEqual([1, 1])
+  })
+
+  test('a store that takes no change is not asked for ever', async () => {
+    const stubborn = createKeyLife(
+      { ...memory.store, list: async () => memory.keys(), replace: async () => false },
+      { alg, ...terms },
+    )
+    await expect(stubborn.end(current, NOW)).rejects.toThrow('do not stand still')
+    expect(await stubborn.rotate(NOW + DAY, { force: false })).toEqual({ ok: false, reason: 'outrun' })
+    expect(await stubborn.maintain(NOW + 90 * DAY)).toBe(false)
+    await memory.store.replace({ expect: [], put: [], remove: [pending] })
+    await expect(stubborn.open(NOW)).rejects.toThrow('do not stand still')
+  })
+
+  test('maintain: one read and no change where there is nothing to do', async () => {
+    const reads = memory.reads()
+    const before = memory.keys()
+    expect(await life.maintain(NOW + 90 * DAY - 1)).toBe(false)
+    expect(memory.reads()).toBe(reads + 1)
+    expect(memory.keys()).toEqual(before)
+    expect(making).not.toHaveBeenCalled()
+  })
+
+  test('maintain rotates by schedule; the old key expires, and is forgotten in the end', async () => {
+    const due = NOW + 90 * DAY
+    expect(await life.maintain(due)).toBe(true)
+    expect(await life.maintain(due + 1)).toBe(false)
+    expect((await states())[0]).toBe(`current ${pending}`)
+    const stateAt = async (now: number) => {
+      expect(await life.maintain(now)).toBe(false)
+      return memory.keys().find(({ kid }) => kid === current)?.state
+    }
+    expect(await stateAt(due + DAY + GRACE - 1)).toBe('retiring')
+    expect(await stateAt(due + DAY + GRACE)).toBe('expired')
+    expect(await stateAt(due + 3 * DAY + GRACE - 1)).toBe('expired')
+    expect(await stateAt(due + 3 * DAY + GRACE)).toBeUndefined()
+    expect([count(memory.keys(), alg, 'current'), count(memory.keys(), alg, 'pending')]).toEqual([1, 1])
+  })
+
+  test('maintain never rotates where no schedule is set, nor by a clock that was set back', async () => {
+    const unscheduled = createKeyLife(memory.store, { alg, ...terms, rotationMs: null })
+    expect(await unscheduled.maintain(NOW + 9000 * DAY)).toBe(false)
+    expect(await life.maintain(NOW - 9000 * DAY)).toBe(false)
+    expect((await states())[0]).toBe(`current ${current}`)
+  })
+
+  test('maintain makes the pending key that is missing, and rotates when that is published long enough', async () => {
+    await memory.store.replace({ expect: [], put: [], remove: [pending] })
+    const due = NOW + 90 * DAY
+    expect(await life.maintain(due)).toBe(false)
+    expect(making).toHaveBeenCalledTimes(1)
+    expect(count(memory.keys(), alg, 'pending')).toBe(1)
+    expect(await life.maintain(due + 15 * MINUTE - 1)).toBe(false)
+    expect(await life.maintain(due + 15 * MINUTE)).toBe(true)
+  })
+
+  test('a store that is down: every operation says so', async () => {
+    memory.fail(new Error('the store is down'))
+    for (const call of [
+      life.open(NOW),
+      life.list(),
+      life.rotate(NOW, { force: true }),
+      life.end(current, NOW),
+      life.maintain(NOW),
+    ])
+      await expect(call).rejects.toThrow('the store is down')
+  })
+})
+
+describe('opening', () => {
+  const open = async (memory: MemoryKeys, alg: (typeof ALGORITHMS)[number], now: number) => {
+    const life = createKeyLife(memory.store, { alg, ...terms })
+    await life.open(now)
+    return life
+  }
+  const shown = async (life: KeyLife) => (await life.list()).map(({ alg, state }) => `${alg} ${state}`)
+
+  test.each(ALGORITHMS)('an empty store gets its first keys: %s', async (alg) => {
+    const memory = createMemoryKeys()
+    expect(await shown(await open(memory, alg, NOW))).toEqual([`${alg} current`, `${alg} pending`])
+    const before = memory.keys()
+    making.mockClear()
+    await open(memory, alg, NOW + 1)
+    expect(memory.keys()).toEqual(before)
+    expect(making).not.toHaveBeenCalled()
+  })
+
+  test('another algorithm takes over; the old process does not bring its own back, and a restart does', async () => {
+    const memory = createMemoryKeys()
+    const old = await open(memory, 'ES256', NOW)
+    const [first] = memory.keys()
+    const next = await open(memory, 'EdDSA', NOW + 1)
+    const moved = ['EdDSA current', 'EdDSA pending', 'ES256 retiring']
+    expect(await shown(next)).toEqual(moved)
+    expect(await old.maintain(NOW + 2)).toBe(false)
+    expect(await old.rotate(NOW + 2, { force: true })).toEqual({ ok: false, reason: 'outrun' })
+    expect(await shown(old)).toEqual(moved)
+    // What leaked can be ended by either.
+    expect(await old.end(first?.kid ?? '', NOW + 3)).toBe(true)
+    await open(memory, 'ES256', NOW + 4)
+    expect(await shown(old)).toEqual(['ES256 current', 'ES256 pending', 'EdDSA retiring', 'ES256 expired'])
+    expect(memory.keys().map(({ kid }) => kid).length).toBe(4)
+  })
+
+  test.each(['current', 'pending'] as const)('what was left without a %s key is mended', async (state) => {
+    const keys = await createFirstKeys('ES256', NOW)
+    const memory = createMemoryKeys(keys.filter((key) => key.state !== state))
+    expect(await shown(await open(memory, 'ES256', NOW))).toEqual(['ES256 current', 'ES256 pending'])
+  })
+})
