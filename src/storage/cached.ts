@@ -1,4 +1,4 @@
-// A decorator of any store that remembers, for a moment, the two look-ups that requests wait for.
+// A decorator of any store that remembers, for a moment, the look-ups that requests wait for.
 // Issuing never rests on a stale record; verification may, while the database is down (findCredentialStale).
 
 import type { CredentialWithAccount } from '../claims/account.ts'
@@ -30,11 +30,14 @@ export interface CachedStorage extends Storage {
   findCredentialStale(id: string): MaybePromise<CredentialWithAccount | undefined>
   /** As `isAnyOriginListed`, in the same way: who could read answers before an outage can during it. */
   isAnyOriginListedStale(patterns: readonly string[]): MaybePromise<boolean>
+  /** As `isPrototypeOriginListed`, likewise. */
+  isPrototypeOriginListedStale: Storage['isPrototypeOriginListed']
 }
 
 /**
- * Remembers `findCredential` and `isAnyOriginListed` of `inner`, absence included. A write through it is seen at once,
- * save `touchCredentials`: every use would else cost a look-up, and nobody is judged by `lastUsedAt`.
+ * Remembers `findCredential`, `isAnyOriginListed` and `isPrototypeOriginListed` of `inner`, absence included. A write
+ * through it is seen at once, save `touchCredentials`: every use would else cost a look-up, and nobody is judged by
+ * `lastUsedAt`. A credential that expires leaves `isPrototypeOriginListed` after `ttlMs`.
  */
 export function createCachedStorage(
   inner: Storage,
@@ -43,6 +46,10 @@ export function createCachedStorage(
   const options = { ttlMs, max, now, shareLookups, maxStaleMs: MAX_STALE_MS }
   const credentials = createCachedLookup((id) => inner.findCredential(id), options)
   const origins = createCachedLookup((patterns) => inner.isAnyOriginListed(JSON.parse(patterns)), options)
+  const prototypes = createCachedLookup((asked, at: number) => {
+    const [patterns, isLocalhost] = JSON.parse(asked) as [string[], boolean]
+    return inner.isPrototypeOriginListed(patterns, isLocalhost, at)
+  }, options)
 
   /** Runs a write, then drops what it touches; also after a fault: it may have been committed and its answer lost. */
   async function write<T>(run: () => Promise<T>, drop: () => void): Promise<T> {
@@ -56,6 +63,12 @@ export function createCachedStorage(
   function dropAccount(id: string): void {
     credentials.forgetWhere((found) => found?.account.id === id)
     origins.clear()
+    prototypes.clear()
+  }
+
+  function dropCredential(id: string): void {
+    credentials.forget(id)
+    prototypes.clear()
   }
 
   return {
@@ -63,7 +76,7 @@ export function createCachedStorage(
       write(
         () => inner.createAccount(account, credential, audit),
         () => {
-          credentials.forget(credential.id)
+          dropCredential(credential.id)
           origins.clear()
         },
       ),
@@ -80,7 +93,7 @@ export function createCachedStorage(
     createCredential: (credential, audit) =>
       write(
         () => inner.createCredential(credential, audit),
-        () => credentials.forget(credential.id),
+        () => dropCredential(credential.id),
       ),
     replaceSecret: (id, change, expectedSecretHash, audit) =>
       write(
@@ -90,7 +103,7 @@ export function createCachedStorage(
     revokeCredential: (id, at, audit) =>
       write(
         () => inner.revokeCredential(id, at, audit),
-        () => credentials.forget(id),
+        () => dropCredential(id),
       ),
     addRevocation: (revocation, audit) => inner.addRevocation(revocation, audit),
     touchCredentials: (uses) => inner.touchCredentials(uses),
@@ -103,12 +116,17 @@ export function createCachedStorage(
     findCredentialStale: credentials.findStale,
     isAnyOriginListed: (patterns) => origins.find(JSON.stringify(patterns)),
     isAnyOriginListedStale: (patterns) => origins.findStale(JSON.stringify(patterns)),
+    isPrototypeOriginListed: (patterns, isLocalhost, at) =>
+      prototypes.find(JSON.stringify([patterns, isLocalhost]), at),
+    isPrototypeOriginListedStale: (patterns, isLocalhost, at) =>
+      prototypes.findStale(JSON.stringify([patterns, isLocalhost]), at),
     appendAudit: (entry) => inner.appendAudit(entry),
     listAudit: (before, limit) => inner.listAudit(before, limit),
     ping: () => inner.ping(),
     async close() {
       credentials.clear()
       origins.clear()
+      prototypes.clear()
       await inner.close()
     },
   }

@@ -23,12 +23,15 @@ export interface LookupOptions {
   readonly shareLookups: boolean
 }
 
-/** A look-up by text. Answers that are ready are given at once. */
-export interface CachedLookup<T> {
+/**
+ * A look-up by text. Answers that are ready are given at once. `given` is what the source needs besides when it is
+ * asked (the time): an answer that is held stands whatever is given.
+ */
+export interface CachedLookup<T, G = void> {
   /** A fresh answer; rejects when the source does. */
-  find(key: string): MaybePromise<T>
+  find(key: string, given: G): MaybePromise<T>
   /** A fresh answer, else the last one; rejects when there is neither. After a failure the source rests for `ttlMs`. */
-  findStale(key: string): MaybePromise<T>
+  findStale(key: string, given: G): MaybePromise<T>
   /** Drops the answer for a key, and those on their way. */
   forget(key: string): void
   /** Drops the answers that are so, and all on their way. */
@@ -43,10 +46,10 @@ interface Answer<T> {
 }
 
 /** Caches what `ask` gives; `undefined` and `false` are answers too, kept apart so that guessing cannot push out the others. */
-export function createCachedLookup<T>(
-  ask: (key: string) => MaybePromise<T>,
+export function createCachedLookup<T, G = void>(
+  ask: (key: string, given: G) => MaybePromise<T>,
   { ttlMs, maxStaleMs, max, now, shareLookups }: LookupOptions,
-): CachedLookup<T> {
+): CachedLookup<T, G> {
   const createAnswers = () =>
     new LRUCache<string, Answer<T>>({
       max,
@@ -71,13 +74,13 @@ export function createCachedLookup<T>(
     kept.set(key, answer)
   }
 
-  function askSource(key: string): MaybePromise<T> {
+  function askSource(key: string, given: G): MaybePromise<T> {
     const shared = open.get(key)
     if (shared) return shared
     const askedAt = now()
     const dropsBefore = drops
     const answer = mapMaybe(
-      () => ask(key),
+      () => ask(key, given),
       (value) => {
         freezeDeep(value)
         if (drops === dropsBefore) hold(key, { value, askedAt })
@@ -92,15 +95,15 @@ export function createCachedLookup<T>(
     return answer
   }
 
-  function find(key: string): MaybePromise<T> {
+  function find(key: string, given: G): MaybePromise<T> {
     const answer = getHeld(key, ttlMs)
-    return answer ? answer.value : askSource(key)
+    return answer ? answer.value : askSource(key, given)
   }
 
-  function findStale(key: string): MaybePromise<T> {
+  function findStale(key: string, given: G): MaybePromise<T> {
     const held = now() < restsUntil ? getHeld(key, maxStaleMs) : undefined
     if (held) return held.value
-    const answer = find(key)
+    const answer = find(key, given)
     if (!(answer instanceof Promise)) return answer
     return answer.catch((error: unknown) => {
       restsUntil = now() + ttlMs

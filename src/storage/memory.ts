@@ -148,6 +148,19 @@ export function createMemoryStorage(): Storage {
           patterns.some((pattern) => allowedOrigins.includes(pattern)),
         ),
       ),
+    isPrototypeOriginListed: (patterns, isLocalhost, now) =>
+      mapMaybe(requireOpen, () =>
+        [...credentials.values()].some((credential) => {
+          const account = accounts.get(credential.accountId)
+          const isInForce =
+            credential.revokedAt === null && (credential.expiresAt === null || credential.expiresAt > now)
+          if (!credential.browserPrototype || !isInForce || account?.status !== 'active') return false
+          return (
+            (isLocalhost && credential.allowLocalhost) ||
+            patterns.some((pattern) => account.allowedOrigins.includes(pattern))
+          )
+        }),
+      ),
     async appendAudit(entry) {
       requireOpen()
       requireFree(audit, [entry])

@@ -90,6 +90,15 @@ export interface Storage {
   findCredential(id: string): MaybePromise<CredentialWithAccount | undefined>
   /** Whether any account that exists lists one of these patterns (the exact stored texts). */
   isAnyOriginListed(patterns: readonly string[]): MaybePromise<boolean>
+  /**
+   * Whether some credential for pages (`browserPrototype`) that is in force at `now` belongs to an active account which
+   * lists one of these patterns (the exact stored texts), or, with `isLocalhost`, allows localhost itself.
+   */
+  isPrototypeOriginListed(
+    patterns: readonly string[],
+    isLocalhost: boolean,
+    now: number,
+  ): MaybePromise<boolean>
   /** Appends one audit entry. */
   appendAudit(entry: AuditEntry): Promise<void>
   /** Up to `limit` audit entries before `before`, newest first (at, then id). */

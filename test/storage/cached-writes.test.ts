@@ -29,15 +29,16 @@ beforeEach(async () => {
   isSlow = false
   cached = createCachedStorage(probe(inner), { now: () => 0 })
   ;({ account, credential } = await addAccount(inner))
-  second = makeCredential(account.id)
+  second = makeCredential(account.id, { browserPrototype: true })
   await inner.createCredential(second, makeAudit())
   other = await addAccount(inner, { allowedOrigins: ['https://other.example'] })
   for (const id of [credential.id, second.id, other.credential.id, 'nobody']) await cached.findCredential(id)
   await cached.isAnyOriginListed(account.allowedOrigins)
+  await cached.isPrototypeOriginListed(account.allowedOrigins, false, 0)
   asked.length = 0
 })
 
-/** The store, its two look-ups counted, and held back when asked to. */
+/** The store, its look-ups counted, and held back when asked to. */
 function probe(store: Storage): Storage {
   function ask<T>(name: string, read: () => MaybePromise<T>): MaybePromise<T> {
     asked.push(name)
@@ -48,6 +49,7 @@ function probe(store: Storage): Storage {
     ...store,
     findCredential: (id) => ask(id, () => store.findCredential(id)),
     isAnyOriginListed: (patterns) => ask('origins', () => store.isAnyOriginListed(patterns)),
+    isPrototypeOriginListed: (...about) => ask('prototypes', () => store.isPrototypeOriginListed(...about)),
   }
 }
 
@@ -65,15 +67,15 @@ const writes: Readonly<Record<string, Write>> = {
         account.updatedAt,
         [],
       ),
-    drops: () => [credential.id, second.id, 'origins'],
+    drops: () => [credential.id, second.id, 'origins', 'prototypes'],
   },
   deleteAccount: {
     run: (storage) => storage.deleteAccount(account.id, makeRevocation(), makeAudit()),
-    drops: () => [credential.id, second.id, 'origins'],
+    drops: () => [credential.id, second.id, 'origins', 'prototypes'],
   },
   createCredential: {
     run: (storage) => storage.createCredential(makeCredential(account.id, { id: 'nobody' }), makeAudit()),
-    drops: () => ['nobody'],
+    drops: () => ['nobody', 'prototypes'],
   },
   replaceSecret: {
     run: (storage) => storage.replaceSecret(credential.id, ROTATION, credential.secretHash!, makeAudit()),
@@ -81,7 +83,7 @@ const writes: Readonly<Record<string, Write>> = {
   },
   revokeCredential: {
     run: (storage) => storage.revokeCredential(credential.id, 1, makeAudit()),
-    drops: () => [credential.id],
+    drops: () => [credential.id, 'prototypes'],
   },
   addRevocation: {
     run: (storage) => storage.addRevocation(makeRevocation({ value: credential.id }), makeAudit()),
@@ -97,7 +99,13 @@ const writes: Readonly<Record<string, Write>> = {
 async function lookUpAll(): Promise<unknown[]> {
   const ids = [credential.id, second.id, other.credential.id, 'nobody']
   const found = await Promise.all(ids.map(async (id) => cached.findCredential(id)))
-  return [...found, await cached.isAnyOriginListed(account.allowedOrigins)]
+  return [...found, await lookUpOne('origins'), await lookUpOne('prototypes')]
+}
+
+async function lookUpOne(name: string): Promise<unknown> {
+  if (name === 'origins') return cached.isAnyOriginListed(account.allowedOrigins)
+  if (name === 'prototypes') return cached.isPrototypeOriginListed(account.allowedOrigins, false, 0)
+  return cached.findCredential(name)
 }
 
 test.each(Object.entries(writes))('%s drops what it touches and nothing else', async (_name, write) => {
@@ -129,16 +137,7 @@ test.each(dropping)('%s that fails after its commit is seen all the same', async
 test.each(dropping)('%s: an answer on its way is neither shared nor remembered', async (_name, write) => {
   // Nothing is remembered yet: each look-up goes to the store, and the early ones are held there.
   cached = createCachedStorage(probe(inner), { now: () => 0 })
-  const lookUp = () =>
-    Promise.all(
-      write
-        .drops()
-        .map(async (name) =>
-          name === 'origins'
-            ? cached.isAnyOriginListed(['https://shop.example'])
-            : cached.findCredential(name),
-        ),
-    )
+  const lookUp = () => Promise.all(write.drops().map(lookUpOne))
   isSlow = true
   const early = lookUp()
   await write.run(cached)

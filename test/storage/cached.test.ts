@@ -8,6 +8,7 @@ import { StorageError } from '../../src/storage/errors.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { describeStorage, type OpenedStorage } from './contract.ts'
+import { describePrototypes } from './prototype-contract.ts'
 import { describeRaces } from './race-contract.ts'
 import { addAccount, makeAccount, makeAudit, makeCredential } from './records.ts'
 import { describeRevocations } from './revocation-contract.ts'
@@ -23,10 +24,11 @@ describeStorage('cached memory', openStorage)
 describeWrites('cached memory', openStorage)
 describeRaces('cached memory', openStorage)
 describeRevocations('cached memory', openStorage)
+describePrototypes('cached memory', openStorage)
 
 const HOUR = 3_600_000
 
-/** A real store whose two look-ups can be counted, held back and broken. */
+/** A real store whose look-ups can be counted, held back and broken. */
 function createProbe() {
   const store = createMemoryStorage()
   const state = { asked: 0, isDown: false, isSlow: false }
@@ -44,6 +46,7 @@ function createProbe() {
     ...store,
     findCredential: (id) => ask(() => store.findCredential(id)),
     isAnyOriginListed: (patterns) => ask(() => store.isAnyOriginListed(patterns)),
+    isPrototypeOriginListed: (...asked) => ask(() => store.isPrototypeOriginListed(...asked)),
   }
   function release(): void {
     for (const open of gates.splice(0)) open()
@@ -63,6 +66,8 @@ describe('cached storage', () => {
     time = 5_000
     cached = createCachedStorage(probe.storage, options)
     known = await addAccount(cached).then(({ account, credential }) => ({ account, credential }))
+    const pages = await addAccount(cached, { allowedOrigins: ['https://page.example'] })
+    await cached.createCredential(makeCredential(pages.account.id, { browserPrototype: true }), makeAudit())
   })
 
   const lookups: readonly [string, (from: CachedStorage) => MaybePromise<unknown>][] = [
@@ -70,6 +75,11 @@ describe('cached storage', () => {
     ['an absent credential', (from) => from.findCredential('nobody')],
     ['a listed origin', (from) => from.isAnyOriginListed(['https://shop.example'])],
     ['an origin that is not listed', (from) => from.isAnyOriginListed(['https://no.example'])],
+    [
+      'an origin of a prototype',
+      (from) => from.isPrototypeOriginListed(['https://page.example'], false, time),
+    ],
+    ['localhost, which no prototype allows', (from) => from.isPrototypeOriginListed(['*'], true, time)],
     ['a credential for verification', (from) => from.findCredentialStale(known.credential.id)],
   ]
 
@@ -165,6 +175,25 @@ describe('cached storage', () => {
     expect(await cached.isAnyOriginListed(['https://new.example'])).toBe(true)
   })
 
+  test('localhost and other origins are questions apart, the time is not', async () => {
+    const page = ['https://page.example']
+    expect(await cached.isPrototypeOriginListed(page, false, 1)).toBe(true)
+    expect(await cached.isPrototypeOriginListed([], true, 1)).toBe(false)
+    expect(await cached.isPrototypeOriginListed([], false, 1)).toBe(false)
+    expect(probe.state.asked).toBe(3)
+    expect(await cached.isPrototypeOriginListed(page, false, 2)).toBe(true)
+    expect(probe.state.asked).toBe(3)
+  })
+
+  test('a prototype that expires is seen so after a second', async () => {
+    const { account } = await addAccount(cached, { allowedOrigins: ['https://short.example'] })
+    const credential = makeCredential(account.id, { browserPrototype: true, expiresAt: 10 })
+    await cached.createCredential(credential, makeAudit())
+    expect(await cached.isPrototypeOriginListed(account.allowedOrigins, false, 9)).toBe(true)
+    time += 1000
+    expect(await cached.isPrototypeOriginListed(account.allowedOrigins, false, 10)).toBe(false)
+  })
+
   test('an answer that was on its way during a write is not remembered', async () => {
     const account = makeAccount({ allowedOrigins: ['https://late.example'] })
     const credential = makeCredential(account.id)
@@ -239,6 +268,7 @@ describe('cached storage', () => {
     beforeEach(async () => {
       await cached.findCredential(known.credential.id)
       await cached.findCredential('nobody')
+      await cached.isPrototypeOriginListed(['https://page.example'], false, time)
       time += 1000
       probe.state.isDown = true
     })
@@ -251,6 +281,15 @@ describe('cached storage', () => {
 
     test('origins get no stale answer', async () => {
       await expect(cached.isAnyOriginListed(['https://shop.example'])).rejects.toThrow(StorageError)
+    })
+
+    test('a refusal to a page is readable as it was before, and no page is new', async () => {
+      const page = ['https://page.example']
+      await expect(cached.isPrototypeOriginListed(page, false, time)).rejects.toThrow(StorageError)
+      expect(await cached.isPrototypeOriginListedStale(page, false, time)).toBe(true)
+      await expect(cached.isPrototypeOriginListedStale(['*'], true, time)).rejects.toThrow(StorageError)
+      await cached.close()
+      await expect(cached.isPrototypeOriginListedStale(page, false, time)).rejects.toThrow(StorageError)
     })
 
     test('verification gets the last known record for 24 hours', async () => {

@@ -56,6 +56,7 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
       expect(await storage.listAccounts(undefined, 50)).toEqual([])
       expect(await storage.listAudit(undefined, 50)).toEqual([])
       expect(await storage.isAnyOriginListed(['*', 'https://shop.example'])).toBe(false)
+      expect(await storage.isPrototypeOriginListed(['*', 'https://shop.example'], true, 1)).toBe(false)
       await storage.ping()
     })
 
@@ -309,6 +310,7 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
       listCredentials: (closed) => closed.listCredentials('a'),
       findCredential: (closed) => closed.findCredential('known'),
       isAnyOriginListed: (closed) => closed.isAnyOriginListed(['https://shop.example']),
+      isPrototypeOriginListed: (closed) => closed.isPrototypeOriginListed(['https://shop.example'], true, 1),
       appendAudit: (closed) => closed.appendAudit(makeAudit()),
       listAudit: (closed) => closed.listAudit(undefined, 1),
       ping: (closed) => closed.ping(),

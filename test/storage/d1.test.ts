@@ -12,12 +12,13 @@ import { describeStorage, type OpenedStorage } from './contract.ts'
 import { describeEngine } from './engine-contract.ts'
 import { describeKeyChanges } from './key-change-contract.ts'
 import { describeKeyStore } from './key-contract.ts'
+import { describePrototypes } from './prototype-contract.ts'
 import { describeRaces } from './race-contract.ts'
 import { describeRevocations } from './revocation-contract.ts'
 import { describeWrites } from './write-contract.ts'
 
 // A fresh database for each test: one workerd holds them all.
-const names = Array.from({ length: 300 }, (_, index) => `DB${index}`)
+const names = Array.from({ length: 400 }, (_, index) => `DB${index}`)
 let miniflare: Miniflare | undefined
 
 beforeAll(async () => {
@@ -50,6 +51,7 @@ describeStorage('d1', openStorage)
 describeWrites('d1', openStorage)
 describeRaces('d1', openStorage)
 describeRevocations('d1', openStorage)
+describePrototypes('d1', openStorage)
 describeEngine('d1', openFresh)
 describeKeyStore('d1', openFresh)
 describeKeyChanges('d1', async () => {

@@ -1,5 +1,6 @@
 import { createMemoryStorage } from '../../src/storage/memory.ts'
 import { describeStorage, type OpenedStorage } from './contract.ts'
+import { describePrototypes } from './prototype-contract.ts'
 import { describeRaces } from './race-contract.ts'
 import { describeRevocations } from './revocation-contract.ts'
 import { describeWrites } from './write-contract.ts'
@@ -13,3 +14,4 @@ describeStorage('memory', openStorage)
 describeWrites('memory', openStorage)
 describeRaces('memory', openStorage)
 describeRevocations('memory', openStorage)
+describePrototypes('memory', openStorage)

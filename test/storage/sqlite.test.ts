@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { StorageError } from '../../src/storage/errors.ts'
-import type { SqlEngine } from '../../src/storage/sql/engine.ts'
+import type { SqlEngine, SqlQuery } from '../../src/storage/sql/engine.ts'
 import { createSqlKeyStore } from '../../src/storage/sql/keys.ts'
 import { migrateSchema } from '../../src/storage/sql/migrations.ts'
 import { openSqlite } from '../../src/storage/sql/sqlite.ts'
@@ -16,6 +16,7 @@ import { describeStorage, type OpenedStorage } from './contract.ts'
 import { describeEngine } from './engine-contract.ts'
 import { describeKeyChanges } from './key-change-contract.ts'
 import { describeKeyStore } from './key-contract.ts'
+import { describePrototypes } from './prototype-contract.ts'
 import { describeRaces } from './race-contract.ts'
 import { addAccount } from './records.ts'
 import { describeRevocations } from './revocation-contract.ts'
@@ -42,6 +43,7 @@ describeStorage('sqlite', openStorage)
 describeWrites('sqlite', openStorage)
 describeRaces('sqlite', openStorage)
 describeRevocations('sqlite', openStorage)
+describePrototypes('sqlite', openStorage)
 describeEngine('sqlite', openTemporary)
 describeKeyStore('sqlite', openTemporary)
 describeKeyChanges('sqlite', async () => {
@@ -84,6 +86,27 @@ describe('a SQLite file', () => {
     const { account, credential } = await addAccount(storage)
     expect(storage.findCredential(credential.id)).toEqual({ account, credential })
     expect(storage.isAnyOriginListed(account.allowedOrigins)).toBe(true)
+    expect(storage.isPrototypeOriginListed(account.allowedOrigins, true, 1)).toBe(false)
+  })
+
+  test('is not read from end to end for the preflight of a stranger', async () => {
+    const asked: SqlQuery[] = []
+    const run = (query: SqlQuery) => {
+      asked.push(query)
+      return opened.engine.run(query)
+    }
+    createSqlStorage({ ...opened.engine, run }).isPrototypeOriginListed(['*'], true, 1)
+    const [query] = asked as [SqlQuery]
+    const plan = await opened.engine.run({ ...query, sql: `EXPLAIN QUERY PLAN ${query.sql}` })
+    const steps = plan.rows.map(({ detail }) => String(detail))
+    expect(steps.filter((step) => /^(SCAN|SEARCH) (?!json_each)/.test(step))).toEqual([
+      expect.stringMatching(/^SEARCH account_origins USING COVERING INDEX .*\(pattern=\?\)/),
+      'SEARCH credentials USING INDEX credentials_prototype (account_id=?)',
+      expect.stringMatching(/^SEARCH accounts .*\(id=\?\)/),
+      // Of credentials for pages alone.
+      'SCAN credentials USING INDEX credentials_prototype',
+      expect.stringMatching(/^SEARCH accounts .*\(id=\?\)/),
+    ])
   })
 
   test('is found again with all it held', async () => {

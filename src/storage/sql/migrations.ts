@@ -109,6 +109,18 @@ const migrations: readonly Migration[] = [
         .where('revoked_at', 'is not', null),
     ],
   },
+  {
+    name: '0003-prototypes',
+    statements: [
+      // Strangers' preflights ask for them, each with an origin of its own.
+      schema
+        .createIndex('credentials_prototype')
+        .on('credentials')
+        .column('account_id')
+        .where(sql.ref('browser_prototype'), '=', sql.lit(1))
+        .where(sql.ref('revoked_at'), 'is', null),
+    ],
+  },
 ]
 
 /**

@@ -108,6 +108,11 @@ export function createSqlStorage(engine: SqlEngine): Storage {
         () => engine.run({ sql: IS_ANY_ORIGIN_LISTED, parameters: [JSON.stringify(patterns)] }),
         ({ rows }) => rows.length > 0,
       ),
+    isPrototypeOriginListed: (patterns, isLocalhost, now) =>
+      mapMaybe(
+        () => engine.run(selectPrototype(patterns, isLocalhost, now)),
+        ({ rows }) => rows.length > 0,
+      ),
     async listRevocations(now, maxLifetimeMs) {
       const { rows } = await engine.run(selectRules(now, maxLifetimeMs))
       return rows.map((row) => parseRule(row, now, maxLifetimeMs))
@@ -131,6 +136,25 @@ export function createSqlStorage(engine: SqlEngine): Storage {
       await engine.close()
     },
   }
+}
+
+/** A credential for pages whose account lists one of the patterns, or one that allows localhost where that is asked. */
+function selectPrototype(patterns: readonly string[], isLocalhost: boolean, now: number): SqlQuery {
+  const asked = jsonMembers(sql.val(JSON.stringify(patterns)))
+  // What a partial index is made of is spelled out, or the index would not be used; a cross join keeps its order:
+  // few credentials are for pages, while an account has any number of others.
+  const inForce = sql`
+    credentials.browser_prototype = 1 and credentials.revoked_at is null
+    and (credentials.expires_at is null or credentials.expires_at > ${now})
+    and accounts.id = credentials.account_id and accounts.status = 'active'`
+  return sql`
+    select 1 as listed from account_origins cross join credentials cross join accounts
+    where account_origins.pattern in (select value from ${asked})
+      and credentials.account_id = account_origins.account_id and ${inForce}
+    union all
+    select 1 from credentials cross join accounts
+    where ${Number(isLocalhost)} = 1 and credentials.allow_localhost = 1 and ${inForce}
+    limit 1`.compile(builder)
 }
 
 /** What ends tokens at `now`, in one statement: an account that is deleted meanwhile is in one part or the other. */

@@ -1,0 +1,168 @@
+// What every adapter of the storage port promises of the one question about credentials for pages: which origins some
+// of them may be used from. Who may no longer be used opens nothing.
+
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Account, Credential } from '../../src/claims/account.ts'
+import type { Storage } from '../../src/storage/storage.ts'
+import type { OpenedStorage } from './contract.ts'
+import { addAccount, makeAudit, makeCredential, makeRevocation } from './records.ts'
+
+const NOW = 1_700_000_000_000
+const SHOP = 'https://shop.example'
+
+interface Row {
+  readonly rule: string
+  readonly account?: Partial<Account>
+  readonly credential?: Partial<Credential>
+  readonly patterns?: readonly string[]
+  readonly isLocalhost?: boolean
+  readonly expected: boolean
+}
+
+/** One prototype of one account that lists `SHOP` and does not allow localhost, save what a row says. */
+const rows: readonly Row[] = [
+  { rule: 'a prototype', expected: true },
+  { rule: 'a credential that is none', credential: { browserPrototype: false }, expected: false },
+  {
+    rule: 'a credential that is none, of an account that is one',
+    account: { browserPrototype: true },
+    credential: { browserPrototype: false },
+    expected: false,
+  },
+  { rule: 'revoked', credential: { revokedAt: 1 }, expected: false },
+  { rule: 'expiring a moment later', credential: { expiresAt: NOW + 1 }, expected: true },
+  { rule: 'expiring at this moment', credential: { expiresAt: NOW }, expected: false },
+  { rule: 'without a secret', credential: { secretHash: null, jwks: '{"keys":[]}' }, expected: true },
+  { rule: 'a suspended account', account: { status: 'suspended' }, expected: false },
+  { rule: 'one pattern of several', patterns: ['*', SHOP, 'https://*.example'], expected: true },
+  { rule: 'listed among others', account: { allowedOrigins: ['https://a.example', SHOP] }, expected: true },
+  { rule: 'patterns that are not listed', patterns: ['*', 'https://*.shop.example'], expected: false },
+  { rule: 'a LIKE pattern', patterns: ['%'], expected: false },
+  { rule: 'nothing asked', patterns: [], expected: false },
+  {
+    rule: 'more patterns than D1 has parameters',
+    patterns: [...Array.from({ length: 150 }, (_, index) => `https://*.${index}.example`), SHOP],
+    expected: true,
+  },
+  { rule: 'localhost where it is not allowed', patterns: [], isLocalhost: true, expected: false },
+  { rule: 'localhost does not shut what is listed', isLocalhost: true, expected: true },
+  {
+    rule: 'localhost where it is allowed',
+    credential: { allowLocalhost: true },
+    patterns: [],
+    isLocalhost: true,
+    expected: true,
+  },
+  {
+    rule: 'localhost allowed, another origin',
+    credential: { allowLocalhost: true },
+    patterns: ['https://other.example'],
+    expected: false,
+  },
+  ...(
+    [
+      ['no prototype', { browserPrototype: false }, {}],
+      ['revoked', { revokedAt: 1 }, {}],
+      ['expired', { expiresAt: NOW }, {}],
+      ['of a suspended account', {}, { status: 'suspended' }],
+    ] as const
+  ).map(([rule, credential, account]) => ({
+    rule: `localhost allowed, ${rule}`,
+    account,
+    credential: { allowLocalhost: true, ...credential },
+    patterns: [],
+    isLocalhost: true,
+    expected: false,
+  })),
+]
+
+export function describePrototypes(name: string, open: () => Promise<OpenedStorage>): void {
+  describe(`prototypes contract: ${name}`, () => {
+    let opened: OpenedStorage
+    let storage: Storage
+    beforeEach(async () => {
+      opened = await open()
+      storage = opened.storage
+      // An account with that origin and without a prototype, and one with a prototype elsewhere.
+      await addAccount(storage, { browserPrototype: true })
+      const elsewhere = await addAccount(storage, { allowedOrigins: ['https://elsewhere.example'] })
+      await storage.createCredential(
+        makeCredential(elsewhere.account.id, { browserPrototype: true }),
+        makeAudit(),
+      )
+    })
+    afterEach(() => opened.close())
+
+    const ask = async (patterns: readonly string[] = [SHOP], isLocalhost = false) =>
+      storage.isPrototypeOriginListed(patterns, isLocalhost, NOW)
+
+    async function addPrototype(
+      account: Partial<Account> = {},
+      credential: Partial<Credential> = {},
+    ): Promise<{ account: Account; prototype: Credential }> {
+      const made = await addAccount(storage, account)
+      const prototype = makeCredential(made.account.id, { browserPrototype: true, ...credential })
+      await storage.createCredential(prototype, makeAudit())
+      return { account: made.account, prototype }
+    }
+
+    test.each(rows)('$rule: $expected', async ({ account, credential, patterns, isLocalhost, expected }) => {
+      expect(await ask(patterns, isLocalhost)).toBe(false)
+      await addPrototype(account, credential)
+      expect(await ask(patterns, isLocalhost)).toBe(expected)
+    })
+
+    test('one that may be used is enough, whoever else may not', async () => {
+      await addPrototype({ status: 'suspended' })
+      await addPrototype({}, { revokedAt: 1 })
+      await addPrototype()
+      await addPrototype({}, { expiresAt: 1 })
+      expect(await ask()).toBe(true)
+    })
+
+    test('the first credential of an account counts too', async () => {
+      const { account } = await addAccount(createFirst(storage), {
+        allowedOrigins: ['https://first.example'],
+      })
+      expect(await ask(account.allowedOrigins)).toBe(true)
+    })
+
+    /** Each write that ends it, after an answer that might be remembered. */
+    test.each<[string, (account: Account, prototype: Credential) => Promise<unknown>]>([
+      ['revoked', (_, { id }) => storage.revokeCredential(id, NOW, makeAudit())],
+      ['deleted with its account', ({ id }) => storage.deleteAccount(id, makeRevocation(), makeAudit())],
+      [
+        'suspended with its account',
+        (account) =>
+          storage.updateAccount(
+            { ...account, status: 'suspended', updatedAt: account.updatedAt + 1 },
+            account.updatedAt,
+            [],
+          ),
+      ],
+      [
+        'moved to another origin',
+        (account) =>
+          storage.updateAccount(
+            { ...account, allowedOrigins: ['https://new.example'], updatedAt: account.updatedAt + 1 },
+            account.updatedAt,
+            [],
+          ),
+      ],
+    ])('a prototype that was %s opens nothing more', async (_name, end) => {
+      const { account, prototype } = await addPrototype()
+      expect(await ask()).toBe(true)
+      await end(account, prototype)
+      expect(await ask()).toBe(false)
+    })
+  })
+}
+
+/** The store, on which every first credential is a prototype. */
+function createFirst(storage: Storage): Storage {
+  return {
+    ...storage,
+    createAccount: (account, credential, audit) =>
+      storage.createAccount(account, { ...credential, browserPrototype: true }, audit),
+  }
+}
