@@ -21,12 +21,9 @@ const TYPES: ReadonlySet<string> = new Set(['at+jwt', 'application/at+jwt'])
 
 /** The decoded token, or undefined when its form is wrong. */
 export function decodeToken(token: string): DecodedToken | undefined {
-  if (token.length > MAX_TOKEN_LENGTH) return undefined
-  const first = token.indexOf('.')
-  const second = token.indexOf('.', first + 1)
-  if (first <= 0 || second <= first + 1 || second === token.length - 1) return undefined
-  // A third dot is no base64url character, so it fails here.
-  if (!isCanonicalBase64url(token, second + 1)) return undefined
+  const dots = findDots(token)
+  if (dots === undefined) return undefined
+  const [first, second] = dots
   const header = decodeObject(token, 0, first)
   if (header === undefined || !isAcceptableHeader(header)) return undefined
   const payload = decodeObject(token, first + 1, second)
@@ -40,7 +37,18 @@ function isAcceptableHeader(header: JsonObject): boolean {
   return (kid === undefined || typeof kid === 'string') && !('crit' in header) && !('b64' in header)
 }
 
-function decodeObject(token: string, start: number, end: number): JsonObject | undefined {
+/** The two dots of a compact JWS of at most 4096 characters; undefined when it is none, or its signature is not canonical. */
+export function findDots(token: string): readonly [number, number] | undefined {
+  if (token.length > MAX_TOKEN_LENGTH) return undefined
+  const first = token.indexOf('.')
+  const second = token.indexOf('.', first + 1)
+  if (first <= 0 || second <= first + 1 || second === token.length - 1) return undefined
+  // A third dot is no base64url character, so it fails here.
+  return isCanonicalBase64url(token, second + 1) ? [first, second] : undefined
+}
+
+/** The JSON object, each name in it once, that canonical base64url stands for; undefined when it is none. */
+export function decodeObject(token: string, start: number, end: number): JsonObject | undefined {
   if (!isCanonicalBase64url(token, start, end)) return undefined
   try {
     const parsed = parseJson(utf8.decode(base64url.decode(token.slice(start, end))))

@@ -1,0 +1,90 @@
+// The DPoP proof of a request (RFC 9449 sections 4.3, 7.1 and 11.1): one header, right for this request, never used
+// before. That last is judged last: a proof that is wrong in any other way is not used up, and fills no memory.
+
+import { type Reason, refuse } from '../claims/enforce.ts'
+import { after, fail, type MaybePromise, ok, type Result } from '../claims/result.ts'
+import type { ExpectedProof, JudgeProof, Proof } from './dpop-judge.ts'
+import { PROOF_WINDOW_SECONDS } from './dpop-proof.ts'
+import type { RequestLike } from './extract.ts'
+import { resolveTarget } from './htu.ts'
+import type { EnforceKey } from './judge.ts'
+import type { ReplayStore } from './options.ts'
+
+/** What every judgement of a request's proof needs. */
+export interface ProofDeps {
+  readonly judgeProof: JudgeProof
+  readonly replay: ReplayStore
+}
+
+/** What {@link createProve} needs. */
+export interface ProveDeps extends ProofDeps {
+  /** Public origin of the API that a request came to; undefined when it is not known, and no proof can be right. */
+  readonly apiOrigin: (request: RequestLike) => string | undefined
+}
+
+/** Seconds for which a proof is remembered beyond its time: clocks of processes that share a memory may differ. */
+const REPLAY_SLACK_SECONDS = 30
+
+/** Step 8 for a token that is bound to a key and came under the DPoP scheme. */
+export function createProve({ apiOrigin, ...deps }: ProveDeps): EnforceKey {
+  return ({ request, now }, { token }, { cnf }) => {
+    const origin = apiOrigin(request)
+    const htu = origin === undefined ? undefined : resolveTarget(origin, request.url)
+    // No key has an empty thumbprint: without a binding nothing passes.
+    const judging = judgeRequest(deps, request, htu, { accessToken: token, jkt: cnf?.jkt ?? '', now })
+    return after(judging, (judged) => (judged.ok ? undefined : judged.reason))
+  }
+}
+
+/** Judges the proof of a request to the token endpoint at `now`, epoch seconds; gives the thumbprint to bind to. */
+export type ProveTokenRequest = (request: RequestLike, now: number) => Promise<Result<string, Reason>>
+
+/**
+ * Judges proofs at the token endpoint, where there is no token yet (RFC 9449 section 5). `url` is the endpoint's own.
+ * Codes are `proof_required` without a proof, `invalid_proof`, and `unavailable`. A proof that passes is used up: ask
+ * when the client has been authenticated.
+ */
+export function createTokenEndpointProof(deps: ProofDeps & { readonly url: string }): ProveTokenRequest {
+  return async (request, now) =>
+    judgeRequest(deps, request, deps.url, { accessToken: undefined, jkt: undefined, now })
+}
+
+function judgeRequest(
+  { judgeProof, replay }: ProofDeps,
+  request: RequestLike,
+  htu: string | undefined,
+  expected: Omit<ExpectedProof, 'method' | 'htu'>,
+): MaybePromise<Result<string, Reason>> {
+  const text = request.headers.get('dpop')
+  if (text === null) return NONE
+  // Header lines of one name reach us joined by commas, which no proof holds.
+  if (text.includes(',')) return SEVERAL
+  if (htu === undefined) return NO_TARGET
+  return after(judgeProof(text, { ...expected, method: request.method, htu }), (judged) =>
+    judged.ok ? useUp(replay, judged.value) : fail(invalid(judged.reason)),
+  )
+}
+
+/** Anything but a clear "never seen" refuses. */
+async function useUp(replay: ReplayStore, { id, iat, jkt }: Proof): Promise<Result<string, Reason>> {
+  try {
+    const expiresAt = Math.ceil(iat) + PROOF_WINDOW_SECONDS + REPLAY_SLACK_SECONDS
+    const isSeen: unknown = await replay.seen(id, expiresAt)
+    if (isSeen === false) return ok(jkt)
+    return isSeen === true ? USED : UNAVAILABLE
+  } catch {
+    return UNAVAILABLE
+  }
+}
+
+function invalid(detail: string): Reason {
+  return refuse('key', 'invalid_proof', detail)
+}
+
+const NONE = fail(refuse('key', 'proof_required', 'the request has no DPoP proof'))
+const SEVERAL = fail(invalid('the request has several DPoP proofs'))
+const NO_TARGET = fail(invalid('proofs cannot be judged here: the URL of this API is not known'))
+const USED = fail(invalid('the proof was used before'))
+const UNAVAILABLE = fail(
+  refuse('key', 'unavailable', 'whether the proof was used before cannot be told at the moment'),
+)

@@ -1,0 +1,184 @@
+// Every rule for a proof, in both engines: right ones pass, anything missing, wrong or odd is refused by its own rule.
+
+import { createPublicKey, type JsonWebKey, verify } from 'node:crypto'
+import fc from 'fast-check'
+import { calculateJwkThumbprint } from 'jose'
+import { describe, expect, test } from 'vitest'
+import { type ProofEngine, proofEngine, webProofEngine } from '../../src/verify/dpop-engine.ts'
+import { createProofJudge, type JudgeProof } from '../../src/verify/dpop-judge.ts'
+import { base64url } from '../properties/forge.ts'
+import { proofCases } from './dpop-cases.ts'
+import { createMaker, hashToken, type Maker } from './dpop-maker.ts'
+
+const [es, ed, other] = await Promise.all([createMaker('ES256'), createMaker('EdDSA'), createMaker('ES256')])
+const cases = proofCases(es, ed, other)
+
+async function verdictOf(judge: JudgeProof, { text, expected }: (typeof cases)[number]): Promise<string> {
+  const judged = await judge(text, expected)
+  return judged.ok ? 'right' : judged.reason
+}
+
+describe.each<[string, ProofEngine]>([
+  ['node', proofEngine],
+  ['webcrypto', webProofEngine],
+])('%s', (_name, engine) => {
+  const judge = createProofJudge(engine)
+
+  test.each(cases.map((one) => [one.name, one] as const))('%s', async (_, one) => {
+    const verdicts = [await verdictOf(judge, one), await verdictOf(judge, one)]
+    for (const verdict of verdicts) {
+      if (one.refusal === undefined) expect(verdict).toBe('right')
+      else expect(verdict).toContain(one.refusal)
+      // One sentence, which holds nothing of what would pass.
+      for (const secret of [one.expected.jkt, one.expected.htu, hashToken(one.expected.accessToken ?? '')]) {
+        if (secret) expect(verdict).not.toContain(secret)
+      }
+    }
+  })
+
+  test.each([
+    ['ES256', es],
+    ['EdDSA', ed],
+  ] as const)('what is said of a right proof: %s', async (_, maker) => {
+    const claims = { jti: 'the jti', iat: maker.expected.now - 0.5 }
+    const judged = await judge(maker.proof(claims), maker.expected)
+    const jkt = await calculateJwkThumbprint(maker.mint.jwk)
+    expect(judged).toEqual({ ok: true, value: { ...claims, jkt, id: hashToken(`${jkt} the jti`) } })
+  })
+
+  test('one id for all spellings of a proof, another for each jti and each key', async () => {
+    const idOf = async (maker: Maker, text: string): Promise<string> => {
+      const judged = await judge(text, maker.expected)
+      return judged.ok ? judged.value.id : judged.reason
+    }
+    const twin = (text: string): string => {
+      const [head, body, signature = ''] = text.split('.')
+      const bytes = Buffer.from(signature, 'base64url')
+      const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n
+      const s = order - BigInt(`0x${bytes.subarray(32).toString('hex')}`)
+      bytes.set(Buffer.from(s.toString(16).padStart(64, '0'), 'hex'), 32)
+      return `${head}.${body}.${base64url(bytes)}`
+    }
+    const proof = es.proof({ jti: 'a' })
+    expect(twin(proof)).not.toBe(proof)
+    const ids = await Promise.all([
+      idOf(es, proof),
+      idOf(es, twin(proof)),
+      idOf(es, es.proof({ jti: 'a' }, { typ: 'DPOP+JWT' })),
+      idOf(es, es.proof({ jti: 'b' })),
+      idOf(other, other.proof({ jti: 'a' })),
+      idOf(es, es.proof({ jti: '\ud800\0' })),
+    ])
+    expect(ids).toEqual([ids[0], ids[0], ids[0], expect.any(String), expect.any(String), expect.any(String)])
+    expect(new Set(ids).size).toBe(4)
+    for (const id of ids) expect(id).toMatch(/^[\w-]{43}$/)
+  })
+
+  test('no bytes throw, and none but a right proof passes', async () => {
+    const [head = '', body = '', signature = ''] = es.proof().split('.')
+    const json = fc.json().map(base64url)
+    const bytes = fc.uint8Array({ maxLength: 80 }).map(base64url)
+    const header = fc
+      .dictionary(fc.constantFrom('typ', 'alg', 'jwk', 'crit', '__proto__', 'x'), fc.jsonValue())
+      .map((members) => base64url(es.header(members)))
+    const key = fc
+      .dictionary(fc.constantFrom('kty', 'crv', 'x', 'y', 'alg', 'use', 'key_ops', 'kid'), fc.jsonValue())
+      .map((members) => base64url(es.header({ jwk: { ...es.jwk, ...members } })))
+    const text = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 300 }),
+      fc.tuple(json, json, bytes).map((parts) => parts.join('.')),
+      fc.tuple(header, json, bytes).map((parts) => parts.join('.')),
+      fc.tuple(key, fc.constant(body), bytes).map((parts) => parts.join('.')),
+      fc.tuple(fc.constant(head), json, fc.constant(signature)).map((parts) => parts.join('.')),
+    )
+    const run = fc.asyncProperty(text, async (one) => {
+      expect((await judge(one, es.expected)).ok).toBe(false)
+    })
+    await fc.assert(run, { numRuns: 1000 })
+  })
+})
+
+test('signed claims of any shape are judged, and pass only as they must be', async () => {
+  const judge = createProofJudge(proofEngine)
+  const names = fc.constantFrom('htm', 'htu', 'iat', 'jti', 'ath')
+  const members = fc.dictionary(names, fc.jsonValue(), { minKeys: 1, noNullPrototype: true })
+  const run = fc.asyncProperty(members, async (claims) => {
+    const judged = await judge(es.proof(claims), es.expected)
+    const { jti = 'x', ...others } = claims
+    const mayPass = typeof jti === 'string' && jti !== '' && Object.keys(others).length === 0
+    expect(judged.ok).toBe(mayPass)
+  })
+  await fc.assert(run, { numRuns: 500 })
+})
+
+describe('the memory of keys', () => {
+  function createCountingJudge(): { readonly judge: JudgeProof; readonly loads: () => number } {
+    let loads = 0
+    const loadVerifier: ProofEngine['loadVerifier'] = (jwk, alg) => {
+      loads += 1
+      return proofEngine.loadVerifier(jwk, alg)
+    }
+    return { judge: createProofJudge({ ...proofEngine, loadVerifier }), loads: () => loads }
+  }
+
+  test('a key is imported once', async () => {
+    const { judge, loads } = createCountingJudge()
+    for (let count = 0; count < 5; count += 1) {
+      expect((await judge(es.proof(), es.expected)).ok).toBe(true)
+      expect((await judge(ed.proof(), ed.expected)).ok).toBe(true)
+    }
+    expect(loads()).toBe(2)
+    expect(await judge(es.proof(), { ...es.expected, jkt: other.jkt })).toMatchObject({ ok: false })
+  })
+
+  test('what was refused is not remembered, so that strangers push nobody out', async () => {
+    const { judge, loads } = createCountingJudge()
+    expect((await judge(es.proof(), es.expected)).ok).toBe(true)
+    for (let count = 0; count < 1100; count += 1) {
+      await judge(es.proof({ htm: 'PUT' }, { kid: count }), es.expected)
+    }
+    expect(loads()).toBe(1101)
+    expect((await judge(es.proof(), es.expected)).ok).toBe(true)
+    expect(loads()).toBe(1101)
+  })
+
+  test.each([
+    [999, 1000],
+    [1000, 1002],
+  ])('it holds a thousand: after %d others, %d imports', async (others, expected) => {
+    const { judge, loads } = createCountingJudge()
+    const first = es.proof({}, { kid: 'first' })
+    await judge(first, es.expected)
+    for (let count = 0; count < others; count += 1) await judge(es.proof({}, { kid: count }), es.expected)
+    await judge(first, es.expected)
+    expect(loads()).toBe(expected)
+  })
+})
+
+test('where the engine is ready at once, so is the verdict on a known key', async () => {
+  // On this thread, as on a machine of one core.
+  const loadVerifier: ProofEngine['loadVerifier'] = (jwk) => (text) => {
+    const dot = text.lastIndexOf('.')
+    const key = createPublicKey({ key: jwk as JsonWebKey, format: 'jwk' })
+    const [input, signature] = [
+      Buffer.from(text.slice(0, dot)),
+      Buffer.from(text.slice(dot + 1), 'base64url'),
+    ]
+    return verify('sha256', input, { key, dsaEncoding: 'ieee-p1363' }, signature)
+  }
+  const judge = createProofJudge({ ...proofEngine, loadVerifier })
+  expect(await judge(es.proof(), es.expected)).toMatchObject({ ok: true })
+  expect(judge(es.proof(), es.expected)).toMatchObject({ ok: true, value: { jkt: es.jkt } })
+  expect(judge(es.proof({ jti: '' }), es.expected)).toMatchObject({ ok: false })
+})
+
+test('an engine that cannot take a key: the proof is refused', async () => {
+  const loadVerifier = (): never => {
+    throw new Error('no such key')
+  }
+  const judge = createProofJudge({ ...proofEngine, loadVerifier })
+  expect(await judge(es.proof(), es.expected)).toEqual({
+    ok: false,
+    reason: 'the key of the proof cannot be used',
+  })
+})

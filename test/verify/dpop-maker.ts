@@ -1,0 +1,50 @@
+// Proofs whose key the test holds: good ones, and good ones but for some members.
+
+import { createHash } from 'node:crypto'
+import { calculateJwkThumbprint } from 'jose'
+import type { ExpectedProof } from '../../src/verify/dpop-judge.ts'
+import type { Json } from '../runtime/wire.ts'
+import { createMint, type Mint } from './mint.ts'
+
+export const HTU = 'https://api.example.com/things'
+export const TOKEN = 'Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU'
+export const NOW = 1_800_000_000.25
+
+export interface Maker {
+  readonly mint: Mint
+  /** Public members only. */
+  readonly jwk: Json
+  readonly jkt: string
+  /** JSON text of a good header and of good claims but for these members; undefined takes one away. */
+  header(members?: Json): string
+  payload(members?: Json): string
+  /** A good proof but for these members. */
+  proof(claims?: Json, header?: Json): string
+  /** What {@link proof} is right for. */
+  readonly expected: ExpectedProof
+}
+
+export async function createMaker(alg: 'ES256' | 'EdDSA'): Promise<Maker> {
+  const mint = createMint(alg)
+  const { kid: _, ...jwk } = mint.jwk
+  const jkt = await calculateJwkThumbprint(jwk)
+  const header = (members: Json = {}): string => JSON.stringify({ typ: 'dpop+jwt', alg, jwk, ...members })
+  const payload = (members: Json = {}): string => JSON.stringify({ ...goodClaims(), ...members })
+  return {
+    mint,
+    jwk,
+    jkt,
+    header,
+    payload,
+    proof: (claims, members) => mint.compact(header(members), payload(claims)),
+    expected: { method: 'GET', htu: HTU, accessToken: TOKEN, jkt, now: NOW },
+  }
+}
+
+export function hashToken(token: string): string {
+  return createHash('sha256').update(token).digest('base64url')
+}
+
+function goodClaims(): Json {
+  return { jti: crypto.randomUUID(), htm: 'GET', htu: HTU, iat: Math.floor(NOW), ath: hashToken(TOKEN) }
+}

@@ -1,0 +1,58 @@
+// The same proofs in a real workerd, whose WebCrypto is another one: the same verdicts.
+
+import { build } from 'esbuild'
+import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { proofEngine } from '../../src/verify/dpop-engine.ts'
+import { createProofJudge } from '../../src/verify/dpop-judge.ts'
+import { proofCases } from './dpop-cases.ts'
+import { createMaker } from './dpop-maker.ts'
+
+const ENTRY = `
+import { proofEngine, webProofEngine } from '../../src/verify/dpop-engine.ts'
+import { createProofJudge } from '../../src/verify/dpop-judge.ts'
+const judge = createProofJudge(proofEngine)
+export default {
+  async fetch(request) {
+    if (proofEngine.digest !== webProofEngine.digest) return new Response('not the engine of Workers')
+    const verdicts = []
+    for (const { text, expected } of await request.json()) {
+      for (let time = 0; time < 2; time += 1) verdicts.push(await judge(text, expected))
+    }
+    return Response.json(verdicts)
+  },
+}`
+
+let miniflare: Miniflare
+
+beforeAll(async () => {
+  const bundle = await build({
+    stdin: { contents: ENTRY, resolveDir: import.meta.dirname },
+    bundle: true,
+    format: 'esm',
+    conditions: ['workerd', 'worker', 'browser'],
+    write: false,
+  })
+  const script = bundle.outputFiles[0]?.text ?? ''
+  const at = { compatibilityDate: '2026-10-01', host: '127.0.0.1', port: 0 }
+  miniflare = new Miniflare(convertV4MiniflareOptions({ modules: true, script, ...at }))
+})
+afterAll(() => miniflare.dispose())
+
+test('every proof of the table, new and known', async () => {
+  const [es, ed, other] = await Promise.all([
+    createMaker('ES256'),
+    createMaker('EdDSA'),
+    createMaker('ES256'),
+  ])
+  const cases = proofCases(es, ed, other)
+  const judge = createProofJudge(proofEngine)
+  const here: unknown[] = []
+  for (const { name, text, expected } of cases) {
+    for (let time = 0; time < 2; time += 1) here.push([name, await judge(text, expected)])
+  }
+  const response = await fetch(await miniflare.ready, { method: 'POST', body: JSON.stringify(cases) })
+  const there = (await response.json()) as readonly unknown[]
+  expect(there).toHaveLength(2 * cases.length)
+  expect(there.map((verdict, index) => [cases[index >> 1]?.name, verdict])).toEqual(here)
+})

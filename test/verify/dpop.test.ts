@@ -1,0 +1,261 @@
+// The proof of a request: one header, for this request, once.
+
+import fc from 'fast-check'
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { ClaimsSet } from '../../src/claims/claims-set.ts'
+import type { Reason } from '../../src/claims/enforce.ts'
+import type { MaybePromise } from '../../src/claims/result.ts'
+import { createProve, createTokenEndpointProof, type ProveDeps } from '../../src/verify/dpop.ts'
+import { proofEngine, webProofEngine } from '../../src/verify/dpop-engine.ts'
+import { createProofJudge } from '../../src/verify/dpop-judge.ts'
+import type { RequestLike } from '../../src/verify/extract.ts'
+import type { ReplayStore } from '../../src/verify/options.ts'
+import { createMemoryReplay } from '../../src/verify/replay.ts'
+import { createMaker, HTU, type Maker, NOW, TOKEN } from './dpop-maker.ts'
+
+const API = 'https://api.example.com'
+const TOKEN_URL = 'https://auth.example.com/oauth/token'
+const [es, ed] = await Promise.all([createMaker('ES256'), createMaker('EdDSA')])
+const judgeProof = createProofJudge(proofEngine)
+
+/** Epoch seconds. */
+let now: number
+let replay: ReplayStore
+beforeEach(() => {
+  now = NOW
+  replay = createMemoryReplay({ now: () => now * 1000 })
+})
+
+function requestWith(proof: string | null, url = '/things?a=b', method = 'GET'): RequestLike {
+  return { method, url, headers: new Headers(proof === null ? {} : { DPoP: proof }) }
+}
+
+function claimsOf({ jkt }: Pick<Maker, 'jkt'>): ClaimsSet {
+  return { iss: 'i', aud: 'a', sub: 's', client_id: 'c', jti: 'j', iat: 1, exp: 2, cnf: { jkt } }
+}
+
+function prove(
+  request: RequestLike,
+  claims: ClaimsSet = claimsOf(es),
+  deps: Partial<ProveDeps> = {},
+): MaybePromise<Reason | undefined> {
+  const enforce = createProve({ apiOrigin: () => API, judgeProof, replay, ...deps })
+  const token = { token: TOKEN, source: 'authorization', scheme: 'dpop' } as const
+  return enforce({ request, address: undefined, now }, token, claims)
+}
+
+async function codeOf(proving: MaybePromise<Reason | undefined>): Promise<string> {
+  const reason = await proving
+  if (reason !== undefined) expect(reason.step).toBe('key')
+  return reason?.code ?? 'proven'
+}
+
+describe('at an API', () => {
+  const none = requestWith(null)
+  const twice = requestWith(es.proof())
+  const again = new Headers({ DPoP: es.proof() })
+  again.append('dpop', again.get('dpop') ?? '')
+
+  test.each<[string, RequestLike, string, ClaimsSet?, Partial<ProveDeps>?]>([
+    ['a right proof', requestWith(es.proof()), 'proven'],
+    ['of an Ed25519 key', requestWith(ed.proof()), 'proven', claimsOf(ed)],
+    ['the whole URL', requestWith(es.proof(), HTU), 'proven'],
+    ['an authority that somebody wrote', requestWith(es.proof(), 'http://evil.example/things'), 'proven'],
+    ['another method', requestWith(es.proof({ htm: 'POST' }), '/things', 'POST'), 'proven'],
+    ['the root', requestWith(es.proof({ htu: API }), '/'), 'proven'],
+    ['no proof', none, 'proof_required'],
+    ['an empty proof', requestWith(''), 'invalid_proof'],
+    ['rubbish', requestWith('proof'), 'invalid_proof'],
+    ['a proof behind a scheme', requestWith(`DPoP ${es.proof()}`), 'invalid_proof'],
+    ['two proofs', requestWith(`${es.proof()}, ${es.proof()}`), 'invalid_proof'],
+    ['one proof in two headers', { ...twice, headers: again }, 'invalid_proof'],
+    ['a proof and an empty one', requestWith(`${es.proof()}, `), 'invalid_proof'],
+    ['the proof of a stranger', requestWith(ed.proof()), 'invalid_proof'],
+    ['a proof for another path', requestWith(es.proof(), '/other'), 'invalid_proof'],
+    ['a proof for where the request says it went', requestWith(evil(), evilUrl), 'invalid_proof'],
+    ['a proof for another method', requestWith(es.proof(), '/things', 'DELETE'), 'invalid_proof'],
+    ['a proof without a token', requestWith(es.proof({ ath: undefined })), 'invalid_proof'],
+    ['a target without a path', requestWith(es.proof({ htu: API }), '*', 'GET'), 'invalid_proof'],
+    ['a token that is bound to no key', requestWith(es.proof()), 'invalid_proof', unbound()],
+    [
+      'an unknown API',
+      requestWith(es.proof()),
+      'invalid_proof',
+      claimsOf(es),
+      { apiOrigin: () => undefined },
+    ],
+    ['an unknown API, no proof', none, 'proof_required', claimsOf(es), { apiOrigin: () => undefined }],
+    [
+      'another API',
+      requestWith(es.proof()),
+      'invalid_proof',
+      claimsOf(es),
+      { apiOrigin: () => `${API}:8443` },
+    ],
+  ])('%s', async (_, request, expected, claims, deps) => {
+    expect(await codeOf(prove(request, claims, deps))).toBe(expected)
+  })
+
+  test('the caller is told which: several proofs, a bad one, or an API that cannot judge any', async () => {
+    expect(await prove({ ...twice, headers: again })).toMatchObject({
+      detail: 'the request has several DPoP proofs',
+    })
+    expect(await prove(requestWith('x'))).toMatchObject({ detail: 'the proof is malformed' })
+    const apiOrigin = (): undefined => undefined
+    expect(await prove(requestWith('x'), claimsOf(es), { apiOrigin })).toMatchObject({
+      detail: 'proofs cannot be judged here: the URL of this API is not known',
+    })
+  })
+
+  test('the origin may depend on the request', async () => {
+    const apiOrigin = ({ headers }: RequestLike): string | undefined => headers.get('x-api') ?? undefined
+    const headers = new Headers({ dpop: es.proof(), 'x-api': API })
+    expect(await codeOf(prove({ ...none, headers }, claimsOf(es), { apiOrigin }))).toBe('proven')
+    headers.set('x-api', 'https://other.example.com')
+    headers.set('dpop', es.proof())
+    expect(await codeOf(prove({ ...none, headers }, claimsOf(es), { apiOrigin }))).toBe('invalid_proof')
+  })
+
+  test('no bytes in header or URL throw', async () => {
+    const text = fc.string({ unit: 'binary', maxLength: 200 })
+    const run = fc.asyncProperty(text, text, fc.boolean(), async (header, url, isRight) => {
+      const headers = { get: () => (isRight ? es.proof() : header) }
+      const code = await codeOf(prove({ method: 'GET', url, headers }))
+      if (!url.startsWith('/things')) expect(code).toBe('invalid_proof')
+    })
+    await fc.assert(run, { numRuns: 500 })
+  })
+})
+
+const evilUrl = 'https://evil.example/things'
+function evil(): string {
+  return es.proof({ htu: evilUrl })
+}
+
+function unbound(): ClaimsSet {
+  const { cnf: _, ...claims } = claimsOf(es)
+  return claims
+}
+
+describe('once', () => {
+  test('a second use is refused, however the proof is spelled', async () => {
+    const proof = es.proof({ jti: 'one' })
+    expect(await codeOf(prove(requestWith(proof)))).toBe('proven')
+    expect(await codeOf(prove(requestWith(proof)))).toBe('invalid_proof')
+    // ECDSA gives another signature each time.
+    const same = es.proof({ jti: 'one' })
+    expect(same).not.toBe(proof)
+    expect(await codeOf(prove(requestWith(same)))).toBe('invalid_proof')
+    expect(await codeOf(prove(requestWith(es.proof({ jti: 'two' }))))).toBe('proven')
+    expect(await codeOf(prove(requestWith(ed.proof({ jti: 'one' })), claimsOf(ed)))).toBe('proven')
+  })
+
+  test.each([
+    ['node', proofEngine],
+    ['webcrypto', webProofEngine],
+  ])('of 50 at once exactly one passes: %s', async (_, engine) => {
+    const deps = { judgeProof: createProofJudge(engine) }
+    const proof = es.proof()
+    const codes = await Promise.all(
+      Array.from({ length: 50 }, () => codeOf(prove(requestWith(proof), claimsOf(es), deps))),
+    )
+    expect(codes.filter((code) => code === 'proven')).toHaveLength(1)
+    expect(codes.filter((code) => code === 'invalid_proof')).toHaveLength(49)
+  })
+
+  test.each([
+    ['whole seconds', Math.floor(NOW)],
+    ['fractions', NOW],
+  ])('at no moment of its time does a used proof pass again: %s', async (_, iat) => {
+    const proof = es.proof({ iat })
+    now = iat - 60
+    expect(await codeOf(prove(requestWith(proof)))).toBe('proven')
+    for (; now <= iat + 70; now += 0.5) {
+      expect(await codeOf(prove(requestWith(proof)))).toBe('invalid_proof')
+    }
+  })
+
+  test('a proof that is wrong is not used up, and nobody is asked about it', async () => {
+    const asked: (readonly [string, number])[] = []
+    const store: ReplayStore = {
+      async seen(...args) {
+        asked.push(args)
+        return false
+      },
+    }
+    const proof = es.proof({ iat: NOW - 1 })
+    expect(await codeOf(prove(requestWith(proof, '/other'), claimsOf(es), { replay: store }))).toBe(
+      'invalid_proof',
+    )
+    expect(await codeOf(prove(requestWith(proof), claimsOf(ed), { replay: store }))).toBe('invalid_proof')
+    expect(asked).toEqual([])
+    expect(await codeOf(prove(requestWith(proof), claimsOf(es), { replay: store }))).toBe('proven')
+    // Whole seconds, beyond the last at which the proof could pass; a key that any store can hold.
+    expect(asked).toEqual([[expect.stringMatching(/^[\w-]{43}$/), Math.ceil(NOW - 1) + 90]])
+  })
+
+  test.each<[string, ReplayStore['seen']]>([
+    ['rejects', () => Promise.reject(new Error('down'))],
+    [
+      'throws',
+      () => {
+        throw new Error('down')
+      },
+    ],
+    ['forgets to answer', async () => undefined as unknown as boolean],
+    ['answers something', async () => 0 as unknown as boolean],
+  ])('a memory that %s: unavailable', async (_, seen) => {
+    const proof = es.proof()
+    expect(await codeOf(prove(requestWith(proof), claimsOf(es), { replay: { seen } }))).toBe('unavailable')
+    expect(await codeOf(prove(requestWith('x'), claimsOf(es), { replay: { seen } }))).toBe('invalid_proof')
+  })
+
+  test('a memory that is full refuses', async () => {
+    const full = createMemoryReplay({ now: () => now * 1000, max: 1 })
+    expect(await codeOf(prove(requestWith(es.proof()), claimsOf(es), { replay: full }))).toBe('proven')
+    expect(await codeOf(prove(requestWith(es.proof()), claimsOf(es), { replay: full }))).toBe('invalid_proof')
+  })
+})
+
+describe('at the token endpoint', () => {
+  async function ask(
+    proof: string | null,
+    method = 'POST',
+    store: ReplayStore = replay,
+  ): Promise<string | undefined> {
+    const proveToken = createTokenEndpointProof({ judgeProof, replay: store, url: TOKEN_URL })
+    const judged = await proveToken(requestWith(proof, 'http://127.0.0.1:8080/oauth/token', method), now)
+    return judged.ok ? judged.value : judged.reason.code
+  }
+  const claims = { htm: 'POST', htu: TOKEN_URL, ath: undefined }
+
+  test('a right proof gives the thumbprint of its key', async () => {
+    expect(await ask(es.proof(claims))).toBe(es.jkt)
+    expect(await ask(ed.proof(claims))).toBe(ed.jkt)
+    expect(await ask(ed.proof({ ...claims, ath: 'of some token' }))).toBe(ed.jkt)
+  })
+
+  test.each<[string, string | null, string]>([
+    ['no proof', null, 'proof_required'],
+    ['two proofs', `${es.proof(claims)}, ${es.proof(claims)}`, 'invalid_proof'],
+    ['a proof for the API', es.proof(), 'invalid_proof'],
+    ['for another method', es.proof({ ...claims, htm: 'GET' }), 'invalid_proof'],
+    [
+      'for the address behind the proxy',
+      es.proof({ ...claims, htu: 'http://127.0.0.1:8080/oauth/token' }),
+      'invalid_proof',
+    ],
+    ['old', es.proof({ ...claims, iat: NOW - 61 }), 'invalid_proof'],
+  ])('%s', async (_, proof, expected) => {
+    expect(await ask(proof)).toBe(expected)
+  })
+
+  test('once, and never on trust', async () => {
+    const proof = es.proof(claims)
+    expect(await ask(proof)).toBe(es.jkt)
+    expect(await ask(proof)).toBe('invalid_proof')
+    expect(await ask(es.proof(claims), 'POST', { seen: () => Promise.reject(new Error('down')) })).toBe(
+      'unavailable',
+    )
+  })
+})
