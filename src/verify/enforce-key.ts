@@ -20,6 +20,3 @@ const UNPROVEN = refuse(
 )
 const NOT_BOUND = refuse('key', 'invalid_token', 'the token is bound to no key: present it as Bearer')
 const NEEDED = refuse('key', 'proof_required', 'the token is bound to no key, and one is required here')
-
-/** For verifiers that take no proofs. */
-export const refuseProof: EnforceKey = () => refuse('key', 'invalid_proof', 'proofs are not accepted here')

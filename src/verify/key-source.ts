@@ -14,4 +14,9 @@ export interface KeySource {
   load?(kid: string): Promise<VerificationKey | undefined | 'unavailable'>
   /** Asked before each verification: renews what has aged. A promise only where the request itself must wait. */
   renew?(): MaybePromise<void>
+  /**
+   * Told that a signature under this key was right, where one was checked: what is signed under another key than before
+   * tells of a rotation. A promise only where the request itself must wait. Never rejects.
+   */
+  used?(kid: string): MaybePromise<void>
 }

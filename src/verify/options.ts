@@ -90,7 +90,7 @@ export interface VerifierRules {
   readonly authorize?: (claims: Claims, request: RequestLike) => MaybePromise<boolean>
   /** Whether a token was ended: a function that says so, or the issuer's feed. */
   readonly revocation?: ((claims: Claims) => MaybePromise<boolean>) | RevocationFeed
-  /** Memory for proofs of key-bound tokens; this process's own. (This version takes no proofs yet: key-bound tokens are refused.) */
+  /** Memory for proofs of key-bound tokens; this process's own. */
   readonly replay?: ReplayStore
   /** Tokens that are remembered; `{ max: 10000 }`. */
   readonly cache?: false | { readonly max: number }

@@ -1,5 +1,6 @@
 // Keys of an issuer's JWK Set URL, kept fresh behind the requests' back. What it holds outlives an issuer that is
-// down; what it cannot use, it skips; and no flood of made-up key ids makes it ask more than once in a while.
+// down; what it cannot use, it skips; and no flood of made-up key ids makes it ask more than once in a while. Nor does it
+// have to: the first right signature under another key tells of a rotation, and so that the next key is published.
 // A set without a usable key, `{"keys":[]}` too, is rubbish: it never replaces good keys, nor counts as an answer.
 
 import type { JWK } from 'jose'
@@ -28,6 +29,8 @@ const STALE_MS = 24 * 60 * 60 * 1000
 const COOLDOWN_MS = 30 * 1000
 /** Between two tries while there are no keys at all. */
 const RETRY_MS = 1000
+/** A set this young is not asked for again because of a rotation. */
+const SETTLED_MS = 1000
 const TIMEOUT_MS = 5000
 /** On Workers: a fetch that takes longer may have ended with the request that began it. Ask anew, within the same time. */
 const LOST_AFTER_MS = 2000
@@ -49,6 +52,9 @@ export function createRemoteKeys(options: RemoteOptions): KeySource {
   let fetchedAt = Number.NEGATIVE_INFINITY
   let failedAt = Number.NEGATIVE_INFINITY
   let missedAt = Number.NEGATIVE_INFINITY
+  let hasUse = false
+  /** Keys that were seen in use, and the set renewed since. */
+  const settled = new WeakSet<HeldKey>()
 
   // Either way: a clock that was set back must not stretch any of the spans.
   const isWithin = (time: number, spanMs: number): boolean => Math.abs(now() - time) < spanMs
@@ -79,6 +85,24 @@ export function createRemoteKeys(options: RemoteOptions): KeySource {
       if (isWithin(fetchedAt, FRESH_MS) || !isUsable() || isWithin(failedAt, COOLDOWN_MS)) return undefined
       if (flight.startedAt() !== undefined) return undefined
       const renewing = flight.join(TIMEOUT_MS)
+      return sharesWork ? undefined : renewing
+    },
+
+    used(kid) {
+      const key = keys.get(kid)
+      if (key === undefined || settled.has(key)) return undefined
+      if (!hasUse) {
+        hasUse = true
+        settled.add(key)
+        return undefined
+      }
+      if (isWithin(fetchedAt, SETTLED_MS) || isWithin(failedAt, COOLDOWN_MS)) return undefined
+      // What is under way may have been answered before the rotation: the key's next token asks.
+      if (flight.startedAt() !== undefined) return undefined
+      const before = keys
+      const renewing = flight.join(TIMEOUT_MS).then(() => {
+        if (keys !== before) settled.add(key)
+      })
       return sharesWork ? undefined : renewing
     },
 

@@ -4,16 +4,20 @@ import { resolveClientIp } from '../claims/client-ip.ts'
 import { type Policy, refuse } from '../claims/enforce.ts'
 import { after, type MaybePromise } from '../claims/result.ts'
 import { type CheckedOptions, checkUrl } from './check-options.ts'
-import { createEnforceKey, refuseProof } from './enforce-key.ts'
+import { createProve } from './dpop.ts'
+import { proofEngine } from './dpop-engine.ts'
+import { createProofJudge } from './dpop-judge.ts'
+import { createEnforceKey } from './enforce-key.ts'
 import { loadVerifier } from './engine.ts'
 import type { RequestLike } from './extract.ts'
 import { createTextFetcher, type TextFetcher } from './fetch-text.ts'
-import { createJudge, type JudgeDeps, type Verdict } from './judge.ts'
+import { createJudge, type EnforceKey, type JudgeDeps, type Verdict } from './judge.ts'
 import type { KeySource } from './key-source.ts'
 import type { Decision, VerifierOptions } from './options.ts'
 import { createPinnedKeys, createSharedKey } from './pinned-keys.ts'
 import { isWorkers } from './platform.ts'
 import { createRemoteKeys } from './remote-keys.ts'
+import { createMemoryReplay } from './replay.ts'
 import { createRevocationFeed } from './revocation-feed.ts'
 import { createVerifyToken } from './verify.ts'
 
@@ -32,7 +36,7 @@ export function createRequestJudge(options: VerifierOptions, checked: CheckedOpt
     ...checked,
     verifyToken: createVerifyToken(keys, policy, checked.cacheMax),
     isRevoked: guardRevocation(options.revocation, policy, keys, fetcher),
-    enforceKey: createEnforceKey(policy, refuseProof),
+    enforceKey: createEnforceKey(policy, createOwnProve(options, checked)),
     authorize: guardAuthorize(options.authorize),
   })
   let isClosed = false
@@ -74,6 +78,15 @@ const CLOSED: Verdict = {
 const UNREADABLE: Verdict = {
   outcome: 'deny',
   reason: refuse('extract', 'invalid_request', 'the request cannot be read'),
+}
+
+/** Proofs must be for the API's own origin: a request's Host is anybody's to write. */
+function createOwnProve({ replay }: VerifierOptions, { apiOrigin }: CheckedOptions): EnforceKey {
+  return createProve({
+    apiOrigin: () => apiOrigin,
+    judgeProof: createProofJudge(proofEngine),
+    replay: replay ?? createMemoryReplay({ now: Date.now }),
+  })
 }
 
 function createKeys({ jwksUri, jwks, secret }: VerifierOptions, fetcher: TextFetcher): KeySource {

@@ -103,7 +103,7 @@ export function createRevocationFeed(feed: RevocationFeed, deps: FeedDeps): Chec
     const isStale =
       known === undefined || !isWithin(known.renewedAt, maxStaleMs) || known.list.expiresAt * 1000 <= now()
     if (isStale && feed.onStale === 'refuse') return 'unavailable'
-    return known !== undefined && isListed(known.list, claims, kid, now() / 1000)
+    return known !== undefined && isListed(known.list.byName, claims, kid, now() / 1000)
   }
 
   return (claims, kid) => {

@@ -15,7 +15,8 @@ export interface RevocationList {
   readonly byName: RevocationIndex
 }
 
-interface Entry {
+/** What ends tokens. Times are epoch seconds. */
+export interface RevocationEntry {
   /** Tokens minted before are ended. */
   readonly before: number
   /** When the last of them has expired. */
@@ -24,7 +25,10 @@ interface Entry {
 
 /** What a revocation may name. */
 const NAMES = ['jti', 'client_id', 'sub', 'kid'] as const
-type RevocationIndex = Readonly<Record<(typeof NAMES)[number], Map<string, Entry[]>>>
+type RevocationName = (typeof NAMES)[number]
+
+/** Entries by what they name, and by its value. */
+export type RevocationIndex = Readonly<Record<RevocationName, Map<string, RevocationEntry[]>>>
 
 const TYPES: readonly unknown[] = ['revocations+jwt', 'application/revocations+jwt']
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -44,7 +48,7 @@ export async function readRevocations(
 }
 
 /** Whether a token signed under `kid` is ended at `now` (epoch seconds). */
-export function isListed({ byName }: RevocationList, claims: ClaimsSet, kid: string, now: number): boolean {
+export function isListed(byName: RevocationIndex, claims: ClaimsSet, kid: string, now: number): boolean {
   return NAMES.some((name) =>
     byName[name]
       .get(name === 'kid' ? kid : claims[name])
@@ -64,13 +68,15 @@ async function verifyList(text: string, keys: KeySource): Promise<JsonObject | u
   const key = keys.get(kid) ?? (await keys.load?.(kid))
   if (key === undefined || key === 'unavailable' || key.alg !== alg) return undefined
   if (!(await key.verify(text))) return undefined
+  // Not awaited, on Workers either: a list must not wait for keys that it does not need.
+  void keys.used?.(kid)
   const payload = parseJson(utf8.decode(base64url.decode(parts[1] ?? '')))
   return payload.ok && isJsonObject(payload.value) ? payload.value : undefined
 }
 
 function parseList({ iat, exp, revoked }: JsonObject): RevocationList | undefined {
   if (!isTime(iat) || !isTime(exp) || !Array.isArray(revoked)) return undefined
-  const byName: RevocationIndex = { jti: new Map(), client_id: new Map(), sub: new Map(), kid: new Map() }
+  const byName = createRevocationIndex()
   for (const entry of revoked) if (!addEntry(byName, entry)) return undefined
   return { issuedAt: iat, expiresAt: exp, byName }
 }
@@ -82,11 +88,25 @@ function addEntry(byName: RevocationIndex, entry: unknown): boolean {
   if (name === undefined || another !== undefined) return false
   const id = entry[name]
   if (typeof id !== 'string' || id === '') return false
-  const { before, until } = entry
-  const others = byName[name].get(id)
-  if (others === undefined) byName[name].set(id, [{ before, until }])
-  else others.push({ before, until })
+  addRevocation(byName, name, id, { before: entry.before, until: entry.until })
   return true
+}
+
+/** An index without entries. */
+export function createRevocationIndex(): RevocationIndex {
+  return { jti: new Map(), client_id: new Map(), sub: new Map(), kid: new Map() }
+}
+
+/** Adds an entry for whatever bears this value under this name. */
+export function addRevocation(
+  byName: RevocationIndex,
+  name: RevocationName,
+  value: string,
+  { before, until }: RevocationEntry,
+): void {
+  const others = byName[name].get(value)
+  if (others === undefined) byName[name].set(value, [{ before, until }])
+  else others.push({ before, until })
 }
 
 function isTime(value: unknown): value is number {

@@ -12,7 +12,7 @@ import {
   refuse,
 } from '../claims/enforce.ts'
 import type { VerificationKey } from '../claims/jws.ts'
-import { fail, type MaybePromise, ok, type Result } from '../claims/result.ts'
+import { after, fail, type MaybePromise, ok, type Result } from '../claims/result.ts'
 import { type DecodedToken, decodeToken } from './format.ts'
 import type { KeySource } from './key-source.ts'
 
@@ -64,11 +64,9 @@ export function createVerifyToken(keys: KeySource, policy: Policy, max: number):
     now: number,
   ): MaybePromise<Verified> {
     if (key === undefined || key.alg !== decoded.alg) return BAD_FORM
-    const isRight = key.verify(token)
-    if (isRight instanceof Promise) {
-      return isRight.then((right) => (right ? accept(token, decoded, key, now) : BAD_SIGNATURE))
-    }
-    return isRight ? accept(token, decoded, key, now) : BAD_SIGNATURE
+    return after(key.verify(token), (isRight) =>
+      isRight ? after(keys.used?.(key.kid), () => accept(token, decoded, key, now)) : BAD_SIGNATURE,
+    )
   }
 
   function judge(token: string, now: number): MaybePromise<Verified> {
