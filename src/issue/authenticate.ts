@@ -3,6 +3,7 @@
 import type { CredentialWithAccount } from '../claims/account.ts'
 import { after, type MaybePromise } from '../claims/result.ts'
 import { type ClientSecret, equalsInConstantTime, type HashSecret } from '../signing/secret.ts'
+import type { CachedStorage } from '../storage/cached.ts'
 import type { Storage } from '../storage/storage.ts'
 
 /** The credential that a pair proves at `now` (epoch milliseconds), or undefined. Rejects when the store does. */
@@ -14,19 +15,29 @@ export type Authenticate = (
 /** Compared where there is nothing to compare with, so that an unknown id takes as long as a wrong secret. */
 const NO_HASH = 'x'.repeat(43)
 
-/** Authentication against this store and pepper. */
-export function createAuthenticate(
-  storage: Pick<Storage, 'findCredential'>,
-  hashSecret: HashSecret,
-): Authenticate {
+/** Where credentials are found: a store, or one that remembers and can be asked anew. */
+export type Credentials = Pick<Storage, 'findCredential'> & Partial<Pick<CachedStorage, 'findCredentialAnew'>>
+
+/**
+ * Authentication against this store and pepper. What a remembered record refuses is judged again by a fresh one: a
+ * secret that another process has just made or rotated is as good here.
+ */
+export function createAuthenticate(credentials: Credentials, hashSecret: HashSecret): Authenticate {
+  const { findCredential, findCredentialAnew } = credentials
   return (pair, now) => {
     if (pair === undefined) return undefined
-    const found = storage.findCredential(pair.clientId)
-    const hash = hashSecret(pair.clientSecret)
-    if (found instanceof Promise || hash instanceof Promise) {
-      return Promise.all([found, hash]).then(([record, given]) => judge(record, given, now))
+    const { clientId, clientSecret } = pair
+    const hash = hashSecret(clientSecret)
+    const judgeBy = (find: Storage['findCredential']): MaybePromise<CredentialWithAccount | undefined> => {
+      const found = find(clientId)
+      if (found instanceof Promise || hash instanceof Promise) {
+        return Promise.all([found, hash]).then(([record, given]) => judge(record, given, now))
+      }
+      return judge(found, hash, now)
     }
-    return judge(found, hash, now)
+    return after(judgeBy(findCredential), (proven) =>
+      proven === undefined && findCredentialAnew !== undefined ? judgeBy(findCredentialAnew) : proven,
+    )
   }
 }
 

@@ -28,6 +28,8 @@ export interface CachedStorage extends Storage {
    * Rejects with StorageError when nothing is known.
    */
   findCredentialStale(id: string): MaybePromise<CredentialWithAccount | undefined>
+  /** As `findCredential`, from the store itself. */
+  findCredentialAnew: Storage['findCredential']
   /** As `isAnyOriginListed`, in the same way: who could read answers before an outage can during it. */
   isAnyOriginListedStale(patterns: readonly string[]): MaybePromise<boolean>
   /** As `isPrototypeOriginListed`, likewise. */
@@ -114,6 +116,10 @@ export function createCachedStorage(
     listCredentials: (accountId) => inner.listCredentials(accountId),
     findCredential: credentials.find,
     findCredentialStale: credentials.findStale,
+    findCredentialAnew(id) {
+      credentials.forget(id)
+      return credentials.find(id)
+    },
     isAnyOriginListed: (patterns) => origins.find(JSON.stringify(patterns)),
     isAnyOriginListedStale: (patterns) => origins.findStale(JSON.stringify(patterns)),
     isPrototypeOriginListed: (patterns, isLocalhost, at) =>

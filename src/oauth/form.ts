@@ -1,0 +1,68 @@
+// The body of every OAuth request (RFC 6749 section 3.2 and appendix B): one urlencoded form in UTF-8, each parameter
+// once. The query string is not read, and secrets in it are refused (section 2.3.1).
+
+import { fail, ok, type Result } from '../claims/result.ts'
+import { readBody } from '../http/body.ts'
+import { parseForm, queryOf } from '../http/form.ts'
+import { parseMediaType } from '../http/media-type.ts'
+import type { Problem } from '../http/problem.ts'
+
+/** Parameters of a form by name. */
+export interface OAuthForm {
+  /** As they came, empty ones included. */
+  readonly values: ReadonlyMap<string, string>
+  /** The one parameter that may be repeated (RFC 8707 section 2). */
+  readonly resources: readonly string[]
+}
+
+const CREDENTIALS = ['client_id', 'client_secret', 'client_assertion'] as const
+
+/** The value of a parameter; sent without a value, it counts as not sent (RFC 6749 section 3.2). */
+export function readParameter({ values }: OAuthForm, name: string): string | undefined {
+  return values.get(name) || undefined
+}
+
+/** The form of a request, or why there is none: media type, size, then what is in it. */
+export async function readForm(request: Request): Promise<Result<OAuthForm, Problem>> {
+  const { headers, url } = request
+  if (headers.has('content-encoding') || parseMediaType(headers.get('content-type')) !== 'form') {
+    return fail(UNSUPPORTED)
+  }
+  const bytes = await readBody(request)
+  if (bytes === undefined) return fail(TOO_LARGE)
+  const query = new URLSearchParams(queryOf(url))
+  if (CREDENTIALS.some((name) => query.has(name))) return malformed(IN_QUERY)
+  const text = decodeText(bytes)
+  const pairs = text === undefined ? undefined : parseForm(text)
+  if (pairs === undefined) return malformed('the form is not UTF-8, or has malformed percent-encoding')
+  const values = new Map<string, string>()
+  const resources: string[] = []
+  for (const [name, value] of pairs) {
+    if (name === 'resource') resources.push(value)
+    else if (values.has(name)) return malformed('a parameter stands twice in the form')
+    else values.set(name, value)
+  }
+  return ok({ values, resources })
+}
+
+function malformed(detail: string): { readonly ok: false; readonly reason: Problem } {
+  return fail({ code: 'invalid_request', detail })
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+function decodeText(bytes: Uint8Array): string | undefined {
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+const TOO_LARGE: Problem = { code: 'payload_too_large', detail: 'a body may have up to 16384 bytes' }
+const UNSUPPORTED: Problem = {
+  code: 'unsupported_media_type',
+  detail: 'send application/x-www-form-urlencoded in UTF-8, without Content-Encoding',
+}
+const IN_QUERY =
+  'client credentials must not be in the query string: send them in the Authorization header or the body'

@@ -1,0 +1,65 @@
+// The parameters of a token request (RFC 6749 section 4.4.2, RFC 8707, and our own bounds `origin` and `ip`), each
+// against its rule, first fault wins. A bound that is sent empty is a fault: it must never turn into "no bound".
+
+import { parseIpList, splitIpList } from '../claims/ip.ts'
+import { type LifetimeLimits, standardLifetime } from '../claims/lifetime.ts'
+import { parseOrigin } from '../claims/origin.ts'
+import { fail, ok, type Result } from '../claims/result.ts'
+import { parseScope } from '../claims/scope.ts'
+import type { Problem } from '../http/problem.ts'
+import type { TokenRequest } from '../issue/issue.ts'
+import { type OAuthForm, readParameter } from './form.ts'
+
+/** What bounds a token request. */
+export interface ParameterRules {
+  readonly lifetime: LifetimeLimits
+  /** What `resource` may name. */
+  readonly resources: readonly string[]
+}
+
+/** The request that this form makes, bound to no key yet, or the first fault in it. */
+export function parseTokenParameters(
+  form: OAuthForm,
+  { lifetime, resources }: ParameterRules,
+): Result<TokenRequest, Problem> {
+  const grantType = readParameter(form, 'grant_type')
+  if (grantType === undefined) return refuse('grant_type is required; it is client_credentials')
+  if (grantType !== 'client_credentials') {
+    return refuse('the only grant_type here is client_credentials', 'unsupported_grant_type')
+  }
+  const scopes = parseScope(readParameter(form, 'scope') ?? '')
+  if (!scopes.ok) return refuse(scopes.reason, 'invalid_scope')
+  const origin = readOrigin(form.values.get('origin'))
+  if (!origin.ok) return refuse(`origin: ${origin.reason}`)
+  const ip = readIp(form.values.get('ip'))
+  if (!ip.ok) return refuse(`ip: ${ip.reason}`)
+  if (!form.resources.every((resource) => resource === '' || resources.includes(resource))) {
+    return refuse('tokens are not issued for this resource', 'invalid_target')
+  }
+  return ok({
+    origin: origin.value,
+    ip: ip.value,
+    lifetimeSeconds: standardLifetime(lifetime),
+    scopes: scopes.value,
+    jkt: undefined,
+  })
+}
+
+function refuse(
+  detail: string,
+  dialectCode = 'invalid_request',
+): { readonly ok: false; readonly reason: Problem } {
+  return fail({ code: 'invalid_request', dialectCode, detail })
+}
+
+function readOrigin(value: string | undefined): Result<string | undefined, string> {
+  if (value === undefined) return ok(undefined)
+  const parsed = parseOrigin(value)
+  return parsed.ok ? ok(parsed.value.origin) : parsed
+}
+
+function readIp(value: string | undefined): Result<readonly string[], string> {
+  if (value === undefined) return ok([])
+  const ranges = parseIpList(splitIpList(value))
+  return ranges.ok ? ok(ranges.value.map((range) => range.text)) : ranges
+}

@@ -1,0 +1,148 @@
+// AI Fabrix' door in one process: secrets in pages, limits, lifetimes, faults, and how its client reads an answer.
+
+import { afterEach, describe, expect, test } from 'vitest'
+import { createSecret } from '../../src/signing/secret.ts'
+import { createCachedStorage } from '../../src/storage/cached.ts'
+import { StorageError } from '../../src/storage/errors.ts'
+import { createMemoryStorage } from '../../src/storage/memory.ts'
+import { type MemoryService, startMemory } from '../runtime/memory.ts'
+import type { WireAnswer, WireRequest } from '../runtime/wire.ts'
+import { createAccount, createWorld, expectProblem, payloadOf, SITE, type World } from '../runtime/world.ts'
+import { readAudit, readCount } from './records-of-pages.ts'
+
+let service: MemoryService
+let world: World
+
+async function start(...options: Parameters<typeof startMemory>): Promise<void> {
+  service = await startMemory(...options)
+  world = await createWorld(service)
+}
+afterEach(() => service.stop())
+
+interface Pair {
+  readonly clientId: string
+  readonly clientSecret: string
+}
+
+const ask = (
+  { clientId, clientSecret }: Pair,
+  headers: Record<string, string> = {},
+  extra: Partial<WireRequest> = {},
+): Promise<WireAnswer> =>
+  service.send({
+    method: 'POST',
+    path: '/api/v1/auth/token',
+    headers: { 'x-client-id': clientId, 'x-client-secret': clientSecret, ...headers },
+    ...extra,
+  })
+const wrong = (): Pair => ({ clientId: world.clientId, clientSecret: createSecret() })
+
+describe('secrets in pages', () => {
+  test.each([
+    ['Origin', { origin: SITE }],
+    ['Origin: null', { origin: 'null' }],
+    ['Sec-Fetch-Site', { 'sec-fetch-site': 'same-origin' }],
+  ])('told by %s: counted, and on record when it is right', async (_, headers) => {
+    await start()
+    expectProblem(await ask(wrong(), headers), 403, 'secret_in_browser', world)
+    expect([await readCount(service, 'aifabrix'), await readAudit(service)]).toEqual([1, []])
+    expectProblem(await ask(world, headers, { body: 'x'.repeat(20_000) }), 403, 'secret_in_browser', world)
+    expect(await readCount(service, 'aifabrix')).toBe(2)
+    const detail = { door: 'aifabrix', account: world.accountId }
+    expect(await readAudit(service)).toEqual([expect.objectContaining({ target: world.clientId, detail })])
+    expect(service.lines.join('\n')).not.toContain(world.clientSecret)
+  })
+
+  test.each([
+    ['OPTIONS', 204],
+    ['GET', 405],
+  ])('%s is answered by its method: nothing is counted, nothing on record', async (method, status) => {
+    await start()
+    expect((await ask(world, { origin: SITE }, { method })).status).toBe(status)
+    expect([await readCount(service, 'aifabrix'), await readAudit(service)]).toEqual([0, []])
+  })
+
+  test('their body is left unread', async () => {
+    await start()
+    expect(await readsBody('/api/v1/auth/token', { origin: SITE })).toBe(false)
+    expect(await readsBody('/api/v1/auth/token', {})).toBe(true)
+  })
+})
+
+test('log lines of its client are a 404 that reads nothing and asks the database nothing', async () => {
+  const inner = createMemoryStorage()
+  const asked: string[] = []
+  const spied = new Proxy(createCachedStorage(inner), {
+    get(store, name) {
+      asked.push(String(name))
+      return Reflect.get(store, name)
+    },
+  })
+  await start({}, { storage: spied })
+  asked.length = 0
+  expect(await readsBody('/api/v1/logs', { 'x-client-id': world.clientId })).toBe(false)
+  expect(asked).toEqual([])
+})
+
+/** Posts a body that has no end; whether the service looked at it. */
+async function readsBody(path: string, headers: Record<string, string>): Promise<boolean> {
+  let pulled = 0
+  const body = new ReadableStream(
+    {
+      pull(controller) {
+        pulled += 1
+        controller.enqueue(new Uint8Array(1024))
+      },
+    },
+    { highWaterMark: 0 },
+  )
+  const init = { method: 'POST', headers, body, duplex: 'half' }
+  const answer = await service.app.fetch(new Request(service.issuer + path, init as RequestInit))
+  expect(answer.status).toBeGreaterThanOrEqual(400)
+  return pulled > 0
+}
+
+test.each<[Record<string, string>, number | null, number]>([
+  [{}, null, 1800],
+  [{ CLAIMGATE_TOKEN_TTL: '60' }, null, 60],
+  [{ CLAIMGATE_TOKEN_TTL: '7200' }, 3600, 3600],
+  [{ CLAIMGATE_TOKEN_TTL: '60' }, 600, 60],
+])('%o, an account of up to %s seconds: a token of %i', async (env, maxTtl, expected) => {
+  await start(env)
+  const { credential } = await createAccount(service, { name: 'A', allowedOrigins: [SITE], maxTtl })
+  const body = (await ask(credential)).json()
+  const { iat, exp } = payloadOf(body.token)
+  expect([exp - iat, body.expiresIn, body.data.expiresIn]).toEqual([expected, expected, expected])
+})
+
+test('limits: successes per credential, 401s per address', async () => {
+  await start({ CLAIMGATE_RATE_LIMIT: '2/60' })
+  for (const left of [1, 0]) {
+    expect((await ask(world)).headers.get('ratelimit')).toMatch(new RegExp(`^"claim";r=${left};t=\\d+$`))
+  }
+  const over = await ask(world)
+  expectProblem(over, 429, 'rate_limited', world)
+  expect(Number(over.headers.get('retry-after'))).toBeGreaterThan(0)
+  await ask(wrong(), { origin: SITE })
+  for (const status of [401, 401, 429]) expect((await ask(wrong())).status).toBe(status)
+})
+
+test('a database that is down: 503, and when to come again', async () => {
+  const inner = createMemoryStorage()
+  let isDown = false
+  const storage = createCachedStorage(
+    {
+      ...inner,
+      findCredential: (id) => (isDown ? Promise.reject(new StorageError('down')) : inner.findCredential(id)),
+    },
+    { ttlMs: 0 },
+  )
+  await start({}, { storage })
+  expect((await ask(world)).status).toBe(200)
+  isDown = true
+  const answer = await ask(world)
+  expectProblem(answer, 503, 'unavailable', world)
+  expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
+  isDown = false
+  expect((await ask(world)).status).toBe(200)
+})

@@ -1,0 +1,83 @@
+// The two samples that MultiSet's own document shows its users, run as Node scripts against a real server: only the
+// host differs. (The first is for pages; Node has the same `btoa` and `fetch`.)
+
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type RunningServer, startServer } from '../runtime/server.ts'
+import { type Json, sendToSocket, type Target } from '../runtime/wire.ts'
+import { createAccount, payloadOf, SITE } from '../runtime/world.ts'
+
+const run = promisify(execFile)
+const REST = `
+  const response = await fetch("https://api.multiset.ai/v1/m2m/token", {
+    method: "POST",
+    headers: {
+      Authorization: authorization,
+      "Content-Type": "application/json",
+    },
+    body: JSON.stringify({
+      clientId,
+      clientSecret,
+    }),
+  });
+
+  const { token, expiresOn, error } = await response.json();
+
+  if (error) {
+    throw new Error(error);
+  }
+
+  return { token, expiresOn };
+}
+`
+const SAMPLES: Readonly<Record<string, string>> = {
+  'for a browser': `async function generateToken(clientId, clientSecret) {
+  const authorization = "Basic " + btoa(\`\${clientId}:\${clientSecret}\`);
+${REST}`,
+  'for Node': `async function generateToken(clientId, clientSecret) {
+  const authorization = "Basic " + Buffer.from(\`\${clientId}:\${clientSecret}\`).toString('base64');
+${REST}`,
+}
+
+let server: RunningServer
+let folder: string
+let credential: Json
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'claimgate-multiset-'))
+  server = await startServer()
+  const target: Target = {
+    issuer: server.url,
+    send: (request) => sendToSocket(server.url, request),
+    stop: () => server.stop(),
+  }
+  ;({ credential } = await createAccount(target, { name: 'Shop', allowedOrigins: [SITE] }))
+})
+afterAll(async () => {
+  rmSync(folder, { recursive: true, force: true })
+  await server?.stop()
+})
+
+/** What a sample gives, or the message of what it throws. */
+async function runSample(sample: string, clientId: string, clientSecret: string): Promise<Json> {
+  const script = join(folder, 'sample.cjs')
+  const call = `generateToken(${JSON.stringify(clientId)}, ${JSON.stringify(clientSecret)})
+  .catch((error) => ({ thrown: error.message }))
+  .then((result) => console.log(JSON.stringify(result)))`
+  writeFileSync(script, sample.replace('https://api.multiset.ai', server.url) + call)
+  return JSON.parse((await run(process.execPath, [script])).stdout)
+}
+
+test.each(Object.entries(SAMPLES))('the sample %s', async (_, sample) => {
+  const { token, expiresOn } = await runSample(sample, credential.clientId, credential.clientSecret)
+  const { client_id, iat, exp } = payloadOf(token)
+  expect({ client_id, lifetime: exp - iat }).toEqual({ client_id: credential.clientId, lifetime: 1800 })
+  expect(new Date(expiresOn).getTime()).toBe(exp * 1000)
+
+  const { thrown } = await runSample(sample, credential.clientId, 'YOUR_CLIENT_SECRET')
+  expect(thrown).toMatch(/^the client id or client secret is missing, wrong/)
+})

@@ -1,0 +1,18 @@
+// What a service has noted of secrets in pages: the count of one door, and the entries of its log.
+
+import { ADMIN_TOKEN } from '../runtime/server.ts'
+import type { Json, Target } from '../runtime/wire.ts'
+
+/** How many requests of pages a door has counted. */
+export async function readCount({ send }: Target, door: string): Promise<number> {
+  const { text } = await send({ method: 'GET', path: '/metrics' })
+  const line = new RegExp(`^claimgate_secret_in_browser_total\\{door="${door}"\\} (\\d+)$`, 'm').exec(text)
+  return Number(line?.[1] ?? 0)
+}
+
+/** Entries that name a credential found in a page, newest first. */
+export async function readAudit({ send }: Target): Promise<readonly Json[]> {
+  const headers = { authorization: `Bearer ${ADMIN_TOKEN}` }
+  const answer = await send({ method: 'GET', path: '/admin/audit?limit=200', headers })
+  return answer.json().entries.filter(({ action }: Json) => action === 'secret_in_browser')
+}

@@ -1,0 +1,145 @@
+// Who an assertion proves, and that it does so once.
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parseAccountToken } from '../../src/signing/secret.ts'
+import { payloadOf } from '../runtime/world.ts'
+import {
+  askBy,
+  createKeyClient,
+  getToken,
+  type KeyClient,
+  type OAuthService,
+  post,
+  startOAuth,
+} from './harness.ts'
+import { asserting, expectRefusal } from './wire.ts'
+
+/** On a whole second, so that the limits below are exact. */
+const NOW = Math.floor(Date.now() / 1000)
+let world: OAuthService
+let client: KeyClient
+let other: KeyClient
+beforeAll(async () => {
+  world = await startOAuth({ CLAIMGATE_RATE_LIMIT: 'off' }, { now: () => NOW * 1000 })
+  client = await createKeyClient(world)
+  other = await createKeyClient(world)
+})
+afterAll(() => world.stop())
+
+async function expectAccepted(assertion: string): Promise<void> {
+  const answer = await askBy(world, assertion)
+  expect(answer.status, answer.text).toBe(200)
+}
+
+async function expectRefused(assertion: string): Promise<void> {
+  const used = world.uses.length
+  expectRefusal(await askBy(world, assertion), 401, 'invalid_client', world)
+  expect(world.uses.length).toBe(used)
+}
+
+describe('who', () => {
+  test.each([
+    ['revoked', { revokedAt: NOW * 1000 - 1 }],
+    ['expired at this moment', { expiresAt: NOW * 1000 }],
+    ['without keys', { jwks: null }],
+  ])('a credential that is %s', async (_, credential) => {
+    const own = await createKeyClient(world, { credential })
+    await expectRefused(await own.sign())
+  })
+
+  test('a suspended account', async () => {
+    const { storage } = world.deps
+    const id = (await storage.findCredential(parseAccountToken(world.open)?.clientId ?? ''))?.account.id ?? ''
+    const own = await createKeyClient(world, { account: id })
+    await expectAccepted(await own.sign())
+    const account = (await storage.getAccount(id)) as NonNullable<
+      Awaited<ReturnType<typeof storage.getAccount>>
+    >
+    const updatedAt = account.updatedAt + 1
+    expect(
+      await storage.updateAccount({ ...account, status: 'suspended', updatedAt }, account.updatedAt, []),
+    ).toBe(true)
+    await expectRefused(await own.sign())
+  })
+
+  test('the token is the account’s and names the client; its use is noted', async () => {
+    const own = await createKeyClient(world)
+    const answer = await askBy(world, await own.sign(), { client_id: own.clientId })
+    expect(payloadOf(answer.json().access_token)).toMatchObject({
+      sub: world.accountId,
+      client_id: own.clientId,
+    })
+    expect(world.uses.at(-1)).toBe(own.clientId)
+  })
+
+  test('a client_id that disagrees', async () => {
+    for (const client_id of [other.clientId, world.clientId, 'nobody', `${client.clientId} `]) {
+      const answer = await askBy(world, await client.sign(), { client_id })
+      expectRefusal(answer, 401, 'invalid_client', world)
+    }
+  })
+
+  test('a right assertion that is called something else', async () => {
+    const client_assertion_type = 'urn:ietf:params:oauth:client-assertion-type:saml2-bearer'
+    const answer = await askBy(world, await client.sign(), { client_assertion_type })
+    expectRefusal(answer, 401, 'invalid_client', world)
+  })
+
+  test('an access token of this issuer is no assertion', async () => expectRefused(await getToken(world)))
+})
+
+describe('one use', () => {
+  test('the second use is refused, at whatever endpoint', async () => {
+    const assertion = await client.sign()
+    await expectAccepted(assertion)
+    await expectRefused(assertion)
+    for (const path of ['/oauth/revoke', '/oauth/introspect']) {
+      const answer = await post(world, path, asserting(assertion, { token: 'x' }), {})
+      expectRefusal(answer, 401, 'invalid_client', world)
+    }
+  })
+
+  test('another assertion with the same jti is the same', async () => {
+    await expectAccepted(await client.sign({ jti: 'same' }))
+    await expectRefused(await client.sign({ jti: 'same', exp: NOW + 90 }))
+    await expectAccepted(await client.sign({ jti: 'Same' }))
+  })
+
+  test('another client may use the same jti', async () => {
+    await expectAccepted(await client.sign({ jti: 'common' }))
+    await expectAccepted(await other.sign({ jti: 'common' }))
+  })
+
+  test('of fifty at once exactly one gets a token', async () => {
+    const assertion = await client.sign()
+    const answers = await Promise.all(Array.from({ length: 50 }, () => askBy(world, assertion)))
+    const statuses = answers.map(({ status }) => status).sort()
+    expect(statuses).toEqual([200, ...new Array(49).fill(401)])
+  })
+
+  test('what is refused uses nothing up: neither a forgery with the same jti nor a disagreeing client_id', async () => {
+    await expectRefused(await client.sign({ jti: 'kept', aud: 'https://other.example' }))
+    await expectRefused(await other.sign({ jti: 'kept', iss: client.clientId, sub: client.clientId }))
+    const assertion = await client.sign({ jti: 'kept' })
+    expect((await askBy(world, assertion, { client_id: 'nobody' })).status).toBe(401)
+    await expectAccepted(assertion)
+  })
+
+  test('a request that is refused for its parameters has used its assertion', async () => {
+    const assertion = await client.sign()
+    expectRefusal(await askBy(world, assertion, { scope: 'admin' }), 400, 'invalid_scope', world)
+    await expectRefused(assertion)
+  })
+
+  test('it is remembered under the client until its exp', async () => {
+    const asked: [string, number][] = []
+    const replay = { seen: async (key: string, until: number) => asked.push([key, until]) > 1 }
+    const own = await startOAuth({}, { replay })
+    const someone = await createKeyClient(own)
+    const exp = Math.floor(Date.now() / 1000) + 100
+    expect((await askBy(own, await someone.sign({ jti: 'once', exp }))).status).toBe(200)
+    expect((await askBy(own, await someone.sign({ jti: 'once', exp }))).status).toBe(401)
+    expect(asked).toEqual([1, 2].map(() => [`assertion ${someone.clientId} once`, exp]))
+    await own.stop()
+  })
+})

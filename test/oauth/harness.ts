@@ -1,0 +1,151 @@
+// The service in this process, with clients that prove themselves by keys.
+
+import { createHmac, randomUUID } from 'node:crypto'
+import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { expect } from 'vitest'
+import type { AuditEntry } from '../../src/claims/account.ts'
+import { randomBase62 } from '../../src/signing/random.ts'
+import { type MemoryService, startMemory } from '../runtime/memory.ts'
+import { type Json, sendToFetch, type WireAnswer, type WireRequest } from '../runtime/wire.ts'
+import { createWorld, type World } from '../runtime/world.ts'
+import { asMain, asserting, type Headers, type Members, postForm, tokenForm } from './wire.ts'
+
+export interface OAuthService extends World {
+  readonly deps: MemoryService['deps']
+  /** Credential ids in the order in which uses were noted. */
+  readonly uses: readonly string[]
+}
+
+/** The service with two accounts; `replace` takes the place of what it runs on. */
+export async function startOAuth(
+  env: Readonly<Record<string, string>> = {},
+  replace: Partial<MemoryService['deps']> = {},
+): Promise<OAuthService> {
+  const uses: string[] = []
+  const noted = { note: (id: string) => void uses.push(id), flush: async () => undefined }
+  const service = await startMemory(env, { uses: noted, ...replace })
+  // As a proxy in front sends it, which takes off what path the issuer has.
+  const { origin } = new URL(service.issuer)
+  const send = (request: WireRequest) => sendToFetch((asked) => service.app.fetch(asked), origin, request)
+  return { ...(await createWorld({ ...service, send })), deps: service.deps, uses }
+}
+
+/** Posts a form, as the main account unless `headers` say otherwise. */
+export function post(
+  world: World,
+  path: string,
+  members: Members,
+  headers: Headers = asMain(world),
+): Promise<WireAnswer> {
+  return world.send(postForm(path, members, headers))
+}
+
+/** Asks for a token. */
+export function ask(
+  world: World,
+  members: Members = {},
+  headers: Headers = asMain(world),
+): Promise<WireAnswer> {
+  return world.send(tokenForm(members, headers))
+}
+
+/** A token's text for the main account. */
+export async function getToken(world: World, members: Members = {}): Promise<string> {
+  const answer = await ask(world, members)
+  expect(answer.status, answer.text).toBe(200)
+  return answer.json().access_token
+}
+
+/** Entries of the audit log, newest first. */
+export function readAudit({ deps }: OAuthService): Promise<readonly AuditEntry[]> {
+  return deps.storage.listAudit(undefined, 200)
+}
+
+export type AssertionAlg = 'ES256' | 'EdDSA' | 'Ed25519'
+
+/** A client that holds a private key. */
+export interface KeyClient {
+  readonly clientId: string
+  /** As registered, with its kid. */
+  readonly jwk: Json
+  /** Claims of a good assertion. */
+  claims(): Record<string, unknown>
+  /** A signed assertion: good, but for these members; undefined takes one away. */
+  sign(claims?: Record<string, unknown>, header?: Record<string, unknown>): Promise<string>
+}
+
+export interface KeyClientOptions {
+  readonly alg?: AssertionAlg
+  /** Of the registered key; null: registered without one. */
+  readonly kid?: string | null
+  /** Keys registered beside its own. */
+  readonly others?: readonly Json[]
+  readonly credential?: object
+  readonly account?: string
+}
+
+/** Registers the public key of a new client with the main account. */
+export async function createKeyClient(
+  world: OAuthService,
+  { alg = 'ES256', kid = 'k1', others = [], credential = {}, account }: KeyClientOptions = {},
+): Promise<KeyClient> {
+  const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true })
+  const { alg: _, ...members } = await exportJWK(publicKey)
+  const jwk = { ...members, ...(kid !== null && { kid }) }
+  const clientId = randomBase62(11)
+  const { storage } = world.deps
+  const created = await storage.createCredential(
+    {
+      id: clientId,
+      accountId: account ?? world.accountId,
+      name: 'by key',
+      scopes: null,
+      browserPrototype: false,
+      allowLocalhost: true,
+      secretHash: null,
+      previousHash: null,
+      previousExpiresAt: null,
+      jwks: JSON.stringify({ keys: [...others, jwk] }),
+      expiresAt: null,
+      revokedAt: null,
+      createdAt: Date.now(),
+      lastUsedAt: null,
+      ...credential,
+    },
+    {
+      id: randomBase62(16),
+      at: Date.now(),
+      actor: 'admin',
+      action: 'credential.create',
+      target: clientId,
+      detail: null,
+    },
+  )
+  expect(created).toBe(true)
+  const claims = () => {
+    const now = Math.floor(world.deps.now() / 1000)
+    return { iss: clientId, sub: clientId, aud: world.issuer, jti: randomUUID(), iat: now, exp: now + 60 }
+  }
+  return {
+    clientId,
+    jwk,
+    claims,
+    sign: (change = {}, header = {}) =>
+      new SignJWT({ ...claims(), ...change })
+        .setProtectedHeader({ alg, ...(kid !== null && { kid }), ...header } as never)
+        .sign(privateKey),
+  }
+}
+
+/** Asks for a token with an assertion and nothing else. */
+export function askBy(world: World, assertion: string, more: Members = {}): Promise<WireAnswer> {
+  return ask(world, asserting(assertion, more), {})
+}
+
+/** A compact JWS of any header and payload text under HS256. */
+export function hmacSigned(header: object, payload: string, secret: string | Uint8Array): string {
+  const input = [JSON.stringify(header), payload]
+    .map((part) => Buffer.from(part).toString('base64url'))
+    .join('.')
+  return `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`
+}

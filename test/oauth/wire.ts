@@ -1,0 +1,66 @@
+// OAuth requests as bytes on a wire, and what every refusal of them must be.
+
+import { expect } from 'vitest'
+import type { Json, WireAnswer, WireRequest } from '../runtime/wire.ts'
+import type { World } from '../runtime/world.ts'
+
+export const FORM_TYPE = 'application/x-www-form-urlencoded'
+export const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+
+/** Parameters: one value, several under one name, or none. */
+export type Members = Readonly<Record<string, string | readonly string[] | undefined>>
+export type Headers = NonNullable<WireRequest['headers']>
+
+export function formOf(members: Members): string {
+  const form = new URLSearchParams()
+  for (const [name, values] of Object.entries(members)) {
+    for (const value of [values ?? []].flat()) form.append(name, value)
+  }
+  return form.toString()
+}
+
+export function basicOf(user: string, password: string): string {
+  return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
+}
+
+/** A form that is posted. */
+export function postForm(path: string, members: Members, headers: Headers = {}): WireRequest {
+  return { method: 'POST', path, headers: { 'content-type': FORM_TYPE, ...headers }, body: formOf(members) }
+}
+
+/** A request for a token that proves no client. */
+export function tokenForm(members: Members, headers: Headers = {}): WireRequest {
+  return postForm('/oauth/token', { grant_type: 'client_credentials', ...members }, headers)
+}
+
+/** The parameters of an assertion. */
+export function asserting(assertion: string, more: Members = {}): Members {
+  return { client_assertion_type: ASSERTION_TYPE, client_assertion: assertion, ...more }
+}
+
+/** Headers of the main account's pair. */
+export function asMain(world: World): Headers {
+  return { authorization: basicOf(world.clientId, world.clientSecret) }
+}
+
+/** What every refusal must be, whatever it says. */
+export function expectRefusal(answer: WireAnswer, status: number, error: string, world: World): void {
+  expect(`${answer.status} ${answer.headers.get('content-type')}`, answer.text).toBe(
+    `${status} application/json`,
+  )
+  const body: Json = answer.json()
+  expect(Object.keys(body).sort()).toEqual(['error', 'error_description', 'error_uri'])
+  expect(body.error).toBe(error)
+  expect(body.error_description).toMatch(/^[\x20\x21\x23-\x5b\x5d-\x7e]+$/)
+  expect(body.error_uri).toMatch(/^https?:\/\/[^#]*\/docs#[a-z_]+$/)
+  expect(answer.headers.get('www-authenticate')).toBe(status === 401 ? 'Basic realm="claimgate"' : null)
+  expectSealed(answer)
+  for (const secret of [world.clientSecret, world.token]) expect(answer.text).not.toContain(secret)
+}
+
+/** What every answer is, refusals and successes alike: kept by no cache, read by no page. */
+export function expectSealed({ headers }: WireAnswer): void {
+  expect([headers.get('cache-control'), headers.get('pragma')]).toEqual(['no-store', 'no-cache'])
+  expect(headers.get('x-request-id')).toMatch(/^[0-9A-Za-z]{16}$/)
+  expect([...headers.keys()].filter((name) => name.startsWith('access-control-'))).toEqual([])
+}
