@@ -1,30 +1,9 @@
 // Accounts and credentials as text for a person.
 
-import type { ShownCredential } from '../admin/accounts.ts'
-import type { toWireCredential, WireAccount } from '../admin/wire.ts'
+import type { WireAccount, WireCredential } from '../admin/wire.ts'
 import { bold, commandName } from './output.ts'
 import { renderTable } from './table.ts'
-
-type WireCredential = ReturnType<typeof toWireCredential>
-
-/** A new account with its secret, or with the file that holds it, and the next command to try. */
-export function renderCreated(
-  account: WireAccount,
-  { token }: ShownCredential,
-  tokenFile: string | undefined,
-): string {
-  const kept =
-    tokenFile === undefined
-      ? `Account token, shown this once and never again:\n\n  ${bold(token)}\n\nKeep it where the customer's backend can read it, never in a page.`
-      : `The account token is in ${tokenFile}. It is not shown again: keep it where the customer's backend can read it.`
-  const source = tokenFile === undefined ? '-' : `--token-file ${quoteShell(tokenFile)}`
-  const origin = quoteShell(exampleOrigin(account.allowedOrigins[0] ?? '*'))
-  const next =
-    tokenFile === undefined
-      ? 'claim a browser token (it asks for the account token)'
-      : 'claim a browser token'
-  return `${renderAccount(account)}\n${kept}\n\nNext, ${next}:\n  $ ${commandName} claim --origin ${origin} ${source}\n`
-}
+import { describeIso, shortenIso } from './when.ts'
 
 /** An account, one fact a line. */
 export function renderAccount(account: WireAccount): string {
@@ -33,9 +12,9 @@ export function renderAccount(account: WireAccount): string {
     ['name', account.name],
     ['status', account.status],
     ['origins', account.allowedOrigins.join(', ')],
-    ['scopes', account.scopes.join(' ') || 'none'],
+    ['scopes', renderScopes(account.scopes)],
     ['longest token', account.maxTtl === null ? "the server's limit" : `${account.maxTtl} s`],
-    ['prototype', account.browserPrototype ? 'yes: pages may use its secret' : 'no'],
+    ['prototype', renderPrototype(account.browserPrototype)],
     ['created', account.createdAt],
     ['updated', account.updatedAt],
   ])
@@ -54,17 +33,73 @@ export function renderAccounts(accounts: readonly WireAccount[]): string {
   return renderTable([['ACCOUNT', 'STATUS', 'CREATED', 'ORIGINS', 'NAME'], ...rows], bold)
 }
 
-/** Credentials, one a line. */
-export function renderCredentials(credentials: readonly WireCredential[]): string {
-  const rows = credentials.map((one) => [
-    one.id,
-    one.status,
-    one.createdAt.slice(0, 10),
-    one.expiresAt ?? 'never',
-    one.scopes.join(' ') || 'none',
-    one.name,
+/** Credentials, one a line. The end of old secrets has a column while there is one. `now` is epoch milliseconds. */
+export function renderCredentials(credentials: readonly WireCredential[], now: number): string {
+  const hasOld = credentials.some((one) => endOfOldSecret(one, now) !== undefined)
+  const columns: readonly (readonly [head: string, cell: (one: WireCredential) => string])[] = [
+    ['CREDENTIAL', ({ id }) => id],
+    ['STATUS', ({ status }) => status],
+    ['CREATED', ({ createdAt }) => createdAt.slice(0, 10)],
+    ['LAST USED', ({ lastUsedAt }) => (lastUsedAt === null ? 'never' : shortenIso(lastUsedAt))],
+    ['EXPIRES', ({ expiresAt }) => (expiresAt === null ? 'never' : shortenIso(expiresAt))],
+    ...(hasOld
+      ? [['OLD SECRET UNTIL', (one: WireCredential) => endOfOldSecret(one, now) ?? ''] as const]
+      : []),
+    ['SCOPES', ({ scopes }) => renderScopes(scopes)],
+    ['NAME', ({ name }) => name],
+  ]
+  const rows = credentials.map((one) => columns.map(([, cell]) => cell(one)))
+  return renderTable([columns.map(([head]) => head), ...rows], bold)
+}
+
+/** A credential, one fact a line. `now` is epoch milliseconds. */
+export function renderCredential(accountId: string, credential: WireCredential, now: number): string {
+  const { id, name, status, scopes, browserPrototype, allowLocalhost, expiresAt } = credential
+  const isOpen = browserPrototype && allowLocalhost
+  const old = endOfOldSecret(credential, now)
+  return renderTable([
+    ['credential', id],
+    ['account', accountId],
+    ['name', name],
+    ['status', status],
+    ['scopes', renderScopes(scopes)],
+    ['prototype', `${renderPrototype(browserPrototype)}${isOpen ? ', on localhost too' : ''}`],
+    ['expires', expiresAt === null ? 'never' : describeIso(expiresAt, now)],
+    ...(old === undefined ? [] : [['old secret', `works too until ${describeIso(old, now)}`]]),
   ])
-  return renderTable([['CREDENTIAL', 'STATUS', 'CREATED', 'EXPIRES', 'SCOPES', 'NAME'], ...rows], bold)
+}
+
+/** A new secret, or the file that holds it, and the next command to try. */
+export function renderSecret(
+  token: string,
+  tokenFile: string | undefined,
+  [pattern = '*']: readonly string[],
+): string {
+  const kept =
+    tokenFile === undefined
+      ? `Account token, shown this once and never again:\n\n  ${bold(token)}\n\nKeep it where the customer's backend can read it, never in a page.`
+      : `The account token is in ${tokenFile}. It is not shown again: keep it where the customer's backend can read it.`
+  const source = tokenFile === undefined ? '-' : `--token-file ${quoteShell(tokenFile)}`
+  const next =
+    tokenFile === undefined
+      ? 'claim a browser token (it asks for the account token)'
+      : 'claim a browser token'
+  const origin = quoteShell(exampleOrigin(pattern))
+  return `${kept}\n\nNext, ${next}:\n  $ ${commandName} claim --origin ${origin} ${source}\n`
+}
+
+function renderScopes(scopes: readonly string[]): string {
+  return scopes.join(' ') || 'none'
+}
+
+function renderPrototype(isPrototype: boolean): string {
+  return isPrototype ? 'yes: pages may use its secret' : 'no'
+}
+
+/** Until when the secret before the last rotation works; undefined when none does. */
+function endOfOldSecret({ previousExpiresAt }: WireCredential, now: number): string | undefined {
+  if (previousExpiresAt === null || Date.parse(previousExpiresAt) <= now) return undefined
+  return shortenIso(previousExpiresAt)
 }
 
 /** One origin that a pattern allows. */

@@ -3,21 +3,22 @@
 
 import { type Command, Option } from 'commander'
 import { openKeys } from '../adapters/open.ts'
+import type { AdminPorts } from '../admin/operation.ts'
 import { splitIpList } from '../claims/ip.ts'
 import type { Config } from '../config.ts'
-import { invalidParameters } from '../http/problem.ts'
 import { createAuthenticate } from '../issue/authenticate.ts'
 import { claimAnswer } from '../issue/claim-answer.ts'
 import { parseClaimParameters } from '../issue/claim-parameters.ts'
 import { authorizeGrant, createIssueToken, type IssuedToken, type PolicyFault } from '../issue/issue.ts'
 import type { Parameters } from '../issue/sources.ts'
 import { parseAccountToken } from '../signing/secret.ts'
-import { CliError, toCliError, usageError } from './fault.ts'
-import { type Records, readConfig, withRecords } from './open.ts'
+import { acceptInput, CliError, usageError } from './fault.ts'
+import { readConfig, withRecords } from './open.ts'
 import { addJsonOption, listOption, onceOption } from './options.ts'
-import { commandName, print, printAside, printWarning } from './output.ts'
+import { commandName, print, printAside, warnOfUnknownPort } from './output.ts'
+import { readStdinLine } from './stdin.ts'
 import { renderTable } from './table.ts'
-import { readStdinLine, readTokenFile } from './token-file.ts'
+import { readTokenFile } from './token-file.ts'
 import { describeTime } from './when.ts'
 
 interface ClaimOptions {
@@ -86,34 +87,32 @@ async function readAccountToken(source: string | undefined, file: string | undef
 /** Authenticate, parameters, policy, issue. */
 async function issueClaim(
   config: Config,
-  { storage, hashSecret }: Records,
+  { storage, hashSecret }: AdminPorts,
   accountToken: string,
   options: ClaimOptions,
 ): Promise<IssuedToken> {
   const now = Date.now()
   const found = await createAuthenticate(storage, hashSecret)(parseAccountToken(accountToken), now)
   if (found === undefined) throw new CliError('unauthorized', UNAUTHORIZED)
-  const request = parseClaimParameters(toParameters(options), {
-    standard: config.tokenTtl,
-    serverMax: config.maxTtl,
-    accountMax: found.account.maxTtl,
-  })
-  if (!request.ok) throw toCliError(invalidParameters(request.reason))
-  const grant = authorizeGrant(found, request.value)
+  const request = acceptInput(
+    parseClaimParameters(toParameters(options), {
+      standard: config.tokenTtl,
+      serverMax: config.maxTtl,
+      accountMax: found.account.maxTtl,
+    }),
+  )
+  const grant = authorizeGrant(found, request)
   if (!grant.ok) {
     const hint = `see: ${commandName} account show ${found.account.id}`
     throw new CliError(grant.reason, `${POLICY_TEXTS[grant.reason]}; ${hint}`)
   }
-  if (config.port === 0 && !config.issuerGiven) printWarning(NO_ISSUER, options.json === true)
+  warnOfUnknownPort(config, options.json === true)
   const keys = await openKeys(config)
   return createIssueToken(config, () => keys.sign)(grant.value, now)
 }
 
 const UNAUTHORIZED =
   'the account token is wrong, expired or revoked; check that DATABASE_URL and CLAIMGATE_PEPPER are those it was made with'
-
-const NO_ISSUER =
-  'PORT is 0, so the token names an issuer that no server has; set CLAIMGATE_ISSUER (example: CLAIMGATE_ISSUER=http://127.0.0.1:8787)'
 
 const POLICY_TEXTS: Readonly<Record<PolicyFault, string>> = {
   origin_not_allowed: 'the account does not allow this origin',

@@ -1,20 +1,21 @@
 // `doctor`: what the service's verifier would see in a request, and which rule decides. Takes the request as curl
-// spells it; nothing is sent anywhere, no statistic or record changes, and no key is made.
+// spells it; nothing is sent anywhere, no statistic or record changes, and no key or database is made.
 
 import { type Command, InvalidArgumentError } from 'commander'
 import { isTrustedPeer, resolveClientIp } from '../claims/client-ip.ts'
+import type { ClaimErrorCode } from '../claims/codes.ts'
 import { formatAddress, parseAddress } from '../claims/ip.ts'
 import { patternsMatching } from '../claims/origin-pattern.ts'
 import type { Config } from '../config.ts'
-import { createLogger } from '../http/log.ts'
-import { createServiceVerifier, createWhoamiJudge } from '../service/verifier.ts'
-import { createCachedStorage } from '../storage/cached.ts'
+import { createWhoamiJudge } from '../service/verifier.ts'
 import { explainVerdict, type StepOutcome } from '../verify/explain.ts'
-import { CliError } from './fault.ts'
-import { findVerificationKey, readConfig, withRecords } from './open.ts'
+import { usageError } from './fault.ts'
+import { readConfig } from './open.ts'
 import { addJsonOption, listOption, onceOption } from './options.ts'
-import { bold, commandName, print, printJson } from './output.ts'
+import { commandName, print, printJson, warnOfUnknownPort } from './output.ts'
 import { renderTable } from './table.ts'
+import { renderVerdict } from './verdict-text.ts'
+import { withVerifier } from './verifier.ts'
 
 interface DoctorOptions {
   readonly header?: readonly string[]
@@ -37,7 +38,7 @@ interface Diagnosis {
   /** Whether CORS lets that origin read the answer. */
   readonly readable: boolean
   readonly allowed: boolean
-  readonly code: string | null
+  readonly code: ClaimErrorCode | null
   readonly steps: readonly StepOutcome[]
 }
 
@@ -70,8 +71,8 @@ async function diagnose(url: string | undefined, options: DoctorOptions): Promis
     url: url ?? `${config.issuer}/auth/whoami`,
     headers: parseHeaders(options.header ?? []),
   }
-  if (parseAddress(peer) === undefined)
-    throw new CliError('usage', '--peer must be a plain address', { exitCode: 2 })
+  if (parseAddress(peer) === undefined) throw usageError('--peer must be a plain address')
+  warnOfUnknownPort(config, options.json === true)
   const diagnosis = await examine(config, request, peer)
   if (options.json) printJson(diagnosis)
   else print(renderDiagnosis(diagnosis))
@@ -100,13 +101,7 @@ async function examine(
   const forwarded = request.headers.get(forwardedHeader)
   const address = resolveClientIp(peer, forwarded, trustedProxies, forwardedHeader)
   const origin = request.headers.get('origin')
-  return withRecords(config, async ({ storage }) => {
-    const verifier = createServiceVerifier({
-      config,
-      storage: createCachedStorage(storage),
-      keys: { get: () => undefined, load: (kid) => findVerificationKey(config, kid) },
-      log: createLogger({ level: 'silent', write: () => undefined, now: Date.now }),
-    })
+  return withVerifier(config, async (verifier, storage) => {
     const verdict = await createWhoamiJudge(verifier)({ request, address, now: Date.now() / 1000 })
     return {
       peer,
@@ -124,7 +119,7 @@ async function examine(
 }
 
 function renderDiagnosis(diagnosis: Diagnosis): string {
-  const { peer, peerIsTrusted, forwarded, address, origin, readable, allowed, code } = diagnosis
+  const { peer, peerIsTrusted, forwarded, address, origin, readable, code } = diagnosis
   const facts = renderTable([
     [
       'peer',
@@ -135,16 +130,5 @@ function renderDiagnosis(diagnosis: Diagnosis): string {
     ['origin', origin ?? 'none'],
     ['the page can read the answer', readable ? 'yes' : 'no'],
   ])
-  const steps = renderTable(
-    [
-      ['step', 'outcome', 'why'],
-      ...diagnosis.steps.map(({ step, outcome, code, detail }) => [
-        step,
-        outcome,
-        code === undefined ? '' : `${code}: ${detail}`,
-      ]),
-    ],
-    bold,
-  )
-  return `${facts}\n${steps}\n${bold(allowed ? 'allowed' : `refused: ${code}`)}\n`
+  return `${facts}\n${renderVerdict(diagnosis.steps, code)}`
 }

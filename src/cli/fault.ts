@@ -1,11 +1,12 @@
 // The error of the command line: a stable code, and a message that says what to do next. Holds no secret.
 
-import type { ParameterFault, Problem } from '../http/problem.ts'
+import type { Result } from '../claims/result.ts'
+import { invalidParameters, type ParameterFault, type Problem } from '../http/problem.ts'
 
 /** A command that could not do what it was asked. */
 export class CliError extends Error {
   override readonly name = 'CliError'
-  /** One of the service's codes where one fits, else `usage` or `invalid_configuration`. */
+  /** One of the service's codes where one fits, else `usage`, `cancelled` or `invalid_configuration`. */
   readonly code: string
   /** 1; 2 when the command line itself is wrong. */
   readonly exitCode: 1 | 2
@@ -24,12 +25,27 @@ export class CliError extends Error {
   }
 }
 
-/** A refusal of the service as an error of the command line. */
-export function toCliError({ code, detail, errors }: Problem): CliError {
-  return new CliError(code, detail, errors && { errors })
+/** A refusal of the service as an error of the command line; `hint` says what to do next. */
+export function toCliError({ code, detail, errors }: Problem, hint?: string): CliError {
+  return new CliError(code, hint === undefined ? detail : `${detail}; ${hint}`, errors && { errors })
 }
 
 /** A command line that cannot be meant as it stands. */
 export function usageError(message: string): CliError {
   return new CliError('usage', message, { exitCode: 2 })
+}
+
+/** An input of the admin API as it was read, or its faults thrown. */
+export function acceptInput<T>(input: Result<T, readonly ParameterFault[]>): T {
+  if (!input.ok) throw toCliError(invalidParameters(input.reason))
+  return input.value
+}
+
+/** What an operation of the admin API gave, or its refusal thrown; `hints` say by code what to do next. */
+export function acceptResult<T>(
+  result: Result<T, Problem>,
+  hints: Readonly<Partial<Record<Problem['code'], string>>>,
+): T {
+  if (!result.ok) throw toCliError(result.reason, hints[result.reason.code])
+  return result.value
 }

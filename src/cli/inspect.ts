@@ -10,11 +10,12 @@ import { isJsonObject, type JsonObject, parseJson } from '../claims/json.ts'
 import type { Config } from '../config.ts'
 import { decodeToken } from '../verify/format.ts'
 import { CliError } from './fault.ts'
-import { findVerificationKey, readConfig } from './open.ts'
-import { addJsonOption } from './options.ts'
-import { bold, commandName, print, printJson } from './output.ts'
+import { readConfig } from './open.ts'
+import { addExample, addJsonOption } from './options.ts'
+import { bold, print, printJson } from './output.ts'
+import { readStdinLine } from './stdin.ts'
 import { renderTable, toPlainText } from './table.ts'
-import { readStdinLine } from './token-file.ts'
+import { loadVerificationKeys } from './verifier.ts'
 import { describeTime, toIso } from './when.ts'
 
 /** What is known of a JWT; the members of the JSON document. */
@@ -24,7 +25,8 @@ interface Inspection {
   readonly issuedAt: string | null
   readonly expiresAt: string | null
   readonly bounds: readonly string[]
-  readonly validSignature: 'yes' | 'no' | 'unknown key'
+  /** Verifiers accept no token of an expired key. */
+  readonly validSignature: 'yes' | 'yes, by an expired key' | 'no' | 'unknown key'
   readonly inItsTime: 'yes' | 'no, expired' | 'no, not yet' | 'unknown'
   /** Why a verifier refuses it whatever the request is; null when its form is right. */
   readonly fault: string | null
@@ -32,11 +34,11 @@ interface Inspection {
 
 /** Adds the command to the program. */
 export function addInspectCommand(program: Command): void {
-  addJsonOption(program.command('inspect'), 'print one JSON document')
+  const command = addJsonOption(program.command('inspect'), 'print one JSON document')
     .description('show what a browser token says, and whether it is valid')
     .argument('<jwt>', 'the token, or - to read it from stdin')
-    .addHelpText('after', `\nExample:\n  $ echo "$TOKEN" | ${commandName} inspect -`)
     .action(inspect)
+  addExample(command, 'inspect -', 'echo "$TOKEN" | ')
 }
 
 async function inspect(argument: string, { json }: { readonly json?: boolean }): Promise<void> {
@@ -87,9 +89,11 @@ async function checkSignature(
   { kid, alg }: JsonObject,
   config: Config,
 ): Promise<Inspection['validSignature']> {
-  const key = typeof kid === 'string' ? await findVerificationKey(config, kid) : undefined
+  const keys = await loadVerificationKeys(config)
+  const key = typeof kid === 'string' ? keys.find(kid) : undefined
   if (key === undefined) return 'unknown key'
-  return key.alg === alg && (await key.verify(token)) ? 'yes' : 'no'
+  if (key.alg !== alg || !(await key.verify(token))) return 'no'
+  return keys.isEnded(key.kid) ? 'yes, by an expired key' : 'yes'
 }
 
 function judgeTime({ claims }: ParsedClaims, tolerance: number, now: number): Inspection['inItsTime'] {

@@ -1,50 +1,68 @@
 // The configured database and keys, opened for one command and closed after it.
 
+import { stat } from 'node:fs/promises'
 import { loadEnvironment } from '../adapters/environment.ts'
-import { createFileKeyStore } from '../adapters/key-files.ts'
-import { openSecretHash, openStorage } from '../adapters/open.ts'
-import type { VerificationKey } from '../claims/jws.ts'
+import { openKeyLife, openSecretHash, openStorage } from '../adapters/open.ts'
+import type { AdminPorts } from '../admin/operation.ts'
 import { type Config, parseConfig } from '../config.ts'
-import { verificationJwk } from '../signing/key-set.ts'
-import type { HashSecret } from '../signing/secret.ts'
+import { createMemoryStorage } from '../storage/memory.ts'
 import type { Storage } from '../storage/storage.ts'
-import { loadVerifier } from '../verify/engine.ts'
 import { CliError } from './fault.ts'
-
-/** The records a command works on. */
-export interface Records {
-  readonly storage: Storage
-  readonly hashSecret: HashSecret
-}
 
 /** The configuration of the environment and `.env`. Throws ConfigError. */
 export function readConfig(): Config {
   return parseConfig(loadEnvironment())
 }
 
-/** Runs `use` with the configured records open. Rejects with CliError, StorageError, or what `use` rejects with. */
-export async function withRecords<T>(config: Config, use: (records: Records) => Promise<T>): Promise<T> {
+/**
+ * Runs `use` with the configured records and keys. Records are made where there are none, keys only by what makes them.
+ * Rejects with CliError, StorageError, or what `use` rejects with.
+ */
+export function withRecords<T>(config: Config, use: (ports: AdminPorts) => Promise<T>): Promise<T> {
+  return withStorage(config, openStorage, (storage) =>
+    use({
+      storage,
+      hashSecret: openSecretHash(config),
+      maxTtl: config.maxTtl,
+      keys: openKeyLife(config),
+      // Nothing is remembered here, and running servers look for themselves.
+      onChange: async () => undefined,
+    }),
+  )
+}
+
+/** Runs `use` with the configured records to look at. Where there is no database it sees an empty one, and none is made. */
+export function withReadRecords<T>(config: Config, use: (storage: Storage) => Promise<T>): Promise<T> {
+  const open = async (): Promise<Storage> =>
+    (await isMissing(config)) ? createMemoryStorage() : openStorage(config)
+  return withStorage(config, open, use)
+}
+
+async function withStorage<T>(
+  config: Config,
+  open: (config: Config) => Promise<Storage>,
+  use: (storage: Storage) => Promise<T>,
+): Promise<T> {
   if (config.database.kind === 'memory') {
     throw new CliError(
       'invalid_configuration',
       'DATABASE_URL is memory:, which ends with each process; name a file (example: DATABASE_URL=sqlite:data/claimgate.db), or use the admin API of the running server',
     )
   }
-  const storage = await openStorage(config)
+  const storage = await open(config)
   try {
-    return await use({ storage, hashSecret: openSecretHash(config) })
+    return await use(storage)
   } finally {
     await storage.close()
   }
 }
 
-/** The configured key with this id, unless it is expired. Makes no key, and no folder for keys. */
-export async function findVerificationKey(
-  { keysDir }: Config,
-  kid: string,
-): Promise<VerificationKey | undefined> {
-  const stored = await createFileKeyStore(keysDir, { production: false }).list()
-  const found = stored.find((key) => key.kid === kid && key.state !== 'expired')
-  if (found === undefined) return undefined
-  return { kid, alg: found.alg, verify: await loadVerifier(verificationJwk(found), found.alg) }
+async function isMissing({ database }: Config): Promise<boolean> {
+  if (database.kind !== 'sqlite') return false
+  try {
+    await stat(database.path)
+    return false
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+  }
 }

@@ -1,6 +1,7 @@
 // Options that several commands share, and how repeats of an option are read.
 
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { commandName } from './output.ts'
 
 /** Adds `--json` to a command. */
 export function addJsonOption(
@@ -8,6 +9,18 @@ export function addJsonOption(
   description = 'print one JSON document, as the admin API would answer',
 ): Command {
   return command.option('--json', description)
+}
+
+/** Adds the option that keeps a new account token in a file. */
+export function addTokenFileOption(command: Command): Command {
+  return command.addOption(
+    onceOption('--token-file <path>', 'keep the account token there instead of printing it'),
+  )
+}
+
+/** Adds an example to a command's help. `line` is what follows the program's name; `before` what goes before it. */
+export function addExample(command: Command, line: string, before = ''): Command {
+  return command.addHelpText('after', `\nExample:\n  $ ${before}${commandName} ${line}`)
 }
 
 /** An option that may be repeated: its values in order. */
@@ -29,4 +42,9 @@ export function onceOption(flags: string, description: string): Option {
 export function parseWholeNumber(text: string): number {
   if (!/^\d{1,10}$/.test(text)) throw new InvalidArgumentError('Write a whole number.')
   return Number(text)
+}
+
+/** Scopes of a repeated option, each of which may hold several with blanks between them. */
+export function splitScopes(texts: readonly string[]): readonly string[] {
+  return texts.flatMap((text) => text.split(' '))
 }

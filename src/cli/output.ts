@@ -2,7 +2,7 @@
 // guard, so that no error repeats a secret that stood in the wrong place of a command line.
 
 import { describeStartFault } from '../adapters/environment.ts'
-import { ConfigError } from '../config.ts'
+import { type Config, ConfigError } from '../config.ts'
 import type { ParameterFault } from '../http/problem.ts'
 import { StorageError } from '../storage/errors.ts'
 import { CliError } from './fault.ts'
@@ -14,6 +14,9 @@ export const commandName: string = import.meta.url.endsWith('.ts')
   : 'npx claimgate'
 
 const isColoured = process.stdout.isTTY && !process.env.NO_COLOR
+
+/** What is said of a change that running servers must learn of: they look by themselves. */
+export const IN_FORCE = 'in force in running servers within 2 seconds'
 
 /** Bold where stdout is a terminal that may be coloured (NO_COLOR is not set). */
 export const bold: Emphasis = (text) => (isColoured ? `\x1b[1m${text}\x1b[22m` : text)
@@ -33,10 +36,24 @@ export function printJson(value: unknown): void {
   print(`${escapeControls(JSON.stringify(value))}\n`)
 }
 
+/** A new credential as a JSON document: without its secret when a file keeps that. */
+export function concealSecret(credential: object, tokenFile: string | undefined): object {
+  if (tokenFile === undefined) return credential
+  return { ...credential, token: undefined, clientSecret: undefined }
+}
+
 /** Prints on stderr what is odd about a result, for a person or as one JSON document. */
 export function printWarning(message: string, asJson: boolean): void {
   printAside(asJson ? `${JSON.stringify({ warning: message })}\n` : `claimgate: ${message}\n`)
 }
+
+/** Warns where a token would name, or is expected to name, an issuer that no server has. */
+export function warnOfUnknownPort({ port, issuerGiven }: Config, asJson: boolean): void {
+  if (port === 0 && !issuerGiven) printWarning(UNKNOWN_PORT, asJson)
+}
+
+const UNKNOWN_PORT =
+  'PORT is 0, so the port in the issuer is not known here; set CLAIMGATE_ISSUER (example: CLAIMGATE_ISSUER=http://127.0.0.1:8787)'
 
 /** Prints a failure on stderr, for a person or as one JSON document. */
 export function printFault(error: unknown, asJson: boolean): void {
@@ -48,11 +65,11 @@ export function printFault(error: unknown, asJson: boolean): void {
   }
   const lines = [`claimgate: ${message}`]
   for (const fault of errors ?? [])
-    lines.push(`  ${FLAGS[fault.parameter.replace(/\.\d+$/, '')] ?? fault.parameter}: ${fault.message}`)
+    lines.push(`  ${FLAGS[fault.parameter.split('.')[0] ?? ''] ?? fault.parameter}: ${fault.message}`)
   printAside(`${hideSecrets(lines.join('\n')).split('\n').map(toPlainText).join('\n')}\n`)
 }
 
-/** Parameters of the API as options of the command line. */
+/** Parameters of the API as options of the command line; what stands behind a dot is a place in a list. */
 const FLAGS: Readonly<Record<string, string>> = {
   name: '--name',
   allowedOrigins: '--origin',
@@ -65,6 +82,18 @@ const FLAGS: Readonly<Record<string, string>> = {
   jkt: '--jkt',
   limit: '--limit',
   cursor: '--cursor',
+  expiresAt: '--expires',
+  jwks: '--jwks-file',
+  overlap: '--overlap',
+  jti: '--jti',
+  clientId: '--client',
+  sub: '--account',
+  kid: '--kid',
+  issuedBefore: '--before',
+  token: '<jwt>',
+  method: '--method',
+  url: '--url',
+  dpop: '--dpop',
 }
 
 interface FaultText {

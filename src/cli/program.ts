@@ -4,11 +4,15 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { addAccountCommands } from './account.ts'
 import { addClaimCommand } from './claim.ts'
+import { addCredentialCommands } from './credential.ts'
 import { addDoctorCommand } from './doctor.ts'
+import { addExplainCommand } from './explain.ts'
 import { CliError, usageError } from './fault.ts'
 import { addInspectCommand } from './inspect.ts'
-import { addJsonOption } from './options.ts'
+import { addKeyCommands } from './key.ts'
+import { addExample, addJsonOption } from './options.ts'
 import { commandName, printFault } from './output.ts'
+import { addRevokeCommand } from './revoke.ts'
 
 /**
  * Runs one command line (without node and script). Failures set the process's exit code: 1, or 2 when the command
@@ -40,14 +44,19 @@ function createProgram(): Command {
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
     .addHelpText('after', EXAMPLES)
-  addJsonOption(program.command('serve'), 'its log lines are JSON in any case')
+  const serve = addJsonOption(program.command('serve'), 'its log lines are JSON in any case')
     .description('start the server')
     .action(async () => {
       await import('../node.ts')
     })
+  addExample(serve, 'serve')
   addAccountCommands(program)
+  addCredentialCommands(program)
+  addKeyCommands(program)
+  addRevokeCommand(program)
   addClaimCommand(program)
   addInspectCommand(program)
+  addExplainCommand(program)
   addDoctorCommand(program)
   return program
 }

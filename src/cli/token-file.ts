@@ -1,24 +1,51 @@
-// Account tokens in files and on stdin: never as an argument, which every user of a machine can read.
+// Account tokens in files: never as an argument, which every user of a machine can read.
 // A file is written for its owner alone, and is there whole or not at all.
 
 import { randomUUID } from 'node:crypto'
 import { type FileHandle, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { Writable } from 'node:stream'
 import { CliError, usageError } from './fault.ts'
-import { printAside } from './output.ts'
 
 /** A place for a token, made before the token is: what can fail has then not cost a secret. */
-export interface TokenFile {
+interface TokenFile {
   /** Writes the token and puts the file in its place, over an older one. */
   save(token: string): Promise<void>
   /** Removes what is not in its place; does nothing after `save`. */
   discard(): Promise<void>
 }
 
-/** Prepares `path` (mode 0600, missing folders 0700). Rejects with CliError when it cannot be a file. */
-export async function prepareTokenFile(path: string): Promise<TokenFile> {
+/** What was just made; its secret, where it has one. */
+interface Made {
+  readonly credential: { readonly id: string; readonly token?: string }
+}
+
+/**
+ * Makes a credential and keeps its token in the file `path`, over an older one (mode 0600, missing folders 0700);
+ * nothing is made when that cannot be a file. `describeLoss` says what is left, and what to do, where the file fails all
+ * the same. Without a path it only makes it. Rejects with CliError, or with what `make` rejects with.
+ */
+export async function keepToken<T extends Made>(
+  path: string | undefined,
+  make: () => Promise<T>,
+  describeLoss: (made: T) => string,
+): Promise<T> {
+  if (path === undefined) return make()
+  const file = await prepareTokenFile(path)
+  try {
+    const made = await make()
+    const { token } = made.credential
+    if (token === undefined) return made
+    await file.save(token).catch((error: unknown) => {
+      const why = error instanceof Error ? error.message : ''
+      throw new CliError('unavailable', `${describeLoss(made)}. ${why}`)
+    })
+    return made
+  } finally {
+    await file.discard()
+  }
+}
+
+async function prepareTokenFile(path: string): Promise<TokenFile> {
   if (path === '-') throw usageError('--token-file needs the name of a file')
   const temporary = join(dirname(path), `.${basename(path)}-${randomUUID()}`)
   const file = await explainFault(path, () => createTemporary(path, temporary))
@@ -51,23 +78,12 @@ async function createTemporary(path: string, temporary: string): Promise<FileHan
 
 /** The account token in a file, without its line end. */
 export async function readTokenFile(path: string): Promise<string> {
-  const text = await explainFault(path, () => readFile(path, 'utf8'))
-  return text.replace(/\r?\n$/, '')
+  return (await readTextFile(path)).replace(/\r?\n$/, '')
 }
 
-/** The first line of stdin. A person at a terminal is asked for it, and it is not shown while typed. */
-export async function readStdinLine(what: string): Promise<string> {
-  const isTerminal = process.stdin.isTTY
-  if (isTerminal) printAside(`${what}: `)
-  const silence = new Writable({ write: (_chunk, _encoding, done) => done() })
-  const lines = createInterface({ input: process.stdin, output: silence, terminal: isTerminal })
-  try {
-    for await (const line of lines) return line
-    throw usageError(`stdin holds no ${what}`)
-  } finally {
-    lines.close()
-    if (isTerminal) printAside('\n')
-  }
+/** The text in a file. Rejects with CliError. */
+export function readTextFile(path: string): Promise<string> {
+  return explainFault(path, () => readFile(path, 'utf8'))
 }
 
 async function explainFault<T>(path: string, work: () => Promise<T>): Promise<T> {

@@ -13,10 +13,20 @@ export function describeTime(at: number, now: number): string {
   return iso === null ? String(at) : `${iso} (${describeDistance(Math.trunc(at - now))})`
 }
 
+/** As `describeTime`, of an ISO 8601 time at `now` (epoch milliseconds). */
+export function describeIso(iso: string, now: number): string {
+  return describeTime(Math.trunc(Date.parse(iso) / 1000), now / 1000)
+}
+
+/** An ISO 8601 time in UTC without its fraction of a second. */
+export function shortenIso(iso: string): string {
+  return iso.replace(/\.\d+Z$/, 'Z')
+}
+
 /** ISO 8601 to the second, UTC; null when the number of epoch seconds is no moment. */
 export function toIso(at: number): string | null {
   if (!(Math.abs(at) <= MAX_EPOCH_SECONDS)) return null
-  return new Date(at * 1000).toISOString().replace(/\.\d+Z$/, 'Z')
+  return shortenIso(new Date(at * 1000).toISOString())
 }
 
 function describeDistance(seconds: number): string {

@@ -7,6 +7,18 @@ import { renderTable } from '../../src/cli/table.ts'
 import { describeTime } from '../../src/cli/when.ts'
 import { createMachine } from './run.ts'
 
+const COMMANDS: readonly (readonly [string, ...string[]])[] = [
+  ['serve'],
+  ['account', 'create', 'list', 'show', 'suspend', 'resume', 'delete'],
+  ['credential', 'create', 'rotate', 'revoke'],
+  ['key', 'list', 'rotate'],
+  ['revoke'],
+  ['claim'],
+  ['inspect'],
+  ['explain'],
+  ['doctor'],
+]
+
 describe('the program', () => {
   it('tells its version and its commands', async () => {
     const machine = createMachine()
@@ -18,8 +30,23 @@ describe('the program', () => {
     })
     const help = await machine.run(['--help'])
     expect([help.code, help.stderr]).toEqual([0, ''])
-    for (const word of ['serve', 'account', 'claim', 'inspect', 'Examples:'])
-      expect(help.stdout).toContain(word)
+    const names = COMMANDS.map(([name]) => name)
+    for (const word of [...names, 'Examples:']) expect(help.stdout).toContain(word)
+  })
+
+  it('explains each command with an example', async () => {
+    const machine = createMachine()
+    const lines = COMMANDS.flatMap(([name, ...under]) =>
+      under.length === 0 ? [[name]] : under.map((verb) => [name, verb]),
+    )
+    const helps = await Promise.all(lines.map((line) => machine.run([...line, '--help'])))
+    for (const [index, { code, stdout, stderr }] of helps.entries()) {
+      const line = lines[index]?.join(' ') ?? ''
+      expect([line, code, stderr]).toEqual([line, 0, ''])
+      expect(stdout).toMatch(/^ {2}--json {2,}\S/m)
+      const [, example = ''] = stdout.split('\nExample:\n  $ ')
+      expect(example).toContain(`npm run -s claimgate -- ${line}`)
+    }
   })
 
   it('answers a wrong command line with exit code 2, also as JSON', async () => {

@@ -1,0 +1,56 @@
+// The service's verifier on the configured records and keys, to ask what it would say. Makes no key, no folder for
+// keys and no database, and changes no record.
+
+import { openKeyStore } from '../adapters/open.ts'
+import type { VerificationKey } from '../claims/jws.ts'
+import type { Config } from '../config.ts'
+import { createLogger } from '../http/log.ts'
+import { createRevocationRules } from '../service/revocation-rules.ts'
+import { createServiceVerifier, type ServiceVerifier, type ServiceVerifierDeps } from '../service/verifier.ts'
+import { verificationJwk } from '../signing/key-set.ts'
+import { createCachedStorage } from '../storage/cached.ts'
+import type { Storage } from '../storage/storage.ts'
+import { loadVerifier } from '../verify/engine.ts'
+import { withReadRecords } from './open.ts'
+
+/** Loads the configured keys as they are now, expired ones too; none where there are none. */
+export async function loadVerificationKeys(config: Config): Promise<ServiceVerifierDeps['keys']> {
+  const loaded = new Map<string, { readonly key: VerificationKey; readonly isEnded: boolean }>()
+  for (const stored of await openKeyStore(config).list()) {
+    const { kid, alg, state } = stored
+    const verify = await loadVerifier(verificationJwk(stored), alg)
+    loaded.set(kid, { key: { kid, alg, verify }, isEnded: state === 'expired' })
+  }
+  const find = (kid: string): VerificationKey | undefined => loaded.get(kid)?.key
+  return {
+    find,
+    load: async (kid) => find(kid),
+    isEnded: (kid) => loaded.get(kid)?.isEnded ?? false,
+  }
+}
+
+/** Runs `use` with the service's verifier, as a server that starts now would have it. */
+export function withVerifier<T>(
+  config: Config,
+  use: (verifier: ServiceVerifier, storage: Storage) => Promise<T>,
+): Promise<T> {
+  return withReadRecords(config, async (storage) => {
+    const log = createLogger({ level: 'silent', write: () => undefined, now: Date.now })
+    const verifier = createServiceVerifier({
+      config,
+      log,
+      storage: createCachedStorage(storage),
+      keys: await loadVerificationKeys(config),
+      // What a proof was used for is known to servers alone.
+      replay: { seen: async () => false },
+      rules: createRevocationRules({
+        storage,
+        log,
+        now: Date.now,
+        lifetimeMs: config.maxTtl * 1000,
+        sharesWork: true,
+      }),
+    })
+    return use(verifier, storage)
+  })
+}

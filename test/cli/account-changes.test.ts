@@ -1,0 +1,81 @@
+// `account suspend`, `resume` and `delete`.
+
+import { describe, expect, it } from 'vitest'
+import { createMachine } from './run.ts'
+import { createShop, expectFailure, ORIGIN } from './shop.ts'
+
+/** Makes a command believe that a person types. */
+const TERMINAL = {
+  nodeArguments: ['--import', 'data:text/javascript,process.stdin.isTTY = true'],
+}
+
+describe('account suspend and resume', () => {
+  it('end secrets and tokens, and bring both back', async () => {
+    const shop = await createShop()
+    const browserToken = await shop.claim()
+    const { account } = await shop.json(['account', 'suspend', shop.accountId])
+    expect(account).toMatchObject({ id: shop.accountId, status: 'suspended', allowedOrigins: [ORIGIN] })
+    expect(await shop.json(['account', 'suspend', shop.accountId])).toEqual({ account })
+    expect(await shop.judge(browserToken)).toBe('token_revoked')
+    const refused = await shop.run(['claim', '--origin', ORIGIN, '-'], { stdin: shop.token })
+    expect([refused.code, refused.stdout]).toEqual([1, ''])
+
+    const { code, stdout, stderr } = await shop.run(['account', 'resume', shop.accountId])
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).toMatch(/^status {9}active$/m)
+    expect(stdout).toContain('in force in running servers within 2 seconds.\n')
+    expect(await shop.judge(browserToken)).toBe('allowed')
+    await shop.claim()
+  })
+})
+
+describe('account delete', () => {
+  it('asks for --yes where nobody can answer, and ends everything with it', async () => {
+    const shop = await createShop()
+    const browserToken = await shop.claim()
+    const unsure = await shop.run(['account', 'delete', shop.accountId], { stdin: 'yes\n' })
+    expect([unsure.code, unsure.stdout]).toEqual([2, ''])
+    expect(unsure.stderr).toContain('--yes')
+    expect(await shop.judge(browserToken)).toBe('allowed')
+
+    expect(await shop.json(['account', 'delete', shop.accountId, '--yes'])).toEqual({
+      deleted: shop.accountId,
+    })
+    expect(await shop.judge(browserToken)).toBe('token_revoked')
+    expect((await shop.json(['account', 'list'])).accounts).toEqual([])
+    await expectFailure(shop, ['account', 'delete', shop.accountId, '--yes'], [1, 'not_found'])
+  })
+
+  it('asks at a terminal, and takes nothing but a yes', async () => {
+    const shop = await createShop()
+    const argv = ['account', 'delete', shop.accountId]
+    for (const stdin of ['', '\n', 'no\n', 'yess\n', `${shop.accountId}\nyes\n`]) {
+      const { code, stdout, stderr } = await shop.run(argv, { ...TERMINAL, stdin })
+      expect([stdin, code, stdout]).toEqual([stdin, 1, ''])
+      expect(stderr).toContain(`Delete the account ${shop.accountId} (Shop)`)
+      expect(stderr).toContain('claimgate: nothing was deleted\n')
+    }
+    const { code, stdout } = await shop.run(argv, { ...TERMINAL, stdin: ' Y \n' })
+    expect([code, stdout]).toEqual([0, expect.stringContaining(`The account ${shop.accountId} is deleted`)])
+    expect((await shop.json(['account', 'list'])).accounts).toEqual([])
+  })
+})
+
+describe('an id that no account has', () => {
+  it('is told with the way to find one', async () => {
+    const machine = createMachine()
+    const commands = [
+      ['account', 'suspend', 'x'],
+      ['account', 'resume', 'x'],
+      ['account', 'delete', 'x', '--yes'],
+    ]
+    for (const argv of [...commands, ['credential', 'create', 'x']]) {
+      const { message } = await expectFailure(machine, argv, [1, 'not_found'])
+      expect(message).toMatch(/^there is no account with this id; see: .* account list$/)
+    }
+    for (const command of ['rotate', 'revoke']) {
+      const { message } = await expectFailure(machine, ['credential', command, 'x'], [1, 'not_found'])
+      expect(message).toMatch(/^there is no credential with this id; see: .* account list, /)
+    }
+  })
+})

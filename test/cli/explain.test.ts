@@ -1,0 +1,160 @@
+// `explain`: the verifier's verdict step by step, and nothing changed by asking.
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { importJWK, SignJWT } from 'jose'
+import { describe, expect, it } from 'vitest'
+import type { Json } from '../runtime/wire.ts'
+import { payloadOf } from '../runtime/world.ts'
+import { createMachine, type Machine, readDatabase, readKey } from './run.ts'
+import { createShop, expectFailure, ORIGIN } from './shop.ts'
+
+const FOREIGN = 'eyJhbGciOiJFUzI1NiIsImtpZCI6ImsiLCJ0eXAiOiJhdCtqd3QifQ.e30.AAAA'
+
+/** Every file below a machine's folder, with its content. */
+function readAll({ dir }: Machine): Readonly<Record<string, string>> {
+  const names = readdirSync(dir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+  const paths = names.map(({ parentPath, name }) => join(parentPath, name))
+  return Object.fromEntries(paths.map((path) => [path, readFileSync(path, 'latin1')]))
+}
+
+describe('explain', () => {
+  it('shows every step, the decision, and what to do', async () => {
+    const shop = await createShop()
+    const stdin = shop.token
+    const claim = ['claim', '--origin', ORIGIN, '--ip', '203.0.113.7', '-']
+    const { token } = await shop.json(claim, { stdin })
+    const right = ['--origin', ORIGIN, '--ip', '203.0.113.7']
+    const allowed = await shop.run(['explain', token, ...right])
+    expect(allowed).toEqual({
+      code: 0,
+      stdout: [
+        'STEP        OUTCOME  WHY',
+        ...['extract     pass', 'format      pass', 'signature   pass', 'claims      pass'],
+        ...[
+          'revocation  pass',
+          'origin      pass',
+          'address     pass',
+          'key         skip',
+          'scope       skip',
+        ],
+        ...['', 'allowed', ''],
+      ].join('\n'),
+      stderr: '',
+    })
+    const refused = await shop.run(['explain', '-', '--origin', ORIGIN, '--ip', '203.0.113.8'], {
+      stdin: token,
+    })
+    expect(refused.code).toBe(0)
+    expect(refused.stdout).toMatch(/^address +FAIL +ip_mismatch: the /m)
+    expect(refused.stdout).toMatch(/\nrefused: ip_mismatch: use it from the address it was claimed for.*\n$/)
+    expect(refused.stdout).not.toContain('203.0.113.7')
+    for (const part of token.split('.')) expect(refused.stdout + allowed.stdout).not.toContain(part)
+  })
+
+  it('gives the document of the API with --json', async () => {
+    const shop = await createShop()
+    const token = await shop.claim()
+    const explain = (text: string, ...more: readonly string[]) => shop.json(['explain', text, ...more])
+    const good = await explain(token, '--origin', ORIGIN)
+    expect(good).toEqual({ allowed: true, code: null, steps: expect.any(Array) })
+    expect(good.steps.map(({ step, outcome }: Json) => `${step} ${outcome}`)).toEqual([
+      ...['extract pass', 'format pass', 'signature pass', 'claims pass', 'revocation pass', 'origin pass'],
+      ...['address skip', 'key skip', 'scope skip'],
+    ])
+    const [head = '', body = '', signature = ''] = token.split('.')
+    const { kid = '', alg = '', ...jwk } = readKey(shop.dir, 'current')
+    const signed = async (claims: object): Promise<string> =>
+      new SignJWT({ ...payloadOf(token), ...claims })
+        .setProtectedHeader({ alg, kid, typ: 'at+jwt' })
+        .sign(await importJWK(jwk as { kty: string }, alg))
+    const now = Math.floor(Date.now() / 1000)
+    const cases: readonly (readonly [string, readonly string[], string, string])[] = [
+      ['hello', [], 'format', 'invalid_token'],
+      [shop.token, [], 'format', 'invalid_token'],
+      [FOREIGN, [], 'format', 'invalid_token'],
+      [
+        `${head}.${body}.${signature.startsWith('A') ? 'B' : 'A'}${signature.slice(1)}`,
+        [],
+        'signature',
+        'invalid_token',
+      ],
+      [await signed({ iss: 'https://other.example' }), [], 'claims', 'invalid_token'],
+      [await signed({ iat: now - 60, exp: now - 10 }), [], 'claims', 'token_expired'],
+      [token, [], 'origin', 'origin_required'],
+      [token, ['--origin', 'https://evil.example'], 'origin', 'origin_mismatch'],
+      [await signed({ client_id: 'nobody' }), ['--origin', ORIGIN], 'revocation', 'token_revoked'],
+      [
+        await signed({ cnf: { jkt: 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs' } }),
+        ['--origin', ORIGIN],
+        'key',
+        'proof_required',
+      ],
+      [
+        await signed({ cnf: { jkt: 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs' } }),
+        ['--origin', ORIGIN, '--dpop', FOREIGN, '--method', 'PUT', '--url', 'https://api.example/a'],
+        'key',
+        'invalid_proof',
+      ],
+    ]
+    for (const [text, options, step, code] of cases) {
+      const said = await explain(text, ...options)
+      const failed = said.steps.find(({ outcome }: Json) => outcome === 'fail')
+      expect([said.allowed, said.code, failed.step, failed.code]).toEqual([false, code, step, code])
+    }
+  })
+
+  it('knows a token of an ended key from a forged one', async () => {
+    const shop = await createShop()
+    const token = await shop.claim()
+    await shop.json(['revoke', '--kid', String(readKey(shop.dir, 'current').kid)])
+    const { steps } = await shop.json(['explain', token, '--origin', ORIGIN])
+    expect(steps[2]).toMatchObject({ step: 'signature', outcome: 'pass' })
+    expect(steps[4]).toMatchObject({ step: 'revocation', outcome: 'fail', code: 'token_revoked' })
+    expect(await shop.json(['inspect', token])).toMatchObject({ validSignature: 'yes, by an expired key' })
+  })
+
+  it('changes nothing, and makes nothing where there is nothing', async () => {
+    const machine = createMachine()
+    for (const command of ['explain', 'doctor']) {
+      const request = command === 'explain' ? [FOREIGN] : ['-H', `Authorization: Bearer ${FOREIGN}`]
+      expect(await machine.json([command, ...request])).toMatchObject({ code: 'invalid_token' })
+      expect(readdirSync(machine.dir)).toEqual([])
+    }
+
+    const shop = await createShop()
+    const token = await shop.claim()
+    const before = readAll(shop)
+    expect(await shop.judge(token)).toBe('allowed')
+    await shop.json(['explain', token])
+    expect(readAll(shop)).toEqual(before)
+    expect(readDatabase(shop.dir)).toContain(shop.credentialId)
+    // Neither is a claim by the command line a use of the customer's.
+    expect(await shop.credentials()).toMatchObject([{ lastUsedAt: null }])
+  })
+
+  it('tells every fault by its option, and repeats no token', async () => {
+    const machine = createMachine()
+    const argv = ['explain', FOREIGN, '--ip', FOREIGN, '--method', 'G T', '--url', 'api.example']
+    const { code, stdout, stderr } = await machine.run(argv)
+    expect([code, stdout]).toEqual([1, ''])
+    expect(
+      stderr
+        .trimEnd()
+        .split('\n')
+        .slice(1)
+        .map((line) => line.split(':')[0]),
+    ).toEqual(['  --ip', '  --method', '  --url'])
+    expect(stderr).not.toContain(FOREIGN)
+    const long = await machine.run(['explain', 'x'.repeat(8193)])
+    expect(long.stderr).toMatch(/^ {2}<jwt>: must be text of up to 8192 characters$/m)
+    await expectFailure(machine, ['explain'], [2, 'usage'])
+    await expectFailure(machine, ['explain', '-'], [2, 'usage'])
+    expect(existsSync(join(machine.dir, 'claimgate.db'))).toBe(false)
+  })
+
+  it('warns where the port of the issuer is not known', async () => {
+    const { code, stderr } = await createMachine({ PORT: '0' }).run(['explain', FOREIGN])
+    expect([code, stderr]).toEqual([0, expect.stringContaining('set CLAIMGATE_ISSUER')])
+  })
+})

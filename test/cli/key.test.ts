@@ -1,0 +1,108 @@
+// `key list` and `key rotate`.
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import type { Json } from '../runtime/wire.ts'
+import { createMachine, type Machine, readKey } from './run.ts'
+import { createShop, expectFailure } from './shop.ts'
+
+const INSTANT = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
+
+async function statesOf(machine: Machine): Promise<Readonly<Record<string, string>>> {
+  const { keys } = await machine.json(['key', 'list'])
+  return Object.fromEntries(keys.map(({ kid, state }: Json) => [kid, state]))
+}
+
+describe('where there are no keys', () => {
+  it('list and rotate say so, and make none', async () => {
+    const machine = createMachine()
+    expect(await machine.json(['key', 'list'])).toEqual({ keys: [] })
+    const list = await machine.run(['key', 'list'])
+    expect([list.code, list.stdout]).toEqual([0, ''])
+    expect(list.stderr).toContain('There are no signing keys yet; the server and the command claim make them')
+    expect(existsSync(join(machine.dir, 'claimgate.db'))).toBe(false)
+    const { message } = await expectFailure(machine, ['key', 'rotate'], [1, 'conflict'])
+    expect(message).toContain('there are no signing keys yet')
+    expect(existsSync(join(machine.dir, 'keys'))).toBe(false)
+  })
+
+  it('a forced rotation makes them', async () => {
+    const machine = createMachine()
+    const { keys } = await machine.json(['key', 'rotate', '--force'])
+    expect(keys).toMatchObject([{ state: 'current' }, { state: 'pending' }])
+    expect(await machine.json(['key', 'list'])).toEqual({ keys })
+  })
+})
+
+describe('key list', () => {
+  it('shows the life of each key, and nothing of the key itself', async () => {
+    const shop = await createShop()
+    await shop.claim()
+    const [current, pending] = [readKey(shop.dir, 'current'), readKey(shop.dir, 'pending')]
+    const document = await shop.run(['key', 'list', '--json'])
+    const row = { alg: 'ES256', createdAt: INSTANT, expiresAt: null }
+    expect(JSON.parse(document.stdout)).toEqual({
+      keys: [
+        { ...row, kid: current.kid, state: 'current', currentSince: INSTANT },
+        { ...row, kid: pending.kid, state: 'pending', currentSince: null },
+      ],
+    })
+    const human = await shop.run(['key', 'list'])
+    expect(human.stdout).toMatch(
+      new RegExp(
+        `^KEY .*\n${current.kid}  ES256  current  \\S+Z  \\S+Z\n${pending.kid}  ES256  pending  \\S+Z  not yet\n$`,
+      ),
+    )
+    for (const { d = '?', x = '?' } of [current, pending]) {
+      for (const secret of [d, x]) expect(document.stdout + human.stdout).not.toContain(secret)
+    }
+  })
+})
+
+describe('key rotate', () => {
+  it('waits for verifiers to know the pending key, unless it is forced', async () => {
+    const shop = await createShop()
+    const old = await shop.claim()
+    const before = await statesOf(shop)
+    const { message } = await expectFailure(shop, ['key', 'rotate'], [1, 'conflict'])
+    expect(message).toMatch(/before \S+Z \(in 1[45] min\); wait, or say --force; see: .* key list$/)
+    expect(await statesOf(shop)).toEqual(before)
+
+    const current = readKey(shop.dir, 'current').kid ?? ''
+    const pending = readKey(shop.dir, 'pending').kid ?? ''
+    const { code, stdout, stderr } = await shop.run(['key', 'rotate', '--force'])
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).toContain('The new current key is in force in running servers within 2 seconds.\n')
+    expect(stdout).toMatch(new RegExp(`^${current}  ES256  retiring .* \\(in 24 h\\)$`, 'm'))
+    expect(await statesOf(shop)).toMatchObject({ [current]: 'retiring', [pending]: 'current' })
+    expect(Object.values(await statesOf(shop)).sort()).toEqual(['current', 'pending', 'retiring'])
+    expect(await shop.judge(old)).toBe('allowed')
+    const header = JSON.parse(atob((await shop.claim()).split('.')[0] ?? ''))
+    expect(header.kid).toBe(pending)
+  })
+
+  it('needs no force once the pending key is published long enough', async () => {
+    const shop = await createShop({ CLAIMGATE_KEY_PUBLISH: '0' })
+    await shop.claim()
+    const pending = readKey(shop.dir, 'pending').kid
+    const { keys } = await shop.json(['key', 'rotate'])
+    expect(keys.map(({ state }: Json) => state)).toEqual(['current', 'pending', 'retiring'])
+    expect(keys[0].kid).toBe(pending)
+  })
+
+  it('leaves the keys of another algorithm alone, and says which it is', async () => {
+    const shop = await createShop()
+    await shop.claim()
+    const files = () =>
+      readdirSync(join(shop.dir, 'keys')).map((name) => readFileSync(join(shop.dir, 'keys', name), 'utf8'))
+    const before = files()
+    for (const force of [[], ['--force']]) {
+      const env = { CLAIMGATE_ALG: 'HS256' }
+      const { code, stdout, stderr } = await shop.run(['key', 'rotate', ...force], { env })
+      expect([code, stdout]).toEqual([1, ''])
+      expect(stderr).toContain('set CLAIMGATE_ALG=ES256 to rotate its keys')
+    }
+    expect(files()).toEqual(before)
+  })
+})

@@ -1,0 +1,155 @@
+// `revoke`: tokens ended one by one, or all of a credential, an account or a signing key.
+
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { payloadOf } from '../runtime/world.ts'
+import { createMachine, readKey } from './run.ts'
+import { createShop, expectFailure, type Shop } from './shop.ts'
+
+const INSTANT = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
+const RECORD = { id: expect.any(String), issuedBefore: INSTANT, createdAt: INSTANT, expiresAt: INSTANT }
+
+describe('one token', () => {
+  it.each([
+    ['as it is', (token: string) => [[token], {}] as const],
+    ['on stdin', (token: string) => [['-'], { stdin: `${token}\n` }] as const],
+    ['by its jti', (token: string) => [['--jti', String(payloadOf(token).jti)], {}] as const],
+  ])('%s', async (_, name) => {
+    const shop = await createShop()
+    const [token, other] = [await shop.claim(), await shop.claim()]
+    const [argv, options] = name(token)
+    const { code, stdout, stderr } = await shop.run(['revoke', ...argv, '--json'], options)
+    expect([code, stderr]).toEqual([0, ''])
+    expect(JSON.parse(stdout)).toEqual({ revocation: { ...RECORD, jti: payloadOf(token).jti } })
+    expect([await shop.judge(token), await shop.judge(other)]).toEqual(['token_revoked', 'allowed'])
+  })
+
+  it('is only decoded: one that no key of ours signed is ended too', async () => {
+    const shop = await createShop()
+    const [head = '', body = ''] = (await shop.claim()).split('.')
+    const forged = `${head}.${body}.${Buffer.alloc(64, 1).toString('base64url')}`
+    const { revocation } = await shop.json(['revoke', forged])
+    expect(revocation.jti).toBe(payloadOf(forged).jti)
+  })
+})
+
+describe('all tokens', () => {
+  const kinds: readonly (readonly [string, string, string, (shop: Shop) => string])[] = [
+    ['--client', 'clientId', 'credential', ({ credentialId }) => credentialId],
+    ['--account', 'sub', 'account', ({ accountId }) => accountId],
+    ['--kid', 'kid', 'signing key', ({ dir }) => readKey(dir, 'current').kid ?? ''],
+  ]
+  it.each(kinds)('of %s until now, and none that is made afterwards', async (option, member, word, idOf) => {
+    const shop = await createShop()
+    const token = await shop.claim()
+    const id = idOf(shop)
+    expect(await shop.json(['revoke', option, id])).toEqual({ revocation: { ...RECORD, [member]: id } })
+    expect(await shop.judge(token)).toBe('token_revoked')
+    expect(await shop.judge(await shop.claim())).toBe('allowed')
+
+    const human = await shop.run(['revoke', option, id])
+    expect([human.code, human.stderr]).toEqual([0, ''])
+    expect(human.stdout).toMatch(new RegExp(`^${word} +${id}\nended +(its|all its) tokens`))
+    expect(human.stdout).toContain('The revocation is in force in running servers within 2 seconds.\n')
+  })
+
+  it('of a key end the key at once: the pending one signs, whatever its age', async () => {
+    const shop = await createShop()
+    await shop.claim()
+    const [kid = '', next = ''] = [readKey(shop.dir, 'current').kid, readKey(shop.dir, 'pending').kid]
+    await shop.json(['revoke', '--kid', kid])
+    const { keys } = await shop.json(['key', 'list'])
+    expect(keys).toMatchObject([
+      { kid: next, state: 'current' },
+      { state: 'pending' },
+      { kid, state: 'expired' },
+    ])
+    const after = JSON.parse(atob((await shop.claim()).split('.')[0] ?? ''))
+    expect(after.kid).toBe(next)
+  })
+
+  it.each(['seconds', 'ISO 8601'])('from before a time in %s', async (form) => {
+    const shop = await createShop()
+    const older = await shop.claim()
+    const from = Number(payloadOf(older).iat) + 1
+    await sleep(Math.max(0, from * 1000 - Date.now()))
+    const newer = await shop.claim()
+    const before = form === 'seconds' ? String(from) : new Date(from * 1000).toISOString()
+    const { revocation } = await shop.json(['revoke', '--account', shop.accountId, '--before', before])
+    expect(revocation.issuedBefore).toBe(new Date(from * 1000).toISOString())
+    expect([await shop.judge(older), await shop.judge(newer)]).toEqual(['token_revoked', 'allowed'])
+  })
+})
+
+describe('a wrong command line', () => {
+  it('names nothing, or two things: usage', async () => {
+    const machine = createMachine()
+    for (const argv of [[], ['x', '--jti', 'y'], ['--client', 'a', '--kid', 'b'], ['--before', '1']]) {
+      const { message } = await expectFailure(machine, ['revoke', ...argv], [2, 'usage'])
+      expect(message).toMatch(/^say what to revoke: /)
+    }
+    expect(existsSync(join(machine.dir, 'claimgate.db'))).toBe(false)
+  })
+
+  it('is told by its options, and nothing is on record', async () => {
+    const machine = createMachine()
+    const faults = [
+      [['--jti', 'two words'], '--jti'],
+      [['--client', 'a-b'], '--client'],
+      [['--account', 'Shop'], '--account'],
+      [['--kid', 'a.b'], '--kid'],
+      [['--jti', 'a', '--before', 'yesterday'], '--before'],
+      [['--jti', 'a', '--before', '2099-01-01T00:00:00Z'], '--before'],
+      [['--jti', 'a', '--before', '-1'], '--before'],
+    ] as const
+    for (const [argv, flag] of faults) {
+      const { code, stdout, stderr } = await machine.run(['revoke', ...argv])
+      expect([argv, code, stdout]).toEqual([argv, 1, ''])
+      expect(stderr.split('\n')[1]).toMatch(new RegExp(`^  ${flag}: must `))
+    }
+    expect(existsSync(join(machine.dir, 'claimgate.db'))).toBe(false)
+  })
+
+  it('warns of an id that nothing has', async () => {
+    const machine = createMachine()
+    for (const argv of [
+      ['--client', 'nobody'],
+      ['--account', 'acct_nobody'],
+      ['--kid', 'nobody'],
+    ]) {
+      const { code, stdout, stderr } = await machine.run(['revoke', ...argv])
+      expect([code, stdout.includes('on record until')]).toEqual([0, true])
+      expect(stderr).toMatch(/^claimgate: nothing here has this id now/)
+    }
+    expect(existsSync(join(machine.dir, 'keys'))).toBe(false)
+  })
+
+  it('holds a secret or a token: it is refused, and not repeated', async () => {
+    const shop = await createShop()
+    const browserToken = await shop.claim()
+    const [head = '', body = '', signature = ''] = browserToken.split('.')
+    const secret = shop.token.split('_')[2] ?? ''
+    const cases: readonly (readonly [readonly string[], string])[] = [
+      [[shop.token], `credential revoke ${shop.credentialId}`],
+      [['--jti', shop.token], '--jti'],
+      [['--client', shop.token], '--client'],
+      [['--account', browserToken], '--account'],
+      [['--jti', browserToken], '--jti'],
+      [[`${browserToken}.x`], 'this is no browser token'],
+      [[`${head}.${body}`], 'this is no browser token'],
+      [[browserToken, browserToken], 'too many arguments'],
+      [[browserToken, `--${browserToken}`], 'unknown option'],
+    ]
+    for (const [argv, text] of cases) {
+      for (const json of [[], ['--json']]) {
+        const { code, stdout, stderr } = await shop.run(['revoke', ...argv, ...json])
+        expect([argv, code === 0, stdout]).toEqual([argv, false, ''])
+        if (json.length === 0) expect(stderr).toContain(text)
+        for (const part of [secret, signature, body]) expect(stderr).not.toContain(part)
+      }
+    }
+    expect(await shop.judge(browserToken)).toBe('allowed')
+  })
+})

@@ -1,0 +1,49 @@
+// A machine with one account, and what tests do with it.
+
+import { expect } from 'vitest'
+import type { Json } from '../runtime/wire.ts'
+import { createMachine, type Machine } from './run.ts'
+
+export const ORIGIN = 'https://shop.example'
+
+export interface Shop extends Machine {
+  readonly accountId: string
+  readonly credentialId: string
+  /** Account token. */
+  readonly token: string
+  /** A browser token for ORIGIN, by this account token. */
+  claim(accountToken?: string): Promise<string>
+  /** What the verifier says of a browser token from ORIGIN: `allowed` or a code. */
+  judge(token: string): Promise<string>
+  /** The account's credentials as `account show` has them. */
+  credentials(): Promise<readonly Json[]>
+}
+
+/** A fresh machine with an account that holds the scopes read and write. */
+export async function createShop(env: Readonly<Record<string, string>> = {}): Promise<Shop> {
+  const machine = createMachine(env)
+  const argv = ['account', 'create', '--name', 'Shop', '--origin', ORIGIN, '--scope', 'read write']
+  const { account, credential } = await machine.json(argv)
+  return {
+    ...machine,
+    accountId: account.id,
+    credentialId: credential.id,
+    token: credential.token,
+    claim: async (stdin = credential.token) =>
+      (await machine.json(['claim', '--origin', ORIGIN, '-'], { stdin })).token,
+    judge: async (token) => (await machine.json(['explain', token, '--origin', ORIGIN])).code ?? 'allowed',
+    credentials: async () => (await machine.json(['account', 'show', account.id])).credentials,
+  }
+}
+
+/** Runs a command that must fail, with --json: exit code and stable code are what is expected, stdout stays empty. */
+export async function expectFailure(
+  machine: Machine,
+  argv: readonly string[],
+  expected: readonly [exitCode: 1 | 2, error: string],
+): Promise<Json> {
+  const { code, stdout, stderr } = await machine.run([...argv, '--json'])
+  const body = JSON.parse(stderr)
+  expect([argv, code, body.error, stdout]).toEqual([argv, ...expected, ''])
+  return body
+}
