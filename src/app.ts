@@ -2,6 +2,7 @@
 // reads no environment: node.ts and worker.ts do.
 
 import { type Context, Hono } from 'hono'
+import { createExplain } from './admin/explain.ts'
 import { createAdminRoutes } from './admin/routes.ts'
 import type { Config } from './config.ts'
 import { NO_STORE, type Route } from './http/context.ts'
@@ -9,28 +10,47 @@ import { createMemoryLimiter, type RateLimiter } from './http/limits.ts'
 import type { Logger } from './http/log.ts'
 import type { Metrics } from './http/metrics.ts'
 import { NOT_FOUND } from './http/problem.ts'
-import { createAuthenticate } from './issue/authenticate.ts'
+import { publicCors } from './http/public-cors.ts'
+import { createAifabrixRoute } from './issue/aifabrix.ts'
+import { createAuthenticate, withNote } from './issue/authenticate.ts'
 import { createReportBrowser } from './issue/browser.ts'
 import { createClaimHandler } from './issue/claim.ts'
 import { createIssueToken } from './issue/issue.ts'
 import { createMint, createRefuseCaller } from './issue/mint.ts'
+import { createMultisetRoute } from './issue/multiset.ts'
+import { createExamine } from './oauth/examine.ts'
+import { createRevokeToken } from './oauth/revoke.ts'
+import { createOAuthRoutes } from './oauth/routes.ts'
 import { createDocsHandler } from './service/docs.ts'
 import { createForwardAuth } from './service/forward-auth.ts'
 import { createMetricsRoute, createReadyHandler, healthHandler } from './service/health.ts'
-import { createKeySetHandler, publicCors } from './service/key-set.ts'
+import { createKeySetHandler } from './service/key-set.ts'
 import { FORWARD_AUTH_PATH } from './service/proxy-question.ts'
+import { createRevocationsHandler } from './service/revocation-document.ts'
+import { createRevocationRules } from './service/revocation-rules.ts'
 import { createServe } from './service/serve.ts'
+import type { UseLog } from './service/use-log.ts'
 import { createServiceVerifier, createWhoamiJudge } from './service/verifier.ts'
 import { createWhoamiHandler } from './service/whoami.ts'
+import type { KeyLife } from './signing/key-life.ts'
 import type { KeyRing } from './signing/key-ring.ts'
 import type { HashSecret } from './signing/secret.ts'
 import type { CachedStorage } from './storage/cached.ts'
+import { proofAlgorithms } from './verify/dpop-proof.ts'
+import type { ReplayStore } from './verify/options.ts'
 
 /** What the service runs on: everything that differs between machines, platforms and tests. */
 export interface AppDeps {
   readonly config: Config
   readonly storage: CachedStorage
   readonly keys: KeyRing
+  readonly keyLife: KeyLife
+  /** What was presented once and must not be again: proofs and assertions. */
+  readonly replay: ReplayStore
+  /** When credentials were last used. */
+  readonly uses: UseLog
+  /** Whether requests may wait for one another's work; not on Workers. */
+  readonly sharesWork: boolean
   readonly hashSecret: HashSecret
   /** Limits of the issuing endpoints; null: none. */
   readonly limiter: RateLimiter | null
@@ -81,14 +101,19 @@ const NOWHERE: Route = {
 }
 
 function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
-  const { config, storage, keys, hashSecret, limiter, log, metrics } = deps
-  const verifier = createServiceVerifier({ config, storage, log, keys: { get: keys.find } })
-  const authenticate = createAuthenticate(storage, hashSecret)
-  const issueToken = createIssueToken(config, () => keys.sign)
-  const minting = { issueToken, limiter, countIssued: metrics.countIssued }
+  const { config, storage, keys, limiter, log, metrics, now } = deps
+  const rules = createRevocationRules({ ...deps, lifetimeMs: config.maxTtl * 1000 })
+  const verifier = createServiceVerifier({ ...deps, rules })
+  const proven = createAuthenticate(storage, deps.hashSecret)
+  const authenticate = withNote(proven, deps.uses.note)
+  const minting = {
+    issueToken: createIssueToken(config, () => keys.sign),
+    limiter,
+    countIssued: metrics.countIssued,
+  }
   const reportBrowser = createReportBrowser({
     storage,
-    authenticate,
+    authenticate: proven,
     log,
     limiter: createMemoryLimiter(BROWSER_AUDIT_QUOTA),
     count: metrics.countSecretInBrowser,
@@ -100,10 +125,30 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
     isDoor: true,
     methods: { POST: createClaimHandler({ ...doors, mint: createMint(minting, 'claim') }) },
   }
+  const multiset = createMultisetRoute({
+    ...doors,
+    mint: createMint(minting, 'multiset'),
+    isPrototypeOriginListed: storage.isPrototypeOriginListedStale,
+    now,
+    log,
+  })
   const checks = { database: () => storage.ping(), keys: () => keys.kid }
   return {
     '/auth/claim': claim,
     '/api/auth/claim': claim,
+    '/v1/m2m/token': multiset,
+    '/m2m/token': multiset,
+    '/api/v1/auth/token': createAifabrixRoute({ ...doors, mint: createMint(minting, 'aifabrix') }),
+    ...createOAuthRoutes({
+      ...deps,
+      ...doors,
+      noteUse: deps.uses.note,
+      mint: createMint(minting, 'oauth'),
+      examine: createExamine(verifier),
+      revokeToken: createRevokeToken({ storage, refresh: rules.refresh }),
+      proveKey: verifier.createEndpointProof(`${config.issuer}/oauth/token`),
+      proofAlgorithms,
+    }),
     '/auth/whoami': {
       name: 'whoami',
       headers: NO_STORE,
@@ -113,7 +158,24 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
     // The bare path included.
     [`${FORWARD_AUTH_PATH}/*`]: createForwardAuth({ ...config, ...verifier, log, metrics }),
     '/.well-known/jwks.json': { name: 'jwks', cors: publicCors, methods: { GET: createKeySetHandler(keys) } },
-    ...createAdminRoutes({ ...config, storage, hashSecret }),
+    '/.well-known/revocations': {
+      name: 'revocations',
+      cors: publicCors,
+      methods: { GET: createRevocationsHandler({ ...config, rules, keys, now }) },
+    },
+    ...createAdminRoutes({
+      ...config,
+      ...deps,
+      keys: deps.keyLife,
+      flushUses: deps.uses.flush,
+      // Keys first: what ended a key must not be followed by a token signed with it.
+      onChange: async () => {
+        await keys.refresh().catch((error: unknown) => log.warn('signing keys cannot be read', { error }))
+        await rules.refresh()
+      },
+      explain: createExplain({ ...verifier, createJudge: verifier.createTrialJudge, now }),
+      metrics,
+    }),
     '/docs': { name: 'docs', methods: { GET: createDocsHandler() } },
     '/healthz': { name: 'healthz', methods: { GET: healthHandler } },
     '/readyz': {

@@ -4,14 +4,20 @@
 import { printBanner } from './adapters/banner.ts'
 import { describeStartFault, loadEnvironment } from './adapters/environment.ts'
 import { listen } from './adapters/node-server.ts'
-import { openKeys, openSecretHash, openStorage } from './adapters/open.ts'
+import { openKeyLife, openKeys, openSecretHash, openStorage } from './adapters/open.ts'
 import { onStopSignal } from './adapters/signals.ts'
-import { createApp } from './app.ts'
+import { type AppDeps, createApp } from './app.ts'
 import { type Config, parseConfig, withPort } from './config.ts'
 import { createMemoryLimiter } from './http/limits.ts'
 import { createLogger, type LogLevel } from './http/log.ts'
 import { createMetrics } from './http/metrics.ts'
+import { createUpkeep } from './service/upkeep.ts'
+import { createUseLog } from './service/use-log.ts'
 import { createCachedStorage } from './storage/cached.ts'
+import { createMemoryReplay } from './verify/replay.ts'
+
+/** Between two rounds of upkeep: other processes' changes of keys are followed within two seconds. */
+const UPKEEP_MS = 1000
 
 /** Starts the server from the environment. Resolves when it listens; a fault ends the process with exit code 1. */
 export async function main(): Promise<void> {
@@ -36,10 +42,19 @@ async function start(asked: Config): Promise<void> {
   const config = withPort(asked, server.port)
   let isStopping = false
   const storage = createCachedStorage(inner)
-  const app = createApp({
+  const uses = createUseLog({
+    storage,
+    log,
+    defer: (milliseconds, work) => void setTimeout(() => void work(), milliseconds).unref(),
+  })
+  const deps = {
     config,
     storage,
     keys,
+    keyLife: openKeyLife(config),
+    replay: createMemoryReplay({ now: Date.now }),
+    uses,
+    sharesWork: true,
     hashSecret: openSecretHash(config),
     limiter: config.rateLimit === null ? null : createMemoryLimiter(config.rateLimit),
     log,
@@ -47,13 +62,18 @@ async function start(asked: Config): Promise<void> {
     now: Date.now,
     peerOf: (context) => context.env.incoming.socket.remoteAddress,
     isStopping: () => isStopping,
-  })
-  server.serve(app.fetch, `${config.issuer}/docs`)
+  } satisfies AppDeps
+  const upkeep = createUpkeep({ ...deps, ...config })
+  await upkeep()
+  const rounds = setInterval(upkeep, UPKEEP_MS)
+  server.serve(createApp(deps).fetch, `${config.issuer}/docs`)
   // Before anybody is told that we listen: who reads it may stop us at once.
   onStopSignal(async (signal) => {
     isStopping = true
     log.info('stopping', { signal })
+    clearInterval(rounds)
     await server.stop()
+    await uses.flush()
     await storage.close()
     log.info('stopped')
   })

@@ -2,12 +2,16 @@
 // One app for each isolate, made by its first request. No request ever waits for a promise of another one: workerd
 // may end that other request's work, and its promises with it.
 
-import { createApp } from './app.ts'
-import { type Config, ConfigError, type ConfigProblem, parseConfig } from './config.ts'
+import { waitUntil } from 'cloudflare:workers'
+import { type AppDeps, createApp } from './app.ts'
+import { type Config, ConfigError, type ConfigProblem, keyTerms, parseConfig } from './config.ts'
 import { createMemoryLimiter } from './http/limits.ts'
 import { createLogger, type LogLevel } from './http/log.ts'
 import { createMetrics } from './http/metrics.ts'
 import { problemBody, problemStatus, unavailable } from './http/problem.ts'
+import { createUpkeep, type Upkeep } from './service/upkeep.ts'
+import { createUseLog } from './service/use-log.ts'
+import { createKeyLife } from './signing/key-life.ts'
 import { openKeyRing } from './signing/key-ring.ts'
 import { randomBase62 } from './signing/random.ts'
 import { DEFAULT_PEPPER } from './signing/secret.ts'
@@ -18,14 +22,27 @@ import { createSqlKeyStore } from './storage/sql/keys.ts'
 import { migrateSchema } from './storage/sql/migrations.ts'
 import { createSqlStorage } from './storage/sql/storage.ts'
 import { loadVerifier } from './verify/engine.ts'
+import { createMemoryReplay } from './verify/replay.ts'
 
 /** What the runtime gives: variables and secrets are texts, bindings are objects. The same for a whole isolate. */
 type WorkerEnv = Readonly<Record<string, unknown>>
 
 type Fetch = (request: Request) => Response | Promise<Response>
 
+interface Service {
+  readonly fetch: Fetch
+  /** What is to be done beside answering; there are no timers between requests, so they carry it. */
+  readonly upkeep?: Upkeep
+}
+
 /** The isolate's service, once a request has built it. A value, never a promise. */
-let service: Fetch | undefined
+let service: Service | undefined
+
+/** When a request last carried upkeep, epoch milliseconds. */
+let upkeptAt = 0
+
+/** Between two rounds of upkeep, at the least. */
+const UPKEEP_MS = 1000
 
 export default {
   /** Answers a request; the first ones build the service, each for itself, and the first that is ready is kept. */
@@ -39,20 +56,24 @@ export default {
         return refuse(request, 'the service cannot reach its records; try again shortly')
       }
     }
-    return service(request)
+    if (service.upkeep !== undefined && Math.abs(Date.now() - upkeptAt) >= UPKEEP_MS) {
+      upkeptAt = Date.now()
+      waitUntil(service.upkeep())
+    }
+    return service.fetch(request)
   },
 }
 
 /** The service of these settings; where they are no good, one that says so. Rejects when the database does. */
-async function buildService(env: WorkerEnv): Promise<Fetch> {
+async function buildService(env: WorkerEnv): Promise<Service> {
   try {
     return await openService(readSettings(env))
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     const log = createLog('error')
     for (const reason of error.message.split('\n')) log.error('the configuration cannot be used', { reason })
-    return (request) =>
-      refuse(request, 'this deployment is not configured; its log says which settings are missing or wrong')
+    const detail = 'this deployment is not configured; its log says which settings are missing or wrong'
+    return { fetch: (request) => refuse(request, detail) }
   }
 }
 
@@ -128,29 +149,37 @@ function isDatabase(binding: unknown): binding is D1Database {
 }
 
 /** Opens the records, brings their tables up to date, loads the signing keys. Each step may be repeated. */
-async function openService({ config, masterKey, database }: Settings): Promise<Fetch> {
+async function openService({ config, masterKey, database }: Settings): Promise<Service> {
   const engine = createD1Engine(database)
   await migrateSchema(engine)
-  const keys = await openKeyRing(
-    createSqlKeyStore(engine, masterKey),
-    { ...webCryptoEngine, loadVerifier },
-    config.alg,
-    Date.now(),
-  )
-  const hashSecret = webCryptoEngine.createSecretHash(config.pepper ?? DEFAULT_PEPPER)
-  const app = createApp({
+  const keyStore = createSqlKeyStore(engine, masterKey)
+  const keyLife = createKeyLife(keyStore, keyTerms(config))
+  await keyLife.open(Date.now())
+  const keys = await openKeyRing(keyStore, { ...webCryptoEngine, loadVerifier }, config.alg, Date.now())
+  const storage = createCachedStorage(createSqlStorage(engine), { shareLookups: false })
+  const log = createLog(config.logLevel)
+  const deps: AppDeps = {
     config,
-    storage: createCachedStorage(createSqlStorage(engine), { shareLookups: false }),
+    storage,
     keys,
-    hashSecret,
+    keyLife,
+    replay: createMemoryReplay({ now: Date.now }),
+    uses: createUseLog({ storage, log, defer }),
+    sharesWork: false,
+    hashSecret: webCryptoEngine.createSecretHash(config.pepper ?? DEFAULT_PEPPER),
     limiter: config.rateLimit === null ? null : createMemoryLimiter(config.rateLimit),
-    log: createLog(config.logLevel),
+    log,
     metrics: createMetrics(),
     now: Date.now,
     peerOf: (context) => context.req.header('cf-connecting-ip'),
     isStopping: () => false,
-  })
-  return (request) => app.fetch(request)
+  }
+  return { fetch: createApp(deps).fetch, upkeep: createUpkeep({ ...deps, ...config }) }
+}
+
+/** Work after the answer lives on with the request that led to it. */
+function defer(milliseconds: number, work: () => Promise<void>): void {
+  waitUntil(new Promise((resolve) => setTimeout(resolve, milliseconds)).then(work))
 }
 
 function createLog(level: LogLevel): ReturnType<typeof createLogger> {

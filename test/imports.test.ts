@@ -21,6 +21,7 @@ const storagePort = 'storage/storage.ts'
 
 const rules: readonly Rule[] = [
   { room: 'claims' },
+  { room: 'workers.d.ts' },
   { room: 'signing', rooms: ['claims'], packages: ['jose'] },
   { room: 'verify', rooms: ['claims'], packages: ['jose', 'lru-cache'] },
   { room: 'verify/hono.ts', rooms: ['claims'], packageTypes: ['hono'] },
@@ -46,18 +47,29 @@ const rules: readonly Rule[] = [
     types: ['verify/cors.ts'],
     packages: ['prom-client', 'rate-limiter-flexible'],
   },
-  { room: 'issue', rooms: ['claims', 'signing', 'http'], types: [storagePort] },
-  { room: 'admin', rooms: ['claims', 'signing', 'http'], types: [storagePort], packages: ['zod', 'tldts'] },
+  { room: 'issue', rooms: ['claims', 'signing', 'http'], types: [storagePort, 'storage/cached.ts'] },
+  {
+    room: 'oauth',
+    rooms: ['claims', 'signing', 'http', 'issue', 'storage/errors.ts', 'verify'],
+    types: [storagePort],
+    packages: ['jose'],
+  },
+  {
+    room: 'admin',
+    rooms: ['claims', 'signing', 'http', 'verify/jwk.ts', 'verify/explain.ts'],
+    types: [storagePort, 'verify'],
+    packages: ['zod', 'tldts'],
+  },
   {
     room: 'service',
     rooms: ['claims', 'signing', 'http', 'verify', 'storage/errors.ts'],
-    types: ['storage/cached.ts'],
+    types: [storagePort, 'storage/cached.ts'],
   },
   { room: 'config.ts', rooms: ['claims', 'config-fields.ts'], types: ['http/log.ts'] },
   { room: 'config-fields.ts', rooms: ['claims'], types: ['http/log.ts'], packages: ['zod'] },
   {
     room: 'app.ts',
-    rooms: ['admin', 'issue', 'service', 'verify', 'http', 'claims'],
+    rooms: ['admin', 'issue', 'oauth', 'service', 'verify', 'http', 'claims'],
     types: ['config.ts', 'signing', 'storage/cached.ts'],
     packages: ['hono'],
   },
@@ -85,8 +97,15 @@ const rules: readonly Rule[] = [
     ],
     packages: ['node:', 'commander', 'jose'],
   },
-  { room: 'node.ts', rooms: ['adapters', 'app.ts', 'config.ts', 'http', 'storage/cached.ts'] },
-  { room: 'worker.ts', rooms: ['app.ts', 'config.ts', 'http', 'signing', 'storage', 'verify'] },
+  {
+    room: 'node.ts',
+    rooms: ['adapters', 'app.ts', 'config.ts', 'http', 'service', 'storage/cached.ts', 'verify'],
+  },
+  {
+    room: 'worker.ts',
+    rooms: ['app.ts', 'config.ts', 'http', 'service', 'signing', 'storage', 'verify'],
+    packages: ['cloudflare:'],
+  },
 ]
 
 interface Import {

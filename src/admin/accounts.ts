@@ -1,6 +1,8 @@
-// Making accounts: from checked input to records, for the admin API and the command line alike.
+// Making, changing and deleting accounts: from checked input to records, for the admin API and the command line alike.
 
-import type { Account, AuditEntry, Credential } from '../claims/account.ts'
+import { type Account, type AuditEntry, type Credential, endForGood } from '../claims/account.ts'
+import { fail, ok, type Result } from '../claims/result.ts'
+import type { Problem } from '../http/problem.ts'
 import { randomBase62 } from '../signing/random.ts'
 import {
   type ClientSecret,
@@ -10,7 +12,8 @@ import {
   type HashSecret,
 } from '../signing/secret.ts'
 import type { Storage } from '../storage/storage.ts'
-import type { AccountInput } from './parse.ts'
+import { type Actor, type AdminPorts, conflict, createAuditEntry } from './operation.ts'
+import type { AccountInput, AccountPatch } from './parse.ts'
 
 /** A new account, and its first secret: the only time it is shown. */
 export interface CreatedAccount {
@@ -25,11 +28,14 @@ export interface ShownCredential extends ClientSecret {
   readonly token: string
 }
 
-/** Who makes changes, for the audit log. */
-export type Actor = 'admin' | 'cli'
-
 /** Creates accounts; `now` is epoch milliseconds. Resolves once the records are safe. */
 export type CreateAccount = (input: AccountInput, actor: Actor, now: number) => Promise<CreatedAccount>
+
+/** No account has this id. */
+export const UNKNOWN_ACCOUNT: Problem = { code: 'not_found', detail: 'there is no account with this id' }
+
+/** How often a change starts anew because another one was faster. */
+const MAX_ATTEMPTS = 10
 
 /** Creation in this store. */
 export function createCreateAccount(storage: Storage, hashSecret: HashSecret): CreateAccount {
@@ -47,17 +53,73 @@ export function createCreateAccount(storage: Storage, hashSecret: HashSecret): C
     }
     const pair = createClientSecret()
     const credential = firstCredential(account, pair.clientId, await hashSecret(pair.clientSecret))
-    const audit: AuditEntry = {
-      id: randomBase62(16),
-      at: now,
-      actor,
-      action: 'account.create',
-      target: account.id,
-      detail: { name: account.name, credential: credential.id },
-    }
+    const detail = { name: account.name, credential: credential.id }
+    const audit = createAuditEntry(actor, 'account.create', account.id, now, detail)
     await storage.createAccount(account, credential, audit)
-    return { account, credential: { id: pair.clientId, token: formatAccountToken(pair), ...pair } }
+    return { account, credential: showCredential(pair) }
   }
+}
+
+/** A secret as it is shown, once. */
+export function showCredential(pair: ClientSecret): ShownCredential {
+  return { id: pair.clientId, token: formatAccountToken(pair), ...pair }
+}
+
+/**
+ * Changes the members that `patch` names, and gives the account as it is then. What is so already is no change and
+ * leaves no trace. `not_found`; `conflict` when others keep changing the account at the same moment.
+ */
+export async function updateAccount(
+  { storage, onChange }: Pick<AdminPorts, 'storage' | 'onChange'>,
+  id: string,
+  patch: AccountPatch,
+  actor: Actor,
+  now: number,
+): Promise<Result<Account, Problem>> {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+    const account = await storage.getAccount(id)
+    if (account === undefined) return fail(UNKNOWN_ACCOUNT)
+    const audits = auditsOf(account, patch, actor, now)
+    if (audits.length === 0) return ok(account)
+    const next = { ...account, ...patch, updatedAt: Math.max(now, account.updatedAt + 1) }
+    if (await storage.updateAccount(next, account.updatedAt, audits)) {
+      await onChange()
+      return ok(next)
+    }
+  }
+  return fail(conflict('others are changing this account at the same moment; look at it and try again'))
+}
+
+/** Deletes an account with its credentials and ends its tokens for good. `not_found`. */
+export async function deleteAccount(
+  { storage, maxTtl, onChange }: Pick<AdminPorts, 'storage' | 'maxTtl' | 'onChange'>,
+  id: string,
+  actor: Actor,
+  now: number,
+): Promise<Result<void, Problem>> {
+  const rule = endForGood('sub', id, now, maxTtl * 1000)
+  const revocation = { ...rule, id: randomBase62(16), createdAt: now }
+  const audit = createAuditEntry(actor, 'account.delete', id, now)
+  if (!(await storage.deleteAccount(id, revocation, audit))) return fail(UNKNOWN_ACCOUNT)
+  await onChange()
+  return ok(undefined)
+}
+
+/** One entry for a change of status, one for all other changes; none where nothing changes. Names, never values. */
+function auditsOf(account: Account, patch: AccountPatch, actor: Actor, now: number): readonly AuditEntry[] {
+  const names = (Object.keys(patch) as (keyof AccountPatch)[]).filter(
+    (name) => JSON.stringify(patch[name]) !== JSON.stringify(account[name]),
+  )
+  const changed = names.filter((name) => name !== 'status')
+  const entries: AuditEntry[] = []
+  if (changed.length > 0) {
+    entries.push(createAuditEntry(actor, 'account.update', account.id, now, { changed }))
+  }
+  if (names.includes('status')) {
+    const action = patch.status === 'suspended' ? 'account.suspend' : 'account.resume'
+    entries.push(createAuditEntry(actor, action, account.id, now))
+  }
+  return entries
 }
 
 function firstCredential(account: Account, id: string, secretHash: string): Credential {

@@ -1,6 +1,10 @@
 // Records as the admin API and the command line show them: ISO 8601 times, no hash, no key.
 
 import type { Account, AuditEntry, Credential } from '../claims/account.ts'
+import type { KeyRecord } from '../signing/key-life.ts'
+import type { ShownCredential } from './accounts.ts'
+import type { RotatedCredential } from './credentials.ts'
+import type { CreatedRevocation } from './revocations.ts'
 
 /** An account as JSON. */
 export type WireAccount = Omit<Account, 'createdAt' | 'updatedAt'> & {
@@ -24,6 +28,24 @@ export interface WireCredential {
 
 /** An audit entry as JSON. */
 export type WireAudit = Omit<AuditEntry, 'at'> & { readonly at: string }
+
+/** A credential's new secret as JSON. */
+export type WireRotation = ShownCredential & { readonly previousExpiresAt: string | null }
+
+/** A revocation as JSON, under the one name of what it ends. */
+export type WireRevocation = Readonly<Partial<Record<'jti' | 'clientId' | 'sub' | 'kid', string>>> & {
+  readonly id: string
+  readonly issuedBefore: string
+  readonly createdAt: string
+  readonly expiresAt: string
+}
+
+/** A signing key as JSON: its life, no key material. */
+export type WireKey = Pick<KeyRecord, 'kid' | 'alg' | 'state'> & {
+  readonly createdAt: string
+  readonly currentSince: string | null
+  readonly expiresAt: string | null
+}
 
 /** An account as JSON. */
 export function toWireAccount(account: Account): WireAccount {
@@ -61,6 +83,35 @@ export function toWireCredential(credential: Credential, account: Account, now: 
 /** An audit entry as JSON. */
 export function toWireAudit({ id, at, actor, action, target, detail }: AuditEntry): WireAudit {
   return { id, at: toIso(at), actor, action, target, detail }
+}
+
+/** A credential's new secret as JSON. */
+export function toWireRotation({ previousExpiresAt, ...shown }: RotatedCredential): WireRotation {
+  return { ...shown, previousExpiresAt: toIsoOrNull(previousExpiresAt) }
+}
+
+/** A revocation as JSON. */
+export function toWireRevocation({ revocation, issuedBefore }: CreatedRevocation): WireRevocation {
+  const { id, kind, value, createdAt, until } = revocation
+  return {
+    id,
+    [kind === 'client_id' ? 'clientId' : kind]: value,
+    issuedBefore: toIso(issuedBefore),
+    createdAt: toIso(createdAt),
+    expiresAt: toIso(until),
+  }
+}
+
+/** A signing key as JSON. */
+export function toWireKey({ kid, alg, state, createdAt, currentSince, expiresAt }: KeyRecord): WireKey {
+  return {
+    kid,
+    alg,
+    state,
+    createdAt: toIso(createdAt),
+    currentSince: toIsoOrNull(currentSince),
+    expiresAt: toIsoOrNull(expiresAt),
+  }
 }
 
 function statusOf(credential: Credential, now: number): WireCredential['status'] {

@@ -69,9 +69,10 @@ export interface Revocation extends RevocationRule {
 
 /**
  * How long after a credential or an account has ended a token may still bear a mint time of then: another replica
- * remembers records for a moment, and clocks differ. As much as the greatest clock tolerance of a verifier.
+ * remembers records for a moment, and clocks differ. As much as the greatest clock tolerance of a verifier, by which
+ * a token may also live on.
  */
-const LATE_MINT_MS = 300_000
+export const LATE_MINT_MS = 300_000
 
 /**
  * The rule that ends every token of a credential or account that ended at `at` and never comes back.

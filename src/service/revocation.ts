@@ -1,21 +1,33 @@
-// Step 5 for the service itself: a token ends with its credential or its account.
+// Step 5 for the service itself: a token ends with its credential, its account, its signing key, or by name.
 
 import type { CredentialWithAccount } from '../claims/account.ts'
 import type { ClaimsSet } from '../claims/claims-set.ts'
-import type { MaybePromise } from '../claims/result.ts'
+import { after, type MaybePromise } from '../claims/result.ts'
 import type { Logger } from '../http/log.ts'
 import type { CachedStorage } from '../storage/cached.ts'
+import type { RevocationRules } from './revocation-rules.ts'
+
+/** What the check asks. */
+export interface RevocationDeps {
+  readonly storage: Pick<CachedStorage, 'findCredentialStale'>
+  readonly rules: Pick<RevocationRules, 'isListed'>
+  readonly keys: { readonly isEnded: (kid: string) => boolean }
+  readonly log: Logger
+}
 
 /**
- * Whether a token's credential was revoked or deleted, or its account suspended or deleted. While the database
- * is down the last known record decides, and a credential never seen here is taken to be in force: the token's
- * signature and lifetime still bound it, and an outage must not end every session.
+ * Whether a token was ended: by a revocation, with its signing key, or because its credential was revoked or deleted
+ * or its account suspended or deleted. While the database is down what was known last decides, and a credential never
+ * seen here is taken to be in force: the token's signature and lifetime still bound it, and an outage must not end
+ * every session.
  */
-export function createRevocationCheck(
-  storage: Pick<CachedStorage, 'findCredentialStale'>,
-  log: Logger,
-): (claims: ClaimsSet) => MaybePromise<boolean> {
-  return (claims) => {
+export function createRevocationCheck({
+  storage,
+  rules,
+  keys,
+  log,
+}: RevocationDeps): (claims: ClaimsSet, kid: string) => MaybePromise<boolean> {
+  function isRecordEnded(claims: ClaimsSet): MaybePromise<boolean> {
     const found = storage.findCredentialStale(claims.client_id)
     if (!(found instanceof Promise)) return isEnded(found, claims)
     return found.then(
@@ -25,6 +37,11 @@ export function createRevocationCheck(
         return false
       },
     )
+  }
+
+  return (claims, kid) => {
+    if (keys.isEnded(kid)) return true
+    return after(rules.isListed(claims, kid), (isListed) => isListed || isRecordEnded(claims))
   }
 }
 

@@ -5,14 +5,19 @@ import type { Policy } from '../claims/enforce.ts'
 import { patternsMatching } from '../claims/origin-pattern.ts'
 import type { MaybePromise } from '../claims/result.ts'
 import type { Logger } from '../http/log.ts'
+import type { KeyRing } from '../signing/key-ring.ts'
 import type { CachedStorage } from '../storage/cached.ts'
 import { type Cors, createCors } from '../verify/cors.ts'
-import { createEnforceKey, refuseProof } from '../verify/enforce-key.ts'
-import { createJudge, type Judge } from '../verify/judge.ts'
-import type { KeySource } from '../verify/key-source.ts'
+import { createProve, createTokenEndpointProof, type ProveTokenRequest } from '../verify/dpop.ts'
+import { proofEngine } from '../verify/dpop-engine.ts'
+import { createProofJudge } from '../verify/dpop-judge.ts'
+import { createEnforceKey } from '../verify/enforce-key.ts'
+import { createJudge, type Judge, type JudgeDeps } from '../verify/judge.ts'
+import type { ReplayStore } from '../verify/options.ts'
 import { createVerifyToken } from '../verify/verify.ts'
 import { defaultRules, type JudgeRules } from './proxy-question.ts'
 import { createRevocationCheck } from './revocation.ts'
+import type { RevocationRules } from './revocation-rules.ts'
 
 /** What the verifier needs. */
 export interface ServiceVerifierDeps {
@@ -22,12 +27,15 @@ export interface ServiceVerifierDeps {
     readonly clockTolerance: number
   }
   readonly storage: Pick<CachedStorage, 'findCredentialStale' | 'isAnyOriginListedStale'>
-  readonly keys: KeySource
+  readonly keys: Pick<KeyRing, 'find' | 'load' | 'isEnded'>
+  readonly rules: Pick<RevocationRules, 'isListed'>
+  /** Proofs that were used. */
+  readonly replay: ReplayStore
   readonly log: Logger
 }
 
 /** The verifier's parts. */
-export interface ServiceVerifier {
+export interface ServiceVerifier extends Pick<JudgeDeps, 'verifyToken' | 'isRevoked'> {
   readonly policy: Policy
   /** Open to every origin that some account lists. */
   readonly cors: Cors
@@ -35,31 +43,47 @@ export interface ServiceVerifier {
   readonly serviceOrigin: string
   /** Judges share the memory of verified tokens: what it holds depends on no rule in which they differ. */
   readonly createJudge: (rules: JudgeRules) => Judge
+  /** A judge that uses no proof up. */
+  readonly createTrialJudge: (rules: Partial<JudgeRules>) => Judge
+  /** Judges proofs at the token endpoint of this URL. */
+  readonly createEndpointProof: (url: string) => ProveTokenRequest
 }
+
+/** Every proof is new to it. */
+const NO_MEMORY: ReplayStore = { seen: async () => false }
 
 /** Verified tokens that are remembered. */
 const TOKEN_CACHE_MAX = 10_000
 
 /** The verifier of a service. */
-export function createServiceVerifier({ config, storage, keys, log }: ServiceVerifierDeps): ServiceVerifier {
-  const { issuer, audience, clockTolerance } = config
+export function createServiceVerifier(deps: ServiceVerifierDeps): ServiceVerifier {
+  const { storage, keys, log, replay } = deps
+  const { issuer, audience, clockTolerance } = deps.config
   const policy: Policy = { ...defaultRules, issuer, audience, clockTolerance }
+  const judgeProof = createProofJudge(proofEngine)
   const shared = {
-    verifyToken: createVerifyToken(keys, policy, TOKEN_CACHE_MAX),
-    isRevoked: createRevocationCheck(storage, log),
+    verifyToken: createVerifyToken({ get: keys.find, load: keys.load }, policy, TOKEN_CACHE_MAX),
+    isRevoked: createRevocationCheck(deps),
     authorize: undefined,
   }
+  const judgeBy = (rules: JudgeRules, used: ReplayStore): Judge =>
+    createJudge({
+      ...shared,
+      ...rules,
+      policy: { ...policy, ...rules },
+      enforceKey: createEnforceKey(
+        rules,
+        createProve({ judgeProof, replay: used, apiOrigin: () => rules.apiOrigin }),
+      ),
+    })
   return {
+    ...shared,
     policy,
     cors: createCors({ isAllowed: (origin) => isListed({ storage, log }, origin) }),
     serviceOrigin: new URL(issuer).origin,
-    createJudge: (rules) =>
-      createJudge({
-        ...shared,
-        ...rules,
-        policy: { ...policy, ...rules },
-        enforceKey: createEnforceKey(rules, refuseProof),
-      }),
+    createJudge: (rules) => judgeBy(rules, replay),
+    createTrialJudge: (rules) => judgeBy({ ...defaultRules, ...rules }, NO_MEMORY),
+    createEndpointProof: (url) => createTokenEndpointProof({ judgeProof, replay, url }),
   }
 }
 

@@ -4,6 +4,8 @@ import { describe, expect, test } from 'vitest'
 import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
 import { DEFAULT_PEPPER, formatAccountToken } from '../../src/signing/secret.ts'
 import { memberRows, originRows, pageRows } from './admin-account-rows.ts'
+import { changeRows } from './admin-change-rows.ts'
+import { describeChanges } from './admin-change-tests.ts'
 import { type AdminRow, asAdmin, authRows, bodyRows, pathRows, postAccount } from './admin-rows.ts'
 import type { Json, WireAnswer, WireRequest } from './wire.ts'
 import { expectProblem, SITE, type World } from './world.ts'
@@ -53,6 +55,7 @@ export function describeAdmin(getWorld: () => World): void {
     ['admin: members', memberRows],
     ['admin: allowed origins', originRows],
     ['admin: pages', pageRows],
+    ['admin: faults of changes', changeRows],
   ])('%s', (_, rows) => {
     for (const row of rows) {
       test(row.rule, async () => {
@@ -198,6 +201,9 @@ export function describeAdmin(getWorld: () => World): void {
       }
     })
   })
+
+  // Last: what it changes is not what the listings above look for.
+  describeChanges(getWorld, send)
 }
 
 function expectRow(row: AdminRow, answer: WireAnswer, method: string, world: World): void {

@@ -3,7 +3,10 @@
 import { decodeProtectedHeader } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { describeAdmin } from './admin-tests.ts'
+import { describeAifabrix } from './aifabrix-rows.ts'
 import { orderRows, type Row, sourceRows } from './claim-rows.ts'
+import { describeMultiset } from './multiset-tests.ts'
+import { describeOAuth } from './oauth-tests.ts'
 import { parameterRows } from './parameter-rows.ts'
 import { ADMIN_TOKEN } from './server.ts'
 import { askRow, boundRows, extractRows, formatRows, type WhoamiRow } from './whoami-rows.ts'
@@ -23,7 +26,7 @@ import {
 export function describeRuntime(
   name: string,
   start: () => Promise<Target>,
-  skips: (row: Row | WhoamiRow) => boolean = () => false,
+  skips: (row: Pick<Row | WhoamiRow, 'hasEmptyHeader'>) => boolean = () => false,
 ): void {
   describe(name, () => {
     let target: Target | undefined
@@ -166,6 +169,9 @@ export function describeRuntime(
     })
 
     describeAdmin(() => world)
+    describeOAuth(() => world)
+    describeMultiset(() => world, skips)
+    describeAifabrix(() => world)
 
     test('the JWK Set is public, cacheable and tagged', async () => {
       const answer = await world.send({ method: 'GET', path: '/.well-known/jwks.json' })

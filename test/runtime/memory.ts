@@ -3,16 +3,19 @@
 import type { Hono } from 'hono'
 import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
 import { type AppDeps, createApp } from '../../src/app.ts'
-import { parseConfig } from '../../src/config.ts'
+import { keyTerms, parseConfig } from '../../src/config.ts'
 import { createMemoryLimiter } from '../../src/http/limits.ts'
 import { createLogger } from '../../src/http/log.ts'
 import { createMetrics } from '../../src/http/metrics.ts'
+import { createUseLog } from '../../src/service/use-log.ts'
+import { createKeyLife } from '../../src/signing/key-life.ts'
 import { openKeyRing } from '../../src/signing/key-ring.ts'
 import { DEFAULT_PEPPER } from '../../src/signing/secret.ts'
-import type { StoredSigningKey } from '../../src/signing/signing-key.ts'
 import { createCachedStorage } from '../../src/storage/cached.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
 import { loadVerifier } from '../../src/verify/engine.ts'
+import { createMemoryReplay } from '../../src/verify/replay.ts'
+import { createMemoryKeys } from '../signing/memory-keys.ts'
 import { ADMIN_TOKEN } from './server.ts'
 import { sendToFetch, type Target } from './wire.ts'
 
@@ -33,19 +36,23 @@ export async function startMemory(
     CLAIMGATE_ADMIN_TOKEN: ADMIN_TOKEN,
     ...env,
   })
-  const stored: StoredSigningKey[] = []
-  const keyStore = {
-    list: async () => stored,
-    initialize: async (keys: readonly StoredSigningKey[]) => void stored.push(...keys),
-  }
+  const keyStore = createMemoryKeys().store
+  const keyLife = createKeyLife(keyStore, keyTerms(config))
+  await keyLife.open(Date.now())
   const lines: string[] = []
+  const log = createLogger({ level: 'debug', write: (line) => lines.push(line), now: Date.now })
+  const storage = replace.storage ?? createCachedStorage(createMemoryStorage())
   const deps: AppDeps = {
     config,
-    storage: createCachedStorage(createMemoryStorage()),
+    storage,
+    keyLife,
+    replay: createMemoryReplay({ now: Date.now }),
+    uses: createUseLog({ storage, log, defer: () => undefined }),
+    sharesWork: true,
     keys: await openKeyRing(keyStore, { ...nodeCryptoEngine, loadVerifier }, config.alg, Date.now()),
     hashSecret: nodeCryptoEngine.createSecretHash(config.pepper ?? DEFAULT_PEPPER),
     limiter: config.rateLimit === null ? null : createMemoryLimiter(config.rateLimit),
-    log: createLogger({ level: 'debug', write: (line) => lines.push(line), now: Date.now }),
+    log,
     metrics: createMetrics(),
     now: Date.now,
     peerOf: () => '127.0.0.1',

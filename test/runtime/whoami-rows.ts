@@ -226,7 +226,7 @@ export const boundRows: readonly WhoamiRow[] = [
     rule: 'key-bound under DPoP without a proof',
     claim: { jkt },
     request: (t) => ask({ origin: SITE, authorization: `DPoP ${t}` }),
-    expect: [401, 'invalid_proof', 'DPoP error="invalid_dpop_proof"'],
+    expect: [401, 'proof_required', 'DPoP error="invalid_dpop_proof"'],
   },
   {
     rule: 'origin before key, challenge by the key',

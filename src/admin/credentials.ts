@@ -1,0 +1,109 @@
+// Making, rotating and revoking credentials. A secret is given out only once the record that accepts it is safe.
+
+import type { Credential } from '../claims/account.ts'
+import { fail, ok, type Result } from '../claims/result.ts'
+import { invalidParameters, type Problem } from '../http/problem.ts'
+import { createClientSecret, createSecret } from '../signing/secret.ts'
+import type { Storage } from '../storage/storage.ts'
+import { type ShownCredential, showCredential, UNKNOWN_ACCOUNT } from './accounts.ts'
+import type { CredentialInput, RotationInput } from './credential-input.ts'
+import { type Actor, type AdminPorts, conflict, createAuditEntry } from './operation.ts'
+
+/** A new credential: its secret, shown this once; without one where keys were registered. */
+export type CreatedCredential = ShownCredential | Pick<ShownCredential, 'id' | 'clientId'>
+
+/** A new secret of a credential, shown this once. */
+export interface RotatedCredential extends ShownCredential {
+  /** Until when the old secret works too, epoch milliseconds; null when it has ended. */
+  readonly previousExpiresAt: number | null
+}
+
+const UNKNOWN_CREDENTIAL: Problem = { code: 'not_found', detail: 'there is no credential with this id' }
+
+/** Adds a credential to an account. `not_found`; 422 where it would hold a scope that the account does not. */
+export async function createCredential(
+  { storage, hashSecret }: Pick<AdminPorts, 'storage' | 'hashSecret'>,
+  accountId: string,
+  input: CredentialInput,
+  actor: Actor,
+  now: number,
+): Promise<Result<CreatedCredential, Problem>> {
+  const account = await storage.getAccount(accountId)
+  if (account === undefined) return fail(UNKNOWN_ACCOUNT)
+  if (input.scopes?.some((scope) => !account.scopes.includes(scope))) {
+    const message = 'must be among the scopes of the account'
+    return fail(invalidParameters([{ parameter: 'scopes', message }]))
+  }
+  const pair = createClientSecret()
+  const credential: Credential = {
+    ...input,
+    id: pair.clientId,
+    accountId,
+    secretHash: input.jwks === null ? await hashSecret(pair.clientSecret) : null,
+    previousHash: null,
+    previousExpiresAt: null,
+    revokedAt: null,
+    createdAt: now,
+    lastUsedAt: null,
+  }
+  const audit = createAuditEntry(actor, 'credential.create', credential.id, now, { account: accountId })
+  if (!(await storage.createCredential(credential, audit))) return fail(UNKNOWN_ACCOUNT)
+  return ok(input.jwks === null ? showCredential(pair) : { id: pair.clientId, clientId: pair.clientId })
+}
+
+/**
+ * Gives a credential another secret; the one before works for `overlap` seconds more, any older one ends. `not_found`;
+ * `conflict` where there is no secret, where it would not work, and where another rotation was faster.
+ */
+export async function rotateCredential(
+  { storage, hashSecret, onChange }: Pick<AdminPorts, 'storage' | 'hashSecret' | 'onChange'>,
+  id: string,
+  { overlap }: RotationInput,
+  actor: Actor,
+  now: number,
+): Promise<Result<RotatedCredential, Problem>> {
+  const credential = await readCredential(storage, id)
+  if (credential === undefined) return fail(UNKNOWN_CREDENTIAL)
+  const { accountId, expiresAt, revokedAt, secretHash } = credential
+  if (revokedAt !== null) return fail(conflict('this credential is revoked; make another one'))
+  if (secretHash === null) {
+    return fail(conflict('this credential has registered keys and no secret; make another one'))
+  }
+  if (expiresAt !== null && expiresAt <= now) {
+    return fail(conflict('this credential has expired, and so would its new secret; make another one'))
+  }
+  const pair = { clientId: id, clientSecret: createSecret() }
+  const previousExpiresAt = overlap === 0 ? null : now + overlap * 1000
+  const change = {
+    secretHash: await hashSecret(pair.clientSecret),
+    previousHash: overlap === 0 ? null : secretHash,
+    previousExpiresAt,
+  }
+  const audit = createAuditEntry(actor, 'credential.rotate', id, now, { account: accountId, overlap })
+  if (!(await storage.replaceSecret(id, change, secretHash, audit))) {
+    return fail(conflict('this credential was changed at the same moment; look at it and try again'))
+  }
+  await onChange()
+  return ok({ ...showCredential(pair), previousExpiresAt })
+}
+
+/** Revokes a credential, and with it the tokens that it minted, for ever. `not_found`, also the second time. */
+export async function revokeCredential(
+  { storage, onChange }: Pick<AdminPorts, 'storage' | 'onChange'>,
+  id: string,
+  actor: Actor,
+  now: number,
+): Promise<Result<void, Problem>> {
+  const audit = createAuditEntry(actor, 'credential.revoke', id, now)
+  if (!(await storage.revokeCredential(id, now, audit))) return fail(UNKNOWN_CREDENTIAL)
+  await onChange()
+  return ok(undefined)
+}
+
+/** The credential as it is now: the look-up by id may remember for a moment, whose account it is never changes. */
+async function readCredential(storage: Storage, id: string): Promise<Credential | undefined> {
+  const found = await storage.findCredential(id)
+  if (found === undefined) return undefined
+  const all = await storage.listCredentials(found.account.id)
+  return all.find((credential) => credential.id === id)
+}

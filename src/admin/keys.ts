@@ -1,0 +1,42 @@
+// Signing keys as an administrator sees and rotates them. No key material comes near.
+
+import * as z from 'zod'
+import { fail, ok, type Result } from '../claims/result.ts'
+import type { ParameterFault, Problem } from '../http/problem.ts'
+import type { KeyRecord } from '../signing/key-life.ts'
+import { flag, parseInput } from './members.ts'
+import { type Actor, type AdminPorts, conflict, createAuditEntry } from './operation.ts'
+
+/** How keys are rotated. */
+export interface KeyRotationInput {
+  /** Whether the pending key may sign before verifiers have had their time to learn of it. */
+  readonly force: boolean
+}
+
+const REFUSALS = {
+  too_young:
+    'the pending key has not been published long enough for every verifier to know it; wait, or force it with "force": true',
+  outrun: 'another rotation was faster; look at the keys before you rotate again',
+} as const
+
+/** Reads what a rotation is asked with from JSON. */
+export function parseKeyRotationInput(value: unknown): Result<KeyRotationInput, readonly ParameterFault[]> {
+  return parseInput(z.strictObject({ force: flag.default(false) }), value)
+}
+
+/** Lets the pending key sign from now on, and gives all keys as they are then. `conflict` when that may not be. */
+export async function rotateKeys(
+  { storage, keys, onChange }: Pick<AdminPorts, 'storage' | 'keys' | 'onChange'>,
+  { force }: KeyRotationInput,
+  actor: Actor,
+  now: number,
+): Promise<Result<readonly KeyRecord[], Problem>> {
+  // Keys may live elsewhere: what could not be put on record is not begun.
+  await storage.ping()
+  const rotated = await keys.rotate(now, { force })
+  if (!rotated.ok) return fail(conflict(REFUSALS[rotated.reason]))
+  const current = rotated.value.find(({ state }) => state === 'current')
+  await storage.appendAudit(createAuditEntry(actor, 'key.rotate', current?.kid ?? '', now, { forced: force }))
+  await onChange()
+  return ok(rotated.value)
+}

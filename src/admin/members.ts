@@ -1,0 +1,88 @@
+// Members that several inputs of administration have, and how the faults of an input are told: all at once, each
+// with its name. Messages speak of shapes, never of values.
+
+import { getPublicSuffix } from 'tldts'
+import * as z from 'zod'
+import { MIN_LIFETIME_SECONDS } from '../claims/lifetime.ts'
+import { parseOriginPatterns } from '../claims/origin-pattern.ts'
+import { fail, ok, type Result } from '../claims/result.ts'
+import { isScopeToken } from '../claims/scope.ts'
+import type { ParameterFault } from '../http/problem.ts'
+
+const ORIGINS = 'must be a list of origins, like ["https://www.example.com"]'
+const INSTANT = 'must be a time in ISO 8601 with a zone, like "2030-01-31T12:00:00Z"'
+
+/** Scopes stand in every token, and a token has at most 4096 characters. */
+const MAX_SCOPE_LENGTH = 1024
+
+/** Canonical origin patterns, or the reason why one is refused. */
+export const allowedOrigins: z.ZodType<readonly string[]> = z
+  .array(z.string({ error: ORIGINS }), { error: ORIGINS })
+  .transform((texts, context) => {
+    const patterns = parseOriginPatterns(texts, isPublicSuffix)
+    if (patterns.ok) return patterns.value
+    context.addIssue({ code: 'custom', message: patterns.reason })
+    return z.NEVER
+  })
+
+/** A name for people, 1 to 200 characters. */
+export const name: z.ZodType<string> = z
+  .string({ error: 'must be text of 1 to 200 characters' })
+  .refine(isName, 'must have 1 to 200 characters')
+
+/** Scopes, each once. */
+export const scopes: z.ZodType<readonly string[]> = z
+  .array(
+    z
+      .string({ error: 'must be text' })
+      .refine(isScopeToken, 'is not a scope: printable ASCII without blanks, quotes and backslashes'),
+    { error: 'must be a list of scopes' },
+  )
+  .transform((given) => [...new Set(given)])
+  .refine(
+    (given) => given.join(' ').length <= MAX_SCOPE_LENGTH,
+    `must have at most ${MAX_SCOPE_LENGTH} characters in all: they stand in every token`,
+  )
+
+/** True or false, nothing that looks like it. */
+export const flag: z.ZodType<boolean> = z.boolean({ error: 'must be true or false' })
+
+/** A point in time: ISO 8601 in, epoch milliseconds out. */
+export const instant: z.ZodType<number> = z.iso
+  .datetime({ offset: true, error: INSTANT })
+  .transform((text) => Date.parse(text))
+
+/** A token lifetime in seconds up to the server's own limit, or null for that limit. */
+export function lifetime(maxTtl: number): z.ZodType<number | null> {
+  const message = `must be a whole number of seconds from ${MIN_LIFETIME_SECONDS} to ${maxTtl}`
+  return z.int({ error: message }).min(MIN_LIFETIME_SECONDS, message).max(maxTtl, message).nullable()
+}
+
+/** Reads an input, or gives every fault of it. */
+export function parseInput<T>(schema: z.ZodType<T>, value: unknown): Result<T, readonly ParameterFault[]> {
+  const parsed = schema.safeParse(value)
+  return parsed.success ? ok(parsed.data) : fail(toFaults(parsed.error))
+}
+
+/** zod's issues as faults of parameters. */
+function toFaults(error: z.ZodError): readonly ParameterFault[] {
+  return error.issues.flatMap((issue) => {
+    const parameter = issue.path.join('.') || 'body'
+    if (issue.code !== 'unrecognized_keys') return [{ parameter, message: issue.message }]
+    // A name is shown only where it can be one: a secret may stand in a wrong place.
+    return issue.keys.map((key) => ({
+      parameter: /^[A-Za-z]{1,24}$/.test(key) ? key : 'body',
+      message: 'is not known here',
+    }))
+  })
+}
+
+/** Characters are code points; half of one (a lone surrogate) cannot be stored. */
+function isName(text: string): boolean {
+  return text !== '' && [...text].length <= 200 && text.isWellFormed()
+}
+
+/** Whether a host is one under which strangers register names, the private section of the list included. */
+function isPublicSuffix(host: string): boolean {
+  return getPublicSuffix(host, { allowPrivateDomains: true }) === host
+}

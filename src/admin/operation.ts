@@ -1,0 +1,39 @@
+// What the operations of administration share: what they work on, who asks, and how a change is put on record.
+// They take checked input and know no HTTP: the admin API and the command line call the same ones.
+
+import type { AuditAction, AuditEntry } from '../claims/account.ts'
+import type { Problem } from '../http/problem.ts'
+import type { KeyLife } from '../signing/key-life.ts'
+import { randomBase62 } from '../signing/random.ts'
+import type { HashSecret } from '../signing/secret.ts'
+import type { Storage } from '../storage/storage.ts'
+
+/** What operations work on; each names the parts that it needs. */
+export interface AdminPorts {
+  readonly storage: Storage
+  readonly hashSecret: HashSecret
+  /** Longest life of a token, seconds. */
+  readonly maxTtl: number
+  readonly keys: Pick<KeyLife, 'list' | 'rotate' | 'end'>
+  /** Called after every write that can end tokens, bring them back or change keys. Never rejects. */
+  readonly onChange: () => Promise<void>
+}
+
+/** Who makes changes, for the audit log. */
+export type Actor = 'admin' | 'cli'
+
+/** A line of the audit log; `now` is epoch milliseconds. `detail` must hold no secret. */
+export function createAuditEntry(
+  actor: Actor,
+  action: AuditAction,
+  target: string,
+  now: number,
+  detail: AuditEntry['detail'] = null,
+): AuditEntry {
+  return { id: randomBase62(16), at: now, actor, action, target, detail }
+}
+
+/** A change that does not fit what is there. */
+export function conflict(detail: string): Problem {
+  return { code: 'conflict', detail }
+}

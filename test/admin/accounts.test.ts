@@ -1,0 +1,131 @@
+// Changing and deleting accounts: what the answer says, what is on record then, and who is told.
+
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { Json } from '../runtime/wire.ts'
+import { type AdminService, MAX_TTL, NOW, startAdmin } from './service.ts'
+
+let service: AdminService
+let account: Json
+let path: string
+beforeEach(async () => {
+  service = await startAdmin()
+  account = (await service.createAccount({ maxTtl: 600 })).account
+  path = `/admin/accounts/${account.id}`
+  service.setNow(NOW + 5000)
+})
+
+const later = new Date(NOW + 5000).toISOString()
+const entry = (action: string, detail: object | null = null): Json => ({
+  id: expect.stringMatching(/^[0-9A-Za-z]{16}$/),
+  at: later,
+  actor: 'admin',
+  action,
+  target: account.id,
+  detail,
+})
+const update = (...changed: string[]): Json => entry('account.update', { changed })
+
+const changes: readonly (readonly [patch: object, kept: object, changed: readonly string[]])[] = [
+  [{ name: 'Other' }, { name: 'Other' }, ['name']],
+  [
+    { allowedOrigins: ['HTTPS://B.example:443', 'http://localhost:*'] },
+    { allowedOrigins: ['https://b.example', 'http://localhost:*'] },
+    ['allowedOrigins'],
+  ],
+  [{ scopes: ['write', 'write'] }, { scopes: ['write'] }, ['scopes']],
+  [{ scopes: ['write', 'read'] }, { scopes: ['write', 'read'] }, ['scopes']],
+  [{ scopes: [] }, { scopes: [] }, ['scopes']],
+  [{ maxTtl: 10 }, { maxTtl: 10 }, ['maxTtl']],
+  [{ maxTtl: MAX_TTL }, { maxTtl: MAX_TTL }, ['maxTtl']],
+  [{ maxTtl: null }, { maxTtl: null }, ['maxTtl']],
+  [{ browserPrototype: true }, { browserPrototype: true }, ['browserPrototype']],
+  [
+    { name: 'Other', scopes: ['read', 'write'], maxTtl: 60 },
+    { name: 'Other', maxTtl: 60 },
+    ['name', 'maxTtl'],
+  ],
+]
+
+describe('a change', () => {
+  test.each(changes)('%j', async (patch, kept, changed) => {
+    const answer = await service.demand(200, 'PATCH', path, patch)
+    expect(answer).toEqual({ account: { ...account, ...kept, updatedAt: later } })
+    expect((await service.demand(200, 'GET', path)).account).toEqual(answer.account)
+    expect(await service.readAudit()).toEqual([update(...changed)])
+    expect(service.told).toEqual(['change', 'flush'])
+  })
+
+  test.each([
+    {},
+    { name: 'Shop' },
+    { status: 'active' },
+    { scopes: ['read', 'write', 'read'] },
+    { allowedOrigins: ['https://SHOP.example:443'] },
+    { name: 'Shop', maxTtl: 600, browserPrototype: false, status: 'active' },
+  ])('%j is none: the record stays, and nobody is told', async (patch) => {
+    expect(await service.demand(200, 'PATCH', path, patch)).toEqual({ account })
+    expect((await service.demand(200, 'GET', path)).account).toEqual(account)
+    expect(await service.readAudit()).toEqual([])
+    expect(service.told).toEqual(['flush'])
+  })
+
+  test('suspending and resuming', async () => {
+    const suspended = await service.demand(200, 'PATCH', path, { status: 'suspended' })
+    expect(suspended.account).toEqual({ ...account, status: 'suspended', updatedAt: later })
+    expect(await service.demand(200, 'PATCH', path, { status: 'suspended' })).toEqual(suspended)
+    const resumed = await service.demand(200, 'PATCH', path, { status: 'active' })
+    // The clock stands still: two changes in one millisecond differ all the same.
+    expect(resumed.account.updatedAt).toBe(new Date(NOW + 5001).toISOString())
+    const entries = await service.readAudit()
+    expect(entries).toHaveLength(2)
+    expect(entries).toEqual(expect.arrayContaining([entry('account.suspend'), entry('account.resume')]))
+    expect(service.told).toEqual(['change', 'change'])
+  })
+
+  test('of status and name at once: one change, two entries', async () => {
+    await service.demand(200, 'PATCH', path, { status: 'suspended', name: 'Other' })
+    const entries = await service.readAudit()
+    expect(entries).toHaveLength(2)
+    expect(entries).toEqual(expect.arrayContaining([entry('account.suspend'), update('name')]))
+    expect(service.told).toEqual(['change'])
+  })
+
+  test('while the clock is behind: updatedAt still grows', async () => {
+    service.setNow(NOW - 60_000)
+    const changed = await service.demand(200, 'PATCH', path, { name: 'Other' })
+    expect(changed.account.updatedAt).toBe(new Date(NOW + 1).toISOString())
+  })
+
+  test('the issuing path sees it at once', async () => {
+    const [held] = await service.storage.listCredentials(account.id)
+    const find = async () => (await service.storage.findCredential(held?.id ?? ''))?.account.status
+    expect(await find()).toBe('active')
+    await service.demand(200, 'PATCH', path, { status: 'suspended' })
+    expect(await find()).toBe('suspended')
+  })
+})
+
+describe('deletion', () => {
+  test('204, then 404 for whatever is asked; a body is not read', async () => {
+    expect((await service.ask('DELETE', path, '{', { headers: { 'content-type': 'text/csv' } })).status).toBe(
+      204,
+    )
+    await service.demand(404, 'DELETE', path)
+    await service.demand(404, 'GET', path)
+    await service.demand(404, 'PATCH', path, { name: 'Other' })
+    await service.demand(404, 'POST', `${path}/credentials`, {})
+    expect(await service.readAudit()).toEqual([entry('account.delete')])
+    expect(service.told).toEqual(['change', 'flush'])
+    expect((await service.demand(200, 'GET', '/admin/accounts')).accounts).toEqual([])
+  })
+
+  test('its credentials are gone, and a revocation outlives them', async () => {
+    const [held] = await service.storage.listCredentials(account.id)
+    await service.demand(204, 'DELETE', path)
+    await service.demand(404, 'DELETE', `/admin/credentials/${held?.id}`)
+    await service.demand(404, 'POST', `/admin/credentials/${held?.id}/rotate`)
+    const rules = await service.storage.listRevocations(NOW + 5000, MAX_TTL * 1000)
+    const before = NOW + 5000 + 300_000
+    expect(rules).toEqual([{ kind: 'sub', value: account.id, before, until: before + MAX_TTL * 1000 }])
+  })
+})

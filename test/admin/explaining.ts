@@ -1,0 +1,68 @@
+// A running service's verifier, and `explain` on it as the admin API has it: what its tests ask.
+
+import { createExplain, createExplainHandler, type Explanation } from '../../src/admin/explain.ts'
+import { createMetrics } from '../../src/http/metrics.ts'
+import { createRevocationRules } from '../../src/service/revocation-rules.ts'
+import { createServe } from '../../src/service/serve.ts'
+import { createServiceVerifier, type ServiceVerifier } from '../../src/service/verifier.ts'
+import type { MemoryService } from '../runtime/memory.ts'
+import type { Json } from '../runtime/wire.ts'
+
+export interface Explaining {
+  readonly verifier: ServiceVerifier
+  /** What the handler answers to this JSON. */
+  post(body: Json): Promise<{ readonly status: number; readonly headers: Headers; readonly body: Json }>
+  /** The explanation; rejects on any answer but 200. */
+  explain(body: object): Promise<Explanation>
+  /** All that explaining must leave as it is: what was counted, what is on record, what was logged. */
+  snapshot(): Promise<string>
+}
+
+export function createExplaining({ deps, lines }: MemoryService): Explaining {
+  const { config, storage, log, metrics, now } = deps
+  const rules = createRevocationRules({ ...deps, lifetimeMs: config.maxTtl * 1000 })
+  const verifier = createServiceVerifier({ ...deps, rules })
+  const handler = createExplainHandler(
+    createExplain({ ...verifier, createJudge: verifier.createTrialJudge, now }),
+  )
+  // What is measured of every request is not the explanation's.
+  const serve = createServe({
+    ...config,
+    docs: `${config.issuer}/docs`,
+    now,
+    log,
+    metrics: createMetrics(),
+    logsRequests: false,
+  })
+
+  const route = { name: 'explain', methods: { POST: handler } }
+  const post: Explaining['post'] = async (body) => {
+    const request = new Request(`${config.issuer}/admin/explain`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+    const answer = await serve(route, request, '127.0.0.1')
+    return { status: answer.status, headers: answer.headers, body: await answer.json() }
+  }
+
+  return {
+    verifier,
+    post,
+    async explain(body) {
+      const answer = await post(body)
+      if (answer.status !== 200) throw new Error(JSON.stringify(answer.body))
+      return answer.body
+    },
+    async snapshot() {
+      const accounts = await storage.listAccounts(undefined, 200)
+      const records = await Promise.all([
+        metrics.render(),
+        ...accounts.map(({ id }) => storage.listCredentials(id)),
+        storage.listAudit(undefined, 200),
+        storage.listRevocations(now(), config.maxTtl * 1000),
+      ])
+      return JSON.stringify([accounts, records, lines.length])
+    },
+  }
+}

@@ -1,0 +1,82 @@
+// Signing keys through the admin API: what is shown of them, and rotating them by hand.
+
+import { beforeEach, expect, test } from 'vitest'
+import { PUBLISH_MS } from './keys.ts'
+import { type AdminService, MAX_TTL, NOW, startAdmin } from './service.ts'
+
+let service: AdminService
+beforeEach(async () => {
+  service = await startAdmin()
+})
+
+const iso = (time: number) => new Date(time).toISOString()
+const key = (
+  kid: unknown,
+  state: string,
+  createdAt: number,
+  since: number | null,
+  expiresAt: number | null,
+) => ({
+  kid,
+  alg: 'ES256',
+  state,
+  createdAt: iso(createdAt),
+  currentSince: since === null ? null : iso(since),
+  expiresAt: expiresAt === null ? null : iso(expiresAt),
+})
+const readKids = async () => (await service.keys.list()).map(({ kid }) => kid)
+
+test('every key is listed, its life and nothing of its material', async () => {
+  const [current, pending] = await readKids()
+  expect(await service.demand(200, 'GET', '/admin/keys')).toEqual({
+    keys: [key(current, 'current', NOW, NOW, null), key(pending, 'pending', NOW, null, null)],
+  })
+  expect(service.told).toEqual([])
+})
+
+test.each<readonly [body: object | string | undefined, at: number, isForced: boolean]>([
+  [undefined, NOW + PUBLISH_MS, false],
+  ['', NOW + PUBLISH_MS, false],
+  [{}, NOW + PUBLISH_MS, false],
+  [{ force: false }, NOW + PUBLISH_MS, false],
+  [{ force: true }, NOW + PUBLISH_MS, true],
+  [{ force: true }, NOW + 1, true],
+])('a rotation with %j', async (body, at, forced) => {
+  const [current, pending] = await readKids()
+  service.setNow(at)
+  const { keys } = await service.demand(200, 'POST', '/admin/keys/rotate', body)
+  const [, next] = await readKids()
+  expect(keys).toEqual([
+    key(pending, 'current', NOW, at, null),
+    key(next, 'pending', at, null, null),
+    key(current, 'retiring', NOW, NOW, at + MAX_TTL * 1000 + 300_000),
+  ])
+  expect((await service.demand(200, 'GET', '/admin/keys')).keys).toEqual(keys)
+  expect(await service.readAudit()).toEqual([
+    {
+      id: expect.any(String),
+      at: iso(at),
+      actor: 'admin',
+      action: 'key.rotate',
+      target: pending,
+      detail: { forced },
+    },
+  ])
+  expect(service.told).toEqual(['change'])
+})
+
+test('too young: the refusal tells the way out', async () => {
+  service.setNow(NOW + PUBLISH_MS - 1)
+  expect((await service.demand(409, 'POST', '/admin/keys/rotate')).detail).toContain('"force": true')
+})
+
+test('of 50 at once those that were outrun say so and leave nothing on record', async () => {
+  const asked = Array.from({ length: 50 }, () => service.ask('POST', '/admin/keys/rotate', { force: true }))
+  const statuses = (await Promise.all(asked)).map(({ status }) => status)
+  const done = statuses.filter((status) => status === 200).length
+  expect(done).toBeGreaterThan(0)
+  expect(statuses.filter((status) => status === 409)).toHaveLength(50 - done)
+  expect(await service.readAudit()).toHaveLength(done)
+  const states = (await service.keys.list()).map(({ state }) => state)
+  expect(states.filter((state) => state !== 'retiring').sort()).toEqual(['current', 'pending'])
+})

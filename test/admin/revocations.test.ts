@@ -1,0 +1,167 @@
+// Revocations: the rule on record, who is told and when, and the second in which both old and new tokens are minted.
+
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { RevocationRule } from '../../src/claims/account.ts'
+import type { Json } from '../runtime/wire.ts'
+import { type AdminService, MAX_TTL, NOW, startAdmin } from './service.ts'
+
+/** A second that has just begun, by the service's clock. */
+const SECOND = Date.UTC(2026, 0, 1, 12)
+const KEPT_MS = MAX_TTL * 1000 + 300_000
+
+let service: AdminService
+beforeEach(async () => {
+  service = await startAdmin()
+})
+
+const revoke = async (body: object): Promise<Json> =>
+  (await service.demand(201, 'POST', '/admin/revocations', body)).revocation
+
+async function readRule(): Promise<RevocationRule> {
+  const rules = await service.storage.listRevocations(0, 1)
+  expect(rules).toHaveLength(1)
+  return rules[0] as RevocationRule
+}
+
+const names = [
+  ['jti', 'jti', '!#~"\\{}'],
+  ['jti', 'jti', 'j'.repeat(256)],
+  ['clientId', 'client_id', 'nobody'],
+  ['clientId', 'client_id', '0'.repeat(64)],
+  ['sub', 'sub', 'acct_nobody'],
+  ['kid', 'kid', 'nobody-knows_it'],
+  ['kid', 'kid', 'k'.repeat(128)],
+] as const
+
+test.each(names)('%s (%s) %s: unknown ones too', async (name, kind, value) => {
+  service.setNow(SECOND + 990)
+  const revocation = await revoke({ [name]: value })
+  const rule = await readRule()
+  const iso = new Date(SECOND + 990).toISOString()
+  expect(revocation).toEqual({
+    id: expect.stringMatching(/^[0-9A-Za-z]{16}$/),
+    [name]: value,
+    issuedBefore: iso,
+    createdAt: iso,
+    expiresAt: new Date(rule.until).toISOString(),
+  })
+  expect(rule).toMatchObject({ kind, value })
+  const detail = { revocation: revocation.id, kind, issuedBefore: iso }
+  expect(await service.readAudit()).toEqual([
+    { id: expect.any(String), at: iso, actor: 'admin', action: 'revocation.create', target: value, detail },
+  ])
+  expect(service.told).toEqual([...(kind === 'kid' ? [`end ${value}`] : []), 'change'])
+})
+
+describe('the rule on record', () => {
+  /** `before` and `until` from the second that has just begun, milliseconds. */
+  const rows: readonly (readonly [body: object, at: number, before: number, until: number])[] = [
+    // Tokens of the second in which the call came are ended with it.
+    [{ sub: 'acct_a' }, 999, 1000, 1000 + KEPT_MS],
+    [{ sub: 'acct_a' }, 960, 1000, 1000 + KEPT_MS],
+    [{ clientId: 'a' }, 999, 1000, 1000 + KEPT_MS],
+    [{ sub: 'acct_a' }, 1000, 2000, 2000 + KEPT_MS],
+    // A time that was given ends what was minted before, up to the next whole second.
+    [{ sub: 'acct_a', issuedBefore: SECOND / 1000 }, 0, 0, KEPT_MS],
+    [{ sub: 'acct_a', issuedBefore: SECOND / 1000 }, 500, 0, 500 + KEPT_MS],
+    [{ sub: 'acct_a', issuedBefore: SECOND / 1000 - 60 }, 500, -60_000, 500 + KEPT_MS],
+    [{ sub: 'acct_a', issuedBefore: SECOND / 1000 - 60.001 }, 500, -60_000, 500 + KEPT_MS],
+    [{ sub: 'acct_a', issuedBefore: SECOND / 1000 - 59.999 }, 500, -59_000, 500 + KEPT_MS],
+    [{ sub: 'acct_a', issuedBefore: (SECOND + 970) / 1000 }, 970, 1000, 1000 + KEPT_MS],
+    [{ clientId: 'a', issuedBefore: '2026-01-01T11:59:00Z' }, 500, -60_000, 500 + KEPT_MS],
+    [{ clientId: 'a', issuedBefore: '2026-01-01T13:59:00.001+02:00' }, 500, -59_000, 500 + KEPT_MS],
+    [{ clientId: 'a', issuedBefore: '2026-01-01T12:00:00.970Z' }, 970, 1000, 1000 + KEPT_MS],
+    [{ clientId: 'a', issuedBefore: 0 }, 500, -SECOND, 500 + KEPT_MS],
+    // One token, whenever it was minted.
+    [{ jti: 'a' }, 400, 1000 + KEPT_MS, 1000 + KEPT_MS],
+    [{ jti: 'a', issuedBefore: 0 }, 400, 400 + KEPT_MS, 400 + KEPT_MS],
+    // Whoever has stolen a key writes any time; up to a time that was given, it was in good hands.
+    [{ kid: 'a' }, 400, 1000 + KEPT_MS, 1000 + KEPT_MS],
+    [{ kid: 'a', issuedBefore: '2026-01-01T12:00:00Z' }, 400, 0, 400 + KEPT_MS],
+    [{ kid: 'a', issuedBefore: '2026-01-01T12:00:00.1Z' }, 400, 1000, 1000 + KEPT_MS],
+  ]
+  test.each(rows)('%j at %i ms', async (body, at, before, until) => {
+    service.setNow(SECOND + at)
+    const { expiresAt } = await revoke(body)
+    expect(await readRule()).toMatchObject({ before: SECOND + before, until: SECOND + until })
+    expect(expiresAt).toBe(new Date(SECOND + until).toISOString())
+  })
+
+  test.each([
+    [1_767_000_000, '2025-12-29T09:20:00.000Z'],
+    [1_767_000_000.5, '2025-12-29T09:20:00.500Z'],
+    ['2025-12-29T10:20:00.25+01:00', '2025-12-29T09:20:00.250Z'],
+  ])('issuedBefore %s is told as %s', async (issuedBefore, told) => {
+    expect((await revoke({ sub: 'acct_a', issuedBefore })).issuedBefore).toBe(told)
+  })
+})
+
+test("a key's kid ends the key too: the pending one signs", async () => {
+  const [current, pending] = await service.keys.list()
+  expect([current?.state, pending?.state]).toEqual(['current', 'pending'])
+  await revoke({ kid: current?.kid })
+  const [promoted, next, ended] = await service.keys.list()
+  expect([promoted?.kid, promoted?.state]).toEqual([pending?.kid, 'current'])
+  expect(next?.state).toBe('pending')
+  expect([ended?.kid, ended?.state]).toEqual([current?.kid, 'expired'])
+})
+
+describe('the second of the call', () => {
+  test.each([
+    ['sub', 'acct_a', 500, 500],
+    ['clientId', 'a', 700, 300],
+    ['clientId', 'a', 0, 1000],
+    ['jti', 'a', 0, 0],
+    ['kid', 'a', 0, 1500],
+  ] as const)(
+    '%s %s at %i ms: recorded and told at once, answered after %i ms',
+    async (name, value, at, wait) => {
+      service.setNow(SECOND + at)
+      const startedAt = performance.now()
+      const answer = revoke({ [name]: value })
+      await expect.poll(() => service.told.at(-1), { interval: 5 }).toBe('change')
+      const toldAfter = performance.now() - startedAt
+      await readRule()
+      await answer
+      const elapsed = performance.now() - startedAt
+      expect(elapsed).toBeGreaterThanOrEqual(wait)
+      // Generous: other tests run beside this one. Told while the answer was still waiting, or there was no wait.
+      expect(elapsed).toBeLessThan(wait + 900)
+      if (wait > 0) expect(toldAfter).toBeLessThan(wait)
+    },
+  )
+
+  test('a time in the past waits for nothing', async () => {
+    service.setNow(SECOND)
+    const startedAt = performance.now()
+    await revoke({ sub: 'acct_a', issuedBefore: SECOND / 1000 })
+    expect(performance.now() - startedAt).toBeLessThan(900)
+  })
+
+  test('by the clock of the machine: what was minted before is ended, what is minted after the answer is not', async () => {
+    service.startClock()
+    const mint = () => Math.floor(Date.now() / 1000) * 1000
+    // Calls at every part of a second, and tokens that are minted right before each and right after its answer.
+    const calls = Array.from({ length: 25 }, async (_unused, index) => {
+      await new Promise((resolve) => setTimeout(resolve, index * 47))
+      const clientId = `client${index}`
+      const minted = mint()
+      await revoke({ clientId })
+      return { clientId, minted, mintedAfter: mint() }
+    })
+    const done = await Promise.all(calls)
+    const rules = await service.storage.listRevocations(0, 1)
+    for (const { clientId, minted, mintedAfter } of done) {
+      const before = rules.find(({ value }) => value === clientId)?.before
+      expect(minted).toBeLessThan(before as number)
+      expect(mintedAfter).toBeGreaterThanOrEqual(before as number)
+    }
+  })
+})
+
+test('the same again is another revocation', async () => {
+  service.setNow(NOW)
+  const ids = [(await revoke({ jti: 'a' })).id, (await revoke({ jti: 'a' })).id]
+  expect(new Set(ids).size).toBe(2)
+  expect(await service.readAudit()).toHaveLength(2)
+})

@@ -1,0 +1,137 @@
+// The admin API alone, behind the router and the common part that the service has: with a clock that stands where a
+// test puts it, and everything in reach that a request may have changed.
+
+import { Hono } from 'hono'
+import { expect } from 'vitest'
+import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
+import { type AdminDeps, createAdminRoutes } from '../../src/admin/routes.ts'
+import { parseConfig } from '../../src/config.ts'
+import { createLogger } from '../../src/http/log.ts'
+import { createMetrics } from '../../src/http/metrics.ts'
+import { createServe } from '../../src/service/serve.ts'
+import { createCachedStorage } from '../../src/storage/cached.ts'
+import { createMemoryStorage } from '../../src/storage/memory.ts'
+import type { Storage } from '../../src/storage/storage.ts'
+import { ADMIN_TOKEN } from '../runtime/server.ts'
+import { type Json, sendToFetch, type WireAnswer, type WireRequest } from '../runtime/wire.ts'
+import { createKeys } from './keys.ts'
+
+export const NOW = Date.UTC(2026, 0, 1, 12, 0, 0, 250)
+export const MAX_TTL = 86_400
+
+export interface AdminService {
+  readonly storage: Storage
+  readonly keys: AdminDeps['keys']
+  readonly hashSecret: AdminDeps['hashSecret']
+  /** When credentials were last used, not written down yet. */
+  readonly uses: Map<string, number>
+  /** What the service was told or asked to do, in order: `change`, `flush`, `end <kid>`. */
+  readonly told: string[]
+  /** Where the clock stands from now on. */
+  setNow(now: number): void
+  /** Lets the clock run with the machine's. */
+  startClock(): void
+  /** Asks with the admin token; a body that is no text is sent as JSON. */
+  ask(method: string, path: string, body?: unknown, more?: Partial<WireRequest>): Promise<WireAnswer>
+  /** As `ask`, and gives the body of an answer that must have this status. */
+  demand(status: number, method: string, path: string, body?: unknown): Promise<Json>
+  /** A new account with its secret. */
+  createAccount(members?: object): Promise<Json>
+  /** The audit log without creations of accounts, oldest first. */
+  readAudit(): Promise<readonly Json[]>
+}
+
+export async function startAdmin(inner: Storage = createMemoryStorage()): Promise<AdminService> {
+  let now = () => NOW
+  const told: string[] = []
+  const uses = new Map<string, number>()
+  const storage = createCachedStorage(inner)
+  const keys = createKeys(MAX_TTL * 1000)
+  await keys.open(NOW)
+  const hashSecret = nodeCryptoEngine.createSecretHash('pepper of the tests, thirty-two or more')
+  const config = parseConfig({ CLAIMGATE_ISSUER: 'http://127.0.0.1:8787', DATABASE_URL: 'memory:' })
+  const lines: string[] = []
+  const serve = createServe({
+    ...config,
+    docs: 'http://127.0.0.1:8787/docs',
+    now: () => now(),
+    log: createLogger({ level: 'debug', write: (line) => lines.push(line), now: Date.now }),
+    metrics: createMetrics(),
+    logsRequests: false,
+  })
+  const routes = createAdminRoutes({
+    adminToken: ADMIN_TOKEN,
+    maxTtl: MAX_TTL,
+    storage,
+    hashSecret,
+    keys: {
+      ...keys,
+      end(kid, at) {
+        told.push(`end ${kid}`)
+        return keys.end(kid, at)
+      },
+    },
+    metrics: createMetrics(),
+    explain: () => Promise.reject(new Error('nothing is explained here')),
+    onChange: async () => void told.push('change'),
+    async flushUses() {
+      await storage.touchCredentials(uses)
+      told.push('flush')
+    },
+  })
+  const app = new Hono()
+  for (const [path, route] of Object.entries(routes)) {
+    app.all(path, (context) => serve(route, context.req.raw, '127.0.0.1', context.req.param()))
+  }
+
+  const ask: AdminService['ask'] = async (method, path, body, more = {}) => {
+    const text = typeof body === 'string' || body === undefined ? body : JSON.stringify(body)
+    const answer = await sendToFetch((asked) => app.fetch(asked), 'http://127.0.0.1:8787', {
+      method,
+      path,
+      ...(text !== undefined && { body: text }),
+      ...more,
+      headers: {
+        authorization: `Bearer ${ADMIN_TOKEN}`,
+        ...(text !== undefined && { 'content-type': 'application/json' }),
+        ...more.headers,
+      },
+    })
+    expect(answer.headers.get('cache-control')).toBe('no-store')
+    // What nobody foresaw is a fault of the service, whatever a test asked for.
+    expect(answer.status, lines.at(-1)).not.toBe(500)
+    return answer
+  }
+  const demand: AdminService['demand'] = async (status, method, path, body) => {
+    const answer = await ask(method, path, body)
+    expect(answer.status, answer.text).toBe(status)
+    if (status === 204) expect(answer.text).toBe('')
+    return status === 204 ? undefined : answer.json()
+  }
+  return {
+    storage,
+    keys,
+    hashSecret,
+    told,
+    uses,
+    setNow: (time) => {
+      now = () => time
+    },
+    startClock: () => {
+      now = Date.now
+    },
+    ask,
+    demand,
+    createAccount: (members = {}) =>
+      demand(201, 'POST', '/admin/accounts', {
+        name: 'Shop',
+        allowedOrigins: ['https://shop.example'],
+        scopes: ['read', 'write'],
+        ...members,
+      }),
+    async readAudit() {
+      const entries = (await demand(200, 'GET', '/admin/audit?limit=200')).entries
+      return entries.filter((entry: Json) => entry.action !== 'account.create').reverse()
+    },
+  }
+}

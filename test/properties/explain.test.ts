@@ -1,0 +1,237 @@
+// Properties of explain: it says what the service does with the request itself, and leaves nothing behind.
+// A failure prints its seed and path; `fc.assert(…, { seed, path })` plays it again.
+
+import { createHmac, type KeyObject, sign } from 'node:crypto'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { createExplaining, type Explaining } from '../admin/explaining.ts'
+import type { Json, WireRequest } from '../runtime/wire.ts'
+import { payloadOf, SITE } from '../runtime/world.ts'
+import { createMaker, hashToken } from '../verify/dpop-maker.ts'
+import { base64url, type Forging, headerOf, partsOf, startForging } from './forge.ts'
+
+const ALGS = ['ES256', 'EdDSA', 'HS256'] as const
+const OTHER = 'https://other.example.com'
+/** Origin of an API behind a proxy that asks us. */
+const API = 'https://api.example.com'
+const OTHER_JKT = 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs'
+
+/** Who presents tokens. */
+const holder = await createMaker('ES256')
+const { jkt } = holder
+
+/** Mostly the first value: a request that fails at once tells little of the steps behind. */
+const mostly = <T>(usual: T, ...others: readonly T[]) =>
+  fc.oneof({ weight: 9, arbitrary: fc.constant(usual) }, { weight: 1, arbitrary: fc.constantFrom(...others) })
+const range = ['203.0.113.0/24', '2001:db8::/32']
+
+/** Members of a token's payload, undefined ones taken away; `life` is `iat` and `exp` relative to now. */
+const claims = fc.record({
+  origin: mostly<Json>(SITE, undefined, undefined, OTHER, 'capacitor://localhost', null, `${SITE}/`),
+  ip: fc.oneof(
+    fc.constant(undefined),
+    mostly<Json>('203.0.113.9', [], '203.0.113.09', null),
+    mostly<Json>(range, [range], '::/0'),
+  ),
+  cnf: fc.oneof(fc.constant(undefined), mostly<Json>({ jkt }, {}, { jkt: OTHER_JKT })),
+  life: mostly([-5, 600], [-700, -100], [-12, -6], [-20, -4], [-20, -5], [4, 600], [60, 600], [60, 5]),
+  more: mostly<Json>(
+    {},
+    { iss: OTHER },
+    { aud: [OTHER] },
+    ...[{ sub: 'acct_nobody' }, { sub: 'acct_other' }, { client_id: 'nobody' }, { client_id: 'other' }],
+    { jti: undefined },
+    { nbf: Math.floor(Date.now() / 1000) + 900 },
+    { scope: 'a"' },
+    { unknown: true },
+  ),
+})
+const header = mostly<Json>(
+  {},
+  ...[{ kid: 'unknown' }, { typ: 'JWT' }, { alg: 'none' }, { crit: ['exp'] }, { jku: OTHER }],
+)
+/** What becomes of a token's text. */
+const tampering = mostly('nothing', 'signature', 'payload', 'truncated', 'longer', 'padded', 'blanks')
+const made = fc.record({ claims, header, tampering })
+const garbage = fc.oneof(
+  fc.string({ maxLength: 40 }),
+  fc.string({ maxLength: 40, unit: 'binary' }),
+  fc.stringMatching(/^[\w-]{0,9}(\.[\w-]{0,9}){0,3}$/),
+  fc.constantFrom('', ' ', ',', 'a, b', 'Bearer x', 'cgk_x', '\ud800', '%00', '+', '&token=x'),
+)
+const asked = fc.record({
+  origin: fc.oneof(
+    { weight: 6, arbitrary: fc.constant(SITE) },
+    {
+      weight: 3,
+      arbitrary: fc.constantFrom(
+        null,
+        null,
+        OTHER,
+        'null',
+        '',
+        `${SITE}/`,
+        ` ${SITE} `,
+        `${SITE}, ${SITE}`,
+        'HTTPS://www.example.com',
+      ),
+    },
+    { weight: 1, arbitrary: fc.stringMatching(/^[ -~]{0,20}$/) },
+  ),
+  ip: fc.constantFrom(
+    '203.0.113.9',
+    '203.0.113.9',
+    null,
+    '203.0.113.10',
+    '2001:db8::9',
+    '::ffff:203.0.113.9',
+    '::1',
+  ),
+  proof: fc.constantFrom('none', 'none', 'right', 'wrong method', 'garbage', 'empty'),
+  door: fc.constantFrom('whoami', 'forward auth'),
+  method: fc.constantFrom('GET', 'POST', 'DELETE', 'PROPFIND'),
+})
+type Asked = typeof asked extends fc.Arbitrary<infer T> ? T : never
+type Made = typeof made extends fc.Arbitrary<infer T> ? T : never
+
+describe.each(ALGS)('explain, %s', (alg) => {
+  let forging: Forging
+  let explaining: Explaining
+  beforeAll(async () => {
+    // Two looks at one token must not fall on two sides of its last second.
+    vi.useFakeTimers({ toFake: ['Date'] })
+    forging = await startForging(alg)
+    explaining = createExplaining(forging.service)
+  })
+  afterAll(async () => {
+    vi.useRealTimers()
+    await forging?.world.stop()
+  })
+
+  function mint({ claims: { life, more, ...bounds }, header, tampering }: Made): string {
+    const now = Math.floor(Date.now() / 1000)
+    const [iat = 0, exp = 0] = life
+    const payload = { ...payloadOf(forging.fresh), ...bounds, iat: now + iat, exp: now + exp, ...more }
+    return tamper(compact(alg, forging.key, { ...headerOf(forging.fresh), ...header }, payload), tampering)
+  }
+
+  /** What a client sends, and what `explain` is asked of it. */
+  function describeRequest(token: string, { origin, ip, proof, door, method: given }: Asked) {
+    const method = door === 'whoami' ? 'GET' : given
+    const url = door === 'whoami' ? `${forging.world.issuer}/auth/whoami` : `${API}/data`
+    const dpop = prove(proof, token, method, url)
+    const body = { token, origin, ip, method, url, dpop }
+    const headers = {
+      'x-forwarded-for': ip ?? 'unknown',
+      ...(origin !== null && { origin }),
+      ...(dpop !== null && { dpop }),
+      ...(door === 'forward auth' && { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'api.example.com' }),
+    }
+    return { body, door, headers, method, scheme: dpop === null ? 'Bearer' : 'DPoP' }
+  }
+
+  /** The code of the service's own answer, null when it lets the request pass. */
+  async function send(request: WireRequest): Promise<string | null> {
+    const answer = await forging.ask(request)
+    return answer.status === 200 ? null : answer.json().error
+  }
+
+  /** Explains twice, in silence, and as the only step that failed says. */
+  async function explain(body: object): Promise<string | null> {
+    const before = await explaining.snapshot()
+    const explained = await explaining.explain(body)
+    expect(await explaining.explain(body)).toEqual(explained)
+    expect(await explaining.snapshot()).toBe(before)
+    const { allowed, code, steps } = explained
+    const failed = steps.findIndex(({ outcome }) => outcome === 'fail')
+    expect(allowed).toBe(code === null)
+    expect(steps[failed]?.code ?? null).toBe(code)
+    if (failed >= 0) {
+      expect(steps.slice(failed + 1).every(({ outcome }) => outcome === 'skip')).toBe(true)
+    }
+    return code
+  }
+
+  const RUNS = 800
+
+  test('of any token in any request says what becomes of the request', async () => {
+    const codes = new Map<string | null, number>()
+    await fc.assert(
+      fc.asyncProperty(made, asked, async (token, how) => {
+        const { body, door, headers, method, scheme } = describeRequest(mint(token), how)
+        const code = await explain(body)
+        codes.set(code, (codes.get(code) ?? 0) + 1)
+        const path = door === 'whoami' ? '/auth/whoami' : '/auth/verify/data'
+        const authorization = `${scheme} ${body.token}`
+        expect(await send({ method, path, headers: { ...headers, authorization } })).toBe(code)
+      }),
+      { numRuns: RUNS },
+    )
+    for (const code of [
+      ...[null, 'invalid_token', 'token_expired', 'token_revoked', 'origin_mismatch', 'origin_required'],
+      ...['ip_mismatch', 'proof_required', 'invalid_proof'],
+    ]) {
+      expect([code, codes.get(code) ?? 0]).toEqual([code, expect.toSatisfy((count: number) => count > 0)])
+    }
+  })
+
+  test('of a text that is no token says so at the format, as the service does', async () => {
+    await fc.assert(
+      fc.asyncProperty(garbage, asked, async (text, how) => {
+        const { body, headers, scheme } = describeRequest(text, how)
+        expect(await explain(body)).toBe('invalid_token')
+        const { steps } = await explaining.explain(body)
+        expect(steps.map(({ outcome }) => outcome[0]).join('')).toBe('pfsssssss')
+        const query = new URLSearchParams({ token: text })
+        expect(await send({ method: 'GET', path: `/auth/whoami?${query}`, headers })).toBe('invalid_token')
+        // A comma makes several credentials of it, and not every character can stand in a header.
+        if (!/^[\t -+\--~\x80-\xff]*$/.test(text)) return
+        const request = {
+          method: 'GET',
+          path: '/auth/whoami',
+          headers: { ...headers, authorization: `${scheme} ${text}` },
+        }
+        expect(await send(request)).toBe('invalid_token')
+      }),
+      { numRuns: RUNS },
+    )
+  })
+})
+
+function compact(alg: (typeof ALGS)[number], key: KeyObject, header: Json, payload: Json): string {
+  const input = [header, payload].map((part) => base64url(JSON.stringify(part))).join('.')
+  if (alg === 'HS256') return `${input}.${createHmac('sha256', key).update(input).digest('base64url')}`
+  const how = alg === 'ES256' ? ({ key, dsaEncoding: 'ieee-p1363' } as const) : key
+  return `${input}.${base64url(sign(alg === 'ES256' ? 'sha256' : null, Buffer.from(input), how))}`
+}
+
+function tamper(token: string, how: string): string {
+  const [head, payload, signature] = partsOf(token)
+  switch (how) {
+    case 'signature': {
+      const bytes = Buffer.from(signature, 'base64url')
+      bytes[5] = (bytes[5] ?? 0) ^ 1
+      return `${head}.${payload}.${base64url(bytes)}`
+    }
+    case 'payload':
+      return `${head}.${base64url(JSON.stringify({ ...payloadOf(token), sub: 'acct_other' }))}.${signature}`
+    case 'truncated':
+      return token.slice(0, -3)
+    case 'longer':
+      return `${token}.${signature}`
+    case 'padded':
+      return `${token}=`
+    case 'blanks':
+      return `  ${token} \t`
+    default:
+      return token
+  }
+}
+
+/** A proof by the presenter's key; null: none. */
+function prove(how: string, token: string, htm: string, htu: string): string | null {
+  if (how === 'none') return null
+  if (how === 'garbage' || how === 'empty') return how === 'empty' ? '' : 'x.y.z'
+  const iat = Math.floor(Date.now() / 1000)
+  return holder.proof({ htm: how === 'right' ? htm : 'PATCH', htu, iat, ath: hashToken(token.trim()) })
+}

@@ -1,0 +1,292 @@
+// MultiSet's door as rows: one rule each. The same rows run on every runtime.
+
+import type { WireRequest } from './wire.ts'
+import { APP } from './world.ts'
+
+const JSON_TYPE = { 'content-type': 'application/json' }
+export const PAGE = 'https://page.example'
+/** Listed by an account that has no credential for pages. */
+export const BACKEND_SITE = 'https://backend.example'
+/** Origins that the prototype's account lists, or that its credential allows as localhost. */
+export const OPEN: readonly string[] = [
+  PAGE,
+  'https://a.b.wild-page.example',
+  APP,
+  'http://localhost',
+  'http://localhost:5173',
+  'http://127.0.0.1:8080',
+  'http://[::1]:3000',
+]
+
+interface Pair {
+  readonly clientId: string
+  readonly clientSecret: string
+}
+
+/** Whose pairs the rows send. */
+export interface People {
+  /** A credential for pages. */
+  readonly prototype: Pair
+  /** One for backends, whose account lists `PAGE` and `BACKEND_SITE`. */
+  readonly backend: Pair
+  /** The prototype's id with another secret. */
+  readonly wrong: Pair
+  /** Account token of the backend. */
+  readonly token: string
+}
+
+export interface MultisetRow {
+  readonly rule: string
+  readonly hasEmptyHeader?: true
+  readonly request: (people: People) => WireRequest
+  /** Status and code; or the origin that the token is bound to, null for none. */
+  readonly expect: readonly [status: number, code: string] | string | null
+}
+
+export function basic({ clientId, clientSecret }: Pair): string {
+  return `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`
+}
+
+/** Asks with a pair as Basic, nothing else. */
+function ask(
+  pair: Pair,
+  headers: WireRequest['headers'] = {},
+  extra: Partial<WireRequest> = {},
+): WireRequest {
+  return {
+    method: 'POST',
+    path: '/v1/m2m/token',
+    headers: { authorization: basic(pair), ...headers },
+    ...extra,
+  }
+}
+
+const backend =
+  (headers: WireRequest['headers'] = {}, extra: Partial<WireRequest> = {}) =>
+  (people: People) =>
+    ask(people.backend, headers, extra)
+const withBody = (body: string | Uint8Array, headers: WireRequest['headers'] = JSON_TYPE) =>
+  backend(headers, { body })
+const withJson = (members: (people: People) => object) => (people: People) =>
+  ask(people.backend, JSON_TYPE, { body: JSON.stringify(members(people)) })
+export const page = (origin: string, more: WireRequest['headers'] = {}, extra: Partial<WireRequest> = {}) => {
+  return (people: People) => ask(people.prototype, { origin, ...more }, extra)
+}
+const header = (authorization: string | readonly string[]) => () => ({
+  method: 'POST',
+  path: '/v1/m2m/token',
+  headers: { authorization },
+})
+
+const UNAUTHORIZED = [401, 'unauthorized'] as const
+const MALFORMED = [400, 'invalid_request'] as const
+const IN_BROWSER = [403, 'secret_in_browser'] as const
+const NOT_ALLOWED = [403, 'origin_not_allowed'] as const
+
+export const bodyRows: readonly MultisetRow[] = [
+  // The callers that exist.
+  { rule: 'axios: {}', request: withBody('{}'), expect: null },
+  { rule: 'fetch: the pair again', request: withJson(({ backend }) => backend), expect: null },
+  {
+    rule: 'Unity: text/plain and nothing',
+    request: withBody('', { 'content-type': 'text/plain' }),
+    expect: null,
+  },
+  { rule: 'Python: nothing at all', request: backend(), expect: null },
+  { rule: 'the shorter path', request: backend({}, { path: '/m2m/token' }), expect: null },
+  {
+    rule: 'JSON under another type',
+    request: withBody('{}', { 'content-type': 'text/plain' }),
+    expect: null,
+  },
+  { rule: 'JSON without a type', request: withBody('{}', {}), expect: null },
+  {
+    rule: 'JSON type, empty body, a length of 0',
+    request: backend({ ...JSON_TYPE, 'content-length': '0' }),
+    expect: null,
+  },
+  { rule: 'the id alone', request: withJson(({ backend: { clientId } }) => ({ clientId })), expect: null },
+  {
+    rule: 'the secret alone',
+    request: withJson(({ backend: { clientSecret } }) => ({ clientSecret })),
+    expect: null,
+  },
+  { rule: 'null is absent', request: withJson(() => ({ clientId: null, clientSecret: null })), expect: null },
+  {
+    rule: 'other members are ignored',
+    request: withJson(() => ({ ip: 'x', scope: 1, a: { a: [] } })),
+    expect: null,
+  },
+  {
+    rule: 'a credential for pages, from a backend',
+    request: ({ prototype }) => ask(prototype),
+    expect: null,
+  },
+  {
+    rule: 'another id',
+    request: withJson(({ prototype: { clientId } }) => ({ clientId })),
+    expect: MALFORMED,
+  },
+  {
+    rule: 'another secret',
+    request: withJson(({ wrong: { clientSecret } }) => ({ clientSecret })),
+    expect: MALFORMED,
+  },
+  { rule: 'an empty secret', request: withJson(() => ({ clientSecret: '' })), expect: MALFORMED },
+  { rule: 'an id that is no text', request: withJson(() => ({ clientId: [] })), expect: MALFORMED },
+  { rule: 'malformed JSON', request: withBody('{"clientId":'), expect: MALFORMED },
+  { rule: 'blanks', request: withBody(' '), expect: MALFORMED },
+  { rule: 'an array', request: withBody('[]'), expect: MALFORMED },
+  { rule: 'null', request: withBody('null'), expect: MALFORMED },
+  { rule: 'a text', request: withBody('hello', { 'content-type': 'text/plain' }), expect: MALFORMED },
+  {
+    rule: 'a form',
+    request: withBody('a=b', { 'content-type': 'application/x-www-form-urlencoded' }),
+    expect: MALFORMED,
+  },
+  { rule: 'a name twice', request: withBody('{"a":1,"a":1}'), expect: MALFORMED },
+  { rule: 'invalid UTF-8', request: withBody(Buffer.from('7b22ff223a317d', 'hex')), expect: MALFORMED },
+  {
+    rule: 'exactly 16384 bytes, chunked',
+    request: backend(JSON_TYPE, { body: `{"a":"${'x'.repeat(16_376)}"}`, chunked: true }),
+    expect: null,
+  },
+  ...[true, false].map((chunked) => ({
+    rule: `one byte more, ${chunked ? 'chunked' : 'with its length'}`,
+    request: backend({}, { body: `{"a":"${'x'.repeat(16_377)}"}`, chunked }),
+    expect: [413, 'payload_too_large'] as const,
+  })),
+]
+
+export const basicRows: readonly MultisetRow[] = [
+  {
+    rule: 'the scheme in any case, base64 without padding',
+    request: ({ backend }) => header(basic(backend).replace('Basic', 'bASIC').replace(/=+$/, ''))(),
+    expect: null,
+  },
+  { rule: 'none', request: () => ({ method: 'POST', path: '/v1/m2m/token' }), expect: UNAUTHORIZED },
+  { rule: 'a wrong secret', request: ({ wrong }) => ask(wrong), expect: UNAUTHORIZED },
+  {
+    rule: 'an unknown id',
+    request: ({ backend }) => ask({ ...backend, clientId: 'nobody' }),
+    expect: UNAUTHORIZED,
+  },
+  { rule: 'an empty pair', request: () => ask({ clientId: '', clientSecret: '' }), expect: UNAUTHORIZED },
+  { rule: 'no base64', request: header('Basic %%%'), expect: UNAUTHORIZED },
+  { rule: 'no colon', request: header(`Basic ${btoa('cgk')}`), expect: UNAUTHORIZED },
+  { rule: 'nothing behind the scheme', request: header('Basic'), expect: UNAUTHORIZED },
+  {
+    rule: 'the account token as Bearer',
+    request: ({ token }) => header(`Bearer ${token}`)(),
+    expect: UNAUTHORIZED,
+  },
+  {
+    rule: 'a blank after the secret',
+    request: ({ backend }) => ask({ ...backend, clientSecret: `${backend.clientSecret} ` }),
+    expect: UNAUTHORIZED,
+  },
+  {
+    rule: 'two of them',
+    request: ({ backend }) => header([basic(backend), basic(backend)])(),
+    expect: UNAUTHORIZED,
+  },
+  {
+    rule: 'the pair in the body alone',
+    request: ({ backend }) => ({ ...header('')(), headers: JSON_TYPE, body: JSON.stringify(backend) }),
+    expect: UNAUTHORIZED,
+  },
+  {
+    rule: 'before the body is judged',
+    request: ({ wrong }) => ask(wrong, JSON_TYPE, { body: '{' }),
+    expect: UNAUTHORIZED,
+  },
+  {
+    rule: 'before the size is judged',
+    request: ({ wrong }) => ask(wrong, JSON_TYPE, { body: 'x'.repeat(20_000) }),
+    expect: UNAUTHORIZED,
+  },
+  { rule: 'GET', request: backend({}, { method: 'GET' }), expect: [405, 'method_not_allowed'] },
+  {
+    rule: 'the method first, whoever asks',
+    request: page(BACKEND_SITE, {}, { method: 'PUT', body: '{' }),
+    expect: [405, 'method_not_allowed'],
+  },
+]
+
+export const pageRows: readonly MultisetRow[] = [
+  ...OPEN.map((origin) => ({ rule: `a page at ${origin}`, request: page(origin), expect: origin })),
+  {
+    rule: 'a page as Chromium announces it',
+    request: page(
+      PAGE,
+      { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'cors', ...JSON_TYPE },
+      { body: '{}' },
+    ),
+    expect: PAGE,
+  },
+  {
+    rule: 'the pair again, disagreeing',
+    request: page(PAGE, JSON_TYPE, { body: '{"clientId":"x"}' }),
+    expect: MALFORMED,
+  },
+  ...[
+    'https://other.example',
+    BACKEND_SITE,
+    'null',
+    'https://PAGE.example',
+    `${PAGE}/`,
+    `${PAGE}:443`,
+    `${PAGE}, ${PAGE}`,
+    'http://page.example',
+    'https://wild-page.example',
+    'https://localhost:5173',
+    'http://app.localhost:5173',
+    'http://localhost:*',
+    'http://127.0.0.2:8080',
+    'capacitor://stranger',
+    '*',
+    'garbage',
+  ].map((origin) => ({ rule: `a page at ${origin}`, request: page(origin), expect: NOT_ALLOWED })),
+  {
+    rule: 'several Origin headers',
+    request: ({ prototype }) => ask(prototype, { origin: [PAGE, PAGE] }),
+    expect: NOT_ALLOWED,
+  },
+  { rule: 'an empty Origin', hasEmptyHeader: true, request: page(''), expect: NOT_ALLOWED },
+  { rule: 'the body before the origin', request: page('null', {}, { body: '{' }), expect: MALFORMED },
+  ...[PAGE, BACKEND_SITE, 'http://localhost:5173', 'null'].map((origin) => ({
+    rule: `a secret for backends at ${origin}`,
+    request: backend({ origin }),
+    expect: IN_BROWSER,
+  })),
+  {
+    rule: 'a secret for backends, without Origin',
+    request: backend({ 'sec-fetch-site': 'same-origin' }),
+    expect: IN_BROWSER,
+  },
+  {
+    rule: 'a credential for pages, without Origin',
+    request: ({ prototype }) => ask(prototype, { 'sec-fetch-site': 'same-origin' }),
+    expect: IN_BROWSER,
+  },
+  {
+    rule: 'before the body is judged',
+    request: backend({ origin: PAGE }, { body: '{' }),
+    expect: IN_BROWSER,
+  },
+  {
+    rule: 'Sec-Fetch-Mode alone proves nothing',
+    request: backend({ 'sec-fetch-mode': 'cors' }),
+    expect: null,
+  },
+  ...[PAGE, BACKEND_SITE].map((origin) => ({
+    rule: `a wrong secret at ${origin}`,
+    request: ({ wrong }: People) => ask(wrong, { origin }),
+    expect: UNAUTHORIZED,
+  })),
+  {
+    rule: 'a wrong secret, without Origin',
+    request: ({ wrong }) => ask(wrong, { 'sec-fetch-site': 'same-origin' }),
+    expect: UNAUTHORIZED,
+  },
+]

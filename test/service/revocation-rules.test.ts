@@ -1,0 +1,347 @@
+// Revocations in force in this process: how old they may be, who waits for them, and what counts while the store is
+// slow, silent or down.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { RevocationRule } from '../../src/claims/account.ts'
+import { createRevocationRules, type RevocationRules } from '../../src/service/revocation-rules.ts'
+import { claimsWith, createRuleStore, keepLog, type RuleStore, ruleWith } from './parts.ts'
+
+const HOUR = 3_600_000
+
+/** Both clocks stand and `sleep` of a test's own is real: only what a test advances passes. */
+function stopClocks(): void {
+  vi.useFakeTimers({ toFake: ['Date', 'performance', 'setTimeout', 'clearTimeout'] })
+}
+
+beforeEach(stopClocks)
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+interface Trial extends RuleStore {
+  readonly rules: RevocationRules
+  readonly lines: readonly string[]
+  /** Whether the good token is ended. */
+  judge(): boolean | Promise<boolean>
+}
+
+function tryRules(sharesWork = true, store = createRuleStore()): Trial {
+  const { log, lines } = keepLog()
+  const rules = createRevocationRules({
+    storage: store.storage,
+    log,
+    now: Date.now,
+    lifetimeMs: HOUR,
+    sharesWork,
+  })
+  const token = claimsWith()
+  return { ...store, rules, lines, judge: () => rules.isListed(token, 'key-1') }
+}
+
+const pass = (ms: number): Promise<unknown> => vi.advanceTimersByTimeAsync(ms)
+
+/** The outcome and the milliseconds of the stopped clock until then. */
+async function clocked<T>(work: T | Promise<T>): Promise<readonly [T, number]> {
+  const start = performance.now()
+  let end: number | undefined
+  const done = Promise.resolve(work).finally(() => {
+    end = performance.now()
+  })
+  for (let ms = 0; ms < 10_000 && end === undefined; ms += 10) await pass(10)
+  return [await done, Math.floor(((end ?? Number.NaN) - start) / 100) * 100]
+}
+
+describe('an entry ends', () => {
+  const now = Date.UTC(2030, 0, 1)
+  const iat = now / 1000
+  test.each<[string, Partial<RevocationRule>, boolean]>([
+    ['the token of its jti', {}, true],
+    ['no other jti', { value: 'jti-2' }, false],
+    ['the tokens of its credential', { kind: 'client_id', value: 'client1' }, true],
+    ['no credential of the name of a jti', { kind: 'client_id', value: 'jti-1' }, false],
+    ['the tokens of its account', { kind: 'sub', value: 'acct_1' }, true],
+    ['no other account', { kind: 'sub', value: 'acct_2' }, false],
+    ['the tokens under its key', { kind: 'kid', value: 'key-1' }, true],
+    ['no tokens under another key', { kind: 'kid', value: 'key-2' }, false],
+    ['a token of the very second, when the second is ended in its middle', { before: now + 1 }, true],
+    ['no token of the second that begins then', { before: now }, false],
+    ['no token minted later', { before: now - 1000 }, false],
+    ['nothing by a name that every object has', { value: '__proto__' }, false],
+  ])('%s', async (_, rule, isEnded) => {
+    vi.setSystemTime(now)
+    const { rules } = tryRules(true, createRuleStore([ruleWith({ value: 'other' }), ruleWith(rule)]))
+    expect(await rules.isListed(claimsWith({ iat }), 'key-1')).toBe(isEnded)
+  })
+
+  test('what it ended for as long as the token lives, though the list is never read again', async () => {
+    vi.setSystemTime(now)
+    const { judge, answer, rules } = tryRules(
+      true,
+      createRuleStore([ruleWith({ until: Date.now() + 600_000 })]),
+    )
+    const token = claimsWith()
+    expect(await judge()).toBe(true)
+    answer('with a fault')
+    await pass(600_500)
+    // By its clock tolerance.
+    expect(await rules.isListed(token, 'key-1')).toBe(true)
+    expect(await rules.isListed({ ...token, exp: token.exp + 1 }, 'key-1')).toBe(false)
+  })
+})
+
+describe('a list', () => {
+  test('answers at once for a second, then is read again, once for all who ask', async () => {
+    const { judge, reads, store } = tryRules()
+    expect(judge()).toBeInstanceOf(Promise)
+    await pass(0)
+    expect([judge(), judge(), reads()]).toEqual([false, false, 1])
+    store([ruleWith()])
+    await pass(999)
+    expect([judge(), reads()]).toEqual([false, 1])
+    await pass(1)
+    expect(await Promise.all(Array.from({ length: 20 }, judge))).toEqual(Array(20).fill(true))
+    expect(reads()).toBe(2)
+    expect(judge()).toBe(true)
+  })
+
+  test('is as old as the beginning of its read', async () => {
+    const { judge, answer } = tryRules()
+    await judge()
+    answer({ afterMs: 400 })
+    await pass(1000)
+    await clocked(judge())
+    await pass(500)
+    expect(judge()).toBe(false)
+    await pass(200)
+    expect(judge()).toBeInstanceOf(Promise)
+  })
+
+  test('is read again whatever is done to the clock on the wall', async () => {
+    const { judge, store } = tryRules()
+    await judge()
+    store([ruleWith()])
+    vi.setSystemTime(Date.now() - 10 * HOUR)
+    await pass(1000)
+    expect(await judge()).toBe(true)
+  })
+
+  test('is the same object while it says the same', async () => {
+    const { rules, store } = tryRules(true, createRuleStore([ruleWith()]))
+    const first = await rules.read()
+    await pass(5000)
+    const second = await rules.read()
+    expect(second?.rules).toBe(first?.rules)
+    expect(second?.ageMs).toBeLessThan(100)
+    store([ruleWith({ before: 1 })])
+    await rules.refresh()
+    expect((await rules.read())?.rules).toMatchObject([{ before: 1 }])
+  })
+})
+
+describe('waiting', () => {
+  test('half a second from the read’s beginning, while an older list stands in', async () => {
+    const { judge, store, answer, reads } = tryRules()
+    await judge()
+    store([ruleWith()])
+    answer({ afterMs: 1500 })
+    await pass(1000)
+    expect(await clocked(judge())).toEqual([false, 500])
+    expect(judge()).toBe(false)
+    expect(reads()).toBe(2)
+    await pass(1000)
+    // Read a second and a half ago: known, and read again.
+    expect(await clocked(judge())).toEqual([true, 500])
+  })
+
+  test('two seconds for the first list', async () => {
+    const { judge, answer } = tryRules(true, createRuleStore([ruleWith()]))
+    answer({ afterMs: 1500 })
+    expect(await clocked(judge())).toEqual([true, 1500])
+  })
+
+  test.each([true, false])('never long for a store that hangs (promises shared: %s)', async (sharesWork) => {
+    const { judge, answer, lines, store } = tryRules(sharesWork)
+    answer('never')
+    // Nothing is known: an outage must not end every session.
+    expect(await clocked(judge())).toEqual([false, 2000])
+    expect(judge()).toBe(false)
+    expect(lines).toEqual(['error: revocations cannot be read; none are known'])
+    answer('at once')
+    store([ruleWith()])
+    await pass(1000)
+    expect(await judge()).toBe(true)
+    answer('never')
+    await pass(1000)
+    const first = judge()
+    // On Workers the request that began the read sees it through; the others do not wait longer than anywhere.
+    expect(await clocked(judge())).toEqual([true, 500])
+    expect(await clocked(first)).toEqual([true, sharesWork ? 0 : 1500])
+    expect(judge()).toBe(true)
+  })
+
+  test('a store that answers too late is heard all the same', async () => {
+    const { judge, answer, store } = tryRules()
+    await judge()
+    store([ruleWith()])
+    answer({ afterMs: 2500 })
+    await pass(1000)
+    void judge()
+    await pass(2600)
+    expect(await clocked(judge())).toEqual([true, expect.any(Number)])
+  })
+})
+
+describe('on Workers', () => {
+  test('one read for all, and nobody awaits another’s promise', async () => {
+    const { judge, answer, reads } = tryRules(false, createRuleStore([ruleWith()]))
+    answer({ afterMs: 300 })
+    const asked = Array.from({ length: 5 }, () => clocked(judge()))
+    expect((await Promise.all(asked)).map(([isEnded]) => isEnded)).toEqual(Array(5).fill(true))
+    expect(reads()).toBe(1)
+  })
+
+  test('a read that went away with its request is begun anew', async () => {
+    const { judge, answer, store, reads } = tryRules(false)
+    await judge()
+    answer('never')
+    await pass(1000)
+    void judge()
+    answer('at once')
+    store([ruleWith()])
+    await pass(3000)
+    expect(await judge()).toBe(true)
+    expect(reads()).toBe(3)
+  })
+})
+
+describe('a store that fails', () => {
+  test('leaves the last list, is tried once a second, and is told of once', async () => {
+    const { judge, answer, reads, lines, store } = tryRules(true, createRuleStore([ruleWith()]))
+    expect(await judge()).toBe(true)
+    answer('with a fault')
+    for (let tenth = 0; tenth < 100; tenth += 1) {
+      await pass(100)
+      expect(await judge()).toBe(true)
+    }
+    expect(reads()).toBeGreaterThanOrEqual(9)
+    expect(reads()).toBeLessThanOrEqual(11)
+    expect(lines).toEqual(['warn: revocations cannot be read; the last known ones go on'])
+    answer('at once')
+    store([])
+    await pass(1000)
+    expect(await judge()).toBe(false)
+    expect(lines.slice(1)).toEqual(['info: revocations can be read again'])
+  })
+
+  test('does not make a refresh reject, nor last for ever', async () => {
+    const { rules, answer, lines } = tryRules()
+    answer('with a fault')
+    await rules.refresh()
+    expect(lines).toHaveLength(1)
+    answer('never')
+    expect((await clocked(rules.refresh()))[1]).toBe(2000)
+  })
+
+  test('for a day: the rules are given with their age, then no more', async () => {
+    const { rules, answer } = tryRules(true, createRuleStore([ruleWith({ until: Date.now() + 90 * HOUR })]))
+    answer('with a fault')
+    expect(await rules.read()).toBeUndefined()
+    answer('at once')
+    await pass(1000)
+    expect((await rules.read())?.rules).toHaveLength(1)
+    answer('with a fault')
+    await pass(23 * HOUR)
+    expect(await rules.read()).toMatchObject({ rules: [{ kind: 'jti' }], ageMs: 23 * HOUR })
+    await pass(HOUR)
+    expect(await rules.read()).toBeUndefined()
+    // Tokens are judged by them still.
+    expect(await rules.isListed(claimsWith({ iat: 0 }), 'key-1')).toBe(true)
+  })
+})
+
+describe('a refresh', () => {
+  test('reads although the list is young', async () => {
+    const { rules, judge, store } = tryRules()
+    await judge()
+    store([ruleWith()])
+    await rules.refresh()
+    expect(judge()).toBe(true)
+  })
+
+  test('is not undone by a read that began before the write', async () => {
+    const { rules, judge, store, answer } = tryRules()
+    await judge()
+    await pass(1000)
+    answer({ afterMs: 400 })
+    const slow = judge()
+    store([ruleWith()])
+    answer('at once')
+    await rules.refresh()
+    expect(judge()).toBe(true)
+    await pass(500)
+    expect(await slow).toBe(true)
+    expect(judge()).toBe(true)
+  })
+
+  test('however reads overlap: what was written before is in force, and nothing newer is ever replaced', async () => {
+    vi.useRealTimers()
+    const delay = fc.integer({ min: 0, max: 3 })
+    const step = fc.record({ pause: delay, before: delay, after: delay, write: fc.boolean() })
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 2, maxLength: 12 }), fc.boolean(), runSchedule),
+      { numRuns: 150 },
+    )
+  })
+})
+
+interface Step {
+  /** Turns of the event loop before the step, from its read's beginning to its look, and from there to its end. */
+  readonly pause: number
+  readonly before: number
+  readonly after: number
+  readonly write: boolean
+}
+
+/** Reads that look at a counter at some moment of theirs, while others write it. */
+async function runSchedule(steps: readonly Step[], sharesWork: boolean): Promise<void> {
+  const turns = async (count: number): Promise<void> => {
+    for (let turn = 0; turn < count; turn += 1) await sleep(0)
+  }
+  let version = 0
+  let reads = 0
+  const rules = createRevocationRules({
+    storage: {
+      async listRevocations() {
+        const { before, after } = steps[reads % steps.length] ?? expect.unreachable('there are steps')
+        reads += 1
+        await turns(before)
+        const seen = version
+        await turns(after)
+        return [ruleWith({ value: String(seen) })]
+      },
+    },
+    log: keepLog().log,
+    now: Date.now,
+    lifetimeMs: HOUR,
+    sharesWork,
+  })
+  const versionInForce = async (): Promise<number> => Number((await rules.read())?.rules[0]?.value)
+  let newest = 0
+  const look = async (atLeast: number): Promise<void> => {
+    const seen = await versionInForce()
+    expect(seen).toBeGreaterThanOrEqual(Math.max(atLeast, newest))
+    newest = seen
+  }
+  await rules.refresh()
+  const all: Promise<void>[] = []
+  for (const { pause, write } of steps) {
+    await turns(pause)
+    if (write) version += 1
+    const written = version
+    all.push(rules.refresh().then(() => look(written)))
+  }
+  await Promise.all(all)
+  await look(version)
+}

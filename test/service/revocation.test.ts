@@ -1,0 +1,131 @@
+// Step 5 of the service's own verifier: every way in which a token ends, and that a verdict that is ready is not a
+// promise.
+
+import { describe, expect, test } from 'vitest'
+import type { Account, Credential } from '../../src/claims/account.ts'
+import { createRevocationCheck } from '../../src/service/revocation.ts'
+import { createRevocationRules } from '../../src/service/revocation-rules.ts'
+import { createCachedStorage } from '../../src/storage/cached.ts'
+import { StorageError } from '../../src/storage/errors.ts'
+import { createMemoryStorage } from '../../src/storage/memory.ts'
+import { makeAccount, makeAudit, makeCredential, makeRevocation } from '../storage/records.ts'
+import { claimsWith, keepLog } from './parts.ts'
+
+const HOUR = 3_600_000
+
+/** A check on a store that holds an account and its credential, which `claims` are of. */
+async function start(account: Partial<Account> = {}, credential: Partial<Credential> = {}) {
+  const owner = makeAccount(account)
+  const record = makeCredential(owner.id, credential)
+  const inner = createMemoryStorage()
+  await inner.createAccount(owner, record, makeAudit())
+  const storage = createCachedStorage(inner)
+  const { log, lines } = keepLog()
+  const rules = createRevocationRules({ storage, log, now: Date.now, lifetimeMs: HOUR, sharesWork: true })
+  const isEnded = (kid: string): boolean => kid === 'ended'
+  return {
+    storage,
+    inner,
+    rules,
+    lines,
+    claims: claimsWith({ sub: owner.id, client_id: record.id }),
+    check: createRevocationCheck({ storage, rules, keys: { isEnded }, log }),
+  }
+}
+
+/** A revocation that is made now. */
+const revocationOf = (kind: 'jti' | 'client_id' | 'sub' | 'kid', value: string) =>
+  makeRevocation({ kind, value, before: Date.now() + 1000, until: Date.now() + HOUR })
+
+describe('a token is ended', () => {
+  test('with its key, whatever else there is', async () => {
+    const { check, claims, inner } = await start()
+    expect(check(claims, 'ended')).toBe(true)
+    await inner.close()
+    expect(check(claims, 'ended')).toBe(true)
+  })
+
+  test.each<[string, Partial<Account>, Partial<Credential>, boolean]>([
+    ['while its account is suspended', { status: 'suspended' }, {}, true],
+    ['with its credential', {}, { revokedAt: 1 }, true],
+    ['not because its credential may mint no more', {}, { expiresAt: 1 }, false],
+    ['not for nothing', {}, {}, false],
+  ])('%s', async (_, account, credential, isEnded) => {
+    const { check, claims } = await start(account, credential)
+    expect(await check(claims, 'key-1')).toBe(isEnded)
+  })
+
+  test.each([
+    ['without a credential', { client_id: 'nobody' }],
+    ['of another account’s credential', { sub: 'acct_other' }],
+  ])('%s', async (_, members) => {
+    const { check, claims } = await start()
+    expect(await check({ ...claims, ...members }, 'key-1')).toBe(true)
+  })
+
+  test.each(['jti', 'client_id', 'sub', 'kid'] as const)('by a revocation of its %s', async (kind) => {
+    const { check, claims, storage, rules } = await start()
+    expect(await check(claims, 'key-1')).toBe(false)
+    const value = kind === 'kid' ? 'key-1' : claims[kind]
+    await storage.addRevocation(revocationOf(kind, value), makeAudit())
+    await rules.refresh()
+    expect(check(claims, 'key-1')).toBe(true)
+    // What is minted later is another token.
+    const later = { ...claims, iat: claims.iat + 3, exp: claims.exp + 3 }
+    expect(check(later, 'key-1')).toBe(false)
+  })
+
+  test('while suspended, and not any more once resumed', async () => {
+    const { check, claims, storage, rules } = await start()
+    const account = (await storage.getAccount(claims.sub)) ?? expect.unreachable('it was made')
+    const suspended = { ...account, status: 'suspended' as const, updatedAt: account.updatedAt + 1 }
+    await storage.updateAccount(suspended, account.updatedAt, [])
+    await rules.refresh()
+    expect(await check(claims, 'key-1')).toBe(true)
+    const resumed = { ...account, updatedAt: account.updatedAt + 2 }
+    await storage.updateAccount(resumed, suspended.updatedAt, [])
+    await rules.refresh()
+    expect(await check(claims, 'key-1')).toBe(false)
+  })
+})
+
+test('a verdict that is ready is no promise', async () => {
+  const { check, claims } = await start()
+  expect(await check(claims, 'key-1')).toBe(false)
+  expect(check(claims, 'key-1')).toBe(false)
+})
+
+describe('while the database is down', () => {
+  const fault = (): Promise<never> => Promise.reject(new StorageError('the store is down'))
+
+  test('what was known last decides', async () => {
+    const { check, claims, storage, rules, inner } = await start()
+    await storage.addRevocation(revocationOf('jti', 'jti-2'), makeAudit())
+    await rules.refresh()
+    expect(await check(claims, 'key-1')).toBe(false)
+    await inner.close()
+    expect(await check(claims, 'key-1')).toBe(false)
+    expect(await check({ ...claims, jti: 'jti-2' }, 'key-1')).toBe(true)
+  })
+
+  test('a credential and a list that were never seen end nothing', async () => {
+    const { log, lines } = keepLog()
+    const check = createRevocationCheck({
+      storage: { findCredentialStale: fault },
+      rules: createRevocationRules({
+        storage: { listRevocations: fault },
+        log,
+        now: Date.now,
+        lifetimeMs: HOUR,
+        sharesWork: true,
+      }),
+      keys: { isEnded: () => false },
+      log,
+    })
+    expect(await check(claimsWith(), 'key-1')).toBe(false)
+    expect(lines).toEqual([
+      'error: revocations cannot be read; none are known',
+      'warn: verifying without the database',
+    ])
+  })
+})
