@@ -1,0 +1,148 @@
+// A token that a thief cannot use: an independent DPoP client (oauth4webapi) binds tokens to its key and proves it,
+// against the real server and a verifier of its own. Whatever is copied from the wire is worth nothing.
+
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import * as oauth from 'oauth4webapi'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { claimAuth } from '../../src/verify/node.ts'
+import { type RunningServer, useServers } from '../runtime/server.ts'
+import type { Json } from '../runtime/wire.ts'
+import { payloadOf, SITE } from '../runtime/world.ts'
+import { admin, claim } from './admin.ts'
+
+const insecure = { [oauth.allowInsecureRequests]: true }
+const { start } = useServers()
+
+let issuer: RunningServer
+let api: Server
+let apiOrigin: string
+let account: Json
+let as: oauth.AuthorizationServer
+
+beforeAll(async () => {
+  issuer = await start()
+  account = await admin(issuer.url, 'POST', '/accounts', {
+    body: { name: 'Shop', allowedOrigins: [SITE], scopes: ['read'] },
+    status: 201,
+  })
+  as = await oauth.processDiscoveryResponse(
+    new URL(issuer.url),
+    await oauth.discoveryRequest(new URL(issuer.url), { algorithm: 'oauth2', ...insecure }),
+  )
+  let guard: ReturnType<typeof claimAuth>
+  api = createServer((request, response) =>
+    guard(request, response, () => response.end(JSON.stringify((request as Json).claims))),
+  )
+  await new Promise<void>((resolve) => api.listen(0, '127.0.0.1', resolve))
+  apiOrigin = `http://127.0.0.1:${(api.address() as AddressInfo).port}`
+  guard = claimAuth({
+    issuer: issuer.url,
+    audience: issuer.url,
+    jwksUri: `${issuer.url}/.well-known/jwks.json`,
+    allowedOrigins: [SITE],
+    apiOrigin,
+  })
+})
+afterAll(() => new Promise<void>((resolve) => void (api?.close(() => resolve()) ?? resolve())))
+
+describe.each(['ES256', 'Ed25519'] as const)('with a key for %s', (alg) => {
+  let key: CryptoKeyPair
+  let handle: oauth.DPoPHandle
+  const client = () => ({ client_id: account.credential.clientId as string })
+
+  beforeAll(async () => {
+    key = await oauth.generateKeyPair(alg)
+    handle = oauth.DPoP({}, key)
+  })
+
+  async function grant(): Promise<oauth.TokenEndpointResponse> {
+    const method = oauth.ClientSecretBasic(account.credential.clientSecret)
+    const asked = await oauth.clientCredentialsGrantRequest(
+      as,
+      client(),
+      method,
+      { origin: SITE },
+      {
+        DPoP: handle,
+        ...insecure,
+      },
+    )
+    return oauth.processClientCredentialsResponse(as, client(), asked)
+  }
+
+  /** Calls an API as the client does, and gives the request that went over the wire too. */
+  async function call(
+    url: string,
+    token: string,
+    proof = handle,
+  ): Promise<{ response: Response; sent: Headers }> {
+    let sent = new Headers()
+    const asked = oauth.protectedResourceRequest(
+      token,
+      'GET',
+      new URL(url),
+      new Headers({ origin: SITE }),
+      null,
+      {
+        DPoP: proof,
+        ...insecure,
+        [oauth.customFetch]: (to: string, init: Json) => {
+          sent = new Headers(init.headers)
+          return fetch(to, init)
+        },
+      },
+    )
+    const response = await asked.catch((error: oauth.WWWAuthenticateChallengeError) => error.response)
+    return { response, sent }
+  }
+
+  const codeOf = async (response: Response) => `${response.status} ${((await response.json()) as Json).error}`
+
+  test.each([
+    ['the service', () => `${issuer.url}/auth/whoami`],
+    ['a verifier elsewhere', () => `${apiOrigin}/x?y=1`],
+  ])('%s lets its token in, once for each proof, and under no other scheme or key', async (_, urlOf) => {
+    const answer = await grant()
+    expect(answer.token_type).toBe('dpop')
+    const token = answer.access_token
+    const thumbprint = payloadOf(token).cnf.jkt
+    expect(thumbprint).toMatch(/^[\w-]{43}$/)
+
+    const { response, sent } = await call(urlOf(), token)
+    expect(response.status, await response.clone().text()).toBe(200)
+    const again = await fetch(urlOf(), { headers: sent })
+    expect(await codeOf(again)).toBe('401 invalid_proof')
+    expect(again.headers.get('www-authenticate')).toMatch(/^DPoP .*error="invalid_dpop_proof"/)
+
+    const thief = oauth.DPoP({}, await oauth.generateKeyPair(alg))
+    expect(await codeOf((await call(urlOf(), token, thief)).response)).toBe('401 invalid_proof')
+    const bare = { authorization: `Bearer ${token}`, origin: SITE }
+    expect(await codeOf(await fetch(urlOf(), { headers: bare }))).toBe('401 proof_required')
+    expect((await call(urlOf(), token)).response.status).toBe(200)
+  })
+
+  test('a backend claims a token for a key in a browser', async () => {
+    const jwk = await crypto.subtle.exportKey('jwk', key.publicKey)
+    const members =
+      alg === 'ES256'
+        ? { crv: jwk.crv, kty: jwk.kty, x: jwk.x, y: jwk.y }
+        : { crv: jwk.crv, kty: jwk.kty, x: jwk.x }
+    const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(JSON.stringify(members)))
+    const jkt = Buffer.from(digest).toString('base64url')
+    const { token, tokenType } = await claim(issuer.url, account.credential.token, SITE, { jkt })
+    expect(tokenType).toBe('DPoP')
+    expect((await call(`${issuer.url}/auth/whoami`, token)).response.status).toBe(200)
+    expect((await call(`${apiOrigin}/things/1`, token)).response.status).toBe(200)
+  })
+})
+
+test('a bad proof at the token endpoint is refused, and a proof for one URL is none for another', async () => {
+  const { clientId, clientSecret } = account.credential
+  const response = await fetch(`${issuer.url}/oauth/token`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${btoa(`${clientId}:${clientSecret}`)}`, dpop: 'not.a.proof' },
+    body: new URLSearchParams({ grant_type: 'client_credentials' }),
+  })
+  expect([response.status, ((await response.json()) as Json).error]).toEqual([400, 'invalid_dpop_proof'])
+})

@@ -1,0 +1,125 @@
+// MultiSet's own browser sample, run by a page in a real Chromium: only the host differs. Prototypes get their token,
+// bound to the page's origin; any other secret in a page is refused in words that the page can read.
+
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { type RunningServer, useServers } from '../runtime/server.ts'
+import type { Json } from '../runtime/wire.ts'
+import { payloadOf } from '../runtime/world.ts'
+import { admin, whoami } from './admin.ts'
+import { CHROMIUM, launchChromium, type Site, startSite } from './chromium.ts'
+
+const SAMPLE = `async function generateToken(clientId, clientSecret) {
+  const authorization = "Basic " + btoa(\`\${clientId}:\${clientSecret}\`);
+
+  const response = await fetch("https://api.multiset.ai/v1/m2m/token", {
+    method: "POST",
+    headers: {
+      Authorization: authorization,
+      "Content-Type": "application/json",
+    },
+    body: JSON.stringify({
+      clientId,
+      clientSecret,
+    }),
+  });
+
+  const { token, expiresOn, error } = await response.json();
+
+  if (error) {
+    throw new Error(error);
+  }
+
+  return { token, expiresOn };
+}
+`
+
+const { start } = useServers()
+
+describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)', () => {
+  let server: RunningServer
+  let browser: Browser
+  let shop: Site
+  let stranger: Site
+  let [prototype, plain, remote]: Json[] = []
+  let page: Page
+
+  beforeAll(async () => {
+    browser = await launchChromium()
+    shop = await startSite('shop')
+    stranger = await startSite('stranger')
+    server = await start()
+    const create = (body: object) => admin(server.url, 'POST', '/accounts', { body, status: 201 })
+    prototype = await create({ name: 'Demo', allowedOrigins: [shop.origin], browserPrototype: true })
+    plain = await create({ name: 'Shop', allowedOrigins: [shop.origin] })
+    const { credential } = await admin(server.url, 'POST', `/accounts/${prototype.account.id}/credentials`, {
+      body: { browserPrototype: true, allowLocalhost: false },
+      status: 201,
+    })
+    remote = { credential }
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await shop?.stop()
+    await stranger?.stop()
+  })
+  beforeEach(async () => {
+    const context = await browser.newContext()
+    page = await context.newPage()
+    return () => context.close()
+  })
+
+  /** What the sample gives its page, or the message of what it threw. */
+  async function runSample(at: string, made: Json): Promise<Json> {
+    await page.goto(at)
+    await page.addScriptTag({ content: SAMPLE.replace('https://api.multiset.ai', server.url) })
+    const { clientId, clientSecret } = made.credential
+    return page.evaluate(
+      async ([id, secret]) => {
+        const run = (globalThis as Json).generateToken
+        return run(id, secret).catch((error: Error) => ({ thrown: `${error.name}: ${error.message}` }))
+      },
+      [clientId, clientSecret] as const,
+    )
+  }
+  const localhost = () => shop.origin.replace('shop.localhost', 'localhost')
+
+  test('a prototype gets its token, bound to the origin of the page', async () => {
+    const { token, expiresOn } = await runSample(shop.origin, prototype)
+    const { origin, iat, exp } = payloadOf(token)
+    expect({ origin, lifetime: exp - iat }).toEqual({ origin: shop.origin, lifetime: 1800 })
+    expect(Date.parse(expiresOn)).toBe(exp * 1000)
+    expect(await whoami(server.url, token, shop.origin)).toBe('200')
+    expect(await whoami(server.url, token, stranger.origin)).toBe('401 origin_mismatch')
+  })
+
+  test('so does one on localhost, whatever the port, unless its credential says no', async () => {
+    const { token } = await runSample(localhost(), prototype)
+    expect(payloadOf(token).origin).toBe(localhost())
+    const { thrown } = await runSample(localhost(), remote)
+    expect(thrown).toMatch(/^Error: .*origin/)
+  })
+
+  test('a secret that is for no page is refused, and the page can read why', async () => {
+    const { thrown } = await runSample(shop.origin, plain)
+    expect(thrown).toMatch(/^Error: ./)
+    expect(thrown).not.toMatch(/Failed to fetch/)
+    const { entries } = await admin(server.url, 'GET', '/audit')
+    expect(entries[0]).toMatchObject({
+      action: 'secret_in_browser',
+      target: plain.credential.id,
+      detail: { door: 'multiset' },
+    })
+  })
+
+  test('a wrong secret is refused, and the page can read why', async () => {
+    const { thrown } = await runSample(shop.origin, { credential: { clientId: 'abc', clientSecret: 'def' } })
+    expect(thrown).toMatch(/^Error: ./)
+    expect(thrown).not.toMatch(/Failed to fetch/)
+  })
+
+  test('a page of somebody else can read nothing', async () => {
+    const { thrown } = await runSample(stranger.origin, prototype)
+    expect(thrown).toBe('TypeError: Failed to fetch')
+  })
+})

@@ -1,0 +1,128 @@
+// A minute of claims and verifications through two servers on one store and a remote verifier, while signing keys and
+// a customer's secret are rotated: nobody is refused who should not be.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createVerifier, type Verifier } from '../../src/verify/verifier.ts'
+import { type RunningServer, useServers } from '../runtime/server.ts'
+import { SITE } from '../runtime/world.ts'
+import { admin, claim, whoami } from './admin.ts'
+
+const SECONDS = 60
+/** When signing keys are rotated, seconds after the start; more than the publishing time apart. */
+const KEY_ROTATIONS = [6, 17, 28, 40, 50]
+const OVERLAP_SECONDS = 8
+/** When the customer's secret is rotated, and when its backend takes up the new one. */
+const SECRET_ROTATIONS = [10, 34]
+const SWITCH_AFTER = 4
+
+const { makeFolder, start } = useServers()
+
+let one: RunningServer
+let other: RunningServer
+let remote: Verifier
+
+beforeAll(async () => {
+  const issuer = 'http://127.0.0.1:8787'
+  const options = {
+    dir: makeFolder(),
+    env: { CLAIMGATE_ISSUER: issuer, CLAIMGATE_KEY_PUBLISH: '5', CLAIMGATE_RATE_LIMIT: 'off' },
+  }
+  one = await start(options)
+  other = await start(options)
+  remote = createVerifier({ issuer, audience: issuer, jwksUri: `${one.url}/.well-known/jwks.json` })
+})
+afterAll(() => remote?.close())
+
+test('nobody is refused while keys and secrets are rotated', { timeout: (SECONDS + 60) * 1000 }, async () => {
+  const created = await admin(one.url, 'POST', '/accounts', {
+    body: { name: 'Shop', allowedOrigins: [SITE] },
+    status: 201,
+  })
+  const { id } = created.credential
+  let secret: string = created.credential.token
+  const begin = performance.now()
+  const elapsed = () => (performance.now() - begin) / 1000
+  const faults: string[] = []
+  const kids = new Set<string>()
+  let made = 0
+  let judged = 0
+
+  async function remoteVerdict(token: string): Promise<string> {
+    const request = new Request('https://api.example/', {
+      headers: { authorization: `Bearer ${token}`, origin: SITE },
+    })
+    return remote.verify(request).then(
+      () => '200',
+      (error: { code: string }) => error.code,
+    )
+  }
+
+  /** Claims at one server, shows the token everywhere, and a few older ones again. */
+  async function load(issuing: string): Promise<void> {
+    const held: string[] = []
+    while (elapsed() < SECONDS) {
+      const answer = await claim(issuing, secret, SITE)
+      if (answer.refusal !== undefined) faults.push(`${elapsed().toFixed(2)} claim: ${answer.refusal}`)
+      else {
+        made += 1
+        kids.add(JSON.parse(atob(answer.token.split('.')[0])).kid)
+        held.push(answer.token)
+        if (held.length > 200) held.splice(Math.floor(Math.random() * 200), 1)
+        const old = held[Math.floor(Math.random() * held.length)] as string
+        for (const token of [answer.token, old]) {
+          const verdicts = await Promise.all([
+            whoami(one.url, token, SITE),
+            whoami(other.url, token, SITE),
+            remoteVerdict(token),
+          ])
+          judged += verdicts.length
+          if (verdicts.some((verdict) => verdict !== '200'))
+            faults.push(`${elapsed().toFixed(2)} verify: ${verdicts.join(', ')}`)
+        }
+      }
+      await sleep(10)
+    }
+  }
+
+  async function rotateKeys(): Promise<void> {
+    for (const at of KEY_ROTATIONS) {
+      await sleep(at * 1000 - elapsed() * 1000)
+      const { keys } = await admin(one.url, 'POST', '/keys/rotate', { body: {} })
+      const states = keys.map((key: { state: string }) => key.state)
+      expect(states.filter((state: string) => state === 'current' || state === 'pending').sort()).toEqual([
+        'current',
+        'pending',
+      ])
+    }
+  }
+
+  async function rotateSecrets(): Promise<void> {
+    for (const at of SECRET_ROTATIONS) {
+      await sleep(at * 1000 - elapsed() * 1000)
+      const before = secret
+      const { credential } = await admin(one.url, 'POST', `/credentials/${id}/rotate`, {
+        body: { overlap: OVERLAP_SECONDS },
+      })
+      expect(credential.id).toBe(id)
+      // The new one is good everywhere at once; the customer's backend goes on with the old one for a while.
+      for (const { url } of [one, other]) {
+        expect((await claim(url, credential.token, SITE)).refusal).toBeUndefined()
+      }
+      await sleep(SWITCH_AFTER * 1000)
+      secret = credential.token
+      await sleep((OVERLAP_SECONDS - SWITCH_AFTER + 1.5) * 1000)
+      for (const { url } of [one, other]) {
+        expect((await claim(url, before, SITE)).refusal).toBe('401 unauthorized')
+        expect((await claim(url, secret, SITE)).refusal).toBeUndefined()
+      }
+    }
+  }
+
+  await Promise.all([load(one.url), load(other.url), load(one.url), rotateKeys(), rotateSecrets()])
+  expect(faults).toEqual([])
+  // Each rotation came into use, at both servers.
+  expect(kids.size).toBe(KEY_ROTATIONS.length + 1)
+  expect(made).toBeGreaterThan(500)
+  expect(judged).toBeGreaterThan(3000)
+})
