@@ -41,6 +41,8 @@ const [install = '', ...quickStart] = blocksOf('Quick start', 'sh')
 const backendShell = blocksOf("For your customer's backend", 'sh')
 const backendNode = blocksOf("For your customer's backend", 'js')
 
+const oauthShell = blocksOf('Other doors to a token', 'sh')
+
 /** A block with the port that is free here. */
 const here = (block: string): string => block.replaceAll('127.0.0.1:8787', `127.0.0.1:${port}`)
 
@@ -214,6 +216,13 @@ describe('what the customer’s backend is told', () => {
     const claims = JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString())
     expect(claims).toMatchObject({ origin: SITE, ip: '12.34.56.78', scope: 'read' })
   })
+})
+
+test('the OAuth line of the other doors', async () => {
+  expect(oauthShell.length).toBe(1)
+  const { code, stdout, stderr } = await run('bash', ['-c', here(oauthShell[0] ?? '')], shellEnvironment())
+  expect(code, stderr).toBe(0)
+  expect(JSON.parse(stdout)).toMatchObject({ token_type: 'Bearer', expires_in: 1800, scope: 'read' })
 })
 
 test('killed by its pid, the server stops', async () => {
