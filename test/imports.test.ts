@@ -22,8 +22,9 @@ const storagePort = 'storage/storage.ts'
 const rules: readonly Rule[] = [
   { room: 'claims' },
   { room: 'workers.d.ts' },
-  { room: 'signing', rooms: ['claims'], packages: ['jose'] },
-  { room: 'verify', rooms: ['claims'], packages: ['jose', 'lru-cache'] },
+  { room: 'timing.ts' },
+  { room: 'signing', rooms: ['claims', 'timing.ts'], packages: ['jose'] },
+  { room: 'verify', rooms: ['claims', 'timing.ts'], packages: ['jose', 'lru-cache'] },
   { room: 'verify/hono.ts', rooms: ['claims'], packageTypes: ['hono'] },
   { room: 'verify/node.ts', rooms: ['claims'], packageTypes: ['node:'] },
   { room: 'storage', rooms: ['claims'], types: [storagePort], packages: ['lru-cache'] },
@@ -62,7 +63,7 @@ const rules: readonly Rule[] = [
   },
   {
     room: 'service',
-    rooms: ['claims', 'signing', 'http', 'verify', 'storage/errors.ts'],
+    rooms: ['claims', 'signing', 'http', 'timing.ts', 'verify', 'storage/errors.ts'],
     types: [storagePort, 'storage/cached.ts'],
   },
   { room: 'config.ts', rooms: ['claims', 'config-fields.ts'], types: ['http/log.ts'] },

@@ -2,6 +2,7 @@
 
 import { isJsonObject, type JsonObject, parseJson } from '../claims/json.ts'
 import { fail, type Result } from '../claims/result.ts'
+import { decodeUtf8 } from '../claims/utf8.ts'
 import { readBody } from '../http/body.ts'
 import { JSON_TYPE, type RequestContext } from '../http/context.ts'
 import { parseMediaType } from '../http/media-type.ts'
@@ -48,11 +49,7 @@ export function answerJson(context: RequestContext, status: number, body: unknow
 }
 
 function parseObject(bytes: Uint8Array): JsonObject | undefined {
-  try {
-    const parsed = parseJson(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes))
-    return parsed.ok && isJsonObject(parsed.value) ? parsed.value : undefined
-  } catch {
-    // Invalid UTF-8: not JSON either.
-    return undefined
-  }
+  const text = decodeUtf8(bytes)
+  const parsed = text === undefined ? undefined : parseJson(text)
+  return parsed?.ok && isJsonObject(parsed.value) ? parsed.value : undefined
 }

@@ -2,6 +2,7 @@
 // dialect's to know (RFC 6749 section 2.3.1 says so, most others send them raw).
 
 import { fail, ok, type Result } from '../claims/result.ts'
+import { decodeUtf8 } from '../claims/utf8.ts'
 
 /** The two parts of a pair, as they stand. */
 export interface BasicPair {
@@ -10,17 +11,23 @@ export interface BasicPair {
 }
 
 const BASIC = /^Basic(?: +(.*))?$/i
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** The pair, of any base64 with or without padding; undefined when the request has no Basic credentials, a reason when they are malformed. */
 export function readBasic(headers: Headers): Result<BasicPair, 'malformed'> | undefined {
   const match = BASIC.exec(headers.get('authorization') ?? '')
   if (match === null) return undefined
+  const text = decodeBase64(match[1] ?? '')
+  const colon = text?.indexOf(':') ?? -1
+  return text === undefined || colon < 0
+    ? fail('malformed')
+    : ok({ user: text.slice(0, colon), password: text.slice(colon + 1) })
+}
+
+function decodeBase64(text: string): string | undefined {
   try {
-    const text = utf8.decode(Uint8Array.from(atob(match[1] ?? ''), (character) => character.charCodeAt(0)))
-    const colon = text.indexOf(':')
-    return colon < 0 ? fail('malformed') : ok({ user: text.slice(0, colon), password: text.slice(colon + 1) })
+    return decodeUtf8(Uint8Array.from(atob(text), (character) => character.charCodeAt(0)))
   } catch {
-    return fail('malformed')
+    // No base64.
+    return undefined
   }
 }

@@ -5,6 +5,7 @@ import { standardLifetime } from '../claims/lifetime.ts'
 import { readBody } from '../http/body.ts'
 import { type Handler, JSON_TYPE, NO_STORE, type Route } from '../http/context.ts'
 import type { Problem } from '../http/problem.ts'
+import { formatSecond } from '../http/time.ts'
 import type { ClientSecret } from '../signing/secret.ts'
 import type { Authenticate } from './authenticate.ts'
 import type { ReportBrowser } from './browser.ts'
@@ -55,13 +56,8 @@ function readPair(headers: Headers): ClientSecret | undefined {
 
 /** The JSON body of a 200. miso-client reads what is in `data` first, older ones what stands beside it. */
 function aifabrixAnswer({ token, claims }: IssuedToken): string {
-  const data = { token, expiresIn: claims.exp - claims.iat, expiresAt: formatTime(claims.exp) }
-  return JSON.stringify({ success: true, data, ...data, timestamp: formatTime(claims.iat) })
-}
-
-/** Epoch seconds as ISO 8601, UTC. */
-function formatTime(seconds: number): string {
-  return new Date(seconds * 1000).toISOString().replace('.000', '')
+  const data = { token, expiresIn: claims.exp - claims.iat, expiresAt: formatSecond(claims.exp) }
+  return JSON.stringify({ success: true, data, ...data, timestamp: formatSecond(claims.iat) })
 }
 
 const UNAUTHORIZED: Problem = {

@@ -1,16 +1,17 @@
 // The answer to a claim.
 
+import { formatSecond } from '../http/time.ts'
 import type { IssuedToken } from './issue.ts'
 
 /** The JSON body of a 200. */
 export function claimAnswer({ token, claims }: IssuedToken): string {
-  const expiry = new Date(claims.exp * 1000).toISOString()
+  const expiresAt = formatSecond(claims.exp)
   return JSON.stringify({
     token,
     tokenType: claims.cnf === undefined ? 'Bearer' : 'DPoP',
     expiresIn: claims.exp - claims.iat,
-    expiresAt: `${expiry.slice(0, 19)}Z`,
-    expiration: formatMinute(expiry),
+    expiresAt,
+    expiration: formatMinute(expiresAt),
     origin: claims.origin,
     ip: claims.ip,
     scope: claims.scope,

@@ -3,6 +3,7 @@
 import { fail, ok, type Result } from '../claims/result.ts'
 import { readBasic } from '../http/basic.ts'
 import { type FormatProblem, problemStatus } from '../http/problem.ts'
+import { formatSecond } from '../http/time.ts'
 import type { ClientSecret } from '../signing/secret.ts'
 import type { IssuedToken } from './issue.ts'
 import { parseBody } from './sources.ts'
@@ -31,7 +32,7 @@ export function multisetAnswer({ token, claims }: IssuedToken): string {
   return JSON.stringify({
     token,
     // Without the fraction, which not every parser of ISO 8601 takes.
-    expiresOn: new Date(claims.exp * 1000).toISOString().replace('.000', ''),
+    expiresOn: formatSecond(claims.exp),
     access_token: token,
     token_type: 'Bearer',
     expires_in: claims.exp - claims.iat,

@@ -4,13 +4,12 @@
 import { parseIpRange, splitIpList } from '../claims/ip.ts'
 import { isJsonObject, parseJson } from '../claims/json.ts'
 import { fail, ok, type Result } from '../claims/result.ts'
+import { decodeUtf8 } from '../claims/utf8.ts'
 import { parseForm } from '../http/form.ts'
 import type { MediaType } from '../http/media-type.ts'
 
 /** Parameters of one source or of all, by name. `ip` is always a list, of whatever the source held. */
 export type Parameters = Map<string, unknown>
-
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Parameters of a query string (without its question mark). */
 export function parseQuery(query: string): Result<Parameters, string> {
@@ -21,12 +20,8 @@ export function parseQuery(query: string): Result<Parameters, string> {
 /** Parameters of a body; none when it is empty. */
 export function parseBody(bytes: Uint8Array, type: MediaType | undefined): Result<Parameters, string> {
   if (bytes.length === 0) return ok(new Map())
-  let text: string
-  try {
-    text = utf8.decode(bytes)
-  } catch {
-    return fail('the body is not valid UTF-8')
-  }
+  const text = decodeUtf8(bytes)
+  if (text === undefined) return fail('the body is not valid UTF-8')
   return type === 'form' ? parsePairs(text, 'the form') : parseObject(text)
 }
 

@@ -2,6 +2,7 @@
 // once. The query string is not read, and secrets in it are refused (section 2.3.1).
 
 import { fail, ok, type Result } from '../claims/result.ts'
+import { decodeUtf8 } from '../claims/utf8.ts'
 import { readBody } from '../http/body.ts'
 import { parseForm, queryOf } from '../http/form.ts'
 import { parseMediaType } from '../http/media-type.ts'
@@ -32,7 +33,7 @@ export async function readForm(request: Request): Promise<Result<OAuthForm, Prob
   if (bytes === undefined) return fail(TOO_LARGE)
   const query = new URLSearchParams(queryOf(url))
   if (CREDENTIALS.some((name) => query.has(name))) return malformed(IN_QUERY)
-  const text = decodeText(bytes)
+  const text = decodeUtf8(bytes)
   const pairs = text === undefined ? undefined : parseForm(text)
   if (pairs === undefined) return malformed('the form is not UTF-8, or has malformed percent-encoding')
   const values = new Map<string, string>()
@@ -47,16 +48,6 @@ export async function readForm(request: Request): Promise<Result<OAuthForm, Prob
 
 function malformed(detail: string): { readonly ok: false; readonly reason: Problem } {
   return fail({ code: 'invalid_request', detail })
-}
-
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
-function decodeText(bytes: Uint8Array): string | undefined {
-  try {
-    return utf8.decode(bytes)
-  } catch {
-    return undefined
-  }
 }
 
 const TOO_LARGE: Problem = { code: 'payload_too_large', detail: 'a body may have up to 16384 bytes' }

@@ -7,6 +7,7 @@ import { type Handler, NO_STORE, type RequestContext, type Route } from '../http
 import type { Metrics } from '../http/metrics.ts'
 import { NOT_FOUND } from '../http/problem.ts'
 import { equalsInConstantTime } from '../signing/secret.ts'
+import { isDoneWithin } from '../timing.ts'
 
 /** What readiness asks: each check resolves when its dependency answers. */
 export interface Readiness {
@@ -40,19 +41,10 @@ export function createReadyHandler(readiness: Readiness, metrics: Metrics): Hand
 }
 
 async function answers(check: () => MaybePromise<unknown>): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const timeout = new Promise<false>((resolve) => {
-    timer = setTimeout(resolve, CHECK_TIMEOUT_MS, false)
-  })
   const asked = (async () => {
     await check()
-    return true
-  })().catch(() => false)
-  try {
-    return await Promise.race([asked, timeout])
-  } finally {
-    clearTimeout(timer)
-  }
+  })()
+  return isDoneWithin(CHECK_TIMEOUT_MS, asked).catch(() => false)
 }
 
 /** Who may read the metrics. */

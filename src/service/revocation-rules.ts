@@ -8,6 +8,7 @@ import { after, type MaybePromise } from '../claims/result.ts'
 import type { Logger } from '../http/log.ts'
 import { StorageError } from '../storage/errors.ts'
 import type { Storage } from '../storage/storage.ts'
+import { isDoneWithin } from '../timing.ts'
 import {
   addRevocation,
   createRevocationIndex,
@@ -175,17 +176,4 @@ function isSame(one: readonly RevocationRule[], other: readonly RevocationRule[]
       return rule?.value === value && rule.kind === kind && rule.before === before && rule.until === until
     })
   )
-}
-
-/** Whether work is done in time. Rejects when the work does. */
-async function isDoneWithin(ms: number, work: Promise<void>): Promise<boolean> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const end = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms)
-  })
-  try {
-    return await Promise.race([work.then(() => true), end])
-  } finally {
-    clearTimeout(timer)
-  }
 }

@@ -3,6 +3,7 @@
 import type { ClaimsSet } from '../claims/claims-set.ts'
 import { type Handler, JSON_TYPE, type RequestContext } from '../http/context.ts'
 import type { Metrics } from '../http/metrics.ts'
+import { formatSecond } from '../http/time.ts'
 import { toRefusal } from '../verify/challenge.ts'
 import type { Denial, Judge } from '../verify/judge.ts'
 
@@ -31,7 +32,7 @@ function describe(claims: ClaimsSet): string {
     origin: claims.origin ?? null,
     ip: claims.ip ?? null,
     scope: claims.scope ?? null,
-    expiresAt: `${new Date(claims.exp * 1000).toISOString().slice(0, 19)}Z`,
+    expiresAt: formatSecond(claims.exp),
     keyBound: claims.cnf !== undefined,
   })
 }

@@ -2,6 +2,8 @@
 // and without an answer from before: who asks too soon waits for the next look. Nobody awaits another's promise, which
 // Workers forbid; who looked and was cancelled there holds nobody up.
 
+import { isDoneWithin } from '../timing.ts'
+
 /** Between the beginnings of two looks. */
 const COOLDOWN_MS = 250
 /** How long anybody waits, and how long a look that does not end keeps others from looking. */
@@ -38,7 +40,7 @@ export function createLateKeys(
       current.isOver = true
       ended += 1
     }
-    await waitAtMost(patienceMs, look().then(end, end))
+    await isDoneWithin(patienceMs, look().then(end, end))
   }
 
   return async (kid) => {
@@ -58,13 +60,4 @@ export function createLateKeys(
 
 function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
-}
-
-async function waitAtMost(ms: number, work: Promise<void>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const end = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms)
-  })
-  await Promise.race([work, end])
-  clearTimeout(timer)
 }

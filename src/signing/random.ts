@@ -1,6 +1,8 @@
 // Random identifiers and secrets in base62, which raw and form-encoded HTTP Basic spell alike.
 
-const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+import { BASE62_DIGITS } from '../claims/base62.ts'
+
+export { toBase62 } from '../claims/base62.ts'
 
 /** Bytes above this would favour the first digits. */
 const FAIR_LIMIT = 62 * 4
@@ -13,7 +15,7 @@ export function randomBase62(length: number): string {
   let text = ''
   while (text.length < length) {
     const byte = nextByte()
-    if (byte < FAIR_LIMIT) text += DIGITS[byte % 62]
+    if (byte < FAIR_LIMIT) text += BASE62_DIGITS[byte % 62]
   }
   return text
 }
@@ -28,15 +30,4 @@ function nextByte(): number {
   pool[used] = 0
   used += 1
   return byte
-}
-
-/** A number from 0 to 62 ** length - 1 as base62 text, big-endian, left-padded with `0`. */
-export function toBase62(value: number, length: number): string {
-  let rest = value
-  let text = ''
-  for (let digit = 0; digit < length; digit += 1) {
-    text = DIGITS[rest % 62] + text
-    rest = Math.floor(rest / 62)
-  }
-  return text
 }

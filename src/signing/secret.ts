@@ -1,8 +1,11 @@
-// Long-lived secrets: making them, spelling them as account tokens, hashing and comparing them.
+// Long-lived secrets: making, finding, hashing and comparing them; how they are spelled is in claims/account-token.ts.
 // A secret holds 256 bits, so a keyed hash is enough; it is shown once and never stored.
 
+import { type ClientSecret, parseAccountToken } from '../claims/account-token.ts'
 import type { MaybePromise } from '../claims/result.ts'
-import { randomBase62, toBase62 } from './random.ts'
+import { randomBase62 } from './random.ts'
+
+export { type ClientSecret, crc32, formatAccountToken, parseAccountToken } from '../claims/account-token.ts'
 
 /** Hashes a secret for storage: base64url HMAC-SHA-256 under the pepper (43 characters). */
 export type HashSecret = (secret: string) => MaybePromise<string>
@@ -13,13 +16,6 @@ export const DEFAULT_PEPPER = 'claimgate credential hash'
 /** 65 bits, and the database holds no two alike; each character stands twice in every token. */
 const ID_LENGTH = 11
 const SECRET_LENGTH = 43
-const ACCOUNT_TOKEN = /^cgk_([0-9A-Za-z]{1,64})_([0-9A-Za-z]{1,128})_([0-9A-Za-z]{6})$/
-
-/** The pair that names a credential and proves it. */
-export interface ClientSecret {
-  readonly clientId: string
-  readonly clientSecret: string
-}
 
 /** A new credential id and secret. */
 export function createClientSecret(): ClientSecret {
@@ -34,21 +30,6 @@ export function createSecret(): string {
 /** A new account id: `acct_` and base62 characters. */
 export function createAccountId(): string {
   return `acct_${randomBase62(ID_LENGTH)}`
-}
-
-/** The one-string spelling of a pair: `cgk_<id>_<secret>_<crc>`. */
-export function formatAccountToken(pair: ClientSecret): string {
-  const text = `cgk_${pair.clientId}_${pair.clientSecret}`
-  return `${text}_${toBase62(crc32(text), 6)}`
-}
-
-/** The pair that an account token spells; undefined when its form or checksum is wrong (no look-up needed). */
-export function parseAccountToken(token: string): ClientSecret | undefined {
-  const match = ACCOUNT_TOKEN.exec(token)
-  if (match === null) return undefined
-  const [, clientId = '', clientSecret = '', checksum] = match
-  const expected = toBase62(crc32(`cgk_${clientId}_${clientSecret}`), 6)
-  return checksum === expected ? { clientId, clientSecret } : undefined
 }
 
 /**
@@ -73,19 +54,4 @@ export function equalsInConstantTime(expected: string, given: string): boolean {
     difference |= expected.charCodeAt(position) ^ given.charCodeAt(position)
   }
   return difference === 0
-}
-
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte
-  for (let bit = 0; bit < 8; bit += 1) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1
-  return crc
-})
-
-/** CRC-32 (IEEE 802.3, reflected) of ASCII text, unsigned. */
-export function crc32(text: string): number {
-  let crc = 0xffffffff
-  for (let position = 0; position < text.length; position += 1) {
-    crc = (crc >>> 8) ^ (CRC_TABLE[(crc ^ text.charCodeAt(position)) & 0xff] as number)
-  }
-  return (crc ^ 0xffffffff) >>> 0
 }

@@ -4,6 +4,7 @@
 import { base64url } from 'jose'
 import { isCanonicalBase64url } from '../claims/base64url.ts'
 import { isJsonObject, type JsonObject, parseJson } from '../claims/json.ts'
+import { decodeUtf8 } from '../claims/utf8.ts'
 
 /** Longest token that is looked at, in characters. */
 const MAX_TOKEN_LENGTH = 4096
@@ -16,7 +17,6 @@ export interface DecodedToken {
   readonly payload: JsonObject
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const TYPES: ReadonlySet<string> = new Set(['at+jwt', 'application/at+jwt'])
 
 /** The decoded token, or undefined when its form is wrong. */
@@ -50,10 +50,7 @@ export function findDots(token: string): readonly [number, number] | undefined {
 /** The JSON object, each name in it once, that canonical base64url stands for; undefined when it is none. */
 export function decodeObject(token: string, start: number, end: number): JsonObject | undefined {
   if (!isCanonicalBase64url(token, start, end)) return undefined
-  try {
-    const parsed = parseJson(utf8.decode(base64url.decode(token.slice(start, end))))
-    return parsed.ok && isJsonObject(parsed.value) ? parsed.value : undefined
-  } catch {
-    return undefined
-  }
+  const text = decodeUtf8(base64url.decode(token.slice(start, end)))
+  const parsed = text === undefined ? undefined : parseJson(text)
+  return parsed?.ok && isJsonObject(parsed.value) ? parsed.value : undefined
 }

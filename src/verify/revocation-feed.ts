@@ -4,6 +4,7 @@
 
 import type { ClaimsSet } from '../claims/claims-set.ts'
 import type { MaybePromise } from '../claims/result.ts'
+import { isDoneWithin } from '../timing.ts'
 import type { TextFetcher } from './fetch-text.ts'
 import type { KeySource } from './key-source.ts'
 import type { RevocationFeed } from './options.ts'
@@ -87,7 +88,7 @@ export function createRevocationFeed(feed: RevocationFeed, deps: FeedDeps): Chec
   const flight = createSingleFlight({ work: poll, sharesWork, lostAfterMs: LOST_AFTER_MS, now })
 
   /** Polls when it is time. A promise when this request must wait for the outcome, which it does for so long only. */
-  function renew(): Promise<void> | undefined {
+  function renew(): Promise<unknown> | undefined {
     if (known !== undefined && isWithin(known.renewedAt, refreshMs)) return undefined
     const startedAt = flight.startedAt()
     if (startedAt === undefined && isWithin(failedAt, refreshMs)) return undefined
@@ -96,7 +97,7 @@ export function createRevocationFeed(feed: RevocationFeed, deps: FeedDeps): Chec
     const isKnownDown = sharesWork && isWithin(failedAt, maxStaleMs)
     const waitMs = isYoung || isKnownDown ? BRIEF_MS : PATIENT_MS
     const left = waitMs - (startedAt === undefined ? 0 : Math.abs(now() - startedAt))
-    return left > 0 ? waitAtMost(left, flight.join(waitMs)) : undefined
+    return left > 0 ? isDoneWithin(left, flight.join(waitMs)) : undefined
   }
 
   function judge(claims: ClaimsSet, kid: string): boolean | 'unavailable' {
@@ -110,13 +111,4 @@ export function createRevocationFeed(feed: RevocationFeed, deps: FeedDeps): Chec
     const renewing = renew()
     return renewing === undefined ? judge(claims, kid) : renewing.then(() => judge(claims, kid))
   }
-}
-
-async function waitAtMost(ms: number, work: Promise<void>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const end = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms)
-  })
-  await Promise.race([work, end])
-  clearTimeout(timer)
 }

@@ -6,6 +6,7 @@ import { base64url, decodeProtectedHeader } from 'jose'
 import { isCanonicalBase64url } from '../claims/base64url.ts'
 import type { ClaimsSet } from '../claims/claims-set.ts'
 import { isJsonObject, type JsonObject, parseJson } from '../claims/json.ts'
+import { decodeUtf8 } from '../claims/utf8.ts'
 import type { KeySource } from './key-source.ts'
 
 /** Revocations as the issuer signed them. Times are epoch seconds. */
@@ -31,7 +32,6 @@ type RevocationName = (typeof NAMES)[number]
 export type RevocationIndex = Readonly<Record<RevocationName, Map<string, RevocationEntry[]>>>
 
 const TYPES: readonly unknown[] = ['revocations+jwt', 'application/revocations+jwt']
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** The list in a feed's text, or undefined when form, key, signature, issuer or a member is wrong. */
 export async function readRevocations(
@@ -70,7 +70,7 @@ async function verifyList(text: string, keys: KeySource): Promise<JsonObject | u
   if (!(await key.verify(text))) return undefined
   // Not awaited, on Workers either: a list must not wait for keys that it does not need.
   void keys.used?.(kid)
-  const payload = parseJson(utf8.decode(base64url.decode(parts[1] ?? '')))
+  const payload = parseJson(decodeUtf8(base64url.decode(parts[1] ?? '')) ?? '')
   return payload.ok && isJsonObject(payload.value) ? payload.value : undefined
 }
 

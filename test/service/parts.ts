@@ -7,6 +7,8 @@ import { createLogger, type Logger } from '../../src/http/log.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 
+export const HOUR = 3_600_000
+
 /** A log and its lines, `warn: message`. */
 export function keepLog(): { readonly log: Logger; readonly lines: readonly string[] } {
   const lines: string[] = []
@@ -76,5 +78,5 @@ export function claimsWith(members: Partial<ClaimsSet> = {}): ClaimsSet {
 /** A rule that ends what was minted up to now, for an hour. */
 export function ruleWith(rule: Partial<RevocationRule> = {}): RevocationRule {
   const now = Date.now()
-  return { kind: 'jti', value: 'jti-1', before: now + 1000, until: now + 3_600_000, ...rule }
+  return { kind: 'jti', value: 'jti-1', before: now + 1000, until: now + HOUR, ...rule }
 }

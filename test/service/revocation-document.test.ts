@@ -4,24 +4,15 @@
 import fc from 'fast-check'
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
 import type { RevocationRule } from '../../src/claims/account.ts'
-import { createMetrics } from '../../src/http/metrics.ts'
-import { publicCors } from '../../src/http/public-cors.ts'
-import { createRevocationsHandler, type DocumentDeps } from '../../src/service/revocation-document.ts'
-import { createRevocationRules } from '../../src/service/revocation-rules.ts'
-import { createServe } from '../../src/service/serve.ts'
-import { createKeyLife } from '../../src/signing/key-life.ts'
-import { type KeyRing, openKeyRing } from '../../src/signing/key-ring.ts'
-import { loadVerifier } from '../../src/verify/engine.ts'
+import type { DocumentDeps } from '../../src/service/revocation-document.ts'
 import { isListed, readRevocations } from '../../src/verify/revocation-list.ts'
 import { createVerifier } from '../../src/verify/verifier.ts'
-import { createMemoryKeys } from '../signing/memory-keys.ts'
 import { body, cleanUp, FEED, type Issuer, JWKS, startIssuer } from '../verify/issuer.ts'
 import { bearerOf, RULES, verdictOf } from '../verify/mint.ts'
-import { claimsWith, createRuleStore, keepLog, type RuleStore, ruleWith } from './parts.ts'
+import { claimsWith, createRuleStore, HOUR, ruleWith } from './parts.ts'
+import { createKeys, createReplica, type Keys, type Replica } from './replica.ts'
 
-const HOUR = 3_600_000
 /** The beginning of a period in which a document serves. */
 const START = Date.UTC(2030, 0, 1, 12)
 
@@ -36,84 +27,6 @@ afterEach(() => {
 /** Both clocks go on by so much. */
 const pass = (ms: number): unknown => vi.advanceTimersByTime(ms)
 
-interface Replica extends RuleStore {
-  ask(headers?: Readonly<Record<string, string>>, method?: string): Promise<Response>
-  /** The text of a 200. */
-  read(): Promise<string>
-  isListed: ReturnType<typeof createRevocationRules>['isListed']
-  refresh(): Promise<void>
-}
-
-/** A replica of the service with these signing keys, and a store of its own making. */
-function createReplica(keys: DocumentDeps['keys'], store = createRuleStore()): Replica {
-  const { log } = keepLog()
-  const rules = createRevocationRules({
-    storage: store.storage,
-    log,
-    now: Date.now,
-    lifetimeMs: HOUR,
-    sharesWork: true,
-  })
-  const serve = createServe({
-    docs: 'https://auth.example.com/docs',
-    trustedProxies: { kind: 'none' },
-    forwardedHeader: 'x-forwarded-for',
-    now: Date.now,
-    log,
-    metrics: createMetrics(),
-    logsRequests: false,
-  })
-  const handler = createRevocationsHandler({ issuer: RULES.issuer, rules, keys, now: Date.now })
-  const route = { name: 'revocations', cors: publicCors, methods: { GET: handler } }
-  const ask: Replica['ask'] = (headers = {}, method = 'GET') =>
-    serve(route, new Request(`${RULES.issuer}/.well-known/revocations`, { method, headers }), '127.0.0.1')
-  return {
-    ...store,
-    ask,
-    async read() {
-      const answer = await ask()
-      expect(answer.status).toBe(200)
-      return answer.text()
-    },
-    isListed: rules.isListed,
-    refresh: rules.refresh,
-  }
-}
-
-/** Real signing keys that can be rotated, and a count of what they have signed. */
-async function createKeys(alg: 'ES256' | 'EdDSA' | 'HS256' = 'ES256') {
-  const { store, keys } = createMemoryKeys()
-  const life = createKeyLife(store, { alg, rotationMs: null, publishMs: 0, lifetimeMs: HOUR })
-  await life.open(Date.now())
-  let signed = 0
-  const engine: typeof nodeCryptoEngine = {
-    ...nodeCryptoEngine,
-    async loadSigner(...loaded) {
-      const sign = await nodeCryptoEngine.loadSigner(...loaded)
-      return (payload) => {
-        signed += 1
-        return sign(payload)
-      }
-    },
-  }
-  const ring: KeyRing = await openKeyRing(store, { ...engine, loadVerifier }, alg, Date.now())
-  return {
-    ring,
-    signed: () => signed,
-    /** The shared secret that signs. */
-    secret: () => keys().find(({ kid }) => kid === ring.kid)?.jwk ?? expect.unreachable('a key signs'),
-    source: { get: ring.find },
-    async rotate() {
-      expect((await life.rotate(Date.now(), { force: true })).ok).toBe(true)
-      await ring.refresh()
-    },
-    async end(kid: string) {
-      expect(await life.end(kid, Date.now())).toBe(true)
-      await ring.refresh()
-    },
-  }
-}
-
 /** A document's tag and status, for who holds `etag`. */
 async function poll(replica: Replica, etag?: string): Promise<{ status: number; etag: string }> {
   const answer = await replica.ask(etag === undefined ? {} : { 'if-none-match': etag })
@@ -122,7 +35,7 @@ async function poll(replica: Replica, etag?: string): Promise<{ status: number; 
 
 describe('the document', () => {
   test.each(['ES256', 'EdDSA', 'HS256'] as const)('is a JWT that jose verifies: %s', async (alg) => {
-    const { ring, secret } = await createKeys(alg)
+    const { ring, current } = await createKeys(alg)
     const store = createRuleStore([
       ruleWith({ before: START + 1, until: START + HOUR + 1 }),
       ruleWith({ kind: 'client_id', value: 'client1', before: START, until: START + HOUR }),
@@ -131,7 +44,7 @@ describe('the document', () => {
     ])
     pass(12_345)
     const text = await createReplica(ring, store).read()
-    const key = alg === 'HS256' ? secret() : createLocalJWKSet(JSON.parse(ring.publicKeySet.body))
+    const key = alg === 'HS256' ? current() : createLocalJWKSet(JSON.parse(ring.publicKeySet.body))
     const { payload, protectedHeader } = await jwtVerify(text, key as never, {
       issuer: RULES.issuer,
       typ: 'revocations+jwt',
@@ -313,11 +226,7 @@ describe('while keys are rotated', () => {
 })
 
 /** A verifier whose polls go to these replicas, and what it says of a good token. */
-async function watch(
-  keys: Awaited<ReturnType<typeof createKeys>>,
-  replicas: readonly Replica[],
-  maxStaleSeconds = 2,
-) {
+async function watch(keys: Keys, replicas: readonly Replica[], maxStaleSeconds = 2) {
   const issuer: Issuer = await startIssuer([])
   let turn = 0
   let fresh = 0

@@ -6,9 +6,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { RevocationRule } from '../../src/claims/account.ts'
 import { createRevocationRules, type RevocationRules } from '../../src/service/revocation-rules.ts'
-import { claimsWith, createRuleStore, keepLog, type RuleStore, ruleWith } from './parts.ts'
-
-const HOUR = 3_600_000
+import { claimsWith, createRuleStore, HOUR, keepLog, type RuleStore, ruleWith } from './parts.ts'
 
 /** Both clocks stand and `sleep` of a test's own is real: only what a test advances passes. */
 function stopClocks(): void {
@@ -271,7 +269,7 @@ describe('a refresh', () => {
   })
 
   test('is not undone by a read that began before the write', async () => {
-    const { rules, judge, store, answer } = tryRules()
+    const { rules, judge, store, answer, reads } = tryRules()
     await judge()
     await pass(1000)
     answer({ afterMs: 400 })
@@ -283,6 +281,8 @@ describe('a refresh', () => {
     await pass(500)
     expect(await slow).toBe(true)
     expect(judge()).toBe(true)
+    // The slow one has nothing to look for any more.
+    expect(reads()).toBe(3)
   })
 
   test('however reads overlap: what was written before is in force, and nothing newer is ever replaced', async () => {

@@ -9,9 +9,7 @@ import { createCachedStorage } from '../../src/storage/cached.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
 import { makeAccount, makeAudit, makeCredential, makeRevocation } from '../storage/records.ts'
-import { claimsWith, keepLog } from './parts.ts'
-
-const HOUR = 3_600_000
+import { claimsWith, HOUR, keepLog } from './parts.ts'
 
 /** A check on a store that holds an account and its credential, which `claims` are of. */
 async function start(account: Partial<Account> = {}, credential: Partial<Credential> = {}) {

@@ -176,17 +176,17 @@ describe('a store that fails', () => {
   test('leaves the ten thousand newest', async () => {
     const { uses, writes, answer } = tryUses()
     answer(refuse)
-    for (let count = 0; count < 10_500; count += 1) {
+    uses.note('again', 0)
+    for (let count = 1; count <= 10_500; count += 1) {
       uses.note(`c${count}`, count)
-      // Used all the time.
-      uses.note('busy', count)
+      if (count === 5000) uses.note('again', count)
     }
     answer(succeed)
     await uses.flush()
     const written = writes.at(-1) ?? expect.unreachable('it was written')
     expect(written.size).toBe(10_000)
-    expect(written.get('busy')).toBe(10_499)
-    expect([written.has('c500'), written.has('c501')]).toEqual([false, true])
+    expect(written.get('again')).toBe(5000)
+    expect([written.has('c501'), written.has('c502')]).toEqual([false, true])
   })
 })
 

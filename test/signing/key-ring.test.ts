@@ -21,7 +21,7 @@ function createNotingEngine(): KeyRingEngine & { readonly loads: string[] } {
   return {
     loads,
     loadSigner(jwk, alg, kid, typ) {
-      loads.push(`signer ${kid} ${typ ?? "at+jwt"}`)
+      loads.push(`signer ${kid} ${typ ?? 'at+jwt'}`)
       return nodeCryptoEngine.loadSigner(jwk, alg, kid, typ)
     },
     loadVerifier(jwk: JWK, alg) {

@@ -283,6 +283,21 @@ describe('who waits', () => {
     await expect.poll(() => keys.get('key-2')).toMatchObject({ kid: 'key-2' })
   })
 
+  test('and a renewal from before the rotation does not count', async () => {
+    const clock = stopClock()
+    const { issuer, keys } = await createSource(true)
+    issuer.answers.set(JWKS, late(200, keysAt(0)))
+    clock.advance(600)
+    keys.renew?.()
+    expect(keys.used?.('key-1')).toBeUndefined()
+    await expect.poll(() => issuer.askedFor(JWKS).length).toBe(2)
+    await sleep(400)
+    issuer.answers.set(JWKS, keysAt(1))
+    clock.advance(1)
+    keys.used?.('key-1')
+    await expect.poll(() => keys.get('key-2')).toMatchObject({ kid: 'key-2' })
+  })
+
   test('never a list of revocations: it is in force though the keys cannot be had', async () => {
     const clock = stopClock()
     const { issuer, ask } = await start({})

@@ -1,0 +1,106 @@
+// The feed of revocations as replicas of the service have it: real signing keys that can be rotated, a store that can
+// fail, and the remote verifiers that poll it.
+
+import { expect } from 'vitest'
+import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
+import { createMetrics } from '../../src/http/metrics.ts'
+import { publicCors } from '../../src/http/public-cors.ts'
+import { createRevocationsHandler, type DocumentDeps } from '../../src/service/revocation-document.ts'
+import { createRevocationRules, type RevocationRules } from '../../src/service/revocation-rules.ts'
+import { createServe } from '../../src/service/serve.ts'
+import { createKeyLife } from '../../src/signing/key-life.ts'
+import { type KeyRing, openKeyRing } from '../../src/signing/key-ring.ts'
+import type { StoredSigningKey } from '../../src/signing/signing-key.ts'
+import { loadVerifier } from '../../src/verify/engine.ts'
+import type { KeySource } from '../../src/verify/key-source.ts'
+import { createMemoryKeys } from '../signing/memory-keys.ts'
+import { RULES } from '../verify/mint.ts'
+import { createRuleStore, HOUR, keepLog, type RuleStore } from './parts.ts'
+
+export interface Replica extends RuleStore {
+  ask(headers?: Readonly<Record<string, string>>, method?: string): Promise<Response>
+  /** The text of a 200. */
+  read(): Promise<string>
+  readonly isListed: RevocationRules['isListed']
+  readonly refresh: RevocationRules['refresh']
+}
+
+/** A replica of the service with these signing keys, and a store of its own making. */
+export function createReplica(keys: DocumentDeps['keys'], store = createRuleStore()): Replica {
+  const { log } = keepLog()
+  const rules = createRevocationRules({
+    storage: store.storage,
+    log,
+    now: Date.now,
+    lifetimeMs: HOUR,
+    sharesWork: true,
+  })
+  const serve = createServe({
+    docs: 'https://auth.example.com/docs',
+    trustedProxies: { kind: 'none' },
+    forwardedHeader: 'x-forwarded-for',
+    now: Date.now,
+    log,
+    metrics: createMetrics(),
+    logsRequests: false,
+  })
+  const handler = createRevocationsHandler({ issuer: RULES.issuer, rules, keys, now: Date.now })
+  const route = { name: 'revocations', cors: publicCors, methods: { GET: handler } }
+  const ask: Replica['ask'] = (headers = {}, method = 'GET') =>
+    serve(route, new Request(`${RULES.issuer}/.well-known/revocations`, { method, headers }), '127.0.0.1')
+  return {
+    ...store,
+    ask,
+    async read() {
+      const answer = await ask()
+      expect(answer.status).toBe(200)
+      return answer.text()
+    },
+    isListed: rules.isListed,
+    refresh: rules.refresh,
+  }
+}
+
+/** Real signing keys. */
+export interface Keys {
+  readonly ring: KeyRing
+  readonly source: KeySource
+  /** Signatures so far. */
+  signed(): number
+  /** The key that signs. */
+  current(): StoredSigningKey['jwk']
+  rotate(): Promise<void>
+  end(kid: string): Promise<void>
+}
+
+export async function createKeys(alg: 'ES256' | 'EdDSA' | 'HS256' = 'ES256'): Promise<Keys> {
+  const { store, keys } = createMemoryKeys()
+  const life = createKeyLife(store, { alg, rotationMs: null, publishMs: 0, lifetimeMs: HOUR })
+  await life.open(Date.now())
+  let signed = 0
+  const engine: typeof nodeCryptoEngine = {
+    ...nodeCryptoEngine,
+    async loadSigner(...loaded) {
+      const sign = await nodeCryptoEngine.loadSigner(...loaded)
+      return (payload) => {
+        signed += 1
+        return sign(payload)
+      }
+    },
+  }
+  const ring = await openKeyRing(store, { ...engine, loadVerifier }, alg, Date.now())
+  return {
+    ring,
+    signed: () => signed,
+    current: () => keys().find(({ kid }) => kid === ring.kid)?.jwk ?? expect.unreachable('a key signs'),
+    source: { get: ring.find },
+    async rotate() {
+      expect((await life.rotate(Date.now(), { force: true })).ok).toBe(true)
+      await ring.refresh()
+    },
+    async end(kid: string) {
+      expect(await life.end(kid, Date.now())).toBe(true)
+      await ring.refresh()
+    },
+  }
+}
