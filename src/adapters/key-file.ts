@@ -47,21 +47,15 @@ const keyFile = z
     },
   )
 
-/** A key as the text of its file, or several as one JSON array. */
-export function formatKeys(keys: StoredSigningKey | readonly StoredSigningKey[]): string {
-  const value = 'kid' in keys ? toMembers(keys) : keys.map(toMembers)
-  return `${JSON.stringify(value, null, 2)}\n`
+/** A key as the text of its file. */
+export function formatKeys(key: StoredSigningKey): string {
+  return `${JSON.stringify(toMembers(key), null, 2)}\n`
 }
 
 /** Reads the file of the key `kid`; a failure says what is wrong, without anything from inside. */
 export function parseKeyFile(text: string, kid: string): Result<StoredSigningKey, string> {
   const key = parseAs(keyFile, text)
   return key.ok && key.value.kid !== kid ? fail('its "kid" is not its file name') : key
-}
-
-/** Reads an array of keys. */
-export function parseKeys(text: string): Result<readonly StoredSigningKey[], string> {
-  return parseAs(z.array(keyFile), text)
 }
 
 /** What is still to be done of a change. */

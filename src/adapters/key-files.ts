@@ -1,18 +1,18 @@
 // Signing keys of a single machine: a folder (mode 0700) with one file for each (mode 0600).
-// What touches several files is first written down in one intent file, and then done by whoever sees that: a process
-// killed at any moment leaves either no intent or one that the next reader completes. First keys need no lock, since
-// their intent only ever adds files; a change of keys is made, and completed, by one process at a time.
+// A change touches several files: it is first written down in one intent file, in force from then on, and then made. A
+// process killed at any moment leaves no intent, or one that readers take for made, and that the next process makes.
+// Writing is for one process at a time, under the folder's lock. Reading needs no lock and no writable folder, unless
+// others change the folder faster than it can be read.
 
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { SigningKeyChange, SigningKeyStore, StoredSigningKey } from '../signing/signing-key.ts'
 import { withFolderLock } from './folder-lock.ts'
-import { formatChange, formatKeys, parseChange, parseKeyFile, parseKeys } from './key-file.ts'
+import { type DecidedChange, formatChange, formatKeys, parseChange, parseKeyFile } from './key-file.ts'
 import {
   closeFolder,
   createFault,
-  createFile,
   explainFaults,
   readNames,
   readPrivateFile,
@@ -21,9 +21,11 @@ import {
   replaceFile,
 } from './private-files.ts'
 
-const FIRST = /^\.first-(ES256|EdDSA|HS256)\.json$/
 const CHANGE = '.change.json'
+const KEY = /^[^.].*\.json$/s
 const OURS = /^\.|\.json$|^README\.md$/
+/** Looks at a folder, until two in a row are the same, before the lock has to make it stand still. */
+const MAX_LOOKS = 4
 
 /**
  * Opens the key files in `dir`; the folder is made when first needed. Files not called `<kid>.json` are left alone.
@@ -41,7 +43,10 @@ export function createFileKeyStore(dir: string, options: { readonly production: 
 }
 
 async function listKeys(dir: string, production: boolean): Promise<readonly StoredSigningKey[]> {
-  const keys = await readKeys(dir)
+  const texts = await readTexts(dir)
+  // Whoever holds the lock is at it already; a folder that cannot be written is read all the same.
+  if (texts.has(CHANGE)) await withFolderLock(dir, () => completeChange(dir), 0).catch(() => undefined)
+  const keys = parseTexts(dir, texts)
   const unfit = production ? keys.find((key) => key.kid.startsWith('dev-')) : undefined
   if (unfit === undefined) return keys
   throw createFault(join(dir, `${unfit.kid}.json`), 'is a development key; move it out of the folder')
@@ -50,111 +55,95 @@ async function listKeys(dir: string, production: boolean): Promise<readonly Stor
 async function initializeKeys(dir: string, keys: readonly StoredSigningKey[]): Promise<void> {
   const [first] = keys
   if (first === undefined) return
-  const intent = formatKeys(keys)
-  if (!parseKeys(intent).ok) throw createUnfitKey()
-  await mkdir(dir, { recursive: true, mode: 0o700 })
-  await removeLeftovers(dir)
-  const stored = await readKeys(dir)
-  if (stored.some((key) => key.alg === first.alg)) return
-  await createFile(dir, `.first-${first.alg}.json`, intent)
-  await readKeys(dir)
+  await makeChange(dir, { put: keys, remove: [] }, (stored) => stored.every(({ alg }) => alg !== first.alg))
 }
 
-async function replaceKeys(dir: string, change: SigningKeyChange): Promise<boolean> {
+function replaceKeys(dir: string, { expect, ...change }: SigningKeyChange): Promise<boolean> {
+  return makeChange(dir, change, (stored) =>
+    expect.every(({ kid, state }) => stored.some((key) => key.kid === kid && key.state === state)),
+  )
+}
+
+/** Makes a change for good if it fits the stored keys. */
+async function makeChange(
+  dir: string,
+  change: DecidedChange,
+  isFitting: (stored: readonly StoredSigningKey[]) => boolean,
+): Promise<boolean> {
   const intent = formatChange(change)
-  if (!parseChange(intent).ok) throw createUnfitKey()
+  if (!parseChange(intent).ok) throw new RangeError('a key to be stored is not of the form this store reads')
   await mkdir(dir, { recursive: true, mode: 0o700 })
-  await removeLeftovers(dir)
-  // What others have left half done comes first; it may need the lock.
-  await readKeys(dir)
   return withFolderLock(dir, async () => {
+    await removeLeftovers(dir)
     await completeChange(dir)
-    const stored = await readKeyFiles(dir, await readNames(dir))
-    const isExpected = change.expect.every(({ kid, state }) =>
-      stored.some((key) => key.kid === kid && key.state === state),
-    )
-    if (!isExpected) return false
-    await createFile(dir, CHANGE, intent)
+    if (!isFitting(parseTexts(dir, look(dir)))) return false
+    await replaceFile(dir, CHANGE, intent)
     await completeChange(dir)
     return true
   })
 }
 
-/** Reads every key, after completing what intents are there. */
-async function readKeys(dir: string): Promise<readonly StoredSigningKey[]> {
-  for (;;) {
-    const isChanging = (await readNames(dir)).includes(CHANGE)
-    const keys = isChanging
-      ? await withFolderLock(dir, () => completeChange(dir).then(() => readStillKeys(dir)))
-      : await readStillKeys(dir)
-    if (keys !== undefined) return keys
-  }
-}
-
-/** Every key, or undefined when a change was being made: parts of it may have been seen, and parts not. */
-async function readStillKeys(dir: string): Promise<readonly StoredSigningKey[] | undefined> {
-  // One look at the folder shows either all keys of an intent, or the intent itself.
-  const names = await readNames(dir)
-  const firsts = names.filter((name) => FIRST.test(name))
-  for (const intent of firsts) await completeFirst(dir, intent)
-  if (firsts.length > 0 || names.includes(CHANGE)) return undefined
-  const keys = await readKeyFiles(dir, names)
-  const namesAfter = await readNames(dir)
-  if (namesAfter.some((name) => name === CHANGE || FIRST.test(name))) return undefined
-  return isDeepStrictEqual(await readKeyFiles(dir, namesAfter), keys) ? keys : undefined
-}
-
-/**
- * Spells out the first keys of an intent, then removes it. An intent beside another key of its algorithm came too late
- * (its process looked before the other's keys were there) and is only removed.
- */
-async function completeFirst(dir: string, intent: string): Promise<void> {
-  const path = join(dir, intent)
-  const text = await readPrivateFile(path)
-  if (text === undefined) return
-  const keys = parseKeys(text)
-  if (!keys.ok) throw createFault(path, `${keys.reason}; delete it, it is left from a first start`)
-  const kids = new Set(keys.value.map((key) => key.kid))
-  const stored = await readKeyFiles(dir, await readNames(dir))
-  const isLate = stored.some((key) => FIRST.exec(intent)?.[1] === key.alg && !kids.has(key.kid))
-  if (!isLate) for (const key of keys.value) await createFile(dir, `${key.kid}.json`, formatKeys(key))
-  await removeFile(dir, intent)
-}
-
 /** Makes the change that was decided, if one is left to be made. Only under the lock: it writes over files. */
 async function completeChange(dir: string): Promise<void> {
-  const path = join(dir, CHANGE)
-  const text = await readPrivateFile(path)
+  const text = readPrivateFile(join(dir, CHANGE))
   if (text === undefined) return
-  const change = parseChange(text)
-  if (!change.ok) {
-    throw createFault(path, `${change.reason}; delete it and rotate again, it is left from a rotation`)
-  }
-  for (const key of change.value.put) await replaceFile(dir, `${key.kid}.json`, formatKeys(key))
-  for (const kid of change.value.remove) await removeFile(dir, `${kid}.json`)
+  const { put, remove } = parseIntent(dir, text)
+  for (const key of put) await replaceFile(dir, `${key.kid}.json`, formatKeys(key))
+  for (const kid of remove) await removeFile(dir, `${kid}.json`)
   await removeFile(dir, CHANGE)
 }
 
-async function readKeyFiles(dir: string, names: readonly string[]): Promise<readonly StoredSigningKey[]> {
-  // A folder that holds other things is somebody else's too: its mode stays.
-  if (names.length > 0 && names.every((name) => OURS.test(name))) await closeFolder(dir)
-  const keys: StoredSigningKey[] = []
-  for (const name of names) {
-    if (name.startsWith('.') || !name.endsWith('.json')) continue
-    const text = await readPrivateFile(join(dir, name))
-    if (text === undefined) continue
-    const key = parseKeyFile(text, name.slice(0, -'.json'.length))
-    if (!key.ok) {
-      throw createFault(
-        join(dir, name),
-        `${key.reason}; restore it from a backup or move it out of the folder`,
-      )
-    }
-    keys.push(key.value)
+/** Key files and the intent by name; undefined for one that was removed between the names and the texts. */
+type Texts = ReadonlyMap<string, string | undefined>
+
+/**
+ * The folder as it was at one moment. No file gets a text again that it had before (the life of a key goes forward, and
+ * a kid is not used again), so what two looks in a row have both seen was there at every moment between them.
+ */
+async function readTexts(dir: string): Promise<Texts> {
+  let last = look(dir)
+  for (let looks = 1; looks < MAX_LOOKS; looks += 1) {
+    const texts = look(dir)
+    // A missing text may be another one each time.
+    if (isDeepStrictEqual(texts, last) && ![...texts.values()].includes(undefined)) return texts
+    last = texts
   }
-  return keys
+  return withFolderLock(dir, async () => look(dir))
 }
 
-function createUnfitKey(): RangeError {
-  return new RangeError('a key to be stored is not of the form this store reads')
+/** Reads everything in one go: this process does nothing else meanwhile, as it is over in less than a millisecond. */
+function look(dir: string): Texts {
+  const names = readNames(dir)
+  // A folder that holds other things is somebody else's too: its mode stays.
+  if (names.length > 0 && names.every((name) => OURS.test(name))) closeFolder(dir)
+  const ours = names.filter((name) => name === CHANGE || KEY.test(name))
+  return new Map(ours.map((name) => [name, readPrivateFile(join(dir, name))]))
+}
+
+/** The keys as they are once the intent is made. */
+function parseTexts(dir: string, texts: Texts): readonly StoredSigningKey[] {
+  const intent = texts.get(CHANGE)
+  const { put, remove } = intent === undefined ? { put: [], remove: [] } : parseIntent(dir, intent)
+  const keys = new Map(put.map((key) => [key.kid, key]))
+  for (const [name, text] of texts) {
+    const kid = name.slice(0, -'.json'.length)
+    if (name !== CHANGE && text !== undefined && !keys.has(kid)) keys.set(kid, parseKey(dir, name, kid, text))
+  }
+  for (const kid of remove) keys.delete(kid)
+  return [...keys.values()]
+}
+
+function parseKey(dir: string, name: string, kid: string, text: string): StoredSigningKey {
+  const key = parseKeyFile(text, kid)
+  if (key.ok) return key.value
+  throw createFault(join(dir, name), `${key.reason}; restore it from a backup or move it out of the folder`)
+}
+
+function parseIntent(dir: string, text: string): DecidedChange {
+  const change = parseChange(text)
+  if (change.ok) return change.value
+  throw createFault(
+    join(dir, CHANGE),
+    `${change.reason}; delete it, it is left from a change that was cut short`,
+  )
 }

@@ -1,8 +1,10 @@
 // Files for their owner alone (mode 0600), each whole and on disk before it has its name. Every fault becomes one line
 // that names the file and says what to do, and never holds what is inside.
+// Reading is synchronous: a few small files are read in less time than it takes to ask for each and be called back.
 
 import { randomUUID } from 'node:crypto'
-import { type FileHandle, link, open, readdir, rename, stat, unlink } from 'node:fs/promises'
+import { closeSync, fchmodSync, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs'
+import { open, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StorageError } from '../storage/errors.ts'
 
@@ -11,37 +13,34 @@ const TEMPORARY = '.temporary-'
 const TEMPORARY_LIFETIME_MS = 60_000
 
 /** The names in a folder; none when there is no folder. */
-export async function readNames(dir: string): Promise<readonly string[]> {
-  return (await readdir(dir).catch(ignoreMissing)) ?? []
+export function readNames(dir: string): readonly string[] {
+  try {
+    return readdirSync(dir)
+  } catch (error) {
+    ignoreMissing(error)
+    return []
+  }
 }
 
 /** The text of a file, or undefined when it has just been removed. Modes that let others read are put right. */
-export function readPrivateFile(path: string): Promise<string | undefined> {
-  return explainFaults(path, () =>
-    withFile(path, async (file) => {
-      await closeToOthers(file, 0o600)
-      return file.readFile('utf8')
-    }).catch(ignoreMissing),
-  )
+export function readPrivateFile(path: string): string | undefined {
+  try {
+    return withOpened(path, (file) => {
+      closeToOthers(file, 0o600)
+      return readFileSync(file, 'utf8')
+    })
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw explainFault(path, error)
+  }
 }
 
 /** Puts the mode of a folder right. */
-export function closeFolder(dir: string): Promise<void> {
-  return withFile(dir, (folder) => closeToOthers(folder, 0o700))
+export function closeFolder(dir: string): void {
+  withOpened(dir, (folder) => closeToOthers(folder, 0o700))
 }
 
-/** Creates a file whole and for good, or leaves the one that has its name: a link, unlike a rename, replaces nothing. */
-export async function createFile(dir: string, name: string, text: string): Promise<void> {
-  const temporary = await writeTemporary(dir, text)
-  try {
-    await link(temporary, join(dir, name)).catch(ignore('EEXIST'))
-  } finally {
-    await unlink(temporary)
-  }
-  await syncFolder(dir)
-}
-
-/** Creates a file whole and for good, in place of the one that has its name. */
+/** Writes a file whole and for good, in place of the one that has its name. */
 export async function replaceFile(dir: string, name: string, text: string): Promise<void> {
   const temporary = await writeTemporary(dir, text)
   await rename(temporary, join(dir, name))
@@ -56,26 +55,27 @@ export async function removeFile(dir: string, name: string): Promise<void> {
 
 /** Removes what killed processes left half written. */
 export async function removeLeftovers(dir: string): Promise<void> {
-  for (const name of (await readNames(dir)).filter((one) => one.startsWith(TEMPORARY))) {
+  for (const name of readNames(dir).filter((one) => one.startsWith(TEMPORARY))) {
     const path = join(dir, name)
     const age = Date.now() - ((await stat(path).catch(ignoreMissing))?.mtimeMs ?? Date.now())
     if (age > TEMPORARY_LIFETIME_MS) await unlink(path).catch(ignoreMissing)
   }
 }
 
-/** Turns what the system says into one line about `path`. */
+/** Does `work`; what the system says of it becomes one line about `path`. */
 export async function explainFaults<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    const code = codeOf(error)
-    if (code === undefined) throw error
-    throw createFault(
-      path,
-      `cannot be read or written (${code}); check its owner, its mode and the disk`,
-      error,
-    )
+    throw explainFault(path, error)
   }
+}
+
+function explainFault(path: string, error: unknown): unknown {
+  const code = codeOf(error)
+  if (code === undefined) return error
+  const problem = `cannot be read or written (${code}); check its owner, its mode and the disk`
+  return createFault(path, problem, error)
 }
 
 /** One line about `path`. */
@@ -99,34 +99,37 @@ async function writeTemporary(dir: string, text: string): Promise<string> {
 }
 
 /** Makes names created in or removed from the folder survive a power cut. */
-function syncFolder(dir: string): Promise<void> {
-  return withFile(dir, (folder) => folder.sync())
-}
-
-/** A folder mounted read-only, or owned by another user, keeps the mode it was given. */
-async function closeToOthers(file: FileHandle, mode: number): Promise<void> {
-  const isOpen = ((await file.stat()).mode & 0o077) !== 0
-  if (isOpen) await file.chmod(mode).catch(() => undefined)
-}
-
-/** Opens a file or folder for reading, and closes it again. */
-async function withFile<T>(path: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
-  const file = await open(path, 'r')
+async function syncFolder(dir: string): Promise<void> {
+  const folder = await open(dir, 'r')
   try {
-    return await use(file)
+    await folder.sync()
   } finally {
-    await file.close()
+    await folder.close()
   }
 }
 
-function ignore(code: string): (error: unknown) => undefined {
-  return (error) => {
-    if (codeOf(error) !== code) throw error
+/** A folder mounted read-only, or owned by another user, keeps the mode it was given. */
+function closeToOthers(file: number, mode: number): void {
+  if ((fstatSync(file).mode & 0o077) === 0) return
+  try {
+    fchmodSync(file, mode)
+  } catch {
+    // As said above.
+  }
+}
+
+/** Opens a file or folder for reading, and closes it again. */
+function withOpened<T>(path: string, use: (file: number) => T): T {
+  const file = openSync(path, 'r')
+  try {
+    return use(file)
+  } finally {
+    closeSync(file)
   }
 }
 
 function ignoreMissing(error: unknown): undefined {
-  return ignore('ENOENT')(error)
+  if (codeOf(error) !== 'ENOENT') throw error
 }
 
 function codeOf(error: unknown): string | undefined {

@@ -9,12 +9,14 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { calculateJwkThumbprint, importJWK } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { formatChange } from '../../src/adapters/key-file.ts'
 import { createFileKeyStore } from '../../src/adapters/key-files.ts'
 import { createFirstKeys, createSigningKey } from '../../src/signing/rotate.ts'
 import type { StoredSigningKey } from '../../src/signing/signing-key.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 
 const NOW = Date.parse('2026-01-01T00:00:00.123Z')
+const LOCKS = ['.lock', '.turn']
 let root: string
 let dir: string
 let keys: readonly StoredSigningKey[]
@@ -72,11 +74,13 @@ describe('storing', () => {
     expect(await calculateJwkThumbprint(members)).toBe(current!.kid)
   })
 
-  it('leaves the folder to its owner, and nothing in it but the keys', async () => {
+  it('leaves the folder to its owner, and nothing in it but the keys and two empty locks', async () => {
     await open().initialize(keys)
     expect(await modeOf(dir)).toBe('700')
-    for (const key of keys) expect(await modeOf(fileOf(key))).toBe('600')
-    expect((await readdir(dir)).sort()).toEqual(keys.map((key) => `${key.kid}.json`).sort())
+    const names = [...keys.map((key) => `${key.kid}.json`), ...LOCKS]
+    expect((await readdir(dir)).sort()).toEqual(names.sort())
+    for (const name of names) expect(await modeOf(join(dir, name))).toBe('600')
+    for (const name of LOCKS) expect((await stat(join(dir, name))).size).toBe(0)
   })
 
   it('adds to a folder that has no key of the algorithm, and to no other', async () => {
@@ -226,49 +230,19 @@ describe('a file that is no key', () => {
 })
 
 describe('a first start that was cut short', () => {
-  const intent = () => join(dir, '.first-ES256.json')
-  async function leaveIntent(those: readonly StoredSigningKey[], written: number): Promise<void> {
-    await open().initialize(those)
-    const texts = await Promise.all(those.map((key) => readFile(fileOf(key), 'utf8')))
-    await writeFile(intent(), `[${texts.join(',')}]`, { mode: 0o600 })
-    for (const key of those.slice(written)) await rm(fileOf(key))
+  async function leaveIntent(written: number): Promise<void> {
+    await open().initialize(keys)
+    await writeFile(join(dir, '.change.json'), formatChange({ put: keys, remove: [] }), { mode: 0o600 })
+    for (const key of keys.slice(written)) await rm(fileOf(key))
   }
 
   it.each([0, 1, 2])('after %i of its 2 files is completed by whoever comes next', async (written) => {
     for (const next of ['list', 'initialize'] as const) {
-      await leaveIntent(keys, written)
+      await leaveIntent(written)
       if (next === 'initialize') await open().initialize(await createFirstKeys('ES256', NOW))
       expect(sorted(await open().list())).toEqual(sorted(keys))
-      expect(await readdir(dir)).toHaveLength(2)
+      expect((await readdir(dir)).sort()).toEqual([...keys.map(({ kid }) => `${kid}.json`), ...LOCKS].sort())
     }
-  })
-
-  it('does not undo what has happened to a key since', async () => {
-    await leaveIntent(keys, 2)
-    const changed = { ...(await readMembers(fileOf(keys[0]!))), state: 'retiring' }
-    await writeFile(fileOf(keys[0]!), JSON.stringify(changed))
-    const states = (await open().list()).map((key) => key.state)
-    expect(states.sort()).toEqual(['pending', 'retiring'])
-  })
-
-  it('is dropped when another had finished before', async () => {
-    await leaveIntent(keys, 0)
-    const late = await readFile(intent(), 'utf8')
-    await rm(dir, { recursive: true })
-    const winners = await createFirstKeys('ES256', NOW)
-    await open().initialize(winners)
-    await writeFile(intent(), late)
-    expect(sorted(await open().list())).toEqual(sorted(winners))
-    expect(await readdir(dir)).toHaveLength(2)
-  })
-
-  it('is named when its intent is damaged', async () => {
-    await leaveIntent(keys, 1)
-    await writeFile(intent(), '[{"d":"hunter2')
-    const error = await open()
-      .list()
-      .catch((thrown) => thrown)
-    expect(error.message).toBe(`${intent()}: is not JSON; delete it, it is left from a first start`)
   })
 
   it('leaves temporary files, which go once they are old', async () => {
@@ -278,7 +252,7 @@ describe('a first start that was cut short', () => {
     const old = Date.now() / 1000 - 61
     await utimes(join(dir, '.temporary-old'), old, old)
     await open().initialize(keys)
-    expect((await readdir(dir)).filter((name) => name.startsWith('.'))).toEqual(['.temporary-new'])
+    expect((await readdir(dir)).filter((name) => name.startsWith('.temporary'))).toEqual(['.temporary-new'])
   })
 })
 
@@ -315,6 +289,7 @@ describe('processes', () => {
     for (let look = 0; !isOver; look += 1) {
       const store = createFileKeyStore(join(folder, String(look % count)), { production: true })
       seen.add((await store.list()).length)
+      await new Promise((resolve) => setImmediate(resolve))
     }
     await ended
     expect(starters[0]!.lines).toHaveLength(count)
@@ -323,7 +298,9 @@ describe('processes', () => {
     expect([...seen].sort()).toEqual([0, 2])
   })
 
-  it('that are killed at any moment leave all keys or none, and the next start works', async () => {
+  it('that are killed at any moment leave all keys or none, and the next start works', {
+    timeout: 180_000,
+  }, async () => {
     const count = 400
     let halves = 0
     for (let round = 0; round < 20; round += 1) {
@@ -337,7 +314,7 @@ describe('processes', () => {
 
       for (const [index, name] of (await readdir(folder)).sort((a, b) => Number(a) - Number(b)).entries()) {
         const names = await readdir(join(folder, name))
-        if (names.some((one) => one.startsWith('.')) || names.length === 1) halves += 1
+        if (names.some((one) => one === '.change.json' || one.startsWith('.temporary'))) halves += 1
         const store = createFileKeyStore(join(folder, name), { production: true })
         const found = await store.list()
         expect([0, 2]).toContain(found.length)
