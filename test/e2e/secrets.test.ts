@@ -56,7 +56,7 @@ beforeAll(async () => {
     expect(metrics.status).toBe(200)
     written.set('metrics', Buffer.from(metrics.text))
     readFolder('while it runs', server.dir)
-    for (const file of readdirSync(join(server.dir, 'keys'))) {
+    for (const file of readdirSync(join(server.dir, 'keys')).filter((name) => name.endsWith('.json'))) {
       secrets.set(JSON.parse(readFileSync(join(server.dir, 'keys', file), 'utf8')).d, 'private key')
     }
   } finally {
