@@ -5,11 +5,10 @@ import { type Context, Hono } from 'hono'
 import { createExplain } from './admin/explain.ts'
 import { createAdminRoutes } from './admin/routes.ts'
 import type { Config } from './config.ts'
-import { NO_STORE, type Route } from './http/context.ts'
+import { NO_STORE, NOWHERE, type Route } from './http/context.ts'
 import { createMemoryLimiter, type RateLimiter } from './http/limits.ts'
 import type { Logger } from './http/log.ts'
 import type { Metrics } from './http/metrics.ts'
-import { NOT_FOUND } from './http/problem.ts'
 import { publicCors } from './http/public-cors.ts'
 import { createAifabrixRoute } from './issue/aifabrix.ts'
 import { createAuthenticate, withNote } from './issue/authenticate.ts'
@@ -18,6 +17,7 @@ import { createClaimHandler } from './issue/claim.ts'
 import { createIssueToken } from './issue/issue.ts'
 import { createMint, createRefuseCaller } from './issue/mint.ts'
 import { createMultisetRoute } from './issue/multiset.ts'
+import { formatMultisetProblem } from './issue/multiset-wire.ts'
 import { createExamine } from './oauth/examine.ts'
 import { createRevokeToken } from './oauth/revoke.ts'
 import { createOAuthRoutes } from './oauth/routes.ts'
@@ -27,7 +27,7 @@ import { createMetricsRoute, createReadyHandler, healthHandler } from './service
 import { createKeySetHandler } from './service/key-set.ts'
 import { FORWARD_AUTH_PATH } from './service/proxy-question.ts'
 import { createRevocationsHandler } from './service/revocation-document.ts'
-import { createRevocationRules } from './service/revocation-rules.ts'
+import type { RevocationRules } from './service/revocation-rules.ts'
 import { createServe } from './service/serve.ts'
 import type { UseLog } from './service/use-log.ts'
 import { createServiceVerifier, createWhoamiJudge } from './service/verifier.ts'
@@ -47,10 +47,10 @@ export interface AppDeps {
   readonly keyLife: KeyLife
   /** What was presented once and must not be again: proofs and assertions. */
   readonly replay: ReplayStore
+  /** What ends tokens before their time. */
+  readonly rules: RevocationRules
   /** When credentials were last used. */
   readonly uses: UseLog
-  /** Whether requests may wait for one another's work; not on Workers. */
-  readonly sharesWork: boolean
   readonly hashSecret: HashSecret
   /** Limits of the issuing endpoints; null: none. */
   readonly limiter: RateLimiter | null
@@ -63,6 +63,9 @@ export interface AppDeps {
   /** True once the process was asked to stop. */
   readonly isStopping: () => boolean
 }
+
+/** Tokens that one client may end by name: each stays on the list of revocations as long as it could live. */
+const REVOKE_QUOTA = { limit: 1000, windowSeconds: 3600 }
 
 /** A credential in a page is put on record so many times in so many seconds; the metric counts on. */
 const BROWSER_AUDIT_QUOTA = { limit: 30, windowSeconds: 60 }
@@ -94,21 +97,15 @@ export function createApp(deps: AppDeps): Hono {
   return app
 }
 
-const NOWHERE: Route = {
-  name: 'none',
-  guard: (context) => context.refuse(NOT_FOUND),
-  methods: {},
-}
-
 function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
-  const { config, storage, keys, limiter, log, metrics, now } = deps
-  const rules = createRevocationRules({ ...deps, lifetimeMs: config.maxTtl * 1000 })
-  const verifier = createServiceVerifier({ ...deps, rules })
+  const { config, storage, keys, rules, limiter, log, metrics, now } = deps
+  const verifier = createServiceVerifier(deps)
   const proven = createAuthenticate(storage, deps.hashSecret)
   const authenticate = withNote(proven, deps.uses.note)
   const minting = {
     issueToken: createIssueToken(config, () => keys.sign),
     limiter,
+    now,
     countIssued: metrics.countIssued,
   }
   const reportBrowser = createReportBrowser({
@@ -132,12 +129,16 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
     now,
     log,
   })
+  metrics.watchAge('signing keys', () => keys.ageMs() / 1000)
+  metrics.watchAge('revocations', () => toSeconds(rules.ageMs()))
   const checks = { database: () => storage.ping(), keys: () => keys.kid }
   return {
     '/auth/claim': claim,
     '/api/auth/claim': claim,
     '/v1/m2m/token': multiset,
     '/m2m/token': multiset,
+    '/v1/m2m/*': { ...NOWHERE, formatProblem: formatMultisetProblem },
+    '/m2m/*': { ...NOWHERE, formatProblem: formatMultisetProblem },
     '/api/v1/auth/token': createAifabrixRoute({ ...doors, mint: createMint(minting, 'aifabrix') }),
     ...createOAuthRoutes({
       ...deps,
@@ -146,6 +147,7 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
       mint: createMint(minting, 'oauth'),
       examine: createExamine(verifier),
       revokeToken: createRevokeToken({ storage, refresh: rules.refresh }),
+      revokeLimiter: createMemoryLimiter(REVOKE_QUOTA),
       proveKey: verifier.createEndpointProof(`${config.issuer}/oauth/token`),
       proofAlgorithms,
     }),
@@ -163,6 +165,7 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
       cors: publicCors,
       methods: { GET: createRevocationsHandler({ ...config, rules, keys, now }) },
     },
+    '/.well-known/*': { ...NOWHERE, cors: publicCors },
     ...createAdminRoutes({
       ...config,
       ...deps,
@@ -184,4 +187,8 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
     },
     '/metrics': createMetricsRoute({ mode: config.metrics, adminToken: config.adminToken }, metrics),
   }
+}
+
+function toSeconds(milliseconds: number | undefined): number | undefined {
+  return milliseconds === undefined ? undefined : milliseconds / 1000
 }

@@ -11,6 +11,7 @@ import { type Config, parseConfig, withPort } from './config.ts'
 import { createMemoryLimiter } from './http/limits.ts'
 import { createLogger, type LogLevel } from './http/log.ts'
 import { createMetrics } from './http/metrics.ts'
+import { createRevocationRules } from './service/revocation-rules.ts'
 import { createUpkeep } from './service/upkeep.ts'
 import { createUseLog } from './service/use-log.ts'
 import { createCachedStorage } from './storage/cached.ts'
@@ -38,10 +39,20 @@ async function start(asked: Config): Promise<void> {
   const log = createLog(asked.logLevel)
   const inner = await openStorage(asked)
   const keys = await openKeys(asked)
+  const storage = createCachedStorage(inner)
+  const keyLife = openKeyLife(asked)
+  const rules = createRevocationRules({
+    storage,
+    log,
+    now: Date.now,
+    lifetimeMs: asked.maxTtl * 1000,
+    sharesWork: true,
+  })
+  const upkeep = createUpkeep({ storage, keys, keyLife, rules, log, now: Date.now })
+  await upkeep()
   const server = await listen(asked.host, asked.port)
   const config = withPort(asked, server.port)
   let isStopping = false
-  const storage = createCachedStorage(inner)
   const uses = createUseLog({
     storage,
     log,
@@ -51,10 +62,10 @@ async function start(asked: Config): Promise<void> {
     config,
     storage,
     keys,
-    keyLife: openKeyLife(config),
+    keyLife,
+    rules,
     replay: createMemoryReplay({ now: Date.now }),
     uses,
-    sharesWork: true,
     hashSecret: openSecretHash(config),
     limiter: config.rateLimit === null ? null : createMemoryLimiter(config.rateLimit),
     log,
@@ -63,8 +74,6 @@ async function start(asked: Config): Promise<void> {
     peerOf: (context) => context.env.incoming.socket.remoteAddress,
     isStopping: () => isStopping,
   } satisfies AppDeps
-  const upkeep = createUpkeep({ ...deps, ...config })
-  await upkeep()
   const rounds = setInterval(upkeep, UPKEEP_MS)
   server.serve(createApp(deps).fetch, `${config.issuer}/docs`)
   // Before anybody is told that we listen: who reads it may stop us at once.

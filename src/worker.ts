@@ -9,10 +9,11 @@ import { createMemoryLimiter } from './http/limits.ts'
 import { createLogger, type LogLevel } from './http/log.ts'
 import { createMetrics } from './http/metrics.ts'
 import { problemBody, problemStatus, unavailable } from './http/problem.ts'
+import { createRevocationRules } from './service/revocation-rules.ts'
 import { createUpkeep, type Upkeep } from './service/upkeep.ts'
 import { createUseLog } from './service/use-log.ts'
 import { createKeyLife } from './signing/key-life.ts'
-import { openKeyRing } from './signing/key-ring.ts'
+import { type KeyRing, openKeyRing } from './signing/key-ring.ts'
 import { randomBase62 } from './signing/random.ts'
 import { DEFAULT_PEPPER } from './signing/secret.ts'
 import { webCryptoEngine } from './signing/webcrypto.ts'
@@ -33,6 +34,7 @@ interface Service {
   readonly fetch: Fetch
   /** What is to be done beside answering; there are no timers between requests, so they carry it. */
   readonly upkeep?: Upkeep
+  readonly keys?: Pick<KeyRing, 'refresh'>
 }
 
 /** The isolate's service, once a request has built it. A value, never a promise. */
@@ -40,6 +42,9 @@ let service: Service | undefined
 
 /** When a request last carried upkeep, epoch milliseconds. */
 let upkeptAt = 0
+
+/** When the keys were last known to be those of the store, epoch milliseconds. */
+let followedAt = 0
 
 /** Between two rounds of upkeep, at the least. */
 const UPKEEP_MS = 1000
@@ -56,12 +61,28 @@ export default {
         return refuse(request, 'the service cannot reach its records; try again shortly')
       }
     }
+    if (request.method === 'POST') await followKeys(service)
     if (service.upkeep !== undefined && Math.abs(Date.now() - upkeptAt) >= UPKEEP_MS) {
       upkeptAt = Date.now()
       waitUntil(service.upkeep())
     }
     return service.fetch(request)
   },
+}
+
+/**
+ * Before anything is signed: an isolate that has rested may hold a key that was ended meanwhile, and nothing works
+ * between its requests. While the store cannot be read, the keys in memory go on.
+ */
+async function followKeys({ keys }: Service): Promise<void> {
+  if (keys === undefined || Math.abs(Date.now() - followedAt) < UPKEEP_MS) return
+  try {
+    const asked = Date.now()
+    await keys.refresh()
+    followedAt = asked
+  } catch (error) {
+    createLog('error').error('signing keys cannot be read', { error })
+  }
 }
 
 /** The service of these settings; where they are no good, one that says so. Rejects when the database does. */
@@ -158,6 +179,13 @@ async function openService({ config, masterKey, database }: Settings): Promise<S
   const keys = await openKeyRing(keyStore, { ...webCryptoEngine, loadVerifier }, config.alg, Date.now())
   const storage = createCachedStorage(createSqlStorage(engine), { shareLookups: false })
   const log = createLog(config.logLevel)
+  const rules = createRevocationRules({
+    storage,
+    log,
+    now: Date.now,
+    lifetimeMs: config.maxTtl * 1000,
+    sharesWork: false,
+  })
   const deps: AppDeps = {
     config,
     storage,
@@ -165,7 +193,7 @@ async function openService({ config, masterKey, database }: Settings): Promise<S
     keyLife,
     replay: createMemoryReplay({ now: Date.now }),
     uses: createUseLog({ storage, log, defer }),
-    sharesWork: false,
+    rules,
     hashSecret: webCryptoEngine.createSecretHash(config.pepper ?? DEFAULT_PEPPER),
     limiter: config.rateLimit === null ? null : createMemoryLimiter(config.rateLimit),
     log,
@@ -174,7 +202,7 @@ async function openService({ config, masterKey, database }: Settings): Promise<S
     peerOf: (context) => context.req.header('cf-connecting-ip'),
     isStopping: () => false,
   }
-  return { fetch: createApp(deps).fetch, upkeep: createUpkeep({ ...deps, ...config }) }
+  return { fetch: createApp(deps).fetch, upkeep: createUpkeep(deps), keys }
 }
 
 /** Work after the answer lives on with the request that led to it. */

@@ -42,6 +42,8 @@ export interface Grant {
   /** Canonical, in the order asked; empty: not bound. */
   readonly ip: readonly string[]
   readonly jkt: string | undefined
+  /** Some of the issuer's audiences; absent: all. */
+  readonly audience?: readonly string[]
 }
 
 /** Who signs and for whom: the same for every token of a service. */
@@ -54,7 +56,7 @@ export interface TokenIssuer {
 export function buildClaimsSet(by: TokenIssuer, grant: Grant, issuedAt: number, jti: string): ClaimsSet {
   return {
     iss: by.issuer,
-    aud: oneOrMany(by.audience),
+    aud: oneOrMany(grant.audience ?? by.audience),
     sub: grant.accountId,
     client_id: grant.credentialId,
     jti,

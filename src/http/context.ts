@@ -3,7 +3,7 @@
 import type { IpAddress } from '../claims/ip.ts'
 import type { MaybePromise } from '../claims/result.ts'
 import type { Cors } from '../verify/cors.ts'
-import type { FormatProblem, Problem } from './problem.ts'
+import { type FormatProblem, NOT_FOUND, type Problem } from './problem.ts'
 
 /** Headers of an answer, lower case. A plain record: that is the fast path of every server. */
 export type HeaderRecord = Readonly<Record<string, string>>
@@ -48,6 +48,13 @@ export interface Route {
   readonly isDoor?: true
   /** Who may read its answers from a page; absent: nobody. */
   readonly cors?: Cors
+}
+
+/** A path at which nothing is, whatever it is asked. */
+export const NOWHERE: Route = {
+  name: 'none',
+  guard: (context) => context.refuse(NOT_FOUND),
+  methods: {},
 }
 
 /** Headers of every answer that holds a token or a secret (RFC 6749 section 5.1). */

@@ -13,6 +13,8 @@ export interface Metrics {
   observeRequest(route: string, status: number, seconds: number): void
   /** 1 while a dependency answers, 0 while it does not. */
   setUp(check: string, isUp: boolean): void
+  /** Reports how old a copy in memory is, seconds; undefined: there is none yet. */
+  watchAge(copy: string, ageSeconds: () => number | undefined): void
   /** What was counted since the process began. */
   readTotals(): Promise<Totals>
   /** Text exposition format 0.0.4. */
@@ -72,6 +74,19 @@ export function createMetrics(): Metrics {
     labelNames: ['check'],
     registers,
   })
+  const ages = new Map<string, () => number | undefined>()
+  new Gauge({
+    name: 'claimgate_staleness_seconds',
+    help: 'Age of what is in memory, by what it is a copy of.',
+    labelNames: ['copy'],
+    registers,
+    collect() {
+      for (const [copy, ageSeconds] of ages) {
+        const age = ageSeconds()
+        if (age !== undefined) this.set({ copy }, age)
+      }
+    },
+  })
   // prom-client hashes its labels at each call; a series that is held costs an addition.
   const issuedBy = holdSeries((door) => issued.labels(door))
   const verified = holdSeries((outcome, code) => verifications.labels(outcome, code))
@@ -83,6 +98,7 @@ export function createMetrics(): Metrics {
     countSecretInBrowser: (door) => secrets.inc({ door }),
     observeRequest: (route, status, seconds) => durationOf(route, String(status)).observe(seconds),
     setUp: (check, isUp) => up.set({ check }, isUp ? 1 : 0),
+    watchAge: (copy, ageSeconds) => void ages.set(copy, ageSeconds),
     readTotals: async () => {
       const judged = (await verifications.get()).values
       const denied = judged.filter(({ labels }) => labels.outcome === 'deny')

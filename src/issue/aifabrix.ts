@@ -42,7 +42,7 @@ function createHandler(deps: AifabrixDeps): Handler {
     const { tokenTtl: standard, maxTtl: serverMax } = deps
     const lifetimeSeconds = standardLifetime({ standard, serverMax, accountMax: found.account.maxTtl })
     const unbound = { origin: undefined, ip: [], lifetimeSeconds, scopes: [], jkt: undefined }
-    const minted = await deps.mint(found, unbound, now)
+    const minted = await deps.mint(found, unbound)
     if (!minted.ok) return context.refuse(minted.reason)
     const { issued, headers: limits } = minted.value
     return context.answer(200, aifabrixAnswer(issued), { ...JSON_TYPE, ...limits })

@@ -7,6 +7,7 @@ import type { Logger } from '../http/log.ts'
 import { randomBase62 } from '../signing/random.ts'
 import type { ClientSecret } from '../signing/secret.ts'
 import type { Storage } from '../storage/storage.ts'
+import { isDoneWithin } from '../timing.ts'
 import type { Authenticate } from './authenticate.ts'
 
 /** The doors to a token. */
@@ -34,7 +35,7 @@ export function createReportBrowser(deps: ReportDeps): ReportBrowser {
   return async (door, context, readPair) => {
     deps.count(door)
     try {
-      const found = await deps.authenticate(await readPair(), context.now)
+      const found = await deps.authenticate(await readInTime(readPair), context.now)
       if (found === undefined) return
       const { id, accountId } = found.credential
       deps.log.warn('a secret was used from a browser', { requestId: context.requestId, credential: id })
@@ -45,6 +46,20 @@ export function createReportBrowser(deps: ReportDeps): ReportBrowser {
       deps.log.error('a secret in a browser could not be recorded', { requestId: context.requestId, error })
     }
   }
+}
+
+/** A body may never end; the refusal waits for it only so long. */
+const READ_MS = 250
+
+async function readInTime(
+  readPair: () => Promise<ClientSecret | undefined>,
+): Promise<ClientSecret | undefined> {
+  let pair: ClientSecret | undefined
+  const reading = readPair().then((read) => {
+    pair = read
+  })
+  await isDoneWithin(READ_MS, reading)
+  return pair
 }
 
 function auditEntry(door: Door, now: number, credentialId: string, accountId: string): AuditEntry {

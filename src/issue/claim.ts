@@ -45,7 +45,7 @@ export function createClaimHandler(deps: ClaimDeps): Handler {
       accountMax: found.account.maxTtl,
     })
     if (!request.ok) return context.refuse(invalidParameters(request.reason))
-    const minted = await deps.mint(found, request.value, context.now)
+    const minted = await deps.mint(found, request.value)
     if (!minted.ok) return context.refuse(minted.reason)
     const { issued, headers: limits } = minted.value
     return context.answer(200, claimAnswer(issued), { ...JSON_TYPE, ...limits })

@@ -16,6 +16,8 @@ export interface TokenRequest {
   /** Empty: all that the credential holds. */
   readonly scopes: readonly string[]
   readonly jkt: string | undefined
+  /** Some of the service's audiences; absent: all. */
+  readonly audience?: readonly string[]
 }
 
 /** Why policy says no. */
@@ -36,7 +38,9 @@ export function authorizeGrant(
   if (!isAllowed) return fail('origin_not_allowed')
   const scopes = grantScope(request.scopes, heldScopes(account.scopes, credential.scopes))
   if (scopes === undefined) return fail('scope_not_allowed')
-  return ok({ accountId: account.id, credentialId: credential.id, lifetimeSeconds, scopes, origin, ip, jkt })
+  const { audience } = request
+  const bounds = { lifetimeSeconds, scopes, origin, ip, jkt, ...(audience && { audience }) }
+  return ok({ accountId: account.id, credentialId: credential.id, ...bounds })
 }
 
 /** A token and what it says. */

@@ -24,7 +24,6 @@ export interface Minted {
 export type Mint = (
   found: CredentialWithAccount,
   request: TokenRequest,
-  now: number,
   alsoAllowed?: readonly string[],
 ) => Promise<Result<Minted, Problem>>
 
@@ -33,6 +32,8 @@ export interface MintDeps {
   readonly issueToken: IssueToken
   /** Null: no limits. */
   readonly limiter: RateLimiter | null
+  /** Epoch milliseconds. Asked when a token is signed: a request may have begun long before. */
+  readonly now: () => number
   /** Told of each token that was issued. */
   readonly countIssued: (door: Door) => void
 }
@@ -43,14 +44,14 @@ const POLICY_DETAILS = {
 } as const
 
 /** Minting at one door. */
-export function createMint({ issueToken, limiter, countIssued }: MintDeps, door: Door): Mint {
-  return async (found, request, now, alsoAllowed) => {
+export function createMint({ issueToken, limiter, now, countIssued }: MintDeps, door: Door): Mint {
+  return async (found, request, alsoAllowed) => {
     const grant = authorizeGrant(found, request, alsoAllowed)
     if (!grant.ok) return fail({ code: grant.reason, detail: POLICY_DETAILS[grant.reason] })
     const state = limiter === null ? undefined : await limiter.consume(`c:${found.credential.id}`)
     if (state !== undefined && limiter !== null && !state.allowed)
       return fail(overLimit(state, limiter.quota))
-    const issuing = issueToken(grant.value, now)
+    const issuing = issueToken(grant.value, now())
     const issued = issuing instanceof Promise ? await issuing : issuing
     countIssued(door)
     return ok({ issued, headers: state === undefined ? {} : limitHeader(state) })

@@ -60,7 +60,7 @@ function createHandler(deps: MultisetDeps): Handler {
     if (clientId !== pair.clientId || clientSecret !== pair.clientSecret) return context.refuse(DISAGREES)
 
     const alsoAllowed = found.credential.allowLocalhost ? LOCALHOST_PATTERNS : []
-    const minted = await deps.mint(found, tokenRequest(headers, found, deps.maxTtl), now, alsoAllowed)
+    const minted = await deps.mint(found, tokenRequest(headers, found, deps.maxTtl), alsoAllowed)
     if (!minted.ok) return context.refuse(minted.reason)
     const { issued, headers: limits } = minted.value
     return context.answer(200, multisetAnswer(issued), { ...JSON_TYPE, ...limits })

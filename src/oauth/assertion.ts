@@ -31,8 +31,6 @@ export function decodeAssertion(text: string): Assertion | undefined {
 
 /** Longest life of an assertion, seconds. */
 const MAX_LIFE_SECONDS = 300
-/** How far a client's clock may be ahead where it does not say when it made the assertion. */
-const CLOCK_SLACK_SECONDS = 60
 const MAX_JTI_LENGTH = 256
 
 /** By what claims are judged. Times are epoch seconds, spans seconds. */
@@ -57,8 +55,8 @@ export function judgeAssertion(claims: JsonObject, rules: AssertionRules): OneTi
   if (iss !== clientId || sub !== clientId) return undefined
   if (![aud].flat().some((one) => typeof one === 'string' && audiences.includes(one))) return undefined
   if (typeof jti !== 'string' || jti === '' || jti.length > MAX_JTI_LENGTH) return undefined
-  if (!isTime(exp) || exp <= now || exp > now + MAX_LIFE_SECONDS + CLOCK_SLACK_SECONDS) return undefined
   const latest = now + rules.clockTolerance
+  if (!isTime(exp) || exp <= now || exp > latest + MAX_LIFE_SECONDS) return undefined
   if (nbf !== undefined && !(isTime(nbf) && nbf <= latest)) return undefined
   if (iat !== undefined && !(isTime(iat) && iat <= latest && exp - iat <= MAX_LIFE_SECONDS)) return undefined
   return { jti, exp }

@@ -16,7 +16,9 @@ export interface OAuthForm {
   readonly resources: readonly string[]
 }
 
-const CREDENTIALS = ['client_id', 'client_secret', 'client_assertion'] as const
+const CREDENTIALS = ['client_id', 'client_secret', 'client_assertion']
+/** A bound that is sent in the wrong place must not turn into "no bound". */
+const BOUNDS = ['grant_type', 'scope', 'origin', 'ip', 'resource']
 
 /** The value of a parameter; sent without a value, it counts as not sent (RFC 6749 section 3.2). */
 export function readParameter({ values }: OAuthForm, name: string): string | undefined {
@@ -33,6 +35,8 @@ export async function readForm(request: Request): Promise<Result<OAuthForm, Prob
   if (bytes === undefined) return fail(TOO_LARGE)
   const query = new URLSearchParams(queryOf(url))
   if (CREDENTIALS.some((name) => query.has(name))) return malformed(IN_QUERY)
+  if (BOUNDS.some((name) => query.has(name)))
+    return malformed('parameters must be in the form, not in the query string')
   const text = decodeUtf8(bytes)
   const pairs = text === undefined ? undefined : parseForm(text)
   if (pairs === undefined) return malformed('the form is not UTF-8, or has malformed percent-encoding')

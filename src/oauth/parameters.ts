@@ -13,7 +13,7 @@ import { type OAuthForm, readParameter } from './form.ts'
 /** What bounds a token request. */
 export interface ParameterRules {
   readonly lifetime: LifetimeLimits
-  /** What `resource` may name. */
+  /** What `resource` may name, and a token is then for alone (RFC 8707 section 2.2). */
   readonly resources: readonly string[]
 }
 
@@ -33,7 +33,8 @@ export function parseTokenParameters(
   if (!origin.ok) return refuse(`origin: ${origin.reason}`)
   const ip = readIp(form.values.get('ip'))
   if (!ip.ok) return refuse(`ip: ${ip.reason}`)
-  if (!form.resources.every((resource) => resource === '' || resources.includes(resource))) {
+  const audience = [...new Set(form.resources.filter((resource) => resource !== ''))]
+  if (!audience.every((resource) => resources.includes(resource))) {
     return refuse('tokens are not issued for this resource', 'invalid_target')
   }
   return ok({
@@ -42,6 +43,7 @@ export function parseTokenParameters(
     lifetimeSeconds: standardLifetime(lifetime),
     scopes: scopes.value,
     jkt: undefined,
+    ...(audience.length > 0 && { audience }),
   })
 }
 

@@ -4,6 +4,7 @@
 import { LATE_MINT_MS } from '../claims/account.ts'
 import type { ClaimsSet } from '../claims/claims-set.ts'
 import type { Handler } from '../http/context.ts'
+import { overLimit, type RateLimiter } from '../http/limits.ts'
 import { randomBase62 } from '../signing/random.ts'
 import type { Storage } from '../storage/storage.ts'
 import { paths } from './admit.ts'
@@ -45,13 +46,24 @@ export function createRevokeToken({
   }
 }
 
+/** What revoking needs. */
+export interface RevokeDeps extends ExamineDeps {
+  readonly revokeToken: RevokeToken
+  /** Bounds what one client puts on the list that every verifier reads. */
+  readonly revokeLimiter: RateLimiter
+}
+
 /** The handler of the revocation endpoint. */
-export function createRevokeHandler(deps: ExamineDeps & { readonly revokeToken: RevokeToken }): Handler {
+export function createRevokeHandler(deps: RevokeDeps): Handler {
   return async (context) => {
     const examined = await examineRequest(deps, context, paths.revoke)
     if (!examined.ok) return context.refuse(examined.reason)
     const { claims, clientId } = examined.value
-    if (claims !== undefined) await deps.revokeToken(claims, clientId, context.now)
+    if (claims !== undefined) {
+      const state = await deps.revokeLimiter.consume(clientId)
+      if (!state.allowed) return context.refuse(overLimit(state, deps.revokeLimiter.quota))
+      await deps.revokeToken(claims, clientId, context.now)
+    }
     return context.answer(200, null, {})
   }
 }

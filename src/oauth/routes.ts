@@ -1,6 +1,6 @@
 // The OAuth 2.0 endpoints by path. Only the token endpoint is a door to a token, whose refusals are counted as such.
 
-import { NO_STORE, type Route } from '../http/context.ts'
+import { NO_STORE, NOWHERE, type Route } from '../http/context.ts'
 import { publicCors } from '../http/public-cors.ts'
 import type { ReportBrowser } from '../issue/browser.ts'
 import { createAdmit, paths } from './admit.ts'
@@ -9,7 +9,7 @@ import type { Examine } from './examine.ts'
 import { createIntrospectHandler } from './introspect.ts'
 import { createMetadataGuard, createMetadataHandler, METADATA_PATH, type MetadataDeps } from './metadata.ts'
 import { formatOAuthProblem } from './problem.ts'
-import { createRevokeHandler, type RevokeToken } from './revoke.ts'
+import { createRevokeHandler, type RevokeDeps, type RevokeToken } from './revoke.ts'
 import { createTokenHandler, type TokenDeps } from './token.ts'
 
 /** What the endpoints need of the rest of the house. */
@@ -18,6 +18,7 @@ export interface OAuthDeps extends ClientDeps, MetadataDeps, Omit<TokenDeps, 'ad
   readonly reportBrowser: ReportBrowser
   readonly examine: Examine
   readonly revokeToken: RevokeToken
+  readonly revokeLimiter: RevokeDeps['revokeLimiter']
 }
 
 /** HTTP/1.0 caches know only `Pragma` (RFC 6749 section 5.1). */
@@ -44,6 +45,7 @@ export function createOAuthRoutes(deps: OAuthDeps): Readonly<Record<string, Rout
       name: 'oauth.introspect',
       methods: { POST: createIntrospectHandler({ ...deps, admit }) },
     },
+    '/oauth/*': { ...SHARED, ...NOWHERE },
     // The bare path included.
     [`${METADATA_PATH}/*`]: {
       name: 'oauth.metadata',

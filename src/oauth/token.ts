@@ -30,17 +30,16 @@ export interface TokenDeps {
 
 /** The handler of the token endpoint. */
 export function createTokenHandler(deps: TokenDeps): Handler {
-  const resources = [...deps.audience, deps.issuer]
   return async (context) => {
     const admitted = await deps.admit(context, paths.token)
     if (!admitted.ok) return context.refuse(admitted.reason)
     const { form, client } = admitted.value
     const lifetime = { standard: deps.tokenTtl, serverMax: deps.maxTtl, accountMax: client.account.maxTtl }
-    const request = parseTokenParameters(form, { lifetime, resources })
+    const request = parseTokenParameters(form, { lifetime, resources: deps.audience })
     if (!request.ok) return context.refuse(request.reason)
     const jkt = await readKey(context, deps.proveKey)
     if (!jkt.ok) return context.refuse(jkt.reason)
-    const minted = await deps.mint(client, { ...request.value, jkt: jkt.value }, context.now)
+    const minted = await deps.mint(client, { ...request.value, jkt: jkt.value })
     if (!minted.ok) return context.refuse(minted.reason)
     const { issued, headers } = minted.value
     return context.answer(200, tokenAnswer(issued), { ...JSON_TYPE, ...headers })

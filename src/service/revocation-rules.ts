@@ -35,6 +35,8 @@ export interface RevocationRules {
    * longer than 2 s. Never rejects.
    */
   readonly refresh: () => Promise<void>
+  /** Milliseconds since the rules in force were asked for; undefined when none were ever had. */
+  readonly ageMs: () => number | undefined
   /** The rules, read anew when they are not young; undefined when none were ever had, or those had are a day old. */
   readonly read: () => Promise<ReadRules | undefined>
 }
@@ -142,6 +144,7 @@ export function createRevocationRules({
       return after(renew(BRIEF_MS), judge)
     },
     refresh: readStore,
+    ageMs: () => known && performance.now() - known.askedAt,
     async read() {
       await renew(LIMIT_MS)
       if (known === undefined) return undefined

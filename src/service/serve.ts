@@ -74,7 +74,8 @@ async function run(deps: ServiceDeps, route: Route, facts: Facts): Promise<Respo
     if (route.cors !== undefined) {
       if (isPreflight(facts.request))
         return context.answer(204, null, await route.cors.preflightHeaders(facts.request))
-      context = createContext(deps, route, facts, await route.cors.headersFor(facts.request))
+      const cors = route.cors.headersFor(facts.request)
+      context = createContext(deps, route, facts, cors instanceof Promise ? await cors : cors)
     }
     const stopped = route.guard?.(context)
     if (stopped !== undefined) return stopped
@@ -124,8 +125,8 @@ function pickHandler(methods: Methods, method: string): Handler {
   if (methods.ALL !== undefined) return methods.ALL
   const allow = allowedMethods(methods)
   if (method === 'OPTIONS') return (context) => context.answer(204, null, { allow })
-  return (context) =>
-    context.refuse({ code: 'method_not_allowed', detail: `use ${allow}`, headers: { allow } })
+  const detail = `this path takes ${Object.keys(methods).join(' or ')} only`
+  return (context) => context.refuse({ code: 'method_not_allowed', detail, headers: { allow } })
 }
 
 function allowedMethods(methods: Methods): string {

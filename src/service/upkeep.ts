@@ -7,15 +7,16 @@ import type { KeyLife } from '../signing/key-life.ts'
 import type { KeyRing } from '../signing/key-ring.ts'
 import { randomBase62 } from '../signing/random.ts'
 import type { Storage } from '../storage/storage.ts'
+import type { RevocationRules } from './revocation-rules.ts'
 
 /** What upkeep needs. */
 export interface UpkeepDeps {
-  readonly storage: Pick<Storage, 'appendAudit' | 'listRevocations' | 'purge'>
+  readonly storage: Pick<Storage, 'appendAudit' | 'purge'>
   readonly keys: Pick<KeyRing, 'refresh' | 'kid'>
   readonly keyLife: Pick<KeyLife, 'maintain' | 'end'>
+  /** Kept up to date for the time when the database is down. */
+  readonly rules: Pick<RevocationRules, 'refresh' | 'read'>
   readonly log: Logger
-  /** Longest lifetime of a token, seconds. */
-  readonly maxTtl: number
   /** Epoch milliseconds. */
   readonly now: () => number
 }
@@ -24,11 +25,13 @@ export interface UpkeepDeps {
 export type Upkeep = () => Promise<void>
 
 const RARELY_MS = 60_000
+/** A clock that runs ahead for a moment must not take away what is still needed. */
+const KEPT_MS = 24 * 60 * 60 * 1000
 /** On Workers a round may end with the request that carried it, and never say so. */
 const LOST_AFTER_MS = 30_000
 
 /** Upkeep of this service. */
-export function createUpkeep({ storage, keys, keyLife, log, maxTtl, now }: UpkeepDeps): Upkeep {
+export function createUpkeep({ storage, keys, keyLife, rules, log, now }: UpkeepDeps): Upkeep {
   const failing = new Set<string>()
   let runningSince = Number.NEGATIVE_INFINITY
   let rareAt = Number.NEGATIVE_INFINITY
@@ -53,19 +56,21 @@ export function createUpkeep({ storage, keys, keyLife, log, maxTtl, now }: Upkee
 
   /** A key that was revoked is ended, also when the process that revoked it did not live to do so. */
   async function endRevokedKeys(): Promise<void> {
-    const rules = await storage.listRevocations(now(), maxTtl * 1000)
-    for (const { kind, value } of rules) if (kind === 'kid') await keyLife.end(value, now())
+    const read = await rules.read()
+    for (const { kind, value } of read?.rules ?? []) if (kind === 'kid') await keyLife.end(value, now())
   }
 
   return async () => {
     if (Math.abs(now() - runningSince) < LOST_AFTER_MS) return
     runningSince = now()
     try {
-      const isRareTime = Math.abs(now() - rareAt) >= RARELY_MS
-      if (isRareTime) {
-        rareAt = now()
-        await attempt('revoked keys', endRevokedKeys)
-        await attempt('purge', () => storage.purge(now()))
+      await rules.refresh()
+      await attempt('revoked keys', endRevokedKeys)
+      if (Math.abs(now() - rareAt) >= RARELY_MS) {
+        await attempt('purge', async () => {
+          await storage.purge(now() - KEPT_MS)
+          rareAt = now()
+        })
       }
       await attempt('rotation', rotateWhenDue)
       await attempt('keys', () => keys.refresh())

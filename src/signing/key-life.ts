@@ -3,6 +3,7 @@
 
 import type { SignatureAlgorithm } from '../claims/jws.ts'
 import { fail, ok, type Result } from '../claims/result.ts'
+import { createEmptyFault } from './key-ring.ts'
 import { createSigningKey, listOrMakeKeys } from './rotate.ts'
 import {
   hasMovedOn,
@@ -88,6 +89,7 @@ export function createKeyLife(
 
     async maintain(now) {
       const keys = await store.list()
+      if (keys.length === 0) throw createEmptyFault()
       const upkeep = planUpkeep(keys, alg, now, terms)
       if (upkeep !== undefined) {
         // Lost to a faster process or not: the next call sees what is left, a rotation too.

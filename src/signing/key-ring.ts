@@ -30,6 +30,8 @@ export interface KeyRing {
    * Never rejects: while the store fails, what is in memory decides.
    */
   load(kid: string): Promise<VerificationKey | undefined>
+  /** Milliseconds since the store was last read. */
+  ageMs(): number
   /**
    * Reads the store: what was stored before this call is in force when it resolves. Rejects with what the store
    * rejects with; then everything is as it was.
@@ -54,18 +56,25 @@ export async function openKeyRing(
   let moment = 0
   let inForce = { began: moment, ended: moment }
 
+  let readAt = performance.now()
+
   async function refresh(): Promise<void> {
     moment += 1
     const asked = moment
     for (;;) {
       moment += 1
       const began = moment
-      const next = await loadKeys(await store.list(), loaded, engine, alg)
+      const askedAt = performance.now()
+      const stored = await store.list()
+      // A store that was moved away or emptied under a running service is no order to forget everything.
+      if (stored.length === 0) throw createEmptyFault()
+      const next = await loadKeys(stored, loaded, engine, alg)
       // Another call has begun to read after this one was asked: what it has seen is new enough.
       if (inForce.began > asked) return
       if (inForce.ended < began) {
         moment += 1
         inForce = { began, ended: moment }
+        readAt = askedAt
         loaded = next
         return
       }
@@ -99,6 +108,12 @@ export async function openKeyRing(
       await findLate(kid)
       return find(kid)
     },
+    ageMs: () => performance.now() - readAt,
     refresh,
   }
+}
+
+/** No key where there were some. */
+export function createEmptyFault(): Error {
+  return new Error('the key store is empty; put the keys back, or restart to make new ones')
 }

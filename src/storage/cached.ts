@@ -28,7 +28,7 @@ export interface CachedStorage extends Storage {
    * Rejects with StorageError when nothing is known.
    */
   findCredentialStale(id: string): MaybePromise<CredentialWithAccount | undefined>
-  /** As `findCredential`, from the store itself. */
+  /** As `findCredential`, from what was asked of the store within the last 20 ms. */
   findCredentialAnew: Storage['findCredential']
   /** As `isAnyOriginListed`, in the same way: who could read answers before an outage can during it. */
   isAnyOriginListedStale(patterns: readonly string[]): MaybePromise<boolean>
@@ -116,10 +116,7 @@ export function createCachedStorage(
     listCredentials: (accountId) => inner.listCredentials(accountId),
     findCredential: credentials.find,
     findCredentialStale: credentials.findStale,
-    findCredentialAnew(id) {
-      credentials.forget(id)
-      return credentials.find(id)
-    },
+    findCredentialAnew: credentials.findAnew,
     isAnyOriginListed: (patterns) => origins.find(JSON.stringify(patterns)),
     isAnyOriginListedStale: (patterns) => origins.findStale(JSON.stringify(patterns)),
     isPrototypeOriginListed: (patterns, isLocalhost, at) =>

@@ -9,6 +9,9 @@ import { mapMaybe } from './maybe.ts'
 /** Characters of key that an answer may use up, on average: long made-up keys push others out, they do not fill memory. */
 const KEY_CHARS = 256
 
+/** What was asked so lately is not asked anew: who guesses must not tell by the time which keys there are. */
+const ANEW_MS = 20
+
 /** How a cached look-up behaves. */
 export interface LookupOptions {
   /** How long an answer counts as fresh, milliseconds. */
@@ -32,6 +35,8 @@ export interface CachedLookup<T, G = void> {
   find(key: string, given: G): MaybePromise<T>
   /** A fresh answer, else the last one; rejects when there is neither. After a failure the source rests for `ttlMs`. */
   findStale(key: string, given: G): MaybePromise<T>
+  /** An answer that is 20 ms old at the most; rejects when the source does. */
+  findAnew(key: string, given: G): MaybePromise<T>
   /** Drops the answer for a key, and those on their way. */
   forget(key: string): void
   /** Drops the answers that are so, and all on their way. */
@@ -100,6 +105,11 @@ export function createCachedLookup<T, G = void>(
     return answer ? answer.value : askSource(key, given)
   }
 
+  function findAnew(key: string, given: G): MaybePromise<T> {
+    const answer = getHeld(key, ANEW_MS)
+    return answer ? answer.value : askSource(key, given)
+  }
+
   function findStale(key: string, given: G): MaybePromise<T> {
     const held = now() < restsUntil ? getHeld(key, maxStaleMs) : undefined
     if (held) return held.value
@@ -115,6 +125,7 @@ export function createCachedLookup<T, G = void>(
 
   return {
     find,
+    findAnew,
     findStale,
     forget(key) {
       drops++

@@ -1,5 +1,5 @@
 // What was presented once and must not be again (RFC 9449 section 11.1, RFC 7523 section 3), in this process's memory.
-// Never forgets what is unexpired: when it is full it says "seen", and the caller refuses.
+// Never forgets what is unexpired: when it is full it cannot tell, says so, and the caller refuses.
 
 import type { ReplayStore } from './options.ts'
 
@@ -38,7 +38,9 @@ export function createMemoryReplay({ now, max = 100_000 }: MemoryReplayOptions):
       // Either way: a clock that was set back must not keep it from looking.
       if (Math.abs(time - sweptAt) >= SWEEP_MS) sweep(time)
       const expiry = expiries.get(key)
-      if (expiry === undefined ? expiries.size >= max : expiry > time) return true
+      if (expiry !== undefined && expiry > time) return true
+      if (expiry === undefined && expiries.size >= max)
+        throw new Error('the memory of what was presented is full')
       expiries.set(key, expiresAt * 1000)
       return false
     },

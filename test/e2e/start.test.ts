@@ -58,6 +58,10 @@ async function failToStart(env: ServerVariables, dir: string = makeFolder()): Pr
   return problemsOf(stderr)
 }
 
+/** Key files; the others are for locking. */
+const keysAmong = (names: readonly string[]): readonly string[] =>
+  names.filter((name) => name.endsWith('.json'))
+
 describe.concurrent('a start', () => {
   test('writes JSON lines to stdout, one of them where it listens, and the banner to stderr', async () => {
     const server = await start({ env: { CLAIMGATE_LOG: 'debug' } })
@@ -97,9 +101,9 @@ describe.concurrent('a start', () => {
       expect(`${name} ${modeOf(join(dir, 'data', name))}`).toBe(`${name} 600`)
     expect(readdirSync(join(dir, 'data'))).toContain('claimgate.db')
     expect(modeOf(join(dir, 'keys'))).toBe('700')
-    const keys = readdirSync(join(dir, 'keys'))
-    expect(keys).toHaveLength(2)
-    for (const name of keys) expect(modeOf(join(dir, 'keys', name))).toBe('600')
+    const names = readdirSync(join(dir, 'keys'))
+    expect(keysAmong(names)).toHaveLength(2)
+    for (const name of names) expect(modeOf(join(dir, 'keys', name))).toBe('600')
   })
 
   test('takes the port it is given, and is then its issuer', async () => {
@@ -343,7 +347,7 @@ describe.concurrent('signing keys that cannot be used', () => {
   ])('a file that is %s: exit 1, one line that names it, and it stays', async (_, harm) => {
     const dir = makeUsed()
     const keys = join(dir, 'keys')
-    const [first = ''] = readdirSync(keys)
+    const [first = ''] = keysAmong(readdirSync(keys))
     const material = JSON.parse(readFileSync(join(keys, first), 'utf8')).d
     harm(join(keys, first))
     const before = readdirSync(keys).map((name) => [name, readFileSync(join(keys, name), 'utf8')])
@@ -363,7 +367,7 @@ describe.concurrent('signing keys that cannot be used', () => {
   test('a development key in production', async () => {
     const dir = makeUsed()
     const keys = join(dir, 'keys')
-    const [first = ''] = readdirSync(keys)
+    const [first = ''] = keysAmong(readdirSync(keys))
     const key = { ...JSON.parse(readFileSync(join(keys, first), 'utf8')), kid: 'dev-1' }
     writeFileSync(join(keys, 'dev-1.json'), JSON.stringify(key))
     expect(await failToStart({ NODE_ENV: 'production' }, dir)).toEqual([

@@ -15,7 +15,8 @@ const onChange = async (): Promise<void> => undefined
 
 test('a rotated secret and a new credential pass at a process that has others in mind', async () => {
   const store = createMemoryStorage()
-  const here = createCachedStorage(store, { now: () => 0 })
+  let time = 0
+  const here = createCachedStorage(store, { now: () => time })
   const there = createCachedStorage(store)
   const authenticate = createAuthenticate(here, hashSecret)
   const input = {
@@ -28,6 +29,7 @@ test('a rotated secret and a new credential pass at a process that has others in
   const { account, credential } = await createCreateAccount(there, hashSecret)(input, 'admin', NOW)
   expect(await authenticate(credential, NOW)).toBeDefined()
 
+  time += 500
   const rotated = await rotateCredential(
     { storage: there, hashSecret, onChange },
     credential.id,
@@ -49,6 +51,7 @@ test('a rotated secret and a new credential pass at a process that has others in
   }
   const unknown = { clientId: 'unknown', clientSecret: 'x' }
   expect(await authenticate(unknown, NOW)).toBeUndefined()
+  time += 20
   const second = await createCredential({ storage: there, hashSecret }, account.id, wanted, 'admin', NOW)
   if (!second.ok || !('clientSecret' in second.value)) throw new Error('no secret was made')
   expect(await authenticate(second.value, NOW)).toBeDefined()

@@ -7,6 +7,7 @@ import { keyTerms, parseConfig } from '../../src/config.ts'
 import { createMemoryLimiter } from '../../src/http/limits.ts'
 import { createLogger } from '../../src/http/log.ts'
 import { createMetrics } from '../../src/http/metrics.ts'
+import { createRevocationRules } from '../../src/service/revocation-rules.ts'
 import { createUseLog } from '../../src/service/use-log.ts'
 import { createKeyLife } from '../../src/signing/key-life.ts'
 import { openKeyRing } from '../../src/signing/key-ring.ts'
@@ -48,7 +49,13 @@ export async function startMemory(
     keyLife,
     replay: createMemoryReplay({ now: Date.now }),
     uses: createUseLog({ storage, log, defer: () => undefined }),
-    sharesWork: true,
+    rules: createRevocationRules({
+      storage,
+      log,
+      now: replace.now ?? Date.now,
+      lifetimeMs: config.maxTtl * 1000,
+      sharesWork: true,
+    }),
     keys: await openKeyRing(keyStore, { ...nodeCryptoEngine, loadVerifier }, config.alg, Date.now()),
     hashSecret: nodeCryptoEngine.createSecretHash(config.pepper ?? DEFAULT_PEPPER),
     limiter: config.rateLimit === null ? null : createMemoryLimiter(config.rateLimit),

@@ -53,10 +53,21 @@ export const tokenRows: readonly OAuthRow[] = [
     expect: {},
   },
   {
-    rule: 'the query string is not read',
-    request: ask({}, {}, { path: '/oauth/token?grant_type=x&scope=admin&origin=*&%zz' }),
+    rule: 'the rest of the query string is not read',
+    request: ask({}, {}, { path: '/oauth/token?colour=blue&%zz' }),
     expect: { claims: { origin: undefined } },
   },
+  ...[
+    'grant_type=client_credentials',
+    'scope=read',
+    'origin=https%3A%2F%2Fwww.example.com',
+    'ip=',
+    'resource=x',
+  ].map((parameter) => ({
+    rule: `a bound in the query string is not dropped: ${parameter}`,
+    request: ask({}, {}, { path: `/oauth/token?${parameter}` }),
+    expect: [400, 'invalid_request'] as const,
+  })),
   {
     rule: 'unknown parameters are ignored',
     request: ask({ colour: 'blue', audience: 'x', expiresIn: '1' }),

@@ -63,7 +63,7 @@ describe('a memory that is full', () => {
     const { seen } = createMemoryReplay({ now, max: 2 })
     await seen('a', seconds(60))
     await seen('b', seconds(60))
-    expect(await seen('c', seconds(60))).toBe(true)
+    await expect(seen('c', seconds(60))).rejects.toThrow('full')
     expect(await seen('a', seconds(60))).toBe(true)
     expect(await seen('b', seconds(60))).toBe(true)
   })
@@ -74,7 +74,7 @@ describe('a memory that is full', () => {
     await seen('b', seconds(60))
     time += 10_000
     expect(await seen('c', seconds(60))).toBe(false)
-    expect(await seen('d', seconds(60))).toBe(true)
+    await expect(seen('d', seconds(60))).rejects.toThrow('full')
     expect(await seen('b', seconds(60))).toBe(true)
   })
 
@@ -91,7 +91,7 @@ describe('a memory that is full', () => {
     time += 3_600_000
     await seen('other', seconds(-3590))
     time -= 3_600_000
-    expect(await seen('a', seconds(60))).toBe(true)
+    await expect(seen('a', seconds(60))).rejects.toThrow('full')
     time += 11_000
     expect(await seen('a', seconds(60))).toBe(false)
   })
@@ -99,7 +99,7 @@ describe('a memory that is full', () => {
   test('holds a hundred thousand unless told otherwise', async () => {
     const { seen } = createMemoryReplay({ now })
     for (let entry = 0; entry < 100_000; entry += 1) await seen(String(entry), seconds(60))
-    expect(await seen('one more', seconds(60))).toBe(true)
+    await expect(seen('one more', seconds(60))).rejects.toThrow('full')
     time += 61_000
     expect(await seen('one more', seconds(60))).toBe(false)
   })
