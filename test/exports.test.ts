@@ -9,6 +9,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 /** Every door and its run-time exports. */
 const doors: Readonly<Record<string, readonly string[]>> = {
   claimgate: ['ConfigError', 'createApp', 'parseConfig'],
+  'claimgate/backend': [
+    'createClaimClient',
+    'createClientTokenEndpoint',
+    'createNodeClientTokenEndpoint',
+    'loadConfig',
+  ],
+  'claimgate/browser': ['autoInitializeDataClient', 'createTokenSource'],
   'claimgate/errors': ['ClaimError', 'claimErrorCodes'],
   'claimgate/hono': ['claimAuth', 'claimCors'],
   'claimgate/node': ['claimAuth'],

@@ -48,7 +48,11 @@ const rules: readonly Rule[] = [
     types: ['verify/cors.ts'],
     packages: ['prom-client', 'rate-limiter-flexible'],
   },
-  { room: 'issue', rooms: ['claims', 'signing', 'http'], types: [storagePort, 'storage/cached.ts'] },
+  {
+    room: 'issue',
+    rooms: ['claims', 'signing', 'http', 'timing.ts'],
+    types: [storagePort, 'storage/cached.ts'],
+  },
   {
     room: 'oauth',
     rooms: ['claims', 'signing', 'http', 'issue', 'storage/errors.ts', 'verify'],
@@ -66,6 +70,17 @@ const rules: readonly Rule[] = [
     rooms: ['claims', 'signing', 'http', 'timing.ts', 'verify', 'storage/errors.ts'],
     types: [storagePort, 'storage/cached.ts'],
   },
+  { room: 'client', rooms: ['claims'] },
+  ...[
+    'browser-error',
+    'browser',
+    'data-client',
+    'dpop-key',
+    'refresh',
+    'tabs',
+    'token-source',
+    'token-source-ask',
+  ].map((name) => ({ room: `client/${name}.ts`, types: ['claims'] })),
   { room: 'config.ts', rooms: ['claims', 'config-fields.ts'], types: ['http/log.ts'] },
   { room: 'config-fields.ts', rooms: ['claims'], types: ['http/log.ts'], packages: ['zod'] },
   {

@@ -38,8 +38,8 @@ function blocksOf(section: string, language: string): readonly string[] {
 }
 
 const [install = '', ...quickStart] = blocksOf('Quick start', 'sh')
-const backendShell = blocksOf("For your customer's backend", 'sh')
-const backendNode = blocksOf("For your customer's backend", 'js')
+const backendShell = blocksOf('The claim, by hand', 'sh')
+const backendNode = blocksOf('The claim, by hand', 'js')
 
 const oauthShell = blocksOf('Other doors to a token', 'sh')
 

@@ -1,0 +1,73 @@
+// One question to the issuer, with the secret in it: bounded in time and size, never redirected. Judges nothing of
+// the answer but that it is JSON.
+
+import { isJsonObject, type JsonObject, parseJson } from '../claims/json.ts'
+import { decodeUtf8 } from '../claims/utf8.ts'
+import { readBytes } from './read-bytes.ts'
+import { ClaimRequestError } from './request-error.ts'
+
+/** What came back. */
+export interface IssuerAnswer {
+  readonly status: number
+  /** Seconds of `Retry-After`, where it names some. */
+  readonly retryAfter: number | undefined
+  /** Undefined where it is no JSON object, or a very long one. */
+  readonly body: JsonObject | undefined
+}
+
+/** From the request to the last byte of the answer. */
+const TIMEOUT_MS = 5000
+const MAX_ANSWER_BYTES = 65_536
+
+/**
+ * The answer of a POST. A redirect is an answer like any other: the secret follows none.
+ *
+ * @throws {ClaimRequestError} `gateway_timeout` when the issuer cannot be reached or takes over 5 s.
+ */
+export async function askIssuer(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  body: string,
+): Promise<IssuerAnswer> {
+  const abort = new AbortController()
+  const timer = setTimeout(() => abort.abort(), TIMEOUT_MS)
+  try {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { accept: 'application/json', ...headers },
+      body,
+      redirect: 'manual',
+      signal: abort.signal,
+    })
+    const bytes = await readBytes(response.body, MAX_ANSWER_BYTES)
+    return {
+      status: response.status,
+      retryAfter: readSeconds(response.headers.get('retry-after')),
+      body: bytes && parseObject(bytes),
+    }
+  } catch (error) {
+    const why = abort.signal.aborted
+      ? `did not answer within ${TIMEOUT_MS / 1000} s`
+      : `cannot be reached${causeOf(error)}`
+    throw new ClaimRequestError('gateway_timeout', 504, `the issuer ${why}`)
+  } finally {
+    clearTimeout(timer)
+    // Frees the connection of a body that was not read to its end.
+    abort.abort()
+  }
+}
+
+function readSeconds(text: string | null): number | undefined {
+  return text !== null && /^\d{1,9}$/.test(text) ? Number(text) : undefined
+}
+
+function parseObject(bytes: Uint8Array): JsonObject | undefined {
+  const parsed = parseJson(decodeUtf8(bytes) ?? '')
+  return parsed.ok && isJsonObject(parsed.value) ? parsed.value : undefined
+}
+
+/** The system's word for what went wrong, such as ECONNREFUSED; nothing that an address could stand in. */
+function causeOf(error: unknown): string {
+  const { code } = ((error as Error).cause ?? {}) as { readonly code?: unknown }
+  return typeof code === 'string' ? ` (${code})` : ''
+}

@@ -1,0 +1,19 @@
+// The door "claimgate/backend": what a customer's server needs to give its pages tokens. Runs wherever fetch does.
+
+export { createClaimClient } from './claim-client.ts'
+export type * from './claim-types.ts'
+export type { Admitted, EndpointOptions } from './endpoint-types.ts'
+export { loadConfig } from './load-config.ts'
+export {
+  createNodeClientTokenEndpoint,
+  type NodeClientTokenEndpoint,
+  type NodeClientTokenEndpointOptions,
+  type NodeRequest,
+  type NodeResponse,
+} from './node-endpoint.ts'
+export type { ClaimRequestError } from './request-error.ts'
+export {
+  type ClientTokenEndpoint,
+  type ClientTokenEndpointOptions,
+  createClientTokenEndpoint,
+} from './web-endpoint.ts'

@@ -1,0 +1,173 @@
+// Calls to the API with the token of this tab. The token and its proof go to the API's origins only; a refused token is
+// renewed once and the call repeated once, never twice, and never with a body that cannot be read again.
+
+import { DataClientError, networkError, toError, waitOf } from './browser-error.ts'
+import type { TokenSource } from './token-source.ts'
+
+/** What `fetch` takes; a body that is no text, form, bytes or stream is sent as JSON. */
+export type DataInit = Omit<RequestInit, 'body' | 'method'> & { readonly body?: unknown }
+
+/** Calls to an API. Paths are relative to its base URL; an absolute URL elsewhere gets no token. */
+export interface DataClient {
+  /** The parsed body (JSON by its type, else text, `undefined` for none); rejects with a `DataClientError`. */
+  get<T = unknown>(path: string, init?: DataInit): Promise<T>
+  post<T = unknown>(path: string, body?: unknown, init?: DataInit): Promise<T>
+  put<T = unknown>(path: string, body?: unknown, init?: DataInit): Promise<T>
+  patch<T = unknown>(path: string, body?: unknown, init?: DataInit): Promise<T>
+  delete<T = unknown>(path: string, init?: DataInit): Promise<T>
+  /** A 429 that asks for at most 10 s is repeated once after them. */
+  request<T = unknown>(method: string, path: string, init?: DataInit): Promise<T>
+  /**
+   * `fetch` with the token, for the API's origins; as it is for all others. A redirect inside them is followed, one that
+   * leaves them rejects with `redirect_refused` (browsers take the token off on the way: Fetch section 4.4); with a
+   * key-bound token every redirect does, since a proof names one URL. A 429 is the caller's to see.
+   */
+  fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>
+  /** Ends renewals, and the link to other tabs. */
+  close(): void
+}
+
+/** What a client is made of. */
+export interface DataClientParts {
+  readonly source: TokenSource
+  /** Absolute. */
+  readonly baseUrl: string
+  readonly apiOrigins: ReadonlySet<string>
+  readonly fetch: typeof fetch
+}
+
+const LONGEST_WAIT_MS = 10_000
+const JITTER_MS = 250
+/** In the challenge, or in the problem where the API does not let pages read challenges. */
+const TOKEN_REFUSED = /invalid_token|token_expired|token_revoked|ip_mismatch/
+const PROOF_REFUSED = /invalid_dpop_proof|invalid_proof/
+const API = 'the API'
+
+/** A client of one API. */
+export function createDataClient({ source, baseUrl, apiOrigins, fetch }: DataClientParts): DataClient {
+  async function send(input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> {
+    const asked = input instanceof Request ? input : undefined
+    const url = new URL(asked?.url ?? String(input), location.href).href
+    if (!apiOrigins.has(new URL(url).origin)) return fetch(input, init)
+    // As it will be sent: some methods are put in capitals, others are not.
+    const { method } = new Request(url, { method: init.method ?? asked?.method ?? 'GET' })
+    const signal = init.signal ?? asked?.signal
+    const redirect = init.redirect ?? asked?.redirect ?? 'follow'
+
+    async function attempt(isRepeated: boolean) {
+      const { token, headers: own } = await orAborted(source.authorize(method, url, isRepeated), signal)
+      const headers = new Headers(init.headers ?? asked?.headers)
+      for (const [name, value] of Object.entries(own)) headers.set(name, value)
+      const isStrict = 'dpop' in own && redirect === 'follow'
+      const response = await fetch(input, { ...init, headers, redirect: isStrict ? 'manual' : redirect })
+      const isStopped = isStrict && response.type === 'opaqueredirect'
+      if (isStopped || (response.redirected && !apiOrigins.has(new URL(response.url).origin))) {
+        discard(response)
+        throw new DataClientError(`${API} redirects to where its token may not go`, {
+          code: 'redirect_refused',
+        })
+      }
+      return { token, response }
+    }
+
+    const { token, response } = await attempt(false)
+    if (response.status !== 401) return response
+    const reason = `${response.headers.get('www-authenticate')} ${await response.clone().text()}`
+    const isTokenRefused = TOKEN_REFUSED.test(reason)
+    if (isTokenRefused) source.invalidate(token)
+    else if (!PROOF_REFUSED.test(reason)) return response
+    if (asked?.bodyUsed || isStream(init.body)) return response
+    discard(response)
+    return (await attempt(!isTokenRefused)).response
+  }
+
+  async function call<T>(method: string, path: string, { body, ...rest }: DataInit = {}): Promise<T> {
+    const url = /^[a-z][a-z\d+.-]*:\/\//i.test(path)
+      ? path
+      : `${baseUrl.replace(/\/+$/, '')}/${path.replace(/^\//, '')}`
+    const headers = new Headers(rest.headers)
+    const init: RequestInit = { ...rest, method: method.toUpperCase(), headers }
+    if (isBody(body)) init.body = body
+    else if (body !== undefined) {
+      init.body = JSON.stringify(body)
+      if (!headers.has('content-type')) headers.set('content-type', 'application/json')
+    }
+    const explain = (error: unknown): never => {
+      throw error instanceof DataClientError || rest.signal?.aborted ? error : networkError(API, error)
+    }
+    const reach = () => send(url, init).catch(explain)
+    let response = await reach()
+    const wait = waitOf(response) ?? Number.POSITIVE_INFINITY
+    if (response.status === 429 && wait <= LONGEST_WAIT_MS && !isStream(body)) {
+      discard(response)
+      const pause = wait + JITTER_MS * Math.random()
+      await orAborted(new Promise((resolve) => setTimeout(resolve, pause)), rest.signal)
+      response = await reach()
+    }
+    if (!response.ok) throw await toError(response, API)
+    return (await parse(response).catch(explain)) as T
+  }
+
+  return {
+    get: (path, init) => call('GET', path, init),
+    post: (path, body, init) => call('POST', path, { ...init, body }),
+    put: (path, body, init) => call('PUT', path, { ...init, body }),
+    patch: (path, body, init) => call('PATCH', path, { ...init, body }),
+    delete: (path, init) => call('DELETE', path, init),
+    request: call,
+    fetch: send,
+    close: source.close,
+  }
+}
+
+async function parse(response: Response): Promise<unknown> {
+  const text = await response.text()
+  const isJson = /[/+]json\b/i.test(response.headers.get('content-type') ?? '')
+  if (text === '') return isJson || response.status === 204 ? undefined : text
+  if (!isJson) return text
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new DataClientError(`${API} answered with broken JSON`, {
+      status: response.status,
+      code: 'invalid_response',
+      cause,
+    })
+  }
+}
+
+/** What `fetch` sends as it is. */
+function isBody(body: unknown): body is BodyInit {
+  const kinds = [Blob, FormData, URLSearchParams, ArrayBuffer]
+  return (
+    typeof body === 'string' ||
+    ArrayBuffer.isView(body) ||
+    isStream(body) ||
+    kinds.some((kind) => body instanceof kind)
+  )
+}
+
+function isStream(body: unknown): boolean {
+  return body instanceof ReadableStream
+}
+
+/** Lets go of an answer that nobody will read. */
+function discard({ body }: Response): void {
+  body?.cancel().catch(() => undefined)
+}
+
+/** What `task` gives, unless the caller gives up before. */
+async function orAborted<T>(task: Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
+  if (!signal) return task
+  signal.throwIfAborted()
+  let abort = (): void => undefined
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason)
+    signal.addEventListener('abort', abort)
+  })
+  try {
+    return await Promise.race([task, aborted])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}

@@ -1,0 +1,44 @@
+// The body of a page's request: empty, or a JSON object of which only `jkt` is read, whatever media type it is sent
+// under. A thumbprint that is there but unusable is a fault: it must not become a token for everybody.
+
+import { isSha256Digest } from '../claims/base64url.ts'
+import { isJsonObject, parseJson } from '../claims/json.ts'
+import { fail, ok, type Result } from '../claims/result.ts'
+import { decodeUtf8 } from '../claims/utf8.ts'
+import type { EndpointProblem } from './endpoint-problem.ts'
+
+/** Longest body that is read. */
+export const MAX_BODY_BYTES = 16_384
+
+/** A body: its bytes, or what the server's own parser made of them; undefined when it is too large. */
+export type RequestBody = Uint8Array | { readonly parsed: unknown } | undefined
+
+/** A body that ended before its end: its client went away, or sends nonsense. */
+export const BROKEN_BODY: RequestBody = { parsed: undefined }
+
+/** The thumbprint in a body; undefined when it names none. */
+export function readThumbprint(body: RequestBody): Result<string | undefined, EndpointProblem> {
+  if (body === undefined) {
+    return fail({ code: 'payload_too_large', detail: `a body may have up to ${MAX_BODY_BYTES} bytes` })
+  }
+  if (body instanceof Uint8Array && body.length === 0) return ok(undefined)
+  const value = body instanceof Uint8Array ? parseBytes(body) : body.parsed
+  if (!isJsonObject(value)) {
+    return fail({ code: 'invalid_request', detail: 'the body must be empty, or a well-formed JSON object' })
+  }
+  const { jkt = null } = value
+  if (jkt === null) return ok(undefined)
+  if (isSha256Digest(jkt)) return ok(jkt)
+  const message = 'must be the SHA-256 thumbprint of a key (RFC 7638): 43 base64url characters'
+  return fail({
+    code: 'invalid_request',
+    status: 422,
+    detail: 'these parameters are not acceptable: jkt',
+    errors: [{ parameter: 'jkt', message }],
+  })
+}
+
+function parseBytes(bytes: Uint8Array): unknown {
+  const parsed = parseJson(decodeUtf8(bytes) ?? '')
+  return parsed.ok ? parsed.value : undefined
+}

@@ -1,0 +1,178 @@
+// The client-token endpoint with a real issuer behind it: who may read its answers, whom the site knows, and the
+// visitor's address.
+
+import { describe, expect, test, vi } from 'vitest'
+import type { Json } from '../runtime/wire.ts'
+import { payloadOf, SITE } from '../runtime/world.ts'
+import { useWorld } from './backend-issuer.ts'
+import {
+  type Asked,
+  ask as askPage,
+  corsOf,
+  good as goodPage,
+  type Options,
+  problem as problemPage,
+  STRANGER,
+  WILD,
+} from './backend-page.ts'
+
+const world = useWorld()
+
+const ask = (options?: Options, asked?: Asked): Promise<Response> => askPage(world(), options, asked)
+const good = (answer: Response): Promise<Json> => goodPage(world(), answer)
+const problem = (answer: Response, status: number, code: string): Promise<Json> =>
+  problemPage(world(), answer, status, code)
+
+describe('CORS', () => {
+  const preflight = (origin: string): Asked => ({
+    method: 'OPTIONS',
+    headers: {
+      origin,
+      'access-control-request-method': 'POST',
+      'access-control-request-headers': 'content-type',
+    },
+  })
+  const readable = (origin: string) => ({
+    'access-control-allow-origin': origin,
+    'access-control-allow-credentials': 'true',
+    'access-control-expose-headers': 'Retry-After, X-Request-Id',
+  })
+
+  test.each([
+    ['POST', {}],
+    ['GET, POST', { allowGet: true }],
+  ])('a preflight of an allowed origin: %s', async (methods, options) => {
+    const answer = await ask(options, preflight(WILD))
+    expect([answer.status, await answer.text()]).toEqual([204, ''])
+    expect([answer.headers.get('cache-control'), answer.headers.get('vary')]).toEqual(['no-store', 'Origin'])
+    expect(corsOf(answer)).toEqual({
+      'access-control-allow-origin': WILD,
+      'access-control-allow-credentials': 'true',
+      'access-control-allow-methods': methods,
+      'access-control-allow-headers': 'Content-Type',
+      'access-control-max-age': '7200',
+    })
+  })
+
+  test.each<[string, Options, Asked]>([
+    ['a stranger', {}, preflight(STRANGER)],
+    ['null', {}, preflight('null')],
+    ['anybody without a list', { allowedOrigins: undefined }, preflight(SITE)],
+    ['an OPTIONS that is none', {}, { method: 'OPTIONS', headers: {} }],
+  ])('a preflight of %s opens nothing, and asks nobody', async (_, options, asked) => {
+    const authenticate = vi.fn(() => true)
+    const answer = await ask({ ...options, authenticate }, asked)
+    expect([answer.status, answer.headers.get('allow'), corsOf(answer)]).toEqual([204, 'POST, OPTIONS', {}])
+    expect(authenticate).not.toHaveBeenCalled()
+  })
+
+  test.each<[string, Options, Asked, number]>([
+    ['a token', {}, {}, 200],
+    ['no session', { authenticate: () => false }, {}, 401],
+    ['another method', {}, { method: 'PUT' }, 405],
+    ['a wrong body', {}, { body: '{' }, 400],
+    ['no address', { bindIp: true }, {}, 503],
+    ['a refusal of the issuer', { scope: 'admin' }, {}, 502],
+  ])('an allowed origin can read %s', async (_, options, asked, status) => {
+    const answer = await ask(options, asked)
+    expect([answer.status, corsOf(answer)]).toEqual([status, readable(SITE)])
+  })
+
+  test('a stranger can read nothing', async () => {
+    const answer = await ask({}, { headers: { origin: STRANGER } })
+    expect([answer.status, corsOf(answer)]).toEqual([403, {}])
+  })
+})
+
+describe('authenticate', () => {
+  const session = (request: Request): boolean => request.headers.get('cookie') === 'session=good'
+
+  test('sees the request', async () => {
+    await good(await ask({ authenticate: session }, { headers: { origin: SITE, cookie: 'session=good' } }))
+    const answer = await ask({ authenticate: session }, { headers: { origin: SITE, cookie: 'session=bad' } })
+    expect(answer.headers.get('www-authenticate')).toBe('Bearer')
+    await problem(answer, 401, 'unauthorized')
+  })
+
+  test.each([
+    [true, 200],
+    ['public', 200],
+    [false, 401],
+    [undefined, 401],
+    [1, 401],
+    [{ user: 1 }, 401],
+    ['yes', 401],
+  ])('that answers %j, at once or later: %i', async (verdict, status) => {
+    for (const given of [verdict, Promise.resolve(verdict)]) {
+      expect((await ask({ authenticate: () => given as boolean })).status).toBe(status)
+    }
+  })
+
+  test.each([
+    [
+      'throws',
+      () => {
+        throw new Error('the session store is down')
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('the session store is down'))],
+  ])('that %s gives no token, and its reason to nobody but the site', async (_, authenticate) => {
+    const onError = vi.fn()
+    const answer = await ask({ authenticate, onError })
+    expect(JSON.stringify(await problem(answer, 500, 'internal'))).not.toContain('store')
+    expect(onError.mock.calls[0]?.[0]).toMatchObject({ message: 'the session store is down' })
+  })
+})
+
+describe('bindIp', () => {
+  const via = (forwarded: string): Record<string, string> => ({ origin: SITE, 'x-forwarded-for': forwarded })
+
+  test.each<[string, Options, Asked, string | undefined]>([
+    ['the peer', {}, { ip: '192.0.2.7' }, '192.0.2.7'],
+    ['a mapped peer', {}, { ip: '::ffff:192.0.2.7' }, '192.0.2.7'],
+    ['an IPv6 peer, in its canonical form', {}, { ip: '2001:DB8:0:0::1' }, '2001:db8::1'],
+    ['the peer, whatever it forwards', {}, { ip: '192.0.2.7', headers: via('198.51.100.9') }, '192.0.2.7'],
+    [
+      'behind a trusted proxy',
+      { trustedProxies: 'loopback' },
+      { ip: '127.0.0.1', headers: via('198.51.100.9') },
+      '198.51.100.9',
+    ],
+    [
+      'behind two',
+      { trustedProxies: ['loopback', '10.0.0.0/8'] },
+      { ip: '::1', headers: via('203.0.113.1, 198.51.100.9, 10.1.2.3') },
+      '198.51.100.9',
+    ],
+    ['by a hop count', { trustedProxies: 1 }, { headers: via('203.0.113.1, 198.51.100.9') }, '198.51.100.9'],
+    ['by no hop', { trustedProxies: 0 }, { ip: '192.0.2.7', headers: via('198.51.100.9') }, '192.0.2.7'],
+    [
+      'a hop that is no address',
+      { trustedProxies: 'loopback' },
+      { ip: '127.0.0.1', headers: via('unknown') },
+      undefined,
+    ],
+    [
+      'fewer hops than counted',
+      { trustedProxies: 2 },
+      { ip: '127.0.0.1', headers: via('198.51.100.9') },
+      undefined,
+    ],
+    ['no peer', {}, {}, undefined],
+    ['a peer that is none', {}, { ip: 'unix' }, undefined],
+  ])('%s', async (_, options, asked, bound) => {
+    const onError = vi.fn()
+    const answer = await ask({ bindIp: true, onError, ...options }, asked)
+    if (bound !== undefined) {
+      expect(payloadOf((await good(answer)).token).ip).toBe(bound)
+      return
+    }
+    expect(answer.headers.get('retry-after')).toMatch(/^\d+$/)
+    await problem(answer, 503, 'unavailable')
+    expect(onError.mock.calls[0]?.[0].message).toMatch(/bindIp/)
+  })
+
+  test('without it no address is bound', async () => {
+    expect(payloadOf((await good(await ask({}, { ip: '192.0.2.7' }))).token).ip).toBeUndefined()
+  })
+})

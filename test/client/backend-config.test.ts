@@ -1,0 +1,82 @@
+// loadConfig: the variables of the contract, and those of the AI Fabrix client where they are not set.
+
+import { describe, expect, test } from 'vitest'
+import { createClaimClient, loadConfig } from '../../src/client/backend.ts'
+import { TOKEN } from './backend-issuer.ts'
+
+const MISO = {
+  MISO_CONTROLLER_URL: 'http://localhost:3000',
+  MISO_CLIENTID: 'ctrl-dev-my-app',
+  MISO_CLIENTSECRET: 'your-secret',
+  MISO_ALLOWED_ORIGINS: 'http://localhost:*,https://www.example.com',
+}
+const FROM_MISO = {
+  issuer: 'http://localhost:3000',
+  clientId: 'ctrl-dev-my-app',
+  clientSecret: 'your-secret',
+  allowedOrigins: ['http://localhost:*', 'https://www.example.com'],
+}
+const OWN = {
+  CLAIMGATE_ISSUER: 'https://auth.example.com',
+  CLAIMGATE_CLIENT_TOKEN_URI: '/api/client-token',
+  CLAIMGATE_ALLOWED_ORIGINS: ' https://a.example , https://b.example,',
+  CLAIMGATE_API_URL: 'https://api.example.com/v1',
+}
+const FROM_OWN = {
+  issuer: 'https://auth.example.com',
+  clientTokenUri: '/api/client-token',
+  allowedOrigins: ['https://a.example', 'https://b.example'],
+  baseUrl: 'https://api.example.com/v1',
+}
+const PAIR = { CLAIMGATE_CLIENT_ID: 'abc', CLAIMGATE_CLIENT_SECRET: 'def' }
+const FROM_PAIR = { clientId: 'abc', clientSecret: 'def' }
+
+describe('loadConfig', () => {
+  test.each([
+    ['nothing', {}, {}],
+    ['an account token', { ...OWN, CLAIMGATE_ACCOUNT_TOKEN: TOKEN }, { ...FROM_OWN, token: TOKEN }],
+    ['a pair', { ...OWN, ...PAIR }, { ...FROM_OWN, ...FROM_PAIR }],
+    ['an account token before a pair', { ...PAIR, CLAIMGATE_ACCOUNT_TOKEN: TOKEN }, { token: TOKEN }],
+    ["the seed's names", MISO, FROM_MISO],
+    ['our names before them', { ...MISO, ...OWN, ...PAIR }, { ...FROM_OWN, ...FROM_PAIR }],
+    [
+      'our token before their pair',
+      { ...MISO, CLAIMGATE_ACCOUNT_TOKEN: TOKEN },
+      { token: TOKEN, issuer: FROM_MISO.issuer, allowedOrigins: FROM_MISO.allowedOrigins },
+    ],
+    ['no id with the secret of another', { ...MISO, CLAIMGATE_CLIENT_ID: 'abc' }, FROM_MISO],
+    ['half a pair', { CLAIMGATE_CLIENT_SECRET: 'def' }, {}],
+    [
+      'empty ones, which are not set',
+      {
+        CLAIMGATE_ISSUER: '',
+        CLAIMGATE_ACCOUNT_TOKEN: '',
+        CLAIMGATE_ALLOWED_ORIGINS: '',
+        CLAIMGATE_API_URL: '',
+      },
+      {},
+    ],
+    [
+      'a list without an entry, which is no absent one',
+      { CLAIMGATE_ALLOWED_ORIGINS: ' , ' },
+      { allowedOrigins: [] },
+    ],
+    ['bindings that are no text', { CLAIMGATE_ISSUER: 5, CLAIMGATE_ACCOUNT_TOKEN: { get: () => TOKEN } }, {}],
+  ])('%s', (_, env, expected) => {
+    expect(loadConfig(env)).toEqual(expected)
+    expect(() => createClaimClient(loadConfig(env))).not.toThrow()
+  })
+
+  test("reads the process's own environment, and none where there is no process", () => {
+    process.env.CLAIMGATE_API_URL = 'https://api.example.com'
+    const { process: own } = globalThis
+    try {
+      expect(loadConfig().baseUrl).toBe('https://api.example.com')
+      Reflect.deleteProperty(globalThis, 'process')
+      expect(loadConfig()).toEqual({})
+    } finally {
+      globalThis.process = own
+      delete process.env.CLAIMGATE_API_URL
+    }
+  })
+})

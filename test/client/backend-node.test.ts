@@ -1,0 +1,154 @@
+// What only Node has: bodies on a connection that lives on, clients that go away, and answers that others gave first.
+
+import { Agent, createServer, request as httpRequest, type RequestListener, type Server } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeEach, expect, test, vi } from 'vitest'
+import {
+  createClaimClient,
+  createNodeClientTokenEndpoint,
+  type NodeClientTokenEndpointOptions,
+} from '../../src/client/backend.ts'
+import { sendToSocket } from '../runtime/wire.ts'
+import { SITE } from '../runtime/world.ts'
+import { API, answer, GOOD, JKT, TOKEN, useMadeUpIssuer } from './backend-issuer.ts'
+
+const issuer = useMadeUpIssuer()
+const onError = vi.fn()
+beforeEach(() => {
+  issuer.reply = answer(200, GOOD)
+  issuer.asked.length = 0
+  onError.mockReset()
+})
+
+const servers: Server[] = []
+afterAll(() => {
+  for (const server of servers) server.close().closeAllConnections()
+})
+
+function createEndpoint(options: Partial<NodeClientTokenEndpointOptions> = {}) {
+  const client = createClaimClient({ issuer: issuer.url, token: TOKEN })
+  return createNodeClientTokenEndpoint(client, {
+    authenticate: 'public',
+    baseUrl: API,
+    allowedOrigins: [SITE],
+    onError,
+    ...options,
+  })
+}
+
+async function listen(listener: RequestListener): Promise<{ readonly url: string; readonly port: number }> {
+  const server = createServer(listener)
+  servers.push(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return { url: `http://127.0.0.1:${port}`, port }
+}
+
+const POST = { method: 'POST', path: '/api/client-token', headers: { origin: SITE } }
+
+test('after a body that is too large the connection serves on', async () => {
+  const { port } = await listen(createEndpoint())
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  const send = (
+    body: string,
+    chunked: boolean,
+  ): Promise<readonly [status: number | undefined, local: number | undefined]> =>
+    new Promise((resolve, reject) => {
+      const headers = { ...POST.headers, ...(!chunked && { 'content-length': body.length }) }
+      const asked = httpRequest({ port, host: '127.0.0.1', agent, method: 'POST', headers }, (seen) => {
+        const local = seen.socket.localPort
+        seen.resume().on('end', () => resolve([seen.statusCode, local]))
+      })
+      asked.on('error', reject)
+      asked.write(body)
+      asked.end()
+    })
+  const large = ' '.repeat(200_000)
+  const [first, second, third] = [await send(large, false), await send(large, true), await send('{}', true)]
+  agent.destroy()
+  expect([first[0], second[0], third[0]]).toEqual([413, 413, 200])
+  expect(new Set([first[1], second[1], third[1]]).size).toBe(1)
+  expect(issuer.asked).toHaveLength(1)
+})
+
+test.each([
+  ['malformed', '{', 400],
+  ['no object', '[]', 400],
+])('a body that is %s', async (_, body, status) => {
+  const { url } = await listen(createEndpoint())
+  expect((await sendToSocket(url, { ...POST, body })).status).toBe(status)
+})
+
+test.each([
+  ['an object', { jkt: JKT }, 502],
+  ['text', JSON.stringify({ jkt: JKT }), 502],
+  ['bytes', Buffer.from(JSON.stringify({ jkt: JKT })), 502],
+  ['an empty object', {}, 200],
+  ['empty text', '', 200],
+  ['a list', [JKT], 400],
+  ['false', false, 400],
+  ['text over the limit', ' '.repeat(16_385), 413],
+])('a body that was parsed to %s', async (_, body, status) => {
+  const endpoint = createEndpoint()
+  const { url } = await listen((request, response) => endpoint(Object.assign(request, { body }), response))
+  // The made-up issuer gives unbound tokens only: 502 is how a key that was read shows here.
+  expect((await sendToSocket(url, { ...POST, body: 'whatever' })).status).toBe(status)
+  if (status === 502) expect(issuer.asked.map(({ body }) => JSON.parse(body).jkt)).toEqual([JKT])
+})
+
+test.each([
+  ['and kept to himself is a fault of the site', { body: '{}' }, 500],
+  ['of which nothing came is empty', {}, 200],
+])('a body that somebody else has read %s', async (_, more, status) => {
+  const endpoint = createEndpoint()
+  const { url } = await listen((request, response) => {
+    request.resume().on('end', () => endpoint(request, response))
+  })
+  expect((await sendToSocket(url, { ...POST, ...more })).status).toBe(status)
+  expect(onError).toHaveBeenCalledTimes(status === 500 ? 1 : 0)
+})
+
+test('an answer that was given while the issuer was asked stays', async () => {
+  issuer.reply = (request, response) => void setTimeout(() => answer(200, GOOD)(request, response), 300)
+  const endpoint = createEndpoint()
+  let ended: Promise<void> | undefined
+  const { url } = await listen((request, response) => {
+    ended = endpoint(request, response)
+    setTimeout(() => response.writeHead(504).end('too late'), 100)
+  })
+  const seen = await sendToSocket(url, POST)
+  expect([seen.status, seen.text]).toEqual([504, 'too late'])
+  await ended
+})
+
+test.each(['at once', 'while it is judged'])(
+  'a client that goes away in its body, %s, leaves nothing behind',
+  async (when) => {
+    const endpoint = createEndpoint({
+      authenticate: async () => {
+        if (when !== 'at once') await sleep(200)
+        return true
+      },
+    })
+    let ended: Promise<void> | undefined
+    const { port } = await listen((request, response) => {
+      ended = endpoint(request, response)
+    })
+    const socket = connect(port, '127.0.0.1')
+    socket.write(`POST / HTTP/1.1\r\nHost: a\r\nOrigin: ${SITE}\r\nContent-Length: 100\r\n\r\n{"jkt":`)
+    await sleep(100)
+    socket.destroy()
+    await expect(Promise.race([ended, sleep(2000, 'hangs')])).resolves.toBeUndefined()
+    expect([issuer.asked.length, onError.mock.calls.length]).toEqual([0, 0])
+  },
+)
+
+test('several lines of a header are read as one', async () => {
+  const { url } = await listen(createEndpoint({ bindIp: true, trustedProxies: 'loopback' }))
+  const headers = { origin: SITE, 'x-forwarded-for': ['203.0.113.1', '198.51.100.9'] }
+  expect((await sendToSocket(url, { ...POST, headers })).status).toBe(200)
+  expect(issuer.asked.map(({ body }) => JSON.parse(body).ip)).toEqual(['198.51.100.9'])
+  const twice = await sendToSocket(url, { ...POST, headers: { origin: [SITE, SITE] } })
+  expect(twice.status).toBe(403)
+})

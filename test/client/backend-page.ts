@@ -1,0 +1,84 @@
+// A page that asks a client-token endpoint, and what every answer of one must be.
+
+import { expect } from 'vitest'
+import {
+  type ClientTokenEndpointOptions,
+  createClaimClient,
+  createClientTokenEndpoint,
+} from '../../src/client/backend.ts'
+import type { Json } from '../runtime/wire.ts'
+import { SITE, type World } from '../runtime/world.ts'
+import { API, expectNoSecret } from './backend-issuer.ts'
+
+export const URI = 'https://backend.example.com/api/client-token'
+export const LOCAL = 'http://localhost:5173'
+export const WILD = 'https://a.b.wild.example.com'
+export const APP = 'capacitor://localhost'
+export const STRANGER = 'https://evil.example'
+const LIST = [SITE, 'https://*.wild.example.com', 'http://localhost:*', APP]
+
+export type Options = Partial<ClientTokenEndpointOptions>
+
+export interface Asked {
+  readonly method?: string
+  readonly headers?: Record<string, string>
+  readonly body?: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>
+  /** The socket's peer. */
+  readonly ip?: string
+}
+
+/** Asks an endpoint of the world's account; a POST from SITE unless told otherwise. */
+export async function ask(world: World, options: Options = {}, asked: Asked = {}): Promise<Response> {
+  const { issuer, token } = world
+  const endpoint = createClientTokenEndpoint(createClaimClient({ issuer, token }), {
+    authenticate: 'public',
+    baseUrl: API,
+    allowedOrigins: LIST,
+    onError: () => undefined,
+    ...options,
+  })
+  const { method = 'POST', headers = { origin: SITE }, body, ip } = asked
+  const init = { method, headers, ...(body !== undefined && { body, duplex: 'half' }) }
+  const request = new Request(URI, init as RequestInit)
+  return ip === undefined ? endpoint(request) : endpoint(request, { ip })
+}
+
+/** The JSON of a 200, which must be one to the letter. */
+export async function good(world: World, answer: Response): Promise<Json> {
+  const text = await answer.text()
+  expect(answer.status, text).toBe(200)
+  expect(answer.headers.get('content-type')).toBe('application/json')
+  expectCommon(answer)
+  expectNoSecret(text, world)
+  return JSON.parse(text)
+}
+
+/** The problem of a refusal, which must be one to the letter. */
+export async function problem(world: World, answer: Response, status: number, code: string): Promise<Json> {
+  const text = await answer.text()
+  expect(`${answer.status} ${answer.headers.get('content-type')}`, text).toBe(
+    `${status} application/problem+json`,
+  )
+  expectCommon(answer)
+  expectNoSecret(text, world)
+  const body = JSON.parse(text)
+  const requestId = answer.headers.get('x-request-id')
+  expect(body).toMatchObject({
+    status,
+    error: code,
+    requestId,
+    title: expect.any(String),
+    detail: expect.any(String),
+  })
+  expect(new URL(body.type).hash).toBe(`#${code}`)
+  return body
+}
+
+function expectCommon({ headers }: Response): void {
+  expect([headers.get('cache-control'), headers.get('vary')]).toEqual(['no-store', 'Origin'])
+  expect(headers.get('x-request-id')).toMatch(/^[\w-]{16,}$/)
+}
+
+export function corsOf({ headers }: Response): Record<string, string> {
+  return Object.fromEntries([...headers].filter(([name]) => name.startsWith('access-control-')))
+}

@@ -1,0 +1,63 @@
+// The browser door without a browser: what a bundler makes of it is small and stands alone, and on a server it only
+// says where it belongs.
+
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { bundleClient } from '../e2e/client-world.ts'
+
+const MAX_BYTES = 5000
+
+describe('the bundle', () => {
+  let text = ''
+  beforeAll(async () => {
+    text = await bundleClient()
+  })
+
+  test('is under 5 kB, gzipped', () => {
+    const { length } = gzipSync(text, { level: 9 })
+    expect(length).toBeGreaterThan(1000)
+    expect(length).toBeLessThan(MAX_BYTES)
+  })
+
+  test('exports its two functions, and imports nothing', () => {
+    expect(text).not.toMatch(/\bimport\b|\brequire\(|hono|jose|zod|node:/)
+    const names = /export\{(.*)\};?\s*$/
+      .exec(text)?.[1]
+      ?.split(',')
+      .map((one) => one.split(' as ')[1])
+    expect(names?.sort()).toEqual(['autoInitializeDataClient', 'createTokenSource'])
+  })
+
+  test('keeps nothing where it could be found', () => {
+    expect(text).not.toMatch(/localStorage|sessionStorage|cookie(?!s)|caches\b/)
+  })
+})
+
+describe('on a server', () => {
+  const entry = join(import.meta.dirname, '../../src/client/browser.ts')
+  // In a process of its own, whose end shows that nothing was left running.
+  const run = (code: string) =>
+    execFileSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8', timeout: 30_000 })
+
+  test('importing it does nothing', () => {
+    expect(
+      run(`
+        const before = Object.getOwnPropertyNames(globalThis).join()
+        globalThis.fetch = () => console.log('fetched')
+        await import(${JSON.stringify(entry)})
+        console.log(before === Object.getOwnPropertyNames(globalThis).join())`),
+    ).toBe('true\n')
+  })
+
+  test('calling it says where it belongs', () => {
+    expect(
+      run(`
+        const { autoInitializeDataClient, createTokenSource } = await import(${JSON.stringify(entry)})
+        const options = { clientTokenUri: 'https://www.example.com/client-token' }
+        try { createTokenSource(options) } catch (error) { console.log(error.name, error.message) }
+        await autoInitializeDataClient(options).catch((error) => console.log(error.name, error.message))`),
+    ).toMatch(/^(Error .*browsers only; a server uses claimgate\/backend\n){2}$/)
+  })
+})

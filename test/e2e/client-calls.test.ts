@@ -1,0 +1,322 @@
+// The browser door in a real browser: calls to an API on another origin, and what becomes of each kind of answer.
+
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { useServers } from '../runtime/server.ts'
+import { payloadOf } from '../runtime/world.ts'
+import { CHROMIUM, launchChromium } from './chromium.ts'
+import { type ClientWorld, call, type PageGlobals, startClient, startClientWorld } from './client-world.ts'
+
+const servers = useServers()
+
+describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)', () => {
+  let browser: Browser
+  let world: ClientWorld
+  let context: BrowserContext
+  let page: Page
+  const clientTokenUri = '/client-token'
+
+  beforeAll(async () => {
+    browser = await launchChromium()
+    world = await startClientWorld(await servers.start())
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await world?.stop()
+  })
+  beforeEach(async () => {
+    context = await browser.newContext()
+    page = await world.open(context)
+    world.clear()
+  })
+  afterEach(() => context.close())
+
+  const bearers = () => world.api.seen.map(({ headers }) => headers.authorization?.slice('Bearer '.length))
+  const statuses = () => world.api.seen.map(({ status }) => status)
+  const unauthorized = (challenge: string, error?: string) => ({
+    status: 401,
+    headers: { 'www-authenticate': challenge },
+    body: { error },
+  })
+
+  test('the first call: the backend says where the API is, and hands out the token', async () => {
+    expect(await startClient(page, { clientTokenUri })).toEqual({})
+    const { value } = await call(page, 'get', '/data')
+    expect(value).toMatchObject({ method: 'GET', body: '' })
+    expect(world.asked()).toMatchObject([{ method: 'POST', status: 200 }])
+    expect(world.api.seen).toMatchObject([{ url: '/v1/data', status: 200 }])
+    expect(payloadOf(bearers()[0] ?? '')).toMatchObject({ origin: world.site.origin, jti: value.jti })
+  })
+
+  test('twenty calls at once make one request for a token', async () => {
+    await page.evaluate(
+      async ([baseUrl]) => {
+        const globals = globalThis as unknown as PageGlobals
+        const source = globals.claimgate.createTokenSource({ clientTokenUri: '/client-token' })
+        const tokens = await Promise.all(Array.from({ length: 20 }, () => source.getToken()))
+        if (new Set(tokens).size !== 1) throw new Error('several tokens')
+        source.close()
+        globals.client = await globals.claimgate.autoInitializeDataClient({
+          clientTokenUri: '/client-token',
+          baseUrl,
+        })
+        await Promise.all(Array.from({ length: 20 }, () => globals.client.get('data')))
+      },
+      [`${world.api.origin}/v1/`] as const,
+    )
+    expect(world.asked()).toHaveLength(2)
+    expect(new Set(bearers()).size).toBe(1)
+    expect(statuses()).toEqual(Array(20).fill(200))
+  })
+
+  test('bodies go out and come back by their kind', async () => {
+    await startClient(page, { clientTokenUri })
+    const jsonType = 'application/json'
+    for (const [method, body, type, text] of [
+      ['post', { a: [1] }, jsonType, '{"a":[1]}'],
+      ['put', [null], jsonType, '[null]'],
+      ['patch', 'as it is', 'text/plain;charset=UTF-8', 'as it is'],
+      ['post', undefined, null, ''],
+    ] as const) {
+      const sent = method.toUpperCase()
+      expect((await call(page, method, 'data', body)).value).toMatchObject({ method: sent, type, body: text })
+    }
+    const own = { headers: { 'content-type': 'application/merge-patch+json' }, body: { b: null } }
+    expect((await call(page, 'request', 'patch', '/data', own)).value).toMatchObject({
+      method: 'PATCH',
+      type: 'application/merge-patch+json',
+      body: '{"b":null}',
+    })
+    expect((await call(page, 'delete', '/data')).value).toMatchObject({ method: 'DELETE' })
+    expect(await call(page, 'get', '/text')).toEqual({ value: 'plain words' })
+    expect(await call(page, 'get', '/nothing')).toEqual({ value: undefined })
+    const form = await page.evaluate(async () => {
+      const { client } = globalThis as unknown as PageGlobals
+      return client.post<{ type: string; body: string }>('/data', new URLSearchParams({ q: 'ä' }))
+    })
+    expect(form).toMatchObject({ body: 'q=%C3%A4' })
+  })
+
+  test('a refusal of the API is an error with its status, code and problem', async () => {
+    await startClient(page, { clientTokenUri })
+    const problem = { title: 'No such plant', status: 404, detail: 'it has withered', error: 'not_found' }
+    world.api.script.push(
+      { status: 404, headers: { 'content-type': 'application/problem+json' }, body: problem },
+      { status: 500, headers: { 'content-type': 'text/html' } },
+      { status: 200, headers: { 'content-type': 'application/json', 'content-encoding': 'identity' } },
+    )
+    const name = 'DataClientError'
+    expect(await call(page, 'get', '/data')).toMatchObject({
+      error: { name, status: 404, code: 'not_found', problem, message: expect.stringContaining('withered') },
+    })
+    expect(await call(page, 'get', '/data')).toMatchObject({
+      error: { name, status: 500, code: 'http_error' },
+    })
+    expect(await call(page, 'get', '/data')).toEqual({ value: undefined })
+    const gone = await call(page, 'get', 'http://127.0.0.1:9/closed')
+    expect(gone).toMatchObject({ error: { name, status: 0, code: 'network_error' } })
+  })
+
+  test.each([
+    ['challenge', unauthorized('Bearer error="invalid_token"')],
+    ['problem, where the challenge cannot be read', { status: 401, body: { error: 'token_expired' } }],
+  ])('a token that is refused by %s is renewed once, and the call repeated once', async (_, refusal) => {
+    await startClient(page, { clientTokenUri })
+    world.api.script.push(refusal)
+    expect(await call(page, 'post', '/data', { n: 1 })).toMatchObject({ value: { body: '{"n":1}' } })
+    expect(statuses()).toEqual([401, 200])
+    expect(world.asked()).toHaveLength(2)
+    expect(new Set(bearers()).size).toBe(2)
+  })
+
+  test('many calls whose token was revoked share one renewal', async () => {
+    await startClient(page, { clientTokenUri })
+    world.revoked.add((await call(page, 'get', '/data')).value.jti)
+    world.api.seen.length = 0
+    await page.evaluate(async () => {
+      const { client } = globalThis as unknown as PageGlobals
+      await Promise.all(Array.from({ length: 8 }, () => client.get('/data')))
+    })
+    expect(world.asked()).toHaveLength(2)
+    expect(statuses().filter((status) => status === 401)).toHaveLength(8)
+    expect(statuses().filter((status) => status === 200)).toHaveLength(8)
+  })
+
+  test('never twice; and not at all for other refusals, or a body that is gone', async () => {
+    await startClient(page, { clientTokenUri })
+    const refusal = unauthorized('Bearer error="invalid_token"', 'token_expired')
+    world.api.script.push(refusal, refusal)
+    const again = await call(page, 'get', '/data')
+    expect(again).toMatchObject({ error: { status: 401, code: 'token_expired' } })
+    expect([world.api.seen.length, world.asked().length]).toEqual([2, 2])
+
+    for (const other of [
+      unauthorized('Bearer', 'unauthorized'),
+      { status: 403, headers: { 'www-authenticate': 'Bearer error="insufficient_scope"' } },
+    ]) {
+      world.api.script.push(other)
+      expect(await call(page, 'get', '/data')).toMatchObject({ error: { status: other.status } })
+    }
+    expect([world.api.seen.length, world.asked().length]).toEqual([4, 2])
+
+    // Requests that hold their body, as a stream does.
+    world.api.script.push(refusal)
+    const status = await page.evaluate(async (url) => {
+      const { client } = globalThis as unknown as PageGlobals
+      const request = new Request(url, { method: 'POST', body: 'once' })
+      return (await client.fetch(request)).status
+    }, `${world.api.origin}/v1/data`)
+    expect([status, world.api.seen.length, world.asked().length]).toEqual([401, 5, 2])
+    expect(await call(page, 'get', '/data')).toHaveProperty('value')
+    expect(world.asked()).toHaveLength(3)
+  })
+
+  test('a proof that is refused asks for no other token', async () => {
+    await startClient(page, { clientTokenUri })
+    world.api.script.push(unauthorized('DPoP error="invalid_dpop_proof", algs="ES256"', 'invalid_proof'))
+    expect(await call(page, 'get', '/data')).toHaveProperty('value')
+    expect([world.api.seen.length, world.asked().length]).toEqual([2, 1])
+  })
+
+  test('a call is repeated once when a 429 asks to come again soon, and is told of it otherwise', async () => {
+    await startClient(page, { clientTokenUri })
+    const limit = (seconds: string) => ({
+      status: 429,
+      headers: { 'retry-after': seconds },
+      body: { error: 'rate_limited' },
+    })
+    world.api.script.push(limit('1'))
+    expect(await call(page, 'get', '/data')).toHaveProperty('value')
+    const [first, second] = world.api.seen
+    expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThanOrEqual(995)
+    for (const seconds of ['60', 'soon']) {
+      world.api.script.push(limit(seconds))
+      expect(await call(page, 'get', '/data')).toMatchObject({ error: { status: 429, code: 'rate_limited' } })
+    }
+    expect(statuses()).toEqual([429, 200, 429, 429])
+  })
+
+  test('the token goes nowhere else: not to other origins, and not along with a redirect', async () => {
+    await startClient(page, { clientTokenUri })
+    const elsewhere = await call(page, 'get', `${world.thief.origin}/asked`)
+    expect(elsewhere.value).toEqual({ owner: 'thief' })
+    const left = await call(page, 'post', '/leave', { secret: false })
+    expect(left).toMatchObject({ error: { status: 0, code: 'redirect_refused' } })
+    for (const { headers } of world.thief.seen) {
+      expect(JSON.stringify(headers)).not.toMatch(/authorization|dpop|eyJ/i)
+    }
+    expect(world.thief.seen[0]?.url).toBe('/asked')
+    expect(await call(page, 'get', '/moved')).toMatchObject({ value: { method: 'GET' } })
+    expect(world.asked()).toHaveLength(1)
+  })
+
+  test('apiOrigins says who gets it', async () => {
+    const { origin } = world.thief
+    await startClient(page, { clientTokenUri, apiOrigins: [`${origin}/any/path`] })
+    expect(await call(page, 'get', '/data')).toMatchObject({ error: { status: 401, code: 'missing_token' } })
+    await call(page, 'get', `${origin}/partner`)
+    expect(world.thief.seen[0]?.headers.authorization).toMatch(/^Bearer eyJ/)
+    for (const bad of ['data:,x', 'nonsense']) {
+      expect(await startClient(page, { clientTokenUri, apiOrigins: [bad] })).toMatchObject({
+        error: { name: 'TypeError' },
+      })
+    }
+  })
+
+  test('cookies go to the token endpoint as they do with fetch, and never to the API', async () => {
+    for (const [credentials, cookie] of [
+      [undefined, 'session=1'],
+      ['include', 'session=1'],
+      ['omit', undefined],
+    ] as const) {
+      world.clear()
+      await context.addCookies([
+        { name: 'session', value: '1', url: world.site.origin },
+        { name: 'session', value: '2', url: world.api.origin },
+      ])
+      await startClient(page, { clientTokenUri, ...(credentials && { credentials }) })
+      await call(page, 'get', '/data')
+      expect(world.asked().map(({ headers }) => headers.cookie)).toEqual([cookie])
+      expect(world.api.seen.map(({ headers }) => headers.cookie)).toEqual([undefined])
+    }
+  })
+
+  test('a caller may give up while it waits for the token', async () => {
+    await startClient(page, { clientTokenUri })
+    const waited = await page.evaluate(async () => {
+      const { client, claimgate } = globalThis as unknown as PageGlobals
+      client.close()
+      const never = await claimgate.autoInitializeDataClient({
+        clientTokenUri: '/client-token',
+        baseUrl: '/api',
+        fetch: (input, init) => (String(input).includes('token') ? Promise.reject() : fetch(input, init)),
+      })
+      const aborted = new AbortController()
+      aborted.abort()
+      const codes = [client.get('/data'), never.get('/x', { signal: aborted.signal }), never.get('/x')].map(
+        (one) =>
+          one.then(
+            () => '',
+            (error) => `${error.name} ${error.code}`,
+          ),
+      )
+      return Promise.all(codes)
+    })
+    expect(waited).toEqual(['DataClientError closed', 'AbortError 20', 'DataClientError network_error'])
+  })
+
+  test('nothing is kept where it could be found', async () => {
+    await startClient(page, { clientTokenUri })
+    await call(page, 'get', '/data')
+    const found = await page.evaluate(async () => {
+      const { localStorage, sessionStorage, document, location } = globalThis as unknown as Record<
+        string,
+        { cookie: string; href: string }
+      >
+      const databases = await indexedDB.databases()
+      const names = await caches.keys()
+      return {
+        localStorage,
+        sessionStorage,
+        cookie: document?.cookie,
+        href: location?.href,
+        databases,
+        names,
+      }
+    })
+    expect(found).toEqual({
+      localStorage: {},
+      sessionStorage: {},
+      cookie: '',
+      href: `${world.site.origin}/`,
+      databases: [],
+      names: [],
+    })
+    for (const { url } of [...world.site.seen, ...world.api.seen]) expect(url).not.toContain('eyJ')
+  })
+
+  test('a backend that refuses, or says nothing useful, is an error that says so', async () => {
+    const refused = { status: 401, body: { error: 'unauthorized', detail: 'sign in first' } }
+    for (const [answer, error, more] of [
+      [refused, { status: 401, code: 'unauthorized' }, {}],
+      [refused, { status: 401, code: 'unauthorized' }, { baseUrl: '/api' }],
+      [{ status: 200, body: {} }, { status: 200, code: 'invalid_response' }, {}],
+      [{ status: 200, body: { token: 'a', expiresIn: 0 } }, { code: 'invalid_response' }, {}],
+      [{ status: 200, body: { token: 'a', expiresIn: 9 } }, { code: 'invalid_response' }, {}],
+      [
+        { status: 200, body: { token: 'a', expiresIn: 9, tokenType: 'DPoP' } },
+        { code: 'invalid_response' },
+        {},
+      ],
+      [{ status: 302, headers: { location: '/login' } }, { status: 0, code: 'network_error' }, {}],
+    ] as const) {
+      world.site.script.push(answer)
+      expect(await startClient(page, { clientTokenUri, ...more })).toMatchObject({
+        error: { name: 'DataClientError', ...error, message: expect.stringContaining('the token endpoint') },
+      })
+    }
+    const asked = world.asked().length
+    await new Promise((resolve) => setTimeout(resolve, 2000))
+    expect(world.asked()).toHaveLength(asked)
+  })
+})

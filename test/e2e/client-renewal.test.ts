@@ -1,0 +1,245 @@
+// The browser door over time, in a real browser: tokens of twelve seconds that end behind nobody's back, whatever the
+// page's date says, however many tabs there are, and when the machine slept. The API allows not one second of grace.
+
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, test } from 'vitest'
+import { useServers } from '../runtime/server.ts'
+import { CHROMIUM, launchChromium } from './chromium.ts'
+import {
+  type ClientWorld,
+  call,
+  type PageGlobals,
+  type Seen,
+  startClient,
+  startClientWorld,
+} from './client-world.ts'
+
+const servers = useServers()
+const HOUR = 3_600_000
+const LIFE = 12
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** A page whose date is wrong by that many milliseconds: by one after the other, each for a third of a second. */
+function moveDate(shifts: readonly number[]) {
+  const Real = Date
+  const shift = () => shifts[Math.floor(performance.now() / 333) % shifts.length] ?? 0
+  globalThis.Date = class extends Real {
+    constructor(...parts: []) {
+      if (parts.length === 0) super(Real.now() + shift())
+      else super(...parts)
+    }
+    static override now = () => Real.now() + shift()
+  } as DateConstructor
+}
+
+/** A page with `rest` and `rise`: between them clock and timers stand still, as browsers' do in a sleeping machine. */
+function stopClock() {
+  const real = performance.now.bind(performance)
+  const set = setTimeout
+  let lost = 0
+  let restingSince: number | undefined
+  performance.now = () => (restingSince ?? real()) - lost
+  globalThis.setTimeout = ((work: () => void, ms = 0) => {
+    const due = performance.now() + ms
+    const fire = () => (performance.now() >= due - 1 ? work() : set(fire, 50))
+    return set(fire, ms)
+  }) as typeof setTimeout
+  Object.assign(globalThis, {
+    rest: () => {
+      restingSince = real()
+    },
+    rise: () => {
+      lost += real() - (restingSince ?? 0)
+      restingSince = undefined
+    },
+  })
+}
+
+/** Stops all scripts of a page, as browsers do to tabs that nobody looks at; gives what lets them go on. */
+async function freeze(page: Page): Promise<() => Promise<void>> {
+  const devtools = await page.context().newCDPSession(page)
+  await devtools.send('Debugger.enable')
+  await devtools.send('Debugger.pause')
+  return async () => {
+    await devtools.send('Debugger.resume')
+    await devtools.send('Debugger.disable')
+  }
+}
+
+describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)', () => {
+  let browser: Browser
+  let world: ClientWorld
+
+  beforeAll(async () => {
+    browser = await launchChromium()
+    world = await startClientWorld(await servers.start())
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await world?.stop()
+  })
+
+  /** All run at once: each has a token endpoint and paths of its own. */
+  const uriOf = (who: string) => `/client-token?life=${LIFE}&who=${who}`
+  const askedBy = (who: string) => world.asked().filter(({ url }) => url.endsWith(`=${who}`))
+  const callsOf = (who: string) => world.api.seen.filter(({ url }) => url === `/v1/${who}`)
+  const statusesOf = (who: string) => [...new Set(callsOf(who).map(({ status }) => status))]
+  const gapsOf = (seen: readonly Seen[]) => seen.slice(1).map(({ at }, index) => at - (seen[index]?.at ?? 0))
+
+  async function openPage(who: string, context?: BrowserContext): Promise<Page> {
+    const page = await world.open(context ?? (await browser.newContext()))
+    await startClient(page, { clientTokenUri: uriOf(who) })
+    return page
+  }
+
+  /** Calls all the time; gives the errors. */
+  const callFor = (page: Page, who: string, ms: number): Promise<readonly string[]> =>
+    page.evaluate(
+      async ([path, until]) => {
+        const { client } = globalThis as unknown as PageGlobals
+        const errors: string[] = []
+        let isOver = false
+        setTimeout(() => {
+          isOver = true
+        }, until)
+        while (!isOver) {
+          await client.get(path).catch((error) => errors.push(String(error)))
+          await new Promise((resolve) => setTimeout(resolve, 150))
+        }
+        return errors
+      },
+      [who, ms] as const,
+    )
+
+  describe.concurrent('a token of twelve seconds', () => {
+    test.for([
+      ['right', undefined],
+      ['behind', [-HOUR]],
+      ['ahead', [HOUR]],
+      ['jumping', [HOUR, 0, -HOUR, 24 * HOUR]],
+    ] as const)(
+      'is renewed before it ends, while the page’s date is %s',
+      async ([who, shifts], { expect }) => {
+        const context = await browser.newContext()
+        if (shifts) await context.addInitScript(moveDate, shifts)
+        const page = await openPage(who, context)
+        expect(await callFor(page, who, 22_000)).toEqual([])
+        expect(statusesOf(who)).toEqual([200])
+        expect(callsOf(who).length).toBeGreaterThan(30)
+        const gaps = gapsOf(askedBy(who))
+        expect(gaps).toHaveLength(2)
+        for (const gap of gaps) expect(gap).toBeGreaterThan(8_000)
+        for (const gap of gaps) expect(gap).toBeLessThan(11_500)
+      },
+    )
+
+    test('is asked for and renewed by one of two tabs, for both', async ({ expect }) => {
+      const context = await browser.newContext()
+      const pages = [await world.open(context), await world.open(context)]
+      await Promise.all(pages.map((page) => startClient(page, { clientTokenUri: uriOf('tabs') })))
+      const errors = await Promise.all(pages.map((page) => callFor(page, 'tabs', 22_000)))
+      expect(errors).toEqual([[], []])
+      expect(statusesOf('tabs')).toEqual([200])
+      expect(askedBy('tabs')).toHaveLength(3)
+      // Both had a token all the time, and it was the same.
+      expect(new Set(callsOf('tabs').map(({ headers }) => headers.authorization)).size).toBe(3)
+    })
+
+    test('is renewed by those that are left when a tab is closed', async ({ expect }) => {
+      const context = await browser.newContext()
+      const [first, second] = [await openPage('left', context), await openPage('left', context)]
+      await Promise.all([callFor(first, 'left', 2000), callFor(second, 'left', 2000)])
+      await first.close()
+      expect(await callFor(second, 'left', 14_000)).toEqual([])
+      expect(statusesOf('left')).toEqual([200])
+    })
+
+    test('is renewed where there are no locks and no channels, too', async ({ expect }) => {
+      const context = await browser.newContext()
+      await context.addInitScript(() => {
+        Object.defineProperty(Navigator.prototype, 'locks', { value: undefined })
+        Reflect.deleteProperty(globalThis, 'BroadcastChannel')
+      })
+      const page = await openPage('alone', context)
+      expect(await callFor(page, 'alone', 13_000)).toEqual([])
+      expect([statusesOf('alone'), askedBy('alone').length]).toEqual([[200], 2])
+    })
+
+    test('that ended while the page was frozen is replaced', async ({ expect }) => {
+      const page = await openPage('frozen')
+      const thaw = await freeze(page)
+      await pause(14_000)
+      expect(askedBy('frozen')).toHaveLength(1)
+      await thaw()
+      expect(await call(page, 'get', 'frozen')).toHaveProperty('value')
+      expect([statusesOf('frozen'), askedBy('frozen').length]).toEqual([[200], 2])
+    })
+
+    test.for([
+      ['visibilitychange', [200]],
+      ['pageshow', [200]],
+      ['online', [200]],
+      // Nothing tells it, so the API must; the caller does not notice.
+      ['silence', [401, 200]],
+    ] as const)(
+      'that ended while the machine slept is replaced: %s wakes the page',
+      async ([event, statuses], { expect }) => {
+        const context = await browser.newContext()
+        await context.addInitScript(stopClock)
+        const page = await openPage(event, context)
+        await page.evaluate('rest()')
+        await pause(14_000)
+        expect(askedBy(event)).toHaveLength(1)
+        await page.evaluate('rise()')
+        const target = event === 'visibilitychange' ? 'document' : 'window'
+        await page.evaluate(`${target}.dispatchEvent(new Event('${event}'))`)
+        expect(await call(page, 'get', event)).toHaveProperty('value')
+        expect([statusesOf(event), askedBy(event).length]).toEqual([statuses, 2])
+      },
+    )
+
+    test('is not believed by a frozen tab for longer than it lives', async ({ expect }) => {
+      const context = await browser.newContext()
+      const [awake, frozen] = [await openPage('told', context), await openPage('told', context)]
+      const before = askedBy('told').length
+      const thaw = await freeze(frozen)
+      // The other tab tells of a token that has ended when this one hears of it.
+      await callFor(awake, 'told', 11_500)
+      expect(askedBy('told')).toHaveLength(before + 1)
+      await awake.close()
+      await pause(12_500)
+      await thaw()
+      expect(await callFor(frozen, 'told', 1000)).toEqual([])
+      expect([statusesOf('told'), askedBy('told').length]).toEqual([[200], before + 2])
+    })
+
+    test('is not waited for until a frozen tab has asked', async ({ expect }) => {
+      const context = await browser.newContext()
+      const [frozen, awake] = [await world.open(context), await world.open(context)]
+      await frozen.route('**/client-token*', async (route) => {
+        await pause(1000)
+        await route.continue()
+      })
+      const baseUrl = `${world.api.origin}/v1`
+      const starting = startClient(frozen, { clientTokenUri: uriOf('turn'), baseUrl })
+      await pause(500)
+      const thaw = await freeze(frozen)
+      const began = performance.now()
+      expect(await startClient(awake, { clientTokenUri: uriOf('turn') })).toEqual({})
+      expect(performance.now() - began).toBeGreaterThan(8000)
+      expect(await call(awake, 'get', 'turn')).toHaveProperty('value')
+      await thaw()
+      expect(await starting).toEqual({})
+      await callFor(frozen, 'turn', 3000)
+      expect(await call(frozen, 'get', 'turn')).toHaveProperty('value')
+    })
+
+    test('of a closed client is renewed no more', async ({ expect }) => {
+      const page = await openPage('closed')
+      await page.evaluate(() => (globalThis as unknown as PageGlobals).client.close())
+      await pause(13_000)
+      expect(askedBy('closed')).toHaveLength(1)
+    })
+  })
+})

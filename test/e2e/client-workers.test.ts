@@ -1,0 +1,92 @@
+// The browser door outside of pages: in a Web Worker and in a Service Worker, which share the token of their site's
+// tabs as tabs do, and the key.
+
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { useServers } from '../runtime/server.ts'
+import { CHROMIUM, launchChromium } from './chromium.ts'
+import { type ClientWorld, call, type Outcome, startClient, startClientWorld } from './client-world.ts'
+
+const servers = useServers()
+
+/** What the DOM has and the types of these tests do not. */
+interface Doors {
+  readonly Worker: new (
+    url: string,
+    options: object,
+  ) => { postMessage(data: unknown, ports: unknown[]): void }
+  readonly navigator: {
+    readonly serviceWorker: {
+      register(url: string, options: object): Promise<unknown>
+      readonly ready: Promise<{
+        readonly active: { postMessage(data: unknown, ports: unknown[]): void }
+      }>
+    }
+  }
+}
+
+describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)', () => {
+  let browser: Browser
+  let world: ClientWorld
+  let context: BrowserContext
+  let page: Page
+
+  beforeAll(async () => {
+    browser = await launchChromium()
+    world = await startClientWorld(await servers.start())
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await world?.stop()
+  })
+  beforeEach(async () => {
+    context = await browser.newContext()
+    page = await world.open(context)
+    world.clear()
+  })
+  afterEach(() => context.close())
+
+  /** A call that a worker makes. */
+  const callIn = (kind: string, options: object): Promise<Outcome> =>
+    page.evaluate(
+      async ([which, given]) => {
+        const { Worker, navigator } = globalThis as unknown as Doors
+        const module = { type: 'module' }
+        const { port1, port2 } = new MessageChannel()
+        const heard = new Promise((resolve) => {
+          port1.onmessage = ({ data }) => resolve(data)
+        })
+        if (which === 'Web Worker') new Worker('/worker.js', module).postMessage([given, '/data'], [port2])
+        else {
+          await navigator.serviceWorker.register('/worker.js', module)
+          const { active } = await navigator.serviceWorker.ready
+          active.postMessage([given, '/data'], [port2])
+        }
+        return heard as Promise<object>
+      },
+      [kind, options] as const,
+    )
+
+  describe.each(['Web Worker', 'Service Worker'])('a %s', (kind) => {
+    test.each([false, true])('calls the API, dpop: %s', async (dpop) => {
+      const outcome = await callIn(kind, { clientTokenUri: '/client-token', dpop })
+      expect(outcome).toMatchObject({ value: { method: 'GET' } })
+      const headers = world.api.seen[0]?.headers
+      expect(headers?.origin).toBe(world.site.origin)
+      expect(headers?.authorization).toMatch(dpop ? /^DPoP eyJ/ : /^Bearer eyJ/)
+    })
+
+    test('tells its page of the next token', async () => {
+      const options = { clientTokenUri: '/client-token', dpop: true }
+      await startClient(page, options)
+      const { value } = await call(page, 'get', '/data')
+      world.revoked.add(value.jti)
+      // The worker has none yet, and asks for one.
+      const other = await callIn(kind, options)
+      expect(other).toMatchObject({ value: { method: 'GET' } })
+      expect(world.asked()).toHaveLength(2)
+      expect((await call(page, 'get', '/data')).value.jti).toBe(other.value.jti)
+      expect(world.asked()).toHaveLength(2)
+    })
+  })
+})

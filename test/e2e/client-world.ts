@@ -1,0 +1,276 @@
+// A customer's site with its backend, a protected API and a thief's site, on origins of their own, and a real issuer
+// behind them: where the browser door is tested. Tells what went over each wire; scripts replace single answers.
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { build } from 'esbuild'
+import type { BrowserContext, Page } from 'playwright-core'
+import { createClaimClient, createNodeClientTokenEndpoint } from '../../src/client/backend.ts'
+import type * as door from '../../src/client/browser.ts'
+import { claimAuth } from '../../src/verify/node.ts'
+import type { RunningServer } from '../runtime/server.ts'
+import type { Json } from '../runtime/wire.ts'
+import { admin } from './admin.ts'
+
+/** The browser door as a customer's bundler makes it. */
+export async function bundleClient(): Promise<string> {
+  const entry = join(import.meta.dirname, '../../src/client/browser.ts')
+  const built = await build({
+    entryPoints: [entry],
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    write: false,
+  })
+  return built.outputFiles[0]?.text ?? ''
+}
+
+/** One request, as the server saw and answered it. */
+export interface Seen {
+  /** Milliseconds; never the date. */
+  readonly at: number
+  readonly method: string
+  readonly url: string
+  readonly headers: IncomingMessage['headers']
+  status: number
+}
+
+/** An answer in place of the usual one. */
+export interface Scripted {
+  readonly status: number
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: unknown
+}
+
+/** A server on loopback. */
+interface Place {
+  readonly origin: string
+  /** Every request but preflights. */
+  readonly seen: Seen[]
+  /** Answers to give next, oldest first; then the usual ones again. */
+  readonly script: Scripted[]
+  stop(): Promise<void>
+}
+
+export interface ClientWorld {
+  readonly issuer: RunningServer
+  readonly site: Place
+  readonly api: Place
+  readonly thief: Place
+  /** Ids of tokens that the API refuses from now on. */
+  readonly revoked: Set<string>
+  /** Requests for a token. */
+  readonly asked: () => readonly Seen[]
+  /** Forgets what was seen. */
+  clear(): void
+  /** A page of the site, or a file of it, with the door at hand. */
+  open(context: BrowserContext, path?: string): Promise<Page>
+  stop(): Promise<void>
+}
+
+/** What the pages of the site have. */
+export interface PageGlobals {
+  readonly claimgate: typeof door
+  client: door.DataClient
+  source: door.TokenSource
+  /** What `onError` heard. */
+  readonly heard: Json[]
+}
+
+/** How a call in a page ended. */
+export interface Outcome {
+  readonly value?: Json
+  readonly error?: { name: string; message: string; status: number; code: string; problem?: Json }
+}
+
+const PAGE = `<!doctype html><title>Shop</title><script type="module">
+import * as claimgate from '/client.js'
+Object.assign(globalThis, { claimgate, heard: [] })
+</script>`
+
+/** A worker that makes the call it is sent: the same file serves as Web Worker and as Service Worker. */
+const WORKER = `import { autoInitializeDataClient } from '/client.js'
+let client
+addEventListener('install', () => skipWaiting())
+addEventListener('activate', (event) => event.waitUntil(clients.claim()))
+addEventListener('message', async ({ data: [options, path], ports: [port] }) => {
+  try {
+    client ??= await autoInitializeDataClient(options)
+    port.postMessage({ value: await client.get(path) })
+  } catch ({ name, message, status, code }) { port.postMessage({ error: { name, message, status, code } }) }
+})`
+
+/** Starts all; the issuer is the caller's. Tokens live for what the endpoint's `?life=` says. */
+export async function startClientWorld(issuer: RunningServer): Promise<ClientWorld> {
+  const client = await bundleClient()
+  const revoked = new Set<string>()
+  const site = await startPlace('app.localhost', (request, response) => {
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://site')
+    if (pathname === '/client-token') return void endpointFor(searchParams)(request, response)
+    const [type, text] = pathname.endsWith('.js')
+      ? ['text/javascript', pathname === '/client.js' ? client : WORKER]
+      : ['text/html', PAGE]
+    response.setHeader('content-type', type).end(text)
+  })
+  const thief = await startPlace('thief.localhost', (_, response) => json(response, 200, { owner: 'thief' }))
+  let guard: ReturnType<typeof claimAuth> | undefined
+  const api = await startPlace('127.0.0.1', (request, response) => {
+    guard?.(request, response, () => serveApi(request, response, thief.origin))
+  })
+  const { credential } = await admin(issuer.url, 'POST', '/accounts', {
+    body: { name: 'Shop', allowedOrigins: [site.origin], scopes: ['read'] },
+    status: 201,
+  })
+  guard = claimAuth({
+    issuer: issuer.url,
+    audience: issuer.url,
+    jwksUri: `${issuer.url}/.well-known/jwks.json`,
+    allowedOrigins: [site.origin],
+    apiOrigin: api.origin,
+    clockTolerance: 0,
+    revocation: ({ jti }) => revoked.has(jti),
+  })
+  const backend = createClaimClient({ issuer: issuer.url, token: credential.token })
+  const endpointFor = (query: URLSearchParams) =>
+    createNodeClientTokenEndpoint(backend, {
+      clientTokenUri: '/client-token',
+      baseUrl: `${api.origin}/v1`,
+      allowedOrigins: [site.origin],
+      authenticate: 'public',
+      expiresIn: Number(query.get('life') ?? 600),
+      onError: () => undefined,
+    })
+  const places = [site, api, thief]
+  return {
+    issuer,
+    site,
+    api,
+    thief,
+    revoked,
+    asked: () => site.seen.filter(({ url }) => url.startsWith('/client-token')),
+    clear() {
+      for (const { seen, script } of places) seen.length = script.length = 0
+      revoked.clear()
+    },
+    async open(context, path = '/') {
+      const page = await context.newPage()
+      await page.goto(site.origin + path)
+      await page.waitForFunction('globalThis.claimgate')
+      return page
+    },
+    stop: async () => void (await Promise.all(places.map((place) => place.stop()))),
+  }
+}
+
+function serveApi(request: IncomingMessage, response: ServerResponse, thief: string): void {
+  const { pathname } = new URL(request.url ?? '/', 'http://api')
+  const { claims } = request as IncomingMessage & { claims: { jti: string } }
+  const name = pathname.replace('/v1/', '')
+  if (name === 'nothing') return void response.writeHead(204).end()
+  if (name === 'text') return void response.setHeader('content-type', 'text/plain').end('plain words')
+  if (name === 'moved') return void response.writeHead(307, { location: '/v1/data' }).end()
+  if (name === 'leave') return void response.writeHead(307, { location: `${thief}/taken` }).end()
+  let body = ''
+  request.on('data', (chunk) => {
+    body += chunk
+  })
+  request.on('end', () =>
+    json(response, 200, {
+      jti: claims.jti,
+      method: request.method,
+      type: request.headers['content-type'] ?? null,
+      body,
+    }),
+  )
+}
+
+async function startPlace(
+  host: string,
+  serve: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<Place> {
+  const seen: Seen[] = []
+  const script: Scripted[] = []
+  const server: Server = createServer((request, response) => {
+    const { method = '', url = '', headers } = request
+    if (method === 'OPTIONS' && script.length === 0 && host !== 'thief.localhost')
+      return serve(request, response)
+    openUp(response, headers)
+    if (method === 'OPTIONS') return void response.writeHead(204).end()
+    const one: Seen = { at: performance.now(), method, url, headers, status: 0 }
+    // Pages and files are not what scripts are about.
+    const next = /\.js$|^\/($|page)/.test(url) ? undefined : script.shift()
+    seen.push(one)
+    response.on('finish', () => {
+      one.status = response.statusCode
+    })
+    if (next) return json(response, next.status, next.body, next.headers)
+    if (host !== 'thief.localhost') for (const name of response.getHeaderNames()) response.removeHeader(name)
+    serve(request, response)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    origin: `http://${host}:${(server.address() as AddressInfo).port}`,
+    seen,
+    script,
+    stop() {
+      server.closeAllConnections()
+      return new Promise((resolve) => server.close(() => resolve()))
+    },
+  }
+}
+
+/** What a thief would allow, and a script's answer needs: everything. */
+function openUp(response: ServerResponse, { origin = '*' }: IncomingMessage['headers']): void {
+  response.setHeader('access-control-allow-origin', origin)
+  response.setHeader('access-control-allow-methods', 'GET, POST, PUT, PATCH, DELETE')
+  response.setHeader('access-control-allow-headers', 'authorization, dpop, content-type')
+  response.setHeader('access-control-expose-headers', 'www-authenticate, retry-after')
+}
+
+function json(response: ServerResponse, status: number, body: unknown, headers = {}): void {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers })
+  response.end(body === undefined ? undefined : JSON.stringify(body))
+}
+
+/** A client in a page. */
+export function startClient(
+  page: Page,
+  options: Omit<door.DataClientOptions, 'fetch' | 'onError'>,
+): Promise<Outcome> {
+  return page.evaluate(async (given) => {
+    const globals = globalThis as unknown as PageGlobals
+    const { claimgate, heard } = globals
+    try {
+      globals.client = await claimgate.autoInitializeDataClient({
+        ...given,
+        onError: ({ status, code }) => void heard.push({ status, code }),
+      })
+      return {}
+    } catch (thrown) {
+      const { name, message, status, code, problem } = thrown as door.DataClientError
+      return { error: { name, message, status, code, problem } }
+    }
+  }, options)
+}
+
+/** A call of the page's client. */
+export function call(
+  page: Page,
+  method: 'get' | 'post' | 'put' | 'patch' | 'delete' | 'request',
+  ...parameters: readonly unknown[]
+): Promise<Outcome> {
+  return page.evaluate(
+    async ([name, args]) => {
+      const { client } = globalThis as unknown as PageGlobals
+      try {
+        return { value: await (client[name] as (...all: readonly unknown[]) => Promise<unknown>)(...args) }
+      } catch (thrown) {
+        const { name, message, status, code, problem } = thrown as door.DataClientError
+        return { error: { name, message, status, code, problem } }
+      }
+    },
+    [method, parameters] as const,
+  )
+}
