@@ -76,9 +76,9 @@ describe('a SQLite file', () => {
     expect(Object.values(rows[0] ?? {})).toEqual([expected])
   })
 
-  test('waits five seconds for a lock', async () => {
+  test('leaves no waiting to SQLite, which would stop the process', async () => {
     const { rows } = await opened.engine.run({ sql: 'PRAGMA busy_timeout', parameters: [] })
-    expect(rows).toEqual([{ timeout: 5000 }])
+    expect(rows).toEqual([{ timeout: 0 }])
   })
 
   test('answers its look-ups at once, without a promise', async () => {

@@ -6,9 +6,7 @@ import { dirname, resolve } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { StorageError } from '../errors.ts'
 import type { SqlEngine, SqlQuery, SqlResult } from './engine.ts'
-
-/** How long a statement waits for another process's lock, milliseconds. */
-const BUSY_TIMEOUT_MS = 5000
+import { createLockQueue, LOCK_TIMEOUT_MS, MAX_PAUSE_MS, runLocked } from './queue.ts'
 
 /** Files up to this size are checked page by page at the start; about a millisecond for each MiB. */
 const QUICK_CHECK_MAX_BYTES = 256 * 1024 * 1024
@@ -41,6 +39,7 @@ const FILE_FAULTS: Readonly<Record<string, string>> = {
   EEXIST: THROUGH_A_FILE,
   EISDIR: 'is not a file; name a file',
   ENOSPC: 'cannot be made, the disk is full; free some space',
+  ESTALE: 'is not the file that was opened any more; restart the server',
   ERR_INVALID_STATE: 'is closed',
 }
 
@@ -53,20 +52,24 @@ export function openSqlite(path: string): SqlEngine {
   // An absolute path is never taken for `:memory:` or a `file:` URI.
   const file = resolve(path)
   attempt(path, () => prepareFile(file))
-  const database = attempt(path, () => new DatabaseSync(file))
+  // Its own wait for locks, which would stop the process, stays at none: see queue.ts.
+  const database = attempt(path, () => new DatabaseSync(file, { timeout: 0 }))
   try {
-    attempt(path, () => {
-      configureConnection(database)
-      checkDatabase(database, statSync(file).size)
+    const requireSameFile = attempt(path, () => {
+      insist(() => {
+        configureConnection(database)
+        checkDatabase(database, file)
+      })
+      return watchFile(file)
     })
+    return createEngine(path, database, requireSameFile)
   } catch (error) {
     database.close()
     throw error
   }
-  return createEngine(path, database)
 }
 
-function createEngine(path: string, database: DatabaseSync): SqlEngine {
+function createEngine(path: string, database: DatabaseSync, requireSameFile: () => void): SqlEngine {
   const prepared = new Map<string, { readonly statement: StatementSync; readonly isRead: boolean }>()
 
   function execute({ sql, parameters }: SqlQuery): SqlResult {
@@ -94,9 +97,17 @@ function createEngine(path: string, database: DatabaseSync): SqlEngine {
     }
   }
 
+  function guard<T>(work: () => T): T {
+    return attempt(path, () => {
+      requireSameFile()
+      return work()
+    })
+  }
+
+  const inOrder = createLockQueue(isLocked)
   return {
-    run: (query) => attempt(path, () => execute(query)),
-    batch: (queries) => attempt(path, () => transact(queries)),
+    run: (query) => runLocked(() => guard(() => execute(query)), isLocked),
+    batch: (queries) => inOrder(() => guard(() => transact(queries))),
     close() {
       if (database.isOpen) attempt(path, () => database.close())
     },
@@ -130,35 +141,44 @@ function createFile(file: string): void {
   }
 }
 
+/**
+ * Throws once the path no longer leads to the file that it leads to now. SQLite itself would go on with a file that is
+ * deleted or exchanged, and all it acknowledged would be gone at the next start; other processes would use another.
+ */
+function watchFile(file: string): () => void {
+  const opened = statSync(file, { bigint: true })
+  return () => {
+    const found = statSync(file, { bigint: true, throwIfNoEntry: false })
+    if (found?.ino !== opened.ino || found.dev !== opened.dev) throw createFault('ESTALE')
+  }
+}
+
 function configureConnection(database: DatabaseSync): void {
-  database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
-  enableWal(database)
+  database.exec('PRAGMA journal_mode = WAL')
   // An acknowledged write survives a power cut, not only a crash of the process.
   database.exec('PRAGMA synchronous = FULL')
   database.exec('PRAGMA foreign_keys = ON')
 }
 
-// Changing the journal mode does not wait for locks as statements do: two first starts at once need another try.
-function enableWal(database: DatabaseSync): void {
-  const deadline = performance.now() + BUSY_TIMEOUT_MS
+function checkDatabase(database: DatabaseSync, file: string): void {
+  database.exec('SELECT count(*) FROM sqlite_master; BEGIN IMMEDIATE; ROLLBACK')
+  if (statSync(file).size > QUICK_CHECK_MAX_BYTES) return
+  const verdict = database.prepare('PRAGMA quick_check(1)').get()
+  if (verdict?.quick_check !== 'ok') throw createFault(SQLITE_CORRUPT)
+}
+
+/** Tries again while others hold the file, and stops the process meanwhile: it has nothing else to do before its start. */
+function insist(work: () => void): void {
+  const deadline = performance.now() + LOCK_TIMEOUT_MS
   for (;;) {
     try {
-      database.exec('PRAGMA journal_mode = WAL')
+      work()
       return
     } catch (error) {
       if (readResultCode(error) !== SQLITE_BUSY || performance.now() > deadline) throw error
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20)
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Math.random() * MAX_PAUSE_MS)
     }
   }
-}
-
-function checkDatabase(database: DatabaseSync, bytes: number): void {
-  database.prepare('SELECT count(*) FROM sqlite_master').get()
-  if (bytes <= QUICK_CHECK_MAX_BYTES) {
-    const verdict = database.prepare('PRAGMA quick_check(1)').get()
-    if (verdict?.quick_check !== 'ok') throw createFault(SQLITE_CORRUPT)
-  }
-  database.exec('BEGIN IMMEDIATE; ROLLBACK')
 }
 
 /** Runs `work`; its fault becomes a StorageError that names the file as it was given. */
@@ -175,6 +195,10 @@ function describeFault(error: unknown): string {
   if (result !== undefined) return FAULTS[result] ?? `failed with SQLite result ${result}`
   const code = readCode(error)
   return FILE_FAULTS[code] ?? `cannot be used (${code})`
+}
+
+function isLocked(error: unknown): boolean {
+  return error instanceof StorageError && readResultCode(error.cause) === SQLITE_BUSY
 }
 
 /** What we found ourselves, in the shape of a system's or driver's own error. */
