@@ -1,6 +1,7 @@
 // The browser door with `dpop`, in a real browser: the token is bound to a key that nobody can take out of it, each
 // request has a proof of its own, and an API that insists on both is content, whatever the page's date says.
 
+import * as oauth from 'oauth4webapi'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { useServers } from '../runtime/server.ts'
@@ -120,6 +121,37 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     ] as const) {
       expect(await (await replay(more)).json()).toMatchObject({ status: 401, error: code })
     }
+    // A fresh proof for the same request, by the thief's own key.
+    const thief = oauth.DPoP({}, await oauth.generateKeyPair('ES256'))
+    const { origin } = world.site
+    const asked = oauth.protectedResourceRequest(
+      authorization.replace('DPoP ', ''),
+      'GET',
+      new URL(`${world.api.origin}/v1/data`),
+      new Headers({ origin }),
+      null,
+      { DPoP: thief, [oauth.allowInsecureRequests]: true },
+    )
+    const refused = await asked.catch((error: oauth.WWWAuthenticateChallengeError) => error.response)
+    expect(await refused.json()).toMatchObject({ status: 401, error: 'invalid_proof' })
+  })
+
+  test('an independent verifier accepts its tokens with their proofs', async () => {
+    await startClient(page, options)
+    await call(page, 'get', '/data')
+    const { authorization, dpop } = world.api.seen[0]?.headers ?? {}
+    const headers = { authorization: String(authorization), dpop: String(dpop) }
+    const request = new Request(`${world.api.origin}/v1/data`, { headers })
+    const insecure = { [oauth.allowInsecureRequests]: true }
+    const as = await oauth.processDiscoveryResponse(
+      new URL(world.issuer.url),
+      await oauth.discoveryRequest(new URL(world.issuer.url), { algorithm: 'oauth2', ...insecure }),
+    )
+    const claims = await oauth.validateJwtAccessToken(as, request, world.issuer.url, {
+      requireDPoP: true,
+      ...insecure,
+    })
+    expect(claims.cnf?.jkt).toMatch(/^[\w-]{43}$/)
   })
 
   test('a refused proof is made anew once, with the same token', async () => {

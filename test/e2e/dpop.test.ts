@@ -21,7 +21,7 @@ let account: Json
 let as: oauth.AuthorizationServer
 
 beforeAll(async () => {
-  issuer = await start()
+  issuer = await start({ env: { CLAIMGATE_TRUSTED_PROXIES: 'loopback' } })
   account = await admin(issuer.url, 'POST', '/accounts', {
     body: { name: 'Shop', allowedOrigins: [SITE], scopes: ['read'] },
     status: 201,
@@ -145,4 +145,41 @@ test('a bad proof at the token endpoint is refused, and a proof for one URL is n
     body: new URLSearchParams({ grant_type: 'client_credentials' }),
   })
   expect([response.status, ((await response.json()) as Json).error]).toEqual([400, 'invalid_dpop_proof'])
+})
+
+test('forward auth judges the proof of the original request', async () => {
+  const handle = oauth.DPoP({}, await oauth.generateKeyPair('ES256'))
+  const client = { client_id: account.credential.clientId as string }
+  const asked = await oauth.clientCredentialsGrantRequest(
+    as,
+    client,
+    oauth.ClientSecretBasic(account.credential.clientSecret),
+    {},
+    { DPoP: handle, ...insecure },
+  )
+  const { access_token: token } = await oauth.processClientCredentialsResponse(as, client, asked)
+  const sent: Headers[] = []
+  const collect = (url: string) =>
+    oauth.protectedResourceRequest(token, 'POST', new URL(url), new Headers(), null, {
+      DPoP: handle,
+      ...insecure,
+      [oauth.customFetch]: async (_to: string, init: Json) => {
+        sent.push(new Headers(init.headers))
+        return new Response()
+      },
+    })
+  await collect('https://api.example.com/things?page=2')
+  await collect('https://other.example.com/things')
+  const ask = async (headers: Headers) => {
+    const proxied = new Headers(headers)
+    proxied.set('x-original-method', 'POST')
+    proxied.set('x-original-uri', '/things?page=2')
+    const url = `${issuer.url}/auth/verify?apiOrigin=https://api.example.com`
+    const response = await fetch(url, { headers: proxied })
+    return response.status === 200 ? '200' : `401 ${((await response.json()) as Json).error}`
+  }
+  const [right, elsewhere] = sent as [Headers, Headers]
+  expect(await ask(elsewhere)).toBe('401 invalid_proof')
+  expect(await ask(right)).toBe('200')
+  expect(await ask(right)).toBe('401 invalid_proof')
 })
