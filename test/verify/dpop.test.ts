@@ -213,7 +213,7 @@ describe('once', () => {
   test('a memory that is full refuses', async () => {
     const full = createMemoryReplay({ now: () => now * 1000, max: 1 })
     expect(await codeOf(prove(requestWith(es.proof()), claimsOf(es), { replay: full }))).toBe('proven')
-    expect(await codeOf(prove(requestWith(es.proof()), claimsOf(es), { replay: full }))).toBe('invalid_proof')
+    expect(await codeOf(prove(requestWith(es.proof()), claimsOf(es), { replay: full }))).toBe('unavailable')
   })
 })
 

@@ -1,0 +1,76 @@
+// The protected API: a catalogue of plants behind `claimAuth`, as any API would embed it. What no other API has is
+// `/decisions`: what was decided on each request, for the page to show. It holds no token.
+
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { claimAuth } from '../../src/verify/node.ts'
+import type { LogEntry } from './page/entry.ts'
+import { type Place, sendJson } from './place.ts'
+import { plants } from './plants.ts'
+import type { DemoUrls } from './start.ts'
+
+const MAX_ENTRIES = 200
+
+/** Serves the API. */
+export function serveApi(place: Place, { site, issuer }: DemoUrls): void {
+  const log: LogEntry[] = []
+  const current = new AsyncLocalStorage<LogEntry>()
+  const auth = claimAuth({
+    issuer,
+    audience: issuer,
+    jwksUri: `${issuer}/.well-known/jwks.json`,
+    allowedOrigins: [site],
+    apiOrigin: place.origin,
+    require: ['origin'],
+    scope: 'plants:read',
+    // The query too, as some of the older APIs have it: the least careful way to send a token.
+    tokenSources: ['authorization', 'x-client-token', 'query'],
+    revocation: { url: `${issuer}/.well-known/revocations`, refreshSeconds: 1 },
+    // All clocks are one: an expired token is refused on the second.
+    clockTolerance: 0,
+    onDecision({ outcome, code = null }) {
+      const entry = current.getStore()
+      if (entry) Object.assign(entry, { outcome, code })
+    },
+  })
+  let count = 0
+
+  place.serve((request, response) => {
+    const url = URL.parse(request.url ?? '/', place.origin) ?? new URL(place.origin)
+    if (url.pathname === '/decisions') {
+      const after = Number(url.searchParams.get('after') ?? 0)
+      response.setHeader('access-control-allow-origin', site)
+      sendJson(response, 200, { entries: log.filter(({ number }) => number > after) })
+      return
+    }
+    count += 1
+    const entry: LogEntry = {
+      number: count,
+      at: new Date().toISOString(),
+      method: request.method ?? 'GET',
+      path: `${url.pathname}${url.search && '?token=…'}`,
+      origin: request.headers.origin ?? null,
+      isBrowser: request.headers['sec-fetch-site'] !== undefined,
+      outcome: 'preflight',
+      code: null,
+      status: 0,
+    }
+    response.once('finish', () => {
+      entry.status = response.statusCode
+      log.push(entry)
+      if (log.length > MAX_ENTRIES) log.shift()
+    })
+    current.run(entry, () => auth(request, response, () => answer(url.pathname, request, response)))
+  })
+}
+
+/** What a request gets that may pass. */
+function answer(path: string, request: IncomingMessage, response: ServerResponse): void {
+  const plant = plants.find(({ id }) => path === `/plants/${id}`)
+  if (request.method !== 'GET') {
+    response.setHeader('allow', 'GET')
+    sendJson(response, 405, { error: 'method_not_allowed' })
+  } else if (path === '/plants') sendJson(response, 200, { data: plants, total: plants.length })
+  else if (plant) sendJson(response, 200, { data: plant })
+  else sendJson(response, 404, { error: 'not_found' })
+}

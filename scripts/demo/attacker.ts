@@ -1,0 +1,155 @@
+// An attacker outside of any browser: real requests by curl, or by Node where there is none. He writes whatever headers
+// he likes; what he has of the victim is what the page hands him.
+
+import { execFile, spawnSync } from 'node:child_process'
+import { request as sendRequest } from 'node:http'
+import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import type { DemoUrls } from './start.ts'
+
+/** What he got hold of. */
+export interface Loot {
+  readonly token: unknown
+  readonly proof: unknown
+  /** Where the token was made for. */
+  readonly address: string
+}
+
+/** An attack as it went. */
+export interface Attempt {
+  /** The command or request, word for word. */
+  readonly command: string
+  readonly status: number
+  /** `error` and `detail` of a refusal; null where there is none. */
+  readonly code: string | null
+  readonly detail: string | null
+}
+
+/** The attacker. */
+export interface Attacker {
+  /** Rejects on an attack that he does not know, and when no answer comes. */
+  run(name: string, loot: Loot): Promise<Attempt>
+  stop(): void
+}
+
+interface Shot {
+  readonly method: 'GET' | 'POST'
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+}
+
+interface Answer {
+  readonly status: number
+  readonly body: string
+}
+
+const TIME_LIMIT_MS = 5000
+
+/** An attacker of these places. */
+export function createAttacker({ site, api, thief }: DemoUrls): Attacker {
+  const url = `${api}/plants`
+  const get = (headers: Record<string, string>): Shot => ({ method: 'GET', url, headers })
+  const recipes: Readonly<Record<string, (loot: Loot) => Shot | Promise<Shot>>> = {
+    'forge-origin': ({ token }) => get({ Origin: site, Authorization: `Bearer ${text(token)}` }),
+    'omit-proof': ({ token }) => get({ Origin: site, Authorization: `DPoP ${text(token)}` }),
+    'forge-address': ({ token, address }) =>
+      get({ Origin: site, 'X-Forwarded-For': address, Authorization: `Bearer ${text(token)}` }),
+    'replay-proof': ({ token, proof }) =>
+      get({ Origin: site, Authorization: `DPoP ${text(token)}`, DPoP: text(proof) }),
+    'own-key': async ({ token }) =>
+      get({ Origin: site, Authorization: `DPoP ${text(token)}`, DPoP: await prove(url, text(token)) }),
+    'ask-openly': () => ({ method: 'POST', url: `${site}/api/client-token`, headers: { Origin: thief } }),
+    'ask-in-disguise': () => ({ method: 'POST', url: `${site}/api/client-token`, headers: { Origin: site } }),
+  }
+  const ending = new AbortController()
+  const hasCurl = spawnSync('curl', ['--version']).status === 0
+
+  return {
+    async run(name, loot) {
+      const recipe = Object.hasOwn(recipes, name) ? recipes[name] : undefined
+      if (!recipe) throw new Error('no such attack')
+      const shot = await recipe(loot)
+      const { status, body } = await (hasCurl ? sendByCurl : sendByNode)(shot, ending.signal)
+      return { command: hasCurl ? toCommand(shot) : toText(shot), status, ...readProblem(body) }
+    },
+    stop: () => ending.abort(),
+  }
+}
+
+/** Whatever stands in a token or proof; nothing that would mean something to a shell or in a header. */
+function text(value: unknown): string {
+  if (typeof value === 'string' && /^[\w.-]{1,4096}$/.test(value)) return value
+  throw new Error('that is no token')
+}
+
+/** A right proof for this request, by a key that he has just made (RFC 9449 section 4.2). */
+async function prove(url: string, token: string): Promise<string> {
+  const { publicKey, privateKey } = await generateKeyPair('ES256')
+  const jwk = await exportJWK(publicKey)
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(token))
+  const ath = Buffer.from(digest).toString('base64url')
+  return new SignJWT({ htm: 'GET', htu: url, ath, jti: crypto.randomUUID() })
+    .setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk })
+    .setIssuedAt()
+    .sign(privateKey)
+}
+
+function curlArguments({ method, url, headers }: Shot): readonly string[] {
+  const lines = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
+  return ['-si', ...(method === 'POST' ? ['-X', 'POST'] : []), url, ...lines]
+}
+
+/** As a person pastes it; nothing in it holds a quote. */
+function toCommand(shot: Shot): string {
+  const words = curlArguments(shot).map((word) => (/^[\w:/.-]+$/.test(word) ? word : `'${word}'`))
+  return `curl ${words.join(' ')}`.replaceAll(' -H ', ' \\\n  -H ')
+}
+
+function toText({ method, url, headers }: Shot): string {
+  return [`${method} ${url}`, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`)].join(
+    '\n',
+  )
+}
+
+function sendByCurl(shot: Shot, signal: AbortSignal): Promise<Answer> {
+  const settings = {
+    signal,
+    timeout: TIME_LIMIT_MS,
+    killSignal: 'SIGKILL',
+    // A proxy of this machine has no business between two of its own ports.
+    env: { PATH: process.env.PATH },
+  } as const
+  return new Promise((resolve, reject) => {
+    execFile('curl', curlArguments(shot), settings, (error, stdout) => {
+      const [head = '', body = ''] = stdout.split('\r\n\r\n')
+      const status = Number(/^HTTP\/\S+ (\d{3})/.exec(head)?.[1])
+      if (error || !status) reject(new Error('curl got no answer'))
+      else resolve({ status, body })
+    })
+  })
+}
+
+function sendByNode({ method, url, headers }: Shot, signal: AbortSignal): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const request = sendRequest(url, { method, headers, signal, timeout: TIME_LIMIT_MS }, (response) => {
+      let body = ''
+      response.setEncoding('utf8')
+      response.on('data', (chunk) => {
+        body += chunk
+      })
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }))
+      response.on('error', reject)
+    })
+    request.on('timeout', () => request.destroy(new Error('no answer came')))
+    request.on('error', reject)
+    request.end()
+  })
+}
+
+function readProblem(body: string): Pick<Attempt, 'code' | 'detail'> {
+  try {
+    const { error = null, detail = null } = JSON.parse(body)
+    return { code: error, detail }
+  } catch {
+    return { code: null, detail: null }
+  }
+}
