@@ -43,6 +43,8 @@ import type { ReplayStore } from './verify/options.ts'
 export interface AppDeps {
   readonly config: Config
   readonly storage: CachedStorage
+  /** Longest life of any token that was ever made, seconds: what `storage.raiseLongestLifetime` gave for `maxTtl`. */
+  readonly lifetimeSeconds: number
   readonly keys: KeyRing
   readonly keyLife: KeyLife
   /** What was presented once and must not be again: proofs and assertions. */

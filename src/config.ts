@@ -107,8 +107,14 @@ export function withPort(config: Config, port: number): Config {
   return { ...config, port, issuer, audience: isAudienceDerived ? [issuer] : config.audience }
 }
 
-/** How the signing keys of a configuration live; milliseconds. */
-export function keyTerms({ alg, keyPublish, keyRotation, maxTtl }: Config): {
+/**
+ * How the signing keys of a configuration live; milliseconds. `lifetimeSeconds`: the longest life of any token that they
+ * have signed or may sign (`Storage.raiseLongestLifetime`).
+ */
+export function keyTerms(
+  { alg, keyPublish, keyRotation }: Config,
+  lifetimeSeconds: number,
+): {
   readonly alg: SignatureAlgorithm
   readonly publishMs: number
   readonly rotationMs: number | null
@@ -118,7 +124,7 @@ export function keyTerms({ alg, keyPublish, keyRotation, maxTtl }: Config): {
     alg,
     publishMs: keyPublish * 1000,
     rotationMs: keyRotation === null ? null : keyRotation * 1000,
-    lifetimeMs: maxTtl * 1000,
+    lifetimeMs: lifetimeSeconds * 1000,
   }
 }
 

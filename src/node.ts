@@ -38,14 +38,15 @@ async function start(asked: Config): Promise<void> {
     createLogger({ level, write: (line) => process.stdout.write(`${line}\n`), now: Date.now })
   const log = createLog(asked.logLevel)
   const inner = await openStorage(asked)
-  const keys = await openKeys(asked)
+  const lifetimeSeconds = await inner.raiseLongestLifetime(asked.maxTtl)
+  const keys = await openKeys(asked, lifetimeSeconds)
   const storage = createCachedStorage(inner)
-  const keyLife = openKeyLife(asked)
+  const keyLife = openKeyLife(asked, lifetimeSeconds)
   const rules = createRevocationRules({
     storage,
     log,
     now: Date.now,
-    lifetimeMs: asked.maxTtl * 1000,
+    lifetimeMs: lifetimeSeconds * 1000,
     sharesWork: true,
   })
   const upkeep = createUpkeep({ storage, keys, keyLife, rules, log, now: Date.now })
@@ -61,6 +62,7 @@ async function start(asked: Config): Promise<void> {
   const deps = {
     config,
     storage,
+    lifetimeSeconds,
     keys,
     keyLife,
     rules,

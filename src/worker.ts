@@ -174,21 +174,23 @@ async function openService({ config, masterKey, database }: Settings): Promise<S
   const engine = createD1Engine(database)
   await migrateSchema(engine)
   const keyStore = createSqlKeyStore(engine, masterKey)
-  const keyLife = createKeyLife(keyStore, keyTerms(config))
+  const storage = createCachedStorage(createSqlStorage(engine), { shareLookups: false })
+  const lifetimeSeconds = await storage.raiseLongestLifetime(config.maxTtl)
+  const keyLife = createKeyLife(keyStore, keyTerms(config, lifetimeSeconds))
   await keyLife.open(Date.now())
   const keys = await openKeyRing(keyStore, { ...webCryptoEngine, loadVerifier }, config.alg, Date.now())
-  const storage = createCachedStorage(createSqlStorage(engine), { shareLookups: false })
   const log = createLog(config.logLevel)
   const rules = createRevocationRules({
     storage,
     log,
     now: Date.now,
-    lifetimeMs: config.maxTtl * 1000,
+    lifetimeMs: lifetimeSeconds * 1000,
     sharesWork: false,
   })
   const deps: AppDeps = {
     config,
     storage,
+    lifetimeSeconds,
     keys,
     keyLife,
     replay: createMemoryReplay({ now: Date.now }),

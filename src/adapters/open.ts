@@ -46,15 +46,15 @@ export function openKeyStore({ keysDir }: Config): SigningKeyStore {
   return createFileKeyStore(keysDir, { production: process.env.NODE_ENV === 'production' })
 }
 
-/** The life of a configuration's signing keys. */
-export function openKeyLife(config: Config): KeyLife {
-  return createKeyLife(openKeyStore(config), keyTerms(config))
+/** The life of a configuration's signing keys. `lifetimeSeconds`: see `keyTerms`. */
+export function openKeyLife(config: Config, lifetimeSeconds: number): KeyLife {
+  return createKeyLife(openKeyStore(config), keyTerms(config, lifetimeSeconds))
 }
 
-/** The signing keys of a configuration, loaded, made when missing. */
-export async function openKeys(config: Config): Promise<KeyRing> {
+/** The signing keys of a configuration, loaded, made when missing. `lifetimeSeconds`: see `keyTerms`. */
+export async function openKeys(config: Config, lifetimeSeconds: number): Promise<KeyRing> {
   const now = Date.now()
-  await openKeyLife(config).open(now)
+  await openKeyLife(config, lifetimeSeconds).open(now)
   return openKeyRing(openKeyStore(config), { ...nodeCryptoEngine, loadVerifier }, config.alg, now)
 }
 

@@ -34,8 +34,12 @@ export type CreateAccount = (input: AccountInput, actor: Actor, now: number) => 
 /** No account has this id. */
 export const UNKNOWN_ACCOUNT: Problem = { code: 'not_found', detail: 'there is no account with this id' }
 
-/** How often a change starts anew because another one was faster. */
-const MAX_ATTEMPTS = 10
+/** For how long a change starts anew because another one was faster. */
+const RETRY_MS = 6000
+
+/** Longest pause before its first new start; twice as long before each further one, up to the last. */
+const FIRST_PAUSE_MS = 100
+const LAST_PAUSE_MS = 1600
 
 /** Creation in this store. */
 export function createCreateAccount(storage: Storage, hashSecret: HashSecret): CreateAccount {
@@ -76,7 +80,9 @@ export async function updateAccount(
   actor: Actor,
   now: number,
 ): Promise<Result<Account, Problem>> {
-  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+  const deadline = performance.now() + RETRY_MS
+  let pauseMs = FIRST_PAUSE_MS
+  do {
     const account = await storage.getAccount(id)
     if (account === undefined) return fail(UNKNOWN_ACCOUNT)
     const audits = auditsOf(account, patch, actor, now)
@@ -86,18 +92,21 @@ export async function updateAccount(
       await onChange()
       return ok(next)
     }
-  }
+    // Those that lost together must not start together, and each start costs queries.
+    await sleep(Math.random() * pauseMs)
+    pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS)
+  } while (performance.now() < deadline)
   return fail(conflict('others are changing this account at the same moment; look at it and try again'))
 }
 
 /** Deletes an account with its credentials and ends its tokens for good. `not_found`. */
 export async function deleteAccount(
-  { storage, maxTtl, onChange }: Pick<AdminPorts, 'storage' | 'maxTtl' | 'onChange'>,
+  { storage, lifetimeSeconds, onChange }: Pick<AdminPorts, 'storage' | 'lifetimeSeconds' | 'onChange'>,
   id: string,
   actor: Actor,
   now: number,
 ): Promise<Result<void, Problem>> {
-  const rule = endForGood('sub', id, now, maxTtl * 1000)
+  const rule = endForGood('sub', id, now, lifetimeSeconds * 1000)
   const revocation = { ...rule, id: randomBase62(16), createdAt: now }
   const audit = createAuditEntry(actor, 'account.delete', id, now)
   if (!(await storage.deleteAccount(id, revocation, audit))) return fail(UNKNOWN_ACCOUNT)
@@ -120,6 +129,10 @@ function auditsOf(account: Account, patch: AccountPatch, actor: Actor, now: numb
     entries.push(createAuditEntry(actor, action, account.id, now))
   }
   return entries
+}
+
+function sleep(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds))
 }
 
 function firstCredential(account: Account, id: string, secretHash: string): Credential {

@@ -14,8 +14,8 @@ export type CreatedCredential = ShownCredential | Pick<ShownCredential, 'id' | '
 
 /** A new secret of a credential, shown this once. */
 export interface RotatedCredential extends ShownCredential {
-  /** Until when the old secret works too, epoch milliseconds; null when it has ended. */
-  readonly previousExpiresAt: number | null
+  /** Until when both secrets work, epoch milliseconds; the time of the rotation when the old one has ended. */
+  readonly previousExpiresAt: number
 }
 
 const UNKNOWN_CREDENTIAL: Problem = { code: 'not_found', detail: 'there is no credential with this id' }
@@ -73,11 +73,11 @@ export async function rotateCredential(
     return fail(conflict('this credential has expired, and so would its new secret; make another one'))
   }
   const pair = { clientId: id, clientSecret: createSecret() }
-  const previousExpiresAt = overlap === 0 ? null : now + overlap * 1000
+  const previousExpiresAt = now + overlap * 1000
   const change = {
     secretHash: await hashSecret(pair.clientSecret),
     previousHash: overlap === 0 ? null : secretHash,
-    previousExpiresAt,
+    previousExpiresAt: overlap === 0 ? null : previousExpiresAt,
   }
   const audit = createAuditEntry(actor, 'credential.rotate', id, now, { account: accountId, overlap })
   if (!(await storage.replaceSecret(id, change, secretHash, audit))) {

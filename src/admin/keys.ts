@@ -4,8 +4,9 @@ import * as z from 'zod'
 import { fail, ok, type Result } from '../claims/result.ts'
 import type { ParameterFault, Problem } from '../http/problem.ts'
 import type { KeyRecord } from '../signing/key-life.ts'
+import { createRotationEntry } from '../signing/rotation-entry.ts'
 import { flag, parseInput } from './members.ts'
-import { type Actor, type AdminPorts, conflict, createAuditEntry } from './operation.ts'
+import { type Actor, type AdminPorts, conflict } from './operation.ts'
 
 /** How keys are rotated. */
 export interface KeyRotationInput {
@@ -36,7 +37,7 @@ export async function rotateKeys(
   const rotated = await keys.rotate(now, { force })
   if (!rotated.ok) return fail(conflict(REFUSALS[rotated.reason]))
   const current = rotated.value.find(({ state }) => state === 'current')
-  await storage.appendAudit(createAuditEntry(actor, 'key.rotate', current?.kid ?? '', now, { forced: force }))
+  await storage.appendAuditOnce(createRotationEntry(actor, current?.kid ?? '', now, { forced: force }))
   await onChange()
   return ok(rotated.value)
 }

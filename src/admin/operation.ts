@@ -4,7 +4,7 @@
 import type { AuditAction, AuditEntry } from '../claims/account.ts'
 import type { Problem } from '../http/problem.ts'
 import type { KeyLife } from '../signing/key-life.ts'
-import { randomBase62 } from '../signing/random.ts'
+import { orderedBase62 } from '../signing/random.ts'
 import type { HashSecret } from '../signing/secret.ts'
 import type { Storage } from '../storage/storage.ts'
 
@@ -12,8 +12,10 @@ import type { Storage } from '../storage/storage.ts'
 export interface AdminPorts {
   readonly storage: Storage
   readonly hashSecret: HashSecret
-  /** Longest life of a token, seconds. */
+  /** Longest life that a token may be given, seconds. */
   readonly maxTtl: number
+  /** Longest life of any token that was ever made: the limit may have been higher. Seconds. */
+  readonly lifetimeSeconds: number
   readonly keys: Pick<KeyLife, 'list' | 'rotate' | 'end'>
   /** Called after every write that can end tokens, bring them back or change keys. Never rejects. */
   readonly onChange: () => Promise<void>
@@ -30,7 +32,7 @@ export function createAuditEntry(
   now: number,
   detail: AuditEntry['detail'] = null,
 ): AuditEntry {
-  return { id: randomBase62(16), at: now, actor, action, target, detail }
+  return { id: orderedBase62(), at: now, actor, action, target, detail }
 }
 
 /** A change that does not fit what is there. */

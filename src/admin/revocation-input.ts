@@ -12,7 +12,10 @@ import { instant, parseInput } from './members.ts'
 export interface RevocationInput {
   readonly kind: RevocationKind
   readonly value: string
-  /** Tokens minted before this are meant, epoch milliseconds; undefined: those minted before the call. */
+  /**
+   * Tokens minted before this are meant, epoch milliseconds; undefined: those minted before the call. A `jti` and a `kid`
+   * are ended as a whole, whatever it says.
+   */
   readonly issuedBefore: number | undefined
 }
 

@@ -2,6 +2,7 @@
 
 import { LATE_MINT_MS, type Revocation, type RevocationKind } from '../claims/account.ts'
 import { randomBase62 } from '../signing/random.ts'
+import { createRotationEntry } from '../signing/rotation-entry.ts'
 import { type Actor, type AdminPorts, createAuditEntry } from './operation.ts'
 import type { RevocationInput } from './revocation-input.ts'
 
@@ -18,6 +19,8 @@ const FOLLOW_MS = 1500
 /** Timers count from their own clock, and may be early by a little. */
 const TIMER_GRAIN_MS = 5
 
+type RevocationPorts = Pick<AdminPorts, 'storage' | 'lifetimeSeconds' | 'keys' | 'onChange'>
+
 /**
  * Puts a revocation on record and resolves once it is in force here and no token minted from then on can match it:
  * tokens tell their mint time in whole seconds, so that takes up to one second for an account or a credential, and
@@ -25,34 +28,47 @@ const TIMER_GRAIN_MS = 5
  * `now` is epoch milliseconds, of the clock that tokens are minted by.
  */
 export async function createRevocation(
-  { storage, maxTtl, keys, onChange }: Pick<AdminPorts, 'storage' | 'maxTtl' | 'keys' | 'onChange'>,
+  { storage, lifetimeSeconds, keys, onChange }: RevocationPorts,
   input: RevocationInput,
   actor: Actor,
   now: number,
 ): Promise<CreatedRevocation> {
   const issuedBefore = Math.floor(input.issuedBefore ?? now)
-  const revocation = toRevocation(input, now, maxTtl)
+  const revocation = toRevocation(input, now, lifetimeSeconds)
   const { id, kind, value, before } = revocation
   const settled = waitUntil(settlesAt(kind, before, now), now)
   const detail = { revocation: id, kind, issuedBefore: new Date(issuedBefore).toISOString() }
   await storage.addRevocation(revocation, createAuditEntry(actor, 'revocation.create', value, now, detail))
-  if (kind === 'kid') await keys.end(value, now)
+  const isEnded = kind === 'kid' && (await keys.end(value, now))
   await onChange()
+  if (isEnded) await recordSuccessor({ storage, keys }, value, actor, now)
   await settled
   return { revocation, issuedBefore }
+}
+
+/** Where a key that signed was ended, another one signs from now on. */
+async function recordSuccessor(
+  { storage, keys }: Pick<RevocationPorts, 'storage' | 'keys'>,
+  ended: string,
+  actor: Actor,
+  now: number,
+): Promise<void> {
+  const successor = (await keys.list()).find(({ currentSince }) => currentSince === now)
+  if (successor === undefined) return
+  await storage.appendAuditOnce(createRotationEntry(actor, successor.kid, now, { ended }))
 }
 
 function toRevocation(
   { kind, value, issuedBefore }: RevocationInput,
   now: number,
-  maxTtl: number,
+  lifetimeSeconds: number,
 ): Revocation {
   // Without a time of its own, the second in which the call came is ended as a whole.
   const before =
     issuedBefore === undefined ? Math.floor(now / 1000) * 1000 + 1000 : Math.ceil(issuedBefore / 1000) * 1000
-  const until = Math.max(before, now) + maxTtl * 1000 + LATE_MINT_MS
+  const until = Math.max(before, now) + lifetimeSeconds * 1000 + LATE_MINT_MS
   // One token is meant whenever it was minted, and whoever has stolen a key writes any mint time.
-  const isEndless = kind === 'jti' || (kind === 'kid' && issuedBefore === undefined)
+  const isEndless = kind === 'jti' || kind === 'kid'
   return { id: randomBase62(16), kind, value, before: isEndless ? until : before, until, createdAt: now }
 }
 

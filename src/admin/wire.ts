@@ -30,7 +30,7 @@ export interface WireCredential {
 export type WireAudit = Omit<AuditEntry, 'at'> & { readonly at: string }
 
 /** A credential's new secret as JSON. */
-export type WireRotation = ShownCredential & { readonly previousExpiresAt: string | null }
+export type WireRotation = ShownCredential & { readonly previousExpiresAt: string }
 
 /** A revocation as JSON, under the one name of what it ends. */
 export type WireRevocation = Readonly<Partial<Record<'jti' | 'clientId' | 'sub' | 'kid', string>>> & {
@@ -87,7 +87,7 @@ export function toWireAudit({ id, at, actor, action, target, detail }: AuditEntr
 
 /** A credential's new secret as JSON. */
 export function toWireRotation({ previousExpiresAt, ...shown }: RotatedCredential): WireRotation {
-  return { ...shown, previousExpiresAt: toIsoOrNull(previousExpiresAt) }
+  return { ...shown, previousExpiresAt: toIso(previousExpiresAt) }
 }
 
 /** A revocation as JSON. */

@@ -87,7 +87,7 @@ async function readAccountToken(source: string | undefined, file: string | undef
 /** Authenticate, parameters, policy, issue. */
 async function issueClaim(
   config: Config,
-  { storage, hashSecret }: AdminPorts,
+  { storage, hashSecret, lifetimeSeconds }: AdminPorts,
   accountToken: string,
   options: ClaimOptions,
 ): Promise<IssuedToken> {
@@ -107,7 +107,7 @@ async function issueClaim(
     throw new CliError(grant.reason, `${POLICY_TEXTS[grant.reason]}; ${hint}`)
   }
   warnOfUnknownPort(config, options.json === true)
-  const keys = await openKeys(config)
+  const keys = await openKeys(config, lifetimeSeconds)
   return createIssueToken(config, () => keys.sign)(grant.value, now)
 }
 

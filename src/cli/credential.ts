@@ -126,20 +126,16 @@ async function renewSecret(id: string, { overlap, tokenFile, json }: RotateOptio
         const rotated = await rotateCredential(ports, id, input, 'cli', Date.now())
         return { credential: toWireRotation(acceptResult(rotated, HINTS)) }
       },
-      describeLostRotation,
+      ({ credential }) => describeLostRotation(credential, input.overlap),
     )
     if (json) return printJson({ credential: concealSecret(credential, tokenFile) })
     print(await renderChanged(ports.storage, id, credential.token, tokenFile))
   })
 }
 
-function describeLostRotation({
-  credential: { id, previousExpiresAt },
-}: {
-  credential: WireRotation
-}): string {
+function describeLostRotation({ id, previousExpiresAt }: WireRotation, overlap: number): string {
   const again = `${commandName} credential rotate ${id}`
-  return previousExpiresAt === null
+  return overlap === 0
     ? `the secret was rotated, the new one is lost and the old one has ended: rotate again at once with ${again}`
     : `the secret was rotated and the new one is lost; the old one works until ${shortenIso(previousExpiresAt)}, or until you rotate again with ${again}`
 }

@@ -32,7 +32,9 @@ const SEE = `see: ${commandName} key list`
 const NO_KEYS = 'the server and the command claim make them when they first need them'
 
 async function listKeys({ json }: { readonly json?: boolean }): Promise<void> {
-  const keys = (await openKeyLife(readConfig()).list()).map(toWireKey)
+  const config = readConfig()
+  // Nothing is changed here, so no lifetime matters, and no database is asked for it.
+  const keys = (await openKeyLife(config, config.maxTtl).list()).map(toWireKey)
   if (json) return printJson({ keys })
   print(renderKeys(keys))
   if (keys.length === 0) printAside(`There are no signing keys yet; ${NO_KEYS}.\n`)

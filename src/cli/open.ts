@@ -19,16 +19,18 @@ export function readConfig(): Config {
  * Rejects with CliError, StorageError, or what `use` rejects with.
  */
 export function withRecords<T>(config: Config, use: (ports: AdminPorts) => Promise<T>): Promise<T> {
-  return withStorage(config, openStorage, (storage) =>
-    use({
+  return withStorage(config, openStorage, async (storage) => {
+    const lifetimeSeconds = await storage.raiseLongestLifetime(config.maxTtl)
+    return use({
       storage,
       hashSecret: openSecretHash(config),
       maxTtl: config.maxTtl,
-      keys: openKeyLife(config),
+      lifetimeSeconds,
+      keys: openKeyLife(config, lifetimeSeconds),
       // Nothing is remembered here, and running servers look for themselves.
       onChange: async () => undefined,
-    }),
-  )
+    })
+  })
 }
 
 /** Runs `use` with the configured records to look at. Where there is no database it sees an empty one, and none is made. */

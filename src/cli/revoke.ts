@@ -107,12 +107,8 @@ const NAMES: Readonly<Record<RevocationKind, string>> = {
   kid: 'signing key',
 }
 
-function describeReach(
-  { kind, issuedBefore }: RevocationInput,
-  revocation: WireRevocation,
-  now: number,
-): string {
+function describeReach({ kind }: RevocationInput, revocation: WireRevocation, now: number): string {
   if (kind === 'jti') return 'this token'
-  if (kind === 'kid' && issuedBefore === undefined) return 'all its tokens'
+  if (kind === 'kid') return 'all its tokens'
   return `its tokens made before ${describeIso(revocation.issuedBefore, now)}`
 }

@@ -35,6 +35,7 @@ export function withVerifier<T>(
   use: (verifier: ServiceVerifier, storage: Storage) => Promise<T>,
 ): Promise<T> {
   return withReadRecords(config, async (storage) => {
+    const lifetimeSeconds = await storage.raiseLongestLifetime(config.maxTtl)
     const log = createLogger({ level: 'silent', write: () => undefined, now: Date.now })
     const verifier = createServiceVerifier({
       config,
@@ -47,7 +48,7 @@ export function withVerifier<T>(
         storage,
         log,
         now: Date.now,
-        lifetimeMs: config.maxTtl * 1000,
+        lifetimeMs: lifetimeSeconds * 1000,
         sharesWork: true,
       }),
     })

@@ -4,7 +4,7 @@ import type { AuditEntry } from '../claims/account.ts'
 import type { RequestContext } from '../http/context.ts'
 import type { RateLimiter } from '../http/limits.ts'
 import type { Logger } from '../http/log.ts'
-import { randomBase62 } from '../signing/random.ts'
+import { orderedBase62 } from '../signing/random.ts'
 import type { ClientSecret } from '../signing/secret.ts'
 import type { Storage } from '../storage/storage.ts'
 import { isDoneWithin } from '../timing.ts'
@@ -64,7 +64,7 @@ async function readInTime(
 
 function auditEntry(door: Door, now: number, credentialId: string, accountId: string): AuditEntry {
   return {
-    id: randomBase62(16),
+    id: orderedBase62(),
     at: now,
     actor: 'system',
     action: 'secret_in_browser',

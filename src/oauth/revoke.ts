@@ -5,7 +5,7 @@ import { LATE_MINT_MS } from '../claims/account.ts'
 import type { ClaimsSet } from '../claims/claims-set.ts'
 import type { Handler } from '../http/context.ts'
 import { overLimit, type RateLimiter } from '../http/limits.ts'
-import { randomBase62 } from '../signing/random.ts'
+import { orderedBase62 } from '../signing/random.ts'
 import type { Storage } from '../storage/storage.ts'
 import { paths } from './admit.ts'
 import { type ExamineDeps, examineRequest } from './examine.ts'
@@ -27,7 +27,8 @@ export function createRevokeToken({
   return async ({ jti, exp }, actor, now) => {
     const until = exp * 1000 + LATE_MINT_MS
     const revocation = {
-      id: randomBase62(16),
+      // However many ask at once, and on however many machines, a token is put on record once.
+      id: `jti_${jti}`,
       kind: 'jti',
       value: jti,
       before: until,
@@ -41,7 +42,7 @@ export function createRevokeToken({
       target: jti,
       detail: { kind: 'jti' },
     } as const
-    await storage.addRevocation(revocation, { id: randomBase62(16), ...audit })
+    await storage.addRevocation(revocation, { id: orderedBase62(), ...audit })
     await refresh()
   }
 }

@@ -1,19 +1,18 @@
 // What a running service does beside answering: follows the key store, rotates its signing key when that is due, ends
 // what was left half done, and drops records that no longer matter. Called every second or so; never rejects.
 
-import type { AuditEntry } from '../claims/account.ts'
 import type { Logger } from '../http/log.ts'
 import type { KeyLife } from '../signing/key-life.ts'
 import type { KeyRing } from '../signing/key-ring.ts'
-import { randomBase62 } from '../signing/random.ts'
+import { createRotationEntry } from '../signing/rotation-entry.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { RevocationRules } from './revocation-rules.ts'
 
 /** What upkeep needs. */
 export interface UpkeepDeps {
-  readonly storage: Pick<Storage, 'appendAudit' | 'purge'>
+  readonly storage: Pick<Storage, 'appendAuditOnce' | 'purge'>
   readonly keys: Pick<KeyRing, 'refresh' | 'kid'>
-  readonly keyLife: Pick<KeyLife, 'maintain' | 'end'>
+  readonly keyLife: Pick<KeyLife, 'list' | 'maintain' | 'end'>
   /** Kept up to date for the time when the database is down. */
   readonly rules: Pick<RevocationRules, 'refresh' | 'read'>
   readonly log: Logger
@@ -27,6 +26,10 @@ export type Upkeep = () => Promise<void>
 const RARELY_MS = 60_000
 /** A clock that runs ahead for a moment must not take away what is still needed. */
 const KEPT_MS = 24 * 60 * 60 * 1000
+/** Whoever rotates has so long to put that on record. */
+const OWN_ENTRY_MS = 10_000
+/** Older rotations are let be: before there were such entries, theirs had other ids. */
+const RECOVERED_MS = 24 * 60 * 60 * 1000
 /** On Workers a round may end with the request that carried it, and never say so. */
 const LOST_AFTER_MS = 30_000
 
@@ -35,6 +38,8 @@ export function createUpkeep({ storage, keys, keyLife, rules, log, now }: Upkeep
   const failing = new Set<string>()
   let runningSince = Number.NEGATIVE_INFINITY
   let rareAt = Number.NEGATIVE_INFINITY
+  /** The key whose rotation, and every one before it, is known to be on record. */
+  let settledKid: string | undefined
 
   /** Runs one duty; its failures are told once, until it is done again. */
   async function attempt(duty: string, work: () => Promise<void>): Promise<void> {
@@ -48,16 +53,37 @@ export function createUpkeep({ storage, keys, keyLife, rules, log, now }: Upkeep
   }
 
   async function rotateWhenDue(): Promise<void> {
-    if (!(await keyLife.maintain(now()))) return
-    await keys.refresh()
-    log.info('the signing key was rotated', { kid: keys.kid })
-    await storage.appendAudit(rotationEntry(keys.kid, now()))
+    const at = now()
+    if (!(await keyLife.maintain(at))) return
+    const rotated = (await keyLife.list()).find(({ currentSince }) => currentSince === at)
+    if (rotated === undefined) return
+    log.info('the signing key was rotated', { kid: rotated.kid })
+    await storage.appendAuditOnce(createRotationEntry('system', rotated.kid, at, null))
+  }
+
+  /** Puts on record what its process could not, because it died or the database was locked. */
+  async function recordRotations(): Promise<void> {
+    const { kid: settling } = keys
+    if (settling === settledKid) return
+    for (const { kid, createdAt, currentSince } of await keyLife.list()) {
+      // First keys sign from the moment they are made.
+      if (currentSince === null || currentSince === createdAt) continue
+      const age = now() - currentSince
+      if (age <= OWN_ENTRY_MS) return
+      const entry = createRotationEntry('system', kid, currentSince, { recovered: true })
+      if (age <= RECOVERED_MS) await storage.appendAuditOnce(entry)
+    }
+    settledKid = settling
   }
 
   /** A key that was revoked is ended, also when the process that revoked it did not live to do so. */
   async function endRevokedKeys(): Promise<void> {
-    const read = await rules.read()
-    for (const { kind, value } of read?.rules ?? []) if (kind === 'kid') await keyLife.end(value, now())
+    const rulesNow = (await rules.read())?.rules ?? []
+    const revoked = new Set(rulesNow.flatMap(({ kind, value }) => (kind === 'kid' ? [value] : [])))
+    if (revoked.size === 0) return
+    for (const { kid, state } of await keyLife.list()) {
+      if (revoked.has(kid) && state !== 'expired') await keyLife.end(kid, now())
+    }
   }
 
   return async () => {
@@ -74,12 +100,9 @@ export function createUpkeep({ storage, keys, keyLife, rules, log, now }: Upkeep
       }
       await attempt('rotation', rotateWhenDue)
       await attempt('keys', () => keys.refresh())
+      await attempt('record of rotations', recordRotations)
     } finally {
       runningSince = Number.NEGATIVE_INFINITY
     }
   }
-}
-
-function rotationEntry(kid: string, at: number): AuditEntry {
-  return { id: randomBase62(16), at, actor: 'system', action: 'key.rotate', target: kid, detail: null }
 }

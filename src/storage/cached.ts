@@ -124,7 +124,9 @@ export function createCachedStorage(
     isPrototypeOriginListedStale: (patterns, isLocalhost, at) =>
       prototypes.findStale(JSON.stringify([patterns, isLocalhost]), at),
     appendAudit: (entry) => inner.appendAudit(entry),
+    appendAuditOnce: (entry) => inner.appendAuditOnce(entry),
     listAudit: (before, limit) => inner.listAudit(before, limit),
+    raiseLongestLifetime: (seconds) => inner.raiseLongestLifetime(seconds),
     ping: () => inner.ping(),
     async close() {
       credentials.clear()

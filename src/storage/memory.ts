@@ -21,6 +21,7 @@ export function createMemoryStorage(): Storage {
   const credentials = new Map<string, Credential>()
   const revocations = new Map<string, Revocation>()
   const audit = new Map<string, AuditEntry>()
+  let longestLifetime = 0
   let isClosed = false
 
   function requireOpen(): void {
@@ -89,10 +90,11 @@ export function createMemoryStorage(): Storage {
     },
     async addRevocation(revocation, entry) {
       requireOpen()
-      requireFree(revocations, [revocation])
+      if (revocations.has(revocation.id)) return false
       requireFree(audit, [entry])
       keep(revocations, revocation)
       keep(audit, entry)
+      return true
     },
     async touchCredentials(uses) {
       requireOpen()
@@ -166,12 +168,23 @@ export function createMemoryStorage(): Storage {
       requireFree(audit, [entry])
       keep(audit, entry)
     },
+    async appendAuditOnce(entry) {
+      requireOpen()
+      if (audit.has(entry.id)) return false
+      keep(audit, entry)
+      return true
+    },
     async listAudit(before, limit) {
       requireOpen()
       return [...audit.values()]
         .filter((entry) => !before || comparePositions(entry, before) < 0)
         .sort((a, b) => comparePositions(b, a))
         .slice(0, limit)
+    },
+    async raiseLongestLifetime(seconds) {
+      requireOpen()
+      longestLifetime = Math.max(longestLifetime, seconds)
+      return longestLifetime
     },
     async ping() {
       requireOpen()

@@ -65,8 +65,8 @@ export interface Storage {
   ): Promise<boolean>
   /** Revokes a credential at `at` (epoch milliseconds), for ever; false when it is revoked already, or unknown. */
   revokeCredential(id: string, at: number, audit: AuditEntry): Promise<boolean>
-  /** Adds a revocation. */
-  addRevocation(revocation: Revocation, audit: AuditEntry): Promise<void>
+  /** Adds a revocation; false, and no audit entry, when one with its id is there already. */
+  addRevocation(revocation: Revocation, audit: AuditEntry): Promise<boolean>
   /**
    * Notes when credentials were last used, epoch milliseconds by id, in one transaction. `lastUsedAt` only ever grows;
    * unknown ids are passed over.
@@ -101,8 +101,15 @@ export interface Storage {
   ): MaybePromise<boolean>
   /** Appends one audit entry. */
   appendAudit(entry: AuditEntry): Promise<void>
+  /** Appends one audit entry; false, and nothing is done, when one with its id is there already. */
+  appendAuditOnce(entry: AuditEntry): Promise<boolean>
   /** Up to `limit` audit entries before `before`, newest first (at, then id). */
   listAudit(before: Position | undefined, limit: number): Promise<readonly AuditEntry[]>
+  /**
+   * Remembers the longest life of a token, seconds, and gives the longest that any process ever gave: tokens may live
+   * that were made before the limit was lowered.
+   */
+  raiseLongestLifetime(seconds: number): Promise<number>
   /** Resolves when the database answers a read. Rejects with StorageError otherwise. */
   ping(): Promise<void>
   /** Releases the database. Further calls reject with StorageError; closing again does nothing. */

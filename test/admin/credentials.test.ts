@@ -143,7 +143,9 @@ describe('rotation', () => {
 
   test('without overlap: the old secret ends at once', async () => {
     const rotated = await rotate({ overlap: 0 })
-    expect(rotated.previousExpiresAt).toBeNull()
+    // Both secrets work until then.
+    expect(rotated.previousExpiresAt).toBe(previousExpiresAt(0))
+    expect((await showCredential(first.id)).previousExpiresAt).toBeNull()
     expect(await readCredential(first.id)).toMatchObject({ previousHash: null, previousExpiresAt: null })
   })
 

@@ -2,7 +2,7 @@
 
 import { beforeEach, expect, test } from 'vitest'
 import { PUBLISH_MS } from './keys.ts'
-import { type AdminService, MAX_TTL, NOW, startAdmin } from './service.ts'
+import { type AdminService, LIFETIME, NOW, startAdmin } from './service.ts'
 
 let service: AdminService
 beforeEach(async () => {
@@ -49,12 +49,12 @@ test.each<readonly [body: object | string | undefined, at: number, isForced: boo
   expect(keys).toEqual([
     key(pending, 'current', NOW, at, null),
     key(next, 'pending', at, null, null),
-    key(current, 'retiring', NOW, NOW, at + MAX_TTL * 1000 + 300_000),
+    key(current, 'retiring', NOW, NOW, at + LIFETIME * 1000 + 300_000),
   ])
   expect((await service.demand(200, 'GET', '/admin/keys')).keys).toEqual(keys)
   expect(await service.readAudit()).toEqual([
     {
-      id: expect.any(String),
+      id: expect.stringMatching(/^[0-9A-Za-z]{16}$/),
       at: iso(at),
       actor: 'admin',
       action: 'key.rotate',

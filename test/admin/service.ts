@@ -18,6 +18,8 @@ import { createKeys } from './keys.ts'
 
 export const NOW = Date.UTC(2026, 0, 1, 12, 0, 0, 250)
 export const MAX_TTL = 86_400
+/** Tokens that live this long may be about, from when the limit was higher, seconds. */
+export const LIFETIME = 7 * MAX_TTL
 
 export interface AdminService {
   readonly storage: Storage
@@ -46,7 +48,7 @@ export async function startAdmin(inner: Storage = createMemoryStorage()): Promis
   const told: string[] = []
   const uses = new Map<string, number>()
   const storage = createCachedStorage(inner)
-  const keys = createKeys(MAX_TTL * 1000)
+  const keys = createKeys(LIFETIME * 1000)
   await keys.open(NOW)
   const hashSecret = nodeCryptoEngine.createSecretHash('pepper of the tests, thirty-two or more')
   const config = parseConfig({ CLAIMGATE_ISSUER: 'http://127.0.0.1:8787', DATABASE_URL: 'memory:' })
@@ -62,6 +64,7 @@ export async function startAdmin(inner: Storage = createMemoryStorage()): Promis
   const routes = createAdminRoutes({
     adminToken: ADMIN_TOKEN,
     maxTtl: MAX_TTL,
+    lifetimeSeconds: LIFETIME,
     storage,
     hashSecret,
     keys: {

@@ -23,7 +23,9 @@ async function ask(metrics: Metrics, service: MemoryService): Promise<Json> {
 
 /** Samples of /metrics by name and labels, those of zero left out. */
 async function readMetrics(metrics: Metrics): Promise<Readonly<Record<string, number>>> {
-  const lines = (await metrics.render()).split('\n').filter((line) => /^claimgate_(?!request|staleness)/.test(line))
+  const lines = (await metrics.render())
+    .split('\n')
+    .filter((line) => /^claimgate_(?!request|staleness)/.test(line))
   const samples = lines.map((line): [string, number] => {
     const at = line.lastIndexOf(' ')
     return [line.slice('claimgate_'.length, at), Number(line.slice(at + 1))]

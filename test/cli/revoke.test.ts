@@ -70,6 +70,22 @@ describe('all tokens', () => {
     expect(after.kid).toBe(next)
   })
 
+  it('of a key are all ended, whatever time is given', async () => {
+    const shop = await createShop()
+    const token = await shop.claim()
+    const kid = readKey(shop.dir, 'current').kid ?? ''
+    const { stdout } = await shop.run(['revoke', '--kid', kid, '--before', '2020-01-01T00:00:00Z'])
+    expect(stdout).toMatch(/^ended +all its tokens$/m)
+    expect(await shop.judge(token)).toBe('token_revoked')
+  })
+
+  it('stay ended for as long as any may live, though the limit was lowered', async () => {
+    const shop = await createShop({ CLAIMGATE_MAX_TTL: '86400' })
+    const env = { CLAIMGATE_MAX_TTL: '60', CLAIMGATE_TOKEN_TTL: '60' }
+    const { revocation } = await shop.json(['revoke', '--client', shop.credentialId], { env })
+    expect(Date.parse(revocation.expiresAt) - Date.now()).toBeGreaterThan(86_400_000)
+  })
+
   it.each(['seconds', 'ISO 8601'])('from before a time in %s', async (form) => {
     const shop = await createShop()
     const older = await shop.claim()

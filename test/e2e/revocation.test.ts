@@ -218,6 +218,34 @@ test('kill -9 right after the 201: the revocation is there when the server comes
   }
 })
 
+test('lowering CLAIMGATE_MAX_TTL brings no ended token back, and ends no key early', {
+  timeout: 30_000,
+}, async () => {
+  const dir = makeFolder()
+  const DAY_SECONDS = 86_400
+  const first = await start({ ...options, dir })
+  const body = { name: 'Shop', allowedOrigins: [SITE] }
+  const made = await admin(first.url, 'POST', '/accounts', { body, status: 201 })
+  const { token } = await claim(first.url, made.credential.token, SITE, { expiresIn: DAY_SECONDS })
+  await admin(first.url, 'DELETE', `/credentials/${made.credential.id}`, { status: 204 })
+  first.kill()
+  await first.exited
+
+  const lowered = { ...options.env, CLAIMGATE_MAX_TTL: '60', CLAIMGATE_TOKEN_TTL: '60' }
+  const { url } = await start({ dir, env: lowered })
+  const { client_id: clientId, iat } = payloadOf(token)
+  const document = payloadOf(await (await fetch(`${url}/.well-known/revocations`)).text())
+  const entry = document.revoked.find((one: Json) => one.client_id === clientId)
+  expect(entry.until).toBeGreaterThan(iat + DAY_SECONDS)
+  const lastsADay = (ends: string) => expect(Date.parse(ends) / 1000).toBeGreaterThan(iat + DAY_SECONDS)
+  const { revocation } = await admin(url, 'POST', '/revocations', { body: { sub: 'acct_a' }, status: 201 })
+  lastsADay(revocation.expiresAt)
+  const { keys } = await admin(url, 'POST', '/keys/rotate', { body: { force: true } })
+  lastsADay(keys.find((key: Json) => key.state === 'retiring').expiresAt)
+  // What may be asked for is the new limit.
+  await admin(url, 'PATCH', `/accounts/${made.account.id}`, { body: { maxTtl: 61 }, status: 422 })
+})
+
 test('a leaked signing key leaves the key set, and a new one signs', async () => {
   const made = await createAccount()
   const { token } = await claim(one.url, made.credential.token, SITE)

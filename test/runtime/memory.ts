@@ -38,14 +38,16 @@ export async function startMemory(
     ...env,
   })
   const keyStore = createMemoryKeys().store
-  const keyLife = createKeyLife(keyStore, keyTerms(config))
+  const storage = replace.storage ?? createCachedStorage(createMemoryStorage())
+  const lifetimeSeconds = await storage.raiseLongestLifetime(config.maxTtl)
+  const keyLife = createKeyLife(keyStore, keyTerms(config, lifetimeSeconds))
   await keyLife.open(Date.now())
   const lines: string[] = []
   const log = createLogger({ level: 'debug', write: (line) => lines.push(line), now: Date.now })
-  const storage = replace.storage ?? createCachedStorage(createMemoryStorage())
   const deps: AppDeps = {
     config,
     storage,
+    lifetimeSeconds,
     keyLife,
     replay: createMemoryReplay({ now: Date.now }),
     uses: createUseLog({ storage, log, defer: () => undefined }),
@@ -53,7 +55,7 @@ export async function startMemory(
       storage,
       log,
       now: replace.now ?? Date.now,
-      lifetimeMs: config.maxTtl * 1000,
+      lifetimeMs: lifetimeSeconds * 1000,
       sharesWork: true,
     }),
     keys: await openKeyRing(keyStore, { ...nodeCryptoEngine, loadVerifier }, config.alg, Date.now()),

@@ -94,6 +94,8 @@ const writes: Readonly<Record<string, Write>> = {
     drops: () => [],
   },
   purge: { run: (storage) => storage.purge(Number.MAX_SAFE_INTEGER), drops: () => [] },
+  appendAuditOnce: { run: (storage) => storage.appendAuditOnce(makeAudit()), drops: () => [] },
+  raiseLongestLifetime: { run: (storage) => storage.raiseLongestLifetime(60), drops: () => [] },
 }
 
 async function lookUpAll(): Promise<unknown[]> {
@@ -114,9 +116,14 @@ test.each(Object.entries(writes))('%s drops what it touches and nothing else', a
   expect(asked.sort()).toEqual([...write.drops()].sort())
 })
 
-const dropping = Object.entries(writes).filter(
-  ([name]) => !['addRevocation', 'touchCredentials', 'purge'].includes(name),
-)
+const DROPS_NOTHING = [
+  'addRevocation',
+  'touchCredentials',
+  'purge',
+  'appendAuditOnce',
+  'raiseLongestLifetime',
+]
+const dropping = Object.entries(writes).filter(([name]) => !DROPS_NOTHING.includes(name))
 
 test.each(dropping)('%s that fails after its commit is seen all the same', async (_name, write) => {
   const lossy: Storage = new Proxy(probe(inner), {

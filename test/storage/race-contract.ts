@@ -138,6 +138,30 @@ export function describeRaces(name: string, open: () => Promise<OpenedStorage>):
       expect((await storage.findCredential(id))?.credential.revokedAt).toBe(1000 + winners[0]!)
     })
 
+    test('of 50 revocations with one id one is on record', async () => {
+      const revocation = makeRevocation()
+      const winners = await race((audit, index) =>
+        storage.addRevocation({ ...revocation, before: index }, audit),
+      )
+      expect(winners).toHaveLength(1)
+      expect((await storage.listRevocations(0, 1)).map(({ before }) => before)).toEqual(winners)
+    })
+
+    test('of 50 audit entries with one id one is written', async () => {
+      const entries = Array.from({ length: COUNT }, (_, index) => makeAudit({ id: 'aud_once', at: index }))
+      const answers = await Promise.all(entries.map((entry) => storage.appendAuditOnce(entry)))
+      const winners = answers.flatMap((answer, index) => (answer ? [entries[index]!] : []))
+      expect(winners).toHaveLength(1)
+      expect(await storage.listAudit(undefined, 200)).toEqual([first.audit, ...winners])
+    })
+
+    test('of 50 lifetimes the longest stays, and nobody is told less than it gave', async () => {
+      const given = Array.from({ length: COUNT }, (_, index) => 60 + ((index * 37) % COUNT))
+      const told = await Promise.all(given.map((seconds) => storage.raiseLongestLifetime(seconds)))
+      for (const [index, seconds] of given.entries()) expect(told[index]).toBeGreaterThanOrEqual(seconds)
+      expect(await storage.raiseLongestLifetime(0)).toBe(60 + COUNT - 1)
+    })
+
     test('everything at once on one account ends with nothing left of it but what was answered', async () => {
       const { account, credential } = first
       const kinds = ['update', 'rotate', 'revoke', 'add', 'delete'] as const

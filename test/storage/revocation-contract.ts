@@ -46,17 +46,34 @@ export function describeRevocations(name: string, open: () => Promise<OpenedStor
       expect((await list()).map(({ before }) => before).sort()).toEqual([NOW, NOW + 5])
     })
 
-    test.each(['revocation', 'audit'] as const)('one whose %s id is taken is not added', async (which) => {
+    test('one whose audit id is taken is not added', async () => {
       const [revocation, audit] = [makeRevocation(), makeAudit()]
-      await storage.addRevocation(revocation, audit)
-      const [second, entry] = [makeRevocation(), makeAudit()]
-      const adding =
-        which === 'revocation'
-          ? storage.addRevocation({ ...second, id: revocation.id }, entry)
-          : storage.addRevocation(second, { ...entry, id: audit.id })
+      expect(await storage.addRevocation(revocation, audit)).toBe(true)
+      const adding = storage.addRevocation(makeRevocation(), { ...makeAudit(), id: audit.id })
       await expect(adding).rejects.toThrow(StorageError)
       expect((await list()).map(({ value }) => value)).toEqual([revocation.value])
       expect(await storage.listAudit(undefined, 50)).toEqual([audit])
+    })
+
+    test('one that is there already stays as it is, and leaves no second entry', async () => {
+      const [revocation, audit] = [makeRevocation({ before: NOW }), makeAudit()]
+      expect(await storage.addRevocation(revocation, audit)).toBe(true)
+      const before = await list()
+      const other = { ...makeRevocation({ value: 'other', before: NOW + 5 }), id: revocation.id }
+      for (const entry of [makeAudit(), audit]) {
+        expect(await storage.addRevocation(other, entry)).toBe(false)
+        expect(await storage.addRevocation(revocation, entry)).toBe(false)
+      }
+      expect(await list()).toEqual(before)
+      expect(await storage.listAudit(undefined, 50)).toEqual([audit])
+    })
+
+    test('the longest life of a token is the longest that was ever given', async () => {
+      const given = [60, 86_400, 600, 86_400, 86_401]
+      const told: number[] = []
+      for (const seconds of given) told.push(await storage.raiseLongestLifetime(seconds))
+      expect(told).toEqual([60, 86_400, 86_400, 86_400, 86_401])
+      expect(await storage.listAudit(undefined, 50)).toEqual([])
     })
 
     test('one is listed until no token it can match lives, and not longer', async () => {

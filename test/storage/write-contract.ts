@@ -294,6 +294,16 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
       expect(await readAll(storage)).toEqual(before)
     })
 
+    test('appendAuditOnce writes an entry, and nothing where its id is there', async () => {
+      const audit = makeAudit({ action: 'key.rotate', detail: { recovered: true } })
+      expect(await storage.appendAuditOnce(audit)).toBe(true)
+      const before = await readAll(storage)
+      expect(await storage.appendAuditOnce({ ...audit, actor: 'system', at: audit.at + 1 })).toBe(false)
+      expect(await storage.appendAuditOnce({ ...created, actor: 'system' })).toBe(false)
+      expect(await readAll(storage)).toEqual(before)
+      await expectAudit(audit)
+    })
+
     test('a write that comes too late does nothing even where its audit entry is there already', async () => {
       const audits = Object.values(writes).map(() => makeAudit())
       for (const audit of audits) await storage.appendAudit(audit)

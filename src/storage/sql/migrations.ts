@@ -121,6 +121,15 @@ const migrations: readonly Migration[] = [
         .where(sql.ref('revoked_at'), 'is', null),
     ],
   },
+  {
+    name: '0004-marks',
+    statements: [
+      schema
+        .createTable('marks')
+        .addColumn('name', 'text', (column) => column.primaryKey().notNull())
+        .addColumn('value', 'bigint', (column) => column.notNull()),
+    ],
+  },
 ]
 
 /**

@@ -79,6 +79,12 @@ export interface SigningKeyRow {
   sealed: string
 }
 
+/** Table `marks`: numbers that only ever grow. */
+export interface MarkRow {
+  name: string
+  value: number
+}
+
 /** Every table by its name. */
 export interface Tables {
   accounts: AccountRow
@@ -87,6 +93,7 @@ export interface Tables {
   revocations: RevocationRow
   audit: AuditRow
   signing_keys: SigningKeyRow
+  marks: MarkRow
   claimgate_migrations: { name: string }
 }
 

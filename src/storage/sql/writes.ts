@@ -5,7 +5,7 @@ import { type Expression, sql } from 'kysely'
 import type { AuditEntry } from '../../claims/account.ts'
 import type { Storage } from '../storage.ts'
 import type { SqlEngine, SqlQuery } from './engine.ts'
-import { formatAccount, formatAudit, formatCredential, formatRevocation } from './rows.ts'
+import { formatAccount, formatAudit, formatCredential, formatRevocation, readInteger } from './rows.ts'
 import { builder, jsonMembers, type Tables } from './schema.ts'
 
 /** The writing part of the port. */
@@ -21,7 +21,11 @@ export type SqlWrites = Pick<
   | 'touchCredentials'
   | 'purge'
   | 'appendAudit'
+  | 'appendAuditOnce'
+  | 'raiseLongestLifetime'
 >
+
+const LONGEST_LIFETIME = 'longest_lifetime'
 
 /** Writes on a migrated database. */
 export function createSqlWrites(engine: SqlEngine): SqlWrites {
@@ -83,8 +87,13 @@ export function createSqlWrites(engine: SqlEngine): SqlWrites {
         builder.updateTable('credentials').set({ revoked_at: at }).where('id', 'in', inForce).compile(),
       )
     },
-    async addRevocation(revocation, entry) {
-      await engine.batch([insert('revocations', formatRevocation(revocation)), insertAudit(entry)])
+    addRevocation(revocation, entry) {
+      const isNew = without('revocations', revocation.id)
+      return writeIf(
+        engine,
+        [insertAudit(entry, isNew)],
+        insert('revocations', formatRevocation(revocation), isNew),
+      )
     },
     async touchCredentials(uses) {
       // One statement and one parameter, however many there are: D1 counts both.
@@ -99,6 +108,18 @@ export function createSqlWrites(engine: SqlEngine): SqlWrites {
     },
     async appendAudit(entry) {
       await engine.batch([insertAudit(entry)])
+    },
+    appendAuditOnce: (entry) => writeIf(engine, [], insertAudit(entry, without('audit', entry.id))),
+    async raiseLongestLifetime(seconds) {
+      const raise = builder
+        .insertInto('marks')
+        .values({ name: LONGEST_LIFETIME, value: seconds })
+        .onConflict((conflict) =>
+          conflict.column('name').doUpdateSet({ value: seconds }).where('marks.value', '<', seconds),
+        )
+      const read = builder.selectFrom('marks').select('value').where('name', '=', LONGEST_LIFETIME)
+      const [, found] = await engine.batch([raise.compile(), read.compile()])
+      return readInteger(found?.rows[0] ?? {}, 'value')
     },
   }
 }
@@ -120,6 +141,12 @@ function accountWith(id: string) {
 
 function credentialInForce(id: string) {
   return builder.selectFrom('credentials').select('id').where('id', '=', id).where('revoked_at', 'is', null)
+}
+
+/** Selects something as long as no row of the table has this id. */
+function without(table: 'audit' | 'revocations', id: string): Expression<unknown> {
+  const taken = builder.selectFrom(table).select('id').where('id', '=', id)
+  return sql`(select 1 where not exists ${taken})`
 }
 
 function insertAudit(entry: AuditEntry, condition?: Expression<unknown>): SqlQuery {

@@ -1,0 +1,257 @@
+// Upkeep of a running service, on a real store and real keys, by a clock that a test sets: what it mends, when it tries
+// again, and what it must not take away.
+
+import { beforeEach, describe, expect, test } from 'vitest'
+import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
+import { rotateKeys } from '../../src/admin/keys.ts'
+import { AUDIT_ID } from '../../src/admin/page.ts'
+import { createRevocation } from '../../src/admin/revocations.ts'
+import type { AuditEntry } from '../../src/claims/account.ts'
+import { createRevocationRules } from '../../src/service/revocation-rules.ts'
+import { createUpkeep, type Upkeep } from '../../src/service/upkeep.ts'
+import { createKeyLife, type KeyLife } from '../../src/signing/key-life.ts'
+import { openKeyRing } from '../../src/signing/key-ring.ts'
+import { StorageError } from '../../src/storage/errors.ts'
+import { createMemoryStorage } from '../../src/storage/memory.ts'
+import type { Storage } from '../../src/storage/storage.ts'
+import { loadVerifier } from '../../src/verify/engine.ts'
+import { createMemoryKeys, type MemoryKeys } from '../signing/memory-keys.ts'
+import { makeAudit, makeRevocation } from '../storage/records.ts'
+import { HOUR, keepLog } from './parts.ts'
+
+const NOW = 1_750_000_000_000
+const SECOND = 1000
+const DAY = 24 * HOUR
+
+let now: number
+let storage: Storage
+/** Methods of the store that fail from now on. */
+let failing: Set<keyof Storage>
+let called: (keyof Storage)[]
+let memory: MemoryKeys
+let life: KeyLife
+let lines: readonly string[]
+let round: Upkeep
+
+beforeEach(async () => {
+  now = NOW
+  failing = new Set()
+  called = []
+  const store = createMemoryStorage()
+  storage = new Proxy(store, {
+    get: (target, name: keyof Storage) =>
+      failing.has(name)
+        ? async () => {
+            called.push(name)
+            throw new StorageError('the database is locked')
+          }
+        : (...given: never[]) => {
+            called.push(name)
+            return (target[name] as (...given: never[]) => unknown)(...given)
+          },
+  })
+  memory = createMemoryKeys()
+  const terms = { alg: 'ES256', publishMs: 0, rotationMs: 30 * DAY, lifetimeMs: HOUR } as const
+  life = createKeyLife(memory.store, terms)
+  await life.open(NOW)
+  round = await startProcess()
+})
+
+/** Upkeep of another process on the same store and keys. */
+async function startProcess(): Promise<Upkeep> {
+  const kept = keepLog()
+  lines = kept.lines
+  const parts = { storage, log: kept.log, now: () => now }
+  const rules = createRevocationRules({ ...parts, lifetimeMs: HOUR, sharesWork: true })
+  const keys = await openKeyRing(memory.store, { ...nodeCryptoEngine, loadVerifier }, 'ES256', now)
+  return createUpkeep({ ...parts, rules, keys, keyLife: life })
+}
+
+async function roundAt(time: number): Promise<void> {
+  now = time
+  await round()
+}
+
+const currentKid = () => memory.keys().find(({ state }) => state === 'current')?.kid ?? ''
+const readRotations = async (): Promise<readonly AuditEntry[]> =>
+  (await storage.listAudit(undefined, 200)).filter(({ action }) => action === 'key.rotate')
+
+describe('purge', () => {
+  const values = async (at: number) =>
+    (await storage.listRevocations(at, HOUR)).map(({ value }) => value).sort()
+
+  test('by a clock that runs ahead takes nothing that is still needed', async () => {
+    for (const [value, until] of [
+      ['ended', NOW - DAY],
+      ['just over', NOW - DAY + 1],
+      ['in force', NOW + 1],
+      ['for long', NOW + DAY],
+    ] as const)
+      await storage.addRevocation(makeRevocation({ value, until }), makeAudit())
+    await roundAt(NOW)
+    expect(await values(0)).toEqual(['for long', 'in force', 'just over'])
+    await roundAt(NOW + DAY - 1)
+    await roundAt(NOW)
+    expect(await values(NOW)).toEqual(['for long', 'in force'])
+    await roundAt(NOW + DAY + 1)
+    expect(await values(0)).toEqual(['for long'])
+  })
+
+  test('is done once a minute, and tried again a second later when it failed', async () => {
+    const purges = () => called.filter((name) => name === 'purge').length
+    failing.add('purge')
+    await roundAt(NOW)
+    await roundAt(NOW + SECOND)
+    expect([purges(), lines]).toEqual([2, ['warn: upkeep failed; it is tried again']])
+    failing.clear()
+    await roundAt(NOW + 2 * SECOND)
+    for (let second = 3; second < 62; second += 1) await roundAt(NOW + second * SECOND)
+    expect(purges()).toBe(3)
+    await roundAt(NOW + 62 * SECOND)
+    expect(purges()).toBe(4)
+  })
+})
+
+describe('a key that was revoked, and not ended', () => {
+  const revokeHalf = (value: string) =>
+    storage.addRevocation(
+      makeRevocation({ kind: 'kid', value, before: NOW + HOUR, until: NOW + HOUR }),
+      makeAudit(),
+    )
+
+  test('is ended in the next round, whatever else was done just before', async () => {
+    await roundAt(NOW)
+    const kid = currentKid()
+    await revokeHalf(kid)
+    await roundAt(NOW + SECOND)
+    expect(memory.keys().find((key) => key.kid === kid)?.state).toBe('expired')
+    expect(currentKid()).not.toBe(kid)
+  })
+
+  test('is tried again a second later when its store failed', async () => {
+    await roundAt(NOW)
+    const kid = currentKid()
+    await revokeHalf(kid)
+    memory.fail(new Error('the store is down'))
+    await roundAt(NOW + SECOND)
+    memory.fail(undefined)
+    await roundAt(NOW + 2 * SECOND)
+    expect(memory.keys().find((key) => key.kid === kid)?.state).toBe('expired')
+  })
+
+  test('once it is ended, costs one read of the keys however many there are', async () => {
+    for (let index = 0; index < 20; index += 1) await revokeHalf(`gone-${index}`)
+    await roundAt(NOW)
+    await roundAt(NOW + 20 * SECOND)
+    const before = memory.reads()
+    await roundAt(NOW + 21 * SECOND)
+    expect(memory.reads() - before).toBeLessThanOrEqual(3)
+  })
+})
+
+describe('the audit log tells of every rotation, once', () => {
+  const entryOf = (kid: string, at: number, more: Partial<AuditEntry>) => ({
+    id: expect.stringMatching(AUDIT_ID),
+    at,
+    action: 'key.rotate',
+    target: kid,
+    ...more,
+  })
+  const ports = () => ({
+    storage,
+    keys: life,
+    lifetimeSeconds: HOUR / 1000,
+    onChange: async () => undefined,
+  })
+  /** What a process that died right after its rotation leaves behind. */
+  async function rotateAndDie(at: number): Promise<string> {
+    expect((await life.rotate(at, { force: true })).ok).toBe(true)
+    return currentKid()
+  }
+  const RECOVERED = { actor: 'system', detail: { recovered: true } }
+
+  test('also of one whose process died before it could', async () => {
+    const kid = await rotateAndDie(NOW + 1)
+    await roundAt(NOW + 10_001)
+    expect(await readRotations()).toEqual([])
+    await roundAt(NOW + 10_002)
+    const entries = [entryOf(kid, NOW + 1, RECOVERED)]
+    expect(await readRotations()).toEqual(entries)
+    await roundAt(NOW + 90_000)
+    round = await startProcess()
+    await roundAt(NOW + 100_000)
+    expect(await readRotations()).toEqual(entries)
+  })
+
+  test('also of several that came one right after the other', async () => {
+    const kids = [await rotateAndDie(NOW + 1), await rotateAndDie(NOW + 2)]
+    await roundAt(NOW + HOUR)
+    expect(await readRotations()).toEqual([
+      entryOf(kids[1]!, NOW + 2, RECOVERED),
+      entryOf(kids[0]!, NOW + 1, RECOVERED),
+    ])
+  })
+
+  test('of keys that were not rotated, or more than a day ago, it says nothing', async () => {
+    await roundAt(NOW + HOUR)
+    expect(await readRotations()).toEqual([])
+    await rotateAndDie(NOW + HOUR)
+    round = await startProcess()
+    await roundAt(NOW + HOUR + DAY + 1)
+    expect(await readRotations()).toEqual([])
+  })
+
+  test('asks nothing of the log once a key is settled', async () => {
+    await rotateAndDie(NOW + 1)
+    await roundAt(NOW + HOUR)
+    called.length = 0
+    await roundAt(NOW + HOUR + SECOND)
+    expect(called).not.toContain('appendAuditOnce')
+  })
+
+  test('an administrator who rotates is told of by name, and by no other entry', async () => {
+    const rotated = await rotateKeys(ports(), { force: true }, 'cli', NOW + 1)
+    expect(rotated.ok).toBe(true)
+    await roundAt(NOW + HOUR)
+    const detail = { forced: true }
+    expect(await readRotations()).toEqual([entryOf(currentKid(), NOW + 1, { actor: 'cli', detail })])
+  })
+
+  test('an entry that could not be written comes later', async () => {
+    failing.add('appendAuditOnce')
+    await expect(rotateKeys(ports(), { force: true }, 'admin', NOW + 1)).rejects.toThrow(StorageError)
+    await roundAt(NOW + HOUR)
+    failing.clear()
+    await roundAt(NOW + HOUR + SECOND)
+    expect(await readRotations()).toEqual([entryOf(currentKid(), NOW + 1, RECOVERED)])
+  })
+
+  test('by schedule, in time or later', async () => {
+    for (const later of [0, SECOND, HOUR]) await roundAt(NOW + 30 * DAY + later)
+    const system = { actor: 'system', detail: null }
+    const first = entryOf(currentKid(), NOW + 30 * DAY, system)
+    expect(await readRotations()).toEqual([first])
+    // Meanwhile the old key expires and goes.
+    for (const day of [40, 50]) await roundAt(NOW + day * DAY)
+    failing.add('appendAuditOnce')
+    await roundAt(NOW + 60 * DAY)
+    failing.clear()
+    await roundAt(NOW + 60 * DAY + HOUR)
+    expect(await readRotations()).toEqual([entryOf(currentKid(), NOW + 60 * DAY, RECOVERED), first])
+    expect(lines.filter((line) => line === 'info: the signing key was rotated')).toHaveLength(2)
+  })
+
+  test('a key that took over from a revoked one', async () => {
+    const kid = currentKid()
+    const input = { kind: 'kid', value: kid, issuedBefore: undefined } as const
+    await createRevocation(ports(), input, 'admin', NOW + 1)
+    await roundAt(NOW + HOUR)
+    expect(currentKid()).not.toBe(kid)
+    const detail = { ended: kid }
+    expect(await readRotations()).toEqual([entryOf(currentKid(), NOW + 1, { actor: 'admin', detail })])
+    // The end of a key that does not sign is no rotation.
+    await createRevocation(ports(), { ...input, value: memory.keys().at(-1)?.kid ?? '' }, 'admin', NOW + HOUR)
+    await roundAt(NOW + 2 * HOUR)
+    expect(await readRotations()).toHaveLength(1)
+  })
+})
