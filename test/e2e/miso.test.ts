@@ -1,0 +1,44 @@
+// AI Fabrix' miso-client against the real server: its request (two headers, a JSON type, no body) and its way of reading
+// the answer, and the token where it then sends it: `x-client-token`. Its log calls find nothing, cheaply.
+
+import { expect, test } from 'vitest'
+import { useServers } from '../runtime/server.ts'
+import type { Json } from '../runtime/wire.ts'
+import { SITE } from '../runtime/world.ts'
+import { admin } from './admin.ts'
+
+const { start } = useServers()
+
+test('its request is answered as it parses it, and the token passes', async () => {
+  const { url } = await start()
+  const { credential, account } = await admin(url, 'POST', '/accounts', {
+    body: { name: 'Fabrix', allowedOrigins: [SITE], scopes: ['read'] },
+    status: 201,
+  })
+  const asked = Date.now()
+  const response = await fetch(`${url}/api/v1/auth/token`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      'x-client-id': credential.clientId,
+      'x-client-secret': credential.clientSecret,
+    },
+  })
+  const data = (await response.json()) as Json
+  const token: string = data.data?.token ?? data.token
+  const expiresIn: number = data.data?.expiresIn ?? data.expiresIn
+  expect([response.status, data.success, data.token, expiresIn]).toEqual([200, true, token, 1800])
+  expect(Math.abs(Date.parse(data.data.expiresAt) - asked - 1_800_000)).toBeLessThan(3000)
+
+  const seen = await fetch(`${url}/auth/whoami`, { headers: { 'x-client-token': token } })
+  expect([seen.status, await seen.json()]).toMatchObject([
+    200,
+    { sub: account.id, clientId: credential.clientId, scope: 'read', origin: null },
+  ])
+  const logged = await fetch(`${url}/api/v1/logs`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-client-token': token },
+    body: JSON.stringify({ type: 'audit', message: 'x'.repeat(100_000) }),
+  })
+  expect([logged.status, ((await logged.json()) as Json).error]).toEqual([404, 'not_found'])
+})
