@@ -13,11 +13,11 @@ export type { ClientConfig, DataClient, DataClientError, DataInit, Problem, Toke
 /** Options of {@link autoInitializeDataClient}. */
 export interface DataClientOptions extends TokenSourceOptions {
   /** The API; what the token endpoint says. */
-  readonly baseUrl?: string
+  readonly baseUrl?: string | undefined
   /** Origins that get the token; that of `baseUrl`. */
-  readonly apiOrigins?: readonly string[]
+  readonly apiOrigins?: readonly string[] | undefined
   /** Hears of every failure to get a token, those behind the page's back included. */
-  readonly onError?: (error: DataClientError) => void
+  readonly onError?: ((error: DataClientError) => void) | undefined
 }
 
 /**

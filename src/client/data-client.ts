@@ -43,11 +43,19 @@ const TOKEN_REFUSED = /invalid_token|token_expired|token_revoked|ip_mismatch/
 const PROOF_REFUSED = /invalid_dpop_proof|invalid_proof/
 const API = 'the API'
 
+/** What relative URLs are relative to; a worker has no document. */
+function pageBase(): string {
+  return (
+    (globalThis as { readonly document?: { readonly baseURI: string } }).document?.baseURI ?? location.href
+  )
+}
+
 /** A client of one API. */
 export function createDataClient({ source, baseUrl, apiOrigins, fetch }: DataClientParts): DataClient {
   async function send(input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> {
     const asked = input instanceof Request ? input : undefined
-    const url = new URL(asked?.url ?? String(input), location.href).href
+    // One reading of the URL, by the page's own base as `fetch` has it: what is judged is what is sent.
+    const url = new URL(asked?.url ?? String(input), pageBase()).href
     if (!apiOrigins.has(new URL(url).origin)) return fetch(input, init)
     // As it will be sent: some methods are put in capitals, others are not.
     const { method } = new Request(url, { method: init.method ?? asked?.method ?? 'GET' })
@@ -59,7 +67,11 @@ export function createDataClient({ source, baseUrl, apiOrigins, fetch }: DataCli
       const headers = new Headers(init.headers ?? asked?.headers)
       for (const [name, value] of Object.entries(own)) headers.set(name, value)
       const isStrict = 'dpop' in own && redirect === 'follow'
-      const response = await fetch(input, { ...init, headers, redirect: isStrict ? 'manual' : redirect })
+      const response = await fetch(asked ?? url, {
+        ...init,
+        headers,
+        redirect: isStrict ? 'manual' : redirect,
+      })
       const isStopped = isStrict && response.type === 'opaqueredirect'
       if (isStopped || (response.redirected && !apiOrigins.has(new URL(response.url).origin))) {
         discard(response)

@@ -90,7 +90,11 @@ function checkUri(uri: unknown): string | undefined {
 
 function checkBaseUrl(value: unknown): string {
   const url = typeof value === 'string' ? URL.parse(value) : null
-  if (url !== null && /^https?:$/.test(url.protocol) && url.username + url.password === '') {
+  if (
+    url !== null &&
+    /^https?:$/.test(url.protocol) &&
+    url.username + url.password + url.search + url.hash === ''
+  ) {
     return value as string
   }
   throw new TypeError(

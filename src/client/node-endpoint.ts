@@ -101,6 +101,8 @@ async function readBody(request: NodeRequest): Promise<RequestBody> {
     return bytes.length > MAX_BODY_BYTES ? undefined : bytes
   }
   if (body !== undefined && body !== null) return { parsed: body }
+  // JSON's null, parsed before.
+  if (body === null && request.readableDidRead && hasBody(request)) return { parsed: null }
   // Whoever read it knows of a key that we do not: a token without it would be one for everybody.
   if (request.readableDidRead && hasBody(request)) {
     throw new Error('the body was read before; put what was in it into request.body')

@@ -13,11 +13,11 @@ export interface TokenSourceOptions {
   /** The token endpoint of the page's own backend; relative to the page. */
   readonly clientTokenUri: string
   /** Bind tokens to a key of this browser; false. */
-  readonly dpop?: boolean
+  readonly dpop?: boolean | undefined
   /** Whether cookies go to the token endpoint, as for `fetch`: `same-origin`. */
-  readonly credentials?: RequestCredentials
+  readonly credentials?: RequestCredentials | undefined
   /** In place of the browser's own. */
-  readonly fetch?: typeof fetch
+  readonly fetch?: typeof fetch | undefined
 }
 
 /** What a request carries. */

