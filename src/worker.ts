@@ -34,7 +34,7 @@ interface Service {
   readonly fetch: Fetch
   /** What is to be done beside answering; there are no timers between requests, so they carry it. */
   readonly upkeep?: Upkeep
-  readonly keys?: Pick<KeyRing, 'refresh'>
+  readonly keys?: Pick<KeyRing, 'refresh' | 'ageMs'>
 }
 
 /** The isolate's service, once a request has built it. A value, never a promise. */
@@ -42,9 +42,6 @@ let service: Service | undefined
 
 /** When a request last carried upkeep, epoch milliseconds. */
 let upkeptAt = 0
-
-/** When the keys were last known to be those of the store, epoch milliseconds. */
-let followedAt = 0
 
 /** Between two rounds of upkeep, at the least. */
 const UPKEEP_MS = 1000
@@ -75,11 +72,9 @@ export default {
  * between its requests. While the store cannot be read, the keys in memory go on.
  */
 async function followKeys({ keys }: Service): Promise<void> {
-  if (keys === undefined || Math.abs(Date.now() - followedAt) < UPKEEP_MS) return
+  if (keys === undefined || keys.ageMs() < UPKEEP_MS) return
   try {
-    const asked = Date.now()
     await keys.refresh()
-    followedAt = asked
   } catch (error) {
     createLog('error').error('signing keys cannot be read', { error })
   }

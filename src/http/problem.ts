@@ -110,6 +110,12 @@ export function invalidParameters(errors: readonly ParameterFault[]): Problem {
 /** One answer for every path that is not there, or must look so. */
 export const NOT_FOUND: Problem = { code: 'not_found', detail: 'there is nothing at this path' }
 
+/** A body over what any door reads. */
+export const BODY_TOO_LARGE: Problem = {
+  code: 'payload_too_large',
+  detail: 'a body may have up to 16384 bytes',
+}
+
 /** The service cannot do this now. */
 export function unavailable(detail: string, retryAfterSeconds = 5): Problem {
   return { code: 'unavailable', detail, headers: { 'retry-after': String(retryAfterSeconds) } }

@@ -4,11 +4,11 @@
 import { standardLifetime } from '../claims/lifetime.ts'
 import { readBody } from '../http/body.ts'
 import { type Handler, JSON_TYPE, NO_STORE, type Route } from '../http/context.ts'
-import type { Problem } from '../http/problem.ts'
+import { BODY_TOO_LARGE, type Problem } from '../http/problem.ts'
 import { formatSecond } from '../http/time.ts'
 import type { ClientSecret } from '../signing/secret.ts'
 import type { Authenticate } from './authenticate.ts'
-import type { ReportBrowser } from './browser.ts'
+import { isFromBrowser, type ReportBrowser } from './browser.ts'
 import type { IssuedToken } from './issue.ts'
 import type { Mint, RefuseCaller } from './mint.ts'
 
@@ -31,11 +31,11 @@ function createHandler(deps: AifabrixDeps): Handler {
   return async (context) => {
     const { request, now } = context
     const { headers } = request
-    if (headers.has('origin') || headers.has('sec-fetch-site')) {
+    if (isFromBrowser(headers)) {
       await deps.reportBrowser('aifabrix', context, async () => readPair(headers))
       return context.refuse(SECRET_IN_BROWSER)
     }
-    if ((await readBody(request)) === undefined) return context.refuse(TOO_LARGE)
+    if ((await readBody(request)) === undefined) return context.refuse(BODY_TOO_LARGE)
     const found = await deps.authenticate(readPair(headers), now)
     if (found === undefined) return context.refuse(await deps.refuseCaller(context, UNAUTHORIZED))
 
@@ -68,7 +68,6 @@ const UNAUTHORIZED: Problem = {
   // Basic no program takes it for a question to the user.
   headers: { 'www-authenticate': 'Bearer' },
 }
-const TOO_LARGE: Problem = { code: 'payload_too_large', detail: 'a body may have up to 16384 bytes' }
 const SECRET_IN_BROWSER: Problem = {
   code: 'secret_in_browser',
   detail: 'this endpoint is for backends: the secret must not be in a page. Ask for the token on your server',

@@ -10,6 +10,11 @@ import type { Storage } from '../storage/storage.ts'
 import { isDoneWithin } from '../timing.ts'
 import type { Authenticate } from './authenticate.ts'
 
+/** Whether a browser sent this, by headers that only browsers send (`Sec-Fetch-Mode` proves nothing: Node sends it). */
+export function isFromBrowser(headers: Headers): boolean {
+  return headers.has('origin') || headers.has('sec-fetch-site')
+}
+
 /** The doors to a token. */
 export type Door = 'claim' | 'oauth' | 'multiset' | 'aifabrix'
 

@@ -7,10 +7,10 @@ import { readBody } from '../http/body.ts'
 import { type Handler, JSON_TYPE, type RequestContext } from '../http/context.ts'
 import { queryOf } from '../http/form.ts'
 import { parseMediaType } from '../http/media-type.ts'
-import { invalidParameters, type Problem } from '../http/problem.ts'
+import { BODY_TOO_LARGE, invalidParameters, type Problem } from '../http/problem.ts'
 import { findAccountToken, parseAccountToken } from '../signing/secret.ts'
 import type { Authenticate } from './authenticate.ts'
-import type { ReportBrowser } from './browser.ts'
+import { isFromBrowser, type ReportBrowser } from './browser.ts'
 import { claimAnswer } from './claim-answer.ts'
 import { parseClaimParameters } from './claim-parameters.ts'
 import type { Mint, RefuseCaller } from './mint.ts'
@@ -31,7 +31,7 @@ export interface ClaimDeps {
 export function createClaimHandler(deps: ClaimDeps): Handler {
   return async (context) => {
     const { headers } = context.request
-    if (headers.has('origin') || headers.has('sec-fetch-site')) return refuseBrowser(context, deps)
+    if (isFromBrowser(headers)) return refuseBrowser(context, deps)
     const parameters = await readParameters(context, deps.querySecrets)
     if (!parameters.ok) return context.refuse(parameters.reason)
 
@@ -69,7 +69,7 @@ async function readParameters(
   const isReadable = type !== undefined && !isEncoded
   // A body that we cannot read is refused for its type whatever its size; the first byte tells that it is there.
   const bytes = await readBody(request, isReadable ? undefined : 0)
-  if (bytes === undefined) return fail(isReadable ? TOO_LARGE : UNSUPPORTED)
+  if (bytes === undefined) return fail(isReadable ? BODY_TOO_LARGE : UNSUPPORTED)
   const query = parseQuery(queryOf(request.url))
   if (!query.ok) return fail({ code: 'invalid_request', detail: query.reason })
   if (!querySecrets && query.value.has('token')) return fail(QUERY_SECRET)
@@ -79,7 +79,6 @@ async function readParameters(
   return merged.ok ? ok(merged.value) : fail({ code: 'invalid_request', detail: merged.reason })
 }
 
-const TOO_LARGE: Problem = { code: 'payload_too_large', detail: 'a body may have up to 16384 bytes' }
 const UNSUPPORTED: Problem = {
   code: 'unsupported_media_type',
   detail: 'send application/json or application/x-www-form-urlencoded in UTF-8, without Content-Encoding',

@@ -6,9 +6,9 @@ import type { CredentialWithAccount } from '../claims/account.ts'
 import { standardLifetime } from '../claims/lifetime.ts'
 import { readBody } from '../http/body.ts'
 import { type Handler, JSON_TYPE, NO_STORE, type RequestContext, type Route } from '../http/context.ts'
-import type { Problem } from '../http/problem.ts'
+import { BODY_TOO_LARGE, type Problem } from '../http/problem.ts'
 import type { Authenticate } from './authenticate.ts'
-import type { ReportBrowser } from './browser.ts'
+import { isFromBrowser, type ReportBrowser } from './browser.ts'
 import type { TokenRequest } from './issue.ts'
 import type { Mint, RefuseCaller } from './mint.ts'
 import { createMultisetCors, LOCALHOST_PATTERNS, type MultisetCorsDeps } from './multiset-cors.ts'
@@ -45,7 +45,7 @@ function createHandler(deps: MultisetDeps): Handler {
     const found = await deps.authenticate(pair, now)
     if (pair === undefined || found === undefined) return refuseUnknown(context, deps)
     const { headers } = request
-    const isBrowser = headers.has('origin') || headers.has('sec-fetch-site')
+    const isBrowser = isFromBrowser(headers)
     // A page without an origin has none that a token could be bound to.
     if (isBrowser && !(found.credential.browserPrototype && headers.has('origin'))) {
       await deps.reportBrowser('multiset', context, async () => pair)
@@ -53,7 +53,7 @@ function createHandler(deps: MultisetDeps): Handler {
     }
 
     const bytes = await readBody(request)
-    if (bytes === undefined) return context.refuse(TOO_LARGE)
+    if (bytes === undefined) return context.refuse(BODY_TOO_LARGE)
     const sent = readBodyPair(bytes)
     if (!sent.ok) return context.refuse({ code: 'invalid_request', detail: sent.reason })
     const { clientId = pair.clientId, clientSecret = pair.clientSecret } = sent.value
@@ -86,7 +86,7 @@ function tokenRequest(headers: Headers, { account }: CredentialWithAccount, maxT
 async function refuseUnknown(context: RequestContext, deps: MultisetDeps): Promise<Response> {
   const { request } = context
   const hasOrigin = request.headers.has('origin')
-  if (hasOrigin || request.headers.has('sec-fetch-site')) {
+  if (isFromBrowser(request.headers)) {
     await deps.reportBrowser('multiset', context, async () => {
       const sent = readBodyPair((await readBody(request)) ?? new Uint8Array())
       const { clientId, clientSecret } = sent.ok ? sent.value : {}
@@ -109,7 +109,6 @@ const SECRET_IN_BROWSER: Problem = {
   detail:
     'this credential is for backends and must not be in a page: ask for the token on your server, or use a credential with browserPrototype',
 }
-const TOO_LARGE: Problem = { code: 'payload_too_large', detail: 'a body may have up to 16384 bytes' }
 const DISAGREES: Problem = {
   code: 'invalid_request',
   detail: 'clientId and clientSecret in the body must be those of the Authorization header, or be left out',

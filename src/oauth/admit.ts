@@ -6,7 +6,7 @@ import { readBody } from '../http/body.ts'
 import type { RequestContext } from '../http/context.ts'
 import { queryOf } from '../http/form.ts'
 import type { Problem } from '../http/problem.ts'
-import type { ReportBrowser } from '../issue/browser.ts'
+import { isFromBrowser, type ReportBrowser } from '../issue/browser.ts'
 import { type AuthenticateClient, findClientSecret } from './client.ts'
 import { type OAuthForm, readForm } from './form.ts'
 
@@ -43,7 +43,7 @@ const IN_BROWSER: Problem = {
 export function createAdmit({ issuer, authenticateClient, reportBrowser }: AdmitDeps): Admit {
   return async (context, path) => {
     const { request } = context
-    if (request.headers.has('origin') || request.headers.has('sec-fetch-site')) {
+    if (isFromBrowser(request.headers)) {
       await reportBrowser('oauth', context, async () => {
         const bytes = await readBody(request)
         return findClientSecret(request.headers, [new TextDecoder().decode(bytes), queryOf(request.url)])

@@ -6,7 +6,7 @@ import { decodeUtf8 } from '../claims/utf8.ts'
 import { readBody } from '../http/body.ts'
 import { parseForm, queryOf } from '../http/form.ts'
 import { parseMediaType } from '../http/media-type.ts'
-import type { Problem } from '../http/problem.ts'
+import { BODY_TOO_LARGE, type Problem } from '../http/problem.ts'
 
 /** Parameters of a form by name. */
 export interface OAuthForm {
@@ -32,7 +32,7 @@ export async function readForm(request: Request): Promise<Result<OAuthForm, Prob
     return fail(UNSUPPORTED)
   }
   const bytes = await readBody(request)
-  if (bytes === undefined) return fail(TOO_LARGE)
+  if (bytes === undefined) return fail(BODY_TOO_LARGE)
   const query = new URLSearchParams(queryOf(url))
   if (CREDENTIALS.some((name) => query.has(name))) return malformed(IN_QUERY)
   if (BOUNDS.some((name) => query.has(name)))
@@ -54,7 +54,6 @@ function malformed(detail: string): { readonly ok: false; readonly reason: Probl
   return fail({ code: 'invalid_request', detail })
 }
 
-const TOO_LARGE: Problem = { code: 'payload_too_large', detail: 'a body may have up to 16384 bytes' }
 const UNSUPPORTED: Problem = {
   code: 'unsupported_media_type',
   detail: 'send application/x-www-form-urlencoded in UTF-8, without Content-Encoding',

@@ -15,14 +15,14 @@ const MAX_JTI_LENGTH = 256
 const TYPES: ReadonlySet<string> = new Set(['dpop+jwt', 'application/dpop+jwt'])
 
 /** How a proof may spell its key's algorithm. A shared key proves nothing: whoever checks it could have made it. */
-const ALGORITHM_NAMES: Readonly<Record<SignatureAlgorithm, readonly unknown[]>> = {
+const ALGORITHM_NAMES: Readonly<Record<SignatureAlgorithm, readonly string[]>> = {
   ES256: ['ES256'],
   EdDSA: ['EdDSA', 'Ed25519'],
   HS256: [],
 }
 
 /** Every name of an algorithm that proofs may be signed with. */
-export const proofAlgorithms: readonly string[] = ['ES256', 'EdDSA', 'Ed25519']
+export const proofAlgorithms: readonly string[] = Object.values(ALGORITHM_NAMES).flat()
 
 /** The key that a proof's header holds, and that its algorithm fits. */
 export function judgeProofHeader(header: JsonObject): Result<Omit<JudgedKey, 'kid'>, string> {
@@ -35,7 +35,7 @@ export function judgeProofHeader(header: JsonObject): Result<Omit<JudgedKey, 'ki
   // A name for it is neither asked for nor looked at: its thumbprint is its name.
   const judged = judgeJwk({ ...jwk, kid: 'proof' } as JWK)
   if (!judged.ok) return fail(`the key of the proof ${judged.reason}`)
-  return ALGORITHM_NAMES[judged.value.alg].includes(alg)
+  return typeof alg === 'string' && ALGORITHM_NAMES[judged.value.alg].includes(alg)
     ? ok(judged.value)
     : fail("the algorithm of the proof is not that of the proof's key")
 }
