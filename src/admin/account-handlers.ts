@@ -27,7 +27,7 @@ export function createAccountHandlers(
     async create(context) {
       const input = await readInput(context.request, (value) => parseAccountInput(value, maxTtl))
       if (!input.ok) return context.refuse(input.reason)
-      const { account, credential } = await createAccount(input.value, 'admin', context.now)
+      const { account, credential } = await createAccount(input.value, 'admin', context.now())
       return answerJson(context, 201, { account: toWireAccount(account), credential })
     },
 
@@ -47,27 +47,33 @@ export function createAccountHandlers(
       const credentials = await storage.listCredentials(account.id)
       return answerJson(context, 200, {
         account: toWireAccount(account),
-        credentials: credentials.map((credential) => toWireCredential(credential, account, context.now)),
+        credentials: credentials.map((credential) => toWireCredential(credential, account, context.now())),
       })
     },
 
     async update(context) {
       const patch = await readInput(context.request, (value) => parseAccountPatch(value, maxTtl))
       if (!patch.ok) return context.refuse(patch.reason)
-      const updated = await updateAccount(deps, context.params.id ?? '', patch.value, 'admin', context.now)
+      const updated = await updateAccount(deps, context.params.id ?? '', patch.value, 'admin', context.now())
       if (!updated.ok) return context.refuse(updated.reason)
       return answerJson(context, 200, { account: toWireAccount(updated.value) })
     },
 
     async remove(context) {
-      const removed = await deleteAccount(deps, context.params.id ?? '', 'admin', context.now)
+      const removed = await deleteAccount(deps, context.params.id ?? '', 'admin', context.now())
       return removed.ok ? context.answer(204, null, {}) : context.refuse(removed.reason)
     },
 
     async addCredential(context) {
-      const input = await readInput(context.request, (value) => parseCredentialInput(value, context.now))
+      const input = await readInput(context.request, (value) => parseCredentialInput(value, context.now()))
       if (!input.ok) return context.refuse(input.reason)
-      const created = await createCredential(deps, context.params.id ?? '', input.value, 'admin', context.now)
+      const created = await createCredential(
+        deps,
+        context.params.id ?? '',
+        input.value,
+        'admin',
+        context.now(),
+      )
       if (!created.ok) return context.refuse(created.reason)
       return answerJson(context, 201, { credential: created.value })
     },

@@ -19,20 +19,20 @@ export function createSecretHandlers(
       const input = await readInput(context.request, parseRotationInput, { mayBeEmpty: true })
       if (!input.ok) return context.refuse(input.reason)
       const id = context.params.id ?? ''
-      const rotated = await rotateCredential(ports, id, input.value, 'admin', context.now)
+      const rotated = await rotateCredential(ports, id, input.value, 'admin', context.now())
       if (!rotated.ok) return context.refuse(rotated.reason)
       return answerJson(context, 200, { credential: toWireRotation(rotated.value) })
     },
 
     async revoke(context) {
-      const revoked = await revokeCredential(ports, context.params.id ?? '', 'admin', context.now)
+      const revoked = await revokeCredential(ports, context.params.id ?? '', 'admin', context.now())
       return revoked.ok ? context.answer(204, null, {}) : context.refuse(revoked.reason)
     },
 
     async addRevocation(context) {
-      const input = await readInput(context.request, (value) => parseRevocationInput(value, context.now))
+      const input = await readInput(context.request, (value) => parseRevocationInput(value, context.now()))
       if (!input.ok) return context.refuse(input.reason)
-      const created = await createRevocation(ports, input.value, 'admin', context.now)
+      const created = await createRevocation(ports, input.value, 'admin', context.now())
       return answerJson(context, 201, { revocation: toWireRevocation(created) })
     },
 
@@ -43,7 +43,7 @@ export function createSecretHandlers(
     async rotateKeys(context) {
       const input = await readInput(context.request, parseKeyRotationInput, { mayBeEmpty: true })
       if (!input.ok) return context.refuse(input.reason)
-      const rotated = await rotateKeys(ports, input.value, 'admin', context.now)
+      const rotated = await rotateKeys(ports, input.value, 'admin', context.now())
       if (!rotated.ok) return context.refuse(rotated.reason)
       return answerJson(context, 200, { keys: rotated.value.map(toWireKey) })
     },

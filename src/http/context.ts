@@ -13,8 +13,11 @@ export interface RequestContext {
   readonly request: Request
   /** Made here, never taken in. */
   readonly requestId: string
-  /** When it came, epoch milliseconds. */
-  readonly now: number
+  /**
+   * The time at this moment, epoch milliseconds. A function, because a body may take half a minute to arrive: what is
+   * judged after a wait must be judged by the clock of that moment.
+   */
+  readonly now: () => number
   /** The client's address as far as it can be trusted; undefined when it cannot. */
   readonly address: IpAddress | undefined
   /** The socket's peer as text, before any header is looked at. */

@@ -36,7 +36,7 @@ function createHandler(deps: AifabrixDeps): Handler {
       return context.refuse(SECRET_IN_BROWSER)
     }
     if ((await readBody(request)) === undefined) return context.refuse(BODY_TOO_LARGE)
-    const found = await deps.authenticate(readPair(headers), now)
+    const found = await deps.authenticate(readPair(headers), now())
     if (found === undefined) return context.refuse(await deps.refuseCaller(context, UNAUTHORIZED))
 
     const { tokenTtl: standard, maxTtl: serverMax } = deps

@@ -40,12 +40,12 @@ export function createReportBrowser(deps: ReportDeps): ReportBrowser {
   return async (door, context, readPair) => {
     deps.count(door)
     try {
-      const found = await deps.authenticate(await readInTime(readPair), context.now)
+      const found = await deps.authenticate(await readInTime(readPair), context.now())
       if (found === undefined) return
       const { id, accountId } = found.credential
       deps.log.warn('a secret was used from a browser', { requestId: context.requestId, credential: id })
       const { allowed } = await deps.limiter.consume(id)
-      if (allowed) await deps.storage.appendAudit(auditEntry(door, context.now, id, accountId))
+      if (allowed) await deps.storage.appendAudit(auditEntry(door, context.now(), id, accountId))
     } catch (error) {
       // The refusal must go out whatever becomes of its record.
       deps.log.error('a secret in a browser could not be recorded', { requestId: context.requestId, error })

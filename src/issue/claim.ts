@@ -35,7 +35,7 @@ export function createClaimHandler(deps: ClaimDeps): Handler {
     const parameters = await readParameters(context, deps.querySecrets)
     if (!parameters.ok) return context.refuse(parameters.reason)
 
-    const pending = deps.authenticate(accountTokenOf(parameters.value), context.now)
+    const pending = deps.authenticate(accountTokenOf(parameters.value), context.now())
     const found = pending instanceof Promise ? await pending : pending
     if (found === undefined) return context.refuse(await deps.refuseCaller(context, UNAUTHORIZED))
 

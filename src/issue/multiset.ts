@@ -42,7 +42,7 @@ function createHandler(deps: MultisetDeps): Handler {
   return async (context) => {
     const { request, now } = context
     const pair = readBasicPair(request.headers)
-    const found = await deps.authenticate(pair, now)
+    const found = await deps.authenticate(pair, now())
     if (pair === undefined || found === undefined) return refuseUnknown(context, deps)
     const { headers } = request
     const isBrowser = isFromBrowser(headers)

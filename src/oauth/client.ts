@@ -98,8 +98,8 @@ export function createAuthenticateClient(deps: ClientDeps): AuthenticateClient {
     const client = presented.value
     const found =
       client !== undefined && 'assertion' in client
-        ? await proveAssertion(client, endpoints, context.now)
-        : await deps.authenticate(client, context.now)
+        ? await proveAssertion(client, endpoints, context.now())
+        : await deps.authenticate(client, context.now())
     return found === undefined ? fail(await deps.refuseCaller(context, UNAUTHORIZED)) : ok(found)
   }
 }

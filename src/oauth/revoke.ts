@@ -63,7 +63,7 @@ export function createRevokeHandler(deps: RevokeDeps): Handler {
     if (claims !== undefined) {
       const state = await deps.revokeLimiter.consume(clientId)
       if (!state.allowed) return context.refuse(overLimit(state, deps.revokeLimiter.quota))
-      await deps.revokeToken(claims, clientId, context.now)
+      await deps.revokeToken(claims, clientId, context.now())
     }
     return context.answer(200, null, {})
   }

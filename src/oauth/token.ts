@@ -52,7 +52,7 @@ async function readKey(
   proveKey: ProveKey,
 ): Promise<Result<string | undefined, Problem>> {
   if (!request.headers.has('dpop')) return ok(undefined)
-  const proven = await proveKey(request, now / 1000)
+  const proven = await proveKey(request, now() / 1000)
   if (proven.ok) return proven
   const { code, detail } = proven.reason
   if (code === 'unavailable') return fail(unavailable(detail))

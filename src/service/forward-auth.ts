@@ -70,7 +70,7 @@ export function createForwardAuth(deps: ForwardAuthDeps): Route {
       return { outcome: 'deny', reason: refuse('extract', 'invalid_request', question.reason) }
     }
     const { request, rules } = question.value
-    return deps.createJudge(rules)({ request, address, now: now / 1000 })
+    return deps.createJudge(rules)({ request, address, now: now() / 1000 })
   }
 
   function handle(context: RequestContext): MaybePromise<Response> {

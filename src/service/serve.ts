@@ -39,7 +39,6 @@ const NO_PARAMS = {}
 /** The common part of all routes. */
 export function createServe(deps: ServiceDeps): Serve {
   return async (route, request, peer, params = NO_PARAMS) => {
-    const start = deps.now()
     const address = resolveClientIp(
       peer,
       request.headers.get(deps.forwardedHeader),
@@ -47,7 +46,7 @@ export function createServe(deps: ServiceDeps): Serve {
       deps.forwardedHeader,
     )
     const requestId = randomBase62(16)
-    const shared = { request, requestId, now: start, peer, address, params }
+    const shared = { request, requestId, now: deps.now, peer, address, params }
     const startedAt = performance.now()
     const response = await run(deps, route, shared)
     const milliseconds = performance.now() - startedAt

@@ -11,7 +11,7 @@ import type { Denial, Judge } from '../verify/judge.ts'
 export function createWhoamiHandler(judge: Judge, metrics: Metrics): Handler {
   return async (context) => {
     const { request, address, now } = context
-    const judged = judge({ request, address, now: now / 1000 })
+    const judged = judge({ request, address, now: now() / 1000 })
     const verdict = judged instanceof Promise ? await judged : judged
     metrics.countVerification(verdict.outcome, verdict.outcome === 'allow' ? '' : verdict.reason.code)
     if (verdict.outcome === 'deny') return refuse(context, verdict)
