@@ -18,6 +18,7 @@ import { createIssueToken } from './issue/issue.ts'
 import { createMint, createRefuseCaller } from './issue/mint.ts'
 import { createMultisetRoute } from './issue/multiset.ts'
 import { formatMultisetProblem } from './issue/multiset-wire.ts'
+import { createSignCurrent } from './issue/sign-current.ts'
 import { createExamine } from './oauth/examine.ts'
 import { createRevokeToken } from './oauth/revoke.ts'
 import { createOAuthRoutes } from './oauth/routes.ts'
@@ -62,12 +63,13 @@ export interface AppDeps {
   readonly now: () => number
   /** The socket's peer of a request, as text; undefined where the platform does not tell. */
   readonly peerOf: (context: Context) => string | undefined
+  /** Whether requests may wait for one another's work: not on Workers. */
+  readonly sharesWork: boolean
+  /** See `AdminPorts`: `SETTLE_MS`, or 0 where no other process works on the same records. */
+  readonly settleMs: number
   /** True once the process was asked to stop. */
   readonly isStopping: () => boolean
 }
-
-/** Tokens that one client may end by name: each stays on the list of revocations as long as it could live. */
-const REVOKE_QUOTA = { limit: 1000, windowSeconds: 3600 }
 
 /** A credential in a page is put on record so many times in so many seconds; the metric counts on. */
 const BROWSER_AUDIT_QUOTA = { limit: 30, windowSeconds: 60 }
@@ -107,7 +109,12 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
   const minting = {
     issueToken: createIssueToken(config, () => keys.sign),
     limiter,
-    now,
+    signCurrent: createSignCurrent({
+      storage,
+      readStanding: rules.readStanding,
+      refreshRules: rules.refresh,
+      now,
+    }),
     countIssued: metrics.countIssued,
   }
   const reportBrowser = createReportBrowser({
@@ -148,8 +155,12 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
       noteUse: deps.uses.note,
       mint: createMint(minting, 'oauth'),
       examine: createExamine(verifier),
-      revokeToken: createRevokeToken({ storage, refresh: rules.refresh }),
-      revokeLimiter: createMemoryLimiter(REVOKE_QUOTA),
+      revokeToken: createRevokeToken({
+        storage,
+        refresh: rules.refresh,
+        log,
+        countFull: metrics.countRevocationsFull,
+      }),
       proveKey: verifier.createEndpointProof(`${config.issuer}/oauth/token`),
       proofAlgorithms,
     }),
@@ -165,7 +176,15 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
     '/.well-known/revocations': {
       name: 'revocations',
       cors: publicCors,
-      methods: { GET: createRevocationsHandler({ ...config, rules, keys, now }) },
+      methods: {
+        GET: createRevocationsHandler({
+          issuer: config.issuer,
+          rules,
+          keys,
+          now,
+          sharesWork: deps.sharesWork,
+        }),
+      },
     },
     '/.well-known/*': { ...NOWHERE, cors: publicCors },
     ...createAdminRoutes({

@@ -47,6 +47,7 @@ export interface Settings {
   readonly CLAIMGATE_RATE_LIMIT: RateLimit | null
   readonly CLAIMGATE_WORKERS: number | 'auto'
   readonly CLAIMGATE_METRICS: MetricsAudience
+  readonly CLAIMGATE_AUDIT_DAYS: number
   readonly CLAIMGATE_LOG: LogLevel
 }
 
@@ -62,6 +63,9 @@ export const MASTER_KEY_ADVICE: string =
 
 /** Longest time in seconds that is still a sensible number: what 31 bits hold, 68 years. */
 const MAX_SECONDS = 2 ** 31 - 1
+
+/** A hundred years. */
+const MAX_DAYS = 36_525
 
 /** Longest window that a timer of 31 bits of milliseconds can end. */
 const MAX_WINDOW_SECONDS = 2_147_483
@@ -131,6 +135,10 @@ export const fields: { readonly [Name in keyof Settings]: Field<Settings[Name]> 
   CLAIMGATE_METRICS: {
     schema: oneOf(['loopback', 'admin', 'public', 'off']).default('loopback'),
     example: 'loopback',
+  },
+  CLAIMGATE_AUDIT_DAYS: {
+    schema: read((text) => parseInteger(text, 1, MAX_DAYS)).default(400),
+    example: '400',
   },
   CLAIMGATE_LOG: {
     schema: oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info'),

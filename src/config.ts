@@ -46,6 +46,8 @@ export interface Config {
   /** Server processes; `auto`: one per core. */
   readonly workers: number | 'auto'
   readonly metrics: MetricsAudience
+  /** Days for which audit entries are kept. */
+  readonly auditDays: number
   readonly logLevel: LogLevel
 }
 
@@ -154,6 +156,7 @@ function toConfig(settings: Settings): Config {
     rateLimit: settings.CLAIMGATE_RATE_LIMIT,
     workers: settings.CLAIMGATE_WORKERS,
     metrics: settings.CLAIMGATE_METRICS,
+    auditDays: settings.CLAIMGATE_AUDIT_DAYS,
     logLevel: settings.CLAIMGATE_LOG,
   }
 }

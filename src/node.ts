@@ -6,13 +6,14 @@ import { describeStartFault, loadEnvironment } from './adapters/environment.ts'
 import { listen } from './adapters/node-server.ts'
 import { openKeyLife, openKeys, openSecretHash, openStorage } from './adapters/open.ts'
 import { onStopSignal } from './adapters/signals.ts'
+import { SETTLE_MS } from './admin/settle.ts'
 import { type AppDeps, createApp } from './app.ts'
 import { type Config, parseConfig, withPort } from './config.ts'
 import { createMemoryLimiter } from './http/limits.ts'
 import { createLogger, type LogLevel } from './http/log.ts'
 import { createMetrics } from './http/metrics.ts'
 import { createRevocationRules } from './service/revocation-rules.ts'
-import { createUpkeep } from './service/upkeep.ts'
+import { createUpkeep, DAY_MS } from './service/upkeep.ts'
 import { createUseLog } from './service/use-log.ts'
 import { createCachedStorage } from './storage/cached.ts'
 import { createMemoryReplay } from './verify/replay.ts'
@@ -46,10 +47,17 @@ async function start(asked: Config): Promise<void> {
     storage,
     log,
     now: Date.now,
-    lifetimeMs: lifetimeSeconds * 1000,
     sharesWork: true,
   })
-  const upkeep = createUpkeep({ storage, keys, keyLife, rules, log, now: Date.now })
+  const upkeep = createUpkeep({
+    storage,
+    keys,
+    keyLife,
+    rules,
+    log,
+    auditKeptMs: asked.auditDays * DAY_MS,
+    now: Date.now,
+  })
   await upkeep()
   const server = await listen(asked.host, asked.port)
   const config = withPort(asked, server.port)
@@ -74,6 +82,8 @@ async function start(asked: Config): Promise<void> {
     metrics: createMetrics(),
     now: Date.now,
     peerOf: (context) => context.env.incoming.socket.remoteAddress,
+    sharesWork: true,
+    settleMs: config.database.kind === 'memory' ? 0 : SETTLE_MS,
     isStopping: () => isStopping,
   } satisfies AppDeps
   const rounds = setInterval(upkeep, UPKEEP_MS)

@@ -3,6 +3,7 @@
 // may end that other request's work, and its promises with it.
 
 import { waitUntil } from 'cloudflare:workers'
+import { SETTLE_MS } from './admin/settle.ts'
 import { type AppDeps, createApp } from './app.ts'
 import { type Config, ConfigError, type ConfigProblem, keyTerms, parseConfig } from './config.ts'
 import { createMemoryLimiter } from './http/limits.ts'
@@ -10,7 +11,7 @@ import { createLogger, type LogLevel } from './http/log.ts'
 import { createMetrics } from './http/metrics.ts'
 import { problemBody, problemStatus, unavailable } from './http/problem.ts'
 import { createRevocationRules } from './service/revocation-rules.ts'
-import { createUpkeep, type Upkeep } from './service/upkeep.ts'
+import { createUpkeep, DAY_MS, type Upkeep } from './service/upkeep.ts'
 import { createUseLog } from './service/use-log.ts'
 import { createKeyLife } from './signing/key-life.ts'
 import { type KeyRing, openKeyRing } from './signing/key-ring.ts'
@@ -179,7 +180,6 @@ async function openService({ config, masterKey, database }: Settings): Promise<S
     storage,
     log,
     now: Date.now,
-    lifetimeMs: lifetimeSeconds * 1000,
     sharesWork: false,
   })
   const deps: AppDeps = {
@@ -197,9 +197,15 @@ async function openService({ config, masterKey, database }: Settings): Promise<S
     metrics: createMetrics(),
     now: Date.now,
     peerOf: (context) => context.req.header('cf-connecting-ip'),
+    sharesWork: false,
+    settleMs: SETTLE_MS,
     isStopping: () => false,
   }
-  return { fetch: createApp(deps).fetch, upkeep: createUpkeep(deps), keys }
+  return {
+    fetch: createApp(deps).fetch,
+    upkeep: createUpkeep({ ...deps, auditKeptMs: config.auditDays * DAY_MS }),
+    keys,
+  }
 }
 
 /** Work after the answer lives on with the request that led to it. */

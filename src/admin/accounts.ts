@@ -1,6 +1,15 @@
 // Making, changing and deleting accounts: from checked input to records, for the admin API and the command line alike.
 
-import { type Account, type AuditEntry, type Credential, endForGood } from '../claims/account.ts'
+import {
+  type Account,
+  type AuditEntry,
+  type Credential,
+  endForGood,
+  endWhileSuspended,
+  LATE_MINT_MS,
+  type Revocation,
+  suspensionId,
+} from '../claims/account.ts'
 import { fail, ok, type Result } from '../claims/result.ts'
 import type { Problem } from '../http/problem.ts'
 import { randomBase62 } from '../signing/random.ts'
@@ -11,9 +20,10 @@ import {
   formatAccountToken,
   type HashSecret,
 } from '../signing/secret.ts'
-import type { Storage } from '../storage/storage.ts'
+import type { RuleChange, Storage } from '../storage/storage.ts'
 import { type Actor, type AdminPorts, conflict, createAuditEntry } from './operation.ts'
-import type { AccountInput, AccountPatch } from './parse.ts'
+import type { AccountInput, AccountPatch, AccountPatchInput } from './parse.ts'
+import { isNarrowed, settleChange, settleRevocation, settlingMoment } from './settle.ts'
 
 /** A new account, and its first secret: the only time it is shown. */
 export interface CreatedAccount {
@@ -71,25 +81,38 @@ export function showCredential(pair: ClientSecret): ShownCredential {
 
 /**
  * Changes the members that `patch` names, and gives the account as it is then. What is so already is no change and
- * leaves no trace. `not_found`; `conflict` when others keep changing the account at the same moment.
+ * leaves no trace. A change that narrows what the account may do is answered once no process issues by what was before.
+ * `not_found`; `conflict` when others keep changing the account at the same moment.
  */
 export async function updateAccount(
-  { storage, onChange }: Pick<AdminPorts, 'storage' | 'onChange'>,
+  ports: Pick<AdminPorts, 'storage' | 'lifetimeSeconds' | 'onChange' | 'settleMs'>,
   id: string,
-  patch: AccountPatch,
+  { endTokens, ...patch }: AccountPatchInput,
   actor: Actor,
   now: number,
 ): Promise<Result<Account, Problem>> {
+  const { storage, settleMs } = ports
+  const startedAt = performance.now()
+  const lifetimeMs = ports.lifetimeSeconds * 1000
   const deadline = performance.now() + RETRY_MS
   let pauseMs = FIRST_PAUSE_MS
   do {
     const account = await storage.getAccount(id)
     if (account === undefined) return fail(UNKNOWN_ACCOUNT)
+    const ended = endTokens ? endIssued(id, now, settleMs, lifetimeMs) : undefined
     const audits = auditsOf(account, patch, actor, now)
+    if (ended !== undefined) {
+      const detail = { revocation: ended.id, kind: ended.kind }
+      audits.push(createAuditEntry(actor, 'revocation.create', id, now, detail))
+    }
     if (audits.length === 0) return ok(account)
     const next = { ...account, ...patch, updatedAt: Math.max(now, account.updatedAt + 1) }
-    if (await storage.updateAccount(next, account.updatedAt, audits)) {
-      await onChange()
+    const rules = changeRules(account, next, ended, lifetimeMs)
+    if (await storage.updateAccount(next, account.updatedAt, audits, rules)) {
+      if (ended !== undefined) await settleRevocation(ports, ended, now, startedAt)
+      // Resumed accounts too: their tokens are accepted everywhere once this is answered.
+      else if (isNarrowed(account, next) || rules.lift.length > 0) await settleChange(ports)
+      else await ports.onChange()
       return ok(next)
     }
     // Those that lost together must not start together, and each start costs queries.
@@ -101,21 +124,47 @@ export async function updateAccount(
 
 /** Deletes an account with its credentials and ends its tokens for good. `not_found`. */
 export async function deleteAccount(
-  { storage, lifetimeSeconds, onChange }: Pick<AdminPorts, 'storage' | 'lifetimeSeconds' | 'onChange'>,
+  ports: Pick<AdminPorts, 'storage' | 'lifetimeSeconds' | 'onChange' | 'settleMs'>,
   id: string,
   actor: Actor,
   now: number,
 ): Promise<Result<void, Problem>> {
+  const { storage, lifetimeSeconds } = ports
   const rule = endForGood('sub', id, now, lifetimeSeconds * 1000)
   const revocation = { ...rule, id: randomBase62(16), createdAt: now }
   const audit = createAuditEntry(actor, 'account.delete', id, now)
   if (!(await storage.deleteAccount(id, revocation, audit))) return fail(UNKNOWN_ACCOUNT)
-  await onChange()
+  await settleChange(ports)
   return ok(undefined)
 }
 
+/** What a change of an account does to its revocations: suspending adds one, resuming lifts it. */
+function changeRules(
+  before: Account,
+  after: Account,
+  ended: Revocation | undefined,
+  lifetimeMs: number,
+): RuleChange {
+  const isSuspended = before.status === 'active' && after.status === 'suspended'
+  const isResumed = before.status === 'suspended' && after.status === 'active'
+  return {
+    put: [
+      ...(isSuspended ? [endWhileSuspended(after.id, after.updatedAt, lifetimeMs)] : []),
+      ...(ended === undefined ? [] : [ended]),
+    ],
+    lift: isResumed ? [suspensionId(after.id)] : [],
+  }
+}
+
+/** Ends every token that was issued to the account until this is answered. */
+function endIssued(accountId: string, now: number, settleMs: number, lifetimeMs: number): Revocation {
+  const before = settlingMoment(now, settleMs)
+  const until = before + lifetimeMs + LATE_MINT_MS
+  return { id: randomBase62(16), kind: 'sub', value: accountId, account: null, before, until, createdAt: now }
+}
+
 /** One entry for a change of status, one for all other changes; none where nothing changes. Names, never values. */
-function auditsOf(account: Account, patch: AccountPatch, actor: Actor, now: number): readonly AuditEntry[] {
+function auditsOf(account: Account, patch: AccountPatch, actor: Actor, now: number): AuditEntry[] {
   const names = (Object.keys(patch) as (keyof AccountPatch)[]).filter(
     (name) => JSON.stringify(patch[name]) !== JSON.stringify(account[name]),
   )

@@ -1,6 +1,6 @@
 // Making, rotating and revoking credentials. A secret is given out only once the record that accepts it is safe.
 
-import type { Credential } from '../claims/account.ts'
+import { type Credential, endForGood } from '../claims/account.ts'
 import { fail, ok, type Result } from '../claims/result.ts'
 import { invalidParameters, type Problem } from '../http/problem.ts'
 import { createClientSecret, createSecret } from '../signing/secret.ts'
@@ -8,6 +8,7 @@ import type { Storage } from '../storage/storage.ts'
 import { type ShownCredential, showCredential, UNKNOWN_ACCOUNT } from './accounts.ts'
 import type { CredentialInput, RotationInput } from './credential-input.ts'
 import { type Actor, type AdminPorts, conflict, createAuditEntry } from './operation.ts'
+import { settleChange } from './settle.ts'
 
 /** A new credential: its secret, shown this once; without one where keys were registered. */
 export type CreatedCredential = ShownCredential | Pick<ShownCredential, 'id' | 'clientId'>
@@ -56,15 +57,16 @@ export async function createCredential(
  * `conflict` where there is no secret, where it would not work, and where another rotation was faster.
  */
 export async function rotateCredential(
-  { storage, hashSecret, onChange }: Pick<AdminPorts, 'storage' | 'hashSecret' | 'onChange'>,
+  ports: Pick<AdminPorts, 'storage' | 'hashSecret' | 'onChange' | 'settleMs'>,
   id: string,
   { overlap }: RotationInput,
   actor: Actor,
   now: number,
 ): Promise<Result<RotatedCredential, Problem>> {
+  const { storage, hashSecret } = ports
   const credential = await readCredential(storage, id)
   if (credential === undefined) return fail(UNKNOWN_CREDENTIAL)
-  const { accountId, expiresAt, revokedAt, secretHash } = credential
+  const { accountId, previousExpiresAt: runningUntil, expiresAt, revokedAt, secretHash } = credential
   if (revokedAt !== null) return fail(conflict('this credential is revoked; make another one'))
   if (secretHash === null) {
     return fail(conflict('this credential has registered keys and no secret; make another one'))
@@ -83,20 +85,24 @@ export async function rotateCredential(
   if (!(await storage.replaceSecret(id, change, secretHash, audit))) {
     return fail(conflict('this credential was changed at the same moment; look at it and try again'))
   }
-  await onChange()
+  // Without an overlap the secret ends now; with one, the secret before it does.
+  if (overlap === 0 || (runningUntil ?? 0) > now) await settleChange(ports)
+  else await ports.onChange()
   return ok({ ...showCredential(pair), previousExpiresAt })
 }
 
-/** Revokes a credential, and with it the tokens that it minted, for ever. `not_found`, also the second time. */
+/** Revokes a credential permanently, and with it the tokens that it was issued. `not_found`, also the second time. */
 export async function revokeCredential(
-  { storage, onChange }: Pick<AdminPorts, 'storage' | 'onChange'>,
+  ports: Pick<AdminPorts, 'storage' | 'lifetimeSeconds' | 'onChange' | 'settleMs'>,
   id: string,
   actor: Actor,
   now: number,
 ): Promise<Result<void, Problem>> {
   const audit = createAuditEntry(actor, 'credential.revoke', id, now)
-  if (!(await storage.revokeCredential(id, now, audit))) return fail(UNKNOWN_CREDENTIAL)
-  await onChange()
+  const rule = endForGood('client_id', id, now, ports.lifetimeSeconds * 1000)
+  const revocation = { ...rule, id: `credential_${id}`, createdAt: now }
+  if (!(await ports.storage.revokeCredential(id, now, revocation, audit))) return fail(UNKNOWN_CREDENTIAL)
+  await settleChange(ports)
   return ok(undefined)
 }
 

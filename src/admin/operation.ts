@@ -19,6 +19,11 @@ export interface AdminPorts {
   readonly keys: Pick<KeyLife, 'list' | 'rotate' | 'end'>
   /** Called after every write that can end tokens, bring them back or change keys. Never rejects. */
   readonly onChange: () => Promise<void>
+  /**
+   * How long other processes may issue tokens by what they read before a commit, milliseconds: `SETTLE_MS`, or 0 where no
+   * other process works on the same records.
+   */
+  readonly settleMs: number
 }
 
 /** Who makes changes, for the audit log. */

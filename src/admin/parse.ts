@@ -12,6 +12,9 @@ export type AccountInput = Pick<Account, 'name' | 'allowedOrigins' | 'scopes' | 
 /** What changes an account, in canonical form: only the members that are there. */
 export type AccountPatch = Partial<AccountInput & Pick<Account, 'status'>>
 
+/** A change as it is asked for. `endTokens`: every token that the account was given until now ends too. */
+export type AccountPatchInput = AccountPatch & { readonly endTokens?: boolean }
+
 /** Reads an account from JSON. `maxTtl`: the server's own limit in seconds. */
 export function parseAccountInput(
   value: unknown,
@@ -31,7 +34,7 @@ export function parseAccountInput(
 export function parseAccountPatch(
   value: unknown,
   maxTtl: number,
-): Result<AccountPatch, readonly ParameterFault[]> {
+): Result<AccountPatchInput, readonly ParameterFault[]> {
   const schema = z.strictObject({
     name: name.exactOptional(),
     allowedOrigins: allowedOrigins.exactOptional(),
@@ -39,6 +42,7 @@ export function parseAccountPatch(
     maxTtl: lifetime(maxTtl).exactOptional(),
     browserPrototype: flag.exactOptional(),
     status: z.enum(['active', 'suspended'], { error: 'must be "active" or "suspended"' }).exactOptional(),
+    endTokens: flag.exactOptional(),
   })
   return parseInput(schema, value)
 }

@@ -1,10 +1,11 @@
-// Ending tokens before their time. Every token minted before the call is ended, none that is minted after the answer.
+// Ending tokens before their time: every token issued before the answer, by any process, and none issued after it.
 
-import { LATE_MINT_MS, type Revocation, type RevocationKind } from '../claims/account.ts'
+import { LATE_MINT_MS, type Revocation } from '../claims/account.ts'
 import { randomBase62 } from '../signing/random.ts'
 import { createRotationEntry } from '../signing/rotation-entry.ts'
 import { type Actor, type AdminPorts, createAuditEntry } from './operation.ts'
 import type { RevocationInput } from './revocation-input.ts'
+import { settleChange, settleRevocation, settlingMoment } from './settle.ts'
 
 /** A revocation on record. */
 export interface CreatedRevocation {
@@ -13,36 +14,37 @@ export interface CreatedRevocation {
   readonly issuedBefore: number
 }
 
-/** Other processes follow a change of keys within this: until then they sign with the key that was ended. */
-const FOLLOW_MS = 1500
-
-/** Timers count from their own clock, and may be early by a little. */
-const TIMER_GRAIN_MS = 5
-
-type RevocationPorts = Pick<AdminPorts, 'storage' | 'lifetimeSeconds' | 'keys' | 'onChange'>
+type RevocationPorts = Pick<AdminPorts, 'storage' | 'lifetimeSeconds' | 'keys' | 'onChange' | 'settleMs'>
 
 /**
- * Puts a revocation on record and resolves once it is in force here and no token minted from then on can match it:
- * tokens tell their mint time in whole seconds, so that takes up to one second for an account or a credential, and
- * for a signing key as long as other processes may need to take up another.
- * `now` is epoch milliseconds, of the clock that tokens are minted by.
+ * Puts a revocation on record and resolves once it is in force here and on every process of the same database that
+ * issues tokens: for an account, a credential or a signing key that takes up to `settleMs`, and then no token issued
+ * before is accepted. `now` is epoch milliseconds, of the clock that tokens are issued by.
  */
 export async function createRevocation(
-  { storage, lifetimeSeconds, keys, onChange }: RevocationPorts,
+  ports: RevocationPorts,
   input: RevocationInput,
   actor: Actor,
   now: number,
 ): Promise<CreatedRevocation> {
+  const { storage, keys, onChange } = ports
+  const startedAt = performance.now()
   const issuedBefore = Math.floor(input.issuedBefore ?? now)
-  const revocation = toRevocation(input, now, lifetimeSeconds)
+  const revocation = toRevocation(input, now, ports)
   const { id, kind, value, before } = revocation
-  const settled = waitUntil(settlesAt(kind, before, now), now)
   const detail = { revocation: id, kind, issuedBefore: new Date(issuedBefore).toISOString() }
   await storage.addRevocation(revocation, createAuditEntry(actor, 'revocation.create', value, now, detail))
-  const isEnded = kind === 'kid' && (await keys.end(value, now))
-  await onChange()
-  if (isEnded) await recordSuccessor({ storage, keys }, value, actor, now)
-  await settled
+  if (kind === 'kid') {
+    const isEnded = await keys.end(value, now)
+    await settleChange(ports)
+    if (isEnded) await recordSuccessor({ storage, keys }, value, actor, now)
+  } else if (kind === 'jti') await onChange()
+  else if (input.issuedBefore === undefined) await settleRevocation(ports, revocation, now, startedAt)
+  else {
+    await onChange()
+    // Tokens tell their time in whole seconds: in the one that was named, none is issued after this.
+    await waitUntil(before, now + performance.now() - startedAt)
+  }
   return { revocation, issuedBefore }
 }
 
@@ -61,22 +63,26 @@ async function recordSuccessor(
 function toRevocation(
   { kind, value, issuedBefore }: RevocationInput,
   now: number,
-  lifetimeSeconds: number,
+  { lifetimeSeconds, settleMs }: Pick<AdminPorts, 'lifetimeSeconds' | 'settleMs'>,
 ): Revocation {
-  // Without a time of its own, the second in which the call came is ended as a whole.
   const before =
-    issuedBefore === undefined ? Math.floor(now / 1000) * 1000 + 1000 : Math.ceil(issuedBefore / 1000) * 1000
+    issuedBefore === undefined ? settlingMoment(now, settleMs) : Math.ceil(issuedBefore / 1000) * 1000
   const until = Math.max(before, now) + lifetimeSeconds * 1000 + LATE_MINT_MS
-  // One token is meant whenever it was minted, and whoever has stolen a key writes any mint time.
+  // One token is meant whenever it was issued, and the holder of a stolen key writes any time of issue.
   const isEndless = kind === 'jti' || kind === 'kid'
-  return { id: randomBase62(16), kind, value, before: isEndless ? until : before, until, createdAt: now }
+  return {
+    id: randomBase62(16),
+    kind,
+    value,
+    account: null,
+    before: isEndless ? until : before,
+    until,
+    createdAt: now,
+  }
 }
 
-/** When nothing that a revocation ends can be minted any more. */
-function settlesAt(kind: RevocationKind, before: number, now: number): number {
-  if (kind === 'jti') return now
-  return kind === 'kid' ? now + FOLLOW_MS : before
-}
+/** Timers count by their own clock, and may fire a little early. */
+const TIMER_GRAIN_MS = 5
 
 /** Resolves once a clock that shows `now` at this moment has reached `time`. One timer; the clock is not asked again. */
 function waitUntil(time: number, now: number): Promise<void> | undefined {

@@ -54,6 +54,8 @@ export type RevocationKind = 'jti' | 'client_id' | 'sub' | 'kid'
 export interface RevocationRule {
   readonly kind: RevocationKind
   readonly value: string
+  /** Only tokens of this account are matched: a customer's revocation ends nobody else's token. Null: any account. */
+  readonly account: string | null
   /** Tokens minted before this are ended, epoch milliseconds. */
   readonly before: number
   /** No token that it can match lives longer, epoch milliseconds. */
@@ -65,6 +67,13 @@ export interface Revocation extends RevocationRule {
   /** Unique. */
   readonly id: string
   readonly createdAt: number
+}
+
+/** A rule as the store lists it, with its place in the order of all changes. */
+export interface NumberedRule extends RevocationRule {
+  readonly id: string
+  /** The number of the change that wrote it last; every change has a higher one than all before it. */
+  readonly seq: number
 }
 
 /**
@@ -85,16 +94,20 @@ export function endForGood(
   maxLifetimeMs: number,
 ): RevocationRule {
   const before = at + LATE_MINT_MS
-  return { kind, value, before, until: before + maxLifetimeMs }
+  return { kind, value, account: null, before, until: before + maxLifetimeMs }
 }
 
 /**
- * The rule that ends every token of an account which is suspended at `now`. It is made anew at each reading and gone
- * once the account is resumed, which brings its tokens back. Stays the same within a minute, for the sake of
- * entity tags.
+ * The revocation that ends every token of an account suspended at `at`. One id for each account: resuming the account
+ * lifts it, which brings back the tokens that have not expired. No token is issued in between, so the rule need not move.
  */
-export function endWhileSuspended(accountId: string, now: number, maxLifetimeMs: number): RevocationRule {
-  return endForGood('sub', accountId, Math.ceil(now / 60_000) * 60_000, maxLifetimeMs)
+export function endWhileSuspended(accountId: string, at: number, maxLifetimeMs: number): Revocation {
+  return { ...endForGood('sub', accountId, at, maxLifetimeMs), id: suspensionId(accountId), createdAt: at }
+}
+
+/** The id of the revocation that {@link endWhileSuspended} makes. */
+export function suspensionId(accountId: string): string {
+  return `suspended_${accountId}`
 }
 
 /** The changes and events that the audit log records. */

@@ -4,6 +4,7 @@ import { stat } from 'node:fs/promises'
 import { loadEnvironment } from '../adapters/environment.ts'
 import { openKeyLife, openSecretHash, openStorage } from '../adapters/open.ts'
 import type { AdminPorts } from '../admin/operation.ts'
+import { SETTLE_MS } from '../admin/settle.ts'
 import { type Config, parseConfig } from '../config.ts'
 import { createMemoryStorage } from '../storage/memory.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -27,6 +28,7 @@ export function withRecords<T>(config: Config, use: (ports: AdminPorts) => Promi
       maxTtl: config.maxTtl,
       lifetimeSeconds,
       keys: openKeyLife(config, lifetimeSeconds),
+      settleMs: SETTLE_MS,
       // Nothing is remembered here, and running servers look for themselves.
       onChange: async () => undefined,
     })

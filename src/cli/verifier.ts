@@ -35,7 +35,6 @@ export function withVerifier<T>(
   use: (verifier: ServiceVerifier, storage: Storage) => Promise<T>,
 ): Promise<T> {
   return withReadRecords(config, async (storage) => {
-    const lifetimeSeconds = await storage.raiseLongestLifetime(config.maxTtl)
     const log = createLogger({ level: 'silent', write: () => undefined, now: Date.now })
     const verifier = createServiceVerifier({
       config,
@@ -48,7 +47,6 @@ export function withVerifier<T>(
         storage,
         log,
         now: Date.now,
-        lifetimeMs: lifetimeSeconds * 1000,
         sharesWork: true,
       }),
     })

@@ -9,6 +9,8 @@ export interface Metrics {
   /** A refusal at a door to a token. */
   countRefused(door: string, code: string): void
   countSecretInBrowser(door: string): void
+  /** A customer's revocation that the full list did not take. */
+  countRevocationsFull(): void
   /** `seconds` from arrival to answer. */
   observeRequest(route: string, status: number, seconds: number): void
   /** 1 while a dependency answers, 0 while it does not. */
@@ -55,6 +57,11 @@ export function createMetrics(): Metrics {
     labelNames: ['door'],
     registers,
   })
+  const revocationsFull = new Counter({
+    name: 'claimgate_revocations_full_total',
+    help: "Revocations by customers that were refused because all customers' revocations together reached their bound.",
+    registers,
+  })
   const refusals = new Counter({
     name: 'claimgate_refusals_total',
     help: 'Refusals at the doors to a token, by door and code.',
@@ -96,6 +103,7 @@ export function createMetrics(): Metrics {
     countVerification: (outcome, code) => verified(outcome, code).inc(),
     countRefused: (door, code) => refusals.inc({ door, code }),
     countSecretInBrowser: (door) => secrets.inc({ door }),
+    countRevocationsFull: () => revocationsFull.inc(),
     observeRequest: (route, status, seconds) => durationOf(route, String(status)).observe(seconds),
     setUp: (check, isUp) => up.set({ check }, isUp ? 1 : 0),
     watchAge: (copy, ageSeconds) => void ages.set(copy, ageSeconds),

@@ -9,6 +9,7 @@ import { limitHeader, overLimit, type RateLimiter } from '../http/limits.ts'
 import type { Problem } from '../http/problem.ts'
 import type { Door } from './browser.ts'
 import { authorizeGrant, type IssuedToken, type IssueToken, type TokenRequest } from './issue.ts'
+import type { SignCurrent } from './sign-current.ts'
 
 /** A token on its way out. */
 export interface Minted {
@@ -32,8 +33,7 @@ export interface MintDeps {
   readonly issueToken: IssueToken
   /** Null: no limits. */
   readonly limiter: RateLimiter | null
-  /** Epoch milliseconds. Asked when a token is signed: a request may have begun long before. */
-  readonly now: () => number
+  readonly signCurrent: SignCurrent
   /** Told of each token that was issued. */
   readonly countIssued: (door: Door) => void
 }
@@ -44,17 +44,17 @@ const POLICY_DETAILS = {
 } as const
 
 /** Minting at one door. */
-export function createMint({ issueToken, limiter, now, countIssued }: MintDeps, door: Door): Mint {
+export function createMint({ issueToken, limiter, signCurrent, countIssued }: MintDeps, door: Door): Mint {
   return async (found, request, alsoAllowed) => {
     const grant = authorizeGrant(found, request, alsoAllowed)
     if (!grant.ok) return fail({ code: grant.reason, detail: POLICY_DETAILS[grant.reason] })
     const state = limiter === null ? undefined : await limiter.consume(`c:${found.credential.id}`)
     if (state !== undefined && limiter !== null && !state.allowed)
       return fail(overLimit(state, limiter.quota))
-    const issuing = issueToken(grant.value, now())
-    const issued = issuing instanceof Promise ? await issuing : issuing
+    const issued = await signCurrent(found, (now) => issueToken(grant.value, now))
+    if (!issued.ok) return issued
     countIssued(door)
-    return ok({ issued, headers: state === undefined ? {} : limitHeader(state) })
+    return ok({ issued: issued.value, headers: state === undefined ? {} : limitHeader(state) })
   }
 }
 

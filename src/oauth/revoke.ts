@@ -3,34 +3,49 @@
 
 import { LATE_MINT_MS } from '../claims/account.ts'
 import type { ClaimsSet } from '../claims/claims-set.ts'
+import { fail, ok, type Result } from '../claims/result.ts'
 import type { Handler } from '../http/context.ts'
-import { overLimit, type RateLimiter } from '../http/limits.ts'
+import type { Logger } from '../http/log.ts'
+import { type Problem, unavailable } from '../http/problem.ts'
 import { orderedBase62 } from '../signing/random.ts'
-import type { Storage } from '../storage/storage.ts'
+import type { RevocationBudget, Storage } from '../storage/storage.ts'
 import { paths } from './admit.ts'
 import { type ExamineDeps, examineRequest } from './examine.ts'
 
 /**
- * Ends a token by its `jti` and puts that on record in the name of `actor` (a credential id), in one transaction.
- * `now` is epoch milliseconds.
+ * Ends a token by its `jti` and puts that on record in the name of `actor` (a credential id), in one transaction; or says
+ * why the list of revocations takes no more of them. `now` is epoch milliseconds.
  */
-export type RevokeToken = (claims: ClaimsSet, actor: string, now: number) => Promise<void>
+export type RevokeToken = (claims: ClaimsSet, actor: string, now: number) => Promise<Result<void, Problem>>
 
-/** Revocation in this store. `refresh` puts it in force here before the client is told. */
-export function createRevokeToken({
-  storage,
-  refresh,
-}: {
-  readonly storage: Pick<Storage, 'addRevocation'>
+/** What revoking in a store needs. */
+export interface RevokeTokenDeps {
+  readonly storage: Pick<Storage, 'addCustomerRevocation'>
+  /** Puts the revocation in force here before the client is told. */
   readonly refresh: () => Promise<void>
-}): RevokeToken {
-  return async ({ jti, exp }, actor, now) => {
+  readonly log: Logger
+  /** Told when no customer can revoke any more. */
+  readonly countFull: () => void
+}
+
+/**
+ * Unexpired revocations by `jti` that one account, and all accounts together, may have on record: every verifier reads the
+ * whole list. Operators' revocations are not counted.
+ */
+export const REVOCATION_BUDGET: RevocationBudget = { ofAccount: 1000, ofAll: 50_000 }
+
+const RETRY_SECONDS = 60
+
+/** Revocation in this store. */
+export function createRevokeToken({ storage, refresh, log, countFull }: RevokeTokenDeps): RevokeToken {
+  return async ({ jti, sub, exp }, actor, now) => {
     const until = exp * 1000 + LATE_MINT_MS
     const revocation = {
-      // However many ask at once, and on however many machines, a token is put on record once.
+      // However many ask at the same time, and on however many machines, a token is put on record once.
       id: `jti_${jti}`,
       kind: 'jti',
       value: jti,
+      account: sub,
       before: until,
       until,
       createdAt: now,
@@ -42,16 +57,32 @@ export function createRevokeToken({
       target: jti,
       detail: { kind: 'jti' },
     } as const
-    await storage.addRevocation(revocation, { id: orderedBase62(), ...audit })
+    const added = await storage.addCustomerRevocation(revocation, REVOCATION_BUDGET, {
+      id: orderedBase62(),
+      ...audit,
+    })
+    if (added.outcome === 'account_full') return fail(tooMany(Math.ceil((added.until - now) / 1000)))
+    if (added.outcome === 'all_full') {
+      log.error('customers cannot revoke tokens: the list of revocations is full', { account: sub })
+      countFull()
+      return fail(unavailable('no more tokens can be revoked at the moment; try again later', RETRY_SECONDS))
+    }
     await refresh()
+    return ok(undefined)
+  }
+}
+
+function tooMany(seconds: number): Problem {
+  return {
+    code: 'rate_limited',
+    detail: `an account may have ${REVOCATION_BUDGET.ofAccount} revoked tokens that have not expired; try again later`,
+    headers: { 'retry-after': String(Math.max(1, seconds)) },
   }
 }
 
 /** What revoking needs. */
 export interface RevokeDeps extends ExamineDeps {
   readonly revokeToken: RevokeToken
-  /** Bounds what one client puts on the list that every verifier reads. */
-  readonly revokeLimiter: RateLimiter
 }
 
 /** The handler of the revocation endpoint. */
@@ -61,9 +92,8 @@ export function createRevokeHandler(deps: RevokeDeps): Handler {
     if (!examined.ok) return context.refuse(examined.reason)
     const { claims, clientId } = examined.value
     if (claims !== undefined) {
-      const state = await deps.revokeLimiter.consume(clientId)
-      if (!state.allowed) return context.refuse(overLimit(state, deps.revokeLimiter.quota))
-      await deps.revokeToken(claims, clientId, context.now())
+      const revoked = await deps.revokeToken(claims, clientId, context.now())
+      if (!revoked.ok) return context.refuse(revoked.reason)
     }
     return context.answer(200, null, {})
   }

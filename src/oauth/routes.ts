@@ -9,7 +9,7 @@ import type { Examine } from './examine.ts'
 import { createIntrospectHandler } from './introspect.ts'
 import { createMetadataGuard, createMetadataHandler, METADATA_PATH, type MetadataDeps } from './metadata.ts'
 import { formatOAuthProblem } from './problem.ts'
-import { createRevokeHandler, type RevokeDeps, type RevokeToken } from './revoke.ts'
+import { createRevokeHandler, type RevokeToken } from './revoke.ts'
 import { createTokenHandler, type TokenDeps } from './token.ts'
 
 /** What the endpoints need of the rest of the house. */
@@ -18,7 +18,6 @@ export interface OAuthDeps extends ClientDeps, MetadataDeps, Omit<TokenDeps, 'ad
   readonly reportBrowser: ReportBrowser
   readonly examine: Examine
   readonly revokeToken: RevokeToken
-  readonly revokeLimiter: RevokeDeps['revokeLimiter']
 }
 
 /** HTTP/1.0 caches know only `Pragma` (RFC 6749 section 5.1). */

@@ -1,13 +1,15 @@
 // GET /.well-known/revocations: what ends tokens, signed, for verifiers elsewhere (RFC 7515 compact,
-// `typ: revocations+jwt`). Signed anew only when it changes or has aged, so that most polls are a 304. Served from
-// memory while the store is down, for a day; then refused, never empty.
+// `typ: revocations+jwt`). Signed again only when it changes or has aged, so that most polls are a 304. Served from
+// memory while the store is down, for a day; then refused, never empty. A long list is written in slices, between which
+// other requests are answered.
 
-import type { RevocationRule } from '../claims/account.ts'
+import type { NumberedRule } from '../claims/account.ts'
 import type { Handler } from '../http/context.ts'
 import { matchesTag } from '../http/etag.ts'
 import { unavailable } from '../http/problem.ts'
 import type { KeyRing } from '../signing/key-ring.ts'
-import { type ReadRules, type RevocationRules, toEntry } from './revocation-rules.ts'
+import type { RevocationRules, RuleSnapshot } from './revocation-rules.ts'
+import { toEntry } from './rule-index.ts'
 
 /** What the document needs. */
 export interface DocumentDeps {
@@ -16,11 +18,13 @@ export interface DocumentDeps {
   readonly keys: Pick<KeyRing, 'revocationSigner'>
   /** Epoch milliseconds. */
   readonly now: () => number
+  /** Whether requests may wait for one signature together: not on Workers. */
+  readonly sharesWork: boolean
 }
 
 /** What a document is made of; times are epoch seconds. */
 interface Parts {
-  readonly rules: readonly RevocationRule[]
+  readonly seq: number
   readonly kid: string
   readonly issuedAt: number
   readonly expiresAt: number
@@ -29,20 +33,31 @@ interface Parts {
 interface SignedDocument extends Parts {
   readonly body: string
   readonly etag: string
+  /** When it was begun, and how long it took; `performance.now()`, milliseconds. */
+  readonly begunAt: number
+  readonly tookMs: number
 }
 
 /** How long one signature serves, seconds. */
 const PERIOD_SECONDS = 30
 /** A verifier that cannot reach us takes its list for stale after this, seconds. */
 const LIFETIME_SECONDS = 300
-/** Rules that are older were not to be had anew. */
+/** Older rules mean that the store could not be re-read. */
 const CURRENT_MS = 5000
+/** Entries that are written before other work gets its turn. */
+const SLICE = 1000
+/** A list that changes all the time takes at most one part in so many of the process's time... */
+const REST_FACTOR = 10
+/** ...but is never held back longer than this. */
+const MAX_REST_MS = 1000
 
 const HEADERS = { 'cache-control': 'public, max-age=2' }
 
 /** The handler; 503 when revocations could not be read for a day. */
-export function createRevocationsHandler({ issuer, rules, keys, now }: DocumentDeps): Handler {
+export function createRevocationsHandler(deps: DocumentDeps): Handler {
+  const { rules, keys, now, sharesWork } = deps
   let latest: SignedDocument | undefined
+  let making: { readonly seq: number; readonly done: Promise<SignedDocument> } | undefined
   let issuedAt = Number.NEGATIVE_INFINITY
 
   /**
@@ -56,26 +71,41 @@ export function createRevocationsHandler({ issuer, rules, keys, now }: DocumentD
     return issuedAt
   }
 
-  async function makeDocument({ rules: list, ageMs }: ReadRules): Promise<SignedDocument> {
-    // One object: the key that is named is the key that signs, also when keys are rotated meanwhile.
-    const { kid, signRevocations } = keys.revocationSigner
-    const parts: Parts = {
-      rules: list,
+  async function makeDocument({ rules: list, ...parts }: Parts & Pick<RuleSnapshot, 'rules'>) {
+    const begunAt = performance.now()
+    const { signRevocations } = keys.revocationSigner
+    const payload = await formatPayload(deps.issuer, parts, list, now())
+    const body = await signRevocations(payload)
+    // The signature's end tells versions apart as well as a digest would.
+    const etag = `"${body.slice(-32)}"`
+    latest = { ...parts, body, etag, begunAt, tookMs: performance.now() - begunAt }
+    return latest
+  }
+
+  function findDocument({ seq, rules: list, ageMs }: RuleSnapshot): SignedDocument | Promise<SignedDocument> {
+    const { kid } = keys.revocationSigner
+    const parts = {
+      seq,
       kid,
       issuedAt: dateRules(ageMs),
       expiresAt: periodOf(now()) + LIFETIME_SECONDS,
     }
-    if (latest !== undefined && isMadeOf(latest, parts)) return latest
-    const body = await signRevocations(formatPayload(issuer, parts, now()))
-    // The signature's end tells versions apart as well as a digest would.
-    latest = { ...parts, body, etag: `"${body.slice(-32)}"` }
-    return latest
+    if (latest !== undefined && (isMadeOf(latest, parts) || isResting(latest, kid))) return latest
+    if (making?.seq === seq && sharesWork) return making.done
+    const done = makeDocument({ ...parts, rules: list })
+    const current = { seq, done }
+    making = current
+    const end = (): void => {
+      if (making === current) making = undefined
+    }
+    done.then(end, end)
+    return done
   }
 
   return async (context) => {
     const read = await rules.read()
     if (read === undefined) return context.refuse(UNAVAILABLE)
-    const { body, etag } = await makeDocument(read)
+    const { body, etag } = await findDocument(read)
     return matchesTag(context.request.headers.get('if-none-match'), etag)
       ? context.answer(304, null, { ...HEADERS, etag })
       : context.answer(200, body, { ...HEADERS, etag, 'content-type': 'application/jwt' })
@@ -88,19 +118,44 @@ function periodOf(ms: number): number {
   return Math.floor(ms / (PERIOD_SECONDS * 1000)) * PERIOD_SECONDS
 }
 
-function isMadeOf(document: Parts, { rules, kid, issuedAt, expiresAt }: Parts): boolean {
+function isMadeOf(document: Parts, { seq, kid, issuedAt, expiresAt }: Parts): boolean {
   return (
-    document.rules === rules &&
+    document.seq === seq &&
     document.kid === kid &&
     document.issuedAt === issuedAt &&
     document.expiresAt === expiresAt
   )
 }
 
-/** `now` is epoch milliseconds: rules from memory may have ended since they were read. */
-function formatPayload(iss: string, { rules, issuedAt, expiresAt }: Parts, now: number): string {
-  const revoked = rules
-    .filter(({ until }) => until > now)
-    .map((rule) => ({ [rule.kind]: rule.value, ...toEntry(rule) }))
-  return JSON.stringify({ iss, iat: issuedAt, exp: expiresAt, revoked })
+/** Whether a list that took long to write is too young to be written again, although it has changed. */
+function isResting({ kid, begunAt, tookMs }: SignedDocument, signingKid: string): boolean {
+  const restMs = Math.min(tookMs * REST_FACTOR, MAX_REST_MS)
+  return kid === signingKid && performance.now() - begunAt < restMs
+}
+
+/** `now` is epoch milliseconds: rules from memory may have run out since they were read. */
+async function formatPayload(
+  iss: string,
+  { seq, issuedAt, expiresAt }: Parts,
+  rules: readonly NumberedRule[],
+  now: number,
+): Promise<string> {
+  let revoked = ''
+  for (let start = 0; start < rules.length; start += SLICE) {
+    if (start > 0) await nextTurn()
+    for (const rule of rules.slice(start, start + SLICE)) {
+      if (rule.until > now) revoked += `,${JSON.stringify(toWireEntry(rule))}`
+    }
+  }
+  const head = JSON.stringify({ iss, iat: issuedAt, exp: expiresAt, seq })
+  return `${head.slice(0, -1)},"revoked":[${revoked.slice(1)}]}`
+}
+
+function toWireEntry(rule: NumberedRule): object {
+  return { ...(rule.account !== null && { sub: rule.account }), [rule.kind]: rule.value, ...toEntry(rule) }
+}
+
+/** Everything that waits is served first. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0))
 }

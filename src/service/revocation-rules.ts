@@ -1,108 +1,121 @@
-// What ends tokens before their time, as the store has it, in this process's memory: never older than a second while
-// the store answers, and judged by the same code as a remote verifier's list. While the store fails the last list
-// decides: signatures and lifetimes still bound every token, and an outage must not end every session.
+// What ends tokens before their time, as the store has it, in this process's memory. Follows the store by the number of
+// its last change: one cheap look-up a second, and then only the rules that changed. While the store fails the last
+// known rules decide for verification; nothing is issued on rules older than a second.
 
-import type { RevocationRule } from '../claims/account.ts'
+import type { NumberedRule } from '../claims/account.ts'
 import type { ClaimsSet } from '../claims/claims-set.ts'
 import { after, type MaybePromise } from '../claims/result.ts'
 import type { Logger } from '../http/log.ts'
 import { StorageError } from '../storage/errors.ts'
-import type { Storage } from '../storage/storage.ts'
+import type { RulePosition, Storage } from '../storage/storage.ts'
 import { isDoneWithin } from '../timing.ts'
-import {
-  addRevocation,
-  createRevocationIndex,
-  isListed,
-  type RevocationEntry,
-  type RevocationIndex,
-} from '../verify/revocation-list.ts'
 import { createSingleFlight } from '../verify/single-flight.ts'
+import { createRuleIndex, type TokenSubject } from './rule-index.ts'
 
-/** The rules as they were read. */
-export interface ReadRules {
-  /** The same object as long as the rules are the same. */
-  readonly rules: readonly RevocationRule[]
-  /** Milliseconds since they were asked for. */
+/** The rules at one moment. */
+export interface RuleSnapshot {
+  /** Number of the last change that is in `rules`. */
+  readonly seq: number
+  /** In the order of their numbers; the same list as long as nothing has changed. Some may have run out. */
+  readonly rules: readonly NumberedRule[]
+  /** Milliseconds since the store was asked. */
   readonly ageMs: number
+}
+
+/** What a token about to be signed has to respect. */
+export interface Standing {
+  /** When the store was asked for the rules behind this, by `performance.now()`. */
+  readonly readAt: number
+  /** Tokens of this subject with an earlier `iat` are ended; epoch milliseconds, 0: none are. */
+  readonly endsBefore: number
 }
 
 /** The rules in force. */
 export interface RevocationRules {
-  /** Whether a token signed under `kid` is ended. At once while the list is young. Never rejects. */
+  /** Whether a token signed under `kid` is ended. Ready immediately while the rules are fresh. Never rejects. */
   readonly isListed: (claims: ClaimsSet, kid: string) => MaybePromise<boolean>
+  /** Whether a signing key was revoked, as far as it is known in memory. */
+  readonly isKeyRevoked: (kid: string) => boolean
   /**
-   * Reads the store: what was written before this call is in force when it resolves, unless the store fails or takes
+   * How the account and the credential of a token stand, by rules asked for less than a second ago. Rejects with
+   * StorageError when the store cannot be read: a process that does not know what was ended issues nothing.
+   */
+  readonly readStanding: (subject: TokenSubject) => MaybePromise<Standing>
+  /**
+   * Reads the store: what was committed before this call is in force when it resolves, unless the store fails or takes
    * longer than 2 s. Never rejects.
    */
   readonly refresh: () => Promise<void>
-  /** Milliseconds since the rules in force were asked for; undefined when none were ever had. */
+  /** Milliseconds since the store was asked for the rules in force; undefined before the first answer. */
   readonly ageMs: () => number | undefined
-  /** The rules, read anew when they are not young; undefined when none were ever had, or those had are a day old. */
-  readonly read: () => Promise<ReadRules | undefined>
+  /** The rules, re-read when they are not fresh; undefined when none were ever read, or the last read is a day old. */
+  readonly read: () => Promise<RuleSnapshot | undefined>
 }
 
 /** What following the store needs. */
 export interface RulesDeps {
-  readonly storage: Pick<Storage, 'listRevocations'>
+  readonly storage: Pick<Storage, 'readRuleSeq' | 'listRuleChanges'>
   readonly log: Logger
   /** Epoch milliseconds. */
   readonly now: () => number
-  /** Longest life of a token. */
-  readonly lifetimeMs: number
   /** Whether requests may wait for one read together: not on Workers. */
   readonly sharesWork: boolean
 }
 
-interface Known {
-  readonly rules: readonly RevocationRule[]
-  readonly index: RevocationIndex
-  /** When its read began, by the monotonic clock: a clock that was set back must not make it young again. */
-  readonly askedAt: number
-  /** Beginning and end of its read among those of all reads. */
-  readonly began: number
-  readonly ended: number
-}
-
 const FRESH_MS = 1000
-/** How long requests wait for a read, counted from its beginning, while an older list may stand in. */
+/** Fresh enough to sign by: leaves time for the signature within the second in which other processes rely on it. */
+const SIGNING_FRESH_MS = 900
+/** How long requests wait for a read, counted from its beginning, while older rules may stand in. */
 const BRIEF_MS = 500
-/** A read that takes longer has failed; what it brings late is taken all the same. */
+/** A read that takes longer has failed; what it brings late is used all the same. */
 const LIMIT_MS = 2000
 /** Between two tries, once one has failed. */
 const REST_MS = 1000
 const MAX_STALE_MS = 24 * 60 * 60 * 1000
+/** Rules that one query gives. */
+const PAGE = 2000
+/** Between two searches for rules that have run out. */
+const DROP_EVERY_MS = 600_000
+/** How long they are kept after that: a clock that runs ahead for a moment must not take away what is still needed. */
+const KEPT_MS = 24 * 60 * 60 * 1000
+const START: RulePosition = { seq: -1, id: '' }
 
 /** Rules that follow this store. */
-export function createRevocationRules({
-  storage,
-  log,
-  now,
-  lifetimeMs,
-  sharesWork,
-}: RulesDeps): RevocationRules {
-  let known: Known | undefined
+export function createRevocationRules({ storage, log, now, sharesWork }: RulesDeps): RevocationRules {
+  const index = createRuleIndex()
+  /** Complete up to here. */
+  let position = START
+  let list: readonly NumberedRule[] = []
+  let askedAt: number | undefined
+  let droppedAt = performance.now()
   let failedAt = Number.NEGATIVE_INFINITY
   let isFailing = false
-  // Counts beginnings and ends of reads.
-  let moment = 0
 
+  /**
+   * Reads what changed since the last read, and takes it over in one step: a snapshot never holds half a change. Reads may
+   * overlap, since a newer state of a rule is never replaced by an older one.
+   */
   async function load(): Promise<void> {
-    moment += 1
-    const asked = moment
-    for (;;) {
-      moment += 1
-      const began = moment
-      const askedAt = performance.now()
-      const rules = await storage.listRevocations(now(), lifetimeMs)
-      // Another read has begun after this one was asked for: what it has seen is new enough.
-      if (known !== undefined && known.began > asked) return
-      if (known === undefined || known.ended < began) {
-        moment += 1
-        known = { ...indexRules(rules, known), askedAt, began, ended: moment }
-        return
-      }
-      // Read while another was reading: nobody can say which of the two is newer.
+    const began = performance.now()
+    const seq = await storage.readRuleSeq()
+    const changes: NumberedRule[] = []
+    let cursor = position
+    for (let page = PAGE; page === PAGE && seq > cursor.seq; ) {
+      const rules = await storage.listRuleChanges(cursor, PAGE)
+      changes.push(...rules)
+      page = rules.length
+      cursor = rules.at(-1) ?? cursor
     }
+    for (const rule of changes) index.put(rule)
+    const reached = Math.max(seq, cursor.seq)
+    // The last rule of a number is read, so nothing else can come with that number.
+    if (reached > position.seq) position = { seq: reached, id: LAST_ID }
+    if (began - droppedAt > DROP_EVERY_MS) {
+      index.dropUntil(now() - KEPT_MS)
+      droppedAt = began
+      list = index.list()
+    } else if (changes.length > 0) list = index.list()
+    askedAt = Math.max(askedAt ?? began, began)
   }
 
   async function readStore(): Promise<void> {
@@ -112,9 +125,10 @@ export function createRevocationRules({
       isFailing = false
     } catch (error) {
       failedAt = performance.now()
-      if (!isFailing && known === undefined)
+      if (!isFailing && askedAt === undefined)
         log.error('revocations cannot be read; none are known', { error })
-      else if (!isFailing) log.warn('revocations cannot be read; the last known ones go on', { error })
+      else if (!isFailing)
+        log.warn('revocations cannot be read; the last known ones stay in force', { error })
       isFailing = true
     }
   }
@@ -126,57 +140,44 @@ export function createRevocationRules({
     now: () => performance.now(),
   })
 
+  const isFresh = (spanMs: number): boolean => askedAt !== undefined && performance.now() - askedAt < spanMs
+
   /** Reads when it is time. A promise where this request must wait for the outcome, which it does for so long only. */
-  function renew(waitMs: number): Promise<unknown> | undefined {
+  function renew(waitMs: number, freshMs = FRESH_MS): Promise<unknown> | undefined {
+    if (isFresh(freshMs)) return undefined
     const time = performance.now()
-    if (known !== undefined && time - known.askedAt < FRESH_MS) return undefined
     const startedAt = flight.startedAt()
     if (startedAt === undefined && time - failedAt < REST_MS) return undefined
     // On Workers a read ends with the request that began it, which therefore sees it through.
     const isOwn = startedAt === undefined && !sharesWork
-    const left = (isOwn || known === undefined ? LIMIT_MS : waitMs) - (time - (startedAt ?? time))
+    const left = (isOwn || askedAt === undefined ? LIMIT_MS : waitMs) - (time - (startedAt ?? time))
     return left > 0 ? isDoneWithin(left, flight.join(LIMIT_MS)) : undefined
+  }
+
+  function standingOf(subject: TokenSubject): Standing {
+    if (askedAt === undefined || !isFresh(FRESH_MS)) {
+      throw new StorageError('what was revoked lately is not known, and nothing is issued without that')
+    }
+    return { readAt: askedAt, endsBefore: index.endsBefore(subject, now()) }
   }
 
   return {
     isListed(claims, kid) {
-      const judge = (): boolean => known !== undefined && isListed(known.index, claims, kid, now() / 1000)
+      const judge = (): boolean => index.isListed(claims, kid, now() / 1000)
       return after(renew(BRIEF_MS), judge)
     },
+    isKeyRevoked: (kid) => index.isKeyRevoked(kid, now()),
+    readStanding: (subject) => after(renew(LIMIT_MS, SIGNING_FRESH_MS), () => standingOf(subject)),
     refresh: readStore,
-    ageMs: () => known && performance.now() - known.askedAt,
+    ageMs: () => (askedAt === undefined ? undefined : performance.now() - askedAt),
     async read() {
       await renew(LIMIT_MS)
-      if (known === undefined) return undefined
-      const ageMs = performance.now() - known.askedAt
-      return ageMs < MAX_STALE_MS ? { rules: known.rules, ageMs } : undefined
+      if (askedAt === undefined) return undefined
+      const ageMs = performance.now() - askedAt
+      return ageMs < MAX_STALE_MS ? { seq: position.seq, rules: list, ageMs } : undefined
     },
   }
 }
 
-/** Times as JWTs have them (RFC 7519 section 2), rounded up: mint times are whole seconds. */
-export function toEntry({ before, until }: RevocationRule): RevocationEntry {
-  return { before: Math.ceil(before / 1000), until: Math.ceil(until / 1000) }
-}
-
-/** The rules and their index; the last ones where nothing has changed. */
-function indexRules(
-  rules: readonly RevocationRule[],
-  last: Known | undefined,
-): Pick<Known, 'rules' | 'index'> {
-  if (last !== undefined && isSame(last.rules, rules)) return last
-  const index = createRevocationIndex()
-  for (const rule of rules) addRevocation(index, rule.kind, rule.value, toEntry(rule))
-  return { rules, index }
-}
-
-/** Whether two lists, each in the order of its rules, say the same. */
-function isSame(one: readonly RevocationRule[], other: readonly RevocationRule[]): boolean {
-  return (
-    one.length === other.length &&
-    one.every(({ kind, value, before, until }, position) => {
-      const rule = other[position]
-      return rule?.value === value && rule.kind === kind && rule.before === before && rule.until === until
-    })
-  )
-}
+/** After every id: ids are ASCII. */
+const LAST_ID = '\uffff'

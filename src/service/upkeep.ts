@@ -14,27 +14,32 @@ export interface UpkeepDeps {
   readonly keys: Pick<KeyRing, 'refresh' | 'kid'>
   readonly keyLife: Pick<KeyLife, 'list' | 'maintain' | 'end'>
   /** Kept up to date for the time when the database is down. */
-  readonly rules: Pick<RevocationRules, 'refresh' | 'read'>
+  readonly rules: Pick<RevocationRules, 'refresh' | 'isKeyRevoked'>
   readonly log: Logger
+  /** How long audit entries are kept, milliseconds. */
+  readonly auditKeptMs: number
   /** Epoch milliseconds. */
   readonly now: () => number
 }
+
+/** One day in milliseconds. */
+export const DAY_MS = 86_400_000
 
 /** One round of upkeep; a round that is called while another is on does nothing, unless that one is lost. */
 export type Upkeep = () => Promise<void>
 
 const RARELY_MS = 60_000
 /** A clock that runs ahead for a moment must not take away what is still needed. */
-const KEPT_MS = 24 * 60 * 60 * 1000
+const KEPT_MS = DAY_MS
 /** Whoever rotates has so long to put that on record. */
 const OWN_ENTRY_MS = 10_000
 /** Older rotations are let be: before there were such entries, theirs had other ids. */
-const RECOVERED_MS = 24 * 60 * 60 * 1000
+const RECOVERED_MS = DAY_MS
 /** On Workers a round may end with the request that carried it, and never say so. */
 const LOST_AFTER_MS = 30_000
 
 /** Upkeep of this service. */
-export function createUpkeep({ storage, keys, keyLife, rules, log, now }: UpkeepDeps): Upkeep {
+export function createUpkeep({ storage, keys, keyLife, rules, log, auditKeptMs, now }: UpkeepDeps): Upkeep {
   const failing = new Set<string>()
   let runningSince = Number.NEGATIVE_INFINITY
   let rareAt = Number.NEGATIVE_INFINITY
@@ -78,11 +83,8 @@ export function createUpkeep({ storage, keys, keyLife, rules, log, now }: Upkeep
 
   /** A key that was revoked is ended, also when the process that revoked it did not live to do so. */
   async function endRevokedKeys(): Promise<void> {
-    const rulesNow = (await rules.read())?.rules ?? []
-    const revoked = new Set(rulesNow.flatMap(({ kind, value }) => (kind === 'kid' ? [value] : [])))
-    if (revoked.size === 0) return
     for (const { kid, state } of await keyLife.list()) {
-      if (revoked.has(kid) && state !== 'expired') await keyLife.end(kid, now())
+      if (state !== 'expired' && rules.isKeyRevoked(kid)) await keyLife.end(kid, now())
     }
   }
 
@@ -94,7 +96,8 @@ export function createUpkeep({ storage, keys, keyLife, rules, log, now }: Upkeep
       await attempt('revoked keys', endRevokedKeys)
       if (Math.abs(now() - rareAt) >= RARELY_MS) {
         await attempt('purge', async () => {
-          await storage.purge(now() - KEPT_MS)
+          if (await storage.purge({ revocationsUntil: now() - KEPT_MS, auditBefore: now() - auditKeptMs }))
+            return
           rareAt = now()
         })
       }

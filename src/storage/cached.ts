@@ -28,6 +28,8 @@ export interface CachedStorage extends Storage {
    * Rejects with StorageError when nothing is known.
    */
   findCredentialStale(id: string): MaybePromise<CredentialWithAccount | undefined>
+  /** When the store was asked for this very record, which `findCredential` gave; by the monotonic clock, milliseconds. */
+  readAtOf(found: CredentialWithAccount): number | undefined
   /** As `findCredential`, from what was asked of the store within the last 20 ms. */
   findCredentialAnew: Storage['findCredential']
   /** As `isAnyOriginListed`, in the same way: who could read answers before an outage can during it. */
@@ -82,9 +84,9 @@ export function createCachedStorage(
           origins.clear()
         },
       ),
-    updateAccount: (next, expectedUpdatedAt, audits) =>
+    updateAccount: (next, expectedUpdatedAt, audits, rules) =>
       write(
-        () => inner.updateAccount(next, expectedUpdatedAt, audits),
+        () => inner.updateAccount(next, expectedUpdatedAt, audits, rules),
         () => dropAccount(next.id),
       ),
     deleteAccount: (id, revocation, audit) =>
@@ -102,19 +104,24 @@ export function createCachedStorage(
         () => inner.replaceSecret(id, change, expectedSecretHash, audit),
         () => credentials.forget(id),
       ),
-    revokeCredential: (id, at, audit) =>
+    revokeCredential: (id, at, revocation, audit) =>
       write(
-        () => inner.revokeCredential(id, at, audit),
+        () => inner.revokeCredential(id, at, revocation, audit),
         () => dropCredential(id),
       ),
     addRevocation: (revocation, audit) => inner.addRevocation(revocation, audit),
     touchCredentials: (uses) => inner.touchCredentials(uses),
-    purge: (now) => inner.purge(now),
-    listRevocations: (now, maxLifetimeMs) => inner.listRevocations(now, maxLifetimeMs),
+    addCustomerRevocation: (revocation, budget, audit) =>
+      inner.addCustomerRevocation(revocation, budget, audit),
+    raiseRevocation: (id, before, until) => inner.raiseRevocation(id, before, until),
+    purge: (limits) => inner.purge(limits),
+    readRuleSeq: () => inner.readRuleSeq(),
+    listRuleChanges: (after, limit) => inner.listRuleChanges(after, limit),
     getAccount: (id) => inner.getAccount(id),
     listAccounts: (after, limit) => inner.listAccounts(after, limit),
     listCredentials: (accountId) => inner.listCredentials(accountId),
     findCredential: credentials.find,
+    readAtOf: credentials.readAtOf,
     findCredentialStale: credentials.findStale,
     findCredentialAnew: credentials.findAnew,
     isAnyOriginListed: (patterns) => origins.find(JSON.stringify(patterns)),

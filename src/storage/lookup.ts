@@ -37,6 +37,8 @@ export interface CachedLookup<T, G = void> {
   findStale(key: string, given: G): MaybePromise<T>
   /** An answer that is 20 ms old at the most; rejects when the source does. */
   findAnew(key: string, given: G): MaybePromise<T>
+  /** When the source was asked for this object, which a look-up gave; undefined for any other. */
+  readAtOf(answer: object): number | undefined
   /** Drops the answer for a key, and those on their way. */
   forget(key: string): void
   /** Drops the answers that are so, and all on their way. */
@@ -64,6 +66,7 @@ export function createCachedLookup<T, G = void>(
   const found = createAnswers()
   const missing = createAnswers()
   const open = new Map<string, Promise<T>>()
+  const readAt = new WeakMap<object, number>()
   // Counts what was dropped: an answer asked for before a drop may be from before the write that caused it.
   let drops = 0
   let restsUntil = Number.NEGATIVE_INFINITY
@@ -88,6 +91,7 @@ export function createCachedLookup<T, G = void>(
       () => ask(key, given),
       (value) => {
         freezeDeep(value)
+        if (typeof value === 'object' && value !== null) readAt.set(value, askedAt)
         if (drops === dropsBefore) hold(key, { value, askedAt })
         return value
       },
@@ -127,6 +131,7 @@ export function createCachedLookup<T, G = void>(
     find,
     findAnew,
     findStale,
+    readAtOf: (answer) => readAt.get(answer),
     forget(key) {
       drops++
       open.delete(key)

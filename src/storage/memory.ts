@@ -1,31 +1,33 @@
 // The storage port in this process's memory: for `memory:`, demos and tests. Nothing outlives the process.
 // Records are copied in and handed out frozen.
 
-import {
-  type Account,
-  type AuditEntry,
-  type Credential,
-  endForGood,
-  endWhileSuspended,
-  type Revocation,
-  type RevocationRule,
-} from '../claims/account.ts'
+import type { Account, AuditEntry, Credential, NumberedRule, Revocation } from '../claims/account.ts'
 import { freezeDeep } from '../claims/freeze.ts'
 import { StorageError } from './errors.ts'
 import { mapMaybe } from './maybe.ts'
-import type { Position, Storage } from './storage.ts'
+import type { Position, RulePosition, Storage } from './storage.ts'
+
+type NumberedRevocation = Revocation & NumberedRule
 
 /** An empty store. */
 export function createMemoryStorage(): Storage {
   const accounts = new Map<string, Account>()
   const credentials = new Map<string, Credential>()
-  const revocations = new Map<string, Revocation>()
+  const revocations = new Map<string, NumberedRevocation>()
+  let ruleSeq = 1
   const audit = new Map<string, AuditEntry>()
   let longestLifetime = 0
   let isClosed = false
 
   function requireOpen(): void {
     if (isClosed) throw new StorageError('the memory store is closed')
+  }
+
+  /** One change, whatever it holds. */
+  function keepRules(changed: readonly Revocation[]): void {
+    if (changed.length === 0) return
+    ruleSeq += 1
+    for (const rule of changed) keep(revocations, { ...rule, seq: ruleSeq })
   }
 
   return {
@@ -39,25 +41,27 @@ export function createMemoryStorage(): Storage {
       keep(credentials, credential)
       keep(audit, entry)
     },
-    async updateAccount(next, expectedUpdatedAt, entries) {
+    async updateAccount(next, expectedUpdatedAt, entries, { put, lift } = { put: [], lift: [] }) {
       requireOpen()
       const stored = accounts.get(next.id)
       if (stored?.updatedAt !== expectedUpdatedAt) return false
       requireFree(audit, entries)
       keep(accounts, { ...next, createdAt: stored.createdAt })
       for (const entry of entries) keep(audit, entry)
+      const lifted = lift.flatMap((one) => revocations.get(one) ?? [])
+      const ended = lifted.filter(({ until }) => until > next.updatedAt)
+      keepRules([...put, ...ended.map((rule) => ({ ...rule, until: next.updatedAt }))])
       return true
     },
     async deleteAccount(id, revocation, entry) {
       requireOpen()
       if (!accounts.has(id)) return false
-      requireFree(revocations, [revocation])
       requireFree(audit, [entry])
       accounts.delete(id)
       for (const credential of [...credentials.values()]) {
         if (credential.accountId === id) credentials.delete(credential.id)
       }
-      keep(revocations, revocation)
+      keepRules([revocation])
       keep(audit, entry)
       return true
     },
@@ -79,12 +83,13 @@ export function createMemoryStorage(): Storage {
       keep(audit, entry)
       return true
     },
-    async revokeCredential(id, at, entry) {
+    async revokeCredential(id, at, revocation, entry) {
       requireOpen()
       const stored = credentials.get(id)
       if (stored?.revokedAt !== null) return false
       requireFree(audit, [entry])
       keep(credentials, { ...stored, revokedAt: at })
+      keepRules([revocation])
       keep(audit, entry)
       return true
     },
@@ -92,9 +97,29 @@ export function createMemoryStorage(): Storage {
       requireOpen()
       if (revocations.has(revocation.id)) return false
       requireFree(audit, [entry])
-      keep(revocations, revocation)
+      keepRules([revocation])
       keep(audit, entry)
       return true
+    },
+    async addCustomerRevocation(revocation, budget, entry) {
+      requireOpen()
+      if (revocations.has(revocation.id)) return { outcome: 'repeated' }
+      const live = [...revocations.values()].filter(({ until }) => until > revocation.createdAt)
+      const own = live.filter(({ account }) => account === revocation.account)
+      if (own.length >= budget.ofAccount) {
+        return { outcome: 'account_full', until: Math.min(...own.map(({ until }) => until)) }
+      }
+      if (live.filter(({ account }) => account !== null).length >= budget.ofAll)
+        return { outcome: 'all_full' }
+      requireFree(audit, [entry])
+      keepRules([revocation])
+      keep(audit, entry)
+      return { outcome: 'added' }
+    },
+    async raiseRevocation(id, before, until) {
+      requireOpen()
+      const rule = revocations.get(id)
+      if (rule && rule.before < before) keepRules([{ ...rule, before, until: Math.max(rule.until, until) }])
     },
     async touchCredentials(uses) {
       requireOpen()
@@ -105,21 +130,22 @@ export function createMemoryStorage(): Storage {
         }
       }
     },
-    async purge(now) {
+    async purge({ revocationsUntil, auditBefore }) {
       requireOpen()
-      for (const { id, until } of [...revocations.values()]) if (until <= now) revocations.delete(id)
+      for (const { id, until } of [...revocations.values()]) {
+        if (until <= revocationsUntil) revocations.delete(id)
+      }
+      for (const { id, at } of [...audit.values()]) if (at < (auditBefore ?? 0)) audit.delete(id)
+      return false
     },
-    async listRevocations(now, maxLifetimeMs) {
+    readRuleSeq: () => mapMaybe(requireOpen, () => ruleSeq),
+    async listRuleChanges(after, limit) {
       requireOpen()
-      const suspended = [...accounts.values()]
-        .filter(({ status }) => status === 'suspended')
-        .map(({ id }) => endWhileSuspended(id, now, maxLifetimeMs))
-      const revoked = [...credentials.values()].flatMap(({ id, revokedAt }) =>
-        revokedAt === null ? [] : [endForGood('client_id', id, revokedAt, maxLifetimeMs)],
-      )
-      return [...[...revocations.values()].map(toRule), ...suspended, ...revoked]
-        .filter(({ until }) => until > now)
-        .sort(compareRules)
+      return [...revocations.values()]
+        .filter((rule) => compareNumbers(rule, after) > 0)
+        .sort(compareNumbers)
+        .slice(0, limit)
+        .map(({ createdAt: _, ...rule }) => rule)
     },
     async getAccount(id) {
       requireOpen()
@@ -214,13 +240,8 @@ function copy<T>(record: T): T {
   return freezeDeep(JSON.parse(JSON.stringify(record)))
 }
 
-function toRule({ kind, value, before, until }: Revocation): RevocationRule {
-  return { kind, value, before, until }
-}
-
-function compareRules(a: RevocationRule, b: RevocationRule): number {
-  const [one, other] = [`${a.kind} ${a.value}`, `${b.kind} ${b.value}`]
-  return Number(one > other) - Number(one < other) || a.before - b.before || a.until - b.until
+function compareNumbers(a: RulePosition, b: RulePosition): number {
+  return a.seq - b.seq || Number(a.id > b.id) - Number(a.id < b.id)
 }
 
 function positionOf({ createdAt, id }: Account | Credential): Position {

@@ -16,8 +16,8 @@ import type {
   AuditEntry,
   Credential,
   CredentialWithAccount,
+  NumberedRule,
   Revocation,
-  RevocationRule,
 } from '../claims/account.ts'
 import type { MaybePromise } from '../claims/result.ts'
 
@@ -36,6 +36,36 @@ export interface SecretChange {
   readonly previousExpiresAt: number | null
 }
 
+/** What a change of an account does to the rules that end its tokens, in the same transaction. */
+export interface RuleChange {
+  /** Added, or written over the one with the same id. */
+  readonly put: readonly Revocation[]
+  /** Ids of revocations that no longer hold; unknown ones are ignored. */
+  readonly lift: readonly string[]
+}
+
+/** How many unexpired revocations customers may have on record. */
+export interface RevocationBudget {
+  readonly ofAccount: number
+  readonly ofAll: number
+}
+
+/** What became of a customer's revocation. `account_full`: the first of the account's revocations ends at `until`. */
+export type BudgetedRevocation =
+  | { readonly outcome: 'added' | 'repeated' | 'all_full' }
+  | { readonly outcome: 'account_full'; readonly until: number }
+
+/** A place in the order of rule changes: after this rule. */
+export type RulePosition = Pick<NumberedRule, 'seq' | 'id'>
+
+/** What may be deleted: records that no longer matter. Times are epoch milliseconds. */
+export interface PurgeLimits {
+  /** Revocations whose `until` is not after this. */
+  readonly revocationsUntil: number
+  /** Audit entries older than this; null: none. */
+  readonly auditBefore: number | null
+}
+
 /** What the service needs of a database. */
 export interface Storage {
   /** Adds an account, its first credential and the audit entry, in one transaction. */
@@ -43,9 +73,14 @@ export interface Storage {
   /**
    * Replaces all of an account but its `id` and `createdAt`, as long as its `updatedAt` is still the expected one:
    * false when another was faster, or when the account is gone. `next.updatedAt` must be greater than the expected one,
-   * max(now, previous + 1), or a slower writer would not notice.
+   * max(now, previous + 1), or a slower writer would not notice. `rules` change in the same transaction.
    */
-  updateAccount(next: Account, expectedUpdatedAt: number, audits: readonly AuditEntry[]): Promise<boolean>
+  updateAccount(
+    next: Account,
+    expectedUpdatedAt: number,
+    audits: readonly AuditEntry[],
+    rules?: RuleChange,
+  ): Promise<boolean>
   /**
    * Deletes an account with its credentials and origins, and adds the revocation that outlives them (kind `sub`,
    * see `endForGood`). False when there is no such account.
@@ -63,23 +98,41 @@ export interface Storage {
     expectedSecretHash: string,
     audit: AuditEntry,
   ): Promise<boolean>
-  /** Revokes a credential at `at` (epoch milliseconds), for ever; false when it is revoked already, or unknown. */
-  revokeCredential(id: string, at: number, audit: AuditEntry): Promise<boolean>
+  /**
+   * Revokes a credential at `at` (epoch milliseconds) permanently, and adds the revocation that ends its tokens (kind
+   * `client_id`, see `endForGood`); false when it is revoked already, or unknown.
+   */
+  revokeCredential(id: string, at: number, revocation: Revocation, audit: AuditEntry): Promise<boolean>
   /** Adds a revocation; false, and no audit entry, when one with its id is there already. */
   addRevocation(revocation: Revocation, audit: AuditEntry): Promise<boolean>
+  /**
+   * Adds a revocation in the name of its `account`, as long as fewer than `budget.ofAccount` unexpired ones of that
+   * account, and fewer than `budget.ofAll` of all accounts, are on record. Judged in the same transaction.
+   */
+  addCustomerRevocation(
+    revocation: Revocation & { readonly account: string },
+    budget: RevocationBudget,
+    audit: AuditEntry,
+  ): Promise<BudgetedRevocation>
+  /** Moves `before` and `until` of a revocation to later times; earlier ones change nothing. */
+  raiseRevocation(id: string, before: number, until: number): Promise<void>
   /**
    * Notes when credentials were last used, epoch milliseconds by id, in one transaction. `lastUsedAt` only ever grows;
    * unknown ids are passed over.
    */
   touchCredentials(uses: ReadonlyMap<string, number>): Promise<void>
-  /** Deletes the revocations that no longer matter at `now` (`until` <= now), and nothing else. */
-  purge(now: number): Promise<void>
+  /** Deletes up to a few thousand records that no longer matter; true when there may be more. */
+  purge(limits: PurgeLimits): Promise<boolean>
   /**
-   * Every rule that matters at `now`, seen at one moment: the revocations on record with `until` > now, one for each
-   * suspended account (`endWhileSuspended`), one for each revoked credential whose tokens may live (`endForGood`).
-   * `maxLifetimeMs` is the longest life of a token. The order depends on nothing but the rules.
+   * The number of the last change of rules. It grows with each change and by nothing else; what was committed before
+   * this call is counted. One cheap look-up; may be ready immediately.
    */
-  listRevocations(now: number, maxLifetimeMs: number): Promise<readonly RevocationRule[]>
+  readRuleSeq(): MaybePromise<number>
+  /**
+   * Up to `limit` rules after a position, in the order of `seq`, then `id`: each rule that changed since, once, as it is
+   * now. A lifted rule is listed with an `until` that has passed. Changes become visible in the order of their numbers.
+   */
+  listRuleChanges(after: RulePosition, limit: number): Promise<readonly NumberedRule[]>
   /** The account, or undefined. */
   getAccount(id: string): Promise<Account | undefined>
   /** Up to `limit` accounts after `after`, oldest first (createdAt, then id). */

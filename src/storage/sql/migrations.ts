@@ -3,10 +3,11 @@
 // (Kysely's own Migrator is not used: it marks a migration in a second statement after the migration itself, which
 // without an interactive transaction can be lost between the two, and its introspection reads tables that D1 forbids.)
 
-import { type Compilable, sql } from 'kysely'
+import { type Compilable, type RawBuilder, sql } from 'kysely'
+import { LATE_MINT_MS } from '../../claims/account.ts'
 import { StorageError } from '../errors.ts'
 import type { SqlEngine } from './engine.ts'
-import { builder } from './schema.ts'
+import { builder, RULE_SEQ } from './schema.ts'
 
 interface Migration {
   readonly name: string
@@ -14,6 +15,13 @@ interface Migration {
 }
 
 const { schema } = builder
+
+/** Longest life of any token that was made, milliseconds, as far as it was written down. */
+const LONGEST_LIFETIME_MS = sql`coalesce((select value from marks where name = 'longest_lifetime'), 86400) * 1000`
+
+function raw(statement: RawBuilder<unknown>): Compilable {
+  return { compile: () => statement.compile(builder) }
+}
 
 // Append only: a migration that was released never changes.
 const migrations: readonly Migration[] = [
@@ -128,6 +136,39 @@ const migrations: readonly Migration[] = [
         .createTable('marks')
         .addColumn('name', 'text', (column) => column.primaryKey().notNull())
         .addColumn('value', 'bigint', (column) => column.notNull()),
+    ],
+  },
+  {
+    name: '0006-numbered-revocations',
+    statements: [
+      schema
+        .alterTable('revocations')
+        .addColumn('seq', 'bigint', (column) => column.notNull().defaultTo(sql.lit(1))),
+      schema.alterTable('revocations').addColumn('account_id', 'text'),
+      schema.createIndex('revocations_by_seq').on('revocations').columns(['seq', 'id']),
+      // What customers have on record, all together and each alone.
+      schema
+        .createIndex('revocations_of_accounts')
+        .on('revocations')
+        .column('until')
+        .where(sql.ref('account_id'), 'is not', null),
+      schema
+        .createIndex('revocations_by_account')
+        .on('revocations')
+        .columns(['account_id', 'until'])
+        .where(sql.ref('account_id'), 'is not', null),
+      builder.insertInto('marks').values({ name: RULE_SEQ, value: 1 }),
+      // Until now these two were derived at each reading; from now on they are on record like the others.
+      raw(sql`
+        insert into revocations (id, kind, value, "before", until, created_at, seq)
+        select 'suspended_' || id, 'sub', id, updated_at + ${sql.lit(LATE_MINT_MS)},
+          updated_at + ${sql.lit(LATE_MINT_MS)} + ${LONGEST_LIFETIME_MS}, updated_at, 1
+        from accounts where status = 'suspended'`),
+      raw(sql`
+        insert into revocations (id, kind, value, "before", until, created_at, seq)
+        select 'credential_' || id, 'client_id', id, revoked_at + ${sql.lit(LATE_MINT_MS)},
+          revoked_at + ${sql.lit(LATE_MINT_MS)} + ${LONGEST_LIFETIME_MS}, revoked_at, 1
+        from credentials where revoked_at is not null`),
     ],
   },
 ]

@@ -1,16 +1,14 @@
 // Records to rows and back. What comes back is judged column by column: a row that a hand or a fault has changed is a
 // StorageError, never an account with a status that nobody knows.
 
-import {
-  type Account,
-  type AuditAction,
-  type AuditEntry,
-  type Credential,
-  endForGood,
-  endWhileSuspended,
-  type Revocation,
-  type RevocationKind,
-  type RevocationRule,
+import type {
+  Account,
+  AuditAction,
+  AuditEntry,
+  Credential,
+  NumberedRule,
+  Revocation,
+  RevocationKind,
 } from '../../claims/account.ts'
 import { StorageError } from '../errors.ts'
 import type { SqlRow } from './engine.ts'
@@ -104,29 +102,25 @@ export function parseCredential(row: SqlRow): Credential {
   }
 }
 
-/** The row of a revocation. */
-export function formatRevocation({ createdAt, ...revocation }: Revocation): RevocationRow {
-  return { ...revocation, created_at: createdAt }
+/** The row of a revocation, without the number of the change that writes it. */
+export function formatRevocation({
+  createdAt,
+  account,
+  ...revocation
+}: Revocation): Omit<RevocationRow, 'seq'> {
+  return { ...revocation, created_at: createdAt, account_id: account }
 }
 
-/** Where a rule comes from: the table of revocations, a suspended account, a revoked credential. */
-const RULE_SOURCES = ['stored', 'suspended', 'revoked'] as const
-
-/** The rule in a row of rules, which names its `source`. Throws StorageError. */
-export function parseRule(row: SqlRow, now: number, maxLifetimeMs: number): RevocationRule {
-  const value = readText(row, 'value')
-  switch (readOneOf(row, 'source', RULE_SOURCES)) {
-    case 'suspended':
-      return endWhileSuspended(value, now, maxLifetimeMs)
-    case 'revoked':
-      return endForGood('client_id', value, readInteger(row, 'before'), maxLifetimeMs)
-    case 'stored':
-      return {
-        kind: readOneOf(row, 'kind', KINDS),
-        value,
-        before: readInteger(row, 'before'),
-        until: readInteger(row, 'until'),
-      }
+/** The rule in a row. Throws StorageError. */
+export function parseRule(row: SqlRow): NumberedRule {
+  return {
+    id: readText(row, 'id'),
+    seq: readInteger(row, 'seq'),
+    kind: readOneOf(row, 'kind', KINDS),
+    value: readText(row, 'value'),
+    account: orNull(row, 'account_id', readText),
+    before: readInteger(row, 'before'),
+    until: readInteger(row, 'until'),
   }
 }
 

@@ -56,6 +56,8 @@ export interface RevocationRow {
   before: number
   until: number
   created_at: number
+  seq: number
+  account_id: string | null
 }
 
 /** Table `audit`. */
@@ -79,11 +81,14 @@ export interface SigningKeyRow {
   sealed: string
 }
 
-/** Table `marks`: numbers that only ever grow. */
+/** Table `marks`: numbers that only grow. */
 export interface MarkRow {
   name: string
   value: number
 }
+
+/** The mark that holds the number of the last change of revocations. */
+export const RULE_SEQ = 'revocation_seq'
 
 /** Every table by its name. */
 export interface Tables {

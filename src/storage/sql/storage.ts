@@ -2,12 +2,19 @@
 // The schema must be there already: see migrations.ts.
 
 import { sql } from 'kysely'
-import { endForGood } from '../../claims/account.ts'
 import { mapMaybe } from '../maybe.ts'
 import type { Storage } from '../storage.ts'
 import type { SqlEngine, SqlQuery } from './engine.ts'
-import { parseAccount, parseAudit, parseCredential, parseRule } from './rows.ts'
-import { type AccountRow, type AuditRow, builder, type CredentialRow, jsonMembers } from './schema.ts'
+import { parseAccount, parseAudit, parseCredential, parseRule, readInteger } from './rows.ts'
+import {
+  type AccountRow,
+  type AuditRow,
+  builder,
+  type CredentialRow,
+  jsonMembers,
+  type RevocationRow,
+  RULE_SEQ,
+} from './schema.ts'
 import { createSqlWrites } from './writes.ts'
 
 // Columns are named rather than `*`: a prepared statement keeps its shape when a later version adds one.
@@ -46,6 +53,19 @@ const AUDIT = [
   'target',
   'detail',
 ] as const satisfies readonly (keyof AuditRow)[]
+
+const RULE = [
+  'id',
+  'seq',
+  'kind',
+  'value',
+  'account_id',
+  'before',
+  'until',
+] as const satisfies readonly (keyof RevocationRow)[]
+
+// Asked every second by every process: compiled once.
+const READ_RULE_SEQ = builder.selectFrom('marks').select('value').where('name', '=', RULE_SEQ).compile()
 
 // The one look-up of the issuing path is compiled once; its only parameter is the id.
 const FIND_CREDENTIAL = builder
@@ -113,9 +133,20 @@ export function createSqlStorage(engine: SqlEngine): Storage {
         () => engine.run(selectPrototype(patterns, isLocalhost, now)),
         ({ rows }) => rows.length > 0,
       ),
-    async listRevocations(now, maxLifetimeMs) {
-      const { rows } = await engine.run(selectRules(now, maxLifetimeMs))
-      return rows.map((row) => parseRule(row, now, maxLifetimeMs))
+    readRuleSeq: () =>
+      mapMaybe(
+        () => engine.run(READ_RULE_SEQ),
+        ({ rows: [row] }) => readInteger(row ?? {}, 'value'),
+      ),
+    async listRuleChanges({ seq, id }, limit) {
+      const query = builder
+        .selectFrom('revocations')
+        .select(RULE)
+        .where(({ eb, refTuple, tuple }) => eb(refTuple('seq', 'id'), '>', tuple(seq, id)))
+        .orderBy('seq')
+        .orderBy('id')
+        .limit(limit)
+      return (await engine.run(query.compile())).rows.map(parseRule)
     },
     async listAudit(before, limit) {
       const start = before ?? { at: Number.MAX_SAFE_INTEGER, id: '' }
@@ -155,17 +186,4 @@ function selectPrototype(patterns: readonly string[], isLocalhost: boolean, now:
     select 1 from credentials cross join accounts
     where ${Number(isLocalhost)} = 1 and credentials.allow_localhost = 1 and ${inForce}
     limit 1`.compile(builder)
-}
-
-/** What ends tokens at `now`, in one statement: an account that is deleted meanwhile is in one part or the other. */
-function selectRules(now: number, maxLifetimeMs: number): SqlQuery {
-  const lifetime = endForGood('client_id', '', 0, maxLifetimeMs).until
-  // The status is spelled out, or its index would not be used.
-  return sql`
-    select 'stored' as source, kind, value, "before", until from revocations where until > ${now}
-    union all
-    select 'suspended', null, id, null, null from accounts where status = 'suspended'
-    union all
-    select 'revoked', null, id, revoked_at, null from credentials where revoked_at > ${now - lifetime}
-    order by source, kind, value, "before", until`.compile(builder)
 }

@@ -1,12 +1,12 @@
 // The writes of the storage port on any SqlEngine. Each is one list of statements in one transaction; where it has a
 // condition, that is part of each statement, so that a write which comes too late does nothing at all.
 
-import { type Expression, sql } from 'kysely'
-import type { AuditEntry } from '../../claims/account.ts'
-import type { Storage } from '../storage.ts'
+import { type Expression, type ExpressionBuilder, sql } from 'kysely'
+import type { AuditEntry, Revocation } from '../../claims/account.ts'
+import type { RuleChange, Storage } from '../storage.ts'
 import type { SqlEngine, SqlQuery } from './engine.ts'
 import { formatAccount, formatAudit, formatCredential, formatRevocation, readInteger } from './rows.ts'
-import { builder, jsonMembers, type Tables } from './schema.ts'
+import { builder, jsonMembers, RULE_SEQ, type Tables } from './schema.ts'
 
 /** The writing part of the port. */
 export type SqlWrites = Pick<
@@ -18,6 +18,8 @@ export type SqlWrites = Pick<
   | 'replaceSecret'
   | 'revokeCredential'
   | 'addRevocation'
+  | 'addCustomerRevocation'
+  | 'raiseRevocation'
   | 'touchCredentials'
   | 'purge'
   | 'appendAudit'
@@ -26,6 +28,14 @@ export type SqlWrites = Pick<
 >
 
 const LONGEST_LIFETIME = 'longest_lifetime'
+
+/** Records that one purge deletes of each kind: more would hold up other writers. */
+const PURGE_MAX = 2000
+
+const NO_RULES: RuleChange = { put: [], lift: [] }
+
+/** The number of the change that this transaction makes; `numberRules` must follow in the same transaction. */
+const NEXT_SEQ = sql<number>`(select marks.value + 1 from marks where marks.name = ${sql.lit(RULE_SEQ)})`
 
 /** Writes on a migrated database. */
 export function createSqlWrites(engine: SqlEngine): SqlWrites {
@@ -38,12 +48,17 @@ export function createSqlWrites(engine: SqlEngine): SqlWrites {
         insertAudit(entry),
       ])
     },
-    updateAccount(next, expectedUpdatedAt, audits) {
+    updateAccount(next, expectedUpdatedAt, audits, { put, lift } = NO_RULES) {
       const { id, created_at: _, ...changes } = formatAccount(next)
       const unchanged = accountWith(id).where('updated_at', '=', expectedUpdatedAt)
       return writeIf(
         engine,
-        audits.map((entry) => insertAudit(entry, unchanged)),
+        [
+          ...audits.map((entry) => insertAudit(entry, unchanged)),
+          ...put.map((revocation) => putRule(revocation, unchanged)),
+          ...lift.map((rule) => liftRule(rule, next.updatedAt, unchanged)),
+          numberRules(),
+        ],
         builder.updateTable('accounts').set(changes).where('id', 'in', unchanged).compile(),
         // Copied from the account's row as it then is: where nothing was changed, this changes nothing either.
         [builder.deleteFrom('account_origins').where('account_id', '=', id).compile(), insertOrigins(id)],
@@ -53,7 +68,7 @@ export function createSqlWrites(engine: SqlEngine): SqlWrites {
       const account = accountWith(id)
       return writeIf(
         engine,
-        [insertAudit(entry, account), insert('revocations', formatRevocation(revocation), account)],
+        [insertAudit(entry, account), putRule(revocation, account), numberRules()],
         // Its credentials and origins refer to it and go with it.
         builder.deleteFrom('accounts').where('id', 'in', account).compile(),
       )
@@ -79,21 +94,49 @@ export function createSqlWrites(engine: SqlEngine): SqlWrites {
         builder.updateTable('credentials').set(changes).where('id', 'in', unchanged).compile(),
       )
     },
-    revokeCredential(id, at, entry) {
+    revokeCredential(id, at, revocation, entry) {
       const inForce = credentialInForce(id)
       return writeIf(
         engine,
-        [insertAudit(entry, inForce)],
+        [insertAudit(entry, inForce), putRule(revocation, inForce), numberRules()],
         builder.updateTable('credentials').set({ revoked_at: at }).where('id', 'in', inForce).compile(),
       )
     },
     addRevocation(revocation, entry) {
       const isNew = without('revocations', revocation.id)
-      return writeIf(
-        engine,
-        [insertAudit(entry, isNew)],
-        insert('revocations', formatRevocation(revocation), isNew),
+      return writeIf(engine, [insertAudit(entry, isNew)], insertRule(revocation, isNew), [numberRules()])
+    },
+    async addCustomerRevocation(revocation, budget, entry) {
+      const { id, account, createdAt: now } = revocation
+      const own = liveRules(now).where('account_id', '=', account)
+      const all = liveRules(now).where('account_id', 'is not', null)
+      // Judged once, by the row itself; the entry and the number follow where the row is there.
+      const isWithin = sql<boolean>`
+        not exists ${rulesWith(id).select('id')}
+        and ${own.select(countRows)} < ${budget.ofAccount} and ${all.select(countRows)} < ${budget.ofAll}`
+      const isAdded = rulesWith(id).select('id').where('seq', '=', NEXT_SEQ)
+      const [added] = await engine.batch([
+        insertRule(revocation, sql`(select 1 where ${isWithin})`),
+        insertAudit(entry, isAdded),
+        numberRules(),
+      ])
+      if ((added?.changes ?? 0) > 0) return { outcome: 'added' }
+      const { rows } = await engine.run(
+        sql`select ${own.select(countRows)} as own, ${own.select(({ fn }) => fn.min('until').as('until'))} as until,
+          ${rulesWith(id).select(countRows)} as known`.compile(builder),
       )
+      const row = rows[0] ?? {}
+      if (readInteger(row, 'known') > 0) return { outcome: 'repeated' }
+      if (readInteger(row, 'own') < budget.ofAccount) return { outcome: 'all_full' }
+      return { outcome: 'account_full', until: readInteger(row, 'until') }
+    },
+    async raiseRevocation(id, before, until) {
+      const raise = builder
+        .updateTable('revocations')
+        .set({ before, until: sql`max(until, ${until})`, seq: NEXT_SEQ })
+        .where('id', '=', id)
+        .where('before', '<', before)
+      await engine.batch([raise.compile(), numberRules()])
     },
     async touchCredentials(uses) {
       // One statement and one parameter, however many there are: D1 counts both.
@@ -103,8 +146,18 @@ export function createSqlWrites(engine: SqlEngine): SqlWrites {
         where credentials.id = used.value ->> 0 and coalesce(credentials.last_used_at < used.value ->> 1, true)`
       await engine.batch([touch.compile(builder)])
     },
-    async purge(now) {
-      await engine.batch([builder.deleteFrom('revocations').where('until', '<=', now).compile()])
+    async purge({ revocationsUntil, auditBefore }) {
+      const over = builder.selectFrom('revocations').select('id').where('until', '<=', revocationsUntil)
+      const old = builder
+        .selectFrom('audit')
+        .select('id')
+        .where('at', '<', auditBefore ?? 0)
+        .orderBy('at')
+      const results = await engine.batch([
+        builder.deleteFrom('revocations').where('id', 'in', over.limit(PURGE_MAX)).compile(),
+        builder.deleteFrom('audit').where('id', 'in', old.limit(PURGE_MAX)).compile(),
+      ])
+      return results.some(({ changes }) => changes === PURGE_MAX)
     },
     async appendAudit(entry) {
       await engine.batch([insertAudit(entry)])
@@ -147,6 +200,59 @@ function credentialInForce(id: string) {
 function without(table: 'audit' | 'revocations', id: string): Expression<unknown> {
   const taken = builder.selectFrom(table).select('id').where('id', '=', id)
   return sql`(select 1 where not exists ${taken})`
+}
+
+/** A revocation with the number of this change, added while `condition` selects something. */
+function insertRule(revocation: Revocation, condition: Expression<unknown>): SqlQuery {
+  return compileInsertRule(revocation, condition).compile(builder)
+}
+
+/** As {@link insertRule}, written over the one with the same id. */
+function putRule(revocation: Revocation, condition: Expression<unknown>): SqlQuery {
+  return sql`
+    ${compileInsertRule(revocation, condition)}
+    on conflict (id) do update set kind = excluded.kind, value = excluded.value, "before" = excluded."before",
+      until = excluded.until, created_at = excluded.created_at, seq = excluded.seq,
+      account_id = excluded.account_id`.compile(builder)
+}
+
+function compileInsertRule(revocation: Revocation, condition: Expression<unknown>) {
+  const row = formatRevocation(revocation)
+  const columns = sql.join([...Object.keys(row), 'seq'].map((column) => sql.ref(column)))
+  return sql`
+    insert into revocations (${columns}) select ${sql.join(Object.values(row))}, ${NEXT_SEQ} where exists ${condition}`
+}
+
+function liftRule(id: string, now: number, condition: Expression<unknown>): SqlQuery {
+  return builder
+    .updateTable('revocations')
+    .set({ until: now, seq: NEXT_SEQ })
+    .where('id', '=', id)
+    .where('until', '>', now)
+    .where(sql<boolean>`exists ${condition}`)
+    .compile()
+}
+
+/** Counts the change, where some rule was written with {@link NEXT_SEQ}. */
+function numberRules(): SqlQuery {
+  return builder
+    .updateTable('marks')
+    .set({ value: sql`value + 1` })
+    .where('name', '=', RULE_SEQ)
+    .where(sql<boolean>`exists (select 1 from revocations where revocations.seq = marks.value + 1)`)
+    .compile()
+}
+
+function rulesWith(id: string) {
+  return builder.selectFrom('revocations').where('id', '=', id)
+}
+
+function liveRules(now: number) {
+  return builder.selectFrom('revocations').where('until', '>', now)
+}
+
+function countRows({ fn }: ExpressionBuilder<Tables, 'revocations'>) {
+  return fn.countAll<number>().as('count')
 }
 
 function insertAudit(entry: AuditEntry, condition?: Expression<unknown>): SqlQuery {

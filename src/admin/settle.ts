@@ -1,0 +1,66 @@
+// When the answer to a change may be given. Other processes on the same database sign by what they read up to a second
+// ago (issue/sign-current.ts): a change that ends or narrows something is answered once that second is over.
+
+import type { Account, Revocation } from '../claims/account.ts'
+import type { AdminPorts } from './operation.ts'
+
+/** How long others may go on by what they read before a commit, with some allowance for timers. */
+export const SETTLE_MS = 1100
+
+/** Time that a commit may take before the moment of a revocation has to be moved. */
+const COMMIT_MS = 300
+
+type SettlePorts = Pick<AdminPorts, 'settleMs' | 'onChange'>
+
+/** Resolves once no process issues tokens by what was before the last commit. */
+export async function settleChange({ settleMs, onChange }: SettlePorts): Promise<void> {
+  await onChange()
+  await sleep(settleMs)
+}
+
+/**
+ * The moment before which a revocation made at `now` ends tokens: a whole second, as tokens have them, that lies after
+ * its answer. Until then every process that knows the revocation holds back new tokens of its subject.
+ */
+export function settlingMoment(now: number, settleMs: number): number {
+  return nextSecond(settleMs === 0 ? now : now + settleMs + COMMIT_MS)
+}
+
+/**
+ * Resolves once a revocation covers every token issued before this resolves, by any process; moves its moment where the
+ * commit took longer than expected. `now` (epoch milliseconds) and `startedAt` (`performance.now()`) are the same moment.
+ */
+export async function settleRevocation(
+  { storage, settleMs, onChange }: Pick<AdminPorts, 'storage'> & SettlePorts,
+  { id, before, until }: Revocation,
+  now: number,
+  startedAt: number,
+): Promise<void> {
+  const answerTime = (): number => now + performance.now() - startedAt + settleMs
+  for (let moment = before; answerTime() > moment; ) {
+    moment = settlingMoment(answerTime() - settleMs, settleMs)
+    await storage.raiseRevocation(id, moment, until + moment - before)
+  }
+  await settleChange({ settleMs, onChange })
+}
+
+/** Whether an account may do less after a change. */
+export function isNarrowed(before: Account, after: Account): boolean {
+  const lost = (one: readonly string[], other: readonly string[]): boolean =>
+    one.some((entry) => !other.includes(entry))
+  return (
+    (before.status === 'active' && after.status !== 'active') ||
+    lost(before.allowedOrigins, after.allowedOrigins) ||
+    lost(before.scopes, after.scopes) ||
+    (after.maxTtl !== null && after.maxTtl < (before.maxTtl ?? Number.POSITIVE_INFINITY)) ||
+    (before.browserPrototype && !after.browserPrototype)
+  )
+}
+
+function nextSecond(time: number): number {
+  return Math.floor(time / 1000) * 1000 + 1000
+}
+
+function sleep(ms: number): Promise<void> | undefined {
+  return ms === 0 ? undefined : new Promise((resolve) => setTimeout(resolve, ms))
+}

@@ -1,0 +1,111 @@
+// The last check before a token leaves: it was signed by a record and by revocation rules that are at most a second old.
+// Other processes on the same database rely on that second: an answer such as "rotated" or "revoked" is given once it is
+// over, and from then on nothing is issued by what was before.
+
+import type { CredentialWithAccount } from '../claims/account.ts'
+import { fail, type MaybePromise, ok, type Result } from '../claims/result.ts'
+import { type Problem, unavailable } from '../http/problem.ts'
+import type { CachedStorage } from '../storage/cached.ts'
+import type { IssuedToken } from './issue.ts'
+
+/** What decides whether a token may be issued now. */
+export interface SignCurrentDeps {
+  readonly storage: Pick<CachedStorage, 'readAtOf' | 'findCredentialAnew'>
+  /** Rules asked for less than a second ago; rejects when they cannot be read. */
+  readonly readStanding: (subject: {
+    readonly accountId: string
+    readonly credentialId: string
+  }) => MaybePromise<{ readonly readAt: number; readonly endsBefore: number }>
+  readonly refreshRules: () => Promise<void>
+  /** Epoch milliseconds. */
+  readonly now: () => number
+}
+
+/**
+ * Signs with `sign`, which is given the time (epoch milliseconds) and may be called again when the signature took too
+ * long. While a revocation of the account or credential settles, it waits up to 2.5 s: a token that a revocation in
+ * force would end is not issued. 503 where that takes longer (the clock was set back) or the record has just changed.
+ */
+export type SignCurrent = (
+  found: CredentialWithAccount,
+  sign: (now: number) => MaybePromise<IssuedToken>,
+) => Promise<Result<IssuedToken, Problem>>
+
+/** How old what a token rests on may be when its signature is ready, milliseconds. */
+export const MAX_BASIS_AGE_MS = 1000
+/** A record this old is read again before the signature is begun. */
+const SIGNING_AGE_MS = 900
+const MAX_TRIES = 5
+/** Longest wait for a revocation to settle, and how many requests may wait at the same time. */
+const MAX_WAIT_MS = 2500
+const MAX_WAITING = 1000
+/** A timer may fire a little early. */
+const TIMER_GRAIN_MS = 5
+const MAX_RETRY_SECONDS = 60
+
+/** Signing by what is current in this store. */
+export function createSignCurrent(deps: SignCurrentDeps): SignCurrent {
+  const { storage, now } = deps
+  let waiting = 0
+
+  async function waitFor(milliseconds: number): Promise<void> {
+    waiting += 1
+    try {
+      await new Promise((resolve) => setTimeout(resolve, milliseconds + TIMER_GRAIN_MS))
+    } finally {
+      waiting -= 1
+    }
+  }
+
+  return async (found, sign) => {
+    const subject = { accountId: found.account.id, credentialId: found.credential.id }
+    let record = found
+    let isRefreshed = false
+    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+      const asking = deps.readStanding(subject)
+      const standing = asking instanceof Promise ? await asking : asking
+      const waitMs = standing.endsBefore - now()
+      if (waitMs > 0) {
+        // A rule that was lifted a moment ago may still be in memory.
+        if (!isRefreshed) await deps.refreshRules()
+        else if (waitMs > MAX_WAIT_MS || waiting >= MAX_WAITING) return fail(endedUntil(waitMs))
+        else await waitFor(waitMs)
+        isRefreshed = true
+        continue
+      }
+      if (ageOf(record) > SIGNING_AGE_MS) {
+        const asked = storage.findCredentialAnew(subject.credentialId)
+        const latest = asked instanceof Promise ? await asked : asked
+        if (latest === undefined || !isSameRecord(found, latest)) return fail(CHANGED)
+        record = latest
+      }
+      const signing = sign(now())
+      const issued = signing instanceof Promise ? await signing : signing
+      if (performance.now() - standing.readAt <= MAX_BASIS_AGE_MS && ageOf(record) <= MAX_BASIS_AGE_MS) {
+        return ok(issued)
+      }
+    }
+    return fail(BUSY)
+  }
+
+  function ageOf(record: CredentialWithAccount): number {
+    return performance.now() - (storage.readAtOf(record) ?? Number.NEGATIVE_INFINITY)
+  }
+}
+
+const CHANGED = unavailable('the credential was changed at this moment; try again', 1)
+const BUSY = unavailable('the service is too busy to sign a token now; try again', 1)
+
+function endedUntil(waitMs: number): Problem {
+  const seconds = Math.min(MAX_RETRY_SECONDS, Math.ceil(waitMs / 1000))
+  return unavailable('a revocation in force would end this token; try again later', seconds)
+}
+
+/** Whether nothing that authentication and policy rest on has changed. When a credential was last used is no part of it. */
+function isSameRecord(one: CredentialWithAccount, other: CredentialWithAccount): boolean {
+  return one === other || textOf(one) === textOf(other)
+}
+
+function textOf({ account, credential }: CredentialWithAccount): string {
+  return JSON.stringify([account, { ...credential, lastUsedAt: null }])
+}
