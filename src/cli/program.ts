@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { addAccountCommands } from './account.ts'
+import { addAuditCommands } from './audit.ts'
 import { addClaimCommand } from './claim.ts'
 import { addCredentialCommands } from './credential.ts'
 import { addDoctorCommand } from './doctor.ts'
@@ -54,6 +55,7 @@ function createProgram(): Command {
   addCredentialCommands(program)
   addKeyCommands(program)
   addRevokeCommand(program)
+  addAuditCommands(program)
   addClaimCommand(program)
   addInspectCommand(program)
   addExplainCommand(program)

@@ -132,7 +132,7 @@ export function createCachedStorage(
       prototypes.findStale(JSON.stringify([patterns, isLocalhost]), at),
     appendAudit: (entry) => inner.appendAudit(entry),
     appendAuditOnce: (entry) => inner.appendAuditOnce(entry),
-    listAudit: (before, limit) => inner.listAudit(before, limit),
+    listAudit: (position, limit, order) => inner.listAudit(position, limit, order),
     raiseLongestLifetime: (seconds) => inner.raiseLongestLifetime(seconds),
     ping: () => inner.ping(),
     async close() {

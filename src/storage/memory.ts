@@ -200,11 +200,12 @@ export function createMemoryStorage(): Storage {
       keep(audit, entry)
       return true
     },
-    async listAudit(before, limit) {
+    async listAudit(position, limit, order = 'newest') {
       requireOpen()
+      const sign = order === 'newest' ? -1 : 1
       return [...audit.values()]
-        .filter((entry) => !before || comparePositions(entry, before) < 0)
-        .sort((a, b) => comparePositions(b, a))
+        .filter((entry) => !position || sign * comparePositions(entry, position) > 0)
+        .sort((a, b) => sign * comparePositions(a, b))
         .slice(0, limit)
     },
     async raiseLongestLifetime(seconds) {

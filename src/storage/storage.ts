@@ -156,8 +156,12 @@ export interface Storage {
   appendAudit(entry: AuditEntry): Promise<void>
   /** Appends one audit entry; false, and nothing is done, when one with its id is there already. */
   appendAuditOnce(entry: AuditEntry): Promise<boolean>
-  /** Up to `limit` audit entries before `before`, newest first (at, then id). */
-  listAudit(before: Position | undefined, limit: number): Promise<readonly AuditEntry[]>
+  /** Up to `limit` audit entries after a position in the order of `at`, then `id`; newest first unless told. */
+  listAudit(
+    position: Position | undefined,
+    limit: number,
+    order?: 'newest' | 'oldest',
+  ): Promise<readonly AuditEntry[]>
   /**
    * Remembers the longest life of a token, seconds, and gives the longest that any process ever gave: tokens may live
    * that were made before the limit was lowered.

@@ -148,14 +148,18 @@ export function createSqlStorage(engine: SqlEngine): Storage {
         .limit(limit)
       return (await engine.run(query.compile())).rows.map(parseRule)
     },
-    async listAudit(before, limit) {
-      const start = before ?? { at: Number.MAX_SAFE_INTEGER, id: '' }
+    async listAudit(position, limit, order = 'newest') {
+      const [comparison, direction, first] =
+        order === 'newest'
+          ? (['<', 'desc', Number.MAX_SAFE_INTEGER] as const)
+          : (['>', 'asc', Number.MIN_SAFE_INTEGER] as const)
+      const start = position ?? { at: first, id: '' }
       const query = builder
         .selectFrom('audit')
         .select(AUDIT)
-        .where(({ eb, refTuple, tuple }) => eb(refTuple('at', 'id'), '<', tuple(start.at, start.id)))
-        .orderBy('at', 'desc')
-        .orderBy('id', 'desc')
+        .where(({ eb, refTuple, tuple }) => eb(refTuple('at', 'id'), comparison, tuple(start.at, start.id)))
+        .orderBy('at', direction)
+        .orderBy('id', direction)
         .limit(limit)
       return (await engine.run(query.compile())).rows.map(parseAudit)
     },
