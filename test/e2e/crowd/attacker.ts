@@ -1,0 +1,103 @@
+// One tenant's attack on what all tenants share, in a process of its own: proofs of one key, failed claims, claims that are
+// right but for a parameter, revocations of its own tokens. Runs for the seconds it is told and prints what was answered,
+// as one line of JSON: `{ proofs: { "200": n, "429": n }, … }`.
+
+import { createHash, generateKeyPairSync, sign } from 'node:crypto'
+import { Agent, request } from 'node:http'
+
+const ORIGIN = 'https://pages.tenant.example'
+
+interface Orders {
+  readonly url: string
+  readonly seconds: number
+  readonly token: string
+  /** A token of the same credential with a wrong secret and a right checksum. */
+  readonly wrong: string
+}
+
+const orders: Orders = JSON.parse(process.argv[2] ?? '')
+const agent = new Agent({ keepAlive: true, maxSockets: 16 })
+const end = performance.now() + orders.seconds * 1000
+const counts: Record<string, Record<string, number>> = {}
+
+function ask(
+  method: string,
+  path: string,
+  headers: Record<string, string>,
+  body = '',
+): Promise<[number, string]> {
+  return new Promise((resolve, reject) => {
+    const sending = request(`${orders.url}${path}`, { method, headers, agent }, (answer) => {
+      let text = ''
+      answer.setEncoding('utf8')
+      answer.on('data', (part: string) => {
+        text += part
+      })
+      answer.on('end', () => resolve([answer.statusCode ?? 0, text]))
+    })
+    sending.on('error', reject)
+    sending.end(body)
+  })
+}
+
+/** Repeats an attack until the time is over; `attack` gives the status that counts. */
+async function repeat(name: string, attack: () => Promise<number>): Promise<void> {
+  const told: Record<string, number> = {}
+  counts[name] = told
+  while (performance.now() < end) {
+    const status = await attack()
+    told[status] = (told[status] ?? 0) + 1
+  }
+}
+
+const JSON_TYPE = { 'content-type': 'application/json' }
+const claim = (members: object): Promise<[number, string]> =>
+  ask('POST', '/auth/claim', JSON_TYPE, JSON.stringify({ origin: ORIGIN, ...members }))
+
+const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+const { crv, kty, x } = publicKey.export({ format: 'jwk' })
+const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+const hash = (text: string): string => createHash('sha256').update(text).digest('base64url')
+
+function prove(accessToken: string): string {
+  const claims = {
+    jti: crypto.randomUUID(),
+    htm: 'GET',
+    htu: `${orders.url}/auth/whoami`,
+    iat: Math.floor(Date.now() / 1000),
+    ath: hash(accessToken),
+  }
+  const input = `${part({ typ: 'dpop+jwt', alg: 'EdDSA', jwk: { crv, kty, x } })}.${part(claims)}`
+  return `${input}.${sign(null, Buffer.from(input), privateKey).toString('base64url')}`
+}
+
+const [, bound] = await claim({ token: orders.token, jkt: hash(JSON.stringify({ crv, kty, x })) })
+const boundToken: string = JSON.parse(bound).token
+const [, first] = await claim({ token: orders.token })
+const basic = Buffer.from(orders.token.split('_').slice(1, 3).join(':')).toString('base64')
+
+async function showProof(): Promise<number> {
+  const headers = { authorization: `DPoP ${boundToken}`, origin: ORIGIN, dpop: prove(boundToken) }
+  return (await ask('GET', '/auth/whoami', headers))[0]
+}
+
+async function revokeOwn(): Promise<number> {
+  const [status, text] = await claim({ token: orders.token })
+  const accessToken = status === 200 ? JSON.parse(text).token : JSON.parse(first).token
+  const headers = { authorization: `Basic ${basic}`, 'content-type': 'application/x-www-form-urlencoded' }
+  return (await ask('POST', '/oauth/revoke', headers, `token=${accessToken}`))[0]
+}
+
+await Promise.all([
+  repeat('proofs', showProof),
+  repeat('proofs too', showProof),
+  repeat('wrong secrets', async () => (await claim({ token: orders.wrong }))[0]),
+  repeat('unusable parameters', async () => (await claim({ token: orders.token, expiresIn: 1 }))[0]),
+  repeat(
+    'origins not allowed',
+    async () => (await claim({ token: orders.token, origin: 'https://x.example' }))[0],
+  ),
+  repeat('revocations', revokeOwn),
+])
+process.stdout.write(`${JSON.stringify(counts)}\n`)
+agent.destroy()
