@@ -12,6 +12,7 @@ import { type Config, parseConfig, withPort } from './config.ts'
 import { createMemoryLimiter } from './http/limits.ts'
 import { createLogger, type LogLevel } from './http/log.ts'
 import { createMetrics } from './http/metrics.ts'
+import { RECORD_TTL_MS } from './issue/sign-current.ts'
 import { createRevocationRules } from './service/revocation-rules.ts'
 import { createUpkeep, DAY_MS } from './service/upkeep.ts'
 import { createUseLog } from './service/use-log.ts'
@@ -41,7 +42,7 @@ async function start(asked: Config): Promise<void> {
   const inner = await openStorage(asked)
   const lifetimeSeconds = await inner.raiseLongestLifetime(asked.maxTtl)
   const keys = await openKeys(asked, lifetimeSeconds)
-  const storage = createCachedStorage(inner)
+  const storage = createCachedStorage(inner, { ttlMs: RECORD_TTL_MS })
   const keyLife = openKeyLife(asked, lifetimeSeconds)
   const rules = createRevocationRules({
     storage,

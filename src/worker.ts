@@ -10,6 +10,7 @@ import { createMemoryLimiter } from './http/limits.ts'
 import { createLogger, type LogLevel } from './http/log.ts'
 import { createMetrics } from './http/metrics.ts'
 import { problemBody, problemStatus, unavailable } from './http/problem.ts'
+import { RECORD_TTL_MS } from './issue/sign-current.ts'
 import { createRevocationRules } from './service/revocation-rules.ts'
 import { createUpkeep, DAY_MS, type Upkeep } from './service/upkeep.ts'
 import { createUseLog } from './service/use-log.ts'
@@ -170,7 +171,10 @@ async function openService({ config, masterKey, database }: Settings): Promise<S
   const engine = createD1Engine(database)
   await migrateSchema(engine)
   const keyStore = createSqlKeyStore(engine, masterKey)
-  const storage = createCachedStorage(createSqlStorage(engine), { shareLookups: false })
+  const storage = createCachedStorage(createSqlStorage(engine), {
+    shareLookups: false,
+    ttlMs: RECORD_TTL_MS,
+  })
   const lifetimeSeconds = await storage.raiseLongestLifetime(config.maxTtl)
   const keyLife = createKeyLife(keyStore, keyTerms(config, lifetimeSeconds))
   await keyLife.open(Date.now())

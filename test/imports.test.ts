@@ -115,11 +115,31 @@ const rules: readonly Rule[] = [
   },
   {
     room: 'node.ts',
-    rooms: ['adapters', 'app.ts', 'config.ts', 'http', 'service', 'storage/cached.ts', 'verify'],
+    rooms: [
+      'adapters',
+      'admin/settle.ts',
+      'app.ts',
+      'config.ts',
+      'http',
+      'issue',
+      'service',
+      'storage/cached.ts',
+      'verify',
+    ],
   },
   {
     room: 'worker.ts',
-    rooms: ['app.ts', 'config.ts', 'http', 'service', 'signing', 'storage', 'verify'],
+    rooms: [
+      'admin/settle.ts',
+      'app.ts',
+      'config.ts',
+      'http',
+      'issue',
+      'service',
+      'signing',
+      'storage',
+      'verify',
+    ],
     packages: ['cloudflare:'],
   },
 ]

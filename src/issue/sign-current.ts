@@ -32,8 +32,15 @@ export type SignCurrent = (
 ) => Promise<Result<IssuedToken, Problem>>
 
 /** How old what a token rests on may be when its signature is ready, milliseconds. */
-export const MAX_BASIS_AGE_MS = 1000
-/** A record this old is read again before the signature is begun. */
+const MAX_BASIS_AGE_MS = 1000
+
+/**
+ * How long a service remembers records, milliseconds. Half of {@link MAX_BASIS_AGE_MS}, so that a request that begins with
+ * a remembered record is ready in time.
+ */
+export const RECORD_TTL_MS = 500
+
+/** A record this old, after a wait say, is read again before the signature is begun. */
 const SIGNING_AGE_MS = 900
 const MAX_TRIES = 5
 /** Longest wait for a revocation to settle, and how many requests may wait at the same time. */
