@@ -62,6 +62,7 @@ export function createCreateAccount(storage: Storage, hashSecret: HashSecret): C
       scopes: input.scopes,
       maxTtl: input.maxTtl,
       browserPrototype: input.browserPrototype,
+      requireOrigin: input.requireOrigin,
       createdAt: now,
       updatedAt: now,
     }

@@ -7,7 +7,10 @@ import type { ParameterFault } from '../http/problem.ts'
 import { allowedOrigins, flag, lifetime, name, parseInput, scopes } from './members.ts'
 
 /** What makes an account, in canonical form. */
-export type AccountInput = Pick<Account, 'name' | 'allowedOrigins' | 'scopes' | 'maxTtl' | 'browserPrototype'>
+export type AccountInput = Pick<
+  Account,
+  'name' | 'allowedOrigins' | 'scopes' | 'maxTtl' | 'browserPrototype' | 'requireOrigin'
+>
 
 /** What changes an account, in canonical form: only the members that are there. */
 export type AccountPatch = Partial<AccountInput & Pick<Account, 'status'>>
@@ -26,6 +29,7 @@ export function parseAccountInput(
     scopes: scopes.default([]),
     maxTtl: lifetime(maxTtl).default(null),
     browserPrototype: flag.default(false),
+    requireOrigin: flag.default(false),
   })
   return parseInput(schema, value)
 }
@@ -41,6 +45,7 @@ export function parseAccountPatch(
     scopes: scopes.exactOptional(),
     maxTtl: lifetime(maxTtl).exactOptional(),
     browserPrototype: flag.exactOptional(),
+    requireOrigin: flag.exactOptional(),
     status: z.enum(['active', 'suspended'], { error: 'must be "active" or "suspended"' }).exactOptional(),
     endTokens: flag.exactOptional(),
   })

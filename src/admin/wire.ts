@@ -49,7 +49,7 @@ export type WireKey = Pick<KeyRecord, 'kid' | 'alg' | 'state'> & {
 
 /** An account as JSON. */
 export function toWireAccount(account: Account): WireAccount {
-  const { id, name, status, allowedOrigins, scopes, maxTtl, browserPrototype } = account
+  const { id, name, status, allowedOrigins, scopes, maxTtl, browserPrototype, requireOrigin } = account
   return {
     id,
     name,
@@ -58,6 +58,7 @@ export function toWireAccount(account: Account): WireAccount {
     scopes,
     maxTtl,
     browserPrototype,
+    requireOrigin,
     createdAt: toIso(account.createdAt),
     updatedAt: toIso(account.updatedAt),
   }

@@ -13,7 +13,10 @@ export interface Account {
   readonly scopes: readonly string[]
   /** Longest token lifetime in seconds, or null for the server's own limit. */
   readonly maxTtl: number | null
+  /** Whether those of its credentials that say so too may be used from pages. */
   readonly browserPrototype: boolean
+  /** Whether no token is issued without an origin. */
+  readonly requireOrigin: boolean
   readonly createdAt: number
   readonly updatedAt: number
 }

@@ -15,6 +15,7 @@ export function renderAccount(account: WireAccount): string {
     ['scopes', renderScopes(account.scopes)],
     ['longest token', account.maxTtl === null ? "the server's limit" : `${account.maxTtl} s`],
     ['prototype', renderPrototype(account.browserPrototype)],
+    ['without origin', account.requireOrigin ? 'no token' : 'tokens are issued'],
     ['created', account.createdAt],
     ['updated', account.updatedAt],
   ])

@@ -30,6 +30,7 @@ interface CreateOptions {
   readonly scope?: readonly string[]
   readonly maxTtl?: number
   readonly browserPrototype?: boolean
+  readonly requireOrigin?: boolean
   readonly tokenFile?: string
   readonly json?: boolean
 }
@@ -60,6 +61,7 @@ export function addAccountCommands(program: Command): void {
     .addOption(listOption('--scope <scope>', 'what its tokens may be used for; repeat for more'))
     .option('--max-ttl <seconds>', 'longest lifetime of its tokens', parseWholeNumber)
     .option('--browser-prototype', 'let pages on the allowed origins use the secret, for prototypes')
+    .option('--require-origin', 'issue no token that is not bound to an origin')
     .action(createAccount)
   addTokenFileOption(create).addHelpText('after', PATTERNS)
   addExample(
@@ -100,9 +102,11 @@ An origin pattern is one of
   *                           any http(s) origin, alone`
 
 async function createAccount(options: CreateOptions): Promise<void> {
-  const { name, origin, scope = [], maxTtl = null, browserPrototype = false, tokenFile } = options
+  const { name, origin, scope = [], maxTtl = null, tokenFile } = options
+  const { browserPrototype = false, requireOrigin = false } = options
   const config = readConfig()
-  const value = { name, allowedOrigins: origin, scopes: splitScopes(scope), maxTtl, browserPrototype }
+  const members = { name, allowedOrigins: origin, scopes: splitScopes(scope), maxTtl }
+  const value = { ...members, browserPrototype, requireOrigin }
   const input = acceptInput(parseAccountInput(value, config.maxTtl))
   await withRecords(config, async ({ storage, hashSecret }) => {
     const create = createCreateAccount(storage, hashSecret)

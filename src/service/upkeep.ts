@@ -31,6 +31,8 @@ export type Upkeep = () => Promise<void>
 const RARELY_MS = 60_000
 /** A clock that runs ahead for a moment must not take away what is still needed. */
 const KEPT_MS = DAY_MS
+/** Shorter, since there may be many: one for each request of a client that signs assertions. */
+const ASSERTIONS_KEPT_MS = 60 * 60 * 1000
 /** Whoever rotates has so long to put that on record. */
 const OWN_ENTRY_MS = 10_000
 /** Older rotations are let be: before there were such entries, theirs had other ids. */
@@ -96,8 +98,12 @@ export function createUpkeep({ storage, keys, keyLife, rules, log, auditKeptMs, 
       await attempt('revoked keys', endRevokedKeys)
       if (Math.abs(now() - rareAt) >= RARELY_MS) {
         await attempt('purge', async () => {
-          if (await storage.purge({ revocationsUntil: now() - KEPT_MS, auditBefore: now() - auditKeptMs }))
-            return
+          const isUnfinished = await storage.purge({
+            revocationsUntil: now() - KEPT_MS,
+            assertionsUntil: now() - ASSERTIONS_KEPT_MS,
+            auditBefore: now() - auditKeptMs,
+          })
+          if (isUnfinished) return
           rareAt = now()
         })
       }

@@ -117,6 +117,7 @@ export function createCachedStorage(
     purge: (limits) => inner.purge(limits),
     readRuleSeq: () => inner.readRuleSeq(),
     listRuleChanges: (after, limit) => inner.listRuleChanges(after, limit),
+    useAssertion: (clientId, jti, expiresAt) => inner.useAssertion(clientId, jti, expiresAt),
     getAccount: (id) => inner.getAccount(id),
     listAccounts: (after, limit) => inner.listAccounts(after, limit),
     listCredentials: (accountId) => inner.listCredentials(accountId),

@@ -16,6 +16,8 @@ export function createMemoryStorage(): Storage {
   const revocations = new Map<string, NumberedRevocation>()
   let ruleSeq = 1
   const audit = new Map<string, AuditEntry>()
+  /** When marks of assertions expire, by client and `jti`. */
+  const assertions = new Map<string, number>()
   let longestLifetime = 0
   let isClosed = false
 
@@ -130,11 +132,19 @@ export function createMemoryStorage(): Storage {
         }
       }
     },
-    async purge({ revocationsUntil, auditBefore }) {
+    async useAssertion(clientId, jti, expiresAt) {
+      requireOpen()
+      const key = JSON.stringify([clientId, jti])
+      if (assertions.has(key)) return false
+      assertions.set(key, expiresAt)
+      return true
+    },
+    async purge({ revocationsUntil, assertionsUntil, auditBefore }) {
       requireOpen()
       for (const { id, until } of [...revocations.values()]) {
         if (until <= revocationsUntil) revocations.delete(id)
       }
+      for (const [key, expiresAt] of assertions) if (expiresAt <= assertionsUntil) assertions.delete(key)
       for (const { id, at } of [...audit.values()]) if (at < (auditBefore ?? 0)) audit.delete(id)
       return false
     },
@@ -182,7 +192,8 @@ export function createMemoryStorage(): Storage {
           const account = accounts.get(credential.accountId)
           const isInForce =
             credential.revokedAt === null && (credential.expiresAt === null || credential.expiresAt > now)
-          if (!credential.browserPrototype || !isInForce || account?.status !== 'active') return false
+          if (!credential.browserPrototype || !isInForce) return false
+          if (account?.status !== 'active' || !account.browserPrototype) return false
           return (
             (isLocalhost && credential.allowLocalhost) ||
             patterns.some((pattern) => account.allowedOrigins.includes(pattern))

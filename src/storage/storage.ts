@@ -62,6 +62,8 @@ export type RulePosition = Pick<NumberedRule, 'seq' | 'id'>
 export interface PurgeLimits {
   /** Revocations whose `until` is not after this. */
   readonly revocationsUntil: number
+  /** Marks of assertions that have expired by then. */
+  readonly assertionsUntil: number
   /** Audit entries older than this; null: none. */
   readonly auditBefore: number | null
 }
@@ -121,6 +123,12 @@ export interface Storage {
    * unknown ids are passed over.
    */
   touchCredentials(uses: ReadonlyMap<string, number>): Promise<void>
+  /**
+   * Marks an assertion of a client as used until `expiresAt` (epoch milliseconds): true when this call did, false when
+   * one with this `jti` is marked already, also one that has expired and was not purged. Of several callers with one
+   * `jti`, on any number of processes, exactly one is told true.
+   */
+  useAssertion(clientId: string, jti: string, expiresAt: number): Promise<boolean>
   /** Deletes up to a few thousand records that no longer matter; true when there may be more. */
   purge(limits: PurgeLimits): Promise<boolean>
   /**
@@ -144,8 +152,9 @@ export interface Storage {
   /** Whether any account that exists lists one of these patterns (the exact stored texts). */
   isAnyOriginListed(patterns: readonly string[]): MaybePromise<boolean>
   /**
-   * Whether some credential for pages (`browserPrototype`) that is in force at `now` belongs to an active account which
-   * lists one of these patterns (the exact stored texts), or, with `isLocalhost`, allows localhost itself.
+   * Whether some credential for pages that is in force at `now` belongs to an active account for pages
+   * (`browserPrototype` of both) which lists one of these patterns (the exact stored texts), or, with `isLocalhost`,
+   * allows localhost itself.
    */
   isPrototypeOriginListed(
     patterns: readonly string[],

@@ -39,6 +39,7 @@ const changes: readonly (readonly [patch: object, kept: object, changed: readonl
   [{ maxTtl: MAX_TTL }, { maxTtl: MAX_TTL }, ['maxTtl']],
   [{ maxTtl: null }, { maxTtl: null }, ['maxTtl']],
   [{ browserPrototype: true }, { browserPrototype: true }, ['browserPrototype']],
+  [{ requireOrigin: true }, { requireOrigin: true }, ['requireOrigin']],
   [
     { name: 'Other', scopes: ['read', 'write'], maxTtl: 60 },
     { name: 'Other', maxTtl: 60 },

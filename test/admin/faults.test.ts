@@ -128,6 +128,7 @@ const accounts: readonly Fault[] = [
   ...wrong(PATCH, 'scopes', null, 'read', ['a b'], [7]),
   ...wrong(PATCH, 'maxTtl', 9, 86_401, 60.5, '60', true),
   ...wrong(PATCH, 'browserPrototype', null, 'true', 1),
+  ...wrong(PATCH, 'requireOrigin', null, 'true', 1),
   ...wrong(PATCH, 'status', null, 'deleted', 'Active', '', true, ['active']),
   {
     rule: 'one wrong member among right ones',
@@ -155,6 +156,7 @@ const credentials: readonly Fault[] = [
     {},
   ),
   ...wrong(CREATE, 'browserPrototype', null, 'false', 0),
+  ...wrong(CREATE, 'requireOrigin', null, 'false', 0),
   ...wrong(CREATE, 'allowLocalhost', null, 'false', 0),
   ...wrong(ROTATE, 'overlap', null, -1, 2_592_001, 1.5, '60', true, 1e300),
   { rule: 'a revoked one', call: ['POST', '/admin/credentials/:revoked/rotate'], expect: conflict },

@@ -33,7 +33,7 @@ describe('account create', () => {
     const body = await machine.json([
       ...CREATE,
       ...['--origin', 'http://localhost:*', '--scope', 'read write', '--scope', 'read', '--scope', 'pay'],
-      ...['--max-ttl', '600', '--browser-prototype'],
+      ...['--max-ttl', '600', '--browser-prototype', '--require-origin'],
     ])
     expect(body).toEqual({
       account: {
@@ -44,6 +44,7 @@ describe('account create', () => {
         scopes: ['read', 'write', 'pay'],
         maxTtl: 600,
         browserPrototype: true,
+        requireOrigin: true,
         createdAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
         updatedAt: body.account.createdAt,
       },
@@ -208,7 +209,8 @@ describe('account list and show', () => {
       ],
     })
     const text = await machine.run(['account', 'show', ids[1] ?? ''])
-    expect(text.stdout).toContain('origins        https://*.example.com, http://[::1]:*\n')
+    expect(text.stdout).toContain('origins         https://*.example.com, http://[::1]:*\n')
+    expect(text.stdout).toContain('without origin  tokens are issued\n')
     expect(text.stdout).toMatch(new RegExp(`^${shown.credentials[0].id} +active `, 'm'))
   })
 

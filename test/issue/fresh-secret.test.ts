@@ -25,6 +25,7 @@ test('a rotated secret and a new credential pass at a process that has others in
     scopes: [],
     maxTtl: null,
     browserPrototype: false,
+    requireOrigin: false,
   }
   const { account, credential } = await createCreateAccount(there, hashSecret)(input, 'admin', NOW)
   expect(await authenticate(credential, NOW)).toBeDefined()

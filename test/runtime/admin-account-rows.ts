@@ -78,6 +78,8 @@ export const memberRows: readonly AdminRow[] = [
   good({ maxTtl: null }),
   ...['true', 1, 0, '', []].map((value) => bad('browserPrototype', value)),
   good({ browserPrototype: true }),
+  ...['true', 1, 0, '', []].map((value) => bad('requireOrigin', value)),
+  good({ requireOrigin: true }),
   good(
     {},
     {
@@ -87,6 +89,7 @@ export const memberRows: readonly AdminRow[] = [
       scopes: [],
       maxTtl: null,
       browserPrototype: false,
+      requireOrigin: false,
     },
   ),
 ]

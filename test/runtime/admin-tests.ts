@@ -91,6 +91,7 @@ export function describeAdmin(getWorld: () => World): void {
         scopes: ['read', 'write'],
         maxTtl: 600,
         browserPrototype: true,
+        requireOrigin: true,
       }
       const created = await send(postAccount(sent))
       expect(created.headers.get('content-type')).toBe('application/json')

@@ -94,6 +94,7 @@ const writes: Readonly<Record<string, Write>> = {
     drops: () => [],
   },
   purge: { run: (storage) => storage.purge(Number.MAX_SAFE_INTEGER), drops: () => [] },
+  useAssertion: { run: (storage) => storage.useAssertion(credential.id, 'jti', 1), drops: () => [] },
   appendAuditOnce: { run: (storage) => storage.appendAuditOnce(makeAudit()), drops: () => [] },
   raiseLongestLifetime: { run: (storage) => storage.raiseLongestLifetime(60), drops: () => [] },
 }
@@ -120,6 +121,7 @@ const DROPS_NOTHING = [
   'addRevocation',
   'touchCredentials',
   'purge',
+  'useAssertion',
   'appendAuditOnce',
   'raiseLongestLifetime',
 ]

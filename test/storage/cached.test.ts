@@ -7,6 +7,7 @@ import { type CachedStorage, createCachedStorage } from '../../src/storage/cache
 import { StorageError } from '../../src/storage/errors.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
 import type { Storage } from '../../src/storage/storage.ts'
+import { describeAssertions } from './assertion-contract.ts'
 import { describeStorage, type OpenedStorage } from './contract.ts'
 import { describePrototypes } from './prototype-contract.ts'
 import { describeRaces } from './race-contract.ts'
@@ -25,6 +26,7 @@ describeWrites('cached memory', openStorage)
 describeRaces('cached memory', openStorage)
 describeRevocations('cached memory', openStorage)
 describePrototypes('cached memory', openStorage)
+describeAssertions('cached memory', openStorage)
 
 const HOUR = 3_600_000
 
@@ -66,7 +68,10 @@ describe('cached storage', () => {
     time = 5_000
     cached = createCachedStorage(probe.storage, options)
     known = await addAccount(cached).then(({ account, credential }) => ({ account, credential }))
-    const pages = await addAccount(cached, { allowedOrigins: ['https://page.example'] })
+    const pages = await addAccount(cached, {
+      allowedOrigins: ['https://page.example'],
+      browserPrototype: true,
+    })
     await cached.createCredential(makeCredential(pages.account.id, { browserPrototype: true }), makeAudit())
   })
 
@@ -186,7 +191,10 @@ describe('cached storage', () => {
   })
 
   test('a prototype that expires is seen so after a second', async () => {
-    const { account } = await addAccount(cached, { allowedOrigins: ['https://short.example'] })
+    const { account } = await addAccount(cached, {
+      allowedOrigins: ['https://short.example'],
+      browserPrototype: true,
+    })
     const credential = makeCredential(account.id, { browserPrototype: true, expiresAt: 10 })
     await cached.createCredential(credential, makeAudit())
     expect(await cached.isPrototypeOriginListed(account.allowedOrigins, false, 9)).toBe(true)

@@ -76,6 +76,7 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
         scopes: [],
         maxTtl: 86_400,
         browserPrototype: true,
+        requireOrigin: true,
         createdAt: 0,
         updatedAt: Number.MAX_SAFE_INTEGER,
       })
@@ -303,6 +304,7 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
       revokeCredential: (closed) => closed.revokeCredential('known', 1, makeAudit()),
       addRevocation: (closed) => closed.addRevocation(makeRevocation(), makeAudit()),
       touchCredentials: (closed) => closed.touchCredentials(new Map([['known', 1]])),
+      useAssertion: (closed) => closed.useAssertion('known', 'jti', 1),
       purge: (closed) => closed.purge(1),
       listRevocations: (closed) => closed.listRevocations(1, 1),
       getAccount: (closed) => closed.getAccount('a'),

@@ -8,6 +8,7 @@ import type { SqlEngine } from '../../src/storage/sql/engine.ts'
 import { createSqlKeyStore } from '../../src/storage/sql/keys.ts'
 import { migrateSchema } from '../../src/storage/sql/migrations.ts'
 import { createSqlStorage } from '../../src/storage/sql/storage.ts'
+import { describeAssertions } from './assertion-contract.ts'
 import { describeStorage, type OpenedStorage } from './contract.ts'
 import { describeEngine } from './engine-contract.ts'
 import { describeKeyChanges } from './key-change-contract.ts'
@@ -52,6 +53,7 @@ describeWrites('d1', openStorage)
 describeRaces('d1', openStorage)
 describeRevocations('d1', openStorage)
 describePrototypes('d1', openStorage)
+describeAssertions('d1', openStorage)
 describeEngine('d1', openFresh)
 describeKeyStore('d1', openFresh)
 describeKeyChanges('d1', async () => {

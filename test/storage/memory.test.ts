@@ -1,4 +1,5 @@
 import { createMemoryStorage } from '../../src/storage/memory.ts'
+import { describeAssertions } from './assertion-contract.ts'
 import { describeStorage, type OpenedStorage } from './contract.ts'
 import { describePrototypes } from './prototype-contract.ts'
 import { describeRaces } from './race-contract.ts'
@@ -15,3 +16,4 @@ describeWrites('memory', openStorage)
 describeRaces('memory', openStorage)
 describeRevocations('memory', openStorage)
 describePrototypes('memory', openStorage)
+describeAssertions('memory', openStorage)

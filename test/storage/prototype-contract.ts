@@ -29,6 +29,7 @@ const rows: readonly Row[] = [
     credential: { browserPrototype: false },
     expected: false,
   },
+  { rule: 'of an account that is none', account: { browserPrototype: false }, expected: false },
   { rule: 'revoked', credential: { revokedAt: 1 }, expected: false },
   { rule: 'expiring a moment later', credential: { expiresAt: NOW + 1 }, expected: true },
   { rule: 'expiring at this moment', credential: { expiresAt: NOW }, expected: false },
@@ -65,6 +66,7 @@ const rows: readonly Row[] = [
       ['revoked', { revokedAt: 1 }, {}],
       ['expired', { expiresAt: NOW }, {}],
       ['of a suspended account', {}, { status: 'suspended' }],
+      ['of an account that is no prototype', {}, { browserPrototype: false }],
     ] as const
   ).map(([rule, credential, account]) => ({
     rule: `localhost allowed, ${rule}`,
@@ -85,7 +87,10 @@ export function describePrototypes(name: string, open: () => Promise<OpenedStora
       storage = opened.storage
       // An account with that origin and without a prototype, and one with a prototype elsewhere.
       await addAccount(storage, { browserPrototype: true })
-      const elsewhere = await addAccount(storage, { allowedOrigins: ['https://elsewhere.example'] })
+      const elsewhere = await addAccount(storage, {
+        allowedOrigins: ['https://elsewhere.example'],
+        browserPrototype: true,
+      })
       await storage.createCredential(
         makeCredential(elsewhere.account.id, { browserPrototype: true }),
         makeAudit(),
@@ -100,7 +105,7 @@ export function describePrototypes(name: string, open: () => Promise<OpenedStora
       account: Partial<Account> = {},
       credential: Partial<Credential> = {},
     ): Promise<{ account: Account; prototype: Credential }> {
-      const made = await addAccount(storage, account)
+      const made = await addAccount(storage, { browserPrototype: true, ...account })
       const prototype = makeCredential(made.account.id, { browserPrototype: true, ...credential })
       await storage.createCredential(prototype, makeAudit())
       return { account: made.account, prototype }
@@ -123,6 +128,7 @@ export function describePrototypes(name: string, open: () => Promise<OpenedStora
     test('the first credential of an account counts too', async () => {
       const { account } = await addAccount(createFirst(storage), {
         allowedOrigins: ['https://first.example'],
+        browserPrototype: true,
       })
       expect(await ask(account.allowedOrigins)).toBe(true)
     })
@@ -136,6 +142,15 @@ export function describePrototypes(name: string, open: () => Promise<OpenedStora
         (account) =>
           storage.updateAccount(
             { ...account, status: 'suspended', updatedAt: account.updatedAt + 1 },
+            account.updatedAt,
+            [],
+          ),
+      ],
+      [
+        'no prototype any more, by its account',
+        (account) =>
+          storage.updateAccount(
+            { ...account, browserPrototype: false, updatedAt: account.updatedAt + 1 },
             account.updatedAt,
             [],
           ),

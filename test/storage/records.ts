@@ -20,6 +20,7 @@ export function makeAccount(changes: Partial<Account> = {}): Account {
     scopes: ['plants:read', 'plants:write'],
     maxTtl: null,
     browserPrototype: false,
+    requireOrigin: false,
     createdAt: 1_700_000_000_000,
     updatedAt: 1_700_000_000_001,
     ...changes,

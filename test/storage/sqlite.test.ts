@@ -12,6 +12,7 @@ import { createSqlKeyStore } from '../../src/storage/sql/keys.ts'
 import { migrateSchema } from '../../src/storage/sql/migrations.ts'
 import { openSqlite } from '../../src/storage/sql/sqlite.ts'
 import { createSqlStorage } from '../../src/storage/sql/storage.ts'
+import { describeAssertions } from './assertion-contract.ts'
 import { describeStorage, type OpenedStorage } from './contract.ts'
 import { describeEngine } from './engine-contract.ts'
 import { describeKeyChanges } from './key-change-contract.ts'
@@ -44,6 +45,7 @@ describeWrites('sqlite', openStorage)
 describeRaces('sqlite', openStorage)
 describeRevocations('sqlite', openStorage)
 describePrototypes('sqlite', openStorage)
+describeAssertions('sqlite', openStorage)
 describeEngine('sqlite', openTemporary)
 describeKeyStore('sqlite', openTemporary)
 describeKeyChanges('sqlite', async () => {

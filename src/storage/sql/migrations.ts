@@ -139,6 +139,21 @@ const migrations: readonly Migration[] = [
     ],
   },
   {
+    name: '0005-origins-and-assertions',
+    statements: [
+      schema
+        .alterTable('accounts')
+        .addColumn('require_origin', 'integer', (column) => column.notNull().defaultTo(sql.lit(0))),
+      schema
+        .createTable('used_assertions')
+        .addColumn('client_id', 'text', (column) => column.notNull())
+        .addColumn('jti', 'text', (column) => column.notNull())
+        .addColumn('expires_at', 'bigint', (column) => column.notNull())
+        .addPrimaryKeyConstraint('used_assertions_key', ['client_id', 'jti']),
+      schema.createIndex('used_assertions_by_expiry').on('used_assertions').column('expires_at'),
+    ],
+  },
+  {
     name: '0006-numbered-revocations',
     statements: [
       schema

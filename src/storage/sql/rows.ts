@@ -42,6 +42,7 @@ export function formatAccount(account: Account): AccountRow {
     scopes: JSON.stringify(account.scopes),
     max_ttl: account.maxTtl,
     browser_prototype: Number(account.browserPrototype),
+    require_origin: Number(account.requireOrigin),
     created_at: account.createdAt,
     updated_at: account.updatedAt,
   }
@@ -57,6 +58,7 @@ export function parseAccount(row: SqlRow, prefix = ''): Account {
     scopes: readTexts(row, `${prefix}scopes`),
     maxTtl: orNull(row, `${prefix}max_ttl`, readInteger),
     browserPrototype: readBoolean(row, `${prefix}browser_prototype`),
+    requireOrigin: readBoolean(row, `${prefix}require_origin`),
     createdAt: readInteger(row, `${prefix}created_at`),
     updatedAt: readInteger(row, `${prefix}updated_at`),
   }

@@ -20,6 +20,7 @@ export interface AccountRow {
   scopes: string
   max_ttl: number | null
   browser_prototype: number
+  require_origin: number
   created_at: number
   updated_at: number
 }
@@ -60,6 +61,13 @@ export interface RevocationRow {
   account_id: string | null
 }
 
+/** Table `used_assertions`: one row for each `jti` that a client has used, until `expires_at`. */
+export interface UsedAssertionRow {
+  client_id: string
+  jti: string
+  expires_at: number
+}
+
 /** Table `audit`. */
 export interface AuditRow {
   id: string
@@ -96,6 +104,7 @@ export interface Tables {
   account_origins: AccountOriginRow
   credentials: CredentialRow
   revocations: RevocationRow
+  used_assertions: UsedAssertionRow
   audit: AuditRow
   signing_keys: SigningKeyRow
   marks: MarkRow

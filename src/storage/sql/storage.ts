@@ -26,6 +26,7 @@ const ACCOUNT = [
   'scopes',
   'max_ttl',
   'browser_prototype',
+  'require_origin',
   'created_at',
   'updated_at',
 ] as const satisfies readonly (keyof AccountRow)[]
@@ -179,7 +180,7 @@ function selectPrototype(patterns: readonly string[], isLocalhost: boolean, now:
   // What a partial index is made of is spelled out, or the index would not be used; a cross join keeps its order:
   // few credentials are for pages, while an account has any number of others.
   const inForce = sql`
-    credentials.browser_prototype = 1 and credentials.revoked_at is null
+    credentials.browser_prototype = 1 and accounts.browser_prototype = 1 and credentials.revoked_at is null
     and (credentials.expires_at is null or credentials.expires_at > ${now})
     and accounts.id = credentials.account_id and accounts.status = 'active'`
   return sql`

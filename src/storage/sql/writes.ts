@@ -21,6 +21,7 @@ export type SqlWrites = Pick<
   | 'addCustomerRevocation'
   | 'raiseRevocation'
   | 'touchCredentials'
+  | 'useAssertion'
   | 'purge'
   | 'appendAudit'
   | 'appendAuditOnce'
@@ -146,16 +147,19 @@ export function createSqlWrites(engine: SqlEngine): SqlWrites {
         where credentials.id = used.value ->> 0 and coalesce(credentials.last_used_at < used.value ->> 1, true)`
       await engine.batch([touch.compile(builder)])
     },
-    async purge({ revocationsUntil, auditBefore }) {
-      const over = builder.selectFrom('revocations').select('id').where('until', '<=', revocationsUntil)
-      const old = builder
-        .selectFrom('audit')
-        .select('id')
-        .where('at', '<', auditBefore ?? 0)
-        .orderBy('at')
+    async useAssertion(clientId, jti, expiresAt) {
+      const row = { client_id: clientId, jti, expires_at: expiresAt }
+      const mark = builder
+        .insertInto('used_assertions')
+        .values(row)
+        .onConflict((conflict) => conflict.columns(['client_id', 'jti']).doNothing())
+      return writeIf(engine, [], mark.compile())
+    },
+    async purge({ revocationsUntil, assertionsUntil, auditBefore }) {
       const results = await engine.batch([
-        builder.deleteFrom('revocations').where('id', 'in', over.limit(PURGE_MAX)).compile(),
-        builder.deleteFrom('audit').where('id', 'in', old.limit(PURGE_MAX)).compile(),
+        purgeOld('revocations', 'until', revocationsUntil + 1),
+        purgeOld('used_assertions', 'expires_at', assertionsUntil + 1),
+        ...(auditBefore === null ? [] : [purgeOld('audit', 'at', auditBefore)]),
       ])
       return results.some(({ changes }) => changes === PURGE_MAX)
     },
@@ -175,6 +179,16 @@ export function createSqlWrites(engine: SqlEngine): SqlWrites {
       return readInteger(found?.rows[0] ?? {}, 'value')
     },
   }
+}
+
+/** Deletes the first records whose `column` is below a limit, by the index on it. */
+function purgeOld(table: string, column: string, limit: number): SqlQuery {
+  const [name, time] = [sql.table(table), sql.ref(column)]
+  return sql`
+    delete from ${name} where rowid in (
+      select rowid from ${name} where ${time} < ${limit} order by ${time} limit ${sql.lit(PURGE_MAX)})`.compile(
+    builder,
+  )
 }
 
 /** Runs all in one transaction; whether `write` has changed anything. */
