@@ -10,12 +10,14 @@ import { createMemoryLimiter, type RateLimiter } from './http/limits.ts'
 import type { Logger } from './http/log.ts'
 import type { Metrics } from './http/metrics.ts'
 import { publicCors } from './http/public-cors.ts'
+import { createAdmitCredential } from './issue/admission.ts'
 import { createAifabrixRoute } from './issue/aifabrix.ts'
 import { createAuthenticate, withNote } from './issue/authenticate.ts'
 import { createReportBrowser } from './issue/browser.ts'
 import { createClaimHandler } from './issue/claim.ts'
 import { createIssueToken } from './issue/issue.ts'
-import { createMint, createRefuseCaller } from './issue/mint.ts'
+import { createCredentialLimit, createRefuseCaller } from './issue/limits.ts'
+import { createMint } from './issue/mint.ts'
 import { createMultisetRoute } from './issue/multiset.ts'
 import { formatMultisetProblem } from './issue/multiset-wire.ts'
 import { createSignCurrent } from './issue/sign-current.ts'
@@ -48,7 +50,7 @@ export interface AppDeps {
   readonly lifetimeSeconds: number
   readonly keys: KeyRing
   readonly keyLife: KeyLife
-  /** What was presented once and must not be again: proofs and assertions. */
+  /** Proofs that were presented once and must not be again. */
   readonly replay: ReplayStore
   /** What ends tokens before their time. */
   readonly rules: RevocationRules
@@ -108,7 +110,6 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
   const authenticate = withNote(proven, deps.uses.note)
   const minting = {
     issueToken: createIssueToken(config, () => keys.sign),
-    limiter,
     signCurrent: createSignCurrent({
       storage,
       readStanding: rules.readStanding,
@@ -124,7 +125,13 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
     limiter: createMemoryLimiter(BROWSER_AUDIT_QUOTA),
     count: metrics.countSecretInBrowser,
   })
-  const doors = { ...config, authenticate, reportBrowser, refuseCaller: createRefuseCaller(limiter) }
+  const limit = createCredentialLimit(limiter, 'c')
+  const refuseCaller = createRefuseCaller(limiter)
+  const doors = {
+    ...config,
+    reportBrowser,
+    admit: createAdmitCredential({ authenticate, limit, refuseCaller }),
+  }
   const claim: Route = {
     name: 'claim',
     headers: NO_STORE,
@@ -151,7 +158,12 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
     '/api/v1/auth/token': createAifabrixRoute({ ...doors, mint: createMint(minting, 'aifabrix') }),
     ...createOAuthRoutes({
       ...deps,
-      ...doors,
+      ...config,
+      reportBrowser,
+      authenticate,
+      refuseCaller,
+      limit,
+      assertionLimit: createCredentialLimit(limiter, 'assertion'),
       noteUse: deps.uses.note,
       mint: createMint(minting, 'oauth'),
       examine: createExamine(verifier),

@@ -3,19 +3,31 @@
 /** Shortest lifetime that may be asked for, in seconds. */
 export const MIN_LIFETIME_SECONDS = 10
 
-/** Limits of a token's lifetime, in seconds. `accountMax` is null where the account sets none. */
+/** Limits of a token's lifetime, in seconds. */
 export interface LifetimeLimits {
   readonly standard: number
   readonly serverMax: number
+  /** Null where the account sets none. */
   readonly accountMax: number | null
+  /** What its credential has left, see `secondsLeft`; Infinity where it does not expire. */
+  readonly credentialLeft: number
 }
 
 /** Longest lifetime that may be asked for. */
 export function longestLifetime(limits: LifetimeLimits): number {
-  return limits.accountMax === null ? limits.serverMax : Math.min(limits.serverMax, limits.accountMax)
+  const { serverMax, accountMax, credentialLeft } = limits
+  return Math.min(serverMax, accountMax ?? serverMax, credentialLeft)
 }
 
-/** The lifetime of a token for which none was asked: the standard one, cut to what the account may have. */
+/** The lifetime of a token for which none was asked: the standard one, cut to what may be asked for. */
 export function standardLifetime(limits: LifetimeLimits): number {
   return Math.min(limits.standard, longestLifetime(limits))
+}
+
+/**
+ * The longest lifetime, in seconds, of a token issued at `now` that does not outlive `expiresAt` (both epoch
+ * milliseconds; null: never). Infinity where nothing expires.
+ */
+export function secondsLeft(expiresAt: number | null, now: number): number {
+  return expiresAt === null ? Number.POSITIVE_INFINITY : Math.floor(expiresAt / 1000) - Math.floor(now / 1000)
 }

@@ -9,7 +9,13 @@ import type { Config } from '../config.ts'
 import { createAuthenticate } from '../issue/authenticate.ts'
 import { claimAnswer } from '../issue/claim-answer.ts'
 import { parseClaimParameters } from '../issue/claim-parameters.ts'
-import { authorizeGrant, createIssueToken, type IssuedToken, type PolicyFault } from '../issue/issue.ts'
+import {
+  authorizeGrant,
+  createIssueToken,
+  type IssuedToken,
+  lifetimeLimits,
+  type PolicyFault,
+} from '../issue/issue.ts'
 import type { Parameters } from '../issue/sources.ts'
 import { parseAccountToken } from '../signing/secret.ts'
 import { acceptInput, CliError, usageError } from './fault.ts'
@@ -95,11 +101,10 @@ async function issueClaim(
   const found = await createAuthenticate(storage, hashSecret)(parseAccountToken(accountToken), now)
   if (found === undefined) throw new CliError('unauthorized', UNAUTHORIZED)
   const request = acceptInput(
-    parseClaimParameters(toParameters(options), {
-      standard: config.tokenTtl,
-      serverMax: config.maxTtl,
-      accountMax: found.account.maxTtl,
-    }),
+    parseClaimParameters(
+      toParameters(options),
+      lifetimeLimits(found, { standard: config.tokenTtl, serverMax: config.maxTtl }, now),
+    ),
   )
   const grant = authorizeGrant(found, request)
   if (!grant.ok) {
@@ -115,6 +120,7 @@ const UNAUTHORIZED =
   'the account token is wrong, expired or revoked; check that DATABASE_URL and CLAIMGATE_PEPPER are those it was made with'
 
 const POLICY_TEXTS: Readonly<Record<PolicyFault, string>> = {
+  origin_missing: 'the account gets no token without an origin',
   origin_not_allowed: 'the account does not allow this origin',
   scope_not_allowed: 'the credential does not hold every scope that was asked for',
 }

@@ -23,6 +23,8 @@ export interface LimitState {
 export interface RateLimiter {
   readonly quota: Quota
   consume(key: string): Promise<LimitState>
+  /** As `consume` would answer, without counting a request. */
+  peek(key: string): Promise<LimitState>
 }
 
 /** Counters in this process's memory. */
@@ -37,6 +39,12 @@ export function createMemoryLimiter(quota: Quota): RateLimiter {
         if (refusal instanceof RateLimiterRes) return toState(refusal, false)
         throw refusal
       }
+    },
+    async peek(key) {
+      const counted = await limiter.get(key)
+      if (counted === null)
+        return { allowed: true, remaining: quota.limit, resetSeconds: quota.windowSeconds }
+      return toState(counted, counted.consumedPoints < quota.limit)
     },
   }
 }

@@ -1,24 +1,22 @@
 // POST /api/v1/auth/token: the dialect of AI Fabrix' miso-client. The pair stands in two headers; a body is read for
-// its size alone. The checks in their order: browser -> size -> authenticate -> limits -> issue
+// its size alone. The checks in their order: browser -> size -> credential and its limit -> policy -> issue
 
 import { standardLifetime } from '../claims/lifetime.ts'
-import { readBody } from '../http/body.ts'
 import { type Handler, JSON_TYPE, NO_STORE, type Route } from '../http/context.ts'
 import { BODY_TOO_LARGE, type Problem } from '../http/problem.ts'
 import { formatSecond } from '../http/time.ts'
 import type { ClientSecret } from '../signing/secret.ts'
-import type { Authenticate } from './authenticate.ts'
+import { type AdmitCredential, receiveRequest } from './admission.ts'
 import { isFromBrowser, type ReportBrowser } from './browser.ts'
-import type { IssuedToken } from './issue.ts'
-import type { Mint, RefuseCaller } from './mint.ts'
+import { type IssuedToken, lifetimeLimits } from './issue.ts'
+import type { Mint } from './mint.ts'
 
 /** What this door needs of the rest of the house. */
 export interface AifabrixDeps {
   readonly tokenTtl: number
   readonly maxTtl: number
-  readonly authenticate: Authenticate
+  readonly admit: AdmitCredential
   readonly mint: Mint
-  readonly refuseCaller: RefuseCaller
   readonly reportBrowser: ReportBrowser
 }
 
@@ -29,23 +27,23 @@ export function createAifabrixRoute(deps: AifabrixDeps): Route {
 
 function createHandler(deps: AifabrixDeps): Handler {
   return async (context) => {
-    const { request, now } = context
-    const { headers } = request
+    const { headers } = context.request
     if (isFromBrowser(headers)) {
       await deps.reportBrowser('aifabrix', context, async () => readPair(headers))
       return context.refuse(SECRET_IN_BROWSER)
     }
-    if ((await readBody(request)) === undefined) return context.refuse(BODY_TOO_LARGE)
-    const found = await deps.authenticate(readPair(headers), now())
-    if (found === undefined) return context.refuse(await deps.refuseCaller(context, UNAUTHORIZED))
+    const received = await receiveRequest(context)
+    if (received.bytes === undefined) return context.refuse(BODY_TOO_LARGE)
+    const admitted = await deps.admit(received, readPair(headers), UNAUTHORIZED)
+    if (!admitted.ok) return context.refuse(admitted.reason.problem)
 
-    const { tokenTtl: standard, maxTtl: serverMax } = deps
-    const lifetimeSeconds = standardLifetime({ standard, serverMax, accountMax: found.account.maxTtl })
+    const service = { standard: deps.tokenTtl, serverMax: deps.maxTtl }
+    const limits = lifetimeLimits(admitted.value.found, service, context.now())
+    const lifetimeSeconds = standardLifetime(limits)
     const unbound = { origin: undefined, ip: [], lifetimeSeconds, scopes: [], jkt: undefined }
-    const minted = await deps.mint(found, unbound)
+    const minted = await deps.mint(admitted.value, unbound)
     if (!minted.ok) return context.refuse(minted.reason)
-    const { issued, headers: limits } = minted.value
-    return context.answer(200, aifabrixAnswer(issued), { ...JSON_TYPE, ...limits })
+    return context.answer(200, aifabrixAnswer(minted.value.issued), { ...JSON_TYPE, ...minted.value.headers })
   }
 }
 

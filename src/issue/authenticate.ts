@@ -1,6 +1,7 @@
 // Who is asking: a credential's id and secret against the store. Every refusal looks and takes the same.
 
 import type { CredentialWithAccount } from '../claims/account.ts'
+import { MIN_LIFETIME_SECONDS } from '../claims/lifetime.ts'
 import { after, type MaybePromise } from '../claims/result.ts'
 import { type ClientSecret, equalsInConstantTime, type HashSecret } from '../signing/secret.ts'
 import type { CachedStorage } from '../storage/cached.ts'
@@ -66,8 +67,11 @@ function judge(
   return isProven && isInForce(found, now) ? found : undefined
 }
 
-/** Whether a credential may be used at all at `now` (epoch milliseconds). */
+/**
+ * Whether a credential may be used at all at `now` (epoch milliseconds). Not in its last seconds: a token ends with its
+ * credential, and none lives less than 10 s.
+ */
 export function isInForce({ credential, account }: CredentialWithAccount, now: number): boolean {
   if (credential.revokedAt !== null || account.status !== 'active') return false
-  return credential.expiresAt === null || credential.expiresAt > now
+  return credential.expiresAt === null || credential.expiresAt - now >= MIN_LIFETIME_SECONDS * 1000
 }

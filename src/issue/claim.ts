@@ -1,19 +1,20 @@
 // POST /auth/claim: the checks in their fixed order, first failure wins.
-// browser -> media type -> size -> parse -> authenticate -> parameters -> policy -> limits -> issue
+// browser -> media type -> size -> parse -> credential and its limit -> parameters -> policy -> issue
 
 import { fail, ok, type Result } from '../claims/result.ts'
 import { readBearer } from '../http/bearer.ts'
 import { readBody } from '../http/body.ts'
 import { type Handler, JSON_TYPE, type RequestContext } from '../http/context.ts'
 import { queryOf } from '../http/form.ts'
-import { parseMediaType } from '../http/media-type.ts'
+import { type MediaType, parseMediaType } from '../http/media-type.ts'
 import { BODY_TOO_LARGE, invalidParameters, type Problem } from '../http/problem.ts'
 import { findAccountToken, parseAccountToken } from '../signing/secret.ts'
-import type { Authenticate } from './authenticate.ts'
+import { type AdmitCredential, type Received, receiveRequest } from './admission.ts'
 import { isFromBrowser, type ReportBrowser } from './browser.ts'
 import { claimAnswer } from './claim-answer.ts'
 import { parseClaimParameters } from './claim-parameters.ts'
-import type { Mint, RefuseCaller } from './mint.ts'
+import { lifetimeLimits } from './issue.ts'
+import type { Mint } from './mint.ts'
 import { mergeSources, type Parameters, parseBody, parseQuery } from './sources.ts'
 
 /** What a claim needs of the rest of the house. */
@@ -21,9 +22,8 @@ export interface ClaimDeps {
   readonly tokenTtl: number
   readonly maxTtl: number
   readonly querySecrets: boolean
-  readonly authenticate: Authenticate
+  readonly admit: AdmitCredential
   readonly mint: Mint
-  readonly refuseCaller: RefuseCaller
   readonly reportBrowser: ReportBrowser
 }
 
@@ -32,23 +32,21 @@ export function createClaimHandler(deps: ClaimDeps): Handler {
   return async (context) => {
     const { headers } = context.request
     if (isFromBrowser(headers)) return refuseBrowser(context, deps)
-    const parameters = await readParameters(context, deps.querySecrets)
+    const type = readType(headers)
+    // A body that we cannot read is refused for its type whatever its size; the first byte tells that it is there.
+    const received = await receiveRequest(context, type === undefined ? 0 : undefined)
+    const parameters = readParameters(received, type, deps.querySecrets)
     if (!parameters.ok) return context.refuse(parameters.reason)
+    const admitted = await deps.admit(received, accountTokenOf(parameters.value), UNAUTHORIZED)
+    if (!admitted.ok) return context.refuse(admitted.reason.problem)
 
-    const pending = deps.authenticate(accountTokenOf(parameters.value), context.now())
-    const found = pending instanceof Promise ? await pending : pending
-    if (found === undefined) return context.refuse(await deps.refuseCaller(context, UNAUTHORIZED))
-
-    const request = parseClaimParameters(parameters.value, {
-      standard: deps.tokenTtl,
-      serverMax: deps.maxTtl,
-      accountMax: found.account.maxTtl,
-    })
+    const service = { standard: deps.tokenTtl, serverMax: deps.maxTtl }
+    const limits = lifetimeLimits(admitted.value.found, service, context.now())
+    const request = parseClaimParameters(parameters.value, limits)
     if (!request.ok) return context.refuse(invalidParameters(request.reason))
-    const minted = await deps.mint(found, request.value)
+    const minted = await deps.mint(admitted.value, request.value)
     if (!minted.ok) return context.refuse(minted.reason)
-    const { issued, headers: limits } = minted.value
-    return context.answer(200, claimAnswer(issued), { ...JSON_TYPE, ...limits })
+    return context.answer(200, claimAnswer(minted.value.issued), { ...JSON_TYPE, ...minted.value.headers })
   }
 }
 
@@ -58,18 +56,19 @@ const UNAUTHORIZED: Problem = {
   headers: { 'www-authenticate': 'Bearer' },
 }
 
+/** The type of a body that can be read here; undefined when it is another. */
+function readType(headers: Headers): MediaType | undefined {
+  return headers.has('content-encoding') ? undefined : parseMediaType(headers.get('content-type'))
+}
+
 /** Everything up to parsing: media type 415, size 413, form 400. */
-async function readParameters(
-  { request }: RequestContext,
+function readParameters(
+  { context: { request }, bytes }: Received,
+  type: MediaType | undefined,
   querySecrets: boolean,
-): Promise<Result<Parameters, Problem>> {
+): Result<Parameters, Problem> {
   const { headers } = request
-  const isEncoded = headers.has('content-encoding')
-  const type = parseMediaType(headers.get('content-type'))
-  const isReadable = type !== undefined && !isEncoded
-  // A body that we cannot read is refused for its type whatever its size; the first byte tells that it is there.
-  const bytes = await readBody(request, isReadable ? undefined : 0)
-  if (bytes === undefined) return fail(isReadable ? BODY_TOO_LARGE : UNSUPPORTED)
+  if (bytes === undefined) return fail(type === undefined ? UNSUPPORTED : BODY_TOO_LARGE)
   const query = parseQuery(queryOf(request.url))
   if (!query.ok) return fail({ code: 'invalid_request', detail: query.reason })
   if (!querySecrets && query.value.has('token')) return fail(QUERY_SECRET)

@@ -3,6 +3,7 @@
 import type { CredentialWithAccount } from '../claims/account.ts'
 import { buildClaimsSet, type ClaimsSet, type Grant, type TokenIssuer } from '../claims/claims-set.ts'
 import type { SignToken } from '../claims/jws.ts'
+import { type LifetimeLimits, secondsLeft } from '../claims/lifetime.ts'
 import { matchOrigin } from '../claims/origin-pattern.ts'
 import { fail, type MaybePromise, ok, type Result } from '../claims/result.ts'
 import { grantScope, heldScopes } from '../claims/scope.ts'
@@ -21,11 +22,11 @@ export interface TokenRequest {
 }
 
 /** Why policy says no. */
-export type PolicyFault = 'origin_not_allowed' | 'scope_not_allowed'
+export type PolicyFault = 'origin_missing' | 'origin_not_allowed' | 'scope_not_allowed'
 
 /**
  * The grant, or the first rule of the account that forbids it: origin, then scope. `alsoAllowed`: origin patterns
- * beside those that the account lists.
+ * in addition to those that the account lists.
  */
 export function authorizeGrant(
   { account, credential }: CredentialWithAccount,
@@ -33,6 +34,7 @@ export function authorizeGrant(
   alsoAllowed: readonly string[] = [],
 ): Result<Grant, PolicyFault> {
   const { origin, ip, lifetimeSeconds, jkt } = request
+  if (origin === undefined && account.requireOrigin) return fail('origin_missing')
   const isAllowed =
     origin === undefined || matchOrigin(account.allowedOrigins, origin) || matchOrigin(alsoAllowed, origin)
   if (!isAllowed) return fail('origin_not_allowed')
@@ -41,6 +43,19 @@ export function authorizeGrant(
   const { audience } = request
   const bounds = { lifetimeSeconds, scopes, origin, ip, jkt, ...(audience && { audience }) }
   return ok({ accountId: account.id, credentialId: credential.id, ...bounds })
+}
+
+/**
+ * What bounds the lifetime of a token at `now` (epoch milliseconds). `standard` and `serverMax` are seconds: the
+ * lifetime where none is asked for, and the longest that the service gives.
+ */
+export function lifetimeLimits(
+  { account, credential }: CredentialWithAccount,
+  { standard, serverMax }: Pick<LifetimeLimits, 'standard' | 'serverMax'>,
+  now: number,
+): LifetimeLimits {
+  const credentialLeft = secondsLeft(credential.expiresAt, now)
+  return { standard, serverMax, accountMax: account.maxTtl, credentialLeft }
 }
 
 /** A token and what it says. */

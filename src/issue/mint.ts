@@ -1,14 +1,19 @@
-// What every door to a token shares: from a proven credential and the bounds that were asked for to a signed token,
-// and from a credential that was not accepted to its refusal. Knows no dialect.
+// What every issuing endpoint shares at its end: from an admitted credential and the bounds that were asked for to a
+// signed token. Knows no dialect.
 
-import type { CredentialWithAccount } from '../claims/account.ts'
-import { addressKey } from '../claims/ip.ts'
-import { fail, ok, type Result } from '../claims/result.ts'
-import type { HeaderRecord, RequestContext } from '../http/context.ts'
-import { limitHeader, overLimit, type RateLimiter } from '../http/limits.ts'
+import { MIN_LIFETIME_SECONDS, secondsLeft } from '../claims/lifetime.ts'
+import { after, fail, ok, type Result } from '../claims/result.ts'
+import type { HeaderRecord } from '../http/context.ts'
 import type { Problem } from '../http/problem.ts'
+import type { Admission } from './admission.ts'
 import type { Door } from './browser.ts'
-import { authorizeGrant, type IssuedToken, type IssueToken, type TokenRequest } from './issue.ts'
+import {
+  authorizeGrant,
+  type IssuedToken,
+  type IssueToken,
+  type PolicyFault,
+  type TokenRequest,
+} from './issue.ts'
 import type { SignCurrent } from './sign-current.ts'
 
 /** A token on its way out. */
@@ -19,11 +24,11 @@ export interface Minted {
 }
 
 /**
- * Policy (origin, then scope), limits, signature; the first that fails is the reason. `alsoAllowed`: origin patterns
- * beside those that the account lists.
+ * Policy (origin, then scope), then the signature; the first that fails is the reason. `alsoAllowed`: origin patterns
+ * in addition to those that the account lists.
  */
 export type Mint = (
-  found: CredentialWithAccount,
+  admission: Admission,
   request: TokenRequest,
   alsoAllowed?: readonly string[],
 ) => Promise<Result<Minted, Problem>>
@@ -31,44 +36,42 @@ export type Mint = (
 /** What minting needs. */
 export interface MintDeps {
   readonly issueToken: IssueToken
-  /** Null: no limits. */
-  readonly limiter: RateLimiter | null
   readonly signCurrent: SignCurrent
   /** Told of each token that was issued. */
   readonly countIssued: (door: Door) => void
 }
 
-const POLICY_DETAILS = {
-  origin_not_allowed: 'the account does not list this origin; add it to the allowed origins of the account',
-  scope_not_allowed: 'the credential does not hold every scope that was asked for',
-} as const
-
-/** Minting at one door. */
-export function createMint({ issueToken, limiter, signCurrent, countIssued }: MintDeps, door: Door): Mint {
-  return async (found, request, alsoAllowed) => {
-    const grant = authorizeGrant(found, request, alsoAllowed)
-    if (!grant.ok) return fail({ code: grant.reason, detail: POLICY_DETAILS[grant.reason] })
-    const state = limiter === null ? undefined : await limiter.consume(`c:${found.credential.id}`)
-    if (state !== undefined && limiter !== null && !state.allowed)
-      return fail(overLimit(state, limiter.quota))
-    const issued = await signCurrent(found, (now) => issueToken(grant.value, now))
-    if (!issued.ok) return issued
-    countIssued(door)
-    return ok({ issued: issued.value, headers: state === undefined ? {} : limitHeader(state) })
-  }
+const POLICY_PROBLEMS: Readonly<Record<PolicyFault, Problem>> = {
+  origin_missing: {
+    code: 'invalid_request',
+    status: 422,
+    detail: 'this account gets no token that is not bound to an origin',
+    errors: [{ parameter: 'origin', message: 'is required for this account' }],
+  },
+  origin_not_allowed: {
+    code: 'origin_not_allowed',
+    detail: 'the account does not list this origin; add it to the allowed origins of the account',
+  },
+  scope_not_allowed: {
+    code: 'scope_not_allowed',
+    detail: 'the credential does not hold every scope that was asked for',
+  },
 }
 
-/**
- * The refusal of a caller whose credential was not accepted: `problem`, or 429 once its address has had too many
- * of them. A right credential never comes here.
- */
-export type RefuseCaller = (context: RequestContext, problem: Problem) => Promise<Problem>
-
-/** Refusing under these limits; null: none. */
-export function createRefuseCaller(limiter: RateLimiter | null): RefuseCaller {
-  return async ({ address }, problem) => {
-    if (limiter === null) return problem
-    const state = await limiter.consume(`a:${address === undefined ? 'unknown' : addressKey(address)}`)
-    return state.allowed ? problem : overLimit(state, limiter.quota)
+/** Minting at one endpoint. */
+export function createMint({ issueToken, signCurrent, countIssued }: MintDeps, door: Door): Mint {
+  return async ({ found, headers, unauthorized }, request, alsoAllowed) => {
+    const grant = authorizeGrant(found, request, alsoAllowed)
+    if (!grant.ok) return fail(POLICY_PROBLEMS[grant.reason])
+    // Called with the time of the signature: nothing is awaited between the last look at the clock and that.
+    const issued = await signCurrent(found, (now) => {
+      const left = secondsLeft(found.credential.expiresAt, now)
+      if (left < MIN_LIFETIME_SECONDS) return fail(unauthorized)
+      const lifetimeSeconds = Math.min(grant.value.lifetimeSeconds, left)
+      return after(issueToken({ ...grant.value, lifetimeSeconds }, now), ok)
+    })
+    if (!issued.ok) return issued
+    countIssued(door)
+    return ok({ issued: issued.value, headers })
   }
 }

@@ -1,25 +1,30 @@
-// POST /v1/m2m/token: MultiSet's dialect. The checks in their order, first failure wins.
-// Basic -> browser -> size -> body -> policy -> limits -> issue
+// POST /v1/m2m/token: MultiSet's dialect. The body is read first; then the checks in their order, first failure wins.
+// Basic -> limit -> browser -> size -> body -> policy -> issue
 // The one door that a page may use: with a credential made for that, and for a token bound to the page's origin.
 
 import type { CredentialWithAccount } from '../claims/account.ts'
 import { standardLifetime } from '../claims/lifetime.ts'
-import { readBody } from '../http/body.ts'
-import { type Handler, JSON_TYPE, NO_STORE, type RequestContext, type Route } from '../http/context.ts'
+import { type Handler, JSON_TYPE, NO_STORE, type Route } from '../http/context.ts'
 import { BODY_TOO_LARGE, type Problem } from '../http/problem.ts'
-import type { Authenticate } from './authenticate.ts'
+import type { ClientSecret } from '../signing/secret.ts'
+import { type AdmitCredential, type NotAdmitted, type Received, receiveRequest } from './admission.ts'
 import { isFromBrowser, type ReportBrowser } from './browser.ts'
-import type { TokenRequest } from './issue.ts'
-import type { Mint, RefuseCaller } from './mint.ts'
+import { lifetimeLimits, type TokenRequest } from './issue.ts'
+import type { Mint } from './mint.ts'
 import { createMultisetCors, LOCALHOST_PATTERNS, type MultisetCorsDeps } from './multiset-cors.ts'
-import { formatMultisetProblem, multisetAnswer, readBasicPair, readBodyPair } from './multiset-wire.ts'
+import {
+  type BodyPair,
+  formatMultisetProblem,
+  multisetAnswer,
+  readBasicPair,
+  readBodyPair,
+} from './multiset-wire.ts'
 
 /** What this door needs of the rest of the house. */
 export interface MultisetDeps extends MultisetCorsDeps {
   readonly maxTtl: number
-  readonly authenticate: Authenticate
+  readonly admit: AdmitCredential
   readonly mint: Mint
-  readonly refuseCaller: RefuseCaller
   readonly reportBrowser: ReportBrowser
 }
 
@@ -40,69 +45,82 @@ export function createMultisetRoute(deps: MultisetDeps): Route {
 
 function createHandler(deps: MultisetDeps): Handler {
   return async (context) => {
-    const { request, now } = context
-    const pair = readBasicPair(request.headers)
-    const found = await deps.authenticate(pair, now())
-    if (pair === undefined || found === undefined) return refuseUnknown(context, deps)
-    const { headers } = request
-    const isBrowser = isFromBrowser(headers)
+    const received = await receiveRequest(context)
+    const { headers } = context.request
+    const pair = readBasicPair(headers)
+    // A page gets no challenge: its browser would ask the visitor for a password.
+    const admitted = await deps.admit(received, pair, headers.has('origin') ? UNAUTHORIZED : CHALLENGED)
+    if (!admitted.ok) return refuseCredential(received, admitted.reason, deps)
+    const { found } = admitted.value
     // A page without an origin has none that a token could be bound to.
-    if (isBrowser && !(found.credential.browserPrototype && headers.has('origin'))) {
+    if (isFromBrowser(headers) && !(isPrototype(found) && headers.has('origin'))) {
       await deps.reportBrowser('multiset', context, async () => pair)
       return context.refuse(SECRET_IN_BROWSER)
     }
 
-    const bytes = await readBody(request)
-    if (bytes === undefined) return context.refuse(BODY_TOO_LARGE)
-    const sent = readBodyPair(bytes)
+    if (received.bytes === undefined) return context.refuse(BODY_TOO_LARGE)
+    const sent = readBodyPair(received.bytes)
     if (!sent.ok) return context.refuse({ code: 'invalid_request', detail: sent.reason })
-    const { clientId = pair.clientId, clientSecret = pair.clientSecret } = sent.value
-    if (clientId !== pair.clientId || clientSecret !== pair.clientSecret) return context.refuse(DISAGREES)
+    if (!agrees(sent.value, pair)) return context.refuse(DISAGREES)
 
     const alsoAllowed = found.credential.allowLocalhost ? LOCALHOST_PATTERNS : []
-    const minted = await deps.mint(found, tokenRequest(headers, found, deps.maxTtl), alsoAllowed)
+    const request = tokenRequest(headers, found, deps.maxTtl, context.now())
+    const minted = await deps.mint(admitted.value, request, alsoAllowed)
     if (!minted.ok) return context.refuse(minted.reason)
-    const { issued, headers: limits } = minted.value
-    return context.answer(200, multisetAnswer(issued), { ...JSON_TYPE, ...limits })
+    return context.answer(200, multisetAnswer(minted.value.issued), { ...JSON_TYPE, ...minted.value.headers })
   }
 }
 
-/** All that the credential may have; from a page, bound to the page's origin. */
-function tokenRequest(headers: Headers, { account }: CredentialWithAccount, maxTtl: number): TokenRequest {
+/** Whether pages may use the credential: it and its account both say so. */
+function isPrototype({ account, credential }: CredentialWithAccount): boolean {
+  return account.browserPrototype && credential.browserPrototype
+}
+
+/** Whether what a body says of the pair is what Basic says. */
+function agrees({ clientId, clientSecret }: BodyPair, pair: ClientSecret | undefined): boolean {
+  const isSameId = clientId === undefined || clientId === pair?.clientId
+  return isSameId && (clientSecret === undefined || clientSecret === pair?.clientSecret)
+}
+
+/** All that the credential may have; from a page, bound to the page's origin. `now` is epoch milliseconds. */
+function tokenRequest(
+  headers: Headers,
+  found: CredentialWithAccount,
+  serverMax: number,
+  now: number,
+): TokenRequest {
+  const limits = lifetimeLimits(found, { standard: LIFETIME_SECONDS, serverMax }, now)
   return {
     origin: headers.get('origin') ?? undefined,
     ip: [],
-    lifetimeSeconds: standardLifetime({
-      standard: LIFETIME_SECONDS,
-      serverMax: maxTtl,
-      accountMax: account.maxTtl,
-    }),
+    lifetimeSeconds: standardLifetime(limits),
     scopes: [],
     jkt: undefined,
   }
 }
 
-/** 401. A page that keeps a right secret in the body alone is found out too. */
-async function refuseUnknown(context: RequestContext, deps: MultisetDeps): Promise<Response> {
-  const { request } = context
-  const hasOrigin = request.headers.has('origin')
-  if (isFromBrowser(request.headers)) {
+/** 401 or 429. A right secret that a page keeps in the body alone is put on record too. */
+async function refuseCredential(
+  { context, bytes = new Uint8Array() }: Received,
+  { problem, isProven }: NotAdmitted,
+  deps: MultisetDeps,
+): Promise<Response> {
+  if (isFromBrowser(context.request.headers) && !isProven) {
     await deps.reportBrowser('multiset', context, async () => {
-      const sent = readBodyPair((await readBody(request)) ?? new Uint8Array())
+      const sent = readBodyPair(bytes)
       const { clientId, clientSecret } = sent.ok ? sent.value : {}
       return typeof clientId === 'string' && typeof clientSecret === 'string'
         ? { clientId, clientSecret }
         : undefined
     })
   }
-  return context.refuse(await deps.refuseCaller(context, hasOrigin ? UNAUTHORIZED : CHALLENGED))
+  return context.refuse(problem)
 }
 
 const UNAUTHORIZED: Problem = {
   code: 'unauthorized',
   detail: 'the client id or client secret is missing, wrong, expired or revoked; send them as HTTP Basic',
 }
-/** Not for a page: its browser would ask the visitor for a password. */
 const CHALLENGED: Problem = { ...UNAUTHORIZED, headers: { 'www-authenticate': 'Basic realm="claimgate"' } }
 const SECRET_IN_BROWSER: Problem = {
   code: 'secret_in_browser',

@@ -3,7 +3,7 @@
 // over, and from then on nothing is issued by what was before.
 
 import type { CredentialWithAccount } from '../claims/account.ts'
-import { fail, type MaybePromise, ok, type Result } from '../claims/result.ts'
+import { fail, type MaybePromise, type Result } from '../claims/result.ts'
 import { type Problem, unavailable } from '../http/problem.ts'
 import type { CachedStorage } from '../storage/cached.ts'
 import type { IssuedToken } from './issue.ts'
@@ -22,13 +22,13 @@ export interface SignCurrentDeps {
 }
 
 /**
- * Signs with `sign`, which is given the time (epoch milliseconds) and may be called again when the signature took too
- * long. While a revocation of the account or credential settles, it waits up to 2.5 s: a token that a revocation in
+ * Signs with `sign`, which is given the time (epoch milliseconds), may refuse, and may be called again when the signature
+ * took too long. While a revocation of the account or credential settles, it waits up to 2.5 s: a token that a revocation in
  * force would end is not issued. 503 where that takes longer (the clock was set back) or the record has just changed.
  */
 export type SignCurrent = (
   found: CredentialWithAccount,
-  sign: (now: number) => MaybePromise<IssuedToken>,
+  sign: (now: number) => MaybePromise<Result<IssuedToken, Problem>>,
 ) => Promise<Result<IssuedToken, Problem>>
 
 /** How old what a token rests on may be when its signature is ready, milliseconds. */
@@ -88,8 +88,9 @@ export function createSignCurrent(deps: SignCurrentDeps): SignCurrent {
       }
       const signing = sign(now())
       const issued = signing instanceof Promise ? await signing : signing
+      if (!issued.ok) return issued
       if (performance.now() - standing.readAt <= MAX_BASIS_AGE_MS && ageOf(record) <= MAX_BASIS_AGE_MS) {
-        return ok(issued)
+        return issued
       }
     }
     return fail(BUSY)

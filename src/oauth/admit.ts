@@ -1,14 +1,15 @@
-// What every OAuth endpoint asks first, in its fixed order: browser -> media type -> size -> form -> client.
+// What every OAuth endpoint asks first, in its fixed order: browser -> media type -> size -> form -> client -> limit.
 
-import type { CredentialWithAccount } from '../claims/account.ts'
 import { fail, ok, type Result } from '../claims/result.ts'
 import { readBody } from '../http/body.ts'
 import type { RequestContext } from '../http/context.ts'
 import { queryOf } from '../http/form.ts'
 import type { Problem } from '../http/problem.ts'
+import type { Admission } from '../issue/admission.ts'
 import { isFromBrowser, type ReportBrowser } from '../issue/browser.ts'
-import { type AuthenticateClient, findClientSecret } from './client.ts'
-import { type OAuthForm, readForm } from './form.ts'
+import type { CredentialLimit } from '../issue/limits.ts'
+import { type AuthenticateClient, findClientSecret, UNAUTHORIZED } from './client.ts'
+import { type OAuthForm, receiveForm } from './form.ts'
 
 /** Paths below the issuer's URL. */
 export const paths = {
@@ -17,10 +18,10 @@ export const paths = {
   introspect: '/oauth/introspect',
 } as const
 
-/** A request whose client is known. */
+/** A complete request whose client is known and within its limit. */
 export interface Admitted {
   readonly form: OAuthForm
-  readonly client: CredentialWithAccount
+  readonly client: Admission
 }
 
 /** The form and the client of a request to one of {@link paths}, or the first rule that refuses it. */
@@ -31,6 +32,10 @@ export interface AdmitDeps {
   readonly issuer: string
   readonly authenticateClient: AuthenticateClient
   readonly reportBrowser: ReportBrowser
+  /** Of the endpoint that issues: every request of a proven client counts. */
+  readonly limit: CredentialLimit
+  /** Of the others: assertions count, since each is kept in the database. */
+  readonly assertionLimit: CredentialLimit
 }
 
 /** A browser at an endpoint of clients means that somebody put a secret into a page. */
@@ -40,7 +45,8 @@ const IN_BROWSER: Problem = {
 }
 
 /** Admission to the endpoints of this issuer. */
-export function createAdmit({ issuer, authenticateClient, reportBrowser }: AdmitDeps): Admit {
+export function createAdmit(deps: AdmitDeps): Admit {
+  const { issuer, authenticateClient, reportBrowser } = deps
   return async (context, path) => {
     const { request } = context
     if (isFromBrowser(request.headers)) {
@@ -50,10 +56,17 @@ export function createAdmit({ issuer, authenticateClient, reportBrowser }: Admit
       })
       return fail(IN_BROWSER)
     }
-    const form = await readForm(request)
-    if (!form.ok) return form
+    const read = await receiveForm(context)
+    if (!read.ok) return read
+    const { received, form } = read.value
+    const isIssuing = path === paths.token
+    const limit = isIssuing ? deps.limit : deps.assertionLimit
     const endpoints = [`${issuer}${paths.token}`, `${issuer}${path}`]
-    const client = await authenticateClient(context, form.value, endpoints)
-    return client.ok ? ok({ form: form.value, client: client.value }) : client
+    const client = await authenticateClient(received, form, { endpoints, limit })
+    if (!client.ok) return client
+    const { found, isAsserted } = client.value
+    const counted = isIssuing || isAsserted ? await limit.consume(found.credential.id) : ok({})
+    if (!counted.ok) return counted
+    return ok({ form, client: { found, headers: counted.value, unauthorized: UNAUTHORIZED } })
   }
 }

@@ -4,15 +4,13 @@
 import type { CredentialWithAccount } from '../claims/account.ts'
 import { fail, ok, type Result } from '../claims/result.ts'
 import { readBasic } from '../http/basic.ts'
-import type { RequestContext } from '../http/context.ts'
 import type { Problem } from '../http/problem.ts'
+import type { Received } from '../issue/admission.ts'
 import { type Authenticate, isInForce } from '../issue/authenticate.ts'
-import type { RefuseCaller } from '../issue/mint.ts'
+import type { CredentialLimit, RefuseCaller } from '../issue/limits.ts'
 import type { ClientSecret } from '../signing/secret.ts'
-import { StorageError } from '../storage/errors.ts'
 import type { Storage } from '../storage/storage.ts'
-import type { ReplayStore } from '../verify/options.ts'
-import { decodeAssertion, judgeAssertion, type OneTime } from './assertion.ts'
+import { decodeAssertion, judgeAssertion } from './assertion.ts'
 import { isSignedByClient } from './client-keys.ts'
 import { type OAuthForm, readParameter } from './form.ts'
 
@@ -20,24 +18,38 @@ import { type OAuthForm, readParameter } from './form.ts'
 export interface ClientDeps {
   /** URL of the issuer, which an assertion may name as its audience. */
   readonly issuer: string
-  /** Seconds of clock difference that are forgiven in `iat` and `nbf`. */
+  /** Allowed clock skew of `iat` and `nbf`, seconds. */
   readonly clockTolerance: number
-  readonly storage: Pick<Storage, 'findCredential'>
+  /** Finds credentials, and keeps the assertions that were used. */
+  readonly storage: Pick<Storage, 'findCredential' | 'useAssertion'>
   /** Proves pairs, and notes their use. */
   readonly authenticate: Authenticate
   /** Told which credential an assertion proved, and when (epoch milliseconds). */
   readonly noteUse: (credentialId: string, now: number) => void
-  /** Remembers assertions. */
-  readonly replay: ReplayStore
   readonly refuseCaller: RefuseCaller
 }
 
-/** The client that a form and its request prove; `endpoints` are the URLs that an assertion may name as its audience. */
+/** What a client is judged by that differs between endpoints. */
+export interface ClientRules {
+  /** URLs that an assertion may name as its audience. */
+  readonly endpoints: readonly string[]
+  /** An assertion of a client that is over it is refused and not used up. Nothing is counted. */
+  readonly limit: CredentialLimit
+}
+
+/** A client that was proven. */
+export interface ProvenClient {
+  readonly found: CredentialWithAccount
+  /** By an assertion, which is now used up. */
+  readonly isAsserted: boolean
+}
+
+/** The client that a complete request and its form prove. */
 export type AuthenticateClient = (
-  context: RequestContext,
+  received: Received,
   form: OAuthForm,
-  endpoints: readonly string[],
-) => Promise<Result<CredentialWithAccount, Problem>>
+  rules: ClientRules,
+) => Promise<Result<ProvenClient, Problem>>
 
 /** Ways of authenticating, as the metadata names them. */
 export const clientAuthMethods: readonly string[] = [
@@ -50,59 +62,64 @@ const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 /** Base62, as account tokens have it: anything else is nobody's, and need not reach the database. */
 const CLIENT_ID = /^[0-9A-Za-z]{1,64}$/
 
-const UNAUTHORIZED: Problem = {
+/** The client was not accepted. */
+export const UNAUTHORIZED: Problem = {
   code: 'unauthorized',
   detail: 'the client credentials are missing, wrong, expired or revoked',
 }
 
 /** Client authentication of the OAuth endpoints. */
 export function createAuthenticateClient(deps: ClientDeps): AuthenticateClient {
-  const { storage, replay } = deps
+  const { storage } = deps
 
+  /** Undefined: it proves nothing. A reason: it does, but its client is over the limit. */
   async function proveAssertion(
     { assertion, clientId }: PresentedAssertion,
-    endpoints: readonly string[],
-    nowMs: number,
-  ): Promise<CredentialWithAccount | undefined> {
+    { endpoints, limit }: ClientRules,
+    now: () => number,
+  ): Promise<Result<CredentialWithAccount | undefined, Problem>> {
     const decoded = decodeAssertion(assertion)
-    if (decoded === undefined) return undefined
+    if (decoded === undefined) return NOBODY
     const id = decoded.claims.sub
     const isNamed = typeof id === 'string' && CLIENT_ID.test(id) && id === (clientId ?? id)
     const found = isNamed ? await storage.findCredential(id) : undefined
     const isSigned = await isSignedByClient(decoded, found?.credential.jwks ?? undefined)
-    if (!isSigned || found === undefined || !isInForce(found, nowMs)) return undefined
+    const nowMs = now()
+    if (!isSigned || found === undefined || !isInForce(found, nowMs)) return NOBODY
     const once = judgeAssertion(decoded.claims, {
       clientId: found.credential.id,
       audiences: [deps.issuer, ...endpoints],
       clockTolerance: deps.clockTolerance,
       now: nowMs / 1000,
     })
+    if (once === undefined) return NOBODY
+    const room = await limit.peek(found.credential.id)
+    if (!room.ok) return room
     // Last of all: nobody but the client itself can use up an assertion.
-    if (once === undefined || (await wasSeen(found.credential.id, once))) return undefined
+    const keptUntil = Math.ceil(once.exp * 1000) + CLOCK_SPREAD_MS
+    if (!(await storage.useAssertion(found.credential.id, once.jti, keptUntil))) return NOBODY
     deps.noteUse(found.credential.id, nowMs)
-    return found
+    return ok(found)
   }
 
-  /** Anything but a clear "never" counts as seen. Rejects with StorageError where it cannot be told. */
-  async function wasSeen(id: string, { jti, exp }: OneTime): Promise<boolean> {
-    try {
-      return (await replay.seen(`assertion ${id} ${jti}`, exp)) !== false
-    } catch (error) {
-      throw new StorageError('whether an assertion was used before cannot be told', error)
-    }
-  }
-
-  return async (context, form, endpoints) => {
+  return async ({ context }, form, rules) => {
     const presented = readPresented(context.request.headers, form)
     if (!presented.ok) return fail({ code: 'invalid_request', detail: presented.reason })
     const client = presented.value
-    const found =
-      client !== undefined && 'assertion' in client
-        ? await proveAssertion(client, endpoints, context.now())
-        : await deps.authenticate(client, context.now())
-    return found === undefined ? fail(await deps.refuseCaller(context, UNAUTHORIZED)) : ok(found)
+    const isAsserted = client !== undefined && 'assertion' in client
+    const proven = isAsserted
+      ? await proveAssertion(client, rules, context.now)
+      : ok(await deps.authenticate(client, context.now()))
+    if (!proven.ok) return proven
+    const found = proven.value
+    if (found === undefined) return fail(await deps.refuseCaller(context, UNAUTHORIZED))
+    return ok({ found, isAsserted })
   }
 }
+
+/** How far the clocks of two processes may be apart: the slower one may still accept what has expired for the other. */
+const CLOCK_SPREAD_MS = 300_000
+const NOBODY = ok(undefined)
 
 interface PresentedAssertion {
   readonly assertion: string

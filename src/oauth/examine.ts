@@ -48,6 +48,7 @@ export async function examineRequest(
   const token = readParameter(form, 'token')
   if (token === undefined) return fail({ code: 'invalid_request', detail: 'token is required' })
   const claims = (await examine(token, context.now()))?.claims
-  const isOwn = claims?.sub === client.account.id
-  return ok({ clientId: client.credential.id, claims: isOwn ? claims : undefined })
+  const { account, credential } = client.found
+  const isOwn = claims?.sub === account.id
+  return ok({ clientId: credential.id, claims: isOwn ? claims : undefined })
 }

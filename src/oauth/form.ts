@@ -3,10 +3,11 @@
 
 import { fail, ok, type Result } from '../claims/result.ts'
 import { decodeUtf8 } from '../claims/utf8.ts'
-import { readBody } from '../http/body.ts'
+import type { RequestContext } from '../http/context.ts'
 import { parseForm, queryOf } from '../http/form.ts'
 import { parseMediaType } from '../http/media-type.ts'
 import { BODY_TOO_LARGE, type Problem } from '../http/problem.ts'
+import { type Received, receiveRequest } from '../issue/admission.ts'
 
 /** Parameters of a form by name. */
 export interface OAuthForm {
@@ -25,14 +26,25 @@ export function readParameter({ values }: OAuthForm, name: string): string | und
   return values.get(name) || undefined
 }
 
-/** The form of a request, or why there is none: media type, size, then what is in it. */
-export async function readForm(request: Request): Promise<Result<OAuthForm, Problem>> {
-  const { headers, url } = request
+/** A complete request and its form. */
+export interface ReceivedForm {
+  readonly received: Received
+  readonly form: OAuthForm
+}
+
+/** Reads a request to its end. Its form, or why there is none: media type, size, then what is in it. */
+export async function receiveForm(context: RequestContext): Promise<Result<ReceivedForm, Problem>> {
+  const { headers, url } = context.request
   if (headers.has('content-encoding') || parseMediaType(headers.get('content-type')) !== 'form') {
     return fail(UNSUPPORTED)
   }
-  const bytes = await readBody(request)
-  if (bytes === undefined) return fail(BODY_TOO_LARGE)
+  const received = await receiveRequest(context)
+  if (received.bytes === undefined) return fail(BODY_TOO_LARGE)
+  const form = readForm(received.bytes, url)
+  return form.ok ? ok({ received, form: form.value }) : form
+}
+
+function readForm(bytes: Uint8Array, url: string): Result<OAuthForm, Problem> {
   const query = new URLSearchParams(queryOf(url))
   if (CREDENTIALS.some((name) => query.has(name))) return malformed(IN_QUERY)
   if (BOUNDS.some((name) => query.has(name)))

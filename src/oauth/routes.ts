@@ -2,8 +2,7 @@
 
 import { NO_STORE, NOWHERE, type Route } from '../http/context.ts'
 import { publicCors } from '../http/public-cors.ts'
-import type { ReportBrowser } from '../issue/browser.ts'
-import { createAdmit, paths } from './admit.ts'
+import { type AdmitDeps, createAdmit, paths } from './admit.ts'
 import { type ClientDeps, createAuthenticateClient } from './client.ts'
 import type { Examine } from './examine.ts'
 import { createIntrospectHandler } from './introspect.ts'
@@ -13,9 +12,12 @@ import { createRevokeHandler, type RevokeToken } from './revoke.ts'
 import { createTokenHandler, type TokenDeps } from './token.ts'
 
 /** What the endpoints need of the rest of the house. */
-export interface OAuthDeps extends ClientDeps, MetadataDeps, Omit<TokenDeps, 'admit'> {
+export interface OAuthDeps
+  extends ClientDeps,
+    MetadataDeps,
+    Omit<TokenDeps, 'admit'>,
+    Omit<AdmitDeps, 'authenticateClient'> {
   readonly issuer: string
-  readonly reportBrowser: ReportBrowser
   readonly examine: Examine
   readonly revokeToken: RevokeToken
 }
@@ -25,8 +27,9 @@ const SHARED = { headers: { ...NO_STORE, pragma: 'no-cache' }, formatProblem: fo
 
 /** The routes of the OAuth 2.0 endpoints by path pattern. */
 export function createOAuthRoutes(deps: OAuthDeps): Readonly<Record<string, Route>> {
-  const { issuer, reportBrowser } = deps
-  const admit = createAdmit({ issuer, reportBrowser, authenticateClient: createAuthenticateClient(deps) })
+  const { issuer, reportBrowser, limit, assertionLimit } = deps
+  const authenticateClient = createAuthenticateClient(deps)
+  const admit = createAdmit({ issuer, reportBrowser, limit, assertionLimit, authenticateClient })
   return {
     [paths.token]: {
       ...SHARED,

@@ -1,11 +1,11 @@
 // POST /oauth/token: the client credentials grant (RFC 6749 section 4.4), bound to a key where a proof comes with it
-// (RFC 9449 section 5). admit -> parameters -> proof -> policy, limits, signature
+// (RFC 9449 section 5). admit -> parameters -> proof -> policy, signature
 
 import type { Reason } from '../claims/enforce.ts'
 import { fail, type MaybePromise, ok, type Result } from '../claims/result.ts'
 import { type Handler, JSON_TYPE, type RequestContext } from '../http/context.ts'
 import { type Problem, unavailable } from '../http/problem.ts'
-import type { IssuedToken } from '../issue/issue.ts'
+import { type IssuedToken, lifetimeLimits } from '../issue/issue.ts'
 import type { Mint } from '../issue/mint.ts'
 import { type Admit, paths } from './admit.ts'
 import { parseTokenParameters } from './parameters.ts'
@@ -34,7 +34,8 @@ export function createTokenHandler(deps: TokenDeps): Handler {
     const admitted = await deps.admit(context, paths.token)
     if (!admitted.ok) return context.refuse(admitted.reason)
     const { form, client } = admitted.value
-    const lifetime = { standard: deps.tokenTtl, serverMax: deps.maxTtl, accountMax: client.account.maxTtl }
+    const service = { standard: deps.tokenTtl, serverMax: deps.maxTtl }
+    const lifetime = lifetimeLimits(client.found, service, context.now())
     const request = parseTokenParameters(form, { lifetime, resources: deps.audience })
     if (!request.ok) return context.refuse(request.reason)
     const jkt = await readKey(context, deps.proveKey)

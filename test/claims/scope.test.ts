@@ -39,9 +39,11 @@ describe('scopes', () => {
 })
 
 test.each([
-  [{ standard: 1800, serverMax: 86_400, accountMax: null }, 1800, 86_400],
-  [{ standard: 1800, serverMax: 86_400, accountMax: 600 }, 600, 600],
-  [{ standard: 1800, serverMax: 3600, accountMax: 7200 }, 1800, 3600],
+  [{ standard: 1800, serverMax: 86_400, accountMax: null, credentialLeft: Infinity }, 1800, 86_400],
+  [{ standard: 1800, serverMax: 86_400, accountMax: 600, credentialLeft: Infinity }, 600, 600],
+  [{ standard: 1800, serverMax: 3600, accountMax: 7200, credentialLeft: Infinity }, 1800, 3600],
+  [{ standard: 1800, serverMax: 3600, accountMax: 7200, credentialLeft: 11 }, 11, 11],
+  [{ standard: 1800, serverMax: 3600, accountMax: 60, credentialLeft: 61 }, 60, 60],
 ])('lifetimes of %j: standard %d, longest %d', (limits, standard, longest) => {
   expect(standardLifetime(limits)).toBe(standard)
   expect(longestLifetime(limits)).toBe(longest)

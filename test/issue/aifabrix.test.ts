@@ -127,6 +127,17 @@ test('limits: successes per credential, 401s per address', async () => {
   for (const status of [401, 401, 429]) expect((await ask(wrong())).status).toBe(status)
 })
 
+test('an account that requires an origin gets no token, and each refusal counts for its credential', async () => {
+  await start({ CLAIMGATE_RATE_LIMIT: '2/60' })
+  const made = { name: 'Pages only', allowedOrigins: [SITE], requireOrigin: true }
+  const { credential } = await createAccount(service, made)
+  for (let sent = 0; sent < 2; sent += 1) {
+    const problem = expectProblem(await ask(credential), 422, 'invalid_request', world)
+    expect(problem.errors).toEqual([{ parameter: 'origin', message: expect.stringContaining('required') }])
+  }
+  expectProblem(await ask(credential), 429, 'rate_limited', world)
+})
+
 test('a database that is down: 503, and when to come again', async () => {
   const inner = createMemoryStorage()
   let isDown = false

@@ -20,6 +20,7 @@ const account: Account = {
   scopes: [],
   maxTtl: null,
   browserPrototype: false,
+  requireOrigin: false,
   createdAt: NOW,
   updatedAt: NOW,
 }
@@ -55,7 +56,8 @@ const rows: readonly (readonly [
   ['the stand-in for no hash', {}, 'x'.repeat(43), false],
   ['the beginning of the secret', {}, SECRET.slice(0, -1), false],
   ['no secret on record, only public keys', { credential: { secretHash: null, jwks: '{}' } }, SECRET, false],
-  ['not expired yet', { credential: { expiresAt: NOW + 1 } }, SECRET, true],
+  ['with 10 s left', { credential: { expiresAt: NOW + 10_000 } }, SECRET, true],
+  ['with less than 10 s left', { credential: { expiresAt: NOW + 9_999 } }, SECRET, false],
   ['expired at this moment', { credential: { expiresAt: NOW } }, SECRET, false],
   ['expired', { credential: { expiresAt: NOW - 1 } }, SECRET, false],
   ['revoked', { credential: { revokedAt: NOW - 1 } }, SECRET, false],

@@ -1,4 +1,5 @@
-// Limits of the claim: successes count per credential, 401s per client address, nothing else counts at all.
+// Limits of the claim: requests of a right credential count for it, whatever becomes of them, 401s for the client's
+// address, and what is refused before the credential is judged counts for nobody.
 
 import { afterEach, describe, expect, test } from 'vitest'
 import { startMemory } from '../runtime/memory.ts'
@@ -85,25 +86,19 @@ describe('successes, per credential', () => {
     expect(limitOf(await claim(world.token)).r).toBe(0)
   })
 
-  test('limits come last: what is wrong with a request is told over the limit too', async () => {
-    await start('1/60')
-    expect(await times(2, () => claim(world.token))).toEqual([200, 429])
-    const other = { token: world.token, origin: 'https://other.example' }
-    expectProblem(await world.send(claimRequest(other)), 403, 'origin_not_allowed', world)
-    expectProblem(await world.send(claimRequest({ token: world.token })), 422, 'invalid_request', world)
-  })
-
-  test('refusals of a right credential use nothing up', async () => {
+  /** What is wrong with a request of a right credential, and its answer. */
+  test.each<[object, number]>([
+    [{}, 422],
+    [{ origin: SITE, ip: '' }, 422],
+    [{ origin: 'https://other.example' }, 403],
+    [{ origin: SITE, scope: 'admin' }, 403],
+  ])('%j counts like a success, and is 429 over the limit', async (body, status) => {
     await start('3/60')
-    for (const body of [
-      { token: world.token },
-      { token: world.token, origin: 'https://other.example' },
-      { token: world.token, origin: SITE, scope: 'admin' },
-    ]) {
-      const answers = await times(5, () => world.send(claimRequest(body)))
-      expect(new Set(answers).size).toBe(1)
-    }
-    expect(limitOf(await claim(world.token)).r).toBe(2)
+    const send = () => world.send(claimRequest({ token: world.token, ...body }))
+    expect(await times(2, send)).toEqual([status, status])
+    expect(limitOf(await claim(world.token)).r).toBe(0)
+    expectOverLimit(await send(), '"claim";q=3;w=60', 60)
+    expect(await times(4, fail)).toEqual([401, 401, 401, 429])
   })
 })
 
@@ -144,8 +139,6 @@ describe('failures, per client address', () => {
 
   const typed = (type: string) => ({ headers: { 'content-type': type } })
   test.each<[number, (world: World) => WireRequest]>([
-    [422, ({ token }) => claimRequest({ token, ip: '' })],
-    [403, ({ token }) => claimRequest({ token, origin: 'https://other.example' })],
     [403, ({ wrong }) => claimRequest({ token: wrong }, { headers: { origin: SITE } })],
     [400, ({ wrong }) => claimRequest({}, { body: `{"token":"${wrong}"` })],
     [400, ({ wrong }) => claimRequest({ token: wrong }, { path: `/auth/claim?token=${wrong}x` })],

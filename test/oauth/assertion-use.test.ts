@@ -2,6 +2,8 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseAccountToken } from '../../src/signing/secret.ts'
+import { createCachedStorage } from '../../src/storage/cached.ts'
+import { createMemoryStorage } from '../../src/storage/memory.ts'
 import { payloadOf } from '../runtime/world.ts'
 import {
   askBy,
@@ -41,6 +43,7 @@ describe('who', () => {
   test.each([
     ['revoked', { revokedAt: NOW * 1000 - 1 }],
     ['expired at this moment', { expiresAt: NOW * 1000 }],
+    ['expiring in less than 10 s', { expiresAt: NOW * 1000 + 9_999 }],
     ['without keys', { jwks: null }],
   ])('a credential that is %s', async (_, credential) => {
     const own = await createKeyClient(world, { credential })
@@ -131,15 +134,23 @@ describe('one use', () => {
     await expectRefused(assertion)
   })
 
-  test('it is remembered under the client until its exp', async () => {
-    const asked: [string, number][] = []
-    const replay = { seen: async (key: string, until: number) => asked.push([key, until]) > 1 }
-    const own = await startOAuth({}, { replay })
+  test('it is kept in the database, under its client, longer than any clock of ours accepts it', async () => {
+    const asked: [string, string, number][] = []
+    const inner = createMemoryStorage()
+    const storage = createCachedStorage({
+      ...inner,
+      useAssertion(...mark) {
+        asked.push(mark)
+        return inner.useAssertion(...mark)
+      },
+    })
+    const own = await startOAuth({}, { storage })
     const someone = await createKeyClient(own)
     const exp = Math.floor(Date.now() / 1000) + 100
     expect((await askBy(own, await someone.sign({ jti: 'once', exp }))).status).toBe(200)
     expect((await askBy(own, await someone.sign({ jti: 'once', exp }))).status).toBe(401)
-    expect(asked).toEqual([1, 2].map(() => [`assertion ${someone.clientId} once`, exp]))
+    const kept = [someone.clientId, 'once', (exp + 300) * 1000]
+    expect(asked).toEqual([kept, kept])
     await own.stop()
   })
 })

@@ -116,11 +116,21 @@ describe('limits', () => {
     expect(answer.headers.get('ratelimit')).toMatch(/^"claim";r=0;t=\d+$/)
   })
 
-  test('refusals of a right credential use nothing up, revoking and introspecting neither', async () => {
+  test.each<[string, () => ReturnType<typeof ask>]>([
+    ['a scope it does not hold', () => ask(world, { scope: 'admin' })],
+    ['an empty address', () => ask(world, { ip: '' })],
+    ['another grant', () => ask(world, { grant_type: 'password' })],
+    ['an origin that is not allowed', () => ask(world, { origin: 'https://other.example' })],
+    ['a bad proof', () => ask(world, {}, { ...asMain(world), dpop: 'x' })],
+  ])('a right client that asks for %s counts like a success', async (_, send) => {
     await start({ CLAIMGATE_RATE_LIMIT: '2/60' })
-    await statusesOf(5, () => ask(world, { scope: 'admin' }))
-    await statusesOf(5, () => ask(world, { ip: '' }))
-    await statusesOf(5, () => ask(world, { grant_type: 'password' }))
+    expect(await statusesOf(3, send)).toEqual([400, 400, 429])
+    expectRefusal(await ask(world), 429, 'rate_limited', world)
+    expect(await statusesOf(3, fails)).toEqual([401, 401, 429])
+  })
+
+  test('revoking and introspecting with a secret use nothing up', async () => {
+    await start({ CLAIMGATE_RATE_LIMIT: '2/60' })
     expect(await statusesOf(5, () => post(world, '/oauth/introspect', { token: 'x' }))).toEqual(
       new Array(5).fill(200),
     )
@@ -128,6 +138,27 @@ describe('limits', () => {
       new Array(5).fill(200),
     )
     expect((await ask(world)).headers.get('ratelimit')).toMatch(/^"claim";r=1;/)
+  })
+
+  test('over its limit a client is refused before its assertion is used', async () => {
+    await start({ CLAIMGATE_RATE_LIMIT: '2/1' })
+    const client = await createKeyClient(world)
+    const [first, second, third] = [await client.sign(), await client.sign(), await client.sign()]
+    expect(await statusesOf(1, () => askBy(world, first))).toEqual([200])
+    expect(await statusesOf(1, () => askBy(world, second, { scope: 'admin' }))).toEqual([400])
+    expectRefusal(await askBy(world, third), 429, 'rate_limited', world)
+    await new Promise((resolve) => setTimeout(resolve, 1050))
+    expect(await statusesOf(2, () => askBy(world, third))).toEqual([200, 401])
+  })
+
+  test('assertions have a count of their own where nothing is issued: each is kept in the database', async () => {
+    await start({ CLAIMGATE_RATE_LIMIT: '2/60' })
+    const client = await createKeyClient(world)
+    const examine = async (path: string) =>
+      (await post(world, path, asserting(await client.sign(), { token: 'x' }), {})).status
+    expect([await examine('/oauth/introspect'), await examine('/oauth/revoke')]).toEqual([200, 200])
+    expect([await examine('/oauth/introspect'), await examine('/oauth/revoke')]).toEqual([429, 429])
+    expect((await askBy(world, await client.sign())).status).toBe(200)
   })
 
   test('refused clients are one count at all endpoints, and stand in nobody’s way', async () => {
@@ -220,21 +251,22 @@ describe('when something is down', () => {
     expect(answer.text).not.toContain('the secret of it')
   })
 
-  test('a replay cache that fails', async () => {
-    await start({}, { replay: { seen: () => Promise.reject(new Error('down')) } })
+  test('a database that takes no more writes: assertions are 503, secrets get tokens', async () => {
+    const storage = createCachedStorage({
+      ...createMemoryStorage(),
+      useAssertion: () => Promise.reject(new StorageError('the disk is full')),
+    })
+    await start({}, { storage })
     const client = await createKeyClient(world)
-    expectRefusal(await askBy(world, await client.sign()), 503, 'temporarily_unavailable', world)
+    const answer = await askBy(world, await client.sign())
+    expectRefusal(answer, 503, 'temporarily_unavailable', world)
+    expect(answer.headers.get('retry-after')).toMatch(/^\d+$/)
     expect((await ask(world)).status).toBe(200)
   })
 
-  test.each([undefined, null, 0, 'no'])('a replay cache that answers %j refuses', async (odd) => {
-    await start({}, { replay: { seen: async () => odd as never } })
-    const client = await createKeyClient(world)
-    expectRefusal(await askBy(world, await client.sign()), 401, 'invalid_client', world)
-  })
-
-  test('a replay cache that is full refuses', async () => {
-    await start({}, { replay: { seen: async () => true } })
+  test('a database that has the assertion already: refused, and no use of the client', async () => {
+    const storage = createCachedStorage({ ...createMemoryStorage(), useAssertion: async () => false })
+    await start({}, { storage })
     const client = await createKeyClient(world)
     expectRefusal(await askBy(world, await client.sign()), 401, 'invalid_client', world)
     expect(world.uses).toEqual([])

@@ -1,0 +1,48 @@
+// Limits of the issuing endpoints: requests of a proven credential count for that credential, whatever becomes of them;
+// only credentials that were not accepted count for the client's address.
+
+import { addressKey } from '../claims/ip.ts'
+import { fail, ok, type Result } from '../claims/result.ts'
+import type { HeaderRecord, RequestContext } from '../http/context.ts'
+import { type LimitState, limitHeader, overLimit, type RateLimiter } from '../http/limits.ts'
+import type { Problem } from '../http/problem.ts'
+
+/** The limit of credentials. The reason is the 429 of a credential that is over it. */
+export interface CredentialLimit {
+  /** Counts a request. The value: headers of a success, which tell what is left; empty without a limit. */
+  consume(credentialId: string): Promise<Result<HeaderRecord, Problem>>
+  /** Whether a request would be refused, without counting one. */
+  peek(credentialId: string): Promise<Result<HeaderRecord, Problem>>
+}
+
+const NO_HEADERS = ok({})
+const NO_LIMIT: CredentialLimit = {
+  consume: async () => NO_HEADERS,
+  peek: async () => NO_HEADERS,
+}
+
+/** Limits under this limiter; null: none. Each `kind` of requests has counts of its own. */
+export function createCredentialLimit(limiter: RateLimiter | null, kind: string): CredentialLimit {
+  if (limiter === null) return NO_LIMIT
+  const judge = (state: LimitState): Result<HeaderRecord, Problem> =>
+    state.allowed ? ok(limitHeader(state)) : fail(overLimit(state, limiter.quota))
+  return {
+    consume: async (id) => judge(await limiter.consume(`${kind}:${id}`)),
+    peek: async (id) => judge(await limiter.peek(`${kind}:${id}`)),
+  }
+}
+
+/**
+ * The refusal of a caller whose credential was not accepted: `problem`, or 429 once its address has had too many
+ * of them. A right credential never comes here.
+ */
+export type RefuseCaller = (context: RequestContext, problem: Problem) => Promise<Problem>
+
+/** Refusing under these limits; null: none. */
+export function createRefuseCaller(limiter: RateLimiter | null): RefuseCaller {
+  return async ({ address }, problem) => {
+    if (limiter === null) return problem
+    const state = await limiter.consume(`a:${address === undefined ? 'unknown' : addressKey(address)}`)
+    return state.allowed ? problem : overLimit(state, limiter.quota)
+  }
+}

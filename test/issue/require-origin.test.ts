@@ -1,0 +1,70 @@
+// An account that requires an origin: no endpoint gives it a token without one.
+
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { basicOf, tokenForm } from '../oauth/wire.ts'
+import { type MemoryService, startMemory } from '../runtime/memory.ts'
+import { ADMIN_TOKEN } from '../runtime/server.ts'
+import type { Json, WireAnswer } from '../runtime/wire.ts'
+import { claimRequest, createAccount, payloadOf } from '../runtime/world.ts'
+
+const SITE = 'https://orchard.example'
+
+let service: MemoryService
+let account: Json
+let credential: Json
+beforeEach(async () => {
+  service = await startMemory()
+  const body = { name: 'Orchard', allowedOrigins: [SITE], browserPrototype: true, requireOrigin: true }
+  ;({ account, credential } = await createAccount(service, body))
+})
+afterEach(() => service.stop())
+
+const basic = () => ({ authorization: basicOf(credential.clientId, credential.clientSecret) })
+const multiset = (headers: Readonly<Record<string, string>> = {}) =>
+  service.send({ method: 'POST', path: '/m2m/token', headers: { ...basic(), ...headers } })
+const aifabrix = () =>
+  service.send({
+    method: 'POST',
+    path: '/api/v1/auth/token',
+    headers: { 'x-client-id': credential.clientId, 'x-client-secret': credential.clientSecret },
+  })
+
+/** Endpoints asked without an origin: status and code. */
+const unbound: readonly (readonly [name: string, send: () => Promise<WireAnswer>, status: number])[] = [
+  ['claim', () => service.send(claimRequest({ token: credential.token })), 422],
+  ['oauth', () => service.send(tokenForm({}, basic())), 400],
+  ['multiset', () => multiset(), 400],
+  ['aifabrix', () => aifabrix(), 422],
+]
+
+test.each(unbound)('%s without an origin: refused, saying why', async (name, send, status) => {
+  const answer = await send()
+  const body = answer.json()
+  expect([answer.status, name === 'multiset' ? body.code : body.error]).toEqual([status, 'invalid_request'])
+  expect(answer.text).toContain('origin')
+})
+
+test.each<[string, () => Promise<WireAnswer>]>([
+  ['claim', () => service.send(claimRequest({ token: credential.token, origin: SITE }))],
+  ['oauth', () => service.send(tokenForm({ origin: SITE }, basic()))],
+  ['multiset from a page', () => multiset({ origin: SITE })],
+])('%s with an origin: a token bound to it', async (_, send) => {
+  const body = (await send()).json()
+  expect(payloadOf(body.token ?? body.access_token).origin).toBe(SITE)
+})
+
+test('a change of the account takes effect with the next request', async () => {
+  const change = async (requireOrigin: boolean) => {
+    const answer = await service.send({
+      method: 'PATCH',
+      path: `/admin/accounts/${account.id}`,
+      headers: { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ requireOrigin }),
+    })
+    expect([answer.status, answer.json().account.requireOrigin]).toEqual([200, requireOrigin])
+  }
+  await change(false)
+  expect((await aifabrix()).status).toBe(200)
+  await change(true)
+  expect((await aifabrix()).status).toBe(422)
+})
