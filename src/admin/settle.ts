@@ -53,7 +53,8 @@ export function isNarrowed(before: Account, after: Account): boolean {
     lost(before.allowedOrigins, after.allowedOrigins) ||
     lost(before.scopes, after.scopes) ||
     (after.maxTtl !== null && after.maxTtl < (before.maxTtl ?? Number.POSITIVE_INFINITY)) ||
-    (before.browserPrototype && !after.browserPrototype)
+    (before.browserPrototype && !after.browserPrototype) ||
+    (!before.requireOrigin && after.requireOrigin)
   )
 }
 
