@@ -29,17 +29,17 @@ function countColons(text: string): number {
   let position = 0
   while (position < text.length) {
     const code = text.charCodeAt(position)
-    if (code === 0x22) position = endOfString(text, position)
+    if (code === 0x22) position = findStringEnd(text, position)
     else if (code === 0x3a) colons += 1
     position += 1
   }
   return colons
 }
 
-/** Position of the quote that closes the string opened at `start`. */
-function endOfString(text: string, start: number): number {
+/** Position of the quote that closes the JSON string opened at `start`; -1 when none does. */
+export function findStringEnd(text: string, start: number): number {
   let end = text.indexOf('"', start + 1)
-  while (isEscaped(text, end)) end = text.indexOf('"', end + 1)
+  while (end > 0 && isEscaped(text, end)) end = text.indexOf('"', end + 1)
   return end
 }
 

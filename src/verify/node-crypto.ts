@@ -4,13 +4,14 @@
 import type { JWK } from 'jose'
 import type { SignatureAlgorithm, VerifyToken } from '../claims/jws.ts'
 import type { MaybePromise } from '../claims/result.ts'
+import { pause } from './pieces.ts'
 import { isWorkers } from './platform.ts'
 
 /** What is used of node:crypto. */
 interface NodeCrypto {
   createPublicKey(options: { key: JWK; format: 'jwk' }): object
   createSecretKey(bytes: Uint8Array): object
-  createHmac(hash: 'sha256', key: object): { update(input: Uint8Array): { digest(): Uint8Array } }
+  createHmac(hash: 'sha256', key: object): Hmac
   verify(hash: 'sha256' | null, input: Uint8Array, key: object, signature: Uint8Array): boolean
   verify(
     hash: 'sha256' | null,
@@ -22,6 +23,11 @@ interface NodeCrypto {
   timingSafeEqual(a: Uint8Array, b: Uint8Array): boolean
 }
 
+interface Hmac {
+  update(input: Uint8Array): Hmac
+  digest(): Uint8Array
+}
+
 /** What is used of node:buffer. */
 interface NodeBuffer {
   readonly Buffer: { from(text: string, encoding: 'latin1' | 'base64url'): Uint8Array }
@@ -30,6 +36,10 @@ interface NodeBuffer {
 interface Runtime {
   readonly process?: { getBuiltinModule?: (name: string) => unknown }
 }
+
+/** Bytes of a revocation list, which is hashed beside requests or in pieces; tokens are far shorter. */
+const LONG_INPUT = 65_536
+const HASHED_TOGETHER = 1_048_576
 
 /** Loads keys at once on Node; undefined elsewhere. Throws on a key that is no good. */
 export const loadNodeVerifier: ((jwk: JWK, alg: SignatureAlgorithm) => VerifyToken) | undefined = find()
@@ -55,10 +65,26 @@ function createLoader(
     key: object,
     signature: Uint8Array,
   ): MaybePromise<boolean> {
-    if (!hasSpareCore) return crypto.verify(hash, input, key, signature)
+    if (!hasSpareCore && input.length < LONG_INPUT) return crypto.verify(hash, input, key, signature)
     return new Promise((resolve) => {
       crypto.verify(hash, input, key, signature, (error, isRight) => resolve(error === null && isRight))
     })
+  }
+
+  async function hashLong(input: Uint8Array, key: object): Promise<Uint8Array> {
+    const hmac = crypto.createHmac('sha256', key)
+    for (let start = 0; start < input.length; start += HASHED_TOGETHER) {
+      hmac.update(input.subarray(start, start + HASHED_TOGETHER))
+      await pause()
+    }
+    return hmac.digest()
+  }
+
+  function checkHmac(input: Uint8Array, key: object, signature: Uint8Array): MaybePromise<boolean> {
+    if (input.length < LONG_INPUT) {
+      return crypto.timingSafeEqual(crypto.createHmac('sha256', key).update(input).digest(), signature)
+    }
+    return hashLong(input, key).then((digest) => crypto.timingSafeEqual(digest, signature))
   }
 
   const importPublic = (jwk: JWK): object => crypto.createPublicKey({ key: jwk, format: 'jwk' })
@@ -79,8 +105,7 @@ function createLoader(
     HS256: {
       importKey: importShared,
       length: 32,
-      check: (input: Uint8Array, key: object, signature: Uint8Array) =>
-        crypto.timingSafeEqual(crypto.createHmac('sha256', key).update(input).digest(), signature),
+      check: checkHmac,
     },
   } as const
 

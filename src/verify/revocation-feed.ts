@@ -1,6 +1,6 @@
-// What a verifier knows of an issuer's revocations, polled when requests ask: no timer runs behind their back.
-// A list that cannot be had, or is not right, or not of today, is never taken for an empty one: what was known
-// before goes on until it is too old, and then `onStale` decides.
+// What a verifier knows of an issuer's revocations, polled when requests ask: no timer runs in the background.
+// A list that cannot be fetched, is wrong, too old, or older than the last one is never taken for an empty one: what
+// was known before goes on until it is too old, and then `onStale` decides.
 
 import type { ClaimsSet } from '../claims/claims-set.ts'
 import type { MaybePromise } from '../claims/result.ts'
@@ -8,7 +8,7 @@ import { isDoneWithin } from '../timing.ts'
 import type { TextFetcher } from './fetch-text.ts'
 import type { KeySource } from './key-source.ts'
 import type { RevocationFeed } from './options.ts'
-import { isListed, type RevocationList, readRevocations } from './revocation-list.ts'
+import { haveSameEntries, isListed, type RevocationList, readRevocations } from './revocation-list.ts'
 import { createSingleFlight } from './single-flight.ts'
 
 /** What a feed needs beside its options. */
@@ -32,13 +32,18 @@ export type CheckRevocation = (claims: ClaimsSet, kid: string) => MaybePromise<b
 interface Known {
   readonly list: RevocationList
   readonly etag: string | undefined
+  /** End of its text: the same end means the same signature. */
+  readonly ending: string
   /** When the poll began that last found it right. Epoch milliseconds. */
   readonly renewedAt: number
 }
 
 const ACCEPT = 'application/jwt, application/jose, */*;q=0.5'
-/** Some fifty thousand entries. */
-const MAX_BYTES = 4 * 1024 * 1024
+/** More than 100 000 entries. */
+const MAX_BYTES = 32 * 1024 * 1024
+/** A list that says it counts for longer is refused. */
+const MAX_LIFETIME_SECONDS = 3600
+const ENDING_LENGTH = 40
 /** How long requests wait for a poll while what is known still counts, and while it does not. */
 const BRIEF_MS = 500
 const PATIENT_MS = 5000
@@ -56,30 +61,54 @@ export function createRevocationFeed(feed: RevocationFeed, deps: FeedDeps): Chec
   // Either way: a clock that was set back must not stretch any of the spans.
   const isWithin = (time: number, spanMs: number): boolean => Math.abs(now() - time) < spanMs
 
-  /** The list as the issuer has it now, or undefined. A list that has ended is asked for anew, whatever its tag. */
+  /** A list's age is that of what it says, not of its last poll. */
+  const isYoung = ({ list }: Known): boolean =>
+    isWithin(list.issuedAt * 1000, maxStaleMs) && list.expiresAt * 1000 > now()
+
+  /** The list as the issuer has it now, or undefined. The tag of a list that has ended is not sent. */
   async function fetchKnown(timeoutMs: number): Promise<Known | undefined> {
     const renewedAt = now()
     const held = known && known.list.expiresAt * 1000 > renewedAt ? known : undefined
     const wish = { accept: ACCEPT, timeoutMs, maxBytes: MAX_BYTES, etag: held?.etag }
     const answer = await fetcher.fetchText(feed.url, wish)
     if (answer === undefined) return held && { ...held, renewedAt }
+    const ending = answer.text.slice(-ENDING_LENGTH)
+    // Read already. Should all before the signature be another: then the list that is held still counts, and ages.
+    if (held?.ending === ending) return { ...held, etag: answer.etag, renewedAt }
     const list = await readRevocations(answer.text, deps.issuer, keys)
-    return list && { list, etag: answer.etag, renewedAt }
+    return list && { list, etag: answer.etag, ending, renewedAt }
   }
 
-  /** Whether a list is of today, and not an older one than what is known: that would bring ended tokens back. */
-  function isCurrent({ issuedAt, expiresAt }: RevocationList): boolean {
+  /** Whether a list is of now, and follows the last one: an older one would bring ended tokens back. */
+  async function isNext(list: RevocationList, last: RevocationList | undefined): Promise<boolean> {
+    if (list === last) return true
+    const { seq, kid, issuedAt, expiresAt } = list
     const seconds = now() / 1000
     if (expiresAt <= seconds || issuedAt > seconds + deps.clockTolerance) return false
-    return known === undefined || issuedAt >= known.list.issuedAt - deps.clockTolerance
+    if (expiresAt - issuedAt > MAX_LIFETIME_SECONDS) return false
+    if (last === undefined) return true
+    if (seq < last.seq || issuedAt < last.issuedAt || last.byName.kid.has(kid)) return false
+    // The issuer leaves out what has ended by its own clock.
+    const endsBy = Math.max(seconds, issuedAt) + deps.clockTolerance
+    return seq > last.seq || haveSameEntries(list.byName, last.byName, endsBy)
+  }
+
+  /** Takes a list if it follows the one that is known when it is taken: on Workers two polls may end together. */
+  async function take(next: Known): Promise<boolean> {
+    for (;;) {
+      const last = known
+      if (!(await isNext(next.list, last?.list))) return false
+      if (known !== last) continue
+      known = next
+      return true
+    }
   }
 
   async function poll(waitMs: number): Promise<void> {
     try {
       // Where the poll ends with its request, it must end itself before: a poll cut off would look like one open.
       const next = await fetchKnown(sharesWork ? PATIENT_MS : waitMs)
-      if (next !== undefined && isCurrent(next.list)) known = next
-      else failedAt = now()
+      if (next === undefined || !(await take(next))) failedAt = now()
     } catch {
       failedAt = now()
     }
@@ -92,17 +121,16 @@ export function createRevocationFeed(feed: RevocationFeed, deps: FeedDeps): Chec
     if (known !== undefined && isWithin(known.renewedAt, refreshMs)) return undefined
     const startedAt = flight.startedAt()
     if (startedAt === undefined && isWithin(failedAt, refreshMs)) return undefined
-    const isYoung = known !== undefined && isWithin(known.renewedAt, maxStaleMs)
-    // Who has just learnt that the issuer is down does not let every request wait to learn it again.
+    const counts = known !== undefined && isYoung(known)
+    // A poll has just failed: not every request waits long to learn it again.
     const isKnownDown = sharesWork && isWithin(failedAt, maxStaleMs)
-    const waitMs = isYoung || isKnownDown ? BRIEF_MS : PATIENT_MS
+    const waitMs = counts || isKnownDown ? BRIEF_MS : PATIENT_MS
     const left = waitMs - (startedAt === undefined ? 0 : Math.abs(now() - startedAt))
     return left > 0 ? isDoneWithin(left, flight.join(waitMs)) : undefined
   }
 
   function judge(claims: ClaimsSet, kid: string): boolean | 'unavailable' {
-    const isStale =
-      known === undefined || !isWithin(known.renewedAt, maxStaleMs) || known.list.expiresAt * 1000 <= now()
+    const isStale = known === undefined || !isYoung(known)
     if (isStale && feed.onStale === 'refuse') return 'unavailable'
     return known !== undefined && isListed(known.list.byName, claims, kid, now() / 1000)
   }

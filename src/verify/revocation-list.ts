@@ -1,16 +1,21 @@
 // An issuer's signed list of revocations: reading one (RFC 7515 compact, `typ: revocations+jwt`), and judging a
 // token by it. A list with anything wrong in it is no list: leaving out what is not understood would let tokens
-// through. Whether it is of today is judged where the clock is (revocation-feed.ts).
+// through. Whether it is current is judged where the clock is (revocation-feed.ts). A list may have 100 000 entries:
+// whatever takes time in proportion to them is done in pieces.
 
-import { base64url, decodeProtectedHeader } from 'jose'
+import { decodeProtectedHeader } from 'jose'
 import { isCanonicalBase64url } from '../claims/base64url.ts'
 import type { ClaimsSet } from '../claims/claims-set.ts'
-import { isJsonObject, type JsonObject, parseJson } from '../claims/json.ts'
-import { decodeUtf8 } from '../claims/utf8.ts'
+import { isJsonObject } from '../claims/json.ts'
 import type { KeySource } from './key-source.ts'
+import { decodeBase64urlText, parseLongArray, pause } from './pieces.ts'
 
 /** Revocations as the issuer signed them. Times are epoch seconds. */
 export interface RevocationList {
+  /** The key that signed it. */
+  readonly kid: string
+  /** Grows with each change. */
+  readonly seq: number
   readonly issuedAt: number
   readonly expiresAt: number
   readonly byName: RevocationIndex
@@ -24,14 +29,18 @@ export interface RevocationEntry {
   readonly until: number
 }
 
-/** What a revocation may name. */
-const NAMES = ['jti', 'client_id', 'sub', 'kid'] as const
-type RevocationName = (typeof NAMES)[number]
+/** What a revocation may name; a token must have all of its names. */
+const NAMES = ['jti', 'client_id', 'sub', 'kid', 'sub+user', 'sub+jti'] as const
+/** What a revocation names. The value of a pair is that of {@link pairOf}. */
+export type RevocationName = (typeof NAMES)[number]
 
 /** Entries by what they name, and by its value. */
 export type RevocationIndex = Readonly<Record<RevocationName, Map<string, RevocationEntry[]>>>
 
 const TYPES: readonly unknown[] = ['revocations+jwt', 'application/revocations+jwt']
+
+/** Entries that are compared before others have their turn. */
+const COMPARED_TOGETHER = 2000
 
 /** The list in a feed's text, or undefined when form, key, signature, issuer or a member is wrong. */
 export async function readRevocations(
@@ -40,28 +49,41 @@ export async function readRevocations(
   keys: KeySource,
 ): Promise<RevocationList | undefined> {
   try {
-    const payload = await verifyList(text, keys)
-    return payload === undefined || payload.iss !== issuer ? undefined : parseList(payload)
+    const kid = await verifyList(text, keys)
+    return kid === undefined ? undefined : await parseList(text, kid, issuer)
   } catch {
     return undefined
   }
 }
 
 /** Whether a token signed under `kid` is ended at `now` (epoch seconds). */
-export function isListed(byName: RevocationIndex, claims: ClaimsSet, kid: string, now: number): boolean {
-  return NAMES.some((name) =>
-    byName[name]
-      .get(name === 'kid' ? kid : claims[name])
-      // A token that lives on by clock tolerance is still one that the entry was made for.
-      ?.some(({ before, until }) => claims.iat < before && (now < until || claims.exp <= until)),
+export function isListed(
+  index: RevocationIndex,
+  claims: ClaimsSet & { readonly user?: unknown },
+  kid: string,
+  now: number,
+): boolean {
+  const { jti, client_id, sub, user, iat, exp } = claims
+  const isEnded = (entries: readonly RevocationEntry[] | undefined): boolean =>
+    // A token that lives on by clock tolerance is still one that the entry was made for.
+    entries?.some(({ before, until }) => iat < before && (now < until || exp <= until)) ?? false
+  const pairs = (name: 'sub+user' | 'sub+jti', other: string): boolean =>
+    index[name].size > 0 && isEnded(index[name].get(pairOf(sub, other)))
+  return (
+    isEnded(index.jti.get(jti)) ||
+    isEnded(index.client_id.get(client_id)) ||
+    isEnded(index.sub.get(sub)) ||
+    isEnded(index.kid.get(kid)) ||
+    pairs('sub+jti', jti) ||
+    (typeof user === 'string' && pairs('sub+user', user))
   )
 }
 
-/** The payload, once its signature is right under a key of the verifier's own. Throws on what is no JWS. */
-async function verifyList(text: string, keys: KeySource): Promise<JsonObject | undefined> {
-  const parts = text.split('.')
-  if (parts.length !== 3 || !parts.every((part) => part !== '' && isCanonicalBase64url(part)))
-    return undefined
+/** The key id, once form and signature are right under a key of the verifier's own. Throws on what is no JWS. */
+async function verifyList(text: string, keys: KeySource): Promise<string | undefined> {
+  const [head = '', payload = '', signature = '', ...others] = text.split('.')
+  if (others.length > 0 || payload === '' || head === '' || signature === '') return undefined
+  if (!isCanonicalBase64url(head) || !isCanonicalBase64url(signature)) return undefined
   const { typ, kid = '', alg, ...more } = decodeProtectedHeader(text)
   if (!TYPES.includes(typ?.toLowerCase()) || typeof kid !== 'string') return undefined
   if ('crit' in more || 'b64' in more) return undefined
@@ -70,43 +92,102 @@ async function verifyList(text: string, keys: KeySource): Promise<JsonObject | u
   if (!(await key.verify(text))) return undefined
   // Not awaited, on Workers either: a list must not wait for keys that it does not need.
   void keys.used?.(kid)
-  const payload = parseJson(decodeUtf8(base64url.decode(parts[1] ?? '')) ?? '')
-  return payload.ok && isJsonObject(payload.value) ? payload.value : undefined
+  return kid
 }
 
-function parseList({ iat, exp, revoked }: JsonObject): RevocationList | undefined {
-  if (!isTime(iat) || !isTime(exp) || !Array.isArray(revoked)) return undefined
+/** The list in a text whose signature is right. */
+async function parseList(text: string, kid: string, issuer: string): Promise<RevocationList | undefined> {
+  const encoded = text.slice(text.indexOf('.') + 1, text.lastIndexOf('.'))
+  const payload = await decodeBase64urlText(encoded)
+  if (payload === undefined) return undefined
   const byName = createRevocationIndex()
-  for (const entry of revoked) if (!addEntry(byName, entry)) return undefined
-  return { issuedAt: iat, expiresAt: exp, byName }
+  const members = await parseLongArray(payload, 'revoked', (entry) => addEntry(byName, entry))
+  if (members === undefined) return undefined
+  const { iss, iat, exp, seq } = members
+  if (iss !== issuer || !isTime(iat) || !isTime(exp) || !Number.isSafeInteger(seq)) return undefined
+  return { kid, seq: seq as number, issuedAt: iat, expiresAt: exp, byName }
 }
 
-/** Whether the entry names exactly one thing, and was added. */
-function addEntry(byName: RevocationIndex, entry: unknown): boolean {
-  if (!isJsonObject(entry) || !isTime(entry.before) || !isTime(entry.until)) return false
-  const [name, another] = NAMES.filter((known) => known in entry)
-  if (name === undefined || another !== undefined) return false
-  const id = entry[name]
-  if (typeof id !== 'string' || id === '') return false
-  addRevocation(byName, name, id, { before: entry.before, until: entry.until })
+/** Whether the entry has no member that is not known, names something, and was added. */
+function addEntry(index: RevocationIndex, entry: unknown): boolean {
+  if (!isJsonObject(entry)) return false
+  const { before, until, sub, jti, user } = entry
+  if (!isTime(before) || !isTime(until)) return false
+  const names = Object.keys(entry).filter((name) => name !== 'before' && name !== 'until')
+  if (!names.every((name) => typeof entry[name] === 'string' && entry[name] !== '')) return false
+  const [name = '', another] = names
+  const times = { before, until }
+  if (another === undefined) {
+    if (!isSingle(name)) return false
+    addRevocation(index, name, entry[name] as string, times)
+    return true
+  }
+  const other = jti ?? user
+  if (names.length !== 2 || sub === undefined || other === undefined) return false
+  addRevocation(
+    index,
+    jti === undefined ? 'sub+user' : 'sub+jti',
+    pairOf(sub as string, other as string),
+    times,
+  )
   return true
+}
+
+function isSingle(name: string): name is 'jti' | 'client_id' | 'sub' | 'kid' {
+  return name === 'jti' || name === 'client_id' || name === 'sub' || name === 'kid'
 }
 
 /** An index without entries. */
 export function createRevocationIndex(): RevocationIndex {
-  return { jti: new Map(), client_id: new Map(), sub: new Map(), kid: new Map() }
+  return {
+    jti: new Map(),
+    client_id: new Map(),
+    sub: new Map(),
+    kid: new Map(),
+    'sub+user': new Map(),
+    'sub+jti': new Map(),
+  }
 }
 
-/** Adds an entry for whatever bears this value under this name. */
+/** The value under which an index holds a pair: no two pairs have the same. */
+export function pairOf(sub: string, other: string): string {
+  return `${sub.length}:${sub}${other}`
+}
+
+/** Adds an entry for the tokens that have this value under this name. */
 export function addRevocation(
-  byName: RevocationIndex,
+  index: RevocationIndex,
   name: RevocationName,
   value: string,
   { before, until }: RevocationEntry,
 ): void {
-  const others = byName[name].get(value)
-  if (others === undefined) byName[name].set(value, [{ before, until }])
+  const others = index[name].get(value)
+  if (others === undefined) index[name].set(value, [{ before, until }])
   else others.push({ before, until })
+}
+
+/** Whether two indexes have the same entries, those left out that end until `time` (epoch seconds). */
+export async function haveSameEntries(
+  one: RevocationIndex,
+  other: RevocationIndex,
+  time: number,
+): Promise<boolean> {
+  return (await holdsAll(one, other, time)) && (await holdsAll(other, one, time))
+}
+
+async function holdsAll(index: RevocationIndex, of: RevocationIndex, time: number): Promise<boolean> {
+  let compared = 0
+  for (const name of NAMES) {
+    for (const [value, entries] of of[name]) {
+      compared += 1
+      if (compared % COMPARED_TOGETHER === 0) await pause()
+      const held = index[name].get(value)
+      const isHeld = ({ before, until }: RevocationEntry): boolean =>
+        until <= time || held?.some((own) => own.before === before && own.until === until) === true
+      if (!entries.every(isHeld)) return false
+    }
+  }
+  return true
 }
 
 function isTime(value: unknown): value is number {

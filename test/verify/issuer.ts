@@ -109,6 +109,14 @@ export const late =
     answer(request, response)
   }
 
+let seq = 0
+
+/** Greater than that of every list so far. */
+const nextSeq = (): number => {
+  seq += 1
+  return seq
+}
+
 export interface Signer {
   readonly kid: string
   /** Public, or under HS256 shared. */
@@ -129,7 +137,7 @@ export async function createSigner(alg: 'ES256' | 'EdDSA' | 'HS256', kid = `${al
     token: (claims = {}, header = {}) => sign({ ...goodClaims(), ...claims }, { typ: 'at+jwt', ...header }),
     list: (revoked, members = {}, header = {}) =>
       sign(
-        { iss: RULES.issuer, iat: now(), exp: now() + 3600, revoked, ...members },
+        { iss: RULES.issuer, iat: now(), exp: now() + 1800, seq: nextSeq(), revoked, ...members },
         { typ: 'revocations+jwt', ...header },
       ),
   }

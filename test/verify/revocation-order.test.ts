@@ -1,0 +1,142 @@
+// Which of two lists of revocations counts: a list that was recorded earlier, or is signed with a stolen key, must not
+// bring ended tokens back.
+
+import { beforeAll, describe, expect, test } from 'vitest'
+import { createVerifier, type RevocationFeed } from '../../src/verify/verifier.ts'
+import type { Json } from '../runtime/wire.ts'
+import { body, cleanUp, createSigner, FEED, type Signer, startIssuer, stopClock } from './issuer.ts'
+import { bearerOf, now, RULES, verdictOf } from './mint.ts'
+
+let es: Signer
+let ed: Signer
+
+beforeAll(async () => {
+  es = await createSigner('ES256')
+  ed = await createSigner('EdDSA')
+})
+
+cleanUp()
+
+const HOUR = 3600
+const entry = (members: Json): Json => ({ before: now() + 1, until: now() + 2 * HOUR, ...members })
+
+/** A verifier whose feed gives the last published list; the clock stands still. */
+async function start(feed: Partial<RevocationFeed> = {}) {
+  const clock = stopClock()
+  const issuer = await startIssuer([es.jwk, ed.jwk])
+  const revocation = { url: issuer.feedUrl, ...feed }
+  const verifier = createVerifier({ ...RULES, jwksUri: issuer.jwksUri, revocation })
+  const [token, other] = [
+    await es.token({ exp: now() + HOUR }),
+    await es.token({ jti: 'jti-2', exp: now() + HOUR }),
+  ]
+  return {
+    clock,
+    /** The verdicts on the tokens `jti-1` and `jti-2`, once the verifier has asked for this list. */
+    async publish(list: string): Promise<readonly string[]> {
+      issuer.answers.set(FEED, body(list))
+      clock.advance(3)
+      const verdicts = []
+      for (const text of [token, other]) verdicts.push(await verdictOf(verifier, bearerOf(text)))
+      return verdicts
+    },
+  }
+}
+
+const BOTH_ALLOWED = ['allowed', 'allowed']
+const FIRST_REVOKED = ['token_revoked', 'allowed']
+
+describe('the last list goes on when the next one', () => {
+  const first = (members: Json): Promise<string> =>
+    es.list([entry({ jti: 'jti-1' })], { seq: 41, ...members })
+
+  test.each<[string, (iat: number) => Promise<string>]>([
+    ['has a lower number', (iat) => es.list([], { seq: 40, iat: iat + 3 })],
+    ['has a negative number', (iat) => es.list([], { seq: -42, iat: iat + 3 })],
+    ['is older, though of a higher number', (iat) => es.list([], { seq: 42, iat: iat - 1 })],
+    ['has the same number and no entry', (iat) => es.list([], { seq: 41, iat: iat + 3 })],
+    [
+      'has the same number and another entry',
+      (iat) => es.list([entry({ jti: 'jti-1' }), entry({ jti: 'jti-2' })], { seq: 41, iat: iat + 3 }),
+    ],
+    [
+      'has the same number and an entry of another time',
+      (iat) => es.list([entry({ jti: 'jti-1', before: 1 })], { seq: 41, iat: iat + 3 }),
+    ],
+    [
+      'has the same number and the entry as that of an account',
+      (iat) => es.list([entry({ sub: 'jti-1' })], { seq: 41, iat: iat + 3 }),
+    ],
+  ])('%s', async (_, next) => {
+    const { publish } = await start()
+    const iat = now()
+    expect(await publish(await first({ iat }))).toEqual(FIRST_REVOKED)
+    expect(await publish(await next(iat))).toEqual(FIRST_REVOKED)
+    // And one that follows is taken.
+    expect(await publish(await es.list([], { seq: 42, iat }))).toEqual(BOTH_ALLOWED)
+  })
+
+  test('is signed with a key that the last one revoked', async () => {
+    const { publish } = await start()
+    const revoked = [entry({ jti: 'jti-1' }), entry({ kid: es.kid, before: now() - 60 })]
+    expect(await publish(await es.list(revoked))).toEqual(FIRST_REVOKED)
+    expect(await publish(await es.list([]))).toEqual(FIRST_REVOKED)
+    expect(await publish(await ed.list([]))).toEqual(BOTH_ALLOWED)
+  })
+})
+
+test('the same number with the same entries is the same list, and those that have ended may be left out', async () => {
+  const { publish } = await start({ onStale: 'refuse', maxStaleSeconds: 8 })
+  const [one, two] = [entry({ jti: 'jti-1' }), entry({ client_id: 'client-3' })]
+  const ended = entry({ jti: 'jti-2', until: now() + 4 })
+  const list = (revoked: Json): Promise<string> => es.list(revoked, { seq: 7 })
+  expect(await publish(await list([one, ended, two]))).toEqual(['token_revoked', 'token_revoked'])
+  // Within the clock tolerance of its end the issuer's clock decides.
+  expect(await publish(await list([two, one]))).toEqual(FIRST_REVOKED)
+  expect(await publish(await list([one, two, one]))).toEqual(FIRST_REVOKED)
+  expect(await publish(await list([one]))).toEqual(FIRST_REVOKED)
+  expect(await publish(await list([one]))).toEqual(['unavailable', 'unavailable'])
+})
+
+describe('a list is as old as it says', () => {
+  test.each<[string, number, string]>([
+    ['just within', 57, 'token_revoked'],
+    ['just beyond', 58, 'unavailable'],
+  ])('%s: %i seconds', async (_, age, verdict) => {
+    const { publish } = await start({ onStale: 'refuse' })
+    // Three seconds go by until it is asked for.
+    const [first] = await publish(await es.list([entry({ jti: 'jti-1' })], { iat: now() + 1 - age }))
+    expect(first).toBe(verdict)
+  })
+
+  test('a new signature under an old date renews nothing', async () => {
+    const { publish } = await start({ onStale: 'refuse', maxStaleSeconds: 8 })
+    const iat = now()
+    const again = (): Promise<string> => es.list([], { iat })
+    expect(await publish(await again())).toEqual(BOTH_ALLOWED)
+    expect(await publish(await again())).toEqual(BOTH_ALLOWED)
+    expect(await publish(await again())).toEqual(['unavailable', 'unavailable'])
+    expect(await publish(await es.list([], { iat: now() }))).toEqual(BOTH_ALLOWED)
+  })
+
+  test('one that stays the same byte for byte, without an entity tag, renews nothing either', async () => {
+    const { publish } = await start({ onStale: 'refuse', maxStaleSeconds: 8 })
+    const list = await es.list([entry({ jti: 'jti-1' })], { iat: now() })
+    expect(await publish(list)).toEqual(FIRST_REVOKED)
+    expect(await publish(list)).toEqual(FIRST_REVOKED)
+    expect(await publish(list)).toEqual(['unavailable', 'unavailable'])
+  })
+
+  test('and of a clock that is ahead no more than the tolerance', async () => {
+    const { publish } = await start({ onStale: 'refuse' })
+    expect(await publish(await es.list([], { iat: now() + 3 + 6 }))).toEqual(['unavailable', 'unavailable'])
+    expect(await publish(await es.list([], { iat: now() + 3 + 5 }))).toEqual(BOTH_ALLOWED)
+  })
+
+  test('but its end counts first', async () => {
+    const { publish, clock } = await start({ onStale: 'refuse' })
+    expect(await publish(await es.list([], { exp: now() + 10 }))).toEqual(BOTH_ALLOWED)
+    clock.advance(5)
+    expect(await publish('rubbish')).toEqual(['unavailable', 'unavailable'])
+  })
+})
