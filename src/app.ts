@@ -2,11 +2,13 @@
 // reads no environment: node.ts and worker.ts do.
 
 import { type Context, Hono } from 'hono'
+import { createAdminGuard, WRONG_TOKEN_QUOTA } from './admin/authenticate.ts'
 import { createExplain } from './admin/explain.ts'
 import { createAdminRoutes } from './admin/routes.ts'
 import type { Config } from './config.ts'
+import type { Counters, Quota } from './counters/counters.ts'
 import { NO_STORE, NOWHERE, type Route } from './http/context.ts'
-import { createMemoryLimiter, type RateLimiter } from './http/limits.ts'
+import { createRateLimiter, type RateLimiter } from './http/limits.ts'
 import type { Logger } from './http/log.ts'
 import type { Metrics } from './http/metrics.ts'
 import { publicCors } from './http/public-cors.ts'
@@ -40,7 +42,7 @@ import type { KeyRing } from './signing/key-ring.ts'
 import type { HashSecret } from './signing/secret.ts'
 import type { CachedStorage } from './storage/cached.ts'
 import { proofAlgorithms } from './verify/dpop-proof.ts'
-import type { ReplayStore } from './verify/options.ts'
+import { proofBudget } from './verify/use-proof.ts'
 
 /** What the service runs on: everything that differs between machines, platforms and tests. */
 export interface AppDeps {
@@ -50,8 +52,8 @@ export interface AppDeps {
   readonly lifetimeSeconds: number
   readonly keys: KeyRing
   readonly keyLife: KeyLife
-  /** Proofs that were presented once and must not be again. */
-  readonly replay: ReplayStore
+  /** Where requests and used proofs are counted. */
+  readonly counters: Counters
   /** What ends tokens before their time. */
   readonly rules: RevocationRules
   /** When credentials were last used. */
@@ -74,7 +76,7 @@ export interface AppDeps {
 }
 
 /** A credential in a page is put on record so many times in so many seconds; the metric counts on. */
-const BROWSER_AUDIT_QUOTA = { limit: 30, windowSeconds: 60 }
+const BROWSER_AUDIT_QUOTA: Quota = { requests: 30, seconds: 60 }
 
 /**
  * The service as a Hono app. Keys are loaded and the store is open: nothing here waits.
@@ -104,8 +106,15 @@ export function createApp(deps: AppDeps): Hono {
 }
 
 function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
-  const { config, storage, keys, rules, limiter, log, metrics, now } = deps
-  const verifier = createServiceVerifier(deps)
+  const { config, storage, keys, rules, counters, limiter, log, metrics, now } = deps
+  const verifier = createServiceVerifier({
+    config,
+    storage,
+    keys,
+    rules,
+    log,
+    proofs: counters.openOneTime('proofs', proofBudget),
+  })
   const proven = createAuthenticate(storage, deps.hashSecret)
   const authenticate = withNote(proven, deps.uses.note)
   const minting = {
@@ -122,11 +131,20 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
     storage,
     authenticate: proven,
     log,
-    limiter: createMemoryLimiter(BROWSER_AUDIT_QUOTA),
+    limiter: createRateLimiter(counters.openLimits('browser-audit'), BROWSER_AUDIT_QUOTA),
     count: metrics.countSecretInBrowser,
   })
   const limit = createCredentialLimit(limiter, 'c')
   const refuseCaller = createRefuseCaller(limiter)
+  const adminGuard =
+    config.adminToken === null
+      ? null
+      : createAdminGuard({
+          adminToken: config.adminToken,
+          limiter: createRateLimiter(counters.openLimits('admin'), WRONG_TOKEN_QUOTA),
+          countRefused: metrics.countAdminRefused,
+          log,
+        })
   const doors = {
     ...config,
     reportBrowser,
@@ -202,6 +220,7 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
     ...createAdminRoutes({
       ...config,
       ...deps,
+      guard: adminGuard,
       keys: deps.keyLife,
       flushUses: deps.uses.flush,
       // Keys first: what ended a key must not be followed by a token signed with it.
@@ -218,7 +237,7 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
       name: 'readyz',
       methods: { GET: createReadyHandler({ checks, isStopping: deps.isStopping }, metrics) },
     },
-    '/metrics': createMetricsRoute({ mode: config.metrics, adminToken: config.adminToken }, metrics),
+    '/metrics': createMetricsRoute({ mode: config.metrics, guard: adminGuard }, metrics),
   }
 }
 

@@ -16,8 +16,8 @@ export type DatabaseLocation =
 
 /** Requests allowed in a window of seconds. */
 export interface RateLimit {
-  readonly limit: number
-  readonly windowSeconds: number
+  readonly requests: number
+  readonly seconds: number
 }
 
 /** Who may read `/metrics`. */
@@ -128,7 +128,7 @@ export const fields: { readonly [Name in keyof Settings]: Field<Settings[Name]> 
     example: 'off',
   },
   CLAIMGATE_RATE_LIMIT: {
-    schema: read((text) => orOff(text, parseRateLimit)).default({ limit: 6000, windowSeconds: 60 }),
+    schema: read((text) => orOff(text, parseRateLimit)).default({ requests: 6000, seconds: 60 }),
     example: '6000/60',
   },
   CLAIMGATE_WORKERS: { schema: read(parseWorkers).default(1), example: 'auto' },
@@ -239,10 +239,10 @@ function parseAdminToken(text: string): Result<string, string> {
 }
 
 function parseRateLimit(text: string): Result<RateLimit, string> {
-  const [, limit = '', windowSeconds = ''] = /^(\d+)\/(\d+)$/.exec(text) ?? []
-  const parts = [parseInteger(limit, 1, MAX_SECONDS), parseInteger(windowSeconds, 1, MAX_WINDOW_SECONDS)]
+  const [, requests = '', seconds = ''] = /^(\d+)\/(\d+)$/.exec(text) ?? []
+  const parts = [parseInteger(requests, 1, MAX_SECONDS), parseInteger(seconds, 1, MAX_WINDOW_SECONDS)]
   return parts.every((part) => part.ok)
-    ? ok({ limit: Number(limit), windowSeconds: Number(windowSeconds) })
+    ? ok({ requests: Number(requests), seconds: Number(seconds) })
     : fail(`must be <requests>/<seconds>, both from 1, the seconds up to ${MAX_WINDOW_SECONDS}`)
 }
 

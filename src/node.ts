@@ -9,7 +9,8 @@ import { onStopSignal } from './adapters/signals.ts'
 import { SETTLE_MS } from './admin/settle.ts'
 import { type AppDeps, createApp } from './app.ts'
 import { type Config, parseConfig, withPort } from './config.ts'
-import { createMemoryLimiter } from './http/limits.ts'
+import { createMemoryCounters } from './counters/memory.ts'
+import { createRateLimiter } from './http/limits.ts'
 import { createLogger, type LogLevel } from './http/log.ts'
 import { createMetrics } from './http/metrics.ts'
 import { RECORD_TTL_MS } from './issue/sign-current.ts'
@@ -17,7 +18,6 @@ import { createRevocationRules } from './service/revocation-rules.ts'
 import { createUpkeep, DAY_MS } from './service/upkeep.ts'
 import { createUseLog } from './service/use-log.ts'
 import { createCachedStorage } from './storage/cached.ts'
-import { createMemoryReplay } from './verify/replay.ts'
 
 /** Between two rounds of upkeep: other processes' changes of keys are followed within two seconds. */
 const UPKEEP_MS = 1000
@@ -68,6 +68,7 @@ async function start(asked: Config): Promise<void> {
     log,
     defer: (milliseconds, work) => void setTimeout(() => void work(), milliseconds).unref(),
   })
+  const counters = createMemoryCounters()
   const deps = {
     config,
     storage,
@@ -75,10 +76,11 @@ async function start(asked: Config): Promise<void> {
     keys,
     keyLife,
     rules,
-    replay: createMemoryReplay({ now: Date.now }),
+    counters,
     uses,
     hashSecret: openSecretHash(config),
-    limiter: config.rateLimit === null ? null : createMemoryLimiter(config.rateLimit),
+    limiter:
+      config.rateLimit === null ? null : createRateLimiter(counters.openLimits('issuing'), config.rateLimit),
     log,
     metrics: createMetrics(),
     now: Date.now,

@@ -6,7 +6,8 @@ import { waitUntil } from 'cloudflare:workers'
 import { SETTLE_MS } from './admin/settle.ts'
 import { type AppDeps, createApp } from './app.ts'
 import { type Config, ConfigError, type ConfigProblem, keyTerms, parseConfig } from './config.ts'
-import { createMemoryLimiter } from './http/limits.ts'
+import { createMemoryCounters } from './counters/memory.ts'
+import { createRateLimiter } from './http/limits.ts'
 import { createLogger, type LogLevel } from './http/log.ts'
 import { createMetrics } from './http/metrics.ts'
 import { problemBody, problemStatus, unavailable } from './http/problem.ts'
@@ -25,7 +26,6 @@ import { createSqlKeyStore } from './storage/sql/keys.ts'
 import { migrateSchema } from './storage/sql/migrations.ts'
 import { createSqlStorage } from './storage/sql/storage.ts'
 import { loadVerifier } from './verify/engine.ts'
-import { createMemoryReplay } from './verify/replay.ts'
 
 /** What the runtime gives: variables and secrets are texts, bindings are objects. The same for a whole isolate. */
 type WorkerEnv = Readonly<Record<string, unknown>>
@@ -186,17 +186,19 @@ async function openService({ config, masterKey, database }: Settings): Promise<S
     now: Date.now,
     sharesWork: false,
   })
+  const counters = createMemoryCounters()
   const deps: AppDeps = {
     config,
     storage,
     lifetimeSeconds,
     keys,
     keyLife,
-    replay: createMemoryReplay({ now: Date.now }),
+    counters,
     uses: createUseLog({ storage, log, defer }),
     rules,
     hashSecret: webCryptoEngine.createSecretHash(config.pepper ?? DEFAULT_PEPPER),
-    limiter: config.rateLimit === null ? null : createMemoryLimiter(config.rateLimit),
+    limiter:
+      config.rateLimit === null ? null : createRateLimiter(counters.openLimits('issuing'), config.rateLimit),
     log,
     metrics: createMetrics(),
     now: Date.now,

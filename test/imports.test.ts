@@ -24,7 +24,8 @@ const rules: readonly Rule[] = [
   { room: 'workers.d.ts' },
   { room: 'timing.ts' },
   { room: 'signing', rooms: ['claims', 'timing.ts'], packages: ['jose'] },
-  { room: 'verify', rooms: ['claims', 'timing.ts'], packages: ['jose', 'lru-cache'] },
+  { room: 'counters', rooms: ['claims'], packages: ['lru-cache'] },
+  { room: 'verify', rooms: ['claims', 'counters', 'timing.ts'], packages: ['jose', 'lru-cache'] },
   { room: 'verify/hono.ts', rooms: ['claims'], packageTypes: ['hono'] },
   { room: 'verify/node.ts', rooms: ['claims'], packageTypes: ['node:'] },
   { room: 'storage', rooms: ['claims'], types: [storagePort], packages: ['lru-cache'] },
@@ -45,13 +46,13 @@ const rules: readonly Rule[] = [
   {
     room: 'http',
     rooms: ['claims', 'storage/errors.ts'],
-    types: ['verify/cors.ts'],
-    packages: ['prom-client', 'rate-limiter-flexible'],
+    types: ['counters', 'verify/cors.ts'],
+    packages: ['prom-client'],
   },
   {
     room: 'issue',
     rooms: ['claims', 'signing', 'http', 'timing.ts'],
-    types: [storagePort, 'storage/cached.ts'],
+    types: ['counters', storagePort, 'storage/cached.ts'],
   },
   {
     room: 'oauth',
@@ -62,13 +63,13 @@ const rules: readonly Rule[] = [
   {
     room: 'admin',
     rooms: ['claims', 'signing', 'http', 'verify/jwk.ts', 'verify/explain.ts'],
-    types: [storagePort, 'verify'],
+    types: ['counters', storagePort, 'verify'],
     packages: ['zod', 'tldts'],
   },
   {
     room: 'service',
     rooms: ['claims', 'signing', 'http', 'timing.ts', 'verify', 'storage/errors.ts'],
-    types: [storagePort, 'storage/cached.ts'],
+    types: ['counters', storagePort, 'storage/cached.ts'],
   },
   { room: 'client', rooms: ['claims'] },
   ...[
@@ -86,7 +87,7 @@ const rules: readonly Rule[] = [
   {
     room: 'app.ts',
     rooms: ['admin', 'issue', 'oauth', 'service', 'verify', 'http', 'claims'],
-    types: ['config.ts', 'signing', 'storage/cached.ts'],
+    types: ['config.ts', 'counters', 'signing', 'storage/cached.ts'],
     packages: ['hono'],
   },
   { room: 'index.ts', rooms: ['app.ts', 'config.ts'], types: [storagePort, 'storage/cached.ts'] },
@@ -120,6 +121,7 @@ const rules: readonly Rule[] = [
       'admin/settle.ts',
       'app.ts',
       'config.ts',
+      'counters',
       'http',
       'issue',
       'service',
@@ -133,6 +135,7 @@ const rules: readonly Rule[] = [
       'admin/settle.ts',
       'app.ts',
       'config.ts',
+      'counters',
       'http',
       'issue',
       'service',

@@ -1,11 +1,12 @@
 // The admin API: JSON in, JSON out, every change on record. Each path behind the guard, unknown ones too.
 
+import { after } from '../claims/result.ts'
 import { type Handler, type Methods, NO_STORE, type Route } from '../http/context.ts'
 import type { Metrics } from '../http/metrics.ts'
 import { invalidParameters, NOT_FOUND } from '../http/problem.ts'
 import type { Storage } from '../storage/storage.ts'
 import { type AccountDeps, createAccountHandlers } from './account-handlers.ts'
-import { createAdminGuard } from './authenticate.ts'
+import type { AdminGuard } from './authenticate.ts'
 import { answerJson } from './exchange.ts'
 import { createExplainHandler, type Explain } from './explain.ts'
 import { AUDIT_ID, cutPage, parsePage } from './page.ts'
@@ -15,7 +16,8 @@ import { toWireAudit } from './wire.ts'
 
 /** What administration needs. */
 export type AdminDeps = AccountDeps & {
-  readonly adminToken: string | null
+  /** Null: no admin token is configured. */
+  readonly guard: AdminGuard | null
   readonly explain: Explain
   readonly metrics: Pick<Metrics, 'readTotals'>
 }
@@ -25,8 +27,8 @@ export type AdminDeps = AccountDeps & {
  * token: /admin is then a path like any other that is not there.
  */
 export function createAdminRoutes(deps: AdminDeps): Readonly<Record<string, Route>> {
-  if (deps.adminToken === null) return {}
-  const guard = createAdminGuard(deps.adminToken)
+  const { guard } = deps
+  if (guard === null) return {}
   const accounts = createAccountHandlers(deps)
   const secrets = createSecretHandlers(deps)
   const route = (name: string, methods: Methods): Route => ({ name, headers: NO_STORE, guard, methods })
@@ -48,7 +50,7 @@ export function createAdminRoutes(deps: AdminDeps): Readonly<Record<string, Rout
     '/admin/explain': route('admin.explain', { POST: createExplainHandler(deps.explain) }),
     '/admin/*': {
       ...route('admin', {}),
-      guard: (context) => guard(context) ?? context.refuse(NOT_FOUND),
+      guard: (context) => after(guard(context), (refusal) => refusal ?? context.refuse(NOT_FOUND)),
     },
   }
 }
@@ -57,8 +59,8 @@ function createAuditHandler(storage: Storage): Handler {
   return async (context) => {
     const asked = parsePage(context.request.url, AUDIT_ID)
     if (!asked.ok) return context.refuse(invalidParameters(asked.reason))
-    const { after, limit } = asked.value
-    const records = await storage.listAudit(after, limit + 1)
+    const { after: cursor, limit } = asked.value
+    const records = await storage.listAudit(cursor, limit + 1)
     const { page, nextCursor } = cutPage(records, limit, (entry) => entry.at)
     return answerJson(context, 200, { entries: page.map(toWireAudit), nextCursor })
   }

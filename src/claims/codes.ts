@@ -12,6 +12,7 @@ export type ClaimErrorCode =
   | 'ip_mismatch'
   | 'proof_required'
   | 'invalid_proof'
+  | 'rate_limited'
   | 'insufficient_scope'
   | 'unavailable'
 
@@ -27,6 +28,7 @@ export const claimProblems: Readonly<Record<ClaimErrorCode, readonly [status: nu
   ip_mismatch: [401, 'The token is bound to another address'],
   proof_required: [401, 'The token is bound to a key'],
   invalid_proof: [401, 'The proof was not accepted'],
+  rate_limited: [429, 'Too many requests'],
   insufficient_scope: [403, 'The token lacks a scope'],
   unavailable: [503, 'The service is not available'],
 }

@@ -28,6 +28,8 @@ export interface Reason {
   readonly detail: string
   /** Set once the token's claims are trusted and it is bound to a key: its challenge speaks of DPoP. */
   readonly isKeyBound?: true
+  /** Seconds after which the same request may be right; on `rate_limited`. */
+  readonly retryAfterSeconds?: number
 }
 
 /** Bounds that a token must carry. */

@@ -131,9 +131,12 @@ export function anonymizeAddress(address: IpAddress): string {
   return `${formatAddress(cutAddress(address, prefix))}/${prefix}`
 }
 
-/** Key for limits per client: an IPv4 address whole, an IPv6 address as its /64, which one client owns whole. */
+/**
+ * Key for limits per client: an IPv4 address whole, an IPv6 address as its /56. Providers give a /56 to a household:
+ * counted by less, one client would have many keys.
+ */
 export function addressKey(address: IpAddress): string {
-  return address.family === 4 ? formatAddress(address) : `${formatAddress(cutAddress(address, 64))}/64`
+  return address.family === 4 ? formatAddress(address) : `${formatAddress(cutAddress(address, 56))}/56`
 }
 
 /** Takes blanks (space, tab; nothing else) off the chosen ends of a list entry. */

@@ -27,6 +27,7 @@ const ADVICE: Readonly<Record<ClaimErrorCode, string>> = {
   ip_mismatch: `use it from the address it was claimed for; which one counts behind a proxy is shown by: ${commandName} doctor`,
   proof_required: 'send it as "Authorization: DPoP" with a proof by its key in the header DPoP',
   invalid_proof: 'make a new proof for this token, method and URL',
+  rate_limited: 'wait: its key made very many requests in the last minutes',
   insufficient_scope: 'claim one with the scope that is asked for',
   unavailable: 'try again, the database or the keys could not be read',
 }

@@ -42,7 +42,7 @@ export function withVerifier<T>(
       storage: createCachedStorage(storage),
       keys: await loadVerificationKeys(config),
       // What a proof was used for is known to servers alone.
-      replay: { seen: async () => false },
+      proofs: { use: () => ({ kind: 'new' }) },
       rules: createRevocationRules({
         storage,
         log,

@@ -42,7 +42,7 @@ export interface Route {
   readonly name: string
   readonly methods: Methods
   /** Asked before anything else, the method included; a response of its ends the request. */
-  readonly guard?: (context: RequestContext) => Response | undefined
+  readonly guard?: (context: RequestContext) => MaybePromise<Response | undefined>
   /** Headers of every answer, refusals and faults included. */
   readonly headers?: HeaderRecord
   /** How its refusals are spelled, faults of the service included; absent: problem+json. */

@@ -1,59 +1,26 @@
-// Rate limits of the issuing endpoints: a port, its in-process adapter, and the headers that tell of it
-// (draft-ietf-httpapi-ratelimit-headers, structured fields of RFC 9651).
+// A limit bound to one quota, and how it is told: headers (draft-ietf-httpapi-ratelimit-headers, structured fields of
+// RFC 9651) and the 429.
 
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import type { MaybePromise } from '../claims/result.ts'
+import type { LimitState, Limits, Quota } from '../counters/counters.ts'
 import type { HeaderRecord } from './context.ts'
 import type { Problem } from './problem.ts'
 
-/** So many requests in a window of so many seconds. */
-export interface Quota {
-  readonly limit: number
-  readonly windowSeconds: number
-}
-
-/** Where a key stands after a request was counted. */
-export interface LimitState {
-  readonly allowed: boolean
-  readonly remaining: number
-  /** Seconds until the window starts anew, at least 1. */
-  readonly resetSeconds: number
-}
-
-/** Counts requests by key in fixed windows. */
+/** Counts requests by key under one quota. */
 export interface RateLimiter {
   readonly quota: Quota
-  consume(key: string): Promise<LimitState>
-  /** As `consume` would answer, without counting a request. */
-  peek(key: string): Promise<LimitState>
+  /** Counts a request. */
+  consume(key: string): MaybePromise<LimitState>
+  /** Where the key stands; counts nothing. */
+  peek(key: string): MaybePromise<LimitState>
 }
 
-/** Counters in this process's memory. */
-export function createMemoryLimiter(quota: Quota): RateLimiter {
-  const limiter = new RateLimiterMemory({ points: quota.limit, duration: quota.windowSeconds })
+/** Limits under this quota. */
+export function createRateLimiter(limits: Limits, quota: Quota): RateLimiter {
   return {
     quota,
-    async consume(key) {
-      try {
-        return toState(await limiter.consume(key), true)
-      } catch (refusal) {
-        if (refusal instanceof RateLimiterRes) return toState(refusal, false)
-        throw refusal
-      }
-    },
-    async peek(key) {
-      const counted = await limiter.get(key)
-      if (counted === null)
-        return { allowed: true, remaining: quota.limit, resetSeconds: quota.windowSeconds }
-      return toState(counted, counted.consumedPoints < quota.limit)
-    },
-  }
-}
-
-function toState(counted: RateLimiterRes, allowed: boolean): LimitState {
-  return {
-    allowed,
-    remaining: counted.remainingPoints,
-    resetSeconds: Math.max(1, Math.ceil(counted.msBeforeNext / 1000)),
+    consume: (key) => limits.hit(key, quota),
+    peek: (key) => limits.peek(key, quota),
   }
 }
 
@@ -66,10 +33,10 @@ export function limitHeader(state: LimitState): HeaderRecord {
 export function overLimit(state: LimitState, quota: Quota): Problem {
   return {
     code: 'rate_limited',
-    detail: `more than ${quota.limit} requests in ${quota.windowSeconds} seconds; try again later`,
+    detail: `more than ${quota.requests} requests in ${quota.seconds} seconds; try again later`,
     headers: {
       'retry-after': String(state.resetSeconds),
-      'ratelimit-policy': `"claim";q=${quota.limit};w=${quota.windowSeconds}`,
+      'ratelimit-policy': `"claim";q=${quota.requests};w=${quota.seconds}`,
       ...limitHeader(state),
     },
   }

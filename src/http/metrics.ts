@@ -11,6 +11,8 @@ export interface Metrics {
   countSecretInBrowser(door: string): void
   /** A customer's revocation that the full list did not take. */
   countRevocationsFull(): void
+  /** A request to `/admin` or the metrics that came without the right token. */
+  countAdminRefused(): void
   /** `seconds` from arrival to answer. */
   observeRequest(route: string, status: number, seconds: number): void
   /** 1 while a dependency answers, 0 while it does not. */
@@ -68,6 +70,11 @@ export function createMetrics(): Metrics {
     labelNames: ['door', 'code'],
     registers,
   })
+  const adminRefusals = new Counter({
+    name: 'claimgate_admin_refused_total',
+    help: 'Requests for the administrator that came without the right token.',
+    registers,
+  })
   const durations = new Histogram({
     name: 'claimgate_request_duration_seconds',
     help: 'Time from arrival to answer, by route and status.',
@@ -104,6 +111,7 @@ export function createMetrics(): Metrics {
     countRefused: (door, code) => refusals.inc({ door, code }),
     countSecretInBrowser: (door) => secrets.inc({ door }),
     countRevocationsFull: () => revocationsFull.inc(),
+    countAdminRefused: () => adminRefusals.inc(),
     observeRequest: (route, status, seconds) => durationOf(route, String(status)).observe(seconds),
     setUp: (check, isUp) => up.set({ check }, isUp ? 1 : 0),
     watchAge: (copy, ageSeconds) => void ages.set(copy, ageSeconds),

@@ -15,7 +15,6 @@ export type ProblemCode =
   | 'conflict'
   | 'payload_too_large'
   | 'unsupported_media_type'
-  | 'rate_limited'
   | 'internal'
   | 'bad_gateway'
   | 'gateway_timeout'
@@ -32,7 +31,6 @@ export const problems: Readonly<Record<ProblemCode, readonly [status: number, ti
   conflict: [409, 'The change does not fit the present state'],
   payload_too_large: [413, 'The body is too large'],
   unsupported_media_type: [415, 'The media type is not supported'],
-  rate_limited: [429, 'Too many requests'],
   internal: [500, 'Something went wrong here'],
   bad_gateway: [502, 'The service behind gave no good answer'],
   gateway_timeout: [504, 'The service behind took too long'],

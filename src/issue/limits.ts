@@ -3,8 +3,9 @@
 
 import { addressKey } from '../claims/ip.ts'
 import { fail, ok, type Result } from '../claims/result.ts'
+import type { LimitState } from '../counters/counters.ts'
 import type { HeaderRecord, RequestContext } from '../http/context.ts'
-import { type LimitState, limitHeader, overLimit, type RateLimiter } from '../http/limits.ts'
+import { limitHeader, overLimit, type RateLimiter } from '../http/limits.ts'
 import type { Problem } from '../http/problem.ts'
 
 /** The limit of credentials. The reason is the 429 of a credential that is over it. */

@@ -55,8 +55,11 @@ async function readKey(
   if (!request.headers.has('dpop')) return ok(undefined)
   const proven = await proveKey(request, now() / 1000)
   if (proven.ok) return proven
-  const { code, detail } = proven.reason
+  const { code, detail, retryAfterSeconds } = proven.reason
   if (code === 'unavailable') return fail(unavailable(detail))
+  if (code === 'rate_limited') {
+    return fail({ code, detail, headers: { 'retry-after': String(retryAfterSeconds) } })
+  }
   return fail({ code: 'invalid_proof', detail })
 }
 

@@ -9,7 +9,7 @@ import { after, fail, type MaybePromise, ok, type Result } from '../claims/resul
 import { type HeaderRecord, NO_STORE, type RequestContext, type Route } from '../http/context.ts'
 import type { Logger } from '../http/log.ts'
 import type { Metrics } from '../http/metrics.ts'
-import { toRefusal } from '../verify/challenge.ts'
+import { refusalHeaders, toRefusal } from '../verify/challenge.ts'
 import { type Cors, isPreflight } from '../verify/cors.ts'
 import type { RequestLike } from '../verify/extract.ts'
 import type { Judge, Verdict } from '../verify/judge.ts'
@@ -94,8 +94,9 @@ export function createForwardAuth(deps: ForwardAuthDeps): Route {
 
 function answer(context: RequestContext, verdict: Verdict, cors: HeaderRecord): Response {
   if (verdict.outcome === 'deny') {
-    const { status, code, detail, challenge } = toRefusal(verdict)
-    const headers = { ...cors, ...(challenge && { 'www-authenticate': challenge }) }
+    const refusal = toRefusal(verdict)
+    const { status, code, detail } = refusal
+    const headers = { ...cors, ...refusalHeaders(refusal) }
     return context.refuse({ code, detail, status: status === 400 ? 401 : status, headers })
   }
   return context.answer(200, null, {

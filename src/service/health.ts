@@ -2,11 +2,9 @@
 
 import { parseAddress } from '../claims/ip.ts'
 import type { MaybePromise } from '../claims/result.ts'
-import { readBearer } from '../http/bearer.ts'
 import { type Handler, NO_STORE, type RequestContext, type Route } from '../http/context.ts'
 import type { Metrics } from '../http/metrics.ts'
 import { NOT_FOUND } from '../http/problem.ts'
-import { equalsInConstantTime } from '../signing/secret.ts'
 import { isDoneWithin } from '../timing.ts'
 
 /** What readiness asks: each check resolves when its dependency answers. */
@@ -50,7 +48,8 @@ async function answers(check: () => MaybePromise<unknown>): Promise<boolean> {
 /** Who may read the metrics. */
 export interface MetricsAccess {
   readonly mode: 'loopback' | 'admin' | 'public' | 'off'
-  readonly adminToken: string | null
+  /** Refuses all but the administrator; null: no admin token is configured. */
+  readonly guard: ((context: RequestContext) => MaybePromise<Response | undefined>) | null
 }
 
 /** /metrics, in Prometheus' text format, for whom the configuration says; to all others it is not there. */
@@ -68,17 +67,13 @@ export function createMetricsRoute(access: MetricsAccess, metrics: Metrics): Rou
   }
 }
 
-function refuseReader({ mode, adminToken }: MetricsAccess, context: RequestContext): Response | undefined {
+function refuseReader(
+  { mode, guard }: MetricsAccess,
+  context: RequestContext,
+): MaybePromise<Response | undefined> {
   if (mode === 'public') return undefined
   if (mode === 'loopback' && isLoopback(context.peer)) return undefined
-  if (mode === 'admin' && adminToken !== null) {
-    if (equalsInConstantTime(adminToken, readBearer(context.request.headers) ?? '')) return undefined
-    return context.refuse({
-      code: 'unauthorized',
-      detail: 'the metrics are for the administrator: send the admin token',
-      headers: { 'www-authenticate': 'Bearer' },
-    })
-  }
+  if (mode === 'admin' && guard !== null) return guard(context)
   return context.refuse(NOT_FOUND)
 }
 

@@ -76,7 +76,8 @@ async function run(deps: ServiceDeps, route: Route, facts: Facts): Promise<Respo
       const cors = route.cors.headersFor(facts.request)
       context = createContext(deps, route, facts, cors instanceof Promise ? await cors : cors)
     }
-    const stopped = route.guard?.(context)
+    const guarding = route.guard?.(context)
+    const stopped = guarding instanceof Promise ? await guarding : guarding
     if (stopped !== undefined) return stopped
     const answered = pickHandler(route.methods, facts.request.method)(context)
     return answered instanceof Promise ? await answered : answered

@@ -4,6 +4,7 @@
 import type { Policy } from '../claims/enforce.ts'
 import { patternsMatching } from '../claims/origin-pattern.ts'
 import type { MaybePromise } from '../claims/result.ts'
+import type { OneTimeStore } from '../counters/counters.ts'
 import type { Logger } from '../http/log.ts'
 import type { KeyRing } from '../signing/key-ring.ts'
 import type { CachedStorage } from '../storage/cached.ts'
@@ -13,7 +14,7 @@ import { proofEngine } from '../verify/dpop-engine.ts'
 import { createProofJudge } from '../verify/dpop-judge.ts'
 import { createEnforceKey } from '../verify/enforce-key.ts'
 import { createJudge, type Judge, type JudgeDeps } from '../verify/judge.ts'
-import type { ReplayStore } from '../verify/options.ts'
+import { createUseProof, type UseProof } from '../verify/use-proof.ts'
 import { createVerifyToken } from '../verify/verify.ts'
 import { defaultRules, type JudgeRules } from './proxy-question.ts'
 import { createRevocationCheck } from './revocation.ts'
@@ -29,8 +30,8 @@ export interface ServiceVerifierDeps {
   readonly storage: Pick<CachedStorage, 'findCredentialStale' | 'isAnyOriginListedStale'>
   readonly keys: Pick<KeyRing, 'find' | 'load' | 'isEnded'>
   readonly rules: Pick<RevocationRules, 'isListed'>
-  /** Proofs that were used. */
-  readonly replay: ReplayStore
+  /** Proofs that were used, of the budget `proofBudget`. */
+  readonly proofs: OneTimeStore
   readonly log: Logger
 }
 
@@ -49,31 +50,32 @@ export interface ServiceVerifier extends Pick<JudgeDeps, 'verifyToken' | 'isRevo
   readonly createEndpointProof: (url: string) => ProveTokenRequest
 }
 
-/** Every proof is new to it. */
-const NO_MEMORY: ReplayStore = { seen: async () => false }
+/** Every proof is new. */
+const useNothingUp: UseProof = () => undefined
 
 /** Verified tokens that are remembered. */
 const TOKEN_CACHE_MAX = 10_000
 
 /** The verifier of a service. */
 export function createServiceVerifier(deps: ServiceVerifierDeps): ServiceVerifier {
-  const { storage, keys, log, replay } = deps
+  const { storage, keys, log } = deps
   const { issuer, audience, clockTolerance } = deps.config
   const policy: Policy = { ...defaultRules, issuer, audience, clockTolerance }
   const judgeProof = createProofJudge(proofEngine)
+  const useProof = createUseProof(deps.proofs)
   const shared = {
     verifyToken: createVerifyToken({ get: keys.find, load: keys.load }, policy, TOKEN_CACHE_MAX),
     isRevoked: createRevocationCheck(deps),
     authorize: undefined,
   }
-  const judgeBy = (rules: JudgeRules, used: ReplayStore): Judge =>
+  const judgeBy = (rules: JudgeRules, use: UseProof): Judge =>
     createJudge({
       ...shared,
       ...rules,
       policy: { ...policy, ...rules },
       enforceKey: createEnforceKey(
         rules,
-        createProve({ judgeProof, replay: used, apiOrigin: () => rules.apiOrigin }),
+        createProve({ judgeProof, useProof: use, apiOrigin: () => rules.apiOrigin }),
       ),
     })
   return {
@@ -81,9 +83,9 @@ export function createServiceVerifier(deps: ServiceVerifierDeps): ServiceVerifie
     policy,
     cors: createCors({ isAllowed: (origin) => isListed({ storage, log }, origin) }),
     serviceOrigin: new URL(issuer).origin,
-    createJudge: (rules) => judgeBy(rules, replay),
-    createTrialJudge: (rules) => judgeBy({ ...defaultRules, ...rules }, NO_MEMORY),
-    createEndpointProof: (url) => createTokenEndpointProof({ judgeProof, replay, url }),
+    createJudge: (rules) => judgeBy(rules, useProof),
+    createTrialJudge: (rules) => judgeBy({ ...defaultRules, ...rules }, useNothingUp),
+    createEndpointProof: (url) => createTokenEndpointProof({ judgeProof, useProof, url }),
   }
 }
 

@@ -4,7 +4,7 @@ import type { ClaimsSet } from '../claims/claims-set.ts'
 import { type Handler, JSON_TYPE, type RequestContext } from '../http/context.ts'
 import type { Metrics } from '../http/metrics.ts'
 import { formatSecond } from '../http/time.ts'
-import { toRefusal } from '../verify/challenge.ts'
+import { refusalHeaders, toRefusal } from '../verify/challenge.ts'
 import type { Denial, Judge } from '../verify/judge.ts'
 
 /** The handler, judging by `judge`. */
@@ -20,8 +20,9 @@ export function createWhoamiHandler(judge: Judge, metrics: Metrics): Handler {
 }
 
 function refuse(context: RequestContext, denial: Denial): Response {
-  const { code, detail, challenge } = toRefusal(denial)
-  return context.refuse({ code, detail, ...(challenge && { headers: { 'www-authenticate': challenge } }) })
+  const refusal = toRefusal(denial)
+  const { code, detail } = refusal
+  return context.refuse({ code, detail, headers: refusalHeaders(refusal) })
 }
 
 function describe(claims: ClaimsSet): string {

@@ -7,7 +7,7 @@ import type { Denial } from './judge.ts'
 const BOTH = 'Bearer, DPoP algs="ES256 EdDSA Ed25519"'
 const PROOF = 'DPoP error="invalid_dpop_proof", algs="ES256 EdDSA Ed25519"'
 
-/** What RFC 6750 calls each code; a proof has a challenge of its own, and an outage none. */
+/** What RFC 6750 calls each code; a proof has a challenge of its own; a limit and an outage have none. */
 const errorNames: Readonly<Record<ClaimErrorCode, string | undefined>> = {
   invalid_request: 'invalid_request',
   missing_token: undefined,
@@ -19,11 +19,12 @@ const errorNames: Readonly<Record<ClaimErrorCode, string | undefined>> = {
   ip_mismatch: 'invalid_token',
   proof_required: undefined,
   invalid_proof: undefined,
+  rate_limited: undefined,
   insufficient_scope: 'insufficient_scope',
   unavailable: undefined,
 }
 
-/** `WWW-Authenticate` for a refusal; undefined where none belongs (503). */
+/** `WWW-Authenticate` for a refusal; undefined where none belongs (429, 503). */
 function buildChallenge(code: ClaimErrorCode, isKeyBound: boolean): string | undefined {
   if (code === 'proof_required' || code === 'invalid_proof') return PROOF
   if (code === 'missing_token') return BOTH
@@ -38,11 +39,29 @@ export interface Refusal {
   readonly code: ClaimErrorCode
   readonly detail: string
   readonly challenge: string | undefined
+  readonly retryAfterSeconds: number | undefined
 }
+
+/** `Retry-After` of an outage, seconds. */
+const OUTAGE_SECONDS = 5
 
 /** The refusal of a denied request; its challenge speaks of DPoP when the token came so, or is bound to a key. */
 export function toRefusal({ reason, presented }: Denial): Refusal {
   const { code, detail } = reason
   const isKeyBound = presented?.scheme === 'dpop' || reason.isKeyBound === true
-  return { status: statusOf(code), code, detail, challenge: buildChallenge(code, isKeyBound) }
+  return {
+    status: statusOf(code),
+    code,
+    detail,
+    challenge: buildChallenge(code, isKeyBound),
+    retryAfterSeconds: code === 'unavailable' ? OUTAGE_SECONDS : reason.retryAfterSeconds,
+  }
+}
+
+/** Headers that tell a client what to do about a refusal: `WWW-Authenticate`, `Retry-After`. */
+export function refusalHeaders({ challenge, retryAfterSeconds }: Refusal): Readonly<Record<string, string>> {
+  return {
+    ...(challenge && { 'www-authenticate': challenge }),
+    ...(retryAfterSeconds !== undefined && { 'retry-after': String(retryAfterSeconds) }),
+  }
 }

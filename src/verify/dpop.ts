@@ -3,17 +3,16 @@
 
 import { type Reason, refuse } from '../claims/enforce.ts'
 import { after, fail, type MaybePromise, ok, type Result } from '../claims/result.ts'
-import type { ExpectedProof, JudgeProof, Proof } from './dpop-judge.ts'
-import { PROOF_WINDOW_SECONDS } from './dpop-proof.ts'
+import type { ExpectedProof, JudgeProof } from './dpop-judge.ts'
 import type { RequestLike } from './extract.ts'
 import { resolveTarget } from './htu.ts'
 import type { EnforceKey } from './judge.ts'
-import type { ReplayStore } from './options.ts'
+import type { UseProof } from './use-proof.ts'
 
 /** What every judgement of a request's proof needs. */
 export interface ProofDeps {
   readonly judgeProof: JudgeProof
-  readonly replay: ReplayStore
+  readonly useProof: UseProof
 }
 
 /** What {@link createProve} needs. */
@@ -21,9 +20,6 @@ export interface ProveDeps extends ProofDeps {
   /** Public origin of the API that a request came to; undefined when it is not known, and no proof can be right. */
   readonly apiOrigin: (request: RequestLike) => string | undefined
 }
-
-/** Seconds for which a proof is remembered beyond its time: clocks of processes that share a memory may differ. */
-const REPLAY_SLACK_SECONDS = 30
 
 /** Step 8 for a token that is bound to a key and came under the DPoP scheme. */
 export function createProve({ apiOrigin, ...deps }: ProveDeps): EnforceKey {
@@ -41,7 +37,7 @@ export type ProveTokenRequest = (request: RequestLike, now: number) => Promise<R
 
 /**
  * Judges proofs at the token endpoint, where there is no token yet (RFC 9449 section 5). `url` is the endpoint's own.
- * Codes are `proof_required` without a proof, `invalid_proof`, and `unavailable`. A proof that passes is used up: ask
+ * Codes are `proof_required` without a proof, `invalid_proof`, `rate_limited` and `unavailable`. A proof that passes is used up: ask
  * when the client has been authenticated.
  */
 export function createTokenEndpointProof(deps: ProofDeps & { readonly url: string }): ProveTokenRequest {
@@ -50,7 +46,7 @@ export function createTokenEndpointProof(deps: ProofDeps & { readonly url: strin
 }
 
 function judgeRequest(
-  { judgeProof, replay }: ProofDeps,
+  { judgeProof, useProof }: ProofDeps,
   request: RequestLike,
   htu: string | undefined,
   expected: Omit<ExpectedProof, 'method' | 'htu'>,
@@ -60,21 +56,13 @@ function judgeRequest(
   // Header lines of one name reach us joined by commas, which no proof holds.
   if (text.includes(',')) return SEVERAL
   if (htu === undefined) return NO_TARGET
-  return after(judgeProof(text, { ...expected, method: request.method, htu }), (judged) =>
-    judged.ok ? useUp(replay, judged.value) : fail(invalid(judged.reason)),
-  )
-}
-
-/** Anything but a clear "never seen" refuses. */
-async function useUp(replay: ReplayStore, { id, iat, jkt }: Proof): Promise<Result<string, Reason>> {
-  try {
-    const expiresAt = Math.ceil(iat) + PROOF_WINDOW_SECONDS + REPLAY_SLACK_SECONDS
-    const isSeen: unknown = await replay.seen(id, expiresAt)
-    if (isSeen === false) return ok(jkt)
-    return isSeen === true ? USED : UNAVAILABLE
-  } catch {
-    return UNAVAILABLE
-  }
+  return after(judgeProof(text, { ...expected, method: request.method, htu }), (judged) => {
+    if (!judged.ok) return fail(invalid(judged.reason))
+    const { jkt } = judged.value
+    return after(useProof(judged.value, expected.now), (reason) =>
+      reason === undefined ? ok(jkt) : fail(reason),
+    )
+  })
 }
 
 function invalid(detail: string): Reason {
@@ -84,7 +72,3 @@ function invalid(detail: string): Reason {
 const NONE = fail(refuse('key', 'proof_required', 'the request has no DPoP proof'))
 const SEVERAL = fail(invalid('the request has several DPoP proofs'))
 const NO_TARGET = fail(invalid('proofs cannot be judged here: the URL of this API is not known'))
-const USED = fail(invalid('the proof was used before'))
-const UNAVAILABLE = fail(
-  refuse('key', 'unavailable', 'whether the proof was used before cannot be told at the moment'),
-)

@@ -5,7 +5,7 @@ import { LRUCache } from 'lru-cache'
 import { claimProblems } from '../claims/codes.ts'
 import { matchOrigin, parseOriginPatterns } from '../claims/origin-pattern.ts'
 import { after, type MaybePromise } from '../claims/result.ts'
-import { toRefusal } from './challenge.ts'
+import { refusalHeaders, toRefusal } from './challenge.ts'
 import { checkOptions, isTextList } from './check-options.ts'
 import { type Cors, type CorsHeaders, createCors, isPreflight } from './cors.ts'
 import type { RequestLike } from './extract.ts'
@@ -88,7 +88,8 @@ function toAdmission(verdict: Verdict, headers: CorsHeaders, issuer: string): Ad
 
 /** problem+json (RFC 9457), as the issuer itself writes it. */
 function refuse(denial: Denial, headers: CorsHeaders, issuer: string): Admission {
-  const { status, code, detail, challenge } = toRefusal(denial)
+  const refusal = toRefusal(denial)
+  const { status, code, detail } = refusal
   const requestId = crypto.randomUUID()
   const body = {
     type: `${issuer}/docs#${code}`,
@@ -107,8 +108,7 @@ function refuse(denial: Denial, headers: CorsHeaders, issuer: string): Admission
       'content-type': 'application/problem+json',
       'cache-control': 'no-store',
       'x-request-id': requestId,
-      ...(challenge && { 'www-authenticate': challenge }),
-      ...(code === 'unavailable' && { 'retry-after': '5' }),
+      ...refusalHeaders(refusal),
     },
   }
 }

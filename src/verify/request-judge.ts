@@ -17,8 +17,8 @@ import type { Decision, VerifierOptions } from './options.ts'
 import { createPinnedKeys, createSharedKey } from './pinned-keys.ts'
 import { isWorkers } from './platform.ts'
 import { createRemoteKeys } from './remote-keys.ts'
-import { createMemoryReplay } from './replay.ts'
 import { createRevocationFeed } from './revocation-feed.ts'
+import { createMemoryUseProof, createReplayUseProof } from './use-proof.ts'
 import { createVerifyToken } from './verify.ts'
 
 /** Judges a request and tells `onDecision`; for middlewares, which write refusals themselves. */
@@ -85,7 +85,7 @@ function createOwnProve({ replay }: VerifierOptions, { apiOrigin }: CheckedOptio
   return createProve({
     apiOrigin: () => apiOrigin,
     judgeProof: createProofJudge(proofEngine),
-    replay: replay ?? createMemoryReplay({ now: Date.now }),
+    useProof: replay === undefined ? createMemoryUseProof() : createReplayUseProof(replay),
   })
 }
 

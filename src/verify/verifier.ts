@@ -41,8 +41,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
     async verify(request, from) {
       const verdict = await judge.judge(request, from?.ip ?? undefined)
       if (verdict.outcome !== 'deny') return verdict.parsed.claims
-      const { code, detail, challenge } = toRefusal(verdict)
-      throw new ClaimError(code, detail, challenge)
+      const { code, detail, challenge, retryAfterSeconds } = toRefusal(verdict)
+      throw new ClaimError(code, detail, challenge, retryAfterSeconds)
     },
     close: () => judge.close(),
   }

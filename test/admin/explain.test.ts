@@ -9,8 +9,7 @@ import { proofEngine } from '../../src/verify/dpop-engine.ts'
 import { createProofJudge } from '../../src/verify/dpop-judge.ts'
 import { createEnforceKey } from '../../src/verify/enforce-key.ts'
 import { createJudge, type Judge, type JudgeDeps } from '../../src/verify/judge.ts'
-import type { ReplayStore } from '../../src/verify/options.ts'
-import { createMemoryReplay } from '../../src/verify/replay.ts'
+import { createMemoryUseProof, type UseProof } from '../../src/verify/use-proof.ts'
 import { createVerifyToken } from '../../src/verify/verify.ts'
 import { type MemoryService, startMemory } from '../runtime/memory.ts'
 import type { Json } from '../runtime/wire.ts'
@@ -293,12 +292,12 @@ describe('explaining leaves no trace', () => {
   })
 
   test('in the memory of proofs: one may be explained, used, and explained again', async () => {
-    const replay = createMemoryReplay({ now: () => clock })
+    const useProof = createMemoryUseProof()
     const judgeProof = createProofJudge(proofEngine)
     const { keys } = service.deps
     const policy = explaining.verifier.policy
-    const createRealJudge = (rules: Pick<JudgeDeps, 'sources' | 'apiOrigin'>, memory: ReplayStore): Judge => {
-      const prove = createProve({ judgeProof, replay: memory, apiOrigin: () => rules.apiOrigin })
+    const createRealJudge = (rules: Pick<JudgeDeps, 'sources' | 'apiOrigin'>, use: UseProof): Judge => {
+      const prove = createProve({ judgeProof, useProof: use, apiOrigin: () => rules.apiOrigin })
       return createJudge({
         ...{ ...rules, policy, mode: 'enforce', authorize: undefined, isRevoked: () => false },
         verifyToken: createVerifyToken({ get: keys.find }, policy, 10),
@@ -307,7 +306,7 @@ describe('explaining leaves no trace', () => {
     }
     const explain = createExplain({
       ...explaining.verifier,
-      createJudge: (rules) => createRealJudge(rules, { seen: async () => false }),
+      createJudge: (rules) => createRealJudge(rules, () => undefined),
       now: () => clock,
     })
     const maker = await createMaker('ES256')
@@ -319,7 +318,7 @@ describe('explaining leaves no trace', () => {
       origin: SITE,
       dpop: maker.proof({ htm: 'PUT', htu: HTU, iat: clock / 1000, ath: hashToken(bound) }),
     }
-    const judge = createRealJudge({ sources: ['authorization'], apiOrigin: new URL(url).origin }, replay)
+    const judge = createRealJudge({ sources: ['authorization'], apiOrigin: new URL(url).origin }, useProof)
     const present = async (): Promise<string> => {
       const request = { method: 'PUT', url, headers: new Headers(headers) }
       const verdict = await judge({ request, address: undefined, now: clock / 1000 })

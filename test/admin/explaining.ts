@@ -5,6 +5,7 @@ import { createMetrics, type Metrics } from '../../src/http/metrics.ts'
 import { createRevocationRules } from '../../src/service/revocation-rules.ts'
 import { createServe } from '../../src/service/serve.ts'
 import { createServiceVerifier, type ServiceVerifier } from '../../src/service/verifier.ts'
+import { proofBudget } from '../../src/verify/use-proof.ts'
 import type { MemoryService } from '../runtime/memory.ts'
 import type { Json } from '../runtime/wire.ts'
 
@@ -21,7 +22,11 @@ export interface Explaining {
 export function createExplaining({ deps, lines }: MemoryService): Explaining {
   const { config, storage, log, metrics, now } = deps
   const rules = createRevocationRules({ ...deps, lifetimeMs: config.maxTtl * 1000, sharesWork: true })
-  const verifier = createServiceVerifier({ ...deps, rules })
+  const verifier = createServiceVerifier({
+    ...deps,
+    rules,
+    proofs: deps.counters.openOneTime('proofs', proofBudget),
+  })
   const handler = createExplainHandler(
     createExplain({ ...verifier, createJudge: verifier.createTrialJudge, now }),
   )

@@ -4,8 +4,11 @@
 import { Hono } from 'hono'
 import { expect } from 'vitest'
 import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
+import { createAdminGuard, WRONG_TOKEN_QUOTA } from '../../src/admin/authenticate.ts'
 import { type AdminDeps, createAdminRoutes } from '../../src/admin/routes.ts'
 import { parseConfig } from '../../src/config.ts'
+import { createMemoryLimits } from '../../src/counters/memory-limits.ts'
+import { createRateLimiter } from '../../src/http/limits.ts'
 import { createLogger } from '../../src/http/log.ts'
 import { createMetrics } from '../../src/http/metrics.ts'
 import { createServe } from '../../src/service/serve.ts'
@@ -61,8 +64,14 @@ export async function startAdmin(inner: Storage = createMemoryStorage()): Promis
     metrics: createMetrics(),
     logsRequests: false,
   })
-  const routes = createAdminRoutes({
+  const guard = createAdminGuard({
     adminToken: ADMIN_TOKEN,
+    limiter: createRateLimiter(createMemoryLimits(), WRONG_TOKEN_QUOTA),
+    countRefused: () => undefined,
+    log: { warn: () => undefined },
+  })
+  const routes = createAdminRoutes({
+    guard,
     maxTtl: MAX_TTL,
     lifetimeSeconds: LIFETIME,
     storage,

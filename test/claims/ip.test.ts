@@ -236,9 +236,9 @@ describe('a list of entries', () => {
 it.each([
   ['203.0.113.77', '203.0.113.0/24', '203.0.113.77'],
   ['::ffff:203.0.113.77', '203.0.113.0/24', '203.0.113.77'],
-  ['2001:db8:1:2:3:4:5:6', '2001:db8:1::/48', '2001:db8:1:2::/64'],
-  ['::1', '::/48', '::/64'],
-  [EDGE, 'ffff:ffff:ffff::/48', 'ffff:ffff:ffff:ffff::/64'],
+  ['2001:db8:1:2:3:4:5:6', '2001:db8:1::/48', '2001:db8:1::/56'],
+  ['::1', '::/48', '::/56'],
+  [EDGE, 'ffff:ffff:ffff::/48', 'ffff:ffff:ffff:ff00::/56'],
 ])('%s is %s in logs and %s in limits', (text, logged, key) => {
   expect(anonymizeAddress(address(text))).toBe(logged)
   expect(addressKey(address(text))).toBe(key)

@@ -21,7 +21,7 @@ let credential: Json
 
 const state = { allowed: true, remaining: 1, resetSeconds: 1 }
 const limiter: RateLimiter = {
-  quota: { limit: 9, windowSeconds: 9 },
+  quota: { requests: 9, seconds: 9 },
   async consume() {
     onCount()
     return state

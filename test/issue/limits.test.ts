@@ -158,7 +158,8 @@ describe('failures, per client address', () => {
     ['192.0.2.1', '::ffff:192.0.2.1', true],
     ['2001:db8:0:1::1', '2001:db8:0:1:ffff:ffff:ffff:ffff', true],
     ['2001:db8:0:1::1', '2001:DB8:0:1::1', true],
-    ['2001:db8:0:1::1', '2001:db8:0:2::1', false],
+    ['2001:db8:0:1::1', '2001:db8:0:fe::1', true],
+    ['2001:db8:0:1::1', '2001:db8:0:101::1', false],
     ['::1', '127.0.0.1', false],
   ])('%s and %s', async (one, other, areOne) => {
     await start('2/60')

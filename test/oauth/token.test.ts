@@ -2,6 +2,8 @@
 
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import type { Counters } from '../../src/counters/counters.ts'
+import { createMemoryCounters } from '../../src/counters/memory.ts'
 import { createCachedStorage } from '../../src/storage/cached.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
@@ -97,7 +99,11 @@ describe('a proof', () => {
   })
 
   test('that cannot be judged at the moment is no fault of the client', async () => {
-    await start({}, { replay: { seen: () => Promise.reject(new Error('down')) } })
+    const down: Counters = {
+      ...createMemoryCounters(),
+      openOneTime: () => ({ use: () => Promise.reject(new Error('down')) }),
+    }
+    await start({}, { counters: down })
     const answer = await ask(world, {}, withProof(await prove()))
     expectRefusal(answer, 503, 'temporarily_unavailable', world)
     expect(answer.headers.get('retry-after')).toMatch(/^\d+$/)

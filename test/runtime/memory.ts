@@ -4,7 +4,8 @@ import type { Hono } from 'hono'
 import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
 import { type AppDeps, createApp } from '../../src/app.ts'
 import { keyTerms, parseConfig } from '../../src/config.ts'
-import { createMemoryLimiter } from '../../src/http/limits.ts'
+import { createMemoryCounters } from '../../src/counters/memory.ts'
+import { createRateLimiter } from '../../src/http/limits.ts'
 import { createLogger } from '../../src/http/log.ts'
 import { createMetrics } from '../../src/http/metrics.ts'
 import { createRevocationRules } from '../../src/service/revocation-rules.ts'
@@ -15,7 +16,6 @@ import { DEFAULT_PEPPER } from '../../src/signing/secret.ts'
 import { createCachedStorage } from '../../src/storage/cached.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
 import { loadVerifier } from '../../src/verify/engine.ts'
-import { createMemoryReplay } from '../../src/verify/replay.ts'
 import { createMemoryKeys } from '../signing/memory-keys.ts'
 import { ADMIN_TOKEN } from './server.ts'
 import { sendToFetch, type Target } from './wire.ts'
@@ -44,12 +44,13 @@ export async function startMemory(
   await keyLife.open(Date.now())
   const lines: string[] = []
   const log = createLogger({ level: 'debug', write: (line) => lines.push(line), now: Date.now })
+  const counters = createMemoryCounters()
   const deps: AppDeps = {
     config,
     storage,
     lifetimeSeconds,
     keyLife,
-    replay: createMemoryReplay({ now: Date.now }),
+    counters,
     uses: createUseLog({ storage, log, defer: () => undefined }),
     rules: createRevocationRules({
       storage,
@@ -60,7 +61,8 @@ export async function startMemory(
     }),
     keys: await openKeyRing(keyStore, { ...nodeCryptoEngine, loadVerifier }, config.alg, Date.now()),
     hashSecret: nodeCryptoEngine.createSecretHash(config.pepper ?? DEFAULT_PEPPER),
-    limiter: config.rateLimit === null ? null : createMemoryLimiter(config.rateLimit),
+    limiter:
+      config.rateLimit === null ? null : createRateLimiter(counters.openLimits('issuing'), config.rateLimit),
     log,
     metrics: createMetrics(),
     now: Date.now,

@@ -5,12 +5,18 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import type { ClaimsSet } from '../../src/claims/claims-set.ts'
 import type { Reason } from '../../src/claims/enforce.ts'
 import type { MaybePromise } from '../../src/claims/result.ts'
+import { createMemoryOneTime } from '../../src/counters/memory-one-time.ts'
 import { createProve, createTokenEndpointProof, type ProveDeps } from '../../src/verify/dpop.ts'
 import { proofEngine, webProofEngine } from '../../src/verify/dpop-engine.ts'
 import { createProofJudge } from '../../src/verify/dpop-judge.ts'
 import type { RequestLike } from '../../src/verify/extract.ts'
 import type { ReplayStore } from '../../src/verify/options.ts'
-import { createMemoryReplay } from '../../src/verify/replay.ts'
+import {
+  createMemoryUseProof,
+  createReplayUseProof,
+  createUseProof,
+  type UseProof,
+} from '../../src/verify/use-proof.ts'
 import { createMaker, HTU, type Maker, NOW, TOKEN } from './dpop-maker.ts'
 
 const API = 'https://api.example.com'
@@ -20,10 +26,10 @@ const judgeProof = createProofJudge(proofEngine)
 
 /** Epoch seconds. */
 let now: number
-let replay: ReplayStore
+let useProof: UseProof
 beforeEach(() => {
   now = NOW
-  replay = createMemoryReplay({ now: () => now * 1000 })
+  useProof = createMemoryUseProof()
 })
 
 function requestWith(proof: string | null, url = '/things?a=b', method = 'GET'): RequestLike {
@@ -39,7 +45,7 @@ function prove(
   claims: ClaimsSet = claimsOf(es),
   deps: Partial<ProveDeps> = {},
 ): MaybePromise<Reason | undefined> {
-  const enforce = createProve({ apiOrigin: () => API, judgeProof, replay, ...deps })
+  const enforce = createProve({ apiOrigin: () => API, judgeProof, useProof, ...deps })
   const token = { token: TOKEN, source: 'authorization', scheme: 'dpop' } as const
   return enforce({ request, address: undefined, now }, token, claims)
 }
@@ -183,13 +189,12 @@ describe('once', () => {
         return false
       },
     }
+    const deps = { useProof: createReplayUseProof(store) }
     const proof = es.proof({ iat: NOW - 1 })
-    expect(await codeOf(prove(requestWith(proof, '/other'), claimsOf(es), { replay: store }))).toBe(
-      'invalid_proof',
-    )
-    expect(await codeOf(prove(requestWith(proof), claimsOf(ed), { replay: store }))).toBe('invalid_proof')
+    expect(await codeOf(prove(requestWith(proof, '/other'), claimsOf(es), deps))).toBe('invalid_proof')
+    expect(await codeOf(prove(requestWith(proof), claimsOf(ed), deps))).toBe('invalid_proof')
     expect(asked).toEqual([])
-    expect(await codeOf(prove(requestWith(proof), claimsOf(es), { replay: store }))).toBe('proven')
+    expect(await codeOf(prove(requestWith(proof), claimsOf(es), deps))).toBe('proven')
     // Whole seconds, beyond the last at which the proof could pass; a key that any store can hold.
     expect(asked).toEqual([[expect.stringMatching(/^[\w-]{43}$/), Math.ceil(NOW - 1) + 90]])
   })
@@ -206,14 +211,16 @@ describe('once', () => {
     ['answers something', async () => 0 as unknown as boolean],
   ])('a memory that %s: unavailable', async (_, seen) => {
     const proof = es.proof()
-    expect(await codeOf(prove(requestWith(proof), claimsOf(es), { replay: { seen } }))).toBe('unavailable')
-    expect(await codeOf(prove(requestWith('x'), claimsOf(es), { replay: { seen } }))).toBe('invalid_proof')
+    const deps = { useProof: createReplayUseProof({ seen }) }
+    expect(await codeOf(prove(requestWith(proof), claimsOf(es), deps))).toBe('unavailable')
+    expect(await codeOf(prove(requestWith('x'), claimsOf(es), deps))).toBe('invalid_proof')
   })
 
   test('a memory that is full refuses', async () => {
-    const full = createMemoryReplay({ now: () => now * 1000, max: 1 })
-    expect(await codeOf(prove(requestWith(es.proof()), claimsOf(es), { replay: full }))).toBe('proven')
-    expect(await codeOf(prove(requestWith(es.proof()), claimsOf(es), { replay: full }))).toBe('unavailable')
+    const memory = createMemoryOneTime({ perTenant: 9, inAll: 1, longestSeconds: 200 })
+    const deps = { useProof: createUseProof(memory) }
+    expect(await codeOf(prove(requestWith(es.proof()), claimsOf(es), deps))).toBe('proven')
+    expect(await codeOf(prove(requestWith(es.proof()), claimsOf(es), deps))).toBe('unavailable')
   })
 })
 
@@ -221,9 +228,9 @@ describe('at the token endpoint', () => {
   async function ask(
     proof: string | null,
     method = 'POST',
-    store: ReplayStore = replay,
+    use: UseProof = useProof,
   ): Promise<string | undefined> {
-    const proveToken = createTokenEndpointProof({ judgeProof, replay: store, url: TOKEN_URL })
+    const proveToken = createTokenEndpointProof({ judgeProof, useProof: use, url: TOKEN_URL })
     const judged = await proveToken(requestWith(proof, 'http://127.0.0.1:8080/oauth/token', method), now)
     return judged.ok ? judged.value : judged.reason.code
   }
@@ -254,8 +261,7 @@ describe('at the token endpoint', () => {
     const proof = es.proof(claims)
     expect(await ask(proof)).toBe(es.jkt)
     expect(await ask(proof)).toBe('invalid_proof')
-    expect(await ask(es.proof(claims), 'POST', { seen: () => Promise.reject(new Error('down')) })).toBe(
-      'unavailable',
-    )
+    const failing = createReplayUseProof({ seen: () => Promise.reject(new Error('down')) })
+    expect(await ask(es.proof(claims), 'POST', failing)).toBe('unavailable')
   })
 })

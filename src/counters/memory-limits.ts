@@ -1,0 +1,76 @@
+// Limits in this process's memory.
+
+import { LRUCache } from 'lru-cache'
+import type { LimitState, Limits, Quota } from './counters.ts'
+
+/** Options of {@link createMemoryLimits}. */
+export interface MemoryLimitsOptions {
+  /** Milliseconds on a clock that nobody sets; `performance.now`. */
+  readonly monotonicMs?: () => number
+  /** Keys that are held; 100 000. */
+  readonly max?: number
+}
+
+interface Window {
+  /** Milliseconds. */
+  readonly startedAt: number
+  count: number
+}
+
+const MAX_KEYS = 100_000
+
+/**
+ * Limits in memory. No timers: a window that is over is found out when its key comes again, and a full memory drops the
+ * key that has not been asked about for the longest time.
+ *
+ * Dropping a key opens a new window for it. To get that for itself, a caller must come under 100 000 other keys between
+ * two requests of its own. Credentials cost an account each. Addresses count by IPv4 address and by IPv6 /56: a /48, as
+ * sites are given, has 256 such keys and a /40 has 65 536, so even that is not enough.
+ */
+export function createMemoryLimits({
+  monotonicMs = () => performance.now(),
+  max = MAX_KEYS,
+}: MemoryLimitsOptions = {}): Limits {
+  const windows = new LRUCache<string, Window>({ max })
+
+  /** The window of a key that is not over yet. Asking keeps the key: one that is over its quota is asked about only. */
+  function findWindow(key: string, { seconds }: Quota, now: number): Window | undefined {
+    const found = windows.get(key)
+    return found !== undefined && now < found.startedAt + seconds * 1000 ? found : undefined
+  }
+
+  return {
+    hit(key, quota, cost = 1) {
+      const now = monotonicMs()
+      const current = findWindow(key, quota, now)
+      const count = current?.count ?? 0
+      // What is not a number must not pass.
+      if (!(count + cost <= quota.requests)) return describe(false, count, current, quota, now)
+      const counted = current ?? { startedAt: now, count: 0 }
+      counted.count += cost
+      if (current === undefined) windows.set(key, counted)
+      return describe(true, counted.count, counted, quota, now)
+    },
+    peek(key, quota) {
+      const now = monotonicMs()
+      const current = findWindow(key, quota, now)
+      const count = current?.count ?? 0
+      return describe(count + 1 <= quota.requests, count, current, quota, now)
+    },
+  }
+}
+
+function describe(
+  allowed: boolean,
+  count: number,
+  window: Window | undefined,
+  { requests, seconds }: Quota,
+  now: number,
+): LimitState {
+  const left = window === undefined ? seconds : (window.startedAt - now) / 1000 + seconds
+  return {
+    allowed,
+    remaining: Math.max(0, Math.floor(requests - count)),
+    resetSeconds: Math.min(Math.max(1, seconds), Math.max(1, Math.ceil(left))),
+  }
+}

@@ -1,0 +1,103 @@
+// Limits in memory: windows on a clock that nobody sets, quotas, costs, and what a full memory forgets.
+
+import { describe, expect, test } from 'vitest'
+import type { Limits } from '../../src/counters/counters.ts'
+import { createMemoryLimits } from '../../src/counters/memory-limits.ts'
+
+function createClock(max?: number): { limits: Limits; pass(ms: number): void } {
+  let time = 5_000_000
+  const limits = createMemoryLimits({ monotonicMs: () => time, ...(max !== undefined && { max }) })
+  return {
+    limits,
+    pass: (ms) => {
+      time += ms
+    },
+  }
+}
+
+const QUOTA = { requests: 3, seconds: 10 }
+
+describe('a window', () => {
+  test('lets in as many as its quota, then none until it is over', () => {
+    const { limits, pass } = createClock()
+    expect(limits.hit('a', QUOTA)).toEqual({ allowed: true, remaining: 2, resetSeconds: 10 })
+    pass(3000)
+    expect(limits.hit('a', QUOTA)).toEqual({ allowed: true, remaining: 1, resetSeconds: 7 })
+    expect(limits.hit('a', QUOTA)).toEqual({ allowed: true, remaining: 0, resetSeconds: 7 })
+    expect(limits.hit('a', QUOTA)).toEqual({ allowed: false, remaining: 0, resetSeconds: 7 })
+    pass(6999)
+    expect(limits.hit('a', QUOTA)).toEqual({ allowed: false, remaining: 0, resetSeconds: 1 })
+    pass(1)
+    expect(limits.hit('a', QUOTA)).toEqual({ allowed: true, remaining: 2, resetSeconds: 10 })
+  })
+
+  test('begins with the first request of its own key', () => {
+    const { limits, pass } = createClock()
+    limits.hit('a', QUOTA)
+    pass(9000)
+    expect(limits.hit('b', QUOTA)).toMatchObject({ resetSeconds: 10 })
+    expect(limits.hit('a', QUOTA)).toMatchObject({ remaining: 1, resetSeconds: 1 })
+  })
+
+  test('is not stretched by requests that are refused', () => {
+    const { limits, pass } = createClock()
+    for (let asked = 0; asked < 50; asked += 1) {
+      limits.hit('a', QUOTA)
+      pass(199)
+    }
+    pass(100)
+    expect(limits.hit('a', QUOTA)).toMatchObject({ allowed: true, remaining: 2 })
+  })
+
+  test('counts costs; one above the quota is always refused, and counts nothing', () => {
+    const { limits } = createClock()
+    expect(limits.hit('a', QUOTA, 4)).toMatchObject({ allowed: false, remaining: 3 })
+    expect(limits.hit('a', QUOTA, 2)).toMatchObject({ allowed: true, remaining: 1 })
+    expect(limits.hit('a', QUOTA, 2)).toMatchObject({ allowed: false, remaining: 1 })
+    expect(limits.hit('a', QUOTA, 0.5)).toMatchObject({ allowed: true, remaining: 0 })
+    expect(limits.hit('a', QUOTA, Number.NaN)).toMatchObject({ allowed: false })
+  })
+
+  test('is the same for another quota of the same key', () => {
+    const { limits } = createClock()
+    limits.hit('a', QUOTA, 3)
+    expect(limits.hit('a', { requests: 5, seconds: 10 })).toMatchObject({ allowed: true, remaining: 1 })
+    expect(limits.hit('a', { requests: 2, seconds: 10 })).toMatchObject({ allowed: false, remaining: 0 })
+  })
+})
+
+test('a peek counts nothing and says what a hit would', () => {
+  const { limits } = createClock()
+  expect(limits.peek('a', QUOTA)).toEqual({ allowed: true, remaining: 3, resetSeconds: 10 })
+  limits.hit('a', QUOTA, 2)
+  for (let asked = 0; asked < 5; asked += 1)
+    expect(limits.peek('a', QUOTA)).toMatchObject({ allowed: true, remaining: 1 })
+  limits.hit('a', QUOTA)
+  expect(limits.peek('a', QUOTA)).toMatchObject({ allowed: false, remaining: 0 })
+})
+
+test('a full memory forgets the key that was asked about longest ago, and never one that is refused again and again', () => {
+  const { limits } = createClock(100)
+  limits.hit('over', QUOTA, 3)
+  limits.hit('idle', QUOTA, 3)
+  for (let other = 0; other < 1000; other += 1) {
+    limits.hit(`other ${other}`, QUOTA)
+    if (other % 50 === 0) expect(limits.hit('over', QUOTA)).toMatchObject({ allowed: false })
+  }
+  expect(limits.peek('over', QUOTA)).toMatchObject({ allowed: false })
+  expect(limits.peek('idle', QUOTA)).toMatchObject({ allowed: true, remaining: 3 })
+})
+
+test('the wall clock has no part in it', () => {
+  const limits = createMemoryLimits()
+  const now = Date.now
+  try {
+    limits.hit('a', QUOTA, 3)
+    Date.now = () => now() + 3_600_000
+    expect(limits.hit('a', QUOTA)).toMatchObject({ allowed: false, resetSeconds: 10 })
+    Date.now = () => now() - 3_600_000
+    expect(limits.hit('a', QUOTA)).toMatchObject({ allowed: false, resetSeconds: 10 })
+  } finally {
+    Date.now = now
+  }
+})
