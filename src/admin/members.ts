@@ -3,8 +3,9 @@
 
 import { getPublicSuffix } from 'tldts'
 import * as z from 'zod'
+import { MAX_SCOPE_LENGTH } from '../claims/caller-text.ts'
 import { MIN_LIFETIME_SECONDS } from '../claims/lifetime.ts'
-import { parseOriginPatterns } from '../claims/origin-pattern.ts'
+import { MAX_PATTERNS, parseOriginPatterns } from '../claims/origin-pattern.ts'
 import { fail, ok, type Result } from '../claims/result.ts'
 import { isScopeToken } from '../claims/scope.ts'
 import type { ParameterFault } from '../http/problem.ts'
@@ -12,18 +13,23 @@ import type { ParameterFault } from '../http/problem.ts'
 const ORIGINS = 'must be a list of origins, like ["https://www.example.com"]'
 const INSTANT = 'must be a time in ISO 8601 with a zone, like "2030-01-31T12:00:00Z"'
 
-/** Scopes stand in every token, and a token has at most 4096 characters. */
-const MAX_SCOPE_LENGTH = 1024
+/** As many as can be told apart in what their characters may be in all, see below. */
+const MAX_SCOPES = MAX_SCOPE_LENGTH / 2
+
+/** Faults that are told of one input. */
+const MAX_FAULTS = 100
 
 /** Canonical origin patterns, or the reason why one is refused. */
-export const allowedOrigins: z.ZodType<readonly string[]> = z
-  .array(z.string({ error: ORIGINS }), { error: ORIGINS })
-  .transform((texts, context) => {
-    const patterns = parseOriginPatterns(texts, isPublicSuffix)
-    if (patterns.ok) return patterns.value
-    context.addIssue({ code: 'custom', message: patterns.reason })
-    return z.NEVER
-  })
+export const allowedOrigins: z.ZodType<readonly string[]> = listOf(
+  z.string({ error: ORIGINS }),
+  MAX_PATTERNS,
+  ORIGINS,
+).transform((texts, context) => {
+  const patterns = parseOriginPatterns(texts, isPublicSuffix)
+  if (patterns.ok) return patterns.value
+  context.addIssue({ code: 'custom', message: patterns.reason })
+  return z.NEVER
+})
 
 /** A name for people, 1 to 200 characters. */
 export const name: z.ZodType<string> = z
@@ -31,13 +37,14 @@ export const name: z.ZodType<string> = z
   .refine(isName, 'must have 1 to 200 characters')
 
 /** Scopes, each once. */
-export const scopes: z.ZodType<readonly string[]> = z
-  .array(
-    z
-      .string({ error: 'must be text' })
-      .refine(isScopeToken, 'is not a scope: printable ASCII without blanks, quotes and backslashes'),
-    { error: 'must be a list of scopes' },
-  )
+export const scopes: z.ZodType<readonly string[]> = listOf(
+  z
+    .string({ error: 'must be text' })
+    .max(MAX_SCOPE_LENGTH, `must have at most ${MAX_SCOPE_LENGTH} characters`)
+    .refine(isScopeToken, 'is not a scope: printable ASCII without blanks, quotes and backslashes'),
+  MAX_SCOPES,
+  'must be a list of scopes',
+)
   .transform((given) => [...new Set(given)])
   .refine(
     (given) => given.join(' ').length <= MAX_SCOPE_LENGTH,
@@ -58,7 +65,13 @@ export function lifetime(maxTtl: number): z.ZodType<number | null> {
   return z.int({ error: message }).min(MIN_LIFETIME_SECONDS, message).max(maxTtl, message).nullable()
 }
 
-/** Reads an input, or gives every fault of it. */
+/** A list whose members are looked at only where there are at most `max`. */
+function listOf<T>(member: z.ZodType<T>, max: number, error: string): z.ZodType<T[], unknown> {
+  const any = z.array(z.unknown(), { error }).max(max, `must have at most ${max} entries`)
+  return any.pipe(z.array(member, { error }))
+}
+
+/** Reads an input, or gives every fault of it, up to 100. */
 export function parseInput<T>(schema: z.ZodType<T>, value: unknown): Result<T, readonly ParameterFault[]> {
   const parsed = schema.safeParse(value)
   return parsed.success ? ok(parsed.data) : fail(toFaults(parsed.error))
@@ -66,20 +79,22 @@ export function parseInput<T>(schema: z.ZodType<T>, value: unknown): Result<T, r
 
 /** zod's issues as faults of parameters. */
 function toFaults(error: z.ZodError): readonly ParameterFault[] {
-  return error.issues.flatMap((issue) => {
+  const faults = error.issues.slice(0, MAX_FAULTS).flatMap((issue) => {
     const parameter = issue.path.join('.') || 'body'
     if (issue.code !== 'unrecognized_keys') return [{ parameter, message: issue.message }]
     // A name is shown only where it can be one: a secret may stand in a wrong place.
-    return issue.keys.map((key) => ({
+    return issue.keys.slice(0, MAX_FAULTS).map((key) => ({
       parameter: /^[A-Za-z]{1,24}$/.test(key) ? key : 'body',
       message: 'is not known here',
     }))
   })
+  return faults.slice(0, MAX_FAULTS)
 }
 
 /** Characters are code points; half of one (a lone surrogate) cannot be stored. */
 function isName(text: string): boolean {
-  return text !== '' && [...text].length <= 200 && text.isWellFormed()
+  // A code point is one or two units: a text of more than 400 units need not be counted.
+  return text !== '' && text.length <= 400 && [...text].length <= 200 && text.isWellFormed()
 }
 
 /** Whether a host is one under which strangers register names, the private section of the list included. */

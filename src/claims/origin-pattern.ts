@@ -1,11 +1,12 @@
 // The origins an account allows, as canonical pattern texts: parsing them, and which of them match one origin
 // (RFC 6454). Refuses a wildcard that could reach a stranger's site; "null" never matches.
 
+import { MAX_ORIGIN_LENGTH, readOriginText } from './caller-text.ts'
 import { parseOrigin } from './origin.ts'
 import { fail, ok, type Result } from './result.ts'
 
 /** Most entries of one account's list. */
-const MAX_PATTERNS = 100
+export const MAX_PATTERNS = 100
 
 const WEB = /^(https?):\/\/([^/?#]*)/i
 const ANY_PORT = /^https?:\/\/(?:localhost|127\.0\.0\.1|\[::1\]):\*$/i
@@ -26,6 +27,9 @@ export function parseOriginPattern(
   isPublicSuffix: (host: string) => boolean,
 ): Result<string, string> {
   if (text === '*') return ok(text)
+  if (text.length > MAX_ORIGIN_LENGTH) {
+    return fail(`an allowed origin has at most ${MAX_ORIGIN_LENGTH} characters`)
+  }
   if (ANY_PORT.test(text)) return ok(text.toLowerCase())
   const [whole, scheme, authority] = WEB.exec(text) ?? []
   if (whole !== undefined && whole !== text) {
@@ -84,10 +88,10 @@ export function parseOriginPatterns(
 /**
  * Every stored pattern that matches a canonical origin: itself, `scheme://*.parent[:port]` from the nearest parent
  * up, the any-port form of a local host, and `*`; at most 127. An app origin: only itself. None for "null" and any
- * text that is not canonical. This is the one truth of matching: a database looks these up in an index.
+ * text that is not canonical or longer than a pattern may be. This is the one truth of matching: a database looks these up in an index.
  */
 export function patternsMatching(origin: string): readonly string[] {
-  const parsed = parseOrigin(origin)
+  const parsed = readOriginText(origin)
   if (!parsed.ok || parsed.value.origin !== origin) return []
   if (parsed.value.kind === 'app') return [origin]
   const { scheme, host, port } = splitWebOrigin(origin)

@@ -21,6 +21,10 @@ const APP = /^([a-z][a-z0-9+.-]*):\/\/([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::([1-9][
 const NEVER_APP = new Set('about blob data file filesystem ftp javascript ws wss'.split(' '))
 
 const WRITE_WHOLE = 'write the whole origin, like https://www.example.com'
+const NO_NAME = `a host name has labels of 1 to 63 characters and at most 253 in all: ${WRITE_WHOLE}`
+
+/** Twice what the longest name needs, since escapes and some letters take more room than what becomes of them. */
+const MAX_AUTHORITY_LENGTH = 512
 
 /**
  * The canonical origin of an http(s) URL (its path, query and fragment are dropped) or of an app origin, which has
@@ -38,6 +42,8 @@ export function parseOrigin(text: string): Result<ParsedOrigin, string> {
 }
 
 function parseWebOrigin(text: string, authority: string): Result<ParsedOrigin, string> {
+  // No canonical origin is so long, and what a URL parser does with a name grows with the square of its length.
+  if (authority.length > MAX_AUTHORITY_LENGTH) return fail(NO_NAME)
   // The URL standard strips or tolerates these: a value that needs it is not what its author believes it is.
   if (/[\0- \x7f\p{White_Space}\\@]/u.test(authority)) {
     return fail(`an origin has no blank, backslash, user name or password: ${WRITE_WHOLE}`)
@@ -46,7 +52,7 @@ function parseWebOrigin(text: string, authority: string): Result<ParsedOrigin, s
   if (url === null) return fail(`this is no URL that a browser understands: ${WRITE_WHOLE}`)
   if (url.hostname.includes('*')) return fail(`an origin is one host, never a wildcard: ${WRITE_WHOLE}`)
   if (!isName(url.hostname.replace(/\.$/, ''))) {
-    return fail(`a host name has labels of 1 to 63 characters and at most 253 in all: ${WRITE_WHOLE}`)
+    return fail(NO_NAME)
   }
   if (!isStable(url.hostname)) {
     return fail(`the internationalised host name (xn--) is not valid: ${WRITE_WHOLE}`)

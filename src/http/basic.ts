@@ -12,6 +12,9 @@ export interface BasicPair {
 
 const BASIC = /^Basic(?: +(.*))?$/i
 
+/** Longest base64 that is decoded: an id of 64 and a secret of 128 characters fit, each of them written as an escape. */
+const MAX_LENGTH = 1024
+
 /** The pair, of any base64 with or without padding; undefined when the request has no Basic credentials, a reason when they are malformed. */
 export function readBasic(headers: Headers): Result<BasicPair, 'malformed'> | undefined {
   const match = BASIC.exec(headers.get('authorization') ?? '')
@@ -24,6 +27,7 @@ export function readBasic(headers: Headers): Result<BasicPair, 'malformed'> | un
 }
 
 function decodeBase64(text: string): string | undefined {
+  if (text.length > MAX_LENGTH) return undefined
   try {
     return decodeUtf8(Uint8Array.from(atob(text), (character) => character.charCodeAt(0)))
   } catch {

@@ -16,6 +16,10 @@ export type Authenticate = (
 /** Compared where there is nothing to compare with, so that an unknown id takes as long as a wrong secret. */
 const NO_HASH = 'x'.repeat(43)
 
+/** Longest parts that an account token can spell, in characters. */
+const MAX_ID_LENGTH = 64
+const MAX_SECRET_LENGTH = 128
+
 /** Where credentials are found: a store, or one that remembers and can be asked anew. */
 export type Credentials = Pick<Storage, 'findCredential'> & Partial<Pick<CachedStorage, 'findCredentialAnew'>>
 
@@ -28,6 +32,8 @@ export function createAuthenticate(credentials: Credentials, hashSecret: HashSec
   return (pair, now) => {
     if (pair === undefined) return undefined
     const { clientId, clientSecret } = pair
+    // Longer than any of ours: nothing to hash, and nothing to ask the database.
+    if (clientId.length > MAX_ID_LENGTH || clientSecret.length > MAX_SECRET_LENGTH) return undefined
     const hash = hashSecret(clientSecret)
     const judgeBy = (find: Storage['findCredential']): MaybePromise<CredentialWithAccount | undefined> => {
       const found = find(clientId)

@@ -2,16 +2,14 @@
 // but empty, or under a misspelt name, is a fault: it must never turn into "no bound".
 
 import { isSha256Digest } from '../claims/base64url.ts'
-import { parseIpList } from '../claims/ip.ts'
+import { readIpTexts, readOriginText, readScopeText } from '../claims/caller-text.ts'
 import {
   type LifetimeLimits,
   longestLifetime,
   MIN_LIFETIME_SECONDS,
   standardLifetime,
 } from '../claims/lifetime.ts'
-import { parseOrigin } from '../claims/origin.ts'
 import { fail, ok, type Result } from '../claims/result.ts'
-import { parseScope } from '../claims/scope.ts'
 import type { ParameterFault } from '../http/problem.ts'
 import type { TokenRequest } from './issue.ts'
 import type { Parameters } from './sources.ts'
@@ -61,7 +59,7 @@ function nearMiss(name: string): { readonly name: string; readonly shown: string
 function readOrigin(value: unknown): Result<string | undefined, string> {
   if (value === undefined) return fail(`is required; ${ORIGIN_EXAMPLE}`)
   if (typeof value !== 'string') return fail(`must be text; ${ORIGIN_EXAMPLE}`)
-  const parsed = parseOrigin(value)
+  const parsed = readOriginText(value)
   return parsed.ok ? ok(parsed.value.origin) : parsed
 }
 
@@ -71,7 +69,7 @@ function readIp(value: unknown): Result<readonly string[], string> {
   if (!entries.every((entry) => typeof entry === 'string')) {
     return fail('must be an address, a comma separated list, or an array of texts')
   }
-  const ranges = parseIpList(entries)
+  const ranges = readIpTexts(entries)
   return ranges.ok ? ok(ranges.value.map((range) => range.text)) : ranges
 }
 
@@ -88,7 +86,7 @@ function readLifetime(value: unknown, limits: LifetimeLimits): Result<number, st
 
 function readScope(value: unknown): Result<readonly string[], string> {
   if (value === undefined) return ok([])
-  return typeof value === 'string' ? parseScope(value) : fail('must be text: scopes separated by spaces')
+  return typeof value === 'string' ? readScopeText(value) : fail('must be text: scopes separated by spaces')
 }
 
 function readThumbprint(value: unknown): Result<string | undefined, string> {

@@ -1,11 +1,12 @@
 // Where parameters come from: query string, JSON object, urlencoded form, mixed freely. Gathers them under
 // their names and refuses a name with two values. Judges no value; that is the parameters' own room.
 
+import { isIpTooLong, MAX_IP_LENGTH } from '../claims/caller-text.ts'
 import { parseIpRange, splitIpList } from '../claims/ip.ts'
 import { isJsonObject, parseJson } from '../claims/json.ts'
 import { fail, ok, type Result } from '../claims/result.ts'
 import { decodeUtf8 } from '../claims/utf8.ts'
-import { parseForm } from '../http/form.ts'
+import { MAX_QUERY_LENGTH, parseForm } from '../http/form.ts'
 import type { MediaType } from '../http/media-type.ts'
 
 /** Parameters of one source or of all, by name. `ip` is always a list, of whatever the source held. */
@@ -14,6 +15,9 @@ export type Parameters = Map<string, unknown>
 /** Parameters of a query string (without its question mark). */
 export function parseQuery(query: string): Result<Parameters, string> {
   if (query === '') return ok(new Map())
+  if (query.length > MAX_QUERY_LENGTH) {
+    return fail(`the query string may have up to ${MAX_QUERY_LENGTH} characters`)
+  }
   return parsePairs(query, 'the query string')
 }
 
@@ -31,12 +35,22 @@ function parsePairs(text: string, where: string): Result<Parameters, string> {
   const parameters: Parameters = new Map()
   for (const [name, value] of pairs) {
     const known = parameters.get(name)
-    if (name === 'ip')
-      parameters.set(name, [...((known as string[] | undefined) ?? []), ...splitIpList(value)])
+    if (name === 'ip') addIp(parameters, value)
     else if (known === undefined) parameters.set(name, value)
     else if (known !== value) return fail(`a name stands twice in ${where} with different values`)
   }
   return ok(parameters)
+}
+
+function addIp(parameters: Parameters, value: string): void {
+  const entries = parameters.get('ip') as string[] | undefined
+  if (entries === undefined) parameters.set('ip', splitIp(value))
+  else entries.push(...splitIp(value))
+}
+
+/** The entries of a comma list; one that is too long stays whole, to be refused when parameters are judged. */
+function splitIp(text: string): string[] {
+  return text.length > MAX_IP_LENGTH ? [text] : splitIpList(text)
 }
 
 function parseObject(text: string): Result<Parameters, string> {
@@ -56,7 +70,7 @@ function parseObject(text: string): Result<Parameters, string> {
 
 function toIpList(value: unknown): readonly unknown[] {
   if (Array.isArray(value)) return value
-  return typeof value === 'string' ? splitIpList(value) : [value]
+  return typeof value === 'string' ? splitIp(value) : [value]
 }
 
 /** All sources as one. A name in two of them must have the same value; `ip` is compared as a set of addresses. */
@@ -88,9 +102,10 @@ function isSameSet(one: readonly unknown[], other: readonly unknown[]): boolean 
   return a !== undefined && a === b
 }
 
-/** The addresses in canonical form, as one text; what is no address stands for itself. */
+/** The addresses in canonical form, as one text; what is no address, or in too long a list, stands for itself. */
 function comparableSet(entries: readonly unknown[]): string | undefined {
   if (!entries.every((entry) => typeof entry === 'string')) return undefined
+  if (isIpTooLong(entries)) return entries.join()
   const canonical = entries.map((entry) => {
     const range = parseIpRange(entry)
     return range.ok ? range.value.text : entry

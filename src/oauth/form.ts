@@ -4,7 +4,7 @@
 import { fail, ok, type Result } from '../claims/result.ts'
 import { decodeUtf8 } from '../claims/utf8.ts'
 import type { RequestContext } from '../http/context.ts'
-import { parseForm, queryOf } from '../http/form.ts'
+import { MAX_QUERY_LENGTH, parseForm, queryOf } from '../http/form.ts'
 import { parseMediaType } from '../http/media-type.ts'
 import { BODY_TOO_LARGE, type Problem } from '../http/problem.ts'
 import { type Received, receiveRequest } from '../issue/admission.ts'
@@ -45,7 +45,10 @@ export async function receiveForm(context: RequestContext): Promise<Result<Recei
 }
 
 function readForm(bytes: Uint8Array, url: string): Result<OAuthForm, Problem> {
-  const query = new URLSearchParams(queryOf(url))
+  const asked = queryOf(url)
+  if (asked.length > MAX_QUERY_LENGTH)
+    return malformed('parameters must be in the form, not in the query string')
+  const query = new URLSearchParams(asked)
   if (CREDENTIALS.some((name) => query.has(name))) return malformed(IN_QUERY)
   if (BOUNDS.some((name) => query.has(name)))
     return malformed('parameters must be in the form, not in the query string')

@@ -1,11 +1,10 @@
 // The parameters of a token request (RFC 6749 section 4.4.2, RFC 8707, and our own bounds `origin` and `ip`), each
 // against its rule, first fault wins. A bound that is sent empty is a fault: it must never turn into "no bound".
 
-import { parseIpList, splitIpList } from '../claims/ip.ts'
+import { MAX_IP_LENGTH, readIpTexts, readOriginText, readScopeText } from '../claims/caller-text.ts'
+import { splitIpList } from '../claims/ip.ts'
 import { type LifetimeLimits, standardLifetime } from '../claims/lifetime.ts'
-import { parseOrigin } from '../claims/origin.ts'
 import { fail, ok, type Result } from '../claims/result.ts'
-import { parseScope } from '../claims/scope.ts'
 import type { Problem } from '../http/problem.ts'
 import type { TokenRequest } from '../issue/issue.ts'
 import { type OAuthForm, readParameter } from './form.ts'
@@ -27,8 +26,8 @@ export function parseTokenParameters(
   if (grantType !== 'client_credentials') {
     return refuse('the only grant_type here is client_credentials', 'unsupported_grant_type')
   }
-  const scopes = parseScope(readParameter(form, 'scope') ?? '')
-  if (!scopes.ok) return refuse(scopes.reason, 'invalid_scope')
+  const scopes = readScopeText(readParameter(form, 'scope') ?? '')
+  if (!scopes.ok) return refuse(`scope: ${scopes.reason}`, 'invalid_scope')
   const origin = readOrigin(form.values.get('origin'))
   if (!origin.ok) return refuse(`origin: ${origin.reason}`)
   const ip = readIp(form.values.get('ip'))
@@ -56,12 +55,12 @@ function refuse(
 
 function readOrigin(value: string | undefined): Result<string | undefined, string> {
   if (value === undefined) return ok(undefined)
-  const parsed = parseOrigin(value)
+  const parsed = readOriginText(value)
   return parsed.ok ? ok(parsed.value.origin) : parsed
 }
 
 function readIp(value: string | undefined): Result<readonly string[], string> {
   if (value === undefined) return ok([])
-  const ranges = parseIpList(splitIpList(value))
+  const ranges = readIpTexts(value.length > MAX_IP_LENGTH ? [value] : splitIpList(value))
   return ranges.ok ? ok(ranges.value.map((range) => range.text)) : ranges
 }

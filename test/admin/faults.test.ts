@@ -156,7 +156,6 @@ const credentials: readonly Fault[] = [
     {},
   ),
   ...wrong(CREATE, 'browserPrototype', null, 'false', 0),
-  ...wrong(CREATE, 'requireOrigin', null, 'false', 0),
   ...wrong(CREATE, 'allowLocalhost', null, 'false', 0),
   ...wrong(ROTATE, 'overlap', null, -1, 2_592_001, 1.5, '60', true, 1e300),
   { rule: 'a revoked one', call: ['POST', '/admin/credentials/:revoked/rotate'], expect: conflict },

@@ -108,6 +108,19 @@ describe('a claim', () => {
     expect(human.stderr).toMatch(/^ {2}--expires-in: must be a whole number of seconds from 10 to 600$/m)
   })
 
+  it('refuses texts that are too long, as the API does', async () => {
+    const shop = await createShop()
+    const long = [`${ORIGIN}/${'a'.repeat(300)}`, Array(40).fill('10.0.0.1').join(), 'read '.repeat(300)]
+    const [origin = '', ip = '', scope = ''] = long
+    const given = { env: { CLAIMGATE_ACCOUNT_TOKEN: shop.token } }
+    const argv = ['claim', '--origin', origin, '--ip', ip, '--scope', scope, '--json']
+    expect(JSON.parse((await shop.run(argv, given)).stderr).errors).toEqual([
+      { parameter: 'origin', message: 'must have at most 300 characters' },
+      { parameter: 'ip', message: 'must have at most 256 characters' },
+      { parameter: 'scope', message: 'must have at most 1024 characters' },
+    ])
+  })
+
   it('refuses what the credential or the account does not allow, and then makes no keys', async () => {
     const shop = await createShop()
     const { clientId } = parseAccountToken(shop.token)!

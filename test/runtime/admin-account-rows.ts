@@ -135,6 +135,7 @@ export const originRows: readonly AdminRow[] = [
     'filesystem:https://www.example.com',
     'capacitor://localhost/x',
     'chrome-extension://*',
+    `${'a'.repeat(290)}://host.text`,
     // Wildcards where none may stand.
     '**',
     '*.example.com',

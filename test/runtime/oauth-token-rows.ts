@@ -104,6 +104,16 @@ export const tokenRows: readonly OAuthRow[] = [
     expect: { body: { scope: 'read write' } },
   },
   { rule: 'a scope not held', request: ask({ scope: 'read admin' }), expect: [400, 'invalid_scope'] },
+  {
+    rule: '1024 characters of scopes',
+    request: ask({ scope: 'read '.repeat(205).slice(0, 1024) }),
+    expect: { body: { scope: 'read' } },
+  },
+  {
+    rule: '1025 characters of scopes',
+    request: ask({ scope: 'read '.repeat(205) }),
+    expect: [400, 'invalid_scope'],
+  },
   ...['"read"', 'read\\', 'r\u00e9ad', 'read\twrite', 'read\0'].map((scope) => ({
     rule: `scope ${JSON.stringify(scope)}`,
     request: ask({ scope }),
@@ -158,6 +168,7 @@ export const tokenRows: readonly OAuthRow[] = [
     'localhost',
     '[::1]',
     '1.1.1.1,2.2.2.2,3.3.3.3,4.4.4.4,5.5.5.5',
+    `10.0.0.1,${' '.repeat(240)}10.0.0.1`,
   ].map((ip) => ({
     rule: `ip ${JSON.stringify(ip)}`,
     request: ask({ ip }),

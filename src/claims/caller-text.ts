@@ -1,0 +1,38 @@
+// The bounds of a token as callers write them. A text that is too long is refused before it is parsed: what its parsing
+// costs may grow with the square of its length.
+
+import { type IpRange, parseIpList } from './ip.ts'
+import { type ParsedOrigin, parseOrigin } from './origin.ts'
+import { fail, type Result } from './result.ts'
+import { parseScope } from './scope.ts'
+
+/** Longest texts, in characters. */
+export const MAX_ORIGIN_LENGTH = 300
+export const MAX_SCOPE_LENGTH = 1024
+export const MAX_IP_LENGTH = 256
+
+/** As `parseOrigin`. */
+export function readOriginText(text: string): Result<ParsedOrigin, string> {
+  return text.length > MAX_ORIGIN_LENGTH ? tooLong(MAX_ORIGIN_LENGTH) : parseOrigin(text)
+}
+
+/** As `parseScope`. */
+export function readScopeText(text: string): Result<readonly string[], string> {
+  return text.length > MAX_SCOPE_LENGTH ? tooLong(MAX_SCOPE_LENGTH) : parseScope(text)
+}
+
+/** As `parseIpList`. */
+export function readIpTexts(entries: readonly string[]): Result<readonly IpRange[], string> {
+  return isIpTooLong(entries) ? tooLong(MAX_IP_LENGTH) : parseIpList(entries)
+}
+
+/** Whether the entries of an `ip` parameter, written as a comma list, are too long. */
+export function isIpTooLong(entries: readonly unknown[]): boolean {
+  let length = -1
+  for (const entry of entries) length += 1 + (typeof entry === 'string' ? entry.length : 0)
+  return length > MAX_IP_LENGTH
+}
+
+function tooLong(max: number): { readonly ok: false; readonly reason: string } {
+  return fail(`must have at most ${max} characters`)
+}

@@ -1,0 +1,194 @@
+// The heaviest texts that fit into a request: none costs more than 2 ms in addition to what any request costs.
+
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { asserting, basicOf, FORM_TYPE, formOf } from '../oauth/wire.ts'
+import { type MemoryService, startMemory } from '../runtime/memory.ts'
+import { ADMIN_TOKEN } from '../runtime/server.ts'
+import type { WireRequest } from '../runtime/wire.ts'
+import { createAccount, createWorld, SITE, type World } from '../runtime/world.ts'
+
+const BUDGET_MS = 2
+/** What a body may hold, less a token and some names. */
+const ROOM = 15_900
+
+let service: MemoryService
+let world: World
+/** What a plain claim costs, signature included, milliseconds. */
+let usual: number
+
+beforeAll(async () => {
+  service = await startMemory({ CLAIMGATE_RATE_LIMIT: 'off', CLAIMGATE_LOG: 'silent' })
+  world = await createWorld(service)
+  usual = (await measure(json({ origin: SITE }))).best
+})
+afterAll(() => service.stop())
+
+/** The quickest of several runs: what the work costs when nothing disturbs it. */
+async function measure(request: WireRequest): Promise<{ status: number; best: number }> {
+  let best = Number.POSITIVE_INFINITY
+  let status = 0
+  for (let run = 0; run < 25; run += 1) {
+    const from = performance.now()
+    status = (await service.send(request)).status
+    best = Math.min(best, performance.now() - from)
+  }
+  return { status, best }
+}
+
+const fill = (unit: string, room: number = ROOM): string =>
+  unit.repeat(Math.floor(room / Buffer.byteLength(unit)))
+const letters = (count: number): string =>
+  Array.from({ length: count }, (_, index) => String.fromCodePoint(0x3400 + ((index * 11) % 6000))).join('')
+const list = (count: number, member: (index: number) => string): string =>
+  Array.from({ length: count }, (_, index) => member(index)).join(',')
+
+const jsonText = (body: string, path = '/auth/claim'): WireRequest => ({
+  method: 'POST',
+  path,
+  headers: { 'content-type': 'application/json', authorization: `Bearer ${world.token}` },
+  body,
+})
+const json = (body: object, path?: string): WireRequest => jsonText(JSON.stringify(body), path)
+const form = (body: string, path = '/auth/claim'): WireRequest => ({
+  method: 'POST',
+  path,
+  headers: { 'content-type': FORM_TYPE },
+  body,
+})
+const oauth = (body: string): WireRequest => ({
+  ...form(`grant_type=client_credentials&${body}`, '/oauth/token'),
+  headers: { 'content-type': FORM_TYPE, authorization: basicOf(world.clientId, world.clientSecret) },
+})
+const admin = (body: object | string): WireRequest => ({
+  method: 'POST',
+  path: '/admin/accounts',
+  headers: { 'content-type': 'application/json', authorization: `Bearer ${ADMIN_TOKEN}` },
+  body: typeof body === 'string' ? body : JSON.stringify({ name: 'A', allowedOrigins: [SITE], ...body }),
+})
+const page = (origin: string, method = 'POST'): WireRequest => ({
+  method,
+  path: '/m2m/token',
+  headers: {
+    origin,
+    authorization: basicOf(world.clientId, world.clientSecret),
+    ...(method === 'OPTIONS' && { 'access-control-request-method': 'POST' }),
+  },
+})
+const part = (text: string): string => Buffer.from(text).toString('base64url')
+
+const rows: Readonly<Record<string, readonly [status: number, request: () => WireRequest]>> = {
+  'origin: a name of letters that are not ASCII': [422, () => json({ origin: `https://${letters(5000)}` })],
+  'origin: the longest name of such letters': [422, () => json({ origin: `https://${letters(292)}` })],
+  'origin: marks that combine': [422, () => json({ origin: `https://a${fill('\u0323\u0302')}` })],
+  'origin: labels': [422, () => json({ origin: `https://${fill('a.')}com` })],
+  'origin: Punycode': [422, () => json({ origin: `https://${fill('xn--9.', 280)}com` })],
+  'origin: a long path': [422, () => json({ origin: `https://a.example${fill('/..')}` })],
+  'origin: of an app': [422, () => json({ origin: `app://${fill('a.')}!` })],
+  'origin: as many labels as fit': [403, () => json({ origin: `https://${'a.'.repeat(123)}com` })],
+  'scope: many': [422, () => json({ origin: SITE, scope: fill('a ') })],
+  'scope: as many as fit': [403, () => json({ origin: SITE, scope: fill('a ', 1024) })],
+  'ip: commas': [422, () => json({ origin: SITE, ip: fill(',') })],
+  'ip: a list': [422, () => json({ origin: SITE, ip: Array(5000).fill('') })],
+  'ip: one address, repeated': [422, () => json({ origin: SITE, ip: Array(1300).fill('10.0.0.7') })],
+  'ip: repeats in a form': [422, () => form(`token=${world.token}&origin=${SITE}${fill('&ip=1', 15_700)}`)],
+  'ip: in two places': [
+    422,
+    () =>
+      json(
+        { origin: SITE, ip: fill('2001:db8::7,', 15_500) },
+        `/auth/claim?ip=${fill('2001:db8::7,', 15_500)}`,
+      ),
+  ],
+  'expiresIn: digits': [422, () => json({ origin: SITE, expiresIn: fill('1') })],
+  'names that nobody knows': [
+    200,
+    () => jsonText(`{"origin":"${SITE}",${list(1700, (index) => `"I${index}":1`)}}`),
+  ],
+  'names that nearly are': [
+    422,
+    () => jsonText(`{"origin":"${SITE}",${list(1100, (index) => `"IP[${index}]":1`)}}`),
+  ],
+  'JSON: nested lists': [400, () => jsonText(fill('[', 8000) + fill(']', 8000))],
+  'JSON: nested objects': [422, () => jsonText(`${'{"a":'.repeat(2600)}1${'}'.repeat(2600)}`)],
+  'JSON: escapes': [422, () => jsonText(`{"origin":"${fill('\\"')}"}`)],
+  'JSON: backslashes': [422, () => jsonText(`{"origin":"${fill('\\\\')}"}`)],
+  'form: names': [401, () => form(fill('a&'))],
+  'form: blanks, in two places': [401, () => form(fill('a=+&'), `/auth/claim?${fill('a=+&')}`)],
+  'form: escapes': [401, () => form(fill('%E4%B8%80=1&'))],
+  'a query that is too long': [400, () => form('', `/auth/claim?${fill('a&', 60_000)}`)],
+  'an account token': [401, () => form(`token=${fill('cgk_a_b_')}`)],
+  'a Basic header': [
+    401,
+    () => ({
+      ...oauth(''),
+      headers: { 'content-type': FORM_TYPE, authorization: basicOf(fill('%41', 40_000), 'x') },
+    }),
+  ],
+  'two headers of AI Fabrix': [
+    401,
+    () => ({
+      method: 'POST',
+      path: '/api/v1/auth/token',
+      headers: { 'x-client-id': fill('a', 30_000), 'x-client-secret': fill('b', 30_000) },
+    }),
+  ],
+  'a page: secrets that are none': [
+    403,
+    () => ({ method: 'POST', path: '/auth/claim', headers: { origin: SITE }, body: fill('cgk_a_b_cccccc ') }),
+  ],
+  'a page: ids that are none': [
+    400,
+    () => ({ ...form(fill(`client_id=${'a'.repeat(80)}!`), '/oauth/token'), headers: { origin: SITE } }),
+  ],
+  'a page: an origin of Latin letters': [403, () => page(`https://${fill('é', 60_000)}`)],
+  'a page: labels': [403, () => page(`https://${fill('a.', 60_000)}com`)],
+  'a preflight: an origin of Latin letters': [204, () => page(`https://${fill('é', 60_000)}`, 'OPTIONS')],
+  'a preflight: Punycode': [204, () => page(`https://${fill('xn--a.', 60_000)}com`, 'OPTIONS')],
+  'OAuth: ip': [400, () => oauth(`ip=${fill(',')}`)],
+  'OAuth: scope': [400, () => oauth(`scope=${fill('a+')}`)],
+  'OAuth: origin': [400, () => oauth(`origin=${encodeURIComponent(`https://${letters(1700)}`)}`)],
+  'OAuth: resources': [400, () => oauth(list(1100, (index) => `&resource=a${index}`).replaceAll(',', ''))],
+  'OAuth: an assertion that is none': [
+    401,
+    () => form(formOf(asserting(fill('a.', 15_000))), '/oauth/token'),
+  ],
+  'OAuth: an assertion for many': [
+    401,
+    () =>
+      form(
+        formOf(asserting(`${part('{"alg":"x"}')}.${part(`{"aud":[${list(2500, () => '"a"')}]}`)}.AAAA`)),
+        '/oauth/token',
+      ),
+  ],
+  'OAuth: a token to examine': [401, () => form(`token=${fill('a.')}`, '/oauth/introspect')],
+  'admin: one origin': [422, () => admin({ allowedOrigins: [`https://${letters(5000)}`] })],
+  'admin: origins that are as long as may be': [
+    422,
+    () =>
+      admin({ allowedOrigins: Array.from({ length: 17 }, (_, index) => `https://${letters(280)}${index}`) }),
+  ],
+  'admin: origins that are no text': [422, () => admin({ allowedOrigins: Array(7900).fill(1) })],
+  'admin: origins that are empty': [422, () => admin({ allowedOrigins: Array(5000).fill('') })],
+  'admin: a name': [422, () => admin({ name: fill('🌵', 15_000) })],
+  'admin: scopes that are none': [422, () => admin({ scopes: Array(5000).fill('') })],
+  'admin: members that nobody knows': [422, () => admin(`{${list(1700, (index) => `"k${index}":1`)}}`)],
+}
+
+test.each(Object.entries(rows))('%s', async (_, [status, request]) => {
+  const measured = await measure(request())
+  expect(measured.status).toBe(status)
+  // On a machine so slow that any request takes long, this may take longer too.
+  expect(measured.best - usual).toBeLessThan(Math.max(BUDGET_MS, 5 * usual))
+})
+
+test('as many origins as an account may list cost a claim little', async () => {
+  const allowedOrigins = Array.from(
+    { length: 100 },
+    (_, index) => `https://${'b.'.repeat(115)}x${index}.example`,
+  )
+  const { credential } = await createAccount(service, { name: 'Long list', allowedOrigins })
+  const origin = `https://${'a.'.repeat(123)}com`
+  const { status, best } = await measure(form(formOf({ token: credential.token, origin })))
+  expect(status).toBe(403)
+  expect(best - usual).toBeLessThan(Math.max(BUDGET_MS, 5 * usual))
+})
