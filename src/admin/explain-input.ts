@@ -24,6 +24,8 @@ export interface ExplainInput {
 /** Longest token and proof, in characters: twice what a verifier looks at. */
 const MAX_TOKEN_LENGTH = 8192
 const MAX_TEXT_LENGTH = 2048
+/** With a host that a URL parser reads quickly: what it does with a name grows with the square of its length. */
+const WEB_URL = /^https?:\/\/[^/?#]{1,512}(?:[/?#]|$)/i
 const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
 function text(max: number) {
@@ -55,7 +57,7 @@ function readText<T>(read: (given: string) => T | undefined, message: string) {
 }
 
 function parseWebUrl(given: string): URL | undefined {
-  return /^https?:\/\//i.test(given) ? (URL.parse(given) ?? undefined) : undefined
+  return WEB_URL.test(given) ? (URL.parse(given) ?? undefined) : undefined
 }
 
 /** Reads the members of `POST /admin/explain`, or what the command line was told under the same names. */

@@ -4,6 +4,7 @@
 import { getPublicSuffix } from 'tldts'
 import * as z from 'zod'
 import { MAX_SCOPE_LENGTH } from '../claims/caller-text.ts'
+import { isJsonObject } from '../claims/json.ts'
 import { MIN_LIFETIME_SECONDS } from '../claims/lifetime.ts'
 import { MAX_PATTERNS, parseOriginPatterns } from '../claims/origin-pattern.ts'
 import { fail, ok, type Result } from '../claims/result.ts'
@@ -16,8 +17,12 @@ const INSTANT = 'must be a time in ISO 8601 with a zone, like "2030-01-31T12:00:
 /** As many as can be told apart in what their characters may be in all, see below. */
 const MAX_SCOPES = MAX_SCOPE_LENGTH / 2
 
-/** Faults that are told of one input. */
+/** Members of one input, and faults of it that are told. */
+const MAX_MEMBERS = 100
 const MAX_FAULTS = 100
+const TOO_MANY: readonly ParameterFault[] = [
+  { parameter: 'body', message: `must have at most ${MAX_MEMBERS} members` },
+]
 
 /** Canonical origin patterns, or the reason why one is refused. */
 export const allowedOrigins: z.ZodType<readonly string[]> = listOf(
@@ -73,22 +78,22 @@ function listOf<T>(member: z.ZodType<T>, max: number, error: string): z.ZodType<
 
 /** Reads an input, or gives every fault of it, up to 100. */
 export function parseInput<T>(schema: z.ZodType<T>, value: unknown): Result<T, readonly ParameterFault[]> {
+  if (isJsonObject(value) && Object.keys(value).length > MAX_MEMBERS) return fail(TOO_MANY)
   const parsed = schema.safeParse(value)
   return parsed.success ? ok(parsed.data) : fail(toFaults(parsed.error))
 }
 
 /** zod's issues as faults of parameters. */
 function toFaults(error: z.ZodError): readonly ParameterFault[] {
-  const faults = error.issues.slice(0, MAX_FAULTS).flatMap((issue) => {
+  return error.issues.slice(0, MAX_FAULTS).flatMap((issue) => {
     const parameter = issue.path.join('.') || 'body'
     if (issue.code !== 'unrecognized_keys') return [{ parameter, message: issue.message }]
     // A name is shown only where it can be one: a secret may stand in a wrong place.
-    return issue.keys.slice(0, MAX_FAULTS).map((key) => ({
+    return issue.keys.map((key) => ({
       parameter: /^[A-Za-z]{1,24}$/.test(key) ? key : 'body',
       message: 'is not known here',
     }))
   })
-  return faults.slice(0, MAX_FAULTS)
 }
 
 /** Characters are code points; half of one (a lone surrogate) cannot be stored. */

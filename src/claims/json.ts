@@ -55,7 +55,7 @@ function countMembers(value: unknown): number {
   let members = 0
   const open: object[] = [value]
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const inner = Object.values(next)
+    const inner: readonly unknown[] = Array.isArray(next) ? next : Object.values(next)
     if (!Array.isArray(next)) members += inner.length
     for (const item of inner) if (typeof item === 'object' && item !== null) open.push(item)
   }

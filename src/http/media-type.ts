@@ -8,11 +8,14 @@ const KINDS: ReadonlyMap<string, MediaType> = new Map([
   ['application/x-www-form-urlencoded', 'form'],
 ])
 
+/** Longest header that is read, in characters. */
+const MAX_LENGTH = 1024
+
 const PARAMETER = /^[\t ]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)=(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)|"([^"\\]*)")[\t ]*$/
 
 /** The kind that a Content-Type names; undefined when we do not read it, charsets other than UTF-8 included. */
 export function parseMediaType(contentType: string | null): MediaType | undefined {
-  if (contentType === null) return undefined
+  if (contentType === null || contentType.length > MAX_LENGTH) return undefined
   const plain = KINDS.get(contentType)
   if (plain !== undefined) return plain
   const [type = '', ...parameters] = contentType.split(';')

@@ -36,8 +36,8 @@ export interface Admission {
 /** Why a credential is not admitted. */
 export interface NotAdmitted {
   readonly problem: Problem
-  /** Whether it was proven all the same, and is over its limit. */
-  readonly isProven: boolean
+  /** The credential that is over its limit; undefined: none was proven. */
+  readonly overLimit: CredentialWithAccount | undefined
 }
 
 /** Proves a pair and counts the request for its credential: 401, then 429. `unauthorized` is the 401. */
@@ -60,10 +60,10 @@ export function createAdmitCredential({ authenticate, limit, refuseCaller }: Adm
     const pending = authenticate(pair, context.now())
     const found = pending instanceof Promise ? await pending : pending
     if (found === undefined) {
-      return fail({ problem: await refuseCaller(context, unauthorized), isProven: false })
+      return fail({ problem: await refuseCaller(context, unauthorized), overLimit: undefined })
     }
     const counted = await limit.consume(found.credential.id)
-    if (!counted.ok) return fail({ problem: counted.reason, isProven: true })
+    if (!counted.ok) return fail({ problem: counted.reason, overLimit: found })
     return ok({ found, headers: counted.value, unauthorized })
   }
 }

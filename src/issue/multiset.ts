@@ -52,8 +52,7 @@ function createHandler(deps: MultisetDeps): Handler {
     const admitted = await deps.admit(received, pair, headers.has('origin') ? UNAUTHORIZED : CHALLENGED)
     if (!admitted.ok) return refuseCredential(received, admitted.reason, deps)
     const { found } = admitted.value
-    // A page without an origin has none that a token could be bound to.
-    if (isFromBrowser(headers) && !(isPrototype(found) && headers.has('origin'))) {
+    if (isFromBrowser(headers) && !mayBeUsedFrom(headers, found)) {
       await deps.reportBrowser('multiset', context, async () => pair)
       return context.refuse(SECRET_IN_BROWSER)
     }
@@ -71,9 +70,9 @@ function createHandler(deps: MultisetDeps): Handler {
   }
 }
 
-/** Whether pages may use the credential: it and its account both say so. */
-function isPrototype({ account, credential }: CredentialWithAccount): boolean {
-  return account.browserPrototype && credential.browserPrototype
+/** Whether this page may use the credential: it and its account both say so, and the page has an origin to bind to. */
+function mayBeUsedFrom(headers: Headers, { account, credential }: CredentialWithAccount): boolean {
+  return account.browserPrototype && credential.browserPrototype && headers.has('origin')
 }
 
 /** Whether what a body says of the pair is what Basic says. */
@@ -102,19 +101,25 @@ function tokenRequest(
 /** 401 or 429. A right secret that a page keeps in the body alone is put on record too. */
 async function refuseCredential(
   { context, bytes = new Uint8Array() }: Received,
-  { problem, isProven }: NotAdmitted,
+  { problem, overLimit }: NotAdmitted,
   deps: MultisetDeps,
 ): Promise<Response> {
-  if (isFromBrowser(context.request.headers) && !isProven) {
-    await deps.reportBrowser('multiset', context, async () => {
-      const sent = readBodyPair(bytes)
-      const { clientId, clientSecret } = sent.ok ? sent.value : {}
-      return typeof clientId === 'string' && typeof clientSecret === 'string'
-        ? { clientId, clientSecret }
-        : undefined
-    })
+  const { headers } = context.request
+  if (isFromBrowser(headers) && !(overLimit && mayBeUsedFrom(headers, overLimit))) {
+    await deps.reportBrowser('multiset', context, async () =>
+      overLimit === undefined ? readSecretOf(bytes) : readBasicPair(headers),
+    )
   }
   return context.refuse(problem)
+}
+
+/** The pair in a body. */
+function readSecretOf(bytes: Uint8Array): ClientSecret | undefined {
+  const sent = readBodyPair(bytes)
+  const { clientId, clientSecret } = sent.ok ? sent.value : {}
+  return typeof clientId === 'string' && typeof clientSecret === 'string'
+    ? { clientId, clientSecret }
+    : undefined
 }
 
 const UNAUTHORIZED: Problem = {

@@ -74,6 +74,10 @@ const page = (origin: string, method = 'POST'): WireRequest => ({
     ...(method === 'OPTIONS' && { 'access-control-request-method': 'POST' }),
   },
 })
+const explain = (body: object): WireRequest => ({
+  ...admin(JSON.stringify({ token: 'x', ...body })),
+  path: '/admin/explain',
+})
 const part = (text: string): string => Buffer.from(text).toString('base64url')
 
 const rows: Readonly<Record<string, readonly [status: number, request: () => WireRequest]>> = {
@@ -172,6 +176,13 @@ const rows: Readonly<Record<string, readonly [status: number, request: () => Wir
   'admin: a name': [422, () => admin({ name: fill('🌵', 15_000) })],
   'admin: scopes that are none': [422, () => admin({ scopes: Array(5000).fill('') })],
   'admin: members that nobody knows': [422, () => admin(`{${list(1700, (index) => `"k${index}":1`)}}`)],
+  'admin: nested lists': [400, () => admin(fill('[', 8000) + fill(']', 8000))],
+  'admin: a URL to explain': [422, () => explain({ url: `https://${letters(2000)}` })],
+  'admin: an origin to explain': [200, () => explain({ origin: `https://${letters(2000)}` })],
+  'a media type': [
+    415,
+    () => ({ ...form('a'), headers: { 'content-type': `application/json${fill(' ;', 60_000)}` } }),
+  ],
 }
 
 test.each(Object.entries(rows))('%s', async (_, [status, request]) => {

@@ -227,6 +227,17 @@ describe('limits', () => {
     expect((await askPage(prototype)).status).toBe(200)
   })
 
+  test('over the limit a page is still told from a prototype, and counted', async () => {
+    await start({ CLAIMGATE_RATE_LIMIT: '1/60' })
+    await ask(backend)
+    expectError(await askPage(backend), 429, 'rate_limited')
+    expect(await readCount(service, 'multiset')).toBe(1)
+    expect(await readAudit(service)).toEqual([expect.objectContaining({ target: backend.clientId })])
+    await askPage(prototype)
+    expectError(await askPage(prototype), 429, 'rate_limited')
+    expect(await readCount(service, 'multiset')).toBe(1)
+  })
+
   test('a page can read how long it must wait', async () => {
     await start({ CLAIMGATE_RATE_LIMIT: '1/60' })
     await askPage(prototype)
