@@ -67,6 +67,8 @@ export interface AppDeps {
   readonly now: () => number
   /** The socket's peer of a request, as text; undefined where the platform does not tell. */
   readonly peerOf: (context: Context) => string | undefined
+  /** The request target as it was sent; absent where the platform does not tell. */
+  readonly targetOf?: (context: Context) => string | undefined
   /** Whether requests may wait for one another's work: not on Workers. */
   readonly sharesWork: boolean
   /** See `AdminPorts`: `SETTLE_MS`, or 0 where no other process works on the same records. */
@@ -99,7 +101,9 @@ export function createApp(deps: AppDeps): Hono {
     logsRequests: deps.config.logLevel === 'debug',
   })
   for (const [path, route] of Object.entries(routes)) {
-    app.all(path, (context) => serve(route, context.req.raw, deps.peerOf(context), context.req.param()))
+    app.all(path, (context) =>
+      serve(route, context.req.raw, deps.peerOf(context), context.req.param(), deps.targetOf?.(context)),
+    )
   }
   app.notFound((context) => serve(NOWHERE, context.req.raw, deps.peerOf(context)))
   return app
@@ -237,7 +241,10 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
       name: 'readyz',
       methods: { GET: createReadyHandler({ checks, isStopping: deps.isStopping }, metrics) },
     },
-    '/metrics': createMetricsRoute({ mode: config.metrics, guard: adminGuard }, metrics),
+    '/metrics': createMetricsRoute(
+      { mode: config.metrics, guard: adminGuard, trustedProxies: config.trustedProxies },
+      metrics,
+    ),
   }
 }
 

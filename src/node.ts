@@ -85,6 +85,7 @@ async function start(asked: Config): Promise<void> {
     metrics: createMetrics(),
     now: Date.now,
     peerOf: (context) => context.env.incoming.socket.remoteAddress,
+    targetOf: (context) => context.env.incoming.url,
     sharesWork: true,
     settleMs: config.database.kind === 'memory' ? 0 : SETTLE_MS,
     isStopping: () => isStopping,

@@ -6,6 +6,7 @@ import { setImmediate, setTimeout } from 'node:timers/promises'
 import { getRequestListener } from '@hono/node-server'
 import { problemBody } from '../http/problem.ts'
 import { randomBase62 } from '../signing/random.ts'
+import { createSlowClients, IDLE_MS } from './slow-clients.ts'
 
 /** A fetch handler that is told of Node's own objects. */
 export type NodeFetch = (
@@ -28,6 +29,18 @@ export interface NodeServer {
   stop(): Promise<void>
 }
 
+/**
+ * Heads up to 64 KiB: a proxy may pass on all cookies of a site. Node's own time limits are off (slow-clients.ts has ours),
+ * and Host is judged here, so that the refusal is a problem like any other.
+ */
+const OPTIONS = {
+  requireHostHeader: false,
+  maxHeaderSize: 65_536,
+  headersTimeout: 0,
+  requestTimeout: 0,
+  keepAliveTimeout: IDLE_MS,
+} as const
+
 /** While stopping, how long a connection without a request may still bring one. */
 const LAST_REQUEST_MS = 200
 
@@ -37,15 +50,23 @@ export async function listen(host: string, port: number): Promise<NodeServer> {
   const sockets = new Set<Socket>()
   let listener: ReturnType<typeof getRequestListener> | undefined
   let isStopping = false
+  let docsUrl = ''
 
-  const server = createServer({ requireHostHeader: false }, (incoming, outgoing) => {
+  const slowClients = createSlowClients((socket) => socket.end(headTimeout(docsUrl), () => socket.destroy()))
+  const server = createServer(OPTIONS, (incoming, outgoing) => {
+    const { socket } = incoming
+    slowClients.begin(socket)
     open.add(outgoing)
-    outgoing.once('close', () => open.delete(outgoing))
+    outgoing.once('close', () => {
+      open.delete(outgoing)
+      slowClients.end(socket)
+    })
     if (isStopping) outgoing.setHeader('connection', 'close')
     void listener?.(incoming, outgoing)
   })
   server.on('connection', (socket) => {
     sockets.add(socket)
+    slowClients.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
   await listening(server, host, port)
@@ -55,8 +76,9 @@ export async function listen(host: string, port: number): Promise<NodeServer> {
     port: taken,
     url: localUrl(host, taken),
     serve(fetch, docs) {
+      docsUrl = docs
       const guarded: NodeFetch = (request, env) =>
-        DOT_SEGMENT.test(env.incoming.url ?? '') ? refuseMalformed(docs) : fetch(request, env)
+        isMalformed(env.incoming) ? refuseMalformed(docs) : fetch(request, env)
       listener = getRequestListener(guarded as Parameters<typeof getRequestListener>[0], {
         // HTTP/1.0 needs no Host: health checks of load balancers send none.
         hostname: new URL(localUrl(host, taken)).host,
@@ -76,6 +98,7 @@ export async function listen(host: string, port: number): Promise<NodeServer> {
       const busy = new Set([...open].map((outgoing) => outgoing.socket))
       for (const socket of sockets) if (!busy.has(socket)) socket.destroy()
       await closed
+      slowClients.close()
     },
   }
 }
@@ -86,7 +109,46 @@ export async function listen(host: string, port: number): Promise<NodeServer> {
  */
 const DOT_SEGMENT = /^[^?]*\/(?:\.|%2e){1,2}(?:[/\\?#]|$)/i
 
-/** A request whose target and Host header make no URL never reaches the app. */
+/** Hosts that were found to be right; few, since most requests name the same one. */
+const goodHosts = new Set<string>()
+const MAX_GOOD_HOSTS = 100
+
+/** A request whose target and Host header (RFC 9112 section 3.2) make no URL, or one that others read differently. */
+function isMalformed({ url = '', headers, rawHeaders, httpVersion }: IncomingMessage): boolean {
+  if (DOT_SEGMENT.test(url)) return true
+  const { host } = headers
+  if (host === undefined) return httpVersion !== '1.0'
+  if (!goodHosts.has(host)) {
+    if (!isHost(host)) return true
+    if (goodHosts.size < MAX_GOOD_HOSTS) goodHosts.add(host)
+  }
+  // Node keeps only the first of several.
+  return rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host').length > 1
+}
+
+function isHost(host: string): boolean {
+  return /^[^\s/?#@\\]+$/.test(host) && URL.canParse(`http://${host}`)
+}
+
+const HEAD_TIMEOUT = {
+  code: 'request_timeout',
+  detail: 'the head of the request did not arrive within 30 seconds',
+} as const
+
+/** The 408 for a head that never came, as bytes: there is no request to answer. */
+function headTimeout(docs: string): string {
+  const requestId = randomBase62(16)
+  const body = problemBody(HEAD_TIMEOUT, docs, requestId)
+  const head = [
+    'HTTP/1.1 408 Request Timeout',
+    'Content-Type: application/problem+json',
+    `Content-Length: ${body.length}`,
+    `X-Request-Id: ${requestId}`,
+    'Connection: close',
+  ]
+  return `${head.join('\r\n')}\r\n\r\n${body}`
+}
+
 function refuseMalformed(docs: string): Response {
   const requestId = randomBase62(16)
   const problem = {

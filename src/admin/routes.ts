@@ -31,7 +31,13 @@ export function createAdminRoutes(deps: AdminDeps): Readonly<Record<string, Rout
   if (guard === null) return {}
   const accounts = createAccountHandlers(deps)
   const secrets = createSecretHandlers(deps)
-  const route = (name: string, methods: Methods): Route => ({ name, headers: NO_STORE, guard, methods })
+  const route = (name: string, methods: Methods): Route => ({
+    name,
+    headers: NO_STORE,
+    isLiteral: true,
+    guard,
+    methods,
+  })
   return {
     '/admin/accounts': route('admin.accounts', { GET: accounts.list, POST: accounts.create }),
     '/admin/accounts/:id': route('admin.account', {

@@ -5,21 +5,36 @@ const MAX_BODY_BYTES = 16_384
 
 const EMPTY = new Uint8Array(0)
 
+/** How long a body may take to arrive, milliseconds. */
+const MAX_BODY_MS = 30_000
+
+/** A body that takes too long to arrive. */
+export class SlowBodyError extends Error {
+  override readonly name = 'SlowBodyError'
+}
+
 /** A body that ended before its end: the client went away. There is nobody to answer. */
 export class AbortedBodyError extends Error {
   override readonly name = 'AbortedBodyError'
 }
 
-/** The body, or undefined when it is over the limit. Stops reading there. Rejects with AbortedBodyError. */
+/** The body, or undefined when it is over the limit. Stops reading there. Rejects with AbortedBodyError or SlowBodyError. */
 export async function readBody(
   request: Request,
   max: number = MAX_BODY_BYTES,
 ): Promise<Uint8Array | undefined> {
   if (hasNoBody(request)) return EMPTY
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const slow = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new SlowBodyError('the body took too long')), MAX_BODY_MS)
+  })
   try {
-    return await readBounded(request, max)
+    return await Promise.race([readBounded(request, max), slow])
   } catch (error) {
+    if (error instanceof SlowBodyError) throw error
     throw new AbortedBodyError('the body ended early', { cause: error })
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -41,6 +41,11 @@ export interface Route {
   /** Names the path in logs and metrics. */
   readonly name: string
   readonly methods: Methods
+  /**
+   * Answers only to its path as it is written, without percent-encoding, absolute form or fragment: a proxy before us may
+   * guard the path by its text.
+   */
+  readonly isLiteral?: true
   /** Asked before anything else, the method included; a response of its ends the request. */
   readonly guard?: (context: RequestContext) => MaybePromise<Response | undefined>
   /** Headers of every answer, refusals and faults included. */

@@ -12,6 +12,7 @@ export type ProblemCode =
   | 'secret_in_browser'
   | 'not_found'
   | 'method_not_allowed'
+  | 'request_timeout'
   | 'conflict'
   | 'payload_too_large'
   | 'unsupported_media_type'
@@ -28,6 +29,7 @@ export const problems: Readonly<Record<ProblemCode, readonly [status: number, ti
   secret_in_browser: [403, 'A secret was used from a browser'],
   not_found: [404, 'There is nothing here'],
   method_not_allowed: [405, 'The method is not allowed here'],
+  request_timeout: [408, 'The request took too long to arrive'],
   conflict: [409, 'The change does not fit the present state'],
   payload_too_large: [413, 'The body is too large'],
   unsupported_media_type: [415, 'The media type is not supported'],

@@ -23,6 +23,7 @@ const ADVICE: Readonly<Record<ProblemCode, string>> = {
   secret_in_browser: 'Move the secret to your server, replace it, and give the page only claimed tokens.',
   not_found: 'Check the path.',
   method_not_allowed: 'Use one of the methods in <code>Allow</code>.',
+  request_timeout: 'Send the whole request within 30 seconds.',
   conflict: 'Read the present state and decide again.',
   payload_too_large: 'Send less.',
   unsupported_media_type: 'Send JSON or an urlencoded form in UTF-8.',

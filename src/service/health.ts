@@ -1,5 +1,6 @@
 // Liveness, readiness and metrics. /healthz: the process answers. /readyz: it can do its work.
 
+import { isTrustedPeer, type TrustedProxies } from '../claims/client-ip.ts'
 import { parseAddress } from '../claims/ip.ts'
 import type { MaybePromise } from '../claims/result.ts'
 import { type Handler, NO_STORE, type RequestContext, type Route } from '../http/context.ts'
@@ -48,6 +49,7 @@ async function answers(check: () => MaybePromise<unknown>): Promise<boolean> {
 /** Who may read the metrics. */
 export interface MetricsAccess {
   readonly mode: 'loopback' | 'admin' | 'public' | 'off'
+  readonly trustedProxies: TrustedProxies
   /** Refuses all but the administrator; null: no admin token is configured. */
   readonly guard: ((context: RequestContext) => MaybePromise<Response | undefined>) | null
 }
@@ -68,13 +70,31 @@ export function createMetricsRoute(access: MetricsAccess, metrics: Metrics): Rou
 }
 
 function refuseReader(
-  { mode, guard }: MetricsAccess,
+  { mode, guard, trustedProxies }: MetricsAccess,
   context: RequestContext,
 ): MaybePromise<Response | undefined> {
   if (mode === 'public') return undefined
-  if (mode === 'loopback' && isLoopback(context.peer)) return undefined
+  if (mode === 'loopback' && isFromThisMachine(context, trustedProxies)) return undefined
   if (mode === 'admin' && guard !== null) return guard(context)
   return context.refuse(NOT_FOUND)
+}
+
+/** Headers by which a proxy tells that it passes a request on. */
+const FORWARDING = [
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-real-ip',
+  'via',
+] as const
+
+/** Whether a request was made on this machine, and not passed on by a proxy that runs here. */
+function isFromThisMachine({ peer, request }: RequestContext, trustedProxies: TrustedProxies): boolean {
+  if (!isLoopback(peer) || isTrustedPeer(peer, trustedProxies)) return false
+  if (FORWARDING.some((name) => request.headers.has(name))) return false
+  const { hostname } = new URL(request.url)
+  return hostname === 'localhost' || isLoopback(hostname.replace(/^\[|\]$/g, ''))
 }
 
 function isLoopback(peer: string | undefined): boolean {

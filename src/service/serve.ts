@@ -3,11 +3,18 @@
 
 import { type ForwardedHeader, resolveClientIp, type TrustedProxies } from '../claims/client-ip.ts'
 import { anonymizeAddress } from '../claims/ip.ts'
-import { AbortedBodyError } from '../http/body.ts'
-import type { Handler, HeaderRecord, Methods, RequestContext, Route } from '../http/context.ts'
+import { AbortedBodyError, SlowBodyError } from '../http/body.ts'
+import {
+  type Handler,
+  type HeaderRecord,
+  type Methods,
+  NOWHERE,
+  type RequestContext,
+  type Route,
+} from '../http/context.ts'
 import type { Logger } from '../http/log.ts'
 import type { Metrics } from '../http/metrics.ts'
-import { formatProblem, unavailable } from '../http/problem.ts'
+import { formatProblem, type Problem, unavailable } from '../http/problem.ts'
 import { randomBase62 } from '../signing/random.ts'
 import { StorageError } from '../storage/errors.ts'
 import { isPreflight } from '../verify/cors.ts'
@@ -32,13 +39,25 @@ export type Serve = (
   request: Request,
   peer: string | undefined,
   params?: Readonly<Record<string, string>>,
+  /** The request target as it was sent; absent where the platform does not tell. */
+  target?: string,
 ) => Promise<Response>
 
 const NO_PARAMS = {}
 
+/** A target in origin form (RFC 9112 section 3.2.1) whose path has one spelling. */
+const LITERAL = /^\/[\w.~/-]*(?:\?[^#]*)?$/
+
+/** What follows scheme and authority in a URL. */
+function targetOf(url: string): string {
+  const start = url.indexOf('/', url.indexOf('://') + 3)
+  return start < 0 ? '/' : url.slice(start)
+}
+
 /** The common part of all routes. */
 export function createServe(deps: ServiceDeps): Serve {
-  return async (route, request, peer, params = NO_PARAMS) => {
+  return async (asked, request, peer, params = NO_PARAMS, target = targetOf(request.url)) => {
+    const route = asked.isLiteral && !LITERAL.test(target) ? NOWHERE : asked
     const address = resolveClientIp(
       peer,
       request.headers.get(deps.forwardedHeader),
@@ -65,6 +84,13 @@ export function createServe(deps: ServiceDeps): Serve {
   }
 }
 
+/** The rest of the body may still come: the connection cannot be used again. */
+const TOO_SLOW: Problem = {
+  code: 'request_timeout',
+  detail: 'the body did not arrive within 30 seconds',
+  headers: { connection: 'close' },
+}
+
 type Facts = Omit<RequestContext, 'answer' | 'refuse'>
 
 async function run(deps: ServiceDeps, route: Route, facts: Facts): Promise<Response> {
@@ -82,6 +108,7 @@ async function run(deps: ServiceDeps, route: Route, facts: Facts): Promise<Respo
     const answered = pickHandler(route.methods, facts.request.method)(context)
     return answered instanceof Promise ? await answered : answered
   } catch (error) {
+    if (error instanceof SlowBodyError) return context.refuse(TOO_SLOW)
     if (error instanceof AbortedBodyError) {
       return context.refuse({ code: 'invalid_request', detail: 'the body ended early' })
     }

@@ -1,0 +1,72 @@
+// Ends connections that take too long: 30 s for the head of a request, counted from its first byte, and 75 s without one.
+// Node's own head timeout counts from the moment of the connection, and would end idle connections that a proxy keeps
+// ready. The body's time is the handler's own (http/body.ts).
+
+import type { Socket } from 'node:net'
+
+/** From the first byte of a head to its last, milliseconds. */
+const HEAD_MS = 30_000
+
+/** How long a connection may be idle, milliseconds: longer than any proxy keeps one that it may still use. */
+export const IDLE_MS = 75_000
+
+const LOOK_MS = 1000
+
+/** Connections of one server. */
+export interface SlowClients {
+  add(socket: Socket): void
+  /** A whole head has come. */
+  begin(socket: Socket): void
+  /** The answer has gone out. */
+  end(socket: Socket): void
+  close(): void
+}
+
+interface Progress {
+  /** Requests that are being answered; several when a client sends ahead. */
+  open: number
+  /** Bytes that belong to earlier requests. */
+  read: number
+  idleSince: number
+  headSince: number | undefined
+}
+
+/** Watches connections; `refuse` answers a head that took too long, and closes its connection. */
+export function createSlowClients(refuse: (socket: Socket) => void): SlowClients {
+  const watched = new Map<Socket, Progress>()
+
+  function look(): void {
+    const now = performance.now()
+    for (const [socket, progress] of watched) {
+      if (progress.open > 0) continue
+      if (progress.headSince === undefined && socket.bytesRead > progress.read) progress.headSince = now
+      if (progress.headSince !== undefined) {
+        if (now - progress.headSince < HEAD_MS) continue
+        watched.delete(socket)
+        refuse(socket)
+      } else if (now - progress.idleSince >= IDLE_MS) socket.destroy()
+    }
+  }
+
+  const timer = setInterval(look, LOOK_MS)
+  timer.unref()
+  return {
+    add(socket) {
+      watched.set(socket, { open: 0, read: 0, idleSince: performance.now(), headSince: undefined })
+      socket.once('close', () => watched.delete(socket))
+    },
+    begin(socket) {
+      const progress = watched.get(socket)
+      if (progress !== undefined) progress.open += 1
+    },
+    end(socket) {
+      const progress = watched.get(socket)
+      if (progress === undefined) return
+      progress.open -= 1
+      progress.read = socket.bytesRead
+      progress.idleSince = performance.now()
+      progress.headSince = undefined
+    },
+    close: () => clearInterval(timer),
+  }
+}
