@@ -97,6 +97,14 @@ describe('purge', () => {
     expect(await values(0)).toEqual(['for long'])
   })
 
+  test('takes used assertions an hour after they have expired', async () => {
+    const use = (jti: string, until: number) => storage.useAssertion('client', jti, until)
+    await use('long over', NOW - HOUR)
+    await use('just over', NOW - HOUR + 1)
+    await roundAt(NOW)
+    expect([await use('long over', NOW), await use('just over', NOW)]).toEqual([true, false])
+  })
+
   test('is done once a minute, and tried again a second later when it failed', async () => {
     const purges = () => called.filter((name) => name === 'purge').length
     failing.add('purge')
