@@ -2,7 +2,7 @@
 // verifier that lets more through. Throws TypeError; its message names the option.
 
 import { parseTrustedProxies, type TrustedProxies } from '../claims/client-ip.ts'
-import type { Policy } from '../claims/enforce.ts'
+import type { Policy, RequiredBound } from '../claims/enforce.ts'
 import { parseOrigin } from '../claims/origin.ts'
 import { isScopeToken, parseScope } from '../claims/scope.ts'
 import type { TokenSource } from './extract.ts'
@@ -15,6 +15,8 @@ const KNOWN: readonly string[] = [
 
 const SOURCES: readonly TokenSource[] = ['authorization', 'x-client-token', 'query', 'websocket']
 const BOUNDS = ['origin', 'ip', 'key'] as const
+/** A token without an origin passes only where the API says so. */
+const DEFAULT_REQUIRE: readonly RequiredBound[] = ['origin']
 const DEFAULT_SOURCES: readonly TokenSource[] = ['authorization', 'x-client-token']
 const DEFAULT_CACHE_MAX = 10_000
 const MAX_CACHE = 10_000_000
@@ -56,7 +58,13 @@ export function checkOptions(options: VerifierOptions, more: readonly string[] =
 }
 
 function checkPolicy(options: VerifierOptions): Policy {
-  const { issuer, audience, clockTolerance = 5, missingOrigin = 'reject', require = [] } = options
+  const {
+    issuer,
+    audience,
+    clockTolerance = 5,
+    missingOrigin = 'reject',
+    require = DEFAULT_REQUIRE,
+  } = options
   if (typeof issuer !== 'string' || issuer === '')
     throw new TypeError("issuer: must be the text of the tokens' iss")
   const audiences = Array.isArray(audience) ? [...audience] : [audience]

@@ -74,7 +74,10 @@ export interface VerifierRules {
   readonly missingOrigin?: 'reject' | 'allow'
   /** Public origin of this API: for same-origin requests, and for proofs. */
   readonly apiOrigin?: string
-  /** Bounds that every token must carry; none. */
+  /**
+   * Bounds that every token must carry; `["origin"]`. `[]` where machines call too: tokens of the OAuth, MultiSet and
+   * AI Fabrix endpoints have no origin unless one was asked for.
+   */
   readonly require?: readonly RequiredBound[]
   /** `report`: bounds are judged and told, not enforced; form, signature and time always are. `enforce`. */
   readonly mode?: 'enforce' | 'report'

@@ -192,8 +192,30 @@ const originRows: readonly Row[] = [
     refused('origin_mismatch', UNREADABLE),
     { setup: 'open' },
   ],
-  ['a token without origin, from anywhere', bearer('free', { origin: STRANGER }), { status: 200 }],
-  ['a token without origin, from nowhere', { authorization: 'Bearer {free}' }, { status: 200 }],
+  ['a token without origin', bearer('free'), refused('origin_required')],
+  [
+    'a token without origin, from nowhere',
+    { authorization: 'Bearer {free}' },
+    refused('origin_required', UNREADABLE),
+  ],
+  [
+    'a token without origin where machines call too, from anywhere',
+    bearer('free', { origin: STRANGER }),
+    { status: 200 },
+    { setup: 'machines' },
+  ],
+  [
+    'a token without origin where machines call too, from nowhere',
+    { authorization: 'Bearer {free}' },
+    { status: 200 },
+    { setup: 'machines' },
+  ],
+  [
+    'a token with an origin where machines call too, from nowhere',
+    { authorization: 'Bearer {good}' },
+    refused('origin_required', UNREADABLE),
+    { setup: 'machines' },
+  ],
   [
     'a token without origin where one is required',
     bearer('free'),

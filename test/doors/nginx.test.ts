@@ -187,7 +187,8 @@ function configure(port: number, apiPort: number, urls: Readonly<Record<string, 
 
 /** A setup's options as an operator writes them. */
 function writeQuery({ scope, missingOrigin, require, mode, apiOrigin, tokenSources }: Setup): string {
-  const options = { scope, missingOrigin, require, mode, apiOrigin, tokenSources }
+  const bounds = require?.length === 0 ? 'none' : require
+  const options = { scope, missingOrigin, require: bounds, mode, apiOrigin, tokenSources }
   const given = Object.entries(options).filter(([, value]) => value !== undefined)
   return new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString()
 }

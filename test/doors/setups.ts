@@ -35,6 +35,7 @@ export const setups = {
   forwarded: { trustedProxies: 'loopback', forwardedHeader: 'forwarded' },
   home: { apiOrigin: API },
   lenient: { missingOrigin: 'allow' },
+  machines: { require: [] },
   bound: { require: ['origin', 'ip'] },
   report: { mode: 'report', scope: 'write' },
   query: { tokenSources: ['authorization', 'query'] },
