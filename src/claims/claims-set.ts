@@ -105,6 +105,19 @@ export function parseClaimsSet(payload: JsonObject): Result<ParsedClaims, string
   return ok({ claims: freezeDeep(payload) as unknown as ClaimsSet, audience, ranges, scopes: scopes.value })
 }
 
+/** The same claims with no scope but those that are held; without `scope` where none is left. Changes nothing. */
+export function narrowScopes(parsed: ParsedClaims, held: readonly string[]): ParsedClaims {
+  const scopes = parsed.scopes.filter((scope) => held.includes(scope))
+  const { scope: _, ...others } = parsed.claims
+  const claims = scopes.length === 0 ? others : { ...others, scope: scopes.join(' ') }
+  return {
+    claims: Object.freeze(claims),
+    audience: parsed.audience,
+    ranges: parsed.ranges,
+    scopes,
+  }
+}
+
 /** A NumericDate (RFC 7519 section 2) that a calendar has: finite, up to the year 275760. */
 function isTime(value: unknown): boolean {
   return typeof value === 'number' && Math.abs(value) <= 8.64e12

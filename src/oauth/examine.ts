@@ -2,7 +2,7 @@
 // (steps 2 to 5 of the service's verifier); its bounds are not, for nobody uses it here. Tokens of other accounts are
 // told apart from nothing.
 
-import type { ClaimsSet, ParsedClaims } from '../claims/claims-set.ts'
+import { type ClaimsSet, narrowScopes, type ParsedClaims } from '../claims/claims-set.ts'
 import { fail, type MaybePromise, ok, type Result } from '../claims/result.ts'
 import type { RequestContext } from '../http/context.ts'
 import type { Problem } from '../http/problem.ts'
@@ -10,7 +10,7 @@ import type { JudgeDeps } from '../verify/judge.ts'
 import type { Admit } from './admit.ts'
 import { readParameter } from './form.ts'
 
-/** What a token says, if it is in force at `now` (epoch milliseconds). */
+/** What a token says, if it is in force at `now` (epoch milliseconds); of its scopes those that still count. */
 export type Examine = (token: string, now: number) => MaybePromise<ParsedClaims | undefined>
 
 /** Examination with the verifier's own parts. A token of which revocation cannot be told counts as ended. */
@@ -19,7 +19,9 @@ export function createExamine(parts: Pick<JudgeDeps, 'verifyToken' | 'isRevoked'
     const verified = await parts.verifyToken(token, now / 1000)
     if (!verified.ok) return undefined
     const { claims, kid } = verified.value
-    return (await parts.isRevoked(claims, kid)) === false ? verified.value : undefined
+    const revoked = await parts.isRevoked(claims, kid)
+    if (typeof revoked === 'object') return narrowScopes(verified.value, revoked.heldScopes)
+    return revoked === false ? verified.value : undefined
   }
 }
 

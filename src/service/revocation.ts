@@ -1,10 +1,13 @@
-// Step 5 for the service itself: a token ends with its credential, its account, its signing key, or by name.
+// Step 5 for the service itself: a token ends with its credential, its account, its signing key, or by name. The same
+// look-up tells which of its scopes its credential still holds.
 
 import type { CredentialWithAccount } from '../claims/account.ts'
 import type { ClaimsSet } from '../claims/claims-set.ts'
 import { after, type MaybePromise } from '../claims/result.ts'
+import { heldScopes } from '../claims/scope.ts'
 import type { Logger } from '../http/log.ts'
 import type { CachedStorage } from '../storage/cached.ts'
+import type { HeldScopes } from '../verify/judge.ts'
 import type { RevocationRules } from './revocation-rules.ts'
 
 /** What the check asks. */
@@ -15,23 +18,21 @@ export interface RevocationDeps {
   readonly log: Logger
 }
 
+/** `isRevoked` of a judge. */
+type RevocationCheck = (claims: ClaimsSet, kid: string) => MaybePromise<boolean | HeldScopes>
+
 /**
  * Whether a token was ended: by a revocation, with its signing key, or because its credential was revoked or deleted
  * or its account suspended or deleted. While the database is down what was known last decides, and a credential never
  * seen here is taken to be in force: the token's signature and lifetime still bound it, and an outage must not end
  * every session.
  */
-export function createRevocationCheck({
-  storage,
-  rules,
-  keys,
-  log,
-}: RevocationDeps): (claims: ClaimsSet, kid: string) => MaybePromise<boolean> {
-  function isRecordEnded(claims: ClaimsSet): MaybePromise<boolean> {
+export function createRevocationCheck({ storage, rules, keys, log }: RevocationDeps): RevocationCheck {
+  function checkRecord(claims: ClaimsSet): MaybePromise<boolean | HeldScopes> {
     const found = storage.findCredentialStale(claims.client_id)
-    if (!(found instanceof Promise)) return isEnded(found, claims)
+    if (!(found instanceof Promise)) return judgeRecord(found, claims)
     return found.then(
-      (record) => isEnded(record, claims),
+      (record) => judgeRecord(record, claims),
       (error: unknown) => {
         log.warn('verifying without the database', { error })
         return false
@@ -41,11 +42,16 @@ export function createRevocationCheck({
 
   return (claims, kid) => {
     if (keys.isEnded(kid)) return true
-    return after(rules.isListed(claims, kid), (isListed) => isListed || isRecordEnded(claims))
+    return after(rules.isListed(claims, kid), (isListed) => isListed || checkRecord(claims))
   }
 }
 
-function isEnded(found: CredentialWithAccount | undefined, claims: ClaimsSet): boolean {
+function judgeRecord(found: CredentialWithAccount | undefined, claims: ClaimsSet): boolean | HeldScopes {
   if (found === undefined || found.account.id !== claims.sub) return true
-  return found.credential.revokedAt !== null || found.account.status !== 'active'
+  const { account, credential } = found
+  if (credential.revokedAt !== null || account.status !== 'active') return true
+  if (claims.scope === undefined) return false
+  const held = heldScopes(account.scopes, credential.scopes)
+  const hasLost = claims.scope.split(' ').some((scope) => scope !== '' && !held.includes(scope))
+  return hasLost && { heldScopes: held }
 }

@@ -16,7 +16,7 @@ import { createEnforceKey } from '../verify/enforce-key.ts'
 import { createJudge, type Judge, type JudgeDeps } from '../verify/judge.ts'
 import { createUseProof, type UseProof } from '../verify/use-proof.ts'
 import { createVerifyToken } from '../verify/verify.ts'
-import { defaultRules, type JudgeRules } from './proxy-question.ts'
+import type { JudgeRules } from './proxy-question.ts'
 import { createRevocationCheck } from './revocation.ts'
 import type { RevocationRules } from './revocation-rules.ts'
 
@@ -56,11 +56,22 @@ const useNothingUp: UseProof = () => undefined
 /** Verified tokens that are remembered. */
 const TOKEN_CACHE_MAX = 10_000
 
+/** Rules of whoami and explain: what the token itself says, and nothing beyond. */
+const ownRules: JudgeRules = {
+  missingOrigin: 'reject',
+  require: [],
+  scopes: [],
+  mode: 'enforce',
+  sources: ['authorization', 'x-client-token'],
+  apiOrigin: undefined,
+}
+
 /** The verifier of a service. */
 export function createServiceVerifier(deps: ServiceVerifierDeps): ServiceVerifier {
   const { storage, keys, log } = deps
   const { issuer, audience, clockTolerance } = deps.config
-  const policy: Policy = { ...defaultRules, issuer, audience, clockTolerance }
+  const { missingOrigin, require, scopes } = ownRules
+  const policy: Policy = { issuer, audience, clockTolerance, missingOrigin, require, scopes }
   const judgeProof = createProofJudge(proofEngine)
   const useProof = createUseProof(deps.proofs)
   const shared = {
@@ -84,15 +95,15 @@ export function createServiceVerifier(deps: ServiceVerifierDeps): ServiceVerifie
     cors: createCors({ isAllowed: (origin) => isListed({ storage, log }, origin) }),
     serviceOrigin: new URL(issuer).origin,
     createJudge: (rules) => judgeBy(rules, useProof),
-    createTrialJudge: (rules) => judgeBy({ ...defaultRules, ...rules }, useNothingUp),
+    createTrialJudge: (rules) => judgeBy({ ...ownRules, ...rules }, useNothingUp),
     createEndpointProof: (url) => createTokenEndpointProof({ judgeProof, useProof, url }),
   }
 }
 
 /** The judge of whoami: Trefle's users may put the token into the query string. */
 export function createWhoamiJudge({ createJudge, serviceOrigin }: ServiceVerifier): Judge {
-  const sources = [...defaultRules.sources, 'query'] as const
-  return createJudge({ ...defaultRules, sources, apiOrigin: serviceOrigin })
+  const sources = [...ownRules.sources, 'query'] as const
+  return createJudge({ ...ownRules, sources, apiOrigin: serviceOrigin })
 }
 
 /** Whether some account lists an origin. While the database is down the last known answer counts; unknown ones stay shut. */

@@ -2,7 +2,7 @@
 // extract -> format -> signature -> claims -> revocation -> origin -> address -> key -> scope
 // What is ready is not awaited: a known token on a warm cache is judged without a turn of the event loop.
 
-import type { ClaimsSet, ParsedClaims } from '../claims/claims-set.ts'
+import { type ClaimsSet, narrowScopes, type ParsedClaims } from '../claims/claims-set.ts'
 import {
   enforceAddress,
   enforceOrigin,
@@ -49,6 +49,11 @@ export type EnforceKey = (
   claims: ClaimsSet,
 ) => MaybePromise<Reason | undefined>
 
+/** Scopes that a credential holds at this moment. */
+export interface HeldScopes {
+  readonly heldScopes: readonly string[]
+}
+
 /** What judging needs. */
 export interface JudgeDeps {
   readonly policy: Policy
@@ -57,8 +62,11 @@ export interface JudgeDeps {
   /** Origin of the API itself: what a same-origin request without `Origin` counts as. */
   readonly apiOrigin: string | undefined
   readonly verifyToken: VerifyTokenText
-  /** Whether the token, its credential, its account or the key `kid` that signed it was ended. */
-  readonly isRevoked: (claims: ClaimsSet, kid: string) => MaybePromise<boolean | 'unavailable'>
+  /**
+   * Whether the token, its credential, its account or the key `kid` that signed it was ended. The scopes that its
+   * credential holds now instead of false, where that is known and the token has others: those count no more.
+   */
+  readonly isRevoked: (claims: ClaimsSet, kid: string) => MaybePromise<boolean | 'unavailable' | HeldScopes>
   readonly enforceKey: EnforceKey
   /** The API's own last word. */
   readonly authorize: ((claims: ClaimsSet, request: RequestLike) => MaybePromise<boolean>) | undefined
@@ -98,17 +106,18 @@ export function createJudge(deps: JudgeDeps): Judge {
   function judgeRight(
     presented: Presented,
     token: PresentedToken,
-    parsed: VerifiedClaims,
+    verified: VerifiedClaims,
   ): MaybePromise<Verdict> {
-    const deny = (reason: Reason): Denial => ({
-      outcome: 'deny',
-      reason: markKeyBound(reason, parsed.claims),
-      parsed,
-      presented: token,
-    })
-    return after(deps.isRevoked(parsed.claims, parsed.kid), (revoked) => {
+    return after(deps.isRevoked(verified.claims, verified.kid), (revoked) => {
+      const parsed = typeof revoked === 'object' ? narrowScopes(verified, revoked.heldScopes) : verified
+      const deny = (reason: Reason): Denial => ({
+        outcome: 'deny',
+        reason: markKeyBound(reason, parsed.claims),
+        parsed,
+        presented: token,
+      })
       if (revoked === 'unavailable') return deny(NO_REVOCATIONS)
-      if (revoked) return deny(REVOKED)
+      if (revoked === true) return deny(REVOKED)
       return after(judgeBounds(presented, token, parsed), (reason): Verdict => {
         if (reason === undefined) return { outcome: 'allow', parsed }
         return deps.mode === 'report' ? { outcome: 'would_block', parsed, reason } : deny(reason)

@@ -1,0 +1,126 @@
+// A token counts with the scopes that its credential holds now, wherever the service judges it: what PATCH takes from an
+// account reaches the tokens that are out there.
+
+import { expect, test, vi } from 'vitest'
+import { asMain, basicOf, postForm } from '../oauth/wire.ts'
+import { type MemoryService, startMemory } from '../runtime/memory.ts'
+import { ADMIN_TOKEN } from '../runtime/server.ts'
+import type { Json } from '../runtime/wire.ts'
+import { claimToken, createAccount, createWorld, payloadOf, SITE, type World } from '../runtime/world.ts'
+
+async function start(): Promise<{ readonly service: MemoryService; readonly world: World }> {
+  const service = await startMemory({ CLAIMGATE_TRUSTED_PROXIES: 'loopback' })
+  return { service, world: await createWorld(service) }
+}
+
+async function patchScopes({ send, accountId }: World, scopes: readonly string[]): Promise<void> {
+  const answer = await send({
+    method: 'PATCH',
+    path: `/admin/accounts/${accountId}`,
+    headers: { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ scopes }),
+  })
+  expect(answer.status, answer.text).toBe(200)
+}
+
+/** What each of the service's endpoints says of a token: its scopes, and whether it may write. */
+async function askAll(world: World, token: string): Promise<Json> {
+  const headers = { authorization: `Bearer ${token}`, origin: SITE }
+  const proxied = { ...headers, 'x-original-method': 'GET', 'x-original-uri': '/things' }
+  const whoami = await world.send({ method: 'GET', path: '/auth/whoami', headers })
+  const forwarded = await world.send({ method: 'GET', path: '/auth/verify', headers: proxied })
+  const writing = await world.send({ method: 'GET', path: '/auth/verify?scope=write', headers: proxied })
+  const reported = await world.send({
+    method: 'GET',
+    path: '/auth/verify?scope=write&mode=report',
+    headers: proxied,
+  })
+  const introspected = await world.send(postForm('/oauth/introspect', { token }, asMain(world)))
+  return {
+    whoami: whoami.json().scope,
+    forwarded: forwarded.headers.get('x-claim-scope'),
+    writing: `${writing.status} ${writing.headers.get('x-claim-scope')}`,
+    reported: `${reported.status} ${reported.headers.get('x-claim-scope')}`,
+    introspected: introspected.json().active && (introspected.json().scope ?? null),
+  }
+}
+
+test('scopes that are taken from an account leave its tokens, and come back with them', async () => {
+  const { world } = await start()
+  const token = await claimToken(world)
+  const whole = {
+    whoami: 'read write',
+    forwarded: 'read write',
+    writing: '200 read write',
+    reported: '200 read write',
+    introspected: 'read write',
+  }
+  expect(await askAll(world, token)).toEqual(whole)
+
+  await patchScopes(world, ['read', 'admin'])
+  expect(await askAll(world, token)).toEqual({
+    whoami: 'read',
+    forwarded: 'read',
+    writing: '403 null',
+    reported: '200 read',
+    introspected: 'read',
+  })
+
+  await patchScopes(world, [])
+  expect(await askAll(world, token)).toEqual({
+    whoami: null,
+    forwarded: null,
+    writing: '403 null',
+    reported: '200 null',
+    introspected: null,
+  })
+
+  // The token itself, which is remembered, was not changed.
+  await patchScopes(world, ['write', 'read', 'admin'])
+  expect(await askAll(world, token)).toEqual(whole)
+})
+
+test('a token with some scopes gets no others, and one without any is as before', async () => {
+  const { world } = await start()
+  const token = await claimToken(world, { scope: 'write' })
+  const bare = (await createAccount(world, { name: 'Bare', allowedOrigins: [SITE] })).credential
+  const bareToken = await claimToken({ ...world, token: bare.token })
+  expect(payloadOf(bareToken)).not.toHaveProperty('scope')
+  await patchScopes(world, ['read'])
+  expect(await askAll(world, token)).toMatchObject({ whoami: null, writing: '403 null', introspected: null })
+  const whoami = await world.send({
+    method: 'GET',
+    path: '/auth/whoami',
+    headers: { authorization: `Bearer ${bareToken}`, origin: SITE },
+  })
+  expect(whoami.json()).toMatchObject({ clientId: bare.clientId, scope: null })
+})
+
+test('it takes one look-up, the one that tells whether the token was ended', async () => {
+  const { service, world } = await start()
+  const token = await claimToken(world)
+  await patchScopes(world, ['read'])
+  const lookUp = vi.spyOn(service.deps.storage, 'findCredentialStale')
+  const answer = await world.send({
+    method: 'GET',
+    path: '/auth/whoami',
+    headers: { authorization: `Bearer ${token}`, origin: SITE },
+  })
+  expect(answer.json().scope).toBe('read')
+  expect(lookUp).toHaveBeenCalledTimes(1)
+})
+
+test('a revocation still ends it, and another account learns nothing of it', async () => {
+  const { world } = await start()
+  const token = await claimToken(world)
+  await patchScopes(world, ['read'])
+  const other = (await createAccount(world, { name: 'Other', allowedOrigins: [SITE] })).credential
+  const asked = await world.send(
+    postForm('/oauth/introspect', { token }, { authorization: basicOf(other.clientId, other.clientSecret) }),
+  )
+  expect(asked.json()).toEqual({ active: false })
+  await world.send(postForm('/oauth/revoke', { token }, asMain(world)))
+  expect((await world.send(postForm('/oauth/introspect', { token }, asMain(world)))).json()).toEqual({
+    active: false,
+  })
+})
