@@ -8,7 +8,9 @@ import { type Credential, checkCredential, checkIssuer, spellBasic } from './cre
 import { toRequestError } from './refusal.ts'
 import { ClaimRequestError } from './request-error.ts'
 
-const KNOWN = ['issuer', 'token', 'clientId', 'clientSecret', 'clientTokenUri', 'allowedOrigins', 'baseUrl']
+const KNOWN = [
+  'issuer token clientId clientSecret clientTokenUri allowedOrigins baseUrl allowInsecureIssuer',
+].flatMap((names) => names.split(' '))
 
 /** Longest token that a verifier reads. */
 const MAX_TOKEN_LENGTH = 4096
@@ -25,7 +27,7 @@ const MAX_TOKEN_LENGTH = 4096
 export function createClaimClient(options: ClaimClientOptions): ClaimClient {
   const unknown = Object.keys(options).find((name) => !KNOWN.includes(name))
   if (unknown !== undefined) throw new TypeError(`${unknown}: is no option`)
-  const issuer = checkIssuer(options.issuer)
+  const issuer = checkIssuer(options.issuer, options.allowInsecureIssuer)
   const credential = checkCredential(options)
   const { clientTokenUri, allowedOrigins, baseUrl } = options
 

@@ -27,8 +27,13 @@ export type ClientCredential =
 /** Options of `createClaimClient`. */
 export type ClaimClientOptions = ClientCredential &
   EndpointSettings & {
-    /** URL of the issuer, http or https. */
+    /** URL of the issuer: https, or http on this machine. */
     readonly issuer: string | undefined
+    /**
+     * Whether the issuer may be `http:` on another machine; false. Only for a private network: the credential is sent
+     * there, and anybody between could read it.
+     */
+    readonly allowInsecureIssuer?: boolean | undefined
   }
 
 /** A claim. The issuer judges it. */

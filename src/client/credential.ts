@@ -2,6 +2,7 @@
 // issuer's to say. A message names the option at fault, never its value.
 
 import { formatAccountToken } from '../claims/account-token.ts'
+import { isSafeTransport, TRANSPORT_RULE } from '../claims/plain-http.ts'
 import type { ClientCredential } from './claim-types.ts'
 
 /** A credential in both spellings; the pair is missing where what was given as account token is none. */
@@ -12,12 +13,14 @@ export interface Credential {
 }
 
 /** The URL without trailing slash; undefined when there is none. Throws TypeError. */
-export function checkIssuer(value: unknown): string | undefined {
+export function checkIssuer(value: unknown, allowInsecure: unknown = false): string | undefined {
+  if (typeof allowInsecure !== 'boolean') throw new TypeError('allowInsecureIssuer: must be true or false')
   if (value === undefined || value === '') return undefined
   const url = typeof value === 'string' ? URL.parse(value) : null
-  const isIssuer = url !== null && /^https?:$/.test(url.protocol) && url.username + url.password === ''
-  if (!isIssuer || /[?#]/.test(value as string)) {
-    throw new TypeError('issuer: must be an http(s) URL without query, fragment, user name and password')
+  // The credential is sent there.
+  if (url === null || !isSafeTransport(url, allowInsecure)) throw new TypeError(`issuer: ${TRANSPORT_RULE}`)
+  if (url.username + url.password !== '' || /[?#]/.test(value as string)) {
+    throw new TypeError('issuer: must be a URL without query, fragment, user name and password')
   }
   return url.href.replace(/\/+$/, '')
 }

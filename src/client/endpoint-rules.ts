@@ -26,7 +26,7 @@ export interface EndpointRules<R> {
 /** Options, and what the client's own are called: those may be spread into an endpoint's. */
 const KNOWN = [
   'authenticate allowedOrigins origin allowGet clientTokenUri expiresIn scope includeConfig baseUrl bindIp',
-  'trustedProxies onError issuer token clientId clientSecret',
+  'trustedProxies onError issuer token clientId clientSecret allowInsecureIssuer',
 ].flatMap((names) => names.split(' '))
 
 /** The options, checked. */

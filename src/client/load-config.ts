@@ -1,7 +1,7 @@
-// A client's options from the environment of the customer's backend. Judges nothing: what it gives is judged where
-// it is used.
+// A client's options from the environment of the customer's backend. Judges only that an issuer gets no other issuer's
+// credential; what it gives is judged where it is used.
 
-import type { ClaimClientOptions } from './claim-types.ts'
+import type { ClaimClientOptions, ClientCredential } from './claim-types.ts'
 
 /**
  * Reads `CLAIMGATE_ISSUER`, `CLAIMGATE_ACCOUNT_TOKEN` or `CLAIMGATE_CLIENT_ID` + `CLAIMGATE_CLIENT_SECRET`,
@@ -9,6 +9,8 @@ import type { ClaimClientOptions } from './claim-types.ts'
  * set, `MISO_CONTROLLER_URL`, `MISO_CLIENTID` + `MISO_CLIENTSECRET`, `MISO_ALLOWED_ORIGINS`. Empty counts as not set.
  * `env` is the process's own where there is one; on Workers, give the bindings.
  *
+ * @throws {TypeError} when issuer and credential would come from different families of variables, when both families
+ *   are complete, and when a secret begins or ends with a blank or line end. The message names variables, no values.
  * @example
  * const client = createClaimClient(loadConfig())
  */
@@ -17,23 +19,56 @@ export function loadConfig(env: object = environment()): ClaimClientOptions {
     const value: unknown = Reflect.get(env, name)
     return typeof value === 'string' && value !== '' ? value : undefined
   }
-  const readPair = (idName: string, secretName: string) => {
-    const [clientId, clientSecret] = [read(idName), read(secretName)]
+  const readSecret = (name: string): string | undefined => {
+    const value = read(name)
+    if (value !== value?.trim()) throw new TypeError(`${name}: begins or ends with a blank or a line end`)
+    return value
+  }
+  // Pairs are taken whole: an id and a secret of different credentials would fit nobody.
+  const readPair = (idName: string, secretName: string): ClientCredential | undefined => {
+    const [clientId, clientSecret] = [read(idName), readSecret(secretName)]
     return clientId && clientSecret ? { clientId, clientSecret } : undefined
   }
-  const token = read('CLAIMGATE_ACCOUNT_TOKEN')
-  // Pairs are taken whole: an id and a secret of different credentials would fit nobody.
-  const pair =
-    readPair('CLAIMGATE_CLIENT_ID', 'CLAIMGATE_CLIENT_SECRET') ??
-    readPair('MISO_CLIENTID', 'MISO_CLIENTSECRET')
+  const token = readSecret('CLAIMGATE_ACCOUNT_TOKEN')
+  const ownPair = readPair('CLAIMGATE_CLIENT_ID', 'CLAIMGATE_CLIENT_SECRET')
+  const own: Family = {
+    issuer: read('CLAIMGATE_ISSUER'),
+    credential: token === undefined ? ownPair : { token },
+  }
+  const miso: Family = {
+    issuer: read('MISO_CONTROLLER_URL'),
+    credential: readPair('MISO_CLIENTID', 'MISO_CLIENTSECRET'),
+  }
+  const { issuer, credential = { token: undefined } } = chooseFamily(own, miso)
   return {
-    issuer: read('CLAIMGATE_ISSUER') ?? read('MISO_CONTROLLER_URL'),
-    ...(token === undefined && pair !== undefined ? pair : { token }),
+    issuer,
+    ...credential,
     clientTokenUri: read('CLAIMGATE_CLIENT_TOKEN_URI'),
     allowedOrigins: splitList(read('CLAIMGATE_ALLOWED_ORIGINS') ?? read('MISO_ALLOWED_ORIGINS')),
     baseUrl: read('CLAIMGATE_API_URL'),
   }
 }
+
+/** Where a credential is sent, and the credential. */
+interface Family {
+  readonly issuer: string | undefined
+  readonly credential: ClientCredential | undefined
+}
+
+/** The family that names something, ours first. A secret that went to the other one's issuer would be given away. */
+function chooseFamily(own: Family, miso: Family): Family {
+  const isComplete = ({ issuer, credential }: Family): boolean =>
+    issuer !== undefined && credential !== undefined
+  if (isComplete(own) && isComplete(miso)) throw new TypeError(`${FAMILIES}: both are complete; keep one`)
+  const hasOwn = own.issuer !== undefined || own.credential !== undefined
+  const isMixed =
+    hasOwn && !isComplete(own) && (own.issuer === undefined ? miso.issuer : miso.credential) !== undefined
+  if (isMixed) throw new TypeError(`${FAMILIES}: issuer and credential must come from one of the two`)
+  return hasOwn ? own : miso
+}
+
+const FAMILIES =
+  'CLAIMGATE_ISSUER with CLAIMGATE_ACCOUNT_TOKEN (or CLAIMGATE_CLIENT_ID, CLAIMGATE_CLIENT_SECRET), MISO_CONTROLLER_URL with MISO_CLIENTID, MISO_CLIENTSECRET'
 
 /** A list without an entry stays a list: it allows nobody, which is not what an absent one means. */
 function splitList(text: string | undefined): readonly string[] | undefined {

@@ -4,13 +4,14 @@
 import { parseTrustedProxies, type TrustedProxies } from '../claims/client-ip.ts'
 import type { Policy, RequiredBound } from '../claims/enforce.ts'
 import { parseOrigin } from '../claims/origin.ts'
+import { isSafeTransport, TRANSPORT_RULE } from '../claims/plain-http.ts'
 import { isScopeToken, parseScope } from '../claims/scope.ts'
 import type { TokenSource } from './extract.ts'
 import type { VerifierOptions } from './options.ts'
 
 const KNOWN: readonly string[] = [
   'issuer audience jwksUri jwks secret clockTolerance missingOrigin apiOrigin require mode trustedProxies',
-  'forwardedHeader tokenSources scope authorize revocation replay cache onDecision',
+  'forwardedHeader tokenSources scope authorize revocation replay cache onDecision allowInsecureIssuer',
 ].flatMap((names) => names.split(' '))
 
 const SOURCES: readonly TokenSource[] = ['authorization', 'x-client-token', 'query', 'websocket']
@@ -129,7 +130,11 @@ function checkCache(cache: VerifierOptions['cache'] = { max: DEFAULT_CACHE_MAX }
   throw new TypeError('cache: must be false or { max: a whole number from 1 to 10 000 000 }')
 }
 
-function checkFunctions({ authorize, revocation, replay, onDecision }: VerifierOptions): void {
+function checkFunctions(options: VerifierOptions): void {
+  const { authorize, revocation, replay, onDecision, allowInsecureIssuer = false } = options
+  if (typeof allowInsecureIssuer !== 'boolean') {
+    throw new TypeError('allowInsecureIssuer: must be true or false')
+  }
   if (authorize !== undefined && typeof authorize !== 'function')
     throw new TypeError('authorize: must be a function')
   if (onDecision !== undefined && typeof onDecision !== 'function') {
@@ -143,7 +148,7 @@ function checkFunctions({ authorize, revocation, replay, onDecision }: VerifierO
     throw new TypeError('revocation: must be a function or { url }')
   }
   checkKnown(revocation, ['url', 'refreshSeconds', 'maxStaleSeconds', 'onStale'], 'revocation.')
-  checkUrl('revocation.url', revocation.url)
+  checkUrl('revocation.url', revocation.url, allowInsecureIssuer)
   const { refreshSeconds = 2, maxStaleSeconds = 60, onStale = 'accept' } = revocation
   if (!isWithin(refreshSeconds, Number.MIN_VALUE, Number.MAX_VALUE)) {
     throw new TypeError('revocation.refreshSeconds: must be above 0')
@@ -154,14 +159,12 @@ function checkFunctions({ authorize, revocation, replay, onDecision }: VerifierO
   oneOf('revocation.onStale', onStale, ['accept', 'refuse'])
 }
 
-/** A URL that keys or revocations may be fetched from: https, or http on this machine. */
-export function checkUrl(name: string, value: unknown): string {
+/** A URL that keys or revocations may be fetched from. */
+export function checkUrl(name: string, value: unknown, allowInsecure = false): string {
   const url = typeof value === 'string' ? URL.parse(value) : null
-  const isLocal = url?.protocol === 'http:' && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname)
-  if (url === null || !(url.protocol === 'https:' || isLocal) || url.username !== '' || url.password !== '') {
-    throw new TypeError(
-      `${name}: must be an https URL (http only on loopback) without user name and password`,
-    )
+  if (url === null || !isSafeTransport(url, allowInsecure)) throw new TypeError(`${name}: ${TRANSPORT_RULE}`)
+  if (url.username + url.password !== '') {
+    throw new TypeError(`${name}: must be a URL without user name and password`)
   }
   return url.href
 }

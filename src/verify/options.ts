@@ -26,7 +26,7 @@ export interface Decision {
 /** Where the keys come from: exactly one of the three. */
 export type KeyOptions =
   | {
-      /** URL of the issuer's JWK Set: https, or http on loopback. */
+      /** URL of the issuer's JWK Set: https, or http on loopback (see `allowInsecureIssuer`). */
       readonly jwksUri: string
       readonly jwks?: never
       readonly secret?: never
@@ -38,7 +38,10 @@ export type KeyOptions =
       readonly secret?: never
     }
   | {
-      /** HS256: at least 32 bytes, or an `oct` JWK whose `kid` tokens must name. */
+      /**
+       * HS256: text or bytes, at least 32 bytes, or an `oct` JWK whose `kid` tokens must name. Text and bytes have no
+       * `kid`: a revocation by `kid` does not end their tokens.
+       */
       readonly secret: string | Uint8Array | JWK
       readonly jwksUri?: never
       readonly jwks?: never
@@ -46,7 +49,7 @@ export type KeyOptions =
 
 /** Where to learn of revocations. */
 export interface RevocationFeed {
-  /** URL of the issuer's signed feed: https, or http on loopback. */
+  /** URL of the issuer's signed feed: https, or http on loopback (see `allowInsecureIssuer`). */
   readonly url: string
   /** Seconds between polls; 2. */
   readonly refreshSeconds?: number
@@ -97,6 +100,11 @@ export interface VerifierRules {
   readonly replay?: ReplayStore
   /** Tokens that are remembered; `{ max: 10000 }`. */
   readonly cache?: false | { readonly max: number }
+  /**
+   * Whether `jwksUri` and `revocation.url` may be `http:` on other machines than this one; false. Only for a private
+   * network: anybody between could put keys of his own into the answer.
+   */
+  readonly allowInsecureIssuer?: boolean
   /** Told of each decision, once; what it throws is swallowed. */
   readonly onDecision?: (decision: Decision) => void
 }

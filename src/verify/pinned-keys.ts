@@ -22,7 +22,8 @@ export function createPinnedKeys(jwks: readonly JWK[], load: LoadVerifier): KeyS
 }
 
 /**
- * One shared secret. Bytes and text verify whatever `kid` a token names, a JWK only its own. Throws TypeError on
+ * One shared secret. Bytes and text verify whatever `kid` a token names and have none themselves, so that no revocation
+ * by `kid` applies to their tokens; a JWK verifies only its own `kid`. Throws TypeError on
  * less than 32 bytes, on a JWK that is not `oct`, and on a PEM text, which is a key of another kind.
  */
 export function createSharedKey(secret: string | Uint8Array | JWK, load: LoadVerifier): KeySource {

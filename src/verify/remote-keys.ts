@@ -36,7 +36,7 @@ const TIMEOUT_MS = 5000
 const LOST_AFTER_MS = 2000
 const ACCEPT = 'application/jwk-set+json, application/json'
 const MAX_BYTES = 256 * 1024
-const MAX_KEYS = 100
+const MAX_KEYS = 200
 
 interface HeldKey extends VerificationKey {
   /** The key's own members as text: the same key stays the same object across renewals. */

@@ -89,14 +89,15 @@ function createOwnProve({ replay }: VerifierOptions, { apiOrigin }: CheckedOptio
   })
 }
 
-function createKeys({ jwksUri, jwks, secret }: VerifierOptions, fetcher: TextFetcher): KeySource {
+function createKeys(options: VerifierOptions, fetcher: TextFetcher): KeySource {
+  const { jwksUri, jwks, secret, allowInsecureIssuer } = options
   if (jwks !== undefined) {
     if (!Array.isArray(jwks?.keys)) throw new TypeError('jwks: must be a JWK Set, { keys: [] }')
     return createPinnedKeys(jwks.keys, loadVerifier)
   }
   if (secret !== undefined) return createSharedKey(secret, loadVerifier)
   return createRemoteKeys({
-    url: checkUrl('jwksUri', jwksUri),
+    url: checkUrl('jwksUri', jwksUri, allowInsecureIssuer),
     load: loadVerifier,
     fetcher,
     now: Date.now,

@@ -18,7 +18,7 @@ import type { KeySource } from './key-source.ts'
 
 /** Claims that can be trusted. */
 export interface VerifiedClaims extends ParsedClaims {
-  /** What the token's header names as its key. */
+  /** Id of the key that signed the token; empty for a shared secret that has none, whatever the token's header says. */
   readonly kid: string
 }
 
@@ -52,7 +52,7 @@ export function createVerifyToken(keys: KeySource, policy: Policy, max: number):
       return fail(refuse('claims', 'invalid_token', 'the token lacks a claim or holds one of a wrong shape'))
     const reason = enforceClaims(parsed.value, policy, now)
     if (reason !== undefined) return fail(markKeyBound(reason, parsed.value.claims))
-    const verified = { ...parsed.value, kid: decoded.kid }
+    const verified = { ...parsed.value, kid: key.kid }
     known?.set(token, { parsed: verified, key })
     return ok(verified)
   }

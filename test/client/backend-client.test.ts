@@ -136,6 +136,12 @@ describe('options that make no sense', () => {
   test.each([
     ['issuer', { issuer: 'auth.example.com', token: TOKEN }],
     ['issuer', { issuer: 'ftp://auth.example.com', token: TOKEN }],
+    ['issuer', { issuer: 'ftp://auth.example.com', token: TOKEN, allowInsecureIssuer: true }],
+    ['issuer', { issuer: 'http://auth.example.com', token: TOKEN }],
+    ['issuer', { issuer: 'http://auth.internal:8787', token: TOKEN, allowInsecureIssuer: false }],
+    ['issuer', { issuer: 'http://localhost.example.com', token: TOKEN }],
+    ['issuer', { issuer: 'http://192.168.0.2', token: TOKEN }],
+    ['allowInsecureIssuer', { issuer: 'http://auth.internal', token: TOKEN, allowInsecureIssuer: 'yes' }],
     ['issuer', { issuer: 'https://me:secret@auth.example.com', token: TOKEN }],
     ['issuer', { issuer: 'https://auth.example.com/?a=1', token: TOKEN }],
     ['issuer', { issuer: 'https://auth.example.com/#a', token: TOKEN }],

@@ -1,4 +1,5 @@
-// loadConfig: the variables of the contract, and those of the AI Fabrix client where they are not set.
+// loadConfig: the variables of the contract, and those of the AI Fabrix client where they are not set; never an issuer of
+// the one with a credential of the other.
 
 import { describe, expect, test } from 'vitest'
 import { createClaimClient, loadConfig } from '../../src/client/backend.ts'
@@ -31,6 +32,17 @@ const FROM_OWN = {
 const PAIR = { CLAIMGATE_CLIENT_ID: 'abc', CLAIMGATE_CLIENT_SECRET: 'def' }
 const FROM_PAIR = { clientId: 'abc', clientSecret: 'def' }
 
+/** The message of the TypeError. */
+function messageOf(work: () => unknown): string {
+  try {
+    work()
+  } catch (error) {
+    expect(error).toBeInstanceOf(TypeError)
+    return (error as TypeError).message
+  }
+  return expect.unreachable('it was taken')
+}
+
 describe('loadConfig', () => {
   test.each([
     ['nothing', {}, {}],
@@ -38,11 +50,20 @@ describe('loadConfig', () => {
     ['a pair', { ...OWN, ...PAIR }, { ...FROM_OWN, ...FROM_PAIR }],
     ['an account token before a pair', { ...PAIR, CLAIMGATE_ACCOUNT_TOKEN: TOKEN }, { token: TOKEN }],
     ["the seed's names", MISO, FROM_MISO],
-    ['our names before them', { ...MISO, ...OWN, ...PAIR }, { ...FROM_OWN, ...FROM_PAIR }],
     [
-      'our token before their pair',
-      { ...MISO, CLAIMGATE_ACCOUNT_TOKEN: TOKEN },
-      { token: TOKEN, issuer: FROM_MISO.issuer, allowedOrigins: FROM_MISO.allowedOrigins },
+      'our names, where theirs have an issuer only',
+      { MISO_CONTROLLER_URL: 'https://controller.example', ...OWN, ...PAIR },
+      { ...FROM_OWN, ...FROM_PAIR },
+    ],
+    [
+      'our names, where theirs have a credential only',
+      { ...MISO, MISO_CONTROLLER_URL: '', ...OWN, ...PAIR },
+      { ...FROM_OWN, ...FROM_PAIR },
+    ],
+    [
+      'two issuers and no credential',
+      { ...OWN, MISO_CONTROLLER_URL: 'https://controller.example' },
+      FROM_OWN,
     ],
     ['no id with the secret of another', { ...MISO, CLAIMGATE_CLIENT_ID: 'abc' }, FROM_MISO],
     ['half a pair', { CLAIMGATE_CLIENT_SECRET: 'def' }, {}],
@@ -65,6 +86,32 @@ describe('loadConfig', () => {
   ])('%s', (_, env, expected) => {
     expect(loadConfig(env)).toEqual(expected)
     expect(() => createClaimClient(loadConfig(env))).not.toThrow()
+  })
+
+  test.each([
+    ['both complete', { ...MISO, ...OWN, ...PAIR }],
+    ['both complete, ours with a token', { ...MISO, ...OWN, CLAIMGATE_ACCOUNT_TOKEN: TOKEN }],
+    ['our token and their issuer', { ...MISO, CLAIMGATE_ACCOUNT_TOKEN: TOKEN }],
+    ['our pair and their issuer', { MISO_CONTROLLER_URL: 'https://controller.example', ...PAIR }],
+    ['our issuer and their credential', { ...MISO, ...OWN }],
+    ['our issuer, half of our pair and their credential', { ...MISO, ...OWN, CLAIMGATE_CLIENT_ID: 'abc' }],
+    ['our issuer alone and their pair alone', { ...MISO, MISO_CONTROLLER_URL: '', ...OWN }],
+  ])('refuses variables of two families: %s', (_, env) => {
+    const message = messageOf(() => loadConfig(env))
+    expect(message).toContain('CLAIMGATE_ISSUER')
+    expect(message).toContain('CLAIMGATE_ACCOUNT_TOKEN')
+    expect(message).toContain('MISO_CONTROLLER_URL')
+    expect(message).toContain('MISO_CLIENTSECRET')
+    for (const value of Object.values(env)) if (value !== '') expect(message).not.toContain(value)
+  })
+
+  test.each([
+    ['CLAIMGATE_ACCOUNT_TOKEN', { ...OWN, CLAIMGATE_ACCOUNT_TOKEN: `${TOKEN}\n` }],
+    ['CLAIMGATE_CLIENT_SECRET', { ...OWN, ...PAIR, CLAIMGATE_CLIENT_SECRET: ' def' }],
+    ['MISO_CLIENTSECRET', { ...MISO, MISO_CLIENTSECRET: 'your-secret\r\n' }],
+    ['MISO_CLIENTSECRET', { MISO_CLIENTSECRET: ' ' }],
+  ])('refuses a secret with a blank at its end: %s', (name, env) => {
+    expect(messageOf(() => loadConfig(env))).toMatch(new RegExp(`^${name}: .* blank`))
   })
 
   test("reads the process's own environment, and none where there is no process", () => {

@@ -86,6 +86,7 @@ const wrong: Readonly<Record<string, readonly unknown[]>> = {
   })),
   'revocation.maxStale': [{ url: 'https://auth.example.com/x', maxStale: 5 }],
   replay: [null, true, nothing, {}, { seen: true }],
+  allowInsecureIssuer: [null, 'true', 1, []],
   cache: [null, true, 5, {}, { max: 0 }, { max: -1 }, { max: 1.5 }, { max: '5' }, { max: Number.NaN }],
   onDecision: [null, true, {}],
 }
@@ -224,6 +225,30 @@ describe('wrong options of a verifier', () => {
     for (const name of ['jwksUri', 'jwks', 'secret']) expect(message).toContain(name)
   })
 
+  test.each([
+    'http://auth.internal/jwks',
+    'http://10.0.0.7:8787/jwks',
+    'http://localhost.evil.example/jwks',
+    'http://127.0.0.1.nip.example/jwks',
+    'http://0.0.0.0/jwks',
+  ])('plain http to another machine: %s', (url) => {
+    const options = keyless({ jwksUri: url })
+    const feed = { ...base, revocation: { url } }
+    for (const made of [options, feed]) {
+      expect(messageOf(() => create(made))).toMatch(/^(jwksUri|revocation\.url): .*allowInsecureIssuer: true/)
+      expect(() => create({ ...made, allowInsecureIssuer: true })).not.toThrow()
+      expect(() => create({ ...made, allowInsecureIssuer: false })).toThrow(TypeError)
+    }
+  })
+
+  test.each(['ftp://auth.internal/jwks', 'http://me:secret@auth.internal/jwks', 'data:,x'])(
+    'nor is %s opened by allowInsecureIssuer',
+    (jwksUri) => {
+      const options = keyless({ jwksUri, allowInsecureIssuer: true })
+      expect(messageOf(() => create(options))).toMatch(/^jwksUri: /)
+    },
+  )
+
   test('a required key without apiOrigin', () => {
     expect(messageOf(() => create({ ...base, require: ['key'] }))).toContain('apiOrigin')
     expect(() => create({ ...base, require: ['key'], apiOrigin: 'https://api.example.com' })).not.toThrow()
@@ -297,6 +322,7 @@ const right: Readonly<Record<string, readonly unknown[]>> = {
   issuer: ['http://127.0.0.1:8787', 'an issuer'],
   audience: ['api', ['api', 'https://api.example.com']],
   clockTolerance: [undefined, 0, 2.5, 300],
+  allowInsecureIssuer: [undefined, true, false],
   missingOrigin: [undefined, 'reject', 'allow'],
   apiOrigin: [undefined, 'https://api.example.com', 'http://127.0.0.1:8080/', 'HTTPS://API.example.com:443'],
   require: [undefined, [], ['origin'], ['origin', 'ip']],

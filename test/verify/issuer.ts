@@ -126,8 +126,12 @@ export interface Signer {
   list(revoked: Json, members?: Json, header?: Json): Promise<string>
 }
 
-export async function createSigner(alg: 'ES256' | 'EdDSA' | 'HS256', kid = `${alg}-1`): Promise<Signer> {
-  const { own, other } = await createKeys(alg)
+export async function createSigner(
+  alg: 'ES256' | 'EdDSA' | 'HS256',
+  kid = `${alg}-1`,
+  secret?: Uint8Array,
+): Promise<Signer> {
+  const { own, other } = secret ? { own: secret, other: secret } : await createKeys(alg)
   const sign = (claims: Json, header: Json): Promise<string> =>
     new SignJWT(claims).setProtectedHeader({ alg, kid, ...header }).sign(own)
   return {

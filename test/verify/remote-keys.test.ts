@@ -292,6 +292,16 @@ describe('what is taken from a set', () => {
     expect(await ask(await es.token({}, { kid: 'enc' }))).toBe('invalid_token')
   })
 
+  test('two hundred of them', async () => {
+    const many = Array.from({ length: 201 }, (_, index) => ({ ...es.jwk, kid: `key-${index}` }))
+    const { ask } = await start(many)
+    const verdicts = []
+    for (const kid of ['key-0', 'key-100', 'key-199', 'key-200']) {
+      verdicts.push(await ask(await es.token({}, { kid })))
+    }
+    expect(verdicts).toEqual(['allowed', 'allowed', 'allowed', 'invalid_token'])
+  })
+
   test('of two keys under one id, the first', async () => {
     const { ask } = await start([es.jwk, { ...stranger.jwk, kid: es.kid }])
     expect(await ask(await es.token())).toBe('allowed')

@@ -3,7 +3,12 @@
 
 import { createPrivateKey, sign } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { createVerifier, type RevocationFeed, type VerifierRules } from '../../src/verify/verifier.ts'
+import {
+  createVerifier,
+  type RevocationFeed,
+  type VerifierOptions,
+  type VerifierRules,
+} from '../../src/verify/verifier.ts'
 import type { Json } from '../runtime/wire.ts'
 import {
   type Answer,
@@ -198,6 +203,30 @@ describe('a list is taken', () => {
       const verifier = createVerifier({ ...RULES, ...keys, revocation: { url: issuer.feedUrl } })
       expect(await verdictOf(verifier, bearerOf(await signer.token()))).toBe('token_revoked')
       expect(await verdictOf(verifier, bearerOf(await signer.token({ jti: 'jti-2' })))).toBe('allowed')
+    }
+  })
+
+  test('with a secret that has no key id: entries by key id do not apply, others do', async () => {
+    const { issuer } = await start()
+    const bytes = Buffer.from(hs.jwk.k ?? '', 'base64url')
+    const text = 'a secret of the API that is shared, and text'
+    const shared = await createSigner('HS256', 'text', new TextEncoder().encode(text))
+    const verifiers: readonly (readonly [Signer, object, string])[] = [
+      [hs, { secret: hs.jwk }, 'token_revoked'],
+      [hs, { jwks: { keys: [hs.jwk] } }, 'token_revoked'],
+      [hs, { secret: new Uint8Array(bytes) }, 'allowed'],
+      [shared, { secret: text }, 'allowed'],
+    ]
+    for (const [signer, keys, verdict] of verifiers) {
+      const list = await signer.list([entry({ kid: signer.kid }), entry({ jti: 'jti-2' })])
+      issuer.answers.set(FEED, body(list))
+      const options = { ...RULES, ...keys, revocation: { url: issuer.feedUrl } } as VerifierOptions
+      const verifier = createVerifier(options)
+      const ask: Ask = (token) => verdictOf(verifier, bearerOf(token))
+      const token = await signer.token()
+      // The second time from the cache.
+      expect([await ask(token), await ask(token)]).toEqual([verdict, verdict])
+      expect(await ask(await signer.token({ jti: 'jti-2' }))).toBe('token_revoked')
     }
   })
 

@@ -1,0 +1,16 @@
+// Where keys, revocations and secrets may travel without TLS: on this machine, and where the operator says that the
+// network is private.
+
+/** Whether a URL's host is this machine, by name or address. */
+export function isLoopbackHost(hostname: string): boolean {
+  return /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
+}
+
+/** Whether requests may go to this URL: https, or http to this machine; to any host where `allowInsecure` is set. */
+export function isSafeTransport({ protocol, hostname }: URL, allowInsecure: boolean): boolean {
+  return protocol === 'https:' || (protocol === 'http:' && (allowInsecure || isLoopbackHost(hostname)))
+}
+
+/** What a message says behind an option's name. */
+export const TRANSPORT_RULE =
+  'must be an https URL; http: is for this machine (localhost, 127.0.0.1, [::1]), and for a private network with allowInsecureIssuer: true'
