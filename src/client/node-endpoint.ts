@@ -3,23 +3,17 @@
 
 import type { ClaimClient } from './claim-types.ts'
 import { createEndpoint, type Exchange } from './endpoint.ts'
-import { BROKEN_BODY, MAX_BODY_BYTES, type RequestBody } from './endpoint-body.ts'
 import type { EndpointOptions } from './endpoint-types.ts'
-import { joinBytes } from './read-bytes.ts'
+import { type NodeBody, readNodeBody } from './node-body.ts'
 
 /** What is used of an IncomingMessage. */
-export interface NodeRequest {
+export interface NodeRequest extends NodeBody {
   readonly method?: string | undefined
   readonly url?: string | undefined
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>> & {
     readonly cookie?: string | undefined
   }
   readonly socket: { readonly remoteAddress?: string | undefined }
-  /** Whether something of its body was read. */
-  readonly readableDidRead: boolean
-  readonly readableEnded: boolean
-  readonly destroyed: boolean
-  on(event: string, listener: (chunk: Uint8Array) => void): unknown
 }
 
 /** What is used of a ServerResponse. */
@@ -41,7 +35,9 @@ export type NodeClientTokenEndpoint<R extends NodeRequest = NodeRequest> = (
 ) => Promise<void>
 
 /**
- * `createClientTokenEndpoint` for Node's own requests. A body that was parsed before is taken from `request.body`.
+ * `createClientTokenEndpoint` for Node's own requests. A body that a parser has read is taken from `request.body`; one
+ * that nobody has read is read, whatever a parser put there. A body that was read and thrown away is 500: it may have
+ * asked for a key.
  *
  * @throws {TypeError} on options that make no sense, when it is made.
  * @example
@@ -90,44 +86,6 @@ function toExchange<R extends NodeRequest>(request: R): Exchange<R> {
       const value = request.headers[name]
       return value === undefined ? null : String(value)
     },
-    readBody: () => readBody(request),
+    readBody: () => readNodeBody(request),
   }
-}
-
-async function readBody(request: NodeRequest): Promise<RequestBody> {
-  const { body } = request as { readonly body?: unknown }
-  if (typeof body === 'string' || body instanceof Uint8Array) {
-    const bytes = typeof body === 'string' ? new TextEncoder().encode(body) : body
-    return bytes.length > MAX_BODY_BYTES ? undefined : bytes
-  }
-  if (body !== undefined && body !== null) return { parsed: body }
-  // JSON's null, parsed before.
-  if (body === null && request.readableDidRead && hasBody(request)) return { parsed: null }
-  // Whoever read it knows of a key that we do not: a token without it would be one for everybody.
-  if (request.readableDidRead && hasBody(request)) {
-    throw new Error('the body was read before; put what was in it into request.body')
-  }
-  // No event comes any more: it was empty, or its client is gone.
-  if (request.readableEnded) return new Uint8Array()
-  return request.destroyed ? BROKEN_BODY : readStream(request)
-}
-
-function hasBody({ headers }: NodeRequest): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
-}
-
-/** Listens rather than iterates: giving up an iteration would close the connection that the answer needs. */
-function readStream(request: NodeRequest): Promise<RequestBody> {
-  const chunks: Uint8Array[] = []
-  let total = 0
-  return new Promise((resolve) => {
-    request.on('data', (chunk) => {
-      total += chunk.length
-      if (total <= MAX_BODY_BYTES) chunks.push(chunk)
-      else resolve(undefined) // What still comes is thrown away.
-    })
-    request.on('end', () => resolve(joinBytes(chunks)))
-    request.on('error', () => resolve(BROKEN_BODY))
-    request.on('close', () => resolve(BROKEN_BODY))
-  })
 }

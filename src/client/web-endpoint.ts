@@ -60,8 +60,10 @@ function toExchange(request: Request, ip: unknown): Exchange<Request> {
     peer: typeof ip === 'string' ? ip : undefined,
     header: (name) => request.headers.get(name),
     async readBody() {
-      // Whoever read it knows of a key that we do not: a token without it would be one for everybody.
-      if (request.bodyUsed) throw new Error('the body was read before; hand over a request that is whole')
+      // It may have asked for a key: a token without it would be one for everybody.
+      if (request.bodyUsed || request.body?.locked) {
+        throw new Error('the body was read before; hand over a request whose body is whole, such as a clone')
+      }
       return readBytes(request.body, MAX_BODY_BYTES).catch(() => BROKEN_BODY)
     },
   }

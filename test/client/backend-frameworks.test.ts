@@ -4,6 +4,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express from 'express'
+import express4 from 'express4'
 import createFastify, { type FastifyInstance } from 'fastify'
 import { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -87,6 +88,10 @@ function createNode(client: ClaimClient) {
 const listeners: Readonly<Record<string, (client: ClaimClient) => RequestListener>> = {
   'node:http': createNode,
   express: (client) => express().all(PATH, createNode(client)),
+  'express 4, whose parsers leave {} behind': (client) =>
+    express4()
+      .use(express4.json(), express4.urlencoded({ extended: false }))
+      .all(PATH, createNode(client)),
   'express with its parsers': (client) => {
     const parsers = [express.json(), express.urlencoded(), express.text(), express.raw()]
     return express()
