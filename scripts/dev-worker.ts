@@ -1,8 +1,9 @@
 // `npm run dev:worker [-- flags]`: the service in workerd with a local D1 that brings itself up to date. All flags go on
-// to `wrangler dev`; added is what a developer would have to set up: the issuer, and a master key in .dev.vars.
+// to `wrangler dev`; added is what a developer would have to set up: the issuer, and a master key in .dev.vars. Prints no
+// secret: terminals are recorded and shared.
 
 import { randomBytes } from 'node:crypto'
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { runWrangler } from './wrangler.ts'
 
@@ -14,7 +15,12 @@ const flags = process.argv.slice(2)
 const { values } = parseArgs({
   args: flags,
   strict: false,
-  options: { port: { type: 'string' }, ip: { type: 'string' }, var: { type: 'string', multiple: true } },
+  options: {
+    port: { type: 'string' },
+    ip: { type: 'string' },
+    var: { type: 'string', multiple: true },
+    'env-file': { type: 'string', multiple: true },
+  },
 })
 const port = values.port ?? '8787'
 if (!/^[1-9]\d{0,4}$/.test(String(port))) {
@@ -29,8 +35,16 @@ const adminToken = givenVar('CLAIMGATE_ADMIN_TOKEN') ?? keptVar('CLAIMGATE_ADMIN
 if ((givenVar('CLAIMGATE_MASTER_KEY') ?? keptVar('CLAIMGATE_MASTER_KEY')) === undefined) {
   const line = `CLAIMGATE_MASTER_KEY=${randomBytes(32).toString('base64url')}\n`
   appendFileSync(VARS_FILE, existsSync(VARS_FILE) ? `\n${line}` : line, { mode: 0o600 })
+  chmodSync(VARS_FILE, 0o600)
 }
 mkdirSync('.wrangler', { recursive: true })
+/** The admin token as a header that curl reads, for the commands below. There while this runs. */
+const adminHeader = `.wrangler/try-admin-${port}.header`
+rmSync(adminHeader, { force: true })
+if (adminToken) {
+  writeFileSync(adminHeader, `Authorization: Bearer ${adminToken}\n`, { mode: 0o600 })
+  process.on('exit', () => rmSync(adminHeader, { force: true }))
+}
 process.stderr.write(`${renderBanner().join('\n')}\n\n`)
 // wrangler takes --ip and --port only once, of --var any number.
 const ours = [
@@ -47,10 +61,17 @@ function givenVar(name: string): string | undefined {
   return given?.slice(name.length + 1)
 }
 
-/** What .dev.vars says of a variable. */
+/** What .dev.vars, or the files of --env-file in its place, say of a variable; the last one counts. */
 function keptVar(name: string): string | undefined {
-  const text = existsSync(VARS_FILE) ? readFileSync(VARS_FILE, 'utf8') : ''
-  return new RegExp(`^\\s*${name}\\s*=\\s*["']?([^\\s"']+)`, 'm').exec(text)?.[1]
+  const line = new RegExp(`^\\s*${name}\\s*=\\s*["']?([^\\s"']+)`, 'gm')
+  return varsFiles()
+    .map((file) => (existsSync(file) ? readFileSync(file, 'utf8') : ''))
+    .flatMap((text) => [...text.matchAll(line)].map(([, value]) => value))
+    .at(-1)
+}
+
+function varsFiles(): readonly string[] {
+  return values['env-file']?.map(String) ?? [VARS_FILE]
 }
 
 /** What to try, as the server on Node says it; but accounts are made over HTTP: only workerd has its database open. */
@@ -59,13 +80,13 @@ function renderBanner(): readonly string[] {
   if (!adminToken) {
     return [
       ...head,
-      'Accounts are made over HTTP, which needs an admin token. Stop this and start it again with one:',
-      `npm run dev:worker -- --var CLAIMGATE_ADMIN_TOKEN:${randomBytes(24).toString('base64url')}`,
+      'Accounts are made over HTTP, which needs an admin token. Stop this, make one, and start again:',
+      `  $ echo "CLAIMGATE_ADMIN_TOKEN=$(openssl rand -hex 24)" >> ${varsFiles().at(-1)}`,
     ]
   }
   const token = (file: string): string => `$(sed 's/.*"token":"//; s/".*//' .wrangler/${file})`
   const keep = (file: string): string => `-o .wrangler/${file} && cat .wrangler/${file}`
-  const admin = `-H ${quote(`Authorization: Bearer ${adminToken}`)} -H 'Content-Type: application/json'`
+  const admin = `-H @${adminHeader} -H 'Content-Type: application/json'`
   const account = JSON.stringify({ name: 'Try it', allowedOrigins: [ORIGIN] })
   const whoami = `curl -s ${issuer}/auth/whoami -H "Authorization: Bearer ${token('try-claim.json')}"`
   return [

@@ -1,12 +1,22 @@
 // The Worker as it is developed, run and shipped: real workerd, real D1, by way of the scripts that npm runs.
 
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import {
+  appendFileSync,
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ADMIN_TOKEN } from './server.ts'
 import { sendToSocket, type WireAnswer } from './wire.ts'
 import { type RunningWorkerd, startWorkerd } from './workerd.ts'
 import { claimRequest, claimToken, createWorld, payloadOf, SITE, type World } from './world.ts'
@@ -47,6 +57,15 @@ function readStat(pid: number): { readonly parent: number; readonly command: str
   } catch {
     return undefined
   }
+}
+
+/** Runs what stands behind `$` in the output, in this folder; gives the JSON of each answer. */
+function pasteCommands(server: RunningWorkerd, folder: string): readonly unknown[] {
+  const commands = [...server.output().matchAll(/^ {2}\$ (.*)$/gm)].map(([, command = '']) => command)
+  return commands.map((command) => {
+    const run = spawnSync('sh', ['-c', command], { cwd: folder, encoding: 'utf8' })
+    return JSON.parse(run.stdout)
+  })
 }
 
 async function expectStops(server: RunningWorkerd, signal: NodeJS.Signals): Promise<void> {
@@ -141,6 +160,17 @@ describe('dev:worker', () => {
     expect([answer.status, answer.json().error]).toEqual([status, code])
   })
 
+  test('the commands that it prints work as they stand, and no output holds the admin token', () => {
+    const answers = pasteCommands(server, checkout)
+    expect(answers).toEqual([
+      expect.objectContaining({ account: expect.anything() }),
+      expect.objectContaining({ origin: SITE }),
+      expect.objectContaining({ origin: SITE }),
+      expect.objectContaining({ error: 'origin_mismatch' }),
+    ])
+    expect(server.output()).not.toContain(ADMIN_TOKEN)
+  })
+
   test('on disk there is neither a secret nor an open private key', () => {
     const files = readdirSync(persistTo, { recursive: true, encoding: 'utf8' })
       .map((name) => join(persistTo, name))
@@ -164,6 +194,20 @@ describe('dev:worker', () => {
     // Another port is another issuer: the signature is right, the token is for somewhere else.
     const old = await get(server.url, '/auth/whoami', { authorization: `Bearer ${token}`, origin: SITE })
     expect([old.status, old.json().error]).toEqual([401, 'invalid_token'])
+  })
+
+  test('an admin token that is kept in .dev.vars is not printed either, and what is made of it goes', async () => {
+    await server.stop()
+    const kept = 'kept-in-dev-vars-0123456789-abcdef'
+    appendFileSync(join(checkout, '.dev.vars'), `CLAIMGATE_ADMIN_TOKEN="${kept}"\n`)
+    server = await startWorkerd({ CLAIMGATE_ADMIN_TOKEN: undefined }, { checkout, persistTo })
+    expect(pasteCommands(server, checkout)[0]).toHaveProperty('account')
+    expect(server.output()).not.toContain(kept)
+    const headers = () => readdirSync(join(checkout, '.wrangler')).filter((name) => name.includes('header'))
+    expect(headers().map((name) => statSync(join(checkout, '.wrangler', name)).mode & 0o777)).toEqual([0o600])
+    await server.stop()
+    expect(headers()).toEqual([])
+    server = await startWorkerd({}, { checkout, persistTo })
   })
 
   test('with another master key it is unavailable, the log says why, and no keys are made anew', async () => {

@@ -32,10 +32,11 @@ export interface WorkerdOptions {
 
 /**
  * Runs scripts/dev-worker.ts on a free port and waits until it is ready. `vars` are its variables; the admin token is
- * `ADMIN_TOKEN` unless given, and so is the master key a new one, except in a checkout that may have its own.
+ * `ADMIN_TOKEN` unless given, and so is the master key a new one, except in a checkout that may have its own. What is
+ * undefined is not said.
  */
 export async function startWorkerd(
-  vars: Readonly<Record<string, string>>,
+  vars: Readonly<Record<string, string | undefined>>,
   { persistTo, checkout }: WorkerdOptions = {},
 ): Promise<RunningWorkerd> {
   const dir = mkdtempSync(join(tmpdir(), 'claimgate-workerd-'))
@@ -51,7 +52,9 @@ export async function startWorkerd(
     ...['--port', String(port), '--inspector-port', '0'],
     ...(checkout === undefined ? ['--env-file', noVars] : []),
     ...['--persist-to', persistTo ?? join(dir, 'state')],
-    ...Object.entries(all).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
+    ...Object.entries(all).flatMap(([name, value]) =>
+      value === undefined ? [] : ['--var', `${name}:${value}`],
+    ),
   ]
   const child = spawn(process.execPath, [join(REPOSITORY, 'scripts/dev-worker.ts'), ...flags], {
     cwd: checkout ?? REPOSITORY,
