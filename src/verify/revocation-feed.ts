@@ -47,6 +47,8 @@ const ENDING_LENGTH = 40
 /** How long requests wait for a poll while what is known still counts, and while it does not. */
 const BRIEF_MS = 500
 const PATIENT_MS = 5000
+/** Reading a list of 100 000 entries in pieces takes about half of it. */
+const READING_MS = 2000
 /** A poll that may have had to fetch keys too. */
 const LOST_AFTER_MS = 2 * PATIENT_MS + 1000
 
@@ -125,7 +127,10 @@ export function createRevocationFeed(feed: RevocationFeed, deps: FeedDeps): Chec
     // A poll has just failed: not every request waits long to learn it again.
     const isKnownDown = sharesWork && isWithin(failedAt, maxStaleMs)
     const waitMs = counts || isKnownDown ? BRIEF_MS : PATIENT_MS
-    const left = waitMs - (startedAt === undefined ? 0 : Math.abs(now() - startedAt))
+    // On Workers a poll ends with the request that began it, which therefore waits until a long list is read, too.
+    const isOwn = startedAt === undefined && !sharesWork
+    const elapsed = startedAt === undefined ? 0 : Math.abs(now() - startedAt)
+    const left = isOwn ? waitMs + READING_MS : waitMs - elapsed
     return left > 0 ? isDoneWithin(left, flight.join(waitMs)) : undefined
   }
 

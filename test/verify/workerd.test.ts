@@ -108,6 +108,20 @@ test('a cold isolate, a new key, a revocation: all who ask at once have the outc
   expect(issuer.askedFor(FEED).length - before).toBe(1)
 })
 
+test('a list of 100 000 entries is followed, and only the request that reads it waits', async () => {
+  const { issuer, ask, askAtOnce } = await start()
+  const token = await es.token()
+  expect(await ask(token)).toBe('allowed')
+  const entry = { before: now() + 1, until: now() + 900 }
+  const many = Array.from({ length: 100_000 }, (_, index) => ({ ...entry, jti: `jti-of-a-token-${index}` }))
+  issuer.answers.set(FEED, body(await es.list([...many, { ...entry, jti: 'jti-1' }])))
+  await sleep(2100)
+  const { ms } = await timed(askAtOnce(10, token))
+  expect(ms).toBeLessThan(4000)
+  expect(await ask(token)).toBe('token_revoked')
+  expect(await ask(await es.token({ jti: 'jti-2' }))).toBe('allowed')
+})
+
 test('a feed that hangs, and a request that is cancelled while it polls, hold nobody up for long', async () => {
   const { issuer, ask, askAtOnce } = await start()
   const token = await es.token()
