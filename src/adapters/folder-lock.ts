@@ -2,10 +2,10 @@
 // (through SQLite, as Node has no call for it): it ends with the process that holds it, so none can stay behind.
 // Who waits for it holds the turn, which is a lock too: who comes again at once finds that taken, and stands back.
 
-import { chmodSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout } from 'node:timers/promises'
+import { adjustOwnership, makeFile, ownLock } from './ownership.ts'
 import { createFault } from './private-files.ts'
 
 const LOCK = '.lock'
@@ -37,23 +37,17 @@ export async function withFolderLock<T>(
 async function lockFile(name: string, deadline: number): Promise<DatabaseSync> {
   // An absolute path is never taken for `:memory:` or a `file:` URI.
   const path = resolve(name)
+  const ownership = ownLock(dirname(path))
+  makeFile(path, ownership)
+  // One that an earlier version has made as the superuser would keep the server's user out.
+  adjustOwnership(path, ownership)
   const database = new DatabaseSync(path)
   try {
-    closeToOthers(path)
     await acquireLock(database, path, deadline)
     return database
   } catch (error) {
     database.close()
     throw error
-  }
-}
-
-/** By its name: opening and closing the file ourselves would drop locks that this process holds on it. */
-function closeToOthers(path: string): void {
-  try {
-    chmodSync(path, 0o600)
-  } catch {
-    // A file on a read-only mount, or of another user, keeps the mode it has.
   }
 }
 

@@ -1,17 +1,17 @@
-// Signing keys of a single machine: a folder (mode 0700) with one file for each (mode 0600).
+// Signing keys of a single machine: a folder with one file for each. What is written takes owner, group and mode of the
+// key files that are there (in an empty folder: the folder's owner and mode 0600); modes that are there stay.
 // A change touches several files: it is first written down in one intent file, in force from then on, and then made. A
 // process killed at any moment leaves no intent, or one that readers take for made, and that the next process makes.
 // Writing is for one process at a time, under the folder's lock. Reading needs no lock and no writable folder, unless
 // others change the folder faster than it can be read.
 
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { SigningKeyChange, SigningKeyStore, StoredSigningKey } from '../signing/signing-key.ts'
 import { withFolderLock } from './folder-lock.ts'
 import { type DecidedChange, formatChange, formatKeys, parseChange, parseKeyFile } from './key-file.ts'
+import { isOpenToOthers, makeFolder, type Ownership, ownSecret, readOwnership } from './ownership.ts'
 import {
-  closeFolder,
   createFault,
   explainFaults,
   readNames,
@@ -23,13 +23,12 @@ import {
 
 const CHANGE = '.change.json'
 const KEY = /^[^.].*\.json$/s
-const OURS = /^\.|\.json$|^README\.md$/
 /** Looks at a folder, until two in a row are the same, before the lock has to make it stand still. */
 const MAX_LOOKS = 4
 
 /**
  * Opens the key files in `dir`; the folder is made when first needed. Files not called `<kid>.json` are left alone.
- * Modes that let others read are put right. With `production` a key whose kid starts with `dev-` is refused.
+ * With `production` a key whose kid starts with `dev-` is refused.
  *
  * Every fault rejects with a StorageError whose one line names the file or folder and says what to do,
  * and never holds key material.
@@ -40,6 +39,12 @@ export function createFileKeyStore(dir: string, options: { readonly production: 
     initialize: (keys) => explainFaults(dir, () => initializeKeys(dir, keys)),
     replace: (change) => explainFaults(dir, () => replaceKeys(dir, change)),
   }
+}
+
+/** What is wrong with a folder that others than its owner may write; undefined when nothing is, or there is none. */
+export function findOpenFolder(dir: string): string | undefined {
+  if (!isOpenToOthers(dir)) return undefined
+  return `${dir}: others than its owner may write this folder, and so make signing keys; take that away (chmod go-w)`
 }
 
 async function listKeys(dir: string, production: boolean): Promise<readonly StoredSigningKey[]> {
@@ -58,7 +63,9 @@ async function initializeKeys(dir: string, keys: readonly StoredSigningKey[]): P
   await makeChange(dir, { put: keys, remove: [] }, (stored) => stored.every(({ alg }) => alg !== first.alg))
 }
 
-function replaceKeys(dir: string, { expect, ...change }: SigningKeyChange): Promise<boolean> {
+async function replaceKeys(dir: string, { expect, ...change }: SigningKeyChange): Promise<boolean> {
+  // A folder that is missing is not made for a change that will not fit.
+  if (expect.length > 0 && readNames(dir).length === 0) return false
   return makeChange(dir, change, (stored) =>
     expect.every(({ kid, state }) => stored.some((key) => key.kid === kid && key.state === state)),
   )
@@ -72,12 +79,12 @@ async function makeChange(
 ): Promise<boolean> {
   const intent = formatChange(change)
   if (!parseChange(intent).ok) throw new RangeError('a key to be stored is not of the form this store reads')
-  await mkdir(dir, { recursive: true, mode: 0o700 })
+  makeFolder(dir)
   return withFolderLock(dir, async () => {
     await removeLeftovers(dir)
     await completeChange(dir)
     if (!isFitting(parseTexts(dir, look(dir)))) return false
-    await replaceFile(dir, CHANGE, intent)
+    await replaceFile(dir, CHANGE, intent, ownFile(dir, CHANGE))
     await completeChange(dir)
     return true
   })
@@ -88,9 +95,22 @@ async function completeChange(dir: string): Promise<void> {
   const text = readPrivateFile(join(dir, CHANGE))
   if (text === undefined) return
   const { put, remove } = parseIntent(dir, text)
-  for (const key of put) await replaceFile(dir, `${key.kid}.json`, formatKeys(key))
+  for (const key of put) {
+    const name = `${key.kid}.json`
+    await replaceFile(dir, name, formatKeys(key), ownFile(dir, name))
+  }
   for (const kid of remove) await removeFile(dir, `${kid}.json`)
   await removeFile(dir, CHANGE)
+}
+
+/** The ownership of a file to be written: of the one that it replaces, of a key file, or what the folder gives. */
+function ownFile(dir: string, name: string): Ownership {
+  const keys = readNames(dir).filter((one) => KEY.test(one))
+  for (const one of [name, ...keys]) {
+    const found = readOwnership(join(dir, one))
+    if (found !== undefined) return found
+  }
+  return ownSecret(dir)
 }
 
 /** Key files and the intent by name; undefined for one that was removed between the names and the texts. */
@@ -114,8 +134,6 @@ async function readTexts(dir: string): Promise<Texts> {
 /** Reads everything in one go: this process does nothing else meanwhile, as it is over in less than a millisecond. */
 function look(dir: string): Texts {
   const names = readNames(dir)
-  // A folder that holds other things is somebody else's too: its mode stays.
-  if (names.length > 0 && names.every((name) => OURS.test(name))) closeFolder(dir)
   const ours = names.filter((name) => name === CHANGE || KEY.test(name))
   return new Map(ours.map((name) => [name, readPrivateFile(join(dir, name))]))
 }

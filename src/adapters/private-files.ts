@@ -1,12 +1,13 @@
-// Files for their owner alone (mode 0600), each whole and on disk before it has its name. Every fault becomes one line
+// Files for those who own their folder, each whole and on disk before it has its name. Every fault becomes one line
 // that names the file and says what to do, and never holds what is inside.
 // Reading is synchronous: a few small files are read in less time than it takes to ask for each and be called back.
 
 import { randomUUID } from 'node:crypto'
-import { closeSync, fchmodSync, fstatSync, openSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { open, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StorageError } from '../storage/errors.ts'
+import { type Ownership, takeOwnership } from './ownership.ts'
 
 const TEMPORARY = '.temporary-'
 /** A temporary file is written within moments; an older one was left by a process that was killed. */
@@ -22,27 +23,24 @@ export function readNames(dir: string): readonly string[] {
   }
 }
 
-/** The text of a file, or undefined when it has just been removed. Modes that let others read are put right. */
+/** The text of a file, or undefined when it has just been removed. */
 export function readPrivateFile(path: string): string | undefined {
   try {
-    return withOpened(path, (file) => {
-      closeToOthers(file, 0o600)
-      return readFileSync(file, 'utf8')
-    })
+    return readFileSync(path, 'utf8')
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined
     throw explainFault(path, error)
   }
 }
 
-/** Puts the mode of a folder right. */
-export function closeFolder(dir: string): void {
-  withOpened(dir, (folder) => closeToOthers(folder, 0o700))
-}
-
-/** Writes a file whole and for good, in place of the one that has its name. */
-export async function replaceFile(dir: string, name: string, text: string): Promise<void> {
-  const temporary = await writeTemporary(dir, text)
+/** Writes a file whole and for good, in place of the one that has its name, for this owner as far as that may be. */
+export async function replaceFile(
+  dir: string,
+  name: string,
+  text: string,
+  ownership: Ownership,
+): Promise<void> {
+  const temporary = await writeTemporary(dir, text, ownership)
   await rename(temporary, join(dir, name))
   await syncFolder(dir)
 }
@@ -83,10 +81,11 @@ export function createFault(path: string, problem: string, cause?: unknown): Sto
   return new StorageError(`${path.replace(/\p{Cc}/gu, '?')}: ${problem}`, cause)
 }
 
-async function writeTemporary(dir: string, text: string): Promise<string> {
+async function writeTemporary(dir: string, text: string, ownership: Ownership): Promise<string> {
   const path = join(dir, `${TEMPORARY}${randomUUID()}`)
   const file = await open(path, 'wx', 0o600)
   try {
+    takeOwnership(file.fd, ownership)
     await file.writeFile(text)
     await file.sync()
   } catch (error) {
@@ -105,26 +104,6 @@ async function syncFolder(dir: string): Promise<void> {
     await folder.sync()
   } finally {
     await folder.close()
-  }
-}
-
-/** A folder mounted read-only, or owned by another user, keeps the mode it was given. */
-function closeToOthers(file: number, mode: number): void {
-  if ((fstatSync(file).mode & 0o077) === 0) return
-  try {
-    fchmodSync(file, mode)
-  } catch {
-    // As said above.
-  }
-}
-
-/** Opens a file or folder for reading, and closes it again. */
-function withOpened<T>(path: string, use: (file: number) => T): T {
-  const file = openSync(path, 'r')
-  try {
-    return use(file)
-  } finally {
-    closeSync(file)
   }
 }
 
