@@ -125,6 +125,7 @@ export function createCachedStorage(
     readAtOf: credentials.readAtOf,
     findCredentialStale: credentials.findStale,
     findCredentialAnew: credentials.findAnew,
+    hasUsedCredential: () => inner.hasUsedCredential(),
     isAnyOriginListed: (patterns) => origins.find(JSON.stringify(patterns)),
     isAnyOriginListedStale: (patterns) => origins.findStale(JSON.stringify(patterns)),
     isPrototypeOriginListed: (patterns, isLocalhost, at) =>

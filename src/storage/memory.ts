@@ -180,6 +180,10 @@ export function createMemoryStorage(): Storage {
         const account = credential && accounts.get(credential.accountId)
         return credential && account && { credential, account }
       }),
+    async hasUsedCredential() {
+      requireOpen()
+      return [...credentials.values()].some(({ lastUsedAt }) => lastUsedAt !== null)
+    },
     isAnyOriginListed: (patterns) =>
       mapMaybe(requireOpen, () =>
         [...accounts.values()].some(({ allowedOrigins }) =>

@@ -149,6 +149,8 @@ export interface Storage {
   listCredentials(accountId: string): Promise<readonly Credential[]>
   /** A credential and its account, or undefined. The only look-up on the issuing path; may be ready at once. */
   findCredential(id: string): MaybePromise<CredentialWithAccount | undefined>
+  /** Whether some credential that exists, revoked ones included, was ever used (`lastUsedAt`). */
+  hasUsedCredential(): Promise<boolean>
   /** Whether any account that exists lists one of these patterns (the exact stored texts). */
   isAnyOriginListed(patterns: readonly string[]): MaybePromise<boolean>
   /**

@@ -311,6 +311,7 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
       listAccounts: (closed) => closed.listAccounts(undefined, 1),
       listCredentials: (closed) => closed.listCredentials('a'),
       findCredential: (closed) => closed.findCredential('known'),
+      hasUsedCredential: (closed) => closed.hasUsedCredential(),
       isAnyOriginListed: (closed) => closed.isAnyOriginListed(['https://shop.example']),
       isPrototypeOriginListed: (closed) => closed.isPrototypeOriginListed(['https://shop.example'], true, 1),
       appendAudit: (closed) => closed.appendAudit(makeAudit()),

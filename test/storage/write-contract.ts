@@ -220,6 +220,18 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
         expect(await readUse(credential.id)).toBe(1_700_000_000_700 + expected)
       })
 
+      test('whether any was ever used, deleted ones left out', async () => {
+        expect(await storage.hasUsedCredential()).toBe(false)
+        await storage.touchCredentials(new Map([['nobody', 9]]))
+        expect(await storage.hasUsedCredential()).toBe(false)
+        await storage.touchCredentials(new Map([[credential.id, 0]]))
+        expect(await storage.hasUsedCredential()).toBe(true)
+        await storage.revokeCredential(credential.id, 1, makeAudit())
+        expect(await storage.hasUsedCredential()).toBe(true)
+        await storage.deleteAccount(account.id, makeRevocation(), makeAudit())
+        expect(await storage.hasUsedCredential()).toBe(false)
+      })
+
       test('takes 5000 at once, ids of any text, and none', async () => {
         const odd = makeCredential(account.id, { id: `'"\\ \u0000 🌱 __proto__ 7` })
         await storage.createCredential(odd, makeAudit())

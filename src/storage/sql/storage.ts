@@ -124,6 +124,14 @@ export function createSqlStorage(engine: SqlEngine): Storage {
         ({ rows: [row] }) =>
           row && { credential: parseCredential(row), account: parseAccount(row, 'account_') },
       ),
+    async hasUsedCredential() {
+      const query = builder
+        .selectFrom('credentials')
+        .select('id')
+        .where('last_used_at', 'is not', null)
+        .limit(sql.lit(1))
+      return (await engine.run(query.compile())).rows.length > 0
+    },
     isAnyOriginListed: (patterns) =>
       mapMaybe(
         () => engine.run({ sql: IS_ANY_ORIGIN_LISTED, parameters: [JSON.stringify(patterns)] }),
