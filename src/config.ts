@@ -173,6 +173,9 @@ function describeProblem(
   return { variable: name, problem, example: `${name}=${example}` }
 }
 
+/** Rotations in the life of a token, at most: each key that was replaced stays published for so long. */
+const KEYS_A_LIFETIME = 40
+
 /** Rules between variables; one that could not be read takes part in none. */
 function findConflicts(settings: Partial<Settings>): readonly ConfigProblem[] {
   const problems: ConfigProblem[] = []
@@ -187,6 +190,16 @@ function findConflicts(settings: Partial<Settings>): readonly ConfigProblem[] {
   ) {
     const problem = `is ${CLAIMGATE_TOKEN_TTL}, above CLAIMGATE_MAX_TTL, which is ${CLAIMGATE_MAX_TTL}`
     problems.push(describeProblem('CLAIMGATE_TOKEN_TTL', problem, String(CLAIMGATE_MAX_TTL)))
+  }
+  const { CLAIMGATE_KEY_ROTATION } = settings
+  if (
+    CLAIMGATE_KEY_ROTATION &&
+    CLAIMGATE_MAX_TTL !== undefined &&
+    CLAIMGATE_KEY_ROTATION * KEYS_A_LIFETIME < CLAIMGATE_MAX_TTL
+  ) {
+    const problem = `is ${CLAIMGATE_KEY_ROTATION}, shorter than CLAIMGATE_MAX_TTL / ${KEYS_A_LIFETIME}, which is ${CLAIMGATE_MAX_TTL / KEYS_A_LIFETIME}: more keys would be published than verifiers may be asked to hold`
+    const example = String(Math.ceil(CLAIMGATE_MAX_TTL / KEYS_A_LIFETIME))
+    problems.push(describeProblem('CLAIMGATE_KEY_ROTATION', problem, example))
   }
   if (DATABASE_URL?.kind === 'postgres' && settings.CLAIMGATE_MASTER_KEY === null) {
     const problem = `is required with Postgres, to encrypt the signing keys kept there; ${MASTER_KEY_ADVICE}`

@@ -106,7 +106,7 @@ describe('what each variable takes', () => {
     ['CLAIMGATE_CLOCK_TOLERANCE', '0', { clockTolerance: 0 }],
     ['CLAIMGATE_CLOCK_TOLERANCE', '300', { clockTolerance: 300 }],
     ['CLAIMGATE_KEY_ROTATION', 'off', { keyRotation: null }],
-    ['CLAIMGATE_KEY_ROTATION', '1', { keyRotation: 1 }],
+    ['CLAIMGATE_KEY_ROTATION', '2160', { keyRotation: 2160 }],
     ['CLAIMGATE_KEY_PUBLISH', '0', { keyPublish: 0 }],
     [
       'DATABASE_URL',
@@ -273,6 +273,20 @@ describe('rules between variables', () => {
     })
     expect(variablesOf({ CLAIMGATE_MAX_TTL: '600' })).toEqual(['CLAIMGATE_TOKEN_TTL'])
     expect(variablesOf({ CLAIMGATE_TOKEN_TTL: '600', CLAIMGATE_MAX_TTL: '600' })).toEqual([])
+  })
+
+  it('keys are not rotated more often than 40 times in the longest life of a token, and the line names both', () => {
+    const [problem, ...others] = problemsOf({ CLAIMGATE_KEY_ROTATION: '90', CLAIMGATE_MAX_TTL: '3601' })
+    expect(others).toEqual([])
+    expect(problem).toEqual({
+      variable: 'CLAIMGATE_KEY_ROTATION',
+      problem:
+        'is 90, shorter than CLAIMGATE_MAX_TTL / 40, which is 90.025: more keys would be published than verifiers may be asked to hold',
+      example: 'CLAIMGATE_KEY_ROTATION=91',
+    })
+    expect(variablesOf({ CLAIMGATE_KEY_ROTATION: '2159' })).toEqual(['CLAIMGATE_KEY_ROTATION'])
+    expect(variablesOf({ CLAIMGATE_KEY_ROTATION: '90', CLAIMGATE_MAX_TTL: '3600' })).toEqual([])
+    expect(variablesOf({ CLAIMGATE_KEY_ROTATION: 'off', CLAIMGATE_MAX_TTL: '2147483647' })).toEqual([])
   })
 
   it('Postgres needs a master key', () => {

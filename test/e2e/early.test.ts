@@ -15,7 +15,8 @@ const { makeFolder, start } = useServers()
 test('no request that arrives during the start is left without an answer', async () => {
   const dir = makeFolder()
   const port = await findFreePort()
-  const env = { PORT: String(port), CLAIMGATE_KEY_ROTATION: '1', CLAIMGATE_KEY_PUBLISH: '0' }
+  const short = { CLAIMGATE_TOKEN_TTL: '40', CLAIMGATE_MAX_TTL: '40' }
+  const env = { ...short, PORT: String(port), CLAIMGATE_KEY_ROTATION: '1', CLAIMGATE_KEY_PUBLISH: '0' }
   const first = await start({ dir, env })
   first.kill()
   await first.exited
