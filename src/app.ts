@@ -4,6 +4,7 @@
 import { type Context, Hono } from 'hono'
 import { createAdminGuard, WRONG_TOKEN_QUOTA } from './admin/authenticate.ts'
 import { createExplain } from './admin/explain.ts'
+import { showRevocations } from './admin/keys.ts'
 import { createAdminRoutes } from './admin/routes.ts'
 import type { Config } from './config.ts'
 import type { Counters, Quota } from './counters/counters.ts'
@@ -28,7 +29,13 @@ import { createRevokeToken } from './oauth/revoke.ts'
 import { createOAuthRoutes } from './oauth/routes.ts'
 import { createDocsHandler } from './service/docs.ts'
 import { createForwardAuth } from './service/forward-auth.ts'
-import { createMetricsRoute, createReadyHandler, healthHandler } from './service/health.ts'
+import {
+  createDatabaseCheck,
+  createKeysCheck,
+  createMetricsRoute,
+  createReadyHandler,
+  healthHandler,
+} from './service/health.ts'
 import { createKeySetHandler } from './service/key-set.ts'
 import { FORWARD_AUTH_PATH } from './service/proxy-question.ts'
 import { createRevocationsHandler } from './service/revocation-document.ts'
@@ -169,7 +176,7 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
   })
   metrics.watchAge('signing keys', () => keys.ageMs() / 1000)
   metrics.watchAge('revocations', () => toSeconds(rules.ageMs()))
-  const checks = { database: () => storage.ping(), keys: () => keys.kid }
+  const checks = { database: createDatabaseCheck(storage, rules), keys: createKeysCheck(keys) }
   return {
     '/auth/claim': claim,
     '/api/auth/claim': claim,
@@ -225,12 +232,12 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
       ...config,
       ...deps,
       guard: adminGuard,
-      keys: deps.keyLife,
+      keys: showRevocations(deps.keyLife, rules.isKeyRevoked),
       flushUses: deps.uses.flush,
-      // Keys first: what ended a key must not be followed by a token signed with it.
+      // Rules first: a revoked key stops signing with them, whether or not its store can be read.
       onChange: async () => {
-        await keys.refresh().catch((error: unknown) => log.warn('signing keys cannot be read', { error }))
         await rules.refresh()
+        await keys.refresh().catch((error: unknown) => log.warn('signing keys cannot be read', { error }))
       },
       explain: createExplain({ ...verifier, createJudge: verifier.createTrialJudge, now }),
       metrics,

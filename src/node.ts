@@ -1,8 +1,9 @@
 // The server on Node: environment -> config -> adapters -> createApp -> serve. Names adapters and reads the
 // environment; nothing imports it but the command line.
 
-import { printBanner } from './adapters/banner.ts'
+import { KEYS_GONE, printBanner } from './adapters/banner.ts'
 import { describeStartFault, loadEnvironment } from './adapters/environment.ts'
+import { findOpenFolder } from './adapters/key-files.ts'
 import { listen } from './adapters/node-server.ts'
 import { openKeyLife, openKeys, openSecretHash, openStorage } from './adapters/open.ts'
 import { onStopSignal } from './adapters/signals.ts'
@@ -41,7 +42,6 @@ async function start(asked: Config): Promise<void> {
   const log = createLog(asked.logLevel)
   const inner = await openStorage(asked)
   const lifetimeSeconds = await inner.raiseLongestLifetime(asked.maxTtl)
-  const keys = await openKeys(asked, lifetimeSeconds)
   const storage = createCachedStorage(inner, { ttlMs: RECORD_TTL_MS })
   const keyLife = openKeyLife(asked, lifetimeSeconds)
   const rules = createRevocationRules({
@@ -50,6 +50,13 @@ async function start(asked: Config): Promise<void> {
     now: Date.now,
     sharesWork: true,
   })
+  // Before any key may sign.
+  await rules.refresh()
+  const { ring: keys, areNew } = await openKeys(asked, keyLife, rules.isKeyRevoked)
+  const haveKeysGone = areNew && (await storage.hasUsedCredential())
+  if (haveKeysGone) log.warn(KEYS_GONE)
+  const openness = findOpenFolder(asked.keysDir)
+  if (openness !== undefined) log.warn('others may change the signing keys', { reason: openness })
   const upkeep = createUpkeep({
     storage,
     keys,
@@ -102,7 +109,7 @@ async function start(asked: Config): Promise<void> {
     await storage.close()
     log.info('stopped')
   })
-  printBanner(config, server.url)
+  printBanner(config, server.url, { haveKeysGone })
   // Whatever the level: whoever started us on a free port must learn which.
   createLog('info').info('listening', { url: server.url, kid: keys.kid })
 }

@@ -12,7 +12,7 @@ import { createLogger, type LogLevel } from './http/log.ts'
 import { createMetrics } from './http/metrics.ts'
 import { problemBody, problemStatus, unavailable } from './http/problem.ts'
 import { RECORD_TTL_MS } from './issue/sign-current.ts'
-import { createRevocationRules } from './service/revocation-rules.ts'
+import { createRevocationRules, type RevocationRules } from './service/revocation-rules.ts'
 import { createUpkeep, DAY_MS, type Upkeep } from './service/upkeep.ts'
 import { createUseLog } from './service/use-log.ts'
 import { createKeyLife } from './signing/key-life.ts'
@@ -37,6 +37,7 @@ interface Service {
   /** What is to be done beside answering; there are no timers between requests, so they carry it. */
   readonly upkeep?: Upkeep
   readonly keys?: Pick<KeyRing, 'refresh' | 'ageMs'>
+  readonly rules?: Pick<RevocationRules, 'refresh'>
 }
 
 /** The isolate's service, once a request has built it. A value, never a promise. */
@@ -73,10 +74,11 @@ export default {
  * Before anything is signed: an isolate that has rested may hold a key that was ended meanwhile, and nothing works
  * between its requests. While the store cannot be read, the keys in memory go on.
  */
-async function followKeys({ keys }: Service): Promise<void> {
+async function followKeys({ keys, rules }: Service): Promise<void> {
   if (keys === undefined || keys.ageMs() < UPKEEP_MS) return
   try {
-    await keys.refresh()
+    // Both: a key may be revoked that could not be ended in its store.
+    await Promise.all([keys.refresh(), rules?.refresh()])
   } catch (error) {
     createLog('error').error('signing keys cannot be read', { error })
   }
@@ -177,8 +179,6 @@ async function openService({ config, masterKey, database }: Settings): Promise<S
   })
   const lifetimeSeconds = await storage.raiseLongestLifetime(config.maxTtl)
   const keyLife = createKeyLife(keyStore, keyTerms(config, lifetimeSeconds))
-  await keyLife.open(Date.now())
-  const keys = await openKeyRing(keyStore, { ...webCryptoEngine, loadVerifier }, config.alg, Date.now())
   const log = createLog(config.logLevel)
   const rules = createRevocationRules({
     storage,
@@ -187,6 +187,17 @@ async function openService({ config, masterKey, database }: Settings): Promise<S
     sharesWork: false,
   })
   const counters = createMemoryCounters()
+  // Before any key may sign.
+  await rules.refresh()
+  const areKeysNew = await keyLife.open(Date.now())
+  if (areKeysNew && (await storage.hasUsedCredential())) log.warn(KEYS_GONE)
+  const keys = await openKeyRing(
+    keyStore,
+    { ...webCryptoEngine, loadVerifier },
+    config.alg,
+    Date.now(),
+    rules.isKeyRevoked,
+  )
   const deps: AppDeps = {
     config,
     storage,
@@ -211,8 +222,12 @@ async function openService({ config, masterKey, database }: Settings): Promise<S
     fetch: createApp(deps).fetch,
     upkeep: createUpkeep({ ...deps, auditKeptMs: config.auditDays * DAY_MS }),
     keys,
+    rules,
   }
 }
+
+const KEYS_GONE =
+  'new signing keys were made although credentials have been used before: the old keys are gone from the database, and every token that they signed is refused'
 
 /** Work after the answer lives on with the request that led to it. */
 function defer(milliseconds: number, work: () => Promise<void>): void {

@@ -45,7 +45,7 @@ const rules: readonly Rule[] = [
   },
   {
     room: 'http',
-    rooms: ['claims', 'storage/errors.ts'],
+    rooms: ['claims', 'signing/errors.ts', 'storage/errors.ts'],
     types: ['counters', 'verify/cors.ts'],
     packages: ['prom-client'],
   },

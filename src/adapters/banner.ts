@@ -6,14 +6,29 @@ import type { Config } from '../config.ts'
 const ORIGIN = 'https://www.example.com'
 const DEFAULT_PATH = 'data/claimgate.db'
 
+/** What the log and the banner say of new keys beside old records. */
+export const KEYS_GONE: string =
+  'new signing keys were made although credentials have been used before: the old keys are not in CLAIMGATE_KEYS_DIR (is its volume mounted?), and every token that they signed is refused'
+
+/** What is worth a warning in the banner. */
+export interface BannerWarnings {
+  /** Whether signing keys were made for records that had others before. */
+  readonly haveKeysGone: boolean
+}
+
 /** Prints the banner. Each line that begins with two spaces and `$ ` works in the repository root. */
-export function printBanner(config: Config, url: string): void {
-  process.stderr.write(renderBanner(config, url))
+export function printBanner(config: Config, url: string, warnings: BannerWarnings): void {
+  process.stderr.write(renderBanner(config, url, warnings))
 }
 
 /** The banner's text. `url` is where this machine reaches the server: the issuer may only resolve elsewhere. */
-export function renderBanner({ issuer, database, pepper }: Config, url: string): string {
+export function renderBanner(
+  { issuer, database, pepper }: Config,
+  url: string,
+  { haveKeysGone }: BannerWarnings,
+): string {
   const lines = [`claimgate listens on ${url}${url === issuer ? '' : `, as ${issuer}`}`, '']
+  if (haveKeysGone) lines.push(`Warning: ${KEYS_GONE}.`, '')
   if (database.kind !== 'sqlite') {
     lines.push(
       'Records live in memory and end with this process: make accounts with POST /admin/accounts,',

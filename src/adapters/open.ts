@@ -51,11 +51,26 @@ export function openKeyLife(config: Config, lifetimeSeconds: number): KeyLife {
   return createKeyLife(openKeyStore(config), keyTerms(config, lifetimeSeconds))
 }
 
-/** The signing keys of a configuration, loaded, made when missing. `lifetimeSeconds`: see `keyTerms`. */
-export async function openKeys(config: Config, lifetimeSeconds: number): Promise<KeyRing> {
+/** Signing keys, open. */
+export interface OpenKeys {
+  readonly ring: KeyRing
+  /** Whether the store held none, so that the first ones were made. */
+  readonly areNew: boolean
+}
+
+/**
+ * The signing keys of a configuration, loaded, made when missing. `keyLife` is that of the same configuration, and
+ * `isRevoked` as `openKeyRing` takes it.
+ */
+export async function openKeys(
+  config: Config,
+  keyLife: KeyLife,
+  isRevoked: (kid: string) => boolean,
+): Promise<OpenKeys> {
   const now = Date.now()
-  await openKeyLife(config, lifetimeSeconds).open(now)
-  return openKeyRing(openKeyStore(config), { ...nodeCryptoEngine, loadVerifier }, config.alg, now)
+  const areNew = await keyLife.open(now)
+  const engine = { ...nodeCryptoEngine, loadVerifier }
+  return { ring: await openKeyRing(openKeyStore(config), engine, config.alg, now, isRevoked), areNew }
 }
 
 /** The hash of secrets under a configuration's pepper. */

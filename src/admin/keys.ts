@@ -3,7 +3,7 @@
 import * as z from 'zod'
 import { fail, ok, type Result } from '../claims/result.ts'
 import type { ParameterFault, Problem } from '../http/problem.ts'
-import type { KeyRecord } from '../signing/key-life.ts'
+import { applyRevocations, type KeyRecord, type RotationObstacle } from '../signing/key-life.ts'
 import { createRotationEntry } from '../signing/rotation-entry.ts'
 import { flag, parseInput } from './members.ts'
 import { type Actor, type AdminPorts, conflict } from './operation.ts'
@@ -17,8 +17,10 @@ export interface KeyRotationInput {
 const REFUSALS = {
   too_young:
     'the pending key has not been published long enough for every verifier to know it; wait, or force it with "force": true',
+  too_many:
+    'as many keys are published as verifiers may be asked to hold; wait until one of the retiring keys has expired',
   outrun: 'another rotation was faster; look at the keys before you rotate again',
-} as const
+} as const satisfies Readonly<Record<RotationObstacle, string>>
 
 /** Reads what a rotation is asked with from JSON. */
 export function parseKeyRotationInput(value: unknown): Result<KeyRotationInput, readonly ParameterFault[]> {
@@ -40,4 +42,19 @@ export async function rotateKeys(
   await storage.appendAuditOnce(createRotationEntry(actor, current?.kid ?? '', now, { forced: force }))
   await onChange()
   return ok(rotated.value)
+}
+
+/** The same operations, showing keys as they serve while their store cannot be changed. */
+export function showRevocations(
+  life: AdminPorts['keys'],
+  isRevoked: (kid: string) => boolean,
+): AdminPorts['keys'] {
+  return {
+    list: async () => applyRevocations(await life.list(), isRevoked),
+    async rotate(now, options) {
+      const rotated = await life.rotate(now, options)
+      return rotated.ok ? ok(applyRevocations(rotated.value, isRevoked)) : rotated
+    },
+    end: life.end,
+  }
 }

@@ -12,9 +12,20 @@ export interface CreatedRevocation {
   readonly revocation: Revocation
   /** What was asked for, epoch milliseconds. The rule on record may reach further. */
   readonly issuedBefore: number
+  /**
+   * Why a revoked signing key could not be ended in its store; absent where it was, or nothing was to be done there.
+   * The revocation is in force all the same: servers sign with another key, and try to end this one every second.
+   */
+  readonly keyFault?: unknown
 }
 
 type RevocationPorts = Pick<AdminPorts, 'storage' | 'lifetimeSeconds' | 'keys' | 'onChange' | 'settleMs'>
+
+/**
+ * How long a signing key stays revoked. Longer than any token lives: a store that cannot be changed, or a backup that
+ * is put back, still holds the key, which must not sign again.
+ */
+const KEY_KEPT_MS = 10 * 365 * 24 * 60 * 60 * 1000
 
 /**
  * Puts a revocation on record and resolves once it is in force here and on every process of the same database that
@@ -35,10 +46,13 @@ export async function createRevocation(
   const detail = { revocation: id, kind, issuedBefore: new Date(issuedBefore).toISOString() }
   await storage.addRevocation(revocation, createAuditEntry(actor, 'revocation.create', value, now, detail))
   if (kind === 'kid') {
-    const isEnded = await keys.end(value, now)
+    const ending = await endKey(keys, value, now)
     await settleChange(ports)
-    if (isEnded) await recordSuccessor({ storage, keys }, value, actor, now)
-  } else if (kind === 'jti') await onChange()
+    // The revocation stands, whatever becomes of this entry: upkeep writes the one that is missing.
+    if (ending.isEnded) await recordSuccessor({ storage, keys }, value, actor, now).catch(() => undefined)
+    return { revocation, issuedBefore, ...(ending.fault !== undefined && { keyFault: ending.fault }) }
+  }
+  if (kind === 'jti') await onChange()
   else if (input.issuedBefore === undefined) await settleRevocation(ports, revocation, now, startedAt)
   else {
     await onChange()
@@ -46,6 +60,19 @@ export async function createRevocation(
     await waitUntil(before, now + performance.now() - startedAt)
   }
   return { revocation, issuedBefore }
+}
+
+/** Ends a key in its store. A store that cannot be changed (mounted read-only, say) does not undo the revocation. */
+async function endKey(
+  keys: RevocationPorts['keys'],
+  kid: string,
+  now: number,
+): Promise<{ readonly isEnded: boolean; readonly fault?: unknown }> {
+  try {
+    return { isEnded: await keys.end(kid, now) }
+  } catch (fault) {
+    return { isEnded: false, fault }
+  }
 }
 
 /** Where a key that signed was ended, another one signs from now on. */
@@ -67,7 +94,8 @@ function toRevocation(
 ): Revocation {
   const before =
     issuedBefore === undefined ? settlingMoment(now, settleMs) : Math.ceil(issuedBefore / 1000) * 1000
-  const until = Math.max(before, now) + lifetimeSeconds * 1000 + LATE_MINT_MS
+  const keptMs = kind === 'kid' ? KEY_KEPT_MS : lifetimeSeconds * 1000 + LATE_MINT_MS
+  const until = Math.max(before, now) + keptMs
   // One token is meant whenever it was issued, and the holder of a stolen key writes any time of issue.
   const isEndless = kind === 'jti' || kind === 'kid'
   return {

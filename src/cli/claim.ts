@@ -2,7 +2,8 @@
 // The account token comes from the environment, a file or stdin, and is refused as an argument.
 
 import { type Command, Option } from 'commander'
-import { openKeys } from '../adapters/open.ts'
+import { KEYS_GONE } from '../adapters/banner.ts'
+import { openKeyLife, openKeys } from '../adapters/open.ts'
 import type { AdminPorts } from '../admin/operation.ts'
 import { splitIpList } from '../claims/ip.ts'
 import type { Config } from '../config.ts'
@@ -19,9 +20,9 @@ import {
 import type { Parameters } from '../issue/sources.ts'
 import { parseAccountToken } from '../signing/secret.ts'
 import { acceptInput, CliError, usageError } from './fault.ts'
-import { readConfig, withRecords } from './open.ts'
+import { readConfig, readRules, withRecords } from './open.ts'
 import { addJsonOption, listOption, onceOption } from './options.ts'
-import { commandName, print, printAside, warnOfUnknownPort } from './output.ts'
+import { commandName, print, printAside, printWarning, warnOfUnknownPort } from './output.ts'
 import { readStdinLine } from './stdin.ts'
 import { renderTable } from './table.ts'
 import { readTokenFile } from './token-file.ts'
@@ -112,8 +113,16 @@ async function issueClaim(
     throw new CliError(grant.reason, `${POLICY_TEXTS[grant.reason]}; ${hint}`)
   }
   warnOfUnknownPort(config, options.json === true)
-  const keys = await openKeys(config, lifetimeSeconds)
-  return createIssueToken(config, () => keys.sign)(grant.value, now)
+  const rules = await readRules(storage)
+  const subject = { accountId: found.account.id, credentialId: found.credential.id }
+  const { endsBefore } = await rules.readStanding(subject)
+  if (endsBefore > now) {
+    const seconds = Math.ceil((endsBefore - now) / 1000)
+    throw new CliError('unavailable', `a revocation in force would end this token; try again in ${seconds} s`)
+  }
+  const { ring, areNew } = await openKeys(config, openKeyLife(config, lifetimeSeconds), rules.isKeyRevoked)
+  if (areNew && (await storage.hasUsedCredential())) printWarning(KEYS_GONE, options.json === true)
+  return createIssueToken(config, () => ring.sign)(grant.value, now)
 }
 
 const UNAUTHORIZED =

@@ -3,9 +3,12 @@
 import { stat } from 'node:fs/promises'
 import { loadEnvironment } from '../adapters/environment.ts'
 import { openKeyLife, openSecretHash, openStorage } from '../adapters/open.ts'
+import { showRevocations } from '../admin/keys.ts'
 import type { AdminPorts } from '../admin/operation.ts'
 import { SETTLE_MS } from '../admin/settle.ts'
 import { type Config, parseConfig } from '../config.ts'
+import { createLogger } from '../http/log.ts'
+import { createRevocationRules, type RevocationRules } from '../service/revocation-rules.ts'
 import { createMemoryStorage } from '../storage/memory.ts'
 import type { Storage } from '../storage/storage.ts'
 import { CliError } from './fault.ts'
@@ -22,12 +25,13 @@ export function readConfig(): Config {
 export function withRecords<T>(config: Config, use: (ports: AdminPorts) => Promise<T>): Promise<T> {
   return withStorage(config, openStorage, async (storage) => {
     const lifetimeSeconds = await storage.raiseLongestLifetime(config.maxTtl)
+    const rules = await readRules(storage)
     return use({
       storage,
       hashSecret: openSecretHash(config),
       maxTtl: config.maxTtl,
       lifetimeSeconds,
-      keys: openKeyLife(config, lifetimeSeconds),
+      keys: showRevocations(openKeyLife(config, lifetimeSeconds), rules.isKeyRevoked),
       settleMs: SETTLE_MS,
       // Nothing is remembered here, and running servers look for themselves.
       onChange: async () => undefined,
@@ -40,6 +44,16 @@ export function withReadRecords<T>(config: Config, use: (storage: Storage) => Pr
   const open = async (): Promise<Storage> =>
     (await isMissing(config)) ? createMemoryStorage() : openStorage(config)
   return withStorage(config, open, use)
+}
+
+/** The revocations on record, read now. Rejects with StorageError. */
+export async function readRules(
+  storage: Pick<Storage, 'readRuleSeq' | 'listRuleChanges'>,
+): Promise<RevocationRules> {
+  const log = createLogger({ level: 'silent', write: () => undefined, now: Date.now })
+  const rules = createRevocationRules({ storage, log, now: Date.now, sharesWork: true })
+  await rules.refresh()
+  return rules
 }
 
 async function withStorage<T>(

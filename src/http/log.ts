@@ -3,6 +3,7 @@
 // Runs on every engine: the caller brings the clock and the place to write to.
 
 import { ClaimError } from '../claims/errors.ts'
+import { SigningKeysError } from '../signing/errors.ts'
 import { StorageError } from '../storage/errors.ts'
 
 /** How much is logged: lines of this level and above; `silent` logs nothing. */
@@ -124,7 +125,8 @@ function guardText(text: string): string {
  */
 function describeError(thrown: unknown): string {
   if (!(thrown instanceof Error)) return typeof thrown
-  const isOurs = thrown instanceof StorageError || thrown instanceof ClaimError
+  const isOurs =
+    thrown instanceof StorageError || thrown instanceof ClaimError || thrown instanceof SigningKeysError
   const said = isOurs
     ? `${thrown.name}: ${thrown.message}`
     : `${thrown.name}${codeOf(thrown)}${placeOf(thrown)}`

@@ -6,44 +6,96 @@ import type { MaybePromise } from '../claims/result.ts'
 import { type Handler, NO_STORE, type RequestContext, type Route } from '../http/context.ts'
 import type { Metrics } from '../http/metrics.ts'
 import { NOT_FOUND } from '../http/problem.ts'
+import type { KeyRing } from '../signing/key-ring.ts'
+import type { Storage } from '../storage/storage.ts'
 import { isDoneWithin } from '../timing.ts'
+import type { RevocationRules } from './revocation-rules.ts'
 
-/** What readiness asks: each check resolves when its dependency answers. */
+/**
+ * How a dependency is: `degraded` when it does not answer and what is in memory goes on, `failed` when the service
+ * cannot do its work without it.
+ */
+export type CheckState = 'ok' | 'degraded' | 'failed'
+
+/** Asks one dependency; a check that rejects or takes longer than 3 s counts as `failed`. */
+export type Check = () => MaybePromise<CheckState>
+
+/** What readiness asks. */
 export interface Readiness {
-  readonly checks: Readonly<Record<string, () => MaybePromise<unknown>>>
+  readonly checks: Readonly<Record<string, Check>>
   /** True from SIGTERM on: no new work should come here. */
   readonly isStopping: () => boolean
 }
 
-/** A check that takes longer than this has failed. */
-const CHECK_TIMEOUT_MS = 2000
+/** How long a dependency may take to answer. */
+const ANSWER_TIMEOUT_MS = 2000
+const CHECK_TIMEOUT_MS = 3000
+/** Keys whose store was read longer ago are read again before they are judged. */
+const KEYS_AGE_MS = 2000
 
 const JSON_HEADERS = { 'content-type': 'application/json', 'cache-control': 'no-store' }
 
 /** GET /healthz. */
 export const healthHandler: Handler = (context) => context.answer(200, '{"status":"ok"}', JSON_HEADERS)
 
-/** GET /readyz: 200 `ready`, 503 `unready`, with every check's outcome (`ok` or `failed`). */
+/**
+ * GET /readyz: 200 `ready`, 200 `degraded` when a check is not `ok` and none has `failed`, 503 `unready`. The body has
+ * every check's outcome: `ok`, else `failed`.
+ */
 export function createReadyHandler(readiness: Readiness, metrics: Metrics): Handler {
   return async (context) => {
-    const outcomes = await Promise.all(
+    const states = await Promise.all(
       Object.entries(readiness.checks).map(async ([name, check]) => {
-        const isUp = await answers(check)
-        metrics.setUp(name, isUp)
-        return [name, isUp ? 'ok' : 'failed'] as const
+        const state = await runCheck(check)
+        metrics.setUp(name, state === 'ok')
+        return [name, state] as const
       }),
     )
-    const isReady = !readiness.isStopping() && outcomes.every(([, outcome]) => outcome === 'ok')
-    const body = { status: isReady ? 'ready' : 'unready', checks: Object.fromEntries(outcomes) }
-    return context.answer(isReady ? 200 : 503, JSON.stringify(body), JSON_HEADERS)
+    const status = readiness.isStopping() ? 'unready' : summarize(states.map(([, state]) => state))
+    const checks = Object.fromEntries(states.map(([name, state]) => [name, state === 'ok' ? 'ok' : 'failed']))
+    return context.answer(status === 'unready' ? 503 : 200, JSON.stringify({ status, checks }), JSON_HEADERS)
   }
 }
 
-async function answers(check: () => MaybePromise<unknown>): Promise<boolean> {
+function summarize(states: readonly CheckState[]): 'ready' | 'degraded' | 'unready' {
+  if (states.includes('failed')) return 'unready'
+  return states.includes('degraded') ? 'degraded' : 'ready'
+}
+
+async function runCheck(check: Check): Promise<CheckState> {
+  let state: CheckState = 'failed'
   const asked = (async () => {
-    await check()
+    state = await check()
   })()
-  return isDoneWithin(CHECK_TIMEOUT_MS, asked).catch(() => false)
+  await isDoneWithin(CHECK_TIMEOUT_MS, asked).catch(() => undefined)
+  return state
+}
+
+/** Whether a dependency answers within 2 s. Never rejects. */
+export function isAnswering(ask: () => MaybePromise<unknown>): Promise<boolean> {
+  const asked = (async () => {
+    await ask()
+  })()
+  return isDoneWithin(ANSWER_TIMEOUT_MS, asked).catch(() => false)
+}
+
+/** The database: while it is away, verification goes on with the revocations in memory, once there are any. */
+export function createDatabaseCheck(
+  storage: Pick<Storage, 'ping'>,
+  rules: Pick<RevocationRules, 'ageMs'>,
+): Check {
+  return async () => {
+    if (await isAnswering(() => storage.ping())) return 'ok'
+    return rules.ageMs() === undefined ? 'failed' : 'degraded'
+  }
+}
+
+/** The signing keys: as their store was seen at most 2 s ago, where it answers. */
+export function createKeysCheck(keys: Pick<KeyRing, 'state' | 'ageMs' | 'refresh'>): Check {
+  return async () => {
+    if (keys.ageMs() > KEYS_AGE_MS) await isAnswering(keys.refresh)
+    return keys.state
+  }
 }
 
 /** Who may read the metrics. */

@@ -15,6 +15,7 @@ import {
 import type { Logger } from '../http/log.ts'
 import type { Metrics } from '../http/metrics.ts'
 import { formatProblem, type Problem, unavailable } from '../http/problem.ts'
+import { SigningKeysError } from '../signing/errors.ts'
 import { randomBase62 } from '../signing/random.ts'
 import { StorageError } from '../storage/errors.ts'
 import { isPreflight } from '../verify/cors.ts'
@@ -91,6 +92,9 @@ const TOO_SLOW: Problem = {
   headers: { connection: 'close' },
 }
 
+/** Upkeep logs it once, and not each request. */
+const NO_KEYS = unavailable('the service has no signing key that it may use; try again shortly')
+
 type Facts = Omit<RequestContext, 'answer' | 'refuse'>
 
 async function run(deps: ServiceDeps, route: Route, facts: Facts): Promise<Response> {
@@ -112,6 +116,7 @@ async function run(deps: ServiceDeps, route: Route, facts: Facts): Promise<Respo
     if (error instanceof AbortedBodyError) {
       return context.refuse({ code: 'invalid_request', detail: 'the body ended early' })
     }
+    if (error instanceof SigningKeysError) return context.refuse(NO_KEYS)
     deps.log.error('a request failed', { requestId: facts.requestId, route: route.name, error })
     return context.refuse(
       error instanceof StorageError

@@ -2,6 +2,7 @@
 // what was left half done, and drops records that no longer matter. Called every second or so; never rejects.
 
 import type { Logger } from '../http/log.ts'
+import { SigningKeysError } from '../signing/errors.ts'
 import type { KeyLife } from '../signing/key-life.ts'
 import type { KeyRing } from '../signing/key-ring.ts'
 import { createRotationEntry } from '../signing/rotation-entry.ts'
@@ -72,7 +73,10 @@ export function createUpkeep({ storage, keys, keyLife, rules, log, auditKeptMs, 
   async function recordRotations(): Promise<void> {
     const { kid: settling } = keys
     if (settling === settledKid) return
-    for (const { kid, createdAt, currentSince } of await keyLife.list()) {
+    const records = await keyLife.list()
+    // A pending key that signs in place of a revoked one: its rotation is still to come.
+    if (records.some(({ kid, state }) => kid === settling && state === 'pending')) return
+    for (const { kid, createdAt, currentSince } of records) {
       // First keys sign from the moment they are made.
       if (currentSince === null || currentSince === createdAt) continue
       const age = now() - currentSince
@@ -109,6 +113,9 @@ export function createUpkeep({ storage, keys, keyLife, rules, log, auditKeptMs, 
       }
       await attempt('rotation', rotateWhenDue)
       await attempt('keys', () => keys.refresh())
+      await attempt('signing', async () => {
+        if (keys.kid === undefined) throw new SigningKeysError('no key may sign: claims are refused')
+      })
       await attempt('record of rotations', recordRotations)
     } finally {
       runningSince = Number.NEGATIVE_INFINITY

@@ -1,29 +1,49 @@
 // The signing keys of a running service, loaded, and following their store: one signs, all verify. What was read last
-// goes on while the store is down. Never signs with a key that it has seen ended; then signing fails.
+// goes on while the store is down. Never signs with a key that is ended in the store or revoked, whether or not the
+// store could be changed; where no other key is left, signing fails.
 
 import type { SignatureAlgorithm, SignToken, VerificationKey } from '../claims/jws.ts'
+import { SigningKeysError } from './errors.ts'
 import { createLateKeys } from './late-keys.ts'
-import { type KeyRingEngine, type LoadedSigner, loadKeys, type PublicKeySet } from './loaded-keys.ts'
+import {
+  formatKeySet,
+  type KeyRingEngine,
+  type LoadedSigner,
+  loadKeys,
+  type PublicKeySet,
+  type PublishedKeys,
+} from './loaded-keys.ts'
 import { listOrMakeKeys } from './rotate.ts'
+import { findCurrentKey } from './rotation.ts'
 import type { SigningKeyStore } from './signing-key.ts'
 
 /** Loaded keys, always as they were read last. */
 export interface KeyRing {
-  /** Id of the key that signs. Throws an Error when none may. */
-  readonly kid: string
+  /** Id of the key that signs; undefined when none may. */
+  readonly kid: string | undefined
   readonly alg: SignatureAlgorithm
-  /** Signs with the key that signs now, also when it was taken from the ring before. Rejects with an Error when none may. */
+  /**
+   * Signs with the key that signs now, also when it was taken from the ring before. Rejects with SigningKeysError when
+   * none may.
+   */
   readonly sign: SignToken
-  /** Signs a list of revocations with the key that signs now, and names that key. Throws an Error when none may. */
+  /**
+   * Signs a list of revocations with the key that signs now, and names that key. Throws SigningKeysError when none may.
+   */
   readonly revocationSigner: Pick<LoadedSigner, 'kid' | 'signRevocations'>
-  /** Current, pending and retiring keys; the same object as long as the keys are the same. */
+  /** Current, pending and retiring keys that are not revoked; the same object as long as the keys are the same. */
   readonly publicKeySet: PublicKeySet
+  /**
+   * `ok`; `degraded`: the store cannot be read, or still lets a revoked key sign now or next, and what is in memory
+   * goes on; `failed`: no key may sign, or the store was found empty.
+   */
+  readonly state: 'ok' | 'degraded' | 'failed'
   /**
    * The key with this id, or undefined; expired ones too, so that a token of theirs is told from a forged one: ask
    * `isEnded`. A key is the same object for as long as it is stored.
    */
   find(kid: string): VerificationKey | undefined
-  /** Whether the key with this id is expired: its tokens are to be refused, however right their signature is. */
+  /** Whether the key with this id is expired or revoked: its tokens are to be refused, however right their signature is. */
   isEnded(kid: string): boolean
   /**
    * Looks into the store for a key that `find` does not know, at most once in 250 ms for all who ask; takes up to 2 s.
@@ -41,6 +61,7 @@ export interface KeyRing {
 
 /**
  * Loads the keys of `store`, making the first ones of `alg` where it has none. `now` is epoch milliseconds.
+ * `isRevoked` is asked at each signature whether a revocation names the key with this id.
  * Rejects when there is no current key of `alg`; `KeyLife.open` makes one.
  */
 export async function openKeyRing(
@@ -48,17 +69,32 @@ export async function openKeyRing(
   engine: KeyRingEngine,
   alg: SignatureAlgorithm,
   now: number,
+  isRevoked: (kid: string) => boolean,
 ): Promise<KeyRing> {
-  let loaded = await loadKeys(await listOrMakeKeys(store, alg, now), undefined, engine, alg)
-  if (loaded.signer === undefined) throw new Error(`the key store holds no current ${alg} key`)
+  const stored = await listOrMakeKeys(store, alg, now)
+  if (findCurrentKey(stored, alg) === undefined)
+    throw new SigningKeysError(`the key store holds no current ${alg} key`)
+  let loaded = await loadKeys(stored, undefined, engine, alg)
 
   // Moments in order, to tell what was read before what.
   let moment = 0
   let inForce = { began: moment, ended: moment }
 
   let readAt = performance.now()
+  /** What the last look at the store met with. */
+  let fault: 'empty' | 'unreadable' | undefined
 
   async function refresh(): Promise<void> {
+    try {
+      await read()
+      fault = undefined
+    } catch (error) {
+      fault = error instanceof EmptyStoreError ? 'empty' : 'unreadable'
+      throw error
+    }
+  }
+
+  async function read(): Promise<void> {
     moment += 1
     const asked = moment
     for (;;) {
@@ -67,7 +103,7 @@ export async function openKeyRing(
       const askedAt = performance.now()
       const stored = await store.list()
       // A store that was moved away or emptied under a running service is no order to forget everything.
-      if (stored.length === 0) throw createEmptyFault()
+      if (stored.length === 0) throw new EmptyStoreError()
       const next = await loadKeys(stored, loaded, engine, alg)
       // Another call has begun to read after this one was asked: what it has seen is new enough.
       if (inForce.began > asked) return
@@ -84,26 +120,40 @@ export async function openKeyRing(
 
   const find = (kid: string): VerificationKey | undefined => loaded.byId.get(kid)?.key
   const findLate = createLateKeys((kid) => loaded.byId.has(kid), refresh)
-  const createFault = (): Error =>
-    new Error(`no ${alg} key may sign: the last one was ended, and none is current`)
+  const findSigner = (): LoadedSigner | undefined => loaded.signers.find(({ kid }) => !isRevoked(kid))
+  const createFault = (): SigningKeysError =>
+    new SigningKeysError(`no ${alg} key may sign: each was ended or revoked, and none could be made`)
+
+  let shown: { readonly of: PublishedKeys; readonly without: string; readonly set: PublicKeySet } | undefined
+  function showKeySet(): PublicKeySet {
+    const of = loaded.published
+    const removed = of.keys.flatMap(({ kid = '' }, position) => (isRevoked(kid) ? [position] : []))
+    const without = removed.join()
+    if (shown?.of !== of || shown.without !== without) shown = { of, without, set: formatKeySet(of, removed) }
+    return shown.set
+  }
 
   return {
     alg,
     get kid() {
-      if (loaded.signer === undefined) throw createFault()
-      return loaded.signer.kid
+      return findSigner()?.kid
     },
-    sign: (payload) =>
-      loaded.signer === undefined ? Promise.reject(createFault()) : loaded.signer.sign(payload),
+    sign: (payload) => findSigner()?.sign(payload) ?? Promise.reject(createFault()),
     get revocationSigner() {
-      if (loaded.signer === undefined) throw createFault()
-      return loaded.signer
+      const signer = findSigner()
+      if (signer === undefined) throw createFault()
+      return signer
     },
     get publicKeySet() {
-      return loaded.publicKeySet
+      return showKeySet()
+    },
+    get state() {
+      if (fault === 'empty' || findSigner() === undefined) return 'failed'
+      const isLagging = loaded.signers.some(({ kid }) => isRevoked(kid))
+      return fault === undefined && !isLagging ? 'ok' : 'degraded'
     },
     find,
-    isEnded: (kid) => loaded.byId.get(kid)?.isExpired ?? false,
+    isEnded: (kid) => (loaded.byId.get(kid)?.isExpired ?? false) || isRevoked(kid),
     async load(kid) {
       await findLate(kid)
       return find(kid)
@@ -114,6 +164,8 @@ export async function openKeyRing(
 }
 
 /** No key where there were some. */
-export function createEmptyFault(): Error {
-  return new Error('the key store is empty; put the keys back, or restart to make new ones')
+export class EmptyStoreError extends SigningKeysError {
+  constructor() {
+    super('the key store is empty; put the keys back, or restart to make new ones')
+  }
 }

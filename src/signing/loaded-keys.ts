@@ -6,7 +6,7 @@ import type { SignatureAlgorithm, SignToken, VerificationKey, VerifyToken } from
 import type { MaybePromise } from '../claims/result.ts'
 import { type CryptoEngine, REVOCATIONS_TYPE } from './engine.ts'
 import { buildPublicKeySet, verificationJwk } from './key-set.ts'
-import { findCurrentKey } from './rotation.ts'
+import { findCurrentKey, findPendingKey } from './rotation.ts'
 import type { StoredSigningKey } from './signing-key.ts'
 
 /** What loading keys needs of cryptography: signing here, verification as the verify folder has it. */
@@ -24,12 +24,20 @@ export interface PublicKeySet {
 export interface LoadedKeys {
   /** Every stored key by its id, expired ones included. */
   readonly byId: ReadonlyMap<string, LoadedKey>
-  /** The key that signs; undefined when none may. */
-  readonly signer: LoadedSigner | undefined
-  readonly publicKeySet: PublicKeySet
+  /** Keys that may sign, in the order in which they are to be taken: the current one, then the pending one. */
+  readonly signers: readonly LoadedSigner[]
+  /** The keys that are not expired, in the order in which they are published. */
+  readonly published: PublishedKeys
 }
 
-/** The key that signs. */
+/** What is published, before revocations are looked at. */
+export interface PublishedKeys {
+  readonly keys: readonly JWK[]
+  /** Hash of `keys`, hexadecimal. */
+  readonly digest: string
+}
+
+/** A key that may sign. */
 export interface LoadedSigner {
   readonly kid: string
   readonly sign: SignToken
@@ -53,26 +61,28 @@ export async function loadKeys(
 ): Promise<LoadedKeys> {
   const loaded = await Promise.all(stored.map((key) => loadKey(key, last?.byId.get(key.kid), engine)))
   const byId = new Map(loaded.map((one) => [one.key.kid, one]))
-  const signing = chooseSigner(stored, alg, last?.signer?.kid)
+  const signing = chooseSigners(stored, alg, last?.signers[0]?.kid)
   return {
     byId,
-    signer: signing && (await loadSigner(signing, byId, last, engine)),
-    publicKeySet: await formatKeySet(stored, last?.publicKeySet),
+    signers: await Promise.all(signing.map((key) => loadSigner(key, byId, last, engine))),
+    published: await publishKeys(stored, last?.published),
   }
 }
 
 /**
- * The current key. Without one another process has taken the service to another algorithm: the last key signs on,
+ * The current key, then the pending one, which signs when the current one was revoked and the store could not be
+ * changed. Without a current key another process has taken the service to another algorithm: the last key signs on,
  * which verifies as long as it is not expired. No key of another algorithm than the configured one ever signs.
  */
-function chooseSigner(
+function chooseSigners(
   stored: readonly StoredSigningKey[],
   alg: SignatureAlgorithm,
   lastKid: string | undefined,
-): StoredSigningKey | undefined {
-  return (
+): readonly StoredSigningKey[] {
+  const first =
     findCurrentKey(stored, alg) ?? stored.find(({ kid, state }) => kid === lastKid && state !== 'expired')
-  )
+  const pending = findPendingKey(stored, alg)
+  return [first, pending].filter((key) => key !== undefined).filter((key, at, all) => all.indexOf(key) === at)
 }
 
 async function loadKey(
@@ -94,8 +104,8 @@ async function loadSigner(
   last: LoadedKeys | undefined,
   engine: KeyRingEngine,
 ): Promise<LoadedSigner> {
-  const isSame = last?.signer?.kid === kid && last.byId.get(kid)?.key === byId.get(kid)?.key
-  if (isSame && last?.signer) return last.signer
+  const known = last?.signers.find((signer) => signer.kid === kid)
+  if (known !== undefined && last?.byId.get(kid)?.key === byId.get(kid)?.key) return known
   return {
     kid,
     sign: await engine.loadSigner(jwk, alg, kid),
@@ -103,12 +113,22 @@ async function loadSigner(
   }
 }
 
-async function formatKeySet(
+async function publishKeys(
   stored: readonly StoredSigningKey[],
-  last: PublicKeySet | undefined,
-): Promise<PublicKeySet> {
-  const body = JSON.stringify(buildPublicKeySet(stored))
-  return last?.body === body ? last : { body, etag: `"${await digest(body)}"` }
+  last: PublishedKeys | undefined,
+): Promise<PublishedKeys> {
+  const { keys } = buildPublicKeySet(stored)
+  const text = JSON.stringify(keys)
+  return last !== undefined && JSON.stringify(last.keys) === text
+    ? last
+    : { keys, digest: await digest(text) }
+}
+
+/** The JWK Set of these keys without those at the positions in `removed`, which are in ascending order. */
+export function formatKeySet({ keys, digest }: PublishedKeys, removed: readonly number[]): PublicKeySet {
+  const body = JSON.stringify({ keys: keys.filter((_, position) => !removed.includes(position)) })
+  // The positions tell one text from another as well as its own digest would, which could not be made synchronously.
+  return { body, etag: `"${[digest, ...removed].join('-')}"` }
 }
 
 async function digest(text: string): Promise<string> {

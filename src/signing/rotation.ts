@@ -30,12 +30,20 @@ const GRACE_MS = 300_000
 /** How long an expired key is listed, beyond the life of a token. */
 const LISTED_MS = 86_400_000
 
+/** Keys that are published together at most. Each verifier holds them all, and may take no more than twice as many. */
+export const MAX_PUBLISHED = 50
+
 /** Aged keys that one change takes along: some databases allow few values in a statement. The rest comes next time. */
 const MAX_AGED = 8
 
 /** The key in force: the newest one, should there be several. */
 export function findCurrentKey(keys: Keys, alg: SignatureAlgorithm): StoredSigningKey | undefined {
   return listCurrent(keys, alg)[0]
+}
+
+/** The key that signs next: the one that has been published longest, should there be several. */
+export function findPendingKey(keys: Keys, alg: SignatureAlgorithm): StoredSigningKey | undefined {
+  return listPending(keys, alg)[0]
 }
 
 /**
@@ -48,18 +56,23 @@ export function hasMovedOn(keys: Keys, alg: SignatureAlgorithm): boolean {
   )
 }
 
-/** Lets the pending key sign and the current one retire. `too_young`: its time of publication is not over. */
+/**
+ * Lets the pending key sign and the current one retire. `too_young`: its time of publication is not over.
+ * `too_many`: as many keys are published as may be; one of the retiring ones must expire first.
+ */
 export function planRotation(
   keys: Keys,
   alg: SignatureAlgorithm,
   now: number,
   terms: Pick<KeyTerms, 'publishMs' | 'lifetimeMs'> & { readonly force: boolean },
-): Result<KeyPlan, 'too_young'> {
+): Result<KeyPlan, 'too_young' | 'too_many'> {
   if (!terms.force && !isPublished(keys, alg, now, terms.publishMs)) return fail('too_young')
   const retired = keys.map((key) =>
     key.alg === alg && key.state === 'current' ? retire(key, now, terms.lifetimeMs) : key,
   )
-  return ok(compare(keys, settle(retired, alg, now, terms.lifetimeMs), alg))
+  const draft = settle(retired, alg, now, terms.lifetimeMs)
+  const published = draft.keys.filter(({ state }) => state !== 'expired').length + draft.make.length
+  return published > MAX_PUBLISHED ? fail('too_many') : ok(compare(keys, draft, alg))
 }
 
 /** Whether the schedule asks for a rotation, and the pending key is ready for it. */

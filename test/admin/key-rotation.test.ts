@@ -70,6 +70,30 @@ test('too young: the refusal tells the way out', async () => {
   expect((await service.demand(409, 'POST', '/admin/keys/rotate')).detail).toContain('"force": true')
 })
 
+test('no more than 50 keys are published, however often a rotation is forced', async () => {
+  for (let rotations = 0; rotations < 48; rotations += 1) {
+    service.setNow(NOW + rotations)
+    await service.demand(200, 'POST', '/admin/keys/rotate', { force: true })
+  }
+  const before = await service.keys.list()
+  expect(before).toHaveLength(50)
+  service.setNow(NOW + LIFETIME * 1000)
+  for (const body of [{ force: true }, {}]) {
+    const refusal = await service.demand(409, 'POST', '/admin/keys/rotate', body)
+    expect([refusal.error, refusal.detail]).toEqual(['conflict', expect.stringContaining('has expired')])
+  }
+  expect(await service.keys.list()).toEqual(before)
+  expect(await service.readAudit()).toHaveLength(48)
+  // A key that leaked is ended all the same.
+  await service.demand(201, 'POST', '/admin/revocations', { kid: before[0]?.kid })
+  const states = (await service.keys.list()).map(({ state }) => state)
+  expect(states.filter((state) => state !== 'expired')).toHaveLength(50)
+  expect(states.filter((state) => state === 'current' || state === 'pending')).toHaveLength(2)
+  service.setNow(NOW + LIFETIME * 1000 + 300_000)
+  await service.keys.end(before.at(-1)?.kid ?? '', NOW)
+  await service.demand(200, 'POST', '/admin/keys/rotate', { force: true })
+})
+
 test('of 50 at once those that were outrun say so and leave nothing on record', async () => {
   const asked = Array.from({ length: 50 }, () => service.ask('POST', '/admin/keys/rotate', { force: true }))
   const statuses = (await Promise.all(asked)).map(({ status }) => status)

@@ -105,7 +105,8 @@ describe.concurrent('pasted line by line', () => {
 })
 
 describe('what the banner says', () => {
-  const banner = (env: ServerVariables, url: string): string => renderBanner(parseConfig(env), url)
+  const banner = (env: ServerVariables, url: string, haveKeysGone = false): string =>
+    renderBanner(parseConfig(env), url, { haveKeysGone })
 
   test('where it listens, and under what name when that is another', () => {
     const url = 'http://127.0.0.1:9000'
@@ -125,6 +126,13 @@ describe('what the banner says', () => {
     const text = banner({ CLAIMGATE_PEPPER: secret, CLAIMGATE_ADMIN_TOKEN: secret }, 'http://127.0.0.1:8787')
     expect(text).not.toContain(secret)
     expect(text).toContain('CLAIMGATE_PEPPER')
+  })
+
+  test('that the keys of earlier tokens are gone', () => {
+    const url = 'http://127.0.0.1:8787'
+    expect(banner({}, url)).not.toContain('Warning')
+    for (const env of [{}, { DATABASE_URL: 'memory:' }])
+      expect(banner(env, url, true)).toMatch(/^Warning: new signing keys .*CLAIMGATE_KEYS_DIR/m)
   })
 
   test('in memory there is nothing that another process could reach: no command is shown', () => {

@@ -55,7 +55,7 @@ describe('/healthz and /readyz', () => {
     expect(ready.json()).toEqual({ status: 'unready', checks: { database: 'ok', keys: 'ok' } })
   })
 
-  test('a database that never answers is given two seconds', async () => {
+  test('a database that has never answered is given two seconds', async () => {
     const storage = {
       ...createCachedStorage(createMemoryStorage()),
       ping: () => new Promise<void>(() => undefined),
@@ -138,8 +138,8 @@ describe('while the database is down', () => {
     expect((await get('/.well-known/jwks.json')).status).toBe(200)
     expect((await get('/healthz')).status).toBe(200)
     const ready = await get('/readyz')
-    expect(ready.status).toBe(503)
-    expect(ready.json()).toEqual({ status: 'unready', checks: { database: 'failed', keys: 'ok' } })
+    expect(ready.status).toBe(200)
+    expect(ready.json()).toEqual({ status: 'degraded', checks: { database: 'failed', keys: 'ok' } })
     expect((await readMetrics(world)).get('claimgate_dependency_up{check="database"}')).toBe(0)
 
     end()

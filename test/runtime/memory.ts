@@ -45,6 +45,13 @@ export async function startMemory(
   const lines: string[] = []
   const log = createLogger({ level: 'debug', write: (line) => lines.push(line), now: Date.now })
   const counters = createMemoryCounters()
+  const rules = createRevocationRules({
+    storage,
+    log,
+    now: replace.now ?? Date.now,
+    sharesWork: true,
+  })
+  const engine = { ...nodeCryptoEngine, loadVerifier }
   const deps: AppDeps = {
     config,
     storage,
@@ -52,14 +59,8 @@ export async function startMemory(
     keyLife,
     counters,
     uses: createUseLog({ storage, log, defer: () => undefined }),
-    rules: createRevocationRules({
-      storage,
-      log,
-      now: replace.now ?? Date.now,
-      lifetimeMs: lifetimeSeconds * 1000,
-      sharesWork: true,
-    }),
-    keys: await openKeyRing(keyStore, { ...nodeCryptoEngine, loadVerifier }, config.alg, Date.now()),
+    rules,
+    keys: await openKeyRing(keyStore, engine, config.alg, Date.now(), rules.isKeyRevoked),
     hashSecret: nodeCryptoEngine.createSecretHash(config.pepper ?? DEFAULT_PEPPER),
     limiter:
       config.rateLimit === null ? null : createRateLimiter(counters.openLimits('issuing'), config.rateLimit),

@@ -51,6 +51,8 @@ export interface ServerOptions {
   readonly command?: readonly [string, ...string[]]
   /** In a process group of its own, as a shell starts a job. */
   readonly detached?: boolean
+  /** User and group that it runs as; only the superuser may choose. */
+  readonly runAs?: number
 }
 
 /** Environment of a server whose files all live in `dir`. */
@@ -162,6 +164,7 @@ function spawnServer(dir: string, options: ServerOptions): Omit<RunningServer, '
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: options.detached ?? false,
+    ...(options.runAs !== undefined && { uid: options.runAs, gid: options.runAs }),
   })
   let stdout = ''
   let stderr = ''

@@ -88,7 +88,7 @@ export async function createKeys(alg: 'ES256' | 'EdDSA' | 'HS256' = 'ES256'): Pr
       }
     },
   }
-  const ring = await openKeyRing(store, { ...engine, loadVerifier }, alg, Date.now())
+  const ring = await openKeyRing(store, { ...engine, loadVerifier }, alg, Date.now(), () => false)
   return {
     ring,
     signed: () => signed,

@@ -63,7 +63,8 @@ async function startProcess(): Promise<Upkeep> {
   lines = kept.lines
   const parts = { storage, log: kept.log, now: () => now }
   const rules = createRevocationRules({ ...parts, lifetimeMs: HOUR, sharesWork: true })
-  const keys = await openKeyRing(memory.store, { ...nodeCryptoEngine, loadVerifier }, 'ES256', now)
+  const engine = { ...nodeCryptoEngine, loadVerifier }
+  const keys = await openKeyRing(memory.store, engine, 'ES256', now, rules.isKeyRevoked)
   return createUpkeep({ ...parts, rules, keys, keyLife: life })
 }
 

@@ -49,6 +49,24 @@ describe.each(ALGORITHMS)('%s', (alg) => {
     }
   })
 
+  test('by schedule, too, no more than 50 keys are published: a rotation waits until one has expired', async () => {
+    const retiring = await Promise.all(
+      Array.from({ length: 48 }, async (_, index) => {
+        const made = await createSigningKey(alg, 'retiring', NOW)
+        return { ...made, currentSince: NOW, expiresAt: NOW + 90 * DAY + 2000 + index }
+      }),
+    )
+    await memory.store.replace({ expect: [], put: retiring, remove: [] })
+    const due = NOW + 90 * DAY
+    expect(await life.maintain(due)).toBe(false)
+    expect(await life.rotate(due, { force: true })).toEqual({ ok: false, reason: 'too_many' })
+    expect(memory.keys()).toHaveLength(50)
+    expect(await life.maintain(due + 2000)).toBe(false)
+    expect(await life.maintain(due + 2000)).toBe(true)
+    expect(memory.keys().filter(({ state }) => state !== 'expired')).toHaveLength(50)
+    expect(await states()).toContain(`current ${pending}`)
+  })
+
   test('rotate: too young, then in time, and its answer is what is stored', async () => {
     expect(await life.rotate(NOW + 15 * MINUTE - 1, { force: false })).toEqual({
       ok: false,

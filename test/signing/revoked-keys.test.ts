@@ -1,0 +1,177 @@
+// A key that revocations name, in a store that cannot be changed: it never signs, is not published, and ends its tokens.
+
+import { beforeEach, describe, expect, test } from 'vitest'
+import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
+import { applyRevocations, createKeyLife, type KeyRecord } from '../../src/signing/key-life.ts'
+import { type KeyRing, openKeyRing } from '../../src/signing/key-ring.ts'
+import { createFirstKeys } from '../../src/signing/rotate.ts'
+import { loadVerifier } from '../../src/verify/engine.ts'
+import { createMemoryKeys, type MemoryKeys } from './memory-keys.ts'
+import { ALGORITHMS, DAY, NOW } from './plans.ts'
+
+const engine = { ...nodeCryptoEngine, loadVerifier }
+const kidOf = (token: string): string =>
+  JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()).kid
+const publishedBy = (ring: KeyRing): readonly string[] =>
+  JSON.parse(ring.publicKeySet.body).keys.map(({ kid }: { kid: string }) => kid)
+
+let memory: MemoryKeys
+let revoked: Set<string>
+let ring: KeyRing
+let first: string
+let second: string
+
+async function open(alg: (typeof ALGORITHMS)[number]): Promise<KeyRing> {
+  return openKeyRing(memory.store, engine, alg, NOW, (kid) => revoked.has(kid))
+}
+
+describe.each(ALGORITHMS)('%s', (alg) => {
+  beforeEach(async () => {
+    memory = createMemoryKeys(await createFirstKeys(alg, NOW))
+    revoked = new Set()
+    ring = await open(alg)
+    ;[first = '', second = ''] = memory.keys().map(({ kid }) => kid)
+  })
+
+  test('the current key: the pending one signs from the next signature on, also after a restart', async () => {
+    const { sign } = ring
+    const before = await sign('{}')
+    expect([kidOf(before), ring.state]).toEqual([first, 'ok'])
+    revoked.add(first)
+    for (const one of [ring, await open(alg)]) {
+      expect([one.kid, kidOf(await one.sign('{}')), one.state]).toEqual([second, second, 'degraded'])
+      expect(one.revocationSigner.kid).toBe(second)
+      expect([first, second].map(one.isEnded)).toEqual([true, false])
+      // Still found: its tokens are told from forged ones.
+      expect(await one.find(first)?.verify(before)).toBe(true)
+    }
+    expect(kidOf(await sign('{}'))).toBe(second)
+    await ring.refresh()
+    expect([ring.kid, ring.state]).toEqual([second, 'degraded'])
+  })
+
+  test('both keys: nothing signs, and the service opens all the same', async () => {
+    revoked.add(first).add(second)
+    for (const one of [ring, await open(alg)]) {
+      await expect(one.sign('{}')).rejects.toThrow(`no ${alg} key may sign`)
+      expect(() => one.revocationSigner).toThrow(`no ${alg} key may sign`)
+      expect([one.kid, one.state, publishedBy(one)]).toEqual([undefined, 'failed', []])
+      expect([first, second].map(one.isEnded)).toEqual([true, true])
+    }
+  })
+
+  test('the pending key alone: the current one signs on, and what comes next is in doubt', async () => {
+    revoked.add(second)
+    expect([ring.kid, kidOf(await ring.sign('{}')), ring.state]).toEqual([first, first, 'degraded'])
+  })
+
+  test('a key that retires: nothing else changes', async () => {
+    const life = createKeyLife(memory.store, { alg, publishMs: 0, rotationMs: null, lifetimeMs: DAY })
+    await life.rotate(NOW + 1, { force: true })
+    await ring.refresh()
+    revoked.add(first)
+    expect([ring.kid, ring.state, ring.isEnded(first)]).toEqual([second, 'ok', true])
+    expect(publishedBy(ring)).not.toContain(first)
+  })
+
+  test('is published no more, under another tag; every replica says the same', async () => {
+    const other = await open(alg)
+    const before = ring.publicKeySet
+    revoked.add(first)
+    const after = ring.publicKeySet
+    expect(ring.publicKeySet).toBe(after)
+    expect(other.publicKeySet).toEqual(after)
+    expect(publishedBy(ring)).toEqual(alg === 'HS256' ? [] : [second])
+    if (alg !== 'HS256') expect(after.etag).not.toBe(before.etag)
+    revoked.delete(first)
+    revoked.add(second)
+    if (alg !== 'HS256') expect([before.etag, after.etag]).not.toContain(ring.publicKeySet.etag)
+    expect(ring.publicKeySet.etag).toMatch(/^"[\w-]+"$/)
+    revoked.clear()
+    expect(ring.publicKeySet).toEqual(before)
+  })
+
+  test('once the store takes the change, all is well', async () => {
+    revoked.add(first)
+    const life = createKeyLife(memory.store, { alg, publishMs: 0, rotationMs: null, lifetimeMs: DAY })
+    expect(await life.end(first, NOW + 1)).toBe(true)
+    await ring.refresh()
+    expect([ring.kid, ring.state]).toEqual([second, 'ok'])
+  })
+})
+
+describe('what is told of a store', () => {
+  beforeEach(async () => {
+    memory = createMemoryKeys(await createFirstKeys('ES256', NOW))
+    revoked = new Set()
+    ring = await open('ES256')
+  })
+
+  test('that cannot be read: degraded, until it can', async () => {
+    memory.fail(new Error('the store is down'))
+    await expect(ring.refresh()).rejects.toThrow('down')
+    expect([ring.state, ring.kid]).toEqual(['degraded', expect.any(String)])
+    memory.fail(undefined)
+    await ring.refresh()
+    expect(ring.state).toBe('ok')
+  })
+
+  test('that is empty: failed, while the keys in memory sign; no key is made, also by force', async () => {
+    const life = createKeyLife(memory.store, { alg: 'ES256', publishMs: 0, rotationMs: 1, lifetimeMs: DAY })
+    expect(await life.open(NOW)).toBe(false)
+    const stored = memory.keys()
+    await memory.store.replace({ expect: [], put: [], remove: stored.map(({ kid }) => kid) })
+    await expect(ring.refresh()).rejects.toThrow('the key store is empty')
+    expect([ring.state, kidOf(await ring.sign('{}'))]).toEqual(['failed', stored[0]?.kid])
+    for (const force of [true, false])
+      await expect(life.rotate(NOW + DAY, { force })).rejects.toThrow('the key store is empty')
+    await expect(life.maintain(NOW + DAY)).rejects.toThrow('the key store is empty')
+    expect(await life.end(stored[0]?.kid ?? '', NOW)).toBe(false)
+    expect(memory.keys()).toEqual([])
+    await memory.store.replace({ expect: [], put: stored, remove: [] })
+    await ring.refresh()
+    expect(ring.state).toBe('ok')
+  })
+
+  test('opened for the first time: its keys are new', async () => {
+    const empty = createMemoryKeys()
+    const life = createKeyLife(empty.store, { alg: 'EdDSA', publishMs: 0, rotationMs: null, lifetimeMs: DAY })
+    expect([await life.open(NOW), await life.open(NOW)]).toEqual([true, false])
+    // Keys of another algorithm are keys, too: their tokens live on.
+    const other = createKeyLife(empty.store, {
+      alg: 'ES256',
+      publishMs: 0,
+      rotationMs: null,
+      lifetimeMs: DAY,
+    })
+    expect(await other.open(NOW)).toBe(false)
+  })
+})
+
+describe('keys as they are shown', () => {
+  const key = (kid: string, state: KeyRecord['state'], alg: KeyRecord['alg'] = 'ES256'): KeyRecord => ({
+    kid,
+    alg,
+    state,
+    createdAt: NOW,
+    currentSince: null,
+    expiresAt: null,
+  })
+  const keys = [key('a', 'current'), key('b', 'pending'), key('c', 'retiring'), key('d', 'expired')]
+  test.each([
+    ['none revoked', [], 'a current, b pending, c retiring, d expired'],
+    ['the current one', ['a'], 'b current, c retiring, a expired, d expired'],
+    ['the pending one', ['b'], 'a current, c retiring, b expired, d expired'],
+    ['both', ['a', 'b'], 'c retiring, a expired, b expired, d expired'],
+    ['a retiring one', ['c', 'unknown'], 'a current, b pending, c expired, d expired'],
+  ])('%s', (_, kids, shown) => {
+    const found = applyRevocations(keys, (kid) => kids.includes(kid))
+    expect(found.map(({ kid, state }) => `${kid} ${state}`).join(', ')).toBe(shown)
+  })
+
+  test('a pending key signs for its own algorithm alone', () => {
+    const mixed = [key('a', 'current'), key('b', 'pending', 'EdDSA')]
+    const found = applyRevocations(mixed, (kid) => kid === 'a')
+    expect(found.map(({ kid, state }) => `${kid} ${state}`)).toEqual(['b pending', 'a expired'])
+  })
+})
