@@ -12,7 +12,7 @@ import { explainVerdict, type StepOutcome } from '../verify/explain.ts'
 import { usageError } from './fault.ts'
 import { readConfig } from './open.ts'
 import { addJsonOption, listOption, onceOption } from './options.ts'
-import { commandName, print, printJson, warnOfUnknownPort } from './output.ts'
+import { commandName, print, printJson, warnOfOpenFolder, warnOfUnknownPort } from './output.ts'
 import { renderTable } from './table.ts'
 import { renderVerdict } from './verdict-text.ts'
 import { withVerifier } from './verifier.ts'
@@ -73,6 +73,7 @@ async function diagnose(url: string | undefined, options: DoctorOptions): Promis
   }
   if (parseAddress(peer) === undefined) throw usageError('--peer must be a plain address')
   warnOfUnknownPort(config, options.json === true)
+  warnOfOpenFolder(config, options.json === true)
   const diagnosis = await examine(config, request, peer)
   if (options.json) printJson(diagnosis)
   else print(renderDiagnosis(diagnosis))

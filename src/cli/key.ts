@@ -1,15 +1,26 @@
 // `key list` and `key rotate`: the signing keys of the configured store, without their key material.
 
 import type { Command } from 'commander'
+import { KEYS_GONE } from '../adapters/banner.ts'
 import { openKeyLife } from '../adapters/open.ts'
 import { rotateKeys } from '../admin/keys.ts'
 import { toWireKey, type WireKey } from '../admin/wire.ts'
 import type { Config } from '../config.ts'
-import type { KeyRecord } from '../signing/key-life.ts'
+import { applyRevocations, type KeyRecord } from '../signing/key-life.ts'
+import { StorageError } from '../storage/errors.ts'
 import { CliError, toCliError } from './fault.ts'
-import { readConfig, withRecords } from './open.ts'
+import { readConfig, readRevokedKeys, withReadRecords, withRecords } from './open.ts'
 import { addExample, addJsonOption } from './options.ts'
-import { bold, commandName, IN_FORCE, print, printAside, printJson } from './output.ts'
+import {
+  bold,
+  commandName,
+  IN_FORCE,
+  print,
+  printAside,
+  printJson,
+  printWarning,
+  warnOfOpenFolder,
+} from './output.ts'
 import { renderTable } from './table.ts'
 import { describeIso, describeTime, shortenIso } from './when.ts'
 
@@ -33,22 +44,39 @@ const NO_KEYS = 'the server and the command claim make them when they first need
 
 async function listKeys({ json }: { readonly json?: boolean }): Promise<void> {
   const config = readConfig()
-  // Nothing is changed here, so no lifetime matters, and no database is asked for it.
-  const keys = (await openKeyLife(config, config.maxTtl).list()).map(toWireKey)
+  warnOfOpenFolder(config, json === true)
+  // Nothing is changed here, so no lifetime matters.
+  const stored = await openKeyLife(config, config.maxTtl).list()
+  const keys = applyRevocations(stored, await findRevokedKeys(config, json === true)).map(toWireKey)
   if (json) return printJson({ keys })
   print(renderKeys(keys))
   if (keys.length === 0) printAside(`There are no signing keys yet; ${NO_KEYS}.\n`)
+}
+
+/** Which keys are revoked, where there is a database that can tell. */
+async function findRevokedKeys(config: Config, json: boolean): Promise<(kid: string) => boolean> {
+  if (config.database.kind === 'memory') return () => false
+  try {
+    return await withReadRecords(config, (storage) => readRevokedKeys(storage, config.maxTtl))
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error
+    printWarning(`${error.message}; so keys that were revoked are not marked as expired here`, json)
+    return () => false
+  }
 }
 
 async function rotateKey({ force = false, json }: { force?: boolean; json?: boolean }): Promise<void> {
   const config = readConfig()
   await withRecords(config, async (ports) => {
     const now = Date.now()
+    warnOfOpenFolder(config, json === true)
+    const areMissing = (await ports.keys.list()).length === 0
     const rotated = await rotateKeys(ports, { force }, 'cli', now)
     if (!rotated.ok) {
-      const why = describeObstacle(await ports.keys.list(), config, now)
+      const why = force ? undefined : describeObstacle(await ports.keys.list(), config, now)
       throw why === undefined ? toCliError(rotated.reason, SEE) : new CliError('conflict', `${why}; ${SEE}`)
     }
+    if (areMissing && (await ports.storage.hasUsedCredential())) printWarning(KEYS_GONE, json === true)
     const keys = rotated.value.map(toWireKey)
     if (json) printJson({ keys })
     else print(`${renderKeys(keys)}\nThe new current key is ${IN_FORCE}.\n`)
@@ -67,7 +95,7 @@ function describeObstacle(
     return `the service signs with ${current.alg}, and CLAIMGATE_ALG asks for ${alg}; set CLAIMGATE_ALG=${current.alg} to rotate its keys`
   }
   const pending = keys.find(({ state }) => state === 'pending')
-  if (pending === undefined) return undefined
+  if (pending === undefined || now >= pending.createdAt + keyPublish * 1000) return undefined
   const readyAt = Math.ceil(pending.createdAt / 1000) + keyPublish
   return `verifiers may not know the pending key before ${describeTime(readyAt, now / 1000)}; wait, or say --force`
 }

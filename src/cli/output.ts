@@ -2,8 +2,10 @@
 // guard, so that no error repeats a secret that stood in the wrong place of a command line.
 
 import { describeStartFault } from '../adapters/environment.ts'
+import { findOpenFolder } from '../adapters/key-files.ts'
 import { type Config, ConfigError } from '../config.ts'
 import type { ParameterFault } from '../http/problem.ts'
+import { SigningKeysError } from '../signing/errors.ts'
 import { StorageError } from '../storage/errors.ts'
 import { CliError } from './fault.ts'
 import { type Emphasis, toPlainText } from './table.ts'
@@ -50,6 +52,12 @@ export function printWarning(message: string, asJson: boolean): void {
 /** Warns where a token would name, or is expected to name, an issuer that no server has. */
 export function warnOfUnknownPort({ port, issuerGiven }: Config, asJson: boolean): void {
   if (port === 0 && !issuerGiven) printWarning(UNKNOWN_PORT, asJson)
+}
+
+/** Warns where others may write the folder of the signing keys. */
+export function warnOfOpenFolder({ keysDir }: Config, asJson: boolean): void {
+  const openness = findOpenFolder(keysDir)
+  if (openness !== undefined) printWarning(openness, asJson)
 }
 
 const UNKNOWN_PORT =
@@ -115,7 +123,8 @@ function describeFault(error: unknown): FaultText {
     }
   }
   const message = describeStartFault(error).trim()
-  return { code: error instanceof StorageError ? 'unavailable' : 'internal', message }
+  const isAway = error instanceof StorageError || error instanceof SigningKeysError
+  return { code: isAway ? 'unavailable' : 'internal', message }
 }
 
 /** An account token anywhere, or three long base64url parts (the look-behind keeps the search linear). */

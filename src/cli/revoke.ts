@@ -2,6 +2,7 @@
 // A token that is given is only decoded; nothing of it is printed but its jti.
 
 import type { Command } from 'commander'
+import { describeStartFault } from '../adapters/environment.ts'
 import type { AdminPorts } from '../admin/operation.ts'
 import { parseRevocationInput, type RevocationInput } from '../admin/revocation-input.ts'
 import { createRevocation } from '../admin/revocations.ts'
@@ -61,7 +62,9 @@ async function revokeTokens(jwt: string | undefined, options: RevokeOptions): Pr
   const input = acceptInput(parseRevocationInput({ ...named, issuedBefore }, now))
   await withRecords(config, async (ports) => {
     const isUnknown = await isNowhere(ports, input)
-    const revocation = toWireRevocation(await createRevocation(ports, input, 'cli', now))
+    const created = await createRevocation(ports, input, 'cli', now)
+    const revocation = toWireRevocation(created)
+    if (created.keyFault !== undefined) printWarning(describeKeyFault(created.keyFault), json === true)
     if (isUnknown) printWarning(UNKNOWN, json === true)
     if (json) printJson({ revocation })
     else print(renderRevocation(input, revocation, now))
@@ -70,6 +73,10 @@ async function revokeTokens(jwt: string | undefined, options: RevokeOptions): Pr
 
 const UNKNOWN =
   'nothing here has this id now, so check it; the revocation is on record all the same and ends tokens that name it'
+
+function describeKeyFault(fault: unknown): string {
+  return `${describeStartFault(fault)}; so the key is still in its folder, and running servers sign with another one`
+}
 
 /** The jti of a token that is given as it is, or on stdin. Its signature is not checked: ending a token that is none does no harm. */
 async function readJti(argument: string): Promise<string> {
