@@ -73,7 +73,7 @@ async function rotateKey({ force = false, json }: { force?: boolean; json?: bool
     const areMissing = (await ports.keys.list()).length === 0
     const rotated = await rotateKeys(ports, { force }, 'cli', now)
     if (!rotated.ok) {
-      const why = force ? undefined : describeObstacle(await ports.keys.list(), config, now)
+      const why = describeObstacle(await ports.keys.list(), config, force, now)
       throw why === undefined ? toCliError(rotated.reason, SEE) : new CliError('conflict', `${why}; ${SEE}`)
     }
     if (areMissing && (await ports.storage.hasUsedCredential())) printWarning(KEYS_GONE, json === true)
@@ -87,6 +87,7 @@ async function rotateKey({ force = false, json }: { force?: boolean; json?: bool
 function describeObstacle(
   keys: readonly KeyRecord[],
   { alg, keyPublish }: Config,
+  force: boolean,
   now: number,
 ): string | undefined {
   if (keys.length === 0) return `there are no signing keys yet, ${NO_KEYS}`
@@ -95,7 +96,7 @@ function describeObstacle(
     return `the service signs with ${current.alg}, and CLAIMGATE_ALG asks for ${alg}; set CLAIMGATE_ALG=${current.alg} to rotate its keys`
   }
   const pending = keys.find(({ state }) => state === 'pending')
-  if (pending === undefined || now >= pending.createdAt + keyPublish * 1000) return undefined
+  if (force || pending === undefined || now >= pending.createdAt + keyPublish * 1000) return undefined
   const readyAt = Math.ceil(pending.createdAt / 1000) + keyPublish
   return `verifiers may not know the pending key before ${describeTime(readyAt, now / 1000)}; wait, or say --force`
 }

@@ -95,7 +95,10 @@ async function readJti(argument: string): Promise<string> {
 async function isNowhere({ storage, keys }: AdminPorts, { kind, value }: RevocationInput): Promise<boolean> {
   if (kind === 'client_id') return (await storage.findCredential(value)) === undefined
   if (kind === 'sub') return (await storage.getAccount(value)) === undefined
-  return kind === 'kid' && !(await keys.list()).some(({ kid }) => kid === value)
+  if (kind !== 'kid') return false
+  // Keys that cannot be read are no reason not to revoke one.
+  const known = await keys.list().catch(() => undefined)
+  return known !== undefined && !known.some(({ kid }) => kid === value)
 }
 
 function renderRevocation(input: RevocationInput, revocation: WireRevocation, now: number): string {

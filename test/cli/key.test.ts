@@ -3,6 +3,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { createFileKeyStore } from '../../src/adapters/key-files.ts'
+import { createSigningKey } from '../../src/signing/rotate.ts'
 import type { Json } from '../runtime/wire.ts'
 import { createMachine, type Machine, readKey } from './run.ts'
 import { createShop, expectFailure } from './shop.ts'
@@ -89,6 +91,24 @@ describe('key rotate', () => {
     const { keys } = await shop.json(['key', 'rotate'])
     expect(keys.map(({ state }: Json) => state)).toEqual(['current', 'pending', 'retiring'])
     expect(keys[0].kid).toBe(pending)
+  })
+
+  it('forced too often: the refusal says that too many keys are published, not to force it', async () => {
+    const shop = await createShop({ CLAIMGATE_KEY_PUBLISH: '0' })
+    await shop.claim()
+    const store = createFileKeyStore(join(shop.dir, 'keys'), { production: true })
+    const expiresAt = Date.now() + 3_600_000
+    const put = await Promise.all(
+      Array.from({ length: 48 }, async () => ({
+        ...(await createSigningKey('ES256', 'retiring', 1)),
+        expiresAt,
+      })),
+    )
+    expect(await store.replace({ expect: [], put, remove: [] })).toBe(true)
+    for (const force of [[], ['--force']]) {
+      const { message } = await expectFailure(shop, ['key', 'rotate', ...force], [1, 'conflict'])
+      expect(message).toMatch(/^as many keys are published .* has expired; see: .* key list$/)
+    }
   })
 
   it('leaves the keys of another algorithm alone, and says which it is', async () => {

@@ -1,0 +1,65 @@
+// Commands while the folder of signing keys cannot be changed or read: what was revoked stays revoked, and each says so.
+
+import { chmodSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { expect, it } from 'vitest'
+import type { Json } from '../runtime/wire.ts'
+import { readKey } from './run.ts'
+import { createShop, ORIGIN } from './shop.ts'
+
+const kidOf = (token: string): string => JSON.parse(atob(token.split('.')[0] ?? '')).kid
+
+it('locked: a revoked key is shown as expired and signs nothing; the next one signs, then none', async () => {
+  const shop = await createShop()
+  const old = await shop.claim()
+  const leaked = kidOf(old)
+  const next = readKey(shop.dir, 'pending').kid ?? ''
+  const statesOf = async (): Promise<Json> =>
+    (await shop.json(['key', 'list'])).keys.map(({ kid, state }: Json) => `${state} ${kid}`)
+  const revoke = async (kid: string): Promise<string> => {
+    const { code, stdout, stderr } = await shop.run(['revoke', '--kid', kid, '--json'])
+    expect([code, JSON.parse(stdout).revocation.kid]).toEqual([0, kid])
+    return JSON.parse(stderr).warning
+  }
+  const holder = new DatabaseSync(join(shop.dir, 'keys', '.lock'))
+  holder.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
+  try {
+    expect(await revoke(leaked)).toMatch(
+      /\.lock: is held by another process.*so the key is still in its folder/,
+    )
+    expect(await statesOf()).toEqual([`current ${next}`, `expired ${leaked}`])
+    expect(kidOf(await shop.claim())).toBe(next)
+    expect(await shop.judge(old)).toBe('token_revoked')
+    await revoke(next)
+    expect((await statesOf()).sort()).toEqual([`expired ${leaked}`, `expired ${next}`].sort())
+    const { code, stdout, stderr } = await shop.run(['claim', '--origin', ORIGIN, '-', '--json'], {
+      stdin: shop.token,
+    })
+    expect([code, stdout, JSON.parse(stderr).error]).toEqual([1, '', 'unavailable'])
+  } finally {
+    holder.close()
+  }
+}, 60_000)
+
+it('damaged: a key can be revoked all the same, and the file is named', async () => {
+  const shop = await createShop()
+  const kid = kidOf(await shop.claim())
+  writeFileSync(join(shop.dir, 'keys', 'half.json'), '{"kid":"half')
+  const { code, stdout, stderr } = await shop.run(['revoke', '--kid', kid])
+  expect([code, stderr]).toEqual([0, expect.stringContaining('half.json: is not JSON')])
+  expect(stdout).toContain(kid)
+}, 30_000)
+
+it('open to others: said by the commands that look at the keys', async () => {
+  const shop = await createShop({ CLAIMGATE_KEY_PUBLISH: '0' })
+  await shop.claim()
+  const quiet = await shop.run(['key', 'list'])
+  expect(quiet.stderr).toBe('')
+  chmodSync(join(shop.dir, 'keys'), 0o777)
+  for (const argv of [['key', 'list'], ['key', 'rotate'], ['doctor']]) {
+    const { code, stderr } = await shop.run(argv)
+    expect([argv, code]).toEqual([argv, 0])
+    expect(stderr).toMatch(/^claimgate: .*keys: others than its owner may write this folder/m)
+  }
+}, 30_000)
