@@ -55,6 +55,6 @@ export function showRevocations(
       const rotated = await life.rotate(now, options)
       return rotated.ok ? ok(applyRevocations(rotated.value, isRevoked)) : rotated
     },
-    end: life.end,
+    end: (kid, now) => life.end(kid, now),
   }
 }

@@ -1,6 +1,6 @@
 // Commands while the folder of signing keys cannot be changed or read: what was revoked stays revoked, and each says so.
 
-import { chmodSync, writeFileSync } from 'node:fs'
+import { chmodSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, it } from 'vitest'
@@ -49,6 +49,25 @@ it('damaged: a key can be revoked all the same, and the file is named', async ()
   const { code, stdout, stderr } = await shop.run(['revoke', '--kid', kid])
   expect([code, stderr]).toEqual([0, expect.stringContaining('half.json: is not JSON')])
   expect(stdout).toContain(kid)
+}, 30_000)
+
+it('gone: new keys for records that had others are said to be new', async () => {
+  const shop = await createShop({ CLAIMGATE_ISSUER: 'https://issuer.example' })
+  const warningsOf = async (argv: readonly string[], stdin?: string): Promise<string> => {
+    rmSync(join(shop.dir, 'keys'), { recursive: true, force: true })
+    const { code, stderr } = await shop.run(argv, stdin === undefined ? {} : { stdin })
+    expect([argv, code]).toEqual([argv, 0])
+    return stderr
+  }
+  const claim = ['claim', '--origin', ORIGIN, '-']
+  const rotate = ['key', 'rotate', '--force']
+  expect(await warningsOf(claim, shop.token)).not.toContain('new signing keys')
+  expect(await warningsOf(rotate)).not.toContain('new signing keys')
+  const database = new DatabaseSync(join(shop.dir, 'claimgate.db'))
+  database.exec('UPDATE credentials SET last_used_at = 1')
+  database.close()
+  for (const [argv, stdin] of [[claim, shop.token] as const, [rotate] as const])
+    expect(await warningsOf(argv, stdin)).toContain('claimgate: new signing keys were made although')
 }, 30_000)
 
 it('open to others: said by the commands that look at the keys', async () => {

@@ -148,6 +148,23 @@ describe('a key that was revoked, and not ended', () => {
     expect(memory.keys().find((key) => key.kid === kid)?.state).toBe('expired')
   })
 
+  test('in a store that cannot be changed: told once, and its rotation is on record once it was made', async () => {
+    const kid = currentKid()
+    await revokeHalf(kid)
+    const { replace } = memory.store
+    memory.store.replace = () => Promise.reject(new StorageError('the folder is read-only'))
+    for (const second of [1, 2, 3]) await roundAt(NOW + second * SECOND)
+    expect(lines).toEqual(['warn: upkeep failed; it is tried again'])
+    expect([currentKid(), await readRotations()]).toEqual([kid, []])
+    memory.store.replace = replace
+    await roundAt(NOW + 60 * SECOND)
+    await roundAt(NOW + 120 * SECOND)
+    expect(currentKid()).not.toBe(kid)
+    expect((await readRotations()).map(({ at, target }) => [at, target])).toEqual([
+      [NOW + 60 * SECOND, currentKid()],
+    ])
+  })
+
   test('once it is ended, costs one read of the keys however many there are', async () => {
     for (let index = 0; index < 20; index += 1) await revokeHalf(`gone-${index}`)
     await roundAt(NOW)
