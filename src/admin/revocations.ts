@@ -46,6 +46,8 @@ export async function createRevocation(
   const detail = { revocation: id, kind, issuedBefore: new Date(issuedBefore).toISOString() }
   await storage.addRevocation(revocation, createAuditEntry(actor, 'revocation.create', value, now, detail))
   if (kind === 'kid') {
+    // A key stops signing here with the rule: its store may be slow to change, or not change at all.
+    await onChange()
     const ending = await endKey(keys, value, now)
     await settleChange(ports)
     // The revocation stands, whatever becomes of this entry: upkeep writes the one that is missing.

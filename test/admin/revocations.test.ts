@@ -52,7 +52,7 @@ test.each(names)('%s (%s) %s: unknown ones too', async (name, kind, value) => {
   expect(await service.readAudit()).toEqual([
     { id: expect.any(String), at: iso, actor: 'admin', action: 'revocation.create', target: value, detail },
   ])
-  expect(service.told).toEqual([...(kind === 'kid' ? [`end ${value}`] : []), 'change'])
+  expect(service.told).toEqual([...(kind === 'kid' ? ['change', `end ${value}`] : []), 'change'])
 })
 
 describe('the rule on record', () => {
@@ -108,6 +108,19 @@ test("a key's kid ends the key too: the pending one signs", async () => {
   expect([promoted?.kid, promoted?.state]).toEqual([pending?.kid, 'current'])
   expect(next?.state).toBe('pending')
   expect([ended?.kid, ended?.state]).toEqual([current?.kid, 'expired'])
+})
+
+test('a kid: 201 once it is on record, in force before its store is asked, whatever the store says', async () => {
+  const stuck = await startAdmin(undefined, async () => {
+    throw new Error('the folder is read-only')
+  })
+  const kid = (await stuck.keys.list())[0]?.kid ?? ''
+  const { revocation } = await stuck.demand(201, 'POST', '/admin/revocations', { kid })
+  expect(revocation.kid).toBe(kid)
+  expect(stuck.told).toEqual(['change', `end ${kid}`, 'change'])
+  expect(await stuck.storage.listRevocations(0, 1)).toMatchObject([{ kind: 'kid', value: kid }])
+  expect((await stuck.keys.list())[0]).toMatchObject({ kid, state: 'current' })
+  expect(await stuck.readAudit()).toMatchObject([{ action: 'revocation.create', target: kid }])
 })
 
 describe('the second of the call', () => {

@@ -46,7 +46,11 @@ export interface AdminService {
   readAudit(): Promise<readonly Json[]>
 }
 
-export async function startAdmin(inner: Storage = createMemoryStorage()): Promise<AdminService> {
+/** `end`: how keys are ended, in place of their real life. */
+export async function startAdmin(
+  inner: Storage = createMemoryStorage(),
+  end?: AdminDeps['keys']['end'],
+): Promise<AdminService> {
   let now = () => NOW
   const told: string[] = []
   const uses = new Map<string, number>()
@@ -80,7 +84,7 @@ export async function startAdmin(inner: Storage = createMemoryStorage()): Promis
       ...keys,
       end(kid, at) {
         told.push(`end ${kid}`)
-        return keys.end(kid, at)
+        return (end ?? keys.end)(kid, at)
       },
     },
     metrics: createMetrics(),
