@@ -26,10 +26,11 @@ export async function decodeBase64urlText(encoded: string): Promise<string | und
   return text + utf8.decode()
 }
 
-/** Where the array `member` of a JSON object's text is: the position behind its `[`, and how deep the scan is there. */
-interface OpenArray {
-  pieceStart: number
-  isFirst: boolean
+/** The piece of a long array that is not parsed yet. */
+interface OpenPiece {
+  /** Position of its first character. */
+  readonly start: number
+  readonly isFirst: boolean
 }
 
 /**
@@ -49,12 +50,12 @@ export async function parseLongArray(
   let depth = 0
   let lastString = ''
   let arrayStart = -1
-  let open: OpenArray | undefined
+  let open: OpenPiece | undefined
   let rest = text
 
   /** Whether the text up to `end` holds items that are right. Only an empty array has a piece without any. */
-  function takePiece({ pieceStart, isFirst }: OpenArray, end: number, isLast: boolean): boolean {
-    const parsed = parseJson(`[${text.slice(pieceStart, end)}]`)
+  function takePiece({ start, isFirst }: OpenPiece, end: number, isLast: boolean): boolean {
+    const parsed = parseJson(`[${text.slice(start, end)}]`)
     const items = parsed.ok && Array.isArray(parsed.value) ? parsed.value : undefined
     if (items === undefined || (items.length === 0 && !(isFirst && isLast))) return false
     return items.every(take)
@@ -71,7 +72,7 @@ export async function parseLongArray(
       depth += 1
       if (character === '[' && depth === 2 && lastString === quotedMember) {
         arrayStart = position + 1
-        open = { pieceStart: arrayStart, isFirst: true }
+        open = { start: arrayStart, isFirst: true }
       }
     } else if (character === ']' || character === '}') {
       depth -= 1
@@ -81,9 +82,9 @@ export async function parseLongArray(
         break
       }
     } else if (character === ',' && open !== undefined && depth === 2) {
-      if (position - open.pieceStart < PIECE_LENGTH) continue
+      if (position - open.start < PIECE_LENGTH) continue
       if (!takePiece(open, position, false)) return undefined
-      open = { pieceStart: position + 1, isFirst: false }
+      open = { start: position + 1, isFirst: false }
       await pause()
     }
   }
