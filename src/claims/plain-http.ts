@@ -2,7 +2,7 @@
 // network is private.
 
 /** Whether a URL's host is this machine, by name or address. */
-export function isLoopbackHost(hostname: string): boolean {
+function isLoopbackHost(hostname: string): boolean {
   return /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
 }
 
