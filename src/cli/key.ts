@@ -9,7 +9,7 @@ import type { Config } from '../config.ts'
 import { applyRevocations, type KeyRecord } from '../signing/key-life.ts'
 import { StorageError } from '../storage/errors.ts'
 import { CliError, toCliError } from './fault.ts'
-import { readConfig, readRevokedKeys, withReadRecords, withRecords } from './open.ts'
+import { readConfig, readRules, withReadRecords, withRecords } from './open.ts'
 import { addExample, addJsonOption } from './options.ts'
 import {
   bold,
@@ -57,7 +57,7 @@ async function listKeys({ json }: { readonly json?: boolean }): Promise<void> {
 async function findRevokedKeys(config: Config, json: boolean): Promise<(kid: string) => boolean> {
   if (config.database.kind === 'memory') return () => false
   try {
-    return await withReadRecords(config, (storage) => readRevokedKeys(storage, config.maxTtl))
+    return await withReadRecords(config, async (storage) => (await readRules(storage)).isKeyRevoked)
   } catch (error) {
     if (!(error instanceof StorageError)) throw error
     printWarning(`${error.message}; so keys that were revoked are not marked as expired here`, json)
