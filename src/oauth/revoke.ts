@@ -32,7 +32,7 @@ export interface RevokeTokenDeps {
  * Unexpired revocations by `jti` that one account, and all accounts together, may have on record: every verifier reads the
  * whole list. Operators' revocations are not counted.
  */
-export const REVOCATION_BUDGET: RevocationBudget = { ofAccount: 1000, ofAll: 50_000 }
+const REVOCATION_BUDGET: RevocationBudget = { ofAccount: 1000, ofAll: 50_000 }
 
 const RETRY_SECONDS = 60
 

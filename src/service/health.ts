@@ -72,7 +72,7 @@ async function runCheck(check: Check): Promise<CheckState> {
 }
 
 /** Whether a dependency answers within 2 s. Never rejects. */
-export function isAnswering(ask: () => MaybePromise<unknown>): Promise<boolean> {
+function isAnswering(ask: () => MaybePromise<unknown>): Promise<boolean> {
   const asked = (async () => {
     await ask()
   })()

@@ -31,7 +31,7 @@ const GRACE_MS = 300_000
 const LISTED_MS = 86_400_000
 
 /** Keys that are published together at most. Each verifier holds them all, and may take no more than twice as many. */
-export const MAX_PUBLISHED = 50
+const MAX_PUBLISHED = 50
 
 /** Aged keys that one change takes along: some databases allow few values in a statement. The rest comes next time. */
 const MAX_AGED = 8

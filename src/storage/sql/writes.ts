@@ -1,12 +1,23 @@
 // The writes of the storage port on any SqlEngine. Each is one list of statements in one transaction; where it has a
 // condition, that is part of each statement, so that a write which comes too late does nothing at all.
 
-import { type Expression, type ExpressionBuilder, sql } from 'kysely'
-import type { AuditEntry, Revocation } from '../../claims/account.ts'
+import { type Expression, sql } from 'kysely'
+import type { AuditEntry } from '../../claims/account.ts'
 import type { RuleChange, Storage } from '../storage.ts'
 import type { SqlEngine, SqlQuery } from './engine.ts'
-import { formatAccount, formatAudit, formatCredential, formatRevocation, readInteger } from './rows.ts'
-import { builder, jsonMembers, RULE_SEQ, type Tables } from './schema.ts'
+import { formatAccount, formatAudit, formatCredential, readInteger } from './rows.ts'
+import {
+  countRows,
+  insertRule,
+  liftRule,
+  liveRules,
+  NEXT_SEQ,
+  numberRules,
+  putRule,
+  raiseRule,
+  rulesWith,
+} from './rule-statements.ts'
+import { builder, jsonMembers, type Tables } from './schema.ts'
 
 /** The writing part of the port. */
 export type SqlWrites = Pick<
@@ -34,9 +45,6 @@ const LONGEST_LIFETIME = 'longest_lifetime'
 const PURGE_MAX = 2000
 
 const NO_RULES: RuleChange = { put: [], lift: [] }
-
-/** The number of the change that this transaction makes; `numberRules` must follow in the same transaction. */
-const NEXT_SEQ = sql<number>`(select marks.value + 1 from marks where marks.name = ${sql.lit(RULE_SEQ)})`
 
 /** Writes on a migrated database. */
 export function createSqlWrites(engine: SqlEngine): SqlWrites {
@@ -132,12 +140,7 @@ export function createSqlWrites(engine: SqlEngine): SqlWrites {
       return { outcome: 'account_full', until: readInteger(row, 'until') }
     },
     async raiseRevocation(id, before, until) {
-      const raise = builder
-        .updateTable('revocations')
-        .set({ before, until: sql`max(until, ${until})`, seq: NEXT_SEQ })
-        .where('id', '=', id)
-        .where('before', '<', before)
-      await engine.batch([raise.compile(), numberRules()])
+      await engine.batch([raiseRule(id, before, until), numberRules()])
     },
     async touchCredentials(uses) {
       // One statement and one parameter, however many there are: D1 counts both.
@@ -214,59 +217,6 @@ function credentialInForce(id: string) {
 function without(table: 'audit' | 'revocations', id: string): Expression<unknown> {
   const taken = builder.selectFrom(table).select('id').where('id', '=', id)
   return sql`(select 1 where not exists ${taken})`
-}
-
-/** A revocation with the number of this change, added while `condition` selects something. */
-function insertRule(revocation: Revocation, condition: Expression<unknown>): SqlQuery {
-  return compileInsertRule(revocation, condition).compile(builder)
-}
-
-/** As {@link insertRule}, written over the one with the same id. */
-function putRule(revocation: Revocation, condition: Expression<unknown>): SqlQuery {
-  return sql`
-    ${compileInsertRule(revocation, condition)}
-    on conflict (id) do update set kind = excluded.kind, value = excluded.value, "before" = excluded."before",
-      until = excluded.until, created_at = excluded.created_at, seq = excluded.seq,
-      account_id = excluded.account_id`.compile(builder)
-}
-
-function compileInsertRule(revocation: Revocation, condition: Expression<unknown>) {
-  const row = formatRevocation(revocation)
-  const columns = sql.join([...Object.keys(row), 'seq'].map((column) => sql.ref(column)))
-  return sql`
-    insert into revocations (${columns}) select ${sql.join(Object.values(row))}, ${NEXT_SEQ} where exists ${condition}`
-}
-
-function liftRule(id: string, now: number, condition: Expression<unknown>): SqlQuery {
-  return builder
-    .updateTable('revocations')
-    .set({ until: now, seq: NEXT_SEQ })
-    .where('id', '=', id)
-    .where('until', '>', now)
-    .where(sql<boolean>`exists ${condition}`)
-    .compile()
-}
-
-/** Counts the change, where some rule was written with {@link NEXT_SEQ}. */
-function numberRules(): SqlQuery {
-  return builder
-    .updateTable('marks')
-    .set({ value: sql`value + 1` })
-    .where('name', '=', RULE_SEQ)
-    .where(sql<boolean>`exists (select 1 from revocations where revocations.seq = marks.value + 1)`)
-    .compile()
-}
-
-function rulesWith(id: string) {
-  return builder.selectFrom('revocations').where('id', '=', id)
-}
-
-function liveRules(now: number) {
-  return builder.selectFrom('revocations').where('until', '>', now)
-}
-
-function countRows({ fn }: ExpressionBuilder<Tables, 'revocations'>) {
-  return fn.countAll<number>().as('count')
 }
 
 function insertAudit(entry: AuditEntry, condition?: Expression<unknown>): SqlQuery {

@@ -1,0 +1,87 @@
+// Statements on the table of revocations, each a part of some transaction. A row bears the number of the change that wrote it
+// last; numbers are given within the transaction, so that changes become visible in their order.
+
+import {
+  type AliasedExpression,
+  type Expression,
+  type ExpressionBuilder,
+  type RawBuilder,
+  type SelectQueryBuilder,
+  sql,
+} from 'kysely'
+import type { Revocation } from '../../claims/account.ts'
+import type { SqlQuery } from './engine.ts'
+import { formatRevocation } from './rows.ts'
+import { builder, RULE_SEQ, type Tables } from './schema.ts'
+
+/** The number of the change that this transaction makes; `numberRules` must follow in the same transaction. */
+export const NEXT_SEQ: RawBuilder<number> = sql<number>`(select marks.value + 1 from marks where marks.name = ${sql.lit(RULE_SEQ)})`
+
+/** A revocation with the number of this change, added while `condition` selects something. */
+export function insertRule(revocation: Revocation, condition: Expression<unknown>): SqlQuery {
+  return compileInsertRule(revocation, condition).compile(builder)
+}
+
+/** As {@link insertRule}, written over the one with the same id. */
+export function putRule(revocation: Revocation, condition: Expression<unknown>): SqlQuery {
+  return sql`
+    ${compileInsertRule(revocation, condition)}
+    on conflict (id) do update set kind = excluded.kind, value = excluded.value, "before" = excluded."before",
+      until = excluded.until, created_at = excluded.created_at, seq = excluded.seq,
+      account_id = excluded.account_id`.compile(builder)
+}
+
+function compileInsertRule(revocation: Revocation, condition: Expression<unknown>) {
+  const row = formatRevocation(revocation)
+  const columns = sql.join([...Object.keys(row), 'seq'].map((column) => sql.ref(column)))
+  return sql`
+    insert into revocations (${columns}) select ${sql.join(Object.values(row))}, ${NEXT_SEQ} where exists ${condition}`
+}
+
+/** Ends a revocation at `now` (epoch milliseconds), while `condition` selects something. */
+export function liftRule(id: string, now: number, condition: Expression<unknown>): SqlQuery {
+  return builder
+    .updateTable('revocations')
+    .set({ until: now, seq: NEXT_SEQ })
+    .where('id', '=', id)
+    .where('until', '>', now)
+    .where(sql<boolean>`exists ${condition}`)
+    .compile()
+}
+
+/** Moves a revocation to later times; earlier ones change nothing. */
+export function raiseRule(id: string, before: number, until: number): SqlQuery {
+  return builder
+    .updateTable('revocations')
+    .set({ before, until: sql`max(until, ${until})`, seq: NEXT_SEQ })
+    .where('id', '=', id)
+    .where('before', '<', before)
+    .compile()
+}
+
+/** Counts the change, where some rule was written with {@link NEXT_SEQ}. */
+export function numberRules(): SqlQuery {
+  return builder
+    .updateTable('marks')
+    .set({ value: sql`value + 1` })
+    .where('name', '=', RULE_SEQ)
+    .where(sql<boolean>`exists (select 1 from revocations where revocations.seq = marks.value + 1)`)
+    .compile()
+}
+
+/** The revocation with this id. */
+export function rulesWith(id: string): SelectQueryBuilder<Tables, 'revocations', object> {
+  return builder.selectFrom('revocations').where('id', '=', id)
+}
+
+/** Revocations that have not run out at `now` (epoch milliseconds). */
+export function liveRules(now: number): SelectQueryBuilder<Tables, 'revocations', object> {
+  return builder.selectFrom('revocations').where('until', '>', now)
+}
+
+/** Selects how many rows there are. */
+export function countRows({
+  fn,
+}: ExpressionBuilder<Tables, 'revocations'>): AliasedExpression<number, 'count'> {
+  return fn.countAll<number>().as('count')
+}
