@@ -100,7 +100,8 @@ export function createRevocationRules({ storage, log, now, sharesWork }: RulesDe
     const seq = await storage.readRuleSeq()
     const changes: NumberedRule[] = []
     let cursor = position
-    for (let page = PAGE; page === PAGE && seq > cursor.seq; ) {
+    // To the last page, whatever its number: many rules may have the same one.
+    for (let page = seq > cursor.seq ? PAGE : 0; page === PAGE; ) {
       const rules = await storage.listRuleChanges(cursor, PAGE)
       changes.push(...rules)
       page = rules.length
