@@ -10,6 +10,9 @@ export const SETTLE_MS = 1100
 /** Time that a commit may take before the moment of a revocation has to be moved. */
 const COMMIT_MS = 300
 
+/** A process too busy to answer in time would otherwise never answer. */
+const MAX_TRIES = 4
+
 type SettlePorts = Pick<AdminPorts, 'settleMs' | 'onChange'>
 
 /** Resolves once no process issues tokens by what was before the last commit. */
@@ -27,8 +30,8 @@ export function settlingMoment(now: number, settleMs: number): number {
 }
 
 /**
- * Resolves once a revocation covers every token issued before this resolves, by any process; moves its moment where the
- * commit took longer than expected. `now` (epoch milliseconds) and `startedAt` (`performance.now()`) are the same moment.
+ * Resolves once a revocation covers every token issued before this resolves, by any process; moves its moment where
+ * the commit, or its being in force here, took longer than expected. `now` (epoch milliseconds) and `startedAt` (`performance.now()`) are the same moment.
  */
 export async function settleRevocation(
   { storage, settleMs, onChange }: Pick<AdminPorts, 'storage'> & SettlePorts,
@@ -36,12 +39,17 @@ export async function settleRevocation(
   now: number,
   startedAt: number,
 ): Promise<void> {
-  const answerTime = (): number => now + performance.now() - startedAt + settleMs
-  for (let moment = before; answerTime() > moment; ) {
-    moment = settlingMoment(answerTime() - settleMs, settleMs)
-    await storage.raiseRevocation(id, moment, until + moment - before)
+  const clock = (): number => now + performance.now() - startedAt
+  let moment = before
+  for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+    if (clock() + settleMs > moment) {
+      moment = settlingMoment(clock(), settleMs)
+      await storage.raiseRevocation(id, moment, until + moment - before)
+    }
+    await settleChange({ settleMs, onChange })
+    // Tokens are issued again from the moment on: this must be answered before.
+    if (clock() <= moment) return
   }
-  await settleChange({ settleMs, onChange })
 }
 
 /** Whether an account may do less after a change. */
