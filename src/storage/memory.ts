@@ -1,7 +1,14 @@
 // The storage port in this process's memory: for `memory:`, demos and tests. Nothing outlives the process.
 // Records are copied in and handed out frozen.
 
-import type { Account, AuditEntry, Credential, NumberedRule, Revocation } from '../claims/account.ts'
+import {
+  type Account,
+  type AuditEntry,
+  type Credential,
+  LATE_MINT_MS,
+  type NumberedRule,
+  type Revocation,
+} from '../claims/account.ts'
 import { freezeDeep } from '../claims/freeze.ts'
 import { StorageError } from './errors.ts'
 import { mapMaybe } from './maybe.ts'
@@ -51,8 +58,10 @@ export function createMemoryStorage(): Storage {
       keep(accounts, { ...next, createdAt: stored.createdAt })
       for (const entry of entries) keep(audit, entry)
       const lifted = lift.flatMap((one) => revocations.get(one) ?? [])
-      const ended = lifted.filter(({ until }) => until > next.updatedAt)
-      keepRules([...put, ...ended.map((rule) => ({ ...rule, until: next.updatedAt }))])
+      // Over by every clock that may judge it: others may be behind, and verifiers round up to whole seconds.
+      const liftedUntil = next.updatedAt - LATE_MINT_MS
+      const ended = lifted.filter(({ until }) => until > liftedUntil)
+      keepRules([...put, ...ended.map((rule) => ({ ...rule, until: liftedUntil }))])
       return true
     },
     async deleteAccount(id, revocation, entry) {

@@ -9,7 +9,7 @@ import {
   type SelectQueryBuilder,
   sql,
 } from 'kysely'
-import type { Revocation } from '../../claims/account.ts'
+import { LATE_MINT_MS, type Revocation } from '../../claims/account.ts'
 import type { SqlQuery } from './engine.ts'
 import { formatRevocation } from './rows.ts'
 import { builder, RULE_SEQ, type Tables } from './schema.ts'
@@ -38,13 +38,16 @@ function compileInsertRule(revocation: Revocation, condition: Expression<unknown
     insert into revocations (${columns}) select ${sql.join(Object.values(row))}, ${NEXT_SEQ} where exists ${condition}`
 }
 
-/** Ends a revocation at `now` (epoch milliseconds), while `condition` selects something. */
+/**
+ * Lifts a revocation at `now` (epoch milliseconds), while `condition` selects something. It is then over by every clock that
+ * may judge it: others may be behind, and verifiers round up to whole seconds.
+ */
 export function liftRule(id: string, now: number, condition: Expression<unknown>): SqlQuery {
   return builder
     .updateTable('revocations')
-    .set({ until: now, seq: NEXT_SEQ })
+    .set({ until: now - LATE_MINT_MS, seq: NEXT_SEQ })
     .where('id', '=', id)
-    .where('until', '>', now)
+    .where('until', '>', now - LATE_MINT_MS)
     .where(sql<boolean>`exists ${condition}`)
     .compile()
 }
