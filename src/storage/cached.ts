@@ -11,7 +11,11 @@ const MAX_STALE_MS = 24 * 60 * 60 * 1000
 
 /** Options of `createCachedStorage`. */
 export interface CacheOptions {
-  /** How long a look-up is remembered, milliseconds; 1000. What another process changes is seen after that. */
+  /**
+   * How long a look-up is remembered, milliseconds; 800. What another process changes is seen after that. Less than what a
+   * signature may rest on (issue/sign-current.ts): otherwise a credential that was changed, in whatever way, would refuse
+   * a claim that was authenticated by the record before.
+   */
   readonly ttlMs?: number
   /** Answers kept for each look-up; 10 000. */
   readonly max?: number
@@ -45,7 +49,7 @@ export interface CachedStorage extends Storage {
  */
 export function createCachedStorage(
   inner: Storage,
-  { ttlMs = 1000, max = 10_000, now = () => performance.now(), shareLookups = true }: CacheOptions = {},
+  { ttlMs = 800, max = 10_000, now = () => performance.now(), shareLookups = true }: CacheOptions = {},
 ): CachedStorage {
   const options = { ttlMs, max, now, shareLookups, maxStaleMs: MAX_STALE_MS }
   const credentials = createCachedLookup((id) => inner.findCredential(id), options)
