@@ -2,6 +2,7 @@
 
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Json } from '../runtime/wire.ts'
+import { listRules } from '../storage/records.ts'
 import { type AdminService, LIFETIME, MAX_TTL, NOW, startAdmin } from './service.ts'
 
 let service: AdminService
@@ -125,8 +126,10 @@ describe('deletion', () => {
     await service.demand(204, 'DELETE', path)
     await service.demand(404, 'DELETE', `/admin/credentials/${held?.id}`)
     await service.demand(404, 'POST', `/admin/credentials/${held?.id}/rotate`)
-    const rules = await service.storage.listRevocations(NOW + 5000, LIFETIME * 1000)
+    const rules = await listRules(service.storage, NOW + 5000)
     const before = NOW + 5000 + 300_000
-    expect(rules).toEqual([{ kind: 'sub', value: account.id, before, until: before + LIFETIME * 1000 }])
+    expect(rules).toEqual([
+      { kind: 'sub', value: account.id, account: null, before, until: before + LIFETIME * 1000 },
+    ])
   })
 })

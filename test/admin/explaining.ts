@@ -21,7 +21,7 @@ export interface Explaining {
 
 export function createExplaining({ deps, lines }: MemoryService): Explaining {
   const { config, storage, log, metrics, now } = deps
-  const rules = createRevocationRules({ ...deps, lifetimeMs: config.maxTtl * 1000, sharesWork: true })
+  const rules = createRevocationRules({ ...deps, sharesWork: true })
   const verifier = createServiceVerifier({
     ...deps,
     rules,
@@ -65,7 +65,7 @@ export function createExplaining({ deps, lines }: MemoryService): Explaining {
         renderCounts(metrics),
         ...accounts.map(({ id }) => storage.listCredentials(id)),
         storage.listAudit(undefined, 200),
-        storage.listRevocations(now(), config.maxTtl * 1000),
+        storage.listRuleChanges({ seq: -1, id: '' }, 1000),
       ])
       return JSON.stringify([accounts, records, lines.length])
     },

@@ -3,6 +3,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createClientSecret, formatAccountToken } from '../../src/signing/secret.ts'
 import type { WireRequest } from '../runtime/wire.ts'
+import { listRules } from '../storage/records.ts'
 import { type AdminService, NOW, startAdmin } from './service.ts'
 
 interface Fault {
@@ -258,7 +259,7 @@ describe.each([
     const { storage, keys } = service
     const found = await storage.getAccount(ids.account ?? '')
     const held = await storage.listCredentials(ids.account ?? '')
-    const rules = await storage.listRevocations(NOW, 1)
+    const rules = await listRules(storage, NOW)
     return [found, held, rules, await storage.listAudit(undefined, 200), await keys.list(), service.told]
   }
 

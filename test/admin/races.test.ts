@@ -12,6 +12,7 @@ import { openSqlite } from '../../src/storage/sql/sqlite.ts'
 import { createSqlStorage } from '../../src/storage/sql/storage.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import type { Json, WireAnswer } from '../runtime/wire.ts'
+import { listRules } from '../storage/records.ts'
 import { type AdminService, NOW, startAdmin } from './service.ts'
 
 interface Opened {
@@ -100,7 +101,7 @@ describe.each<readonly [name: string, open: () => Promise<Opened>]>([
     expect(withStatus(answers, 204)).toHaveLength(1)
     expect(withStatus(answers, 404)).toHaveLength(COUNT - 1)
     expect(await countAudit('account.delete')).toBe(1)
-    expect(await service.storage.listRevocations(NOW, 1)).toHaveLength(1)
+    expect(await listRules(service.storage, NOW)).toHaveLength(1)
   })
 
   test('changes, new credentials and rotations while the account is deleted: nothing is left of it', async () => {
@@ -168,7 +169,7 @@ describe.each<readonly [name: string, open: () => Promise<Opened>]>([
     expect(withStatus(answers, 201)).toHaveLength(COUNT)
     expect(new Set(answers.map((answer) => answer.json().revocation.id)).size).toBe(COUNT)
     expect(await countAudit('revocation.create')).toBe(COUNT)
-    expect(await service.storage.listRevocations(NOW, 1)).toHaveLength(COUNT)
+    expect(await listRules(service.storage, NOW)).toHaveLength(COUNT)
   })
 })
 

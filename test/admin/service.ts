@@ -34,6 +34,8 @@ export interface AdminService {
   readonly told: string[]
   /** Where the clock stands from now on. */
   setNow(now: number): void
+  /** The next change takes so long to be in force here. */
+  tellSlowly(milliseconds: number): void
   /** Lets the clock run with the machine's. */
   startClock(): void
   /** Asks with the admin token; a body that is no text is sent as JSON. */
@@ -49,9 +51,11 @@ export interface AdminService {
 /** `end`: how keys are ended, in place of their real life. */
 export async function startAdmin(
   inner: Storage = createMemoryStorage(),
+  settleMs = 0,
   end?: AdminDeps['keys']['end'],
 ): Promise<AdminService> {
   let now = () => NOW
+  let tellMs = 0
   const told: string[] = []
   const uses = new Map<string, number>()
   const storage = createCachedStorage(inner)
@@ -89,7 +93,13 @@ export async function startAdmin(
     },
     metrics: createMetrics(),
     explain: () => Promise.reject(new Error('nothing is explained here')),
-    onChange: async () => void told.push('change'),
+    settleMs,
+    onChange: async () => {
+      told.push('change')
+      if (tellMs > 0) await new Promise((resolve) => setTimeout(resolve, tellMs))
+      // Only the first one is slow.
+      tellMs = 0
+    },
     async flushUses() {
       await storage.touchCredentials(uses)
       told.push('flush')
@@ -132,6 +142,9 @@ export async function startAdmin(
     uses,
     setNow: (time) => {
       now = () => time
+    },
+    tellSlowly: (milliseconds) => {
+      tellMs = milliseconds
     },
     startClock: () => {
       now = Date.now

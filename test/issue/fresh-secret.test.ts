@@ -32,7 +32,7 @@ test('a rotated secret and a new credential pass at a process that has others in
 
   time += 500
   const rotated = await rotateCredential(
-    { storage: there, hashSecret, onChange },
+    { storage: there, hashSecret, onChange, settleMs: 0 },
     credential.id,
     { overlap: 0 },
     'admin',

@@ -12,7 +12,7 @@ import { basic } from '../runtime/multiset-rows.ts'
 import { ADMIN_TOKEN } from '../runtime/server.ts'
 import type { Json, WireAnswer, WireRequest } from '../runtime/wire.ts'
 import { claimRequest, createAccount, payloadOf } from '../runtime/world.ts'
-import { makeAudit, makeCredential } from '../storage/records.ts'
+import { makeAudit, makeCredential, makeCredentialEnd } from '../storage/records.ts'
 import { readAudit, readCount } from './records-of-pages.ts'
 
 const PAGE = 'https://page.example'
@@ -136,7 +136,12 @@ const PREFLIGHT = { 'access-control-request-method': 'POST' }
 describe('the credential decides, as far as its account allows', () => {
   test('about localhost, for the token and for who reads answers', async () => {
     await start()
-    await service.deps.storage.revokeCredential(prototype.clientId, Date.now(), makeAudit())
+    await service.deps.storage.revokeCredential(
+      prototype.clientId,
+      Date.now(),
+      makeCredentialEnd(prototype.clientId, Date.now()),
+      makeAudit(),
+    )
     const remote = await addCredential({ browserPrototype: true, allowLocalhost: false })
     const refused = await askPage(remote, LOCALHOST)
     expectError(refused, 403, 'origin_not_allowed')
@@ -190,7 +195,12 @@ describe('the credential decides, as far as its account allows', () => {
     ['expired', { expiresAt: 1 }],
   ])('one that is %s is a wrong one, and opens no answer', async (_, changes) => {
     await start()
-    await service.deps.storage.revokeCredential(prototype.clientId, Date.now(), makeAudit())
+    await service.deps.storage.revokeCredential(
+      prototype.clientId,
+      Date.now(),
+      makeCredentialEnd(prototype.clientId, Date.now()),
+      makeAudit(),
+    )
     const answer = await askPage(await addCredential({ browserPrototype: true, ...changes }))
     expectError(answer, 401, 'unauthorized')
     expect(answer.headers.get('access-control-allow-origin')).toBeNull()
@@ -308,7 +318,8 @@ describe('a database that is down', () => {
 
     isDown = false
     time += 2000
-    expect((await askPage(prototype)).status).toBe(200)
+    // What ends tokens is read again a second after the failure.
+    await expect.poll(async () => (await askPage(prototype)).status, { timeout: 3000 }).toBe(200)
     expect((await askPage(prototype, LOCALHOST)).status).toBe(200)
   })
 

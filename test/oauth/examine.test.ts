@@ -5,6 +5,7 @@ import { endForGood } from '../../src/claims/account.ts'
 import { createExamine } from '../../src/oauth/examine.ts'
 import { randomBase62 } from '../../src/signing/random.ts'
 import { payloadOf } from '../runtime/world.ts'
+import { makeCredentialEnd } from '../storage/records.ts'
 import {
   askBy,
   createKeyClient,
@@ -66,7 +67,12 @@ describe('a token', () => {
     await start()
     const client = await createKeyClient(world)
     const token = (await askBy(world, await client.sign())).json().access_token
-    await world.deps.storage.revokeCredential(client.clientId, time, audit(client.clientId))
+    await world.deps.storage.revokeCredential(
+      client.clientId,
+      time,
+      makeCredentialEnd(client.clientId, time),
+      audit(client.clientId),
+    )
     expect(await introspect(token)).toEqual({ active: false })
     expectRefusal(await askBy(world, await client.sign()), 401, 'invalid_client', world)
   })

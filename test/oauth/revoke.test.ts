@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 import { createCachedStorage } from '../../src/storage/cached.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
 import { payloadOf } from '../runtime/world.ts'
+import { listRules } from '../storage/records.ts'
 import { getToken, post, readAudit, startOAuth } from './harness.ts'
 
 test('of 50 at once one is put on record, and each is answered once it is in force', async () => {
@@ -12,10 +13,10 @@ test('of 50 at once one is put on record, and each is answered once it is in for
   let added = 0
   const storage = createCachedStorage({
     ...inner,
-    async addRevocation(revocation, audit) {
+    async addCustomerRevocation(...asked) {
       added += 1
       await sleep(50)
-      return inner.addRevocation(revocation, audit)
+      return inner.addCustomerRevocation(...asked)
     },
   })
   const world = await startOAuth({ CLAIMGATE_RATE_LIMIT: 'off' }, { storage })
@@ -32,6 +33,6 @@ test('of 50 at once one is put on record, and each is answered once it is in for
   const { jti } = payloadOf(token)
   const entries = (await readAudit(world)).filter(({ target }) => target === jti)
   expect(entries.map(({ action, actor }) => [action, actor])).toEqual([['revocation.create', world.clientId]])
-  expect(await inner.listRevocations(Date.now(), 1)).toMatchObject([{ kind: 'jti', value: jti }])
+  expect(await listRules(inner, Date.now())).toMatchObject([{ kind: 'jti', value: jti }])
   await world.stop()
 })

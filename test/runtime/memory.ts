@@ -68,6 +68,8 @@ export async function startMemory(
     metrics: createMetrics(),
     now: Date.now,
     peerOf: () => '127.0.0.1',
+    sharesWork: true,
+    settleMs: 0,
     isStopping: () => false,
     ...replace,
   }

@@ -1,7 +1,7 @@
 // What the tests of the service's own rooms share: a log that is kept, and a store of revocations that is slow, hangs
 // or fails on demand.
 
-import type { RevocationRule } from '../../src/claims/account.ts'
+import type { NumberedRule, RevocationRule } from '../../src/claims/account.ts'
 import type { ClaimsSet } from '../../src/claims/claims-set.ts'
 import { createLogger, type Logger } from '../../src/http/log.ts'
 import { StorageError } from '../../src/storage/errors.ts'
@@ -20,8 +20,8 @@ export function keepLog(): { readonly log: Logger; readonly lines: readonly stri
 }
 
 export interface RuleStore {
-  readonly storage: Pick<Storage, 'listRevocations'>
-  /** What is stored from now on. */
+  readonly storage: Pick<Storage, 'readRuleSeq' | 'listRuleChanges'>
+  /** What is stored from now on: one change, where anything differs. */
   store(rules: readonly RevocationRule[]): void
   /** How the store answers from now on. */
   answer(how: 'at once' | 'never' | 'with a fault' | { readonly afterMs: number }): void
@@ -29,25 +29,44 @@ export interface RuleStore {
   reads(): number
 }
 
-/** A store of these rules. A read sees what is stored when it begins. */
+/** A store of these rules, in their order. */
 export function createRuleStore(first: readonly RevocationRule[] = []): RuleStore {
-  let rules = first
+  let seq = 0
+  let rules: readonly NumberedRule[] = []
   let how: Parameters<RuleStore['answer']>[0] = 'at once'
   let reads = 0
+
+  function store(next: readonly RevocationRule[]): void {
+    seq += 1
+    const kept = Array.from({ length: Math.max(rules.length, next.length) }, (_, index) => {
+      const before = rules[index]
+      // What is no longer there was lifted.
+      const wanted = next[index] ?? { ...(before as NumberedRule), until: 0 }
+      const rule = { ...wanted, id: `rule-${index}`, seq: before?.seq ?? seq }
+      return JSON.stringify(rule) === JSON.stringify(before) ? rule : { ...rule, seq }
+    })
+    rules = kept
+  }
+
+  store(first)
   return {
     storage: {
-      async listRevocations(now) {
+      async readRuleSeq() {
         reads += 1
-        const seen = structuredClone(rules.filter(({ until }) => until > now))
+        const seen = seq
         if (how === 'never') return new Promise<never>(() => undefined)
         if (how === 'with a fault') throw new StorageError('the store is down')
         if (how !== 'at once') await wait(how.afterMs)
         return seen
       },
+      async listRuleChanges(after, limit) {
+        const isAfter = (rule: NumberedRule): boolean =>
+          rule.seq > after.seq || (rule.seq === after.seq && rule.id > after.id)
+        const found = rules.filter(isAfter).sort((a, b) => a.seq - b.seq || (a.id < b.id ? -1 : 1))
+        return structuredClone(found.slice(0, limit))
+      },
     },
-    store: (next) => {
-      rules = next
-    },
+    store,
     answer: (next) => {
       how = next
     },
@@ -78,5 +97,5 @@ export function claimsWith(members: Partial<ClaimsSet> = {}): ClaimsSet {
 /** A rule that ends what was minted up to now, for an hour. */
 export function ruleWith(rule: Partial<RevocationRule> = {}): RevocationRule {
   const now = Date.now()
-  return { kind: 'jti', value: 'jti-1', before: now + 1000, until: now + HOUR, ...rule }
+  return { kind: 'jti', value: 'jti-1', account: null, before: now + 1000, until: now + HOUR, ...rule }
 }

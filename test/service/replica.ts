@@ -32,7 +32,6 @@ export function createReplica(keys: DocumentDeps['keys'], store = createRuleStor
     storage: store.storage,
     log,
     now: Date.now,
-    lifetimeMs: HOUR,
     sharesWork: true,
   })
   const serve = createServe({
@@ -44,7 +43,13 @@ export function createReplica(keys: DocumentDeps['keys'], store = createRuleStor
     metrics: createMetrics(),
     logsRequests: false,
   })
-  const handler = createRevocationsHandler({ issuer: RULES.issuer, rules, keys, now: Date.now })
+  const handler = createRevocationsHandler({
+    issuer: RULES.issuer,
+    rules,
+    keys,
+    now: Date.now,
+    sharesWork: true,
+  })
   const route = { name: 'revocations', cors: publicCors, methods: { GET: handler } }
   const ask: Replica['ask'] = (headers = {}, method = 'GET') =>
     serve(route, new Request(`${RULES.issuer}/.well-known/revocations`, { method, headers }), '127.0.0.1')

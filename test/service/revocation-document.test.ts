@@ -57,6 +57,7 @@ describe('the document', () => {
       iss: RULES.issuer,
       iat: start,
       exp: start + 300,
+      seq: 1,
       revoked: [
         { jti: 'jti-1', before: start + 1, until: end + 1 },
         { client_id: 'client1', before: start, until: end },
@@ -89,6 +90,7 @@ describe('the document', () => {
     const rule: fc.Arbitrary<RevocationRule> = fc.record({
       kind: fc.constantFrom('jti', 'client_id', 'sub', 'kid'),
       value: id,
+      account: fc.constant(null),
       before: time,
       until: time,
     })

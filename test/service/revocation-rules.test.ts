@@ -31,7 +31,6 @@ function tryRules(sharesWork = true, store = createRuleStore()): Trial {
     storage: store.storage,
     log,
     now: Date.now,
-    lifetimeMs: HOUR,
     sharesWork,
   })
   const token = claimsWith()
@@ -225,7 +224,7 @@ describe('a store that fails', () => {
     }
     expect(reads()).toBeGreaterThanOrEqual(9)
     expect(reads()).toBeLessThanOrEqual(11)
-    expect(lines).toEqual(['warn: revocations cannot be read; the last known ones go on'])
+    expect(lines).toEqual(['warn: revocations cannot be read; the last known ones stay in force'])
     answer('at once')
     store([])
     await pass(1000)
@@ -311,20 +310,26 @@ async function runSchedule(steps: readonly Step[], sharesWork: boolean): Promise
   }
   let version = 0
   let reads = 0
+  const stepOf = (): Step => steps[reads % steps.length] ?? expect.unreachable('there are steps')
   const rules = createRevocationRules({
     storage: {
-      async listRevocations() {
-        const { before, after } = steps[reads % steps.length] ?? expect.unreachable('there are steps')
+      async readRuleSeq() {
+        await turns(stepOf().before)
+        const seen = version
+        await turns(stepOf().after)
+        return seen
+      },
+      async listRuleChanges(position) {
+        const { before, after } = stepOf()
         reads += 1
         await turns(before)
         const seen = version
         await turns(after)
-        return [ruleWith({ value: String(seen) })]
+        return seen > position.seq ? [{ ...ruleWith({ value: String(seen) }), id: 'one', seq: seen }] : []
       },
     },
     log: keepLog().log,
     now: Date.now,
-    lifetimeMs: HOUR,
     sharesWork,
   })
   const versionInForce = async (): Promise<number> => Number((await rules.read())?.rules[0]?.value)

@@ -19,7 +19,7 @@ async function start(account: Partial<Account> = {}, credential: Partial<Credent
   await inner.createAccount(owner, record, makeAudit())
   const storage = createCachedStorage(inner)
   const { log, lines } = keepLog()
-  const rules = createRevocationRules({ storage, log, now: Date.now, lifetimeMs: HOUR, sharesWork: true })
+  const rules = createRevocationRules({ storage, log, now: Date.now, sharesWork: true })
   const isEnded = (kid: string): boolean => kid === 'ended'
   return {
     storage,
@@ -111,10 +111,9 @@ describe('while the database is down', () => {
     const check = createRevocationCheck({
       storage: { findCredentialStale: fault },
       rules: createRevocationRules({
-        storage: { listRevocations: fault },
+        storage: { readRuleSeq: fault, listRuleChanges: fault },
         log,
         now: Date.now,
-        lifetimeMs: HOUR,
         sharesWork: true,
       }),
       keys: { isEnded: () => false },

@@ -16,7 +16,7 @@ import { createMemoryStorage } from '../../src/storage/memory.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { loadVerifier } from '../../src/verify/engine.ts'
 import { createMemoryKeys, type MemoryKeys } from '../signing/memory-keys.ts'
-import { makeAudit, makeRevocation } from '../storage/records.ts'
+import { listRules, makeAudit, makeRevocation } from '../storage/records.ts'
 import { HOUR, keepLog } from './parts.ts'
 
 const NOW = 1_750_000_000_000
@@ -62,10 +62,10 @@ async function startProcess(): Promise<Upkeep> {
   const kept = keepLog()
   lines = kept.lines
   const parts = { storage, log: kept.log, now: () => now }
-  const rules = createRevocationRules({ ...parts, lifetimeMs: HOUR, sharesWork: true })
+  const rules = createRevocationRules({ ...parts, sharesWork: true })
   const engine = { ...nodeCryptoEngine, loadVerifier }
   const keys = await openKeyRing(memory.store, engine, 'ES256', now, rules.isKeyRevoked)
-  return createUpkeep({ ...parts, rules, keys, keyLife: life })
+  return createUpkeep({ ...parts, rules, keys, keyLife: life, auditKeptMs: 400 * DAY })
 }
 
 async function roundAt(time: number): Promise<void> {
@@ -78,8 +78,7 @@ const readRotations = async (): Promise<readonly AuditEntry[]> =>
   (await storage.listAudit(undefined, 200)).filter(({ action }) => action === 'key.rotate')
 
 describe('purge', () => {
-  const values = async (at: number) =>
-    (await storage.listRevocations(at, HOUR)).map(({ value }) => value).sort()
+  const values = async (at: number) => (await listRules(storage, at)).map(({ value }) => value).sort()
 
   test('by a clock that runs ahead takes nothing that is still needed', async () => {
     for (const [value, until] of [
@@ -184,6 +183,7 @@ describe('the audit log tells of every rotation, once', () => {
     ...more,
   })
   const ports = () => ({
+    settleMs: 0,
     storage,
     keys: life,
     lifetimeSeconds: HOUR / 1000,

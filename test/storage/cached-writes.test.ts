@@ -7,7 +7,7 @@ import { type CachedStorage, createCachedStorage } from '../../src/storage/cache
 import { StorageError } from '../../src/storage/errors.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
 import type { Storage } from '../../src/storage/storage.ts'
-import { addAccount, makeAudit, makeCredential, makeRevocation } from './records.ts'
+import { addAccount, makeAudit, makeCredential, makeCredentialEnd, makeRevocation } from './records.ts'
 
 const ROTATION = { secretHash: 'bmV3', previousHash: null, previousExpiresAt: null }
 
@@ -82,7 +82,8 @@ const writes: Readonly<Record<string, Write>> = {
     drops: () => [credential.id],
   },
   revokeCredential: {
-    run: (storage) => storage.revokeCredential(credential.id, 1, makeAudit()),
+    run: (storage) =>
+      storage.revokeCredential(credential.id, 1, makeCredentialEnd(credential.id), makeAudit()),
     drops: () => [credential.id, 'prototypes'],
   },
   addRevocation: {
@@ -93,8 +94,25 @@ const writes: Readonly<Record<string, Write>> = {
     run: (storage) => storage.touchCredentials(new Map([[credential.id, 1]])),
     drops: () => [],
   },
-  purge: { run: (storage) => storage.purge(Number.MAX_SAFE_INTEGER), drops: () => [] },
   useAssertion: { run: (storage) => storage.useAssertion(credential.id, 'jti', 1), drops: () => [] },
+  addCustomerRevocation: {
+    run: (storage) =>
+      storage.addCustomerRevocation(
+        { ...makeRevocation(), account: account.id },
+        { ofAccount: 1, ofAll: 1 },
+        makeAudit(),
+      ),
+    drops: () => [],
+  },
+  raiseRevocation: {
+    run: (storage) => storage.raiseRevocation('unknown', 1, 1),
+    drops: () => [],
+  },
+  purge: {
+    run: (storage) =>
+      storage.purge({ revocationsUntil: Number.MAX_SAFE_INTEGER, assertionsUntil: 0, auditBefore: 0 }),
+    drops: () => [],
+  },
   appendAuditOnce: { run: (storage) => storage.appendAuditOnce(makeAudit()), drops: () => [] },
   raiseLongestLifetime: { run: (storage) => storage.raiseLongestLifetime(60), drops: () => [] },
 }
@@ -119,6 +137,8 @@ test.each(Object.entries(writes))('%s drops what it touches and nothing else', a
 
 const DROPS_NOTHING = [
   'addRevocation',
+  'addCustomerRevocation',
+  'raiseRevocation',
   'touchCredentials',
   'purge',
   'useAssertion',

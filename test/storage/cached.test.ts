@@ -88,10 +88,10 @@ describe('cached storage', () => {
     ['a credential for verification', (from) => from.findCredentialStale(known.credential.id)],
   ]
 
-  test.each(lookups)('%s is asked for once a second, and given at once in between', async (_name, find) => {
+  test.each(lookups)('%s is asked for once in 800 ms, and given at once in between', async (_name, find) => {
     const first = await find(cached)
     expect(probe.state.asked).toBe(1)
-    time += 999
+    time += 799
     expect(find(cached)).toEqual(first)
     expect(find(cached)).not.toBeInstanceOf(Promise)
     expect(probe.state.asked).toBe(1)

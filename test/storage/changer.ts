@@ -8,7 +8,7 @@ import { writeSync } from 'node:fs'
 import { migrateSchema } from '../../src/storage/sql/migrations.ts'
 import { openSqlite } from '../../src/storage/sql/sqlite.ts'
 import { createSqlStorage } from '../../src/storage/sql/storage.ts'
-import { makeAccount, makeAudit, makeCredential, makeRevocation } from './records.ts'
+import { makeAccount, makeAudit, makeCredential, makeCredentialEnd, makeRevocation } from './records.ts'
 
 const [path = '', mode = '', prefix = '', count = ''] = process.argv.slice(2)
 const engine = openSqlite(path)
@@ -34,7 +34,14 @@ async function endAll(name: string): Promise<void> {
   const jti = makeRevocation({ id: `jti-${name}`, value: `jti-${name}` })
   await storage.addRevocation(jti, audit('jti', jti.value))
   print(`jti ${jti.value}`)
-  if (await storage.revokeCredential(ids[0]!, 1_700_000_000_000, audit('client_id', ids[0]!)))
+  if (
+    await storage.revokeCredential(
+      ids[0]!,
+      1_700_000_000_000,
+      makeCredentialEnd(ids[0]!),
+      audit('client_id', ids[0]!),
+    )
+  )
     print(`client_id ${ids[0]}`)
   // Every other account stays, so that credentials revoked in it are there to be found.
   if (name.endsWith('1')) return

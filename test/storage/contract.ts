@@ -4,7 +4,15 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Account, AuditAction } from '../../src/claims/account.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 import type { Position, Storage } from '../../src/storage/storage.ts'
-import { addAccount, makeAccount, makeAudit, makeCredential, makeRevocation, nextId } from './records.ts'
+import {
+  addAccount,
+  makeAccount,
+  makeAudit,
+  makeCredential,
+  makeCredentialEnd,
+  makeRevocation,
+  nextId,
+} from './records.ts'
 
 /** An open, empty store, and how to take it down. */
 export interface OpenedStorage {
@@ -301,12 +309,21 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
           'a',
           makeAudit(),
         ),
-      revokeCredential: (closed) => closed.revokeCredential('known', 1, makeAudit()),
+      revokeCredential: (closed) =>
+        closed.revokeCredential('known', 1, makeCredentialEnd('known'), makeAudit()),
       addRevocation: (closed) => closed.addRevocation(makeRevocation(), makeAudit()),
       touchCredentials: (closed) => closed.touchCredentials(new Map([['known', 1]])),
       useAssertion: (closed) => closed.useAssertion('known', 'jti', 1),
-      purge: (closed) => closed.purge(1),
-      listRevocations: (closed) => closed.listRevocations(1, 1),
+      purge: (closed) => closed.purge({ revocationsUntil: 1, assertionsUntil: 1, auditBefore: 1 }),
+      addCustomerRevocation: (closed) =>
+        closed.addCustomerRevocation(
+          { ...makeRevocation(), account: 'a' },
+          { ofAccount: 1, ofAll: 1 },
+          makeAudit(),
+        ),
+      raiseRevocation: (closed) => closed.raiseRevocation('a', 1, 1),
+      readRuleSeq: (closed) => closed.readRuleSeq(),
+      listRuleChanges: (closed) => closed.listRuleChanges({ seq: -1, id: '' }, 1),
       getAccount: (closed) => closed.getAccount('a'),
       listAccounts: (closed) => closed.listAccounts(undefined, 1),
       listCredentials: (closed) => closed.listCredentials('a'),

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Account, Credential } from '../../src/claims/account.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import type { OpenedStorage } from './contract.ts'
-import { addAccount, makeAudit, makeCredential, makeRevocation } from './records.ts'
+import { addAccount, makeAudit, makeCredential, makeCredentialEnd, makeRevocation } from './records.ts'
 
 const NOW = 1_700_000_000_000
 const SHOP = 'https://shop.example'
@@ -135,7 +135,7 @@ export function describePrototypes(name: string, open: () => Promise<OpenedStora
 
     /** Each write that ends it, after an answer that might be remembered. */
     test.each<[string, (account: Account, prototype: Credential) => Promise<unknown>]>([
-      ['revoked', (_, { id }) => storage.revokeCredential(id, NOW, makeAudit())],
+      ['revoked', (_, { id }) => storage.revokeCredential(id, NOW, makeCredentialEnd(id), makeAudit())],
       ['deleted with its account', ({ id }) => storage.deleteAccount(id, makeRevocation(), makeAudit())],
       [
         'suspended with its account',

@@ -5,7 +5,14 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { AuditEntry } from '../../src/claims/account.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import type { OpenedStorage } from './contract.ts'
-import { addAccount, makeAudit, makeCredential, makeRevocation } from './records.ts'
+import {
+  addAccount,
+  listRules,
+  makeAudit,
+  makeCredential,
+  makeCredentialEnd,
+  makeRevocation,
+} from './records.ts'
 
 const COUNT = 50
 
@@ -127,15 +134,18 @@ export function describeRaces(name: string, open: () => Promise<OpenedStorage>):
       )
       expect(winners).toHaveLength(1)
       expect(await storage.listAccounts(undefined, 50)).toEqual([])
-      const rules = await storage.listRevocations(0, 1)
+      const rules = await listRules(storage, 0)
       expect(rules.map(({ before }) => before)).toEqual(winners)
     })
 
     test('of 50 revocations of one credential one is made, and its time stays', async () => {
       const { id } = first.credential
-      const winners = await race((audit, index) => storage.revokeCredential(id, 1000 + index, audit))
+      const winners = await race((audit, index) =>
+        storage.revokeCredential(id, 1000 + index, makeCredentialEnd(id, 1000 + index), audit),
+      )
       expect(winners).toHaveLength(1)
       expect((await storage.findCredential(id))?.credential.revokedAt).toBe(1000 + winners[0]!)
+      expect(await listRules(storage, 0)).toMatchObject([{ value: id, before: 301_000 + winners[0]! }])
     })
 
     test('of 50 revocations with one id one is on record', async () => {
@@ -144,7 +154,7 @@ export function describeRaces(name: string, open: () => Promise<OpenedStorage>):
         storage.addRevocation({ ...revocation, before: index }, audit),
       )
       expect(winners).toHaveLength(1)
-      expect((await storage.listRevocations(0, 1)).map(({ before }) => before)).toEqual(winners)
+      expect((await listRules(storage, 0)).map(({ before }) => before)).toEqual(winners)
     })
 
     test('of 50 audit entries with one id one is written', async () => {
@@ -172,7 +182,13 @@ export function describeRaces(name: string, open: () => Promise<OpenedStorage>):
         if (kind === 'update') return storage.updateAccount(changed, account.updatedAt, [audit])
         if (kind === 'rotate')
           return storage.replaceSecret(credential.id, change, credential.secretHash!, audit)
-        if (kind === 'revoke') return storage.revokeCredential(credential.id, index, audit)
+        if (kind === 'revoke')
+          return storage.revokeCredential(
+            credential.id,
+            index,
+            makeCredentialEnd(credential.id, index),
+            audit,
+          )
         if (kind === 'add') return storage.createCredential(makeCredential(account.id), audit)
         return storage.deleteAccount(account.id, makeRevocation({ kind: 'sub', value: account.id }), audit)
       })
@@ -180,7 +196,9 @@ export function describeRaces(name: string, open: () => Promise<OpenedStorage>):
       expect(await storage.listAccounts(undefined, 50)).toEqual([])
       expect(await storage.listCredentials(account.id)).toEqual([])
       expect(await storage.isAnyOriginListed(account.allowedOrigins)).toBe(false)
-      expect((await storage.listRevocations(0, 1)).map(({ value }) => value)).toEqual([account.id])
+      const isRevoked = winners.some((index) => kinds[index % kinds.length] === 'revoke')
+      const ended = isRevoked ? [credential.id, account.id] : [account.id]
+      expect((await listRules(storage, 0)).map(({ value }) => value)).toEqual(ended)
     })
 
     test('50 touches at once leave the latest', async () => {

@@ -1,6 +1,6 @@
 // Records for the storage tests: whole ones, each with its own ids.
 
-import type { Account, AuditEntry, Credential, Revocation } from '../../src/claims/account.ts'
+import type { Account, AuditEntry, Credential, Revocation, RevocationRule } from '../../src/claims/account.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 
 let serial = 0
@@ -52,6 +52,7 @@ export function makeRevocation(changes: Partial<Revocation> = {}): Revocation {
     id: nextId('rev_'),
     kind: 'jti',
     value: nextId('jti'),
+    account: null,
     before: 1_700_000_000_000,
     until: 1_700_086_400_000,
     createdAt: 1_700_000_000_000,
@@ -69,6 +70,24 @@ export function makeAudit(changes: Partial<AuditEntry> = {}): AuditEntry {
     detail: null,
     ...changes,
   }
+}
+
+/** The revocation that goes with the end of a credential at `at`. */
+export function makeCredentialEnd(id: string, at = 1_700_000_000_000): Revocation {
+  return makeRevocation({
+    id: `credential_${id}`,
+    kind: 'client_id',
+    value: id,
+    before: at + 300_000,
+    until: at + 3_900_000,
+    createdAt: at,
+  })
+}
+
+/** The rules in force at `now`, in the order of their last change. */
+export async function listRules(storage: Storage, now = 1_700_000_000_000): Promise<RevocationRule[]> {
+  const rules = await storage.listRuleChanges({ seq: -1, id: '' }, 1_000_000)
+  return rules.filter(({ until }) => until > now).map(({ id: _, seq: __, ...rule }) => rule)
 }
 
 /** Adds an account with a credential and an audit entry; gives all three. */

@@ -5,7 +5,14 @@ import type { RevocationKind, RevocationRule } from '../../src/claims/account.ts
 import { StorageError } from '../../src/storage/errors.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import type { OpenedStorage } from './contract.ts'
-import { addAccount, makeAudit, makeCredential, makeRevocation } from './records.ts'
+import {
+  addAccount,
+  listRules,
+  makeAudit,
+  makeCredential,
+  makeCredentialEnd,
+  makeRevocation,
+} from './records.ts'
 
 const NOW = 1_700_000_000_000
 const HOUR = 3_600_000
@@ -25,7 +32,7 @@ export function describeRevocations(name: string, open: () => Promise<OpenedStor
 
     const byValue = (rules: readonly RevocationRule[]) =>
       [...rules].sort((a, b) => (a.value < b.value ? -1 : 1))
-    const list = async (now = NOW) => byValue(await storage.listRevocations(now, HOUR))
+    const list = async (now = NOW) => byValue(await listRules(storage, now))
 
     test('there are none at first', async () => {
       await addAccount(storage)
@@ -36,7 +43,9 @@ export function describeRevocations(name: string, open: () => Promise<OpenedStor
       const audit = makeAudit({ action: 'revocation.create' })
       const revocation = makeRevocation({ kind, value: `' \u0000 🌱`, before: NOW + 1, until: NOW + 2 })
       await storage.addRevocation(revocation, audit)
-      expect(await list()).toEqual([{ kind, value: `' \u0000 🌱`, before: NOW + 1, until: NOW + 2 }])
+      expect(await list()).toEqual([
+        { kind, value: `' \u0000 🌱`, account: null, before: NOW + 1, until: NOW + 2 },
+      ])
       expect(await storage.listAudit(undefined, 50)).toEqual([audit])
     })
 
@@ -83,103 +92,212 @@ export function describeRevocations(name: string, open: () => Promise<OpenedStor
     })
 
     test('a purge takes what no longer matters, and nothing else', async () => {
-      const { account, credential, audit } = await addAccount(storage, { status: 'suspended' })
-      const asleep = await addAccount(storage)
-      await storage.revokeCredential(asleep.credential.id, 1, makeAudit())
+      const { account, credential, audit } = await addAccount(storage)
       for (const until of [NOW - 1, NOW, NOW + 1]) {
         await storage.addRevocation(makeRevocation({ value: `until ${until - NOW}`, until }), makeAudit())
       }
       const logged = await storage.listAudit(undefined, 50)
-      await storage.purge(NOW)
-      expect((await list(0)).map(({ value }) => value)).toEqual(
-        [account.id, asleep.credential.id, 'until 1'].sort(),
+      const seq = await storage.readRuleSeq()
+      expect(await storage.purge({ revocationsUntil: NOW, assertionsUntil: 0, auditBefore: null })).toBe(
+        false,
       )
+      expect((await list(0)).map(({ value }) => value)).toEqual(['until 1'])
       expect(await storage.findCredential(credential.id)).toEqual({ account, credential })
-      expect(await storage.listCredentials(asleep.account.id)).toHaveLength(1)
       expect(await storage.listAudit(undefined, 50)).toEqual(logged)
       expect(logged).toContainEqual(audit)
-      await storage.purge(NOW)
-      expect(await list(0)).toHaveLength(3)
+      // Nobody who follows the numbers has to read anything because of it.
+      expect(await storage.readRuleSeq()).toBe(seq)
     })
 
-    describe('a suspended account', () => {
-      test('ends every token a verifier may accept now, for as long as they live', async () => {
-        const { account } = await addAccount(storage, { status: 'suspended' })
-        await addAccount(storage)
-        for (const now of [NOW, NOW + 1, NOW + 59_999, NOW + 10 * 24 * HOUR]) {
-          const rules = await list(now)
-          expect(rules).toHaveLength(1)
-          const [rule] = rules
-          expect(rule).toMatchObject({ kind: 'sub', value: account.id })
-          // A verifier's clock may be ahead by the greatest tolerance there is; more than a minute on top is not needed.
-          expect(rule!.before - now).toBeGreaterThanOrEqual(LATE)
-          expect(rule!.before - now).toBeLessThanOrEqual(LATE + 60_000)
-          expect(rule!.until - rule!.before).toBe(HOUR)
+    test('a purge takes audit entries from before a moment', async () => {
+      for (const at of [NOW - 1, NOW, NOW + 1]) await storage.appendAudit(makeAudit({ at }))
+      await storage.addRevocation(makeRevocation(), makeAudit({ at: NOW - 2 }))
+      await storage.purge({ revocationsUntil: 0, assertionsUntil: 0, auditBefore: NOW })
+      expect((await storage.listAudit(undefined, 50)).map(({ at }) => at)).toEqual([NOW + 1, NOW])
+      expect(await list(0)).toHaveLength(1)
+    })
+
+    describe('numbers', () => {
+      const START = { seq: -1, id: '' }
+      const seqOf = async (id: string) =>
+        (await storage.listRuleChanges(START, 1000)).find((rule) => rule.id === id)?.seq
+
+      test('each change has a higher one, and one change has one', async () => {
+        const first = await storage.readRuleSeq()
+        const { account, credential } = await addAccount(storage)
+        expect(await storage.readRuleSeq()).toBe(first)
+        const [a, b] = [makeRevocation(), makeRevocation()]
+        await storage.addRevocation(a, makeAudit())
+        expect([await storage.readRuleSeq(), await seqOf(a.id)]).toEqual([first + 1, first + 1])
+        const next = { ...account, updatedAt: account.updatedAt + 1 }
+        const two = { put: [b, makeRevocation()], lift: [a.id, 'unknown'] }
+        expect(await storage.updateAccount(next, account.updatedAt, [], two)).toBe(true)
+        const seqs = (await storage.listRuleChanges(START, 1000)).map(({ seq }) => seq)
+        expect(seqs).toEqual([first + 2, first + 2, first + 2])
+        expect(await storage.readRuleSeq()).toBe(first + 2)
+        await storage.revokeCredential(credential.id, NOW, makeCredentialEnd(credential.id), makeAudit())
+        await storage.deleteAccount(account.id, makeRevocation(), makeAudit())
+        expect(await storage.readRuleSeq()).toBe(first + 4)
+      })
+
+      test('a write whose condition does not hold has none', async () => {
+        const { account, credential } = await addAccount(storage)
+        const rule = makeRevocation()
+        await storage.addRevocation(rule, makeAudit())
+        await storage.revokeCredential(credential.id, NOW, makeCredentialEnd(credential.id), makeAudit())
+        const seq = await storage.readRuleSeq()
+        const rules = { put: [makeRevocation()], lift: [rule.id] }
+        expect(await storage.updateAccount(account, account.updatedAt + 7, [], rules)).toBe(false)
+        expect(await storage.deleteAccount('nobody', makeRevocation(), makeAudit())).toBe(false)
+        expect(await storage.addRevocation(rule, makeAudit())).toBe(false)
+        const again = makeCredentialEnd(credential.id)
+        expect(await storage.revokeCredential(credential.id, NOW, again, makeAudit())).toBe(false)
+        await storage.raiseRevocation(rule.id, rule.before, rule.until + 1)
+        await storage.raiseRevocation('nobody', NOW, NOW)
+        await storage.updateAccount({ ...account, updatedAt: NOW * 2 }, account.updatedAt, [])
+        expect(await storage.readRuleSeq()).toBe(seq)
+        expect(await list(0)).toHaveLength(2)
+      })
+
+      test('lead through all rules in pages, also where one number has more than a page', async () => {
+        const { account } = await addAccount(storage)
+        for (let index = 0; index < 3; index += 1) {
+          await storage.addRevocation(makeRevocation(), makeAudit())
         }
+        const put = Array.from({ length: 5 }, () => makeRevocation())
+        const next = { ...account, updatedAt: account.updatedAt + 1 }
+        await storage.updateAccount(next, account.updatedAt, [], { put, lift: [] })
+        const seen: string[] = []
+        for (let after = START, page = 2; page === 2; ) {
+          const rules = await storage.listRuleChanges(after, 2)
+          seen.push(...rules.map(({ id }) => id))
+          page = rules.length
+          after = rules.at(-1) ?? after
+        }
+        const all = (await storage.listRuleChanges(START, 1000)).map(({ id }) => id)
+        expect(seen).toEqual(all)
+        expect(new Set(seen).size).toBe(8)
       })
 
-      test('is listed from its suspension until it is resumed', async () => {
-        const { account } = await addAccount(storage)
-        const asleep = { ...account, status: 'suspended' as const, updatedAt: account.updatedAt + 1 }
-        await storage.updateAccount(asleep, account.updatedAt, [])
-        expect((await list()).map(({ value }) => value)).toEqual([account.id])
-        await storage.updateAccount({ ...account, updatedAt: account.updatedAt + 2 }, asleep.updatedAt, [])
-        expect(await list()).toEqual([])
-      })
-
-      test('makes the same rule within a minute', async () => {
-        await addAccount(storage, { status: 'suspended' })
-        const minute = Math.floor(NOW / 60_000) * 60_000
-        expect(await list(minute + 59_999)).toEqual(await list(minute + 1))
-        expect(await list(minute + 60_001)).not.toEqual(await list(minute + 1))
-      })
-    })
-
-    describe('a revoked credential', () => {
-      test('ends what it minted, and what it may still mint elsewhere, while that lives', async () => {
-        const { account } = await addAccount(storage)
-        const second = makeCredential(account.id)
-        await storage.createCredential(second, makeAudit())
-        await storage.revokeCredential(second.id, NOW, makeAudit())
-        const until = NOW + LATE + HOUR
-        const rule = { kind: 'client_id', value: second.id, before: NOW + LATE, until }
-        expect(await list(NOW)).toEqual([rule])
-        expect(await list(until - 1)).toEqual([rule])
-        expect(await list(until)).toEqual([])
-      })
-
-      test('has a rule of its own beside its suspended account and a revocation on record', async () => {
-        const { account, credential } = await addAccount(storage, { status: 'suspended' })
-        await storage.revokeCredential(credential.id, NOW, makeAudit())
-        await storage.addRevocation(
-          makeRevocation({ kind: 'client_id', value: credential.id, before: 5 }),
-          makeAudit(),
-        )
-        const rules = await list()
-        expect(rules).toHaveLength(3)
-        expect(rules.filter(({ value }) => value === credential.id)).toHaveLength(2)
-        expect(rules.filter(({ kind, value }) => kind === 'sub' && value === account.id)).toHaveLength(1)
+      test('become visible in their order while others write', async () => {
+        const names = Array.from({ length: 60 }, () => makeRevocation())
+        let isOver = false
+        const writing = Promise.all(
+          names.map((revocation) => storage.addRevocation(revocation, makeAudit())),
+        ).finally(() => {
+          isOver = true
+        })
+        const seen: string[] = []
+        let after = START
+        const follow = async (): Promise<void> => {
+          const seq = await storage.readRuleSeq()
+          for (const rule of await storage.listRuleChanges(after, 1000)) {
+            seen.push(rule.id)
+            after = rule
+          }
+          expect(after.seq === -1 || after.seq >= seq).toBe(true)
+        }
+        while (!isOver) {
+          await follow()
+          await new Promise((resolve) => setTimeout(resolve, 1))
+        }
+        await writing
+        await follow()
+        expect([...seen].sort()).toEqual(names.map(({ id }) => id).sort())
+        expect(await storage.readRuleSeq()).toBe(after.seq)
       })
     })
 
-    test('the order is that of the rules, not of their making', async () => {
-      const values = ['c', 'a', 'd', 'b']
-      for (const value of values) await storage.addRevocation(makeRevocation({ value }), makeAudit())
-      for (const id of ['acct_b', 'acct_a']) await addAccount(storage, { id, status: 'suspended' })
-      const found = (await storage.listRevocations(NOW, HOUR)).map(({ value }) => value)
-      expect(found.filter((value) => values.includes(value))).toEqual(['a', 'b', 'c', 'd'])
-      expect(found.filter((value) => value.startsWith('acct'))).toEqual(['acct_a', 'acct_b'])
+    test('a rule that is lifted is listed once more, as over by every clock', async () => {
+      const { account } = await addAccount(storage)
+      const rule = makeRevocation({ until: NOW + 10 * HOUR })
+      const asleep = { ...account, updatedAt: NOW }
+      await storage.updateAccount(asleep, account.updatedAt, [], { put: [rule], lift: [] })
+      const [before] = await storage.listRuleChanges({ seq: -1, id: '' }, 10)
+      const resumed = { ...account, updatedAt: NOW + 500 }
+      await storage.updateAccount(resumed, asleep.updatedAt, [], { put: [], lift: [rule.id] })
+      const [lifted] = await storage.listRuleChanges(before!, 10)
+      expect(lifted).toMatchObject({ id: rule.id, seq: before!.seq + 1 })
+      // Another process's clock may be minutes behind, and verifiers round up to whole seconds.
+      expect(lifted!.until).toBeLessThanOrEqual(NOW + 500 - LATE)
+      expect(await list(NOW - LATE + 1000)).toEqual([])
+      // The same rule may hold again.
+      const again = { ...account, updatedAt: NOW + 600 }
+      await storage.updateAccount(again, resumed.updatedAt, [], { put: [rule], lift: [] })
+      expect(await list()).toMatchObject([{ value: rule.value, until: rule.until }])
     })
 
-    test('an account that is deleted is never missing from the list', async () => {
-      const { account } = await addAccount(storage, { status: 'suspended' })
-      const revocation = makeRevocation({ kind: 'sub', value: account.id })
-      const [, ...lists] = await Promise.all([
-        storage.deleteAccount(account.id, revocation, makeAudit()),
-        ...Array.from({ length: 20 }, () => list()),
+    test('a revocation is raised, never lowered', async () => {
+      const rule = makeRevocation({ before: NOW, until: NOW + HOUR })
+      await storage.addRevocation(rule, makeAudit())
+      await storage.raiseRevocation(rule.id, NOW + 1000, NOW + HOUR + 1000)
+      expect(await list()).toMatchObject([{ before: NOW + 1000, until: NOW + HOUR + 1000 }])
+      await storage.raiseRevocation(rule.id, NOW + 500, NOW + 2 * HOUR)
+      expect(await list()).toMatchObject([{ before: NOW + 1000, until: NOW + HOUR + 1000 }])
+      await storage.raiseRevocation(rule.id, NOW + 2000, NOW)
+      expect(await list()).toMatchObject([{ before: NOW + 2000, until: NOW + HOUR + 1000 }])
+    })
+
+    describe("customers' revocations", () => {
+      const budget = { ofAccount: 3, ofAll: 5 }
+      const add = (account: string, changes: object = {}, audit = makeAudit()) =>
+        storage.addCustomerRevocation({ ...makeRevocation(changes), account }, budget, audit)
+
+      test('are added up to the budget of the account, then of all, with an entry each', async () => {
+        for (let index = 0; index < 3; index += 1) {
+          expect(await add('acct_a', { until: NOW + HOUR + index })).toEqual({ outcome: 'added' })
+        }
+        const seq = await storage.readRuleSeq()
+        expect(await add('acct_a')).toEqual({ outcome: 'account_full', until: NOW + HOUR })
+        for (const account of ['acct_b', 'acct_b']) {
+          expect(await add(account)).toEqual({ outcome: 'added' })
+        }
+        expect(await add('acct_c')).toEqual({ outcome: 'all_full' })
+        expect(await storage.listAudit(undefined, 50)).toHaveLength(5)
+        expect(await storage.readRuleSeq()).toBe(seq + 2)
+        // Operators are not counted, and never refused.
+        expect(await storage.addRevocation(makeRevocation(), makeAudit())).toBe(true)
+        expect(await list()).toHaveLength(6)
+      })
+
+      test('that have expired are not counted', async () => {
+        for (let index = 0; index < 3; index += 1) await add('acct_a', { until: NOW + index })
+        expect((await add('acct_a', { createdAt: NOW - 1 })).outcome).toBe('account_full')
+        expect((await add('acct_a', { createdAt: NOW })).outcome).toBe('added')
+      })
+
+      test('of one token are one, whoever is full', async () => {
+        const id = 'jti_same'
+        const outcomes = await Promise.all(Array.from({ length: 20 }, () => add('acct_a', { id })))
+        expect(outcomes.map(({ outcome }) => outcome).sort()).toEqual([
+          'added',
+          ...Array<string>(19).fill('repeated'),
+        ])
+        expect(await storage.listAudit(undefined, 50)).toHaveLength(1)
+        for (let index = 0; index < 2; index += 1) await add('acct_a')
+        expect((await add('acct_a', { id })).outcome).toBe('repeated')
+      })
+
+      test('that come at the same time do not exceed it', async () => {
+        const outcomes = await Promise.all(Array.from({ length: 30 }, () => add('acct_a')))
+        expect(outcomes.filter(({ outcome }) => outcome === 'added')).toHaveLength(3)
+        expect(await list()).toHaveLength(3)
+      })
+    })
+
+    test('a revoked credential is listed beside its suspended account and a revocation on record', async () => {
+      const { account } = await addAccount(storage)
+      const second = makeCredential(account.id)
+      await storage.createCredential(second, makeAudit())
+      await storage.revokeCredential(second.id, NOW, makeCredentialEnd(second.id, NOW), makeAudit())
+      await storage.addRevocation(
+        makeRevocation({ kind: 'client_id', value: second.id, before: 5 }),
+        makeAudit(),
+      )
+      expect((await list()).map(({ kind, before }) => [kind, before])).toEqual([
+        ['client_id', NOW + LATE],
+        ['client_id', 5],
       ])
-      for (const rules of lists) expect(rules.map(({ value }) => value)).toEqual([account.id])
-      expect(await list()).toMatchObject([{ before: revocation.before }])
     })
   })
 }

@@ -8,15 +8,26 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { endWhileSuspended } from '../../src/claims/account.ts'
+import { createRevocationRules } from '../../src/service/revocation-rules.ts'
 import { StorageError } from '../../src/storage/errors.ts'
-import type { SqlEngine } from '../../src/storage/sql/engine.ts'
+import type { SqlEngine, SqlQuery } from '../../src/storage/sql/engine.ts'
 import { migrateSchema } from '../../src/storage/sql/migrations.ts'
 import { formatAccount, formatAudit, formatCredential } from '../../src/storage/sql/rows.ts'
 import { type AccountRow, builder } from '../../src/storage/sql/schema.ts'
 import { openSqlite } from '../../src/storage/sql/sqlite.ts'
 import { createSqlStorage } from '../../src/storage/sql/storage.ts'
 import type { Storage } from '../../src/storage/storage.ts'
-import { addAccount, makeAccount, makeAudit, makeCredential, makeRevocation } from './records.ts'
+import { claimsWith, keepLog } from '../service/parts.ts'
+import {
+  addAccount,
+  listRules,
+  makeAccount,
+  makeAudit,
+  makeCredential,
+  makeCredentialEnd,
+  makeRevocation,
+} from './records.ts'
 
 const NOW = 1_700_000_000_000
 const DAY = 86_400_000
@@ -46,7 +57,7 @@ async function openStorage(): Promise<{ storage: Storage; engine: SqlEngine }> {
 }
 
 const valuesOf = async (storage: Storage) =>
-  (await storage.listRevocations(NOW, DAY)).map(({ kind, value }) => `${kind} ${value}`)
+  (await listRules(storage, NOW)).map(({ kind, value }) => `${kind} ${value}`)
 
 test('what one server ends is ended in the other at once', async () => {
   const { storage: one } = await openStorage()
@@ -56,16 +67,21 @@ test('what one server ends is ended in the other at once', async () => {
 
   await one.addRevocation(makeRevocation({ value: 'a' }), makeAudit())
   expect(await valuesOf(other)).toEqual(['jti a'])
-  expect(await other.revokeCredential(credential.id, NOW, makeAudit())).toBe(true)
-  expect(await one.revokeCredential(credential.id, NOW + 1, makeAudit())).toBe(false)
+  expect(
+    await other.revokeCredential(credential.id, NOW, makeCredentialEnd(credential.id), makeAudit()),
+  ).toBe(true)
+  expect(
+    await one.revokeCredential(credential.id, NOW + 1, makeCredentialEnd(credential.id), makeAudit()),
+  ).toBe(false)
   expect((await one.findCredential(credential.id))?.credential.revokedAt).toBe(NOW)
   const suspended = { ...account, status: 'suspended' as const, updatedAt: account.updatedAt + 1 }
-  expect(await one.updateAccount(suspended, account.updatedAt, [])).toBe(true)
-  expect(await other.updateAccount(suspended, account.updatedAt, [])).toBe(false)
+  const asleep = { put: [endWhileSuspended(account.id, NOW, DAY)], lift: [] }
+  expect(await one.updateAccount(suspended, account.updatedAt, [], asleep)).toBe(true)
+  expect(await other.updateAccount(suspended, account.updatedAt, [], asleep)).toBe(false)
   expect((await valuesOf(other)).sort()).toEqual([`client_id ${credential.id}`, 'jti a', `sub ${account.id}`])
   expect(await other.deleteAccount(account.id, makeRevocation({ value: 'b' }), makeAudit())).toBe(true)
   expect(await one.findCredential(credential.id)).toBeUndefined()
-  expect(await valuesOf(one)).toEqual(['jti a', 'jti b'])
+  expect(await valuesOf(one)).toEqual(['jti a', `client_id ${credential.id}`, `sub ${account.id}`, 'jti b'])
 })
 
 function start(mode: 'revoke' | 'update', prefix: string, count: number) {
@@ -150,16 +166,22 @@ function asFirstVersion({ account, credential, audit }: Awaited<ReturnType<typeo
   ].map((statement) => statement.compile())
 }
 
-test('a file of the first version is brought up to date with all it holds', async () => {
+/** The file as a version made it that had the migrations up to `last`. */
+async function openOlder(last: string): Promise<SqlEngine> {
   const engine = openSqlite(file)
-  const first: SqlEngine = {
+  const older: SqlEngine = {
     ...engine,
     batch: (queries) => {
-      if (String(queries[0]?.parameters[0]) > '0001-records') throw new StorageError('stop here')
+      if (String(queries[0]?.parameters[0]) > last) throw new StorageError('stop here')
       return engine.batch(queries)
     },
   }
-  await expect(migrateSchema(first)).rejects.toThrow('stop here')
+  await expect(migrateSchema(older)).rejects.toThrow('stop here')
+  return engine
+}
+
+test('a file of the first version is brought up to date with all it holds', async () => {
+  const engine = await openOlder('0001-records')
   const account = makeAccount({ status: 'suspended' })
   const credential = makeCredential(account.id)
   const made = { account, credential, audit: makeAudit({ target: account.id }) }
@@ -175,24 +197,66 @@ test('a file of the first version is brought up to date with all it holds', asyn
   expect(await valuesOf(storage)).toEqual([`sub ${made.account.id}`])
 })
 
-describe('listing what ends tokens', () => {
+test('what ended tokens before revocations had numbers ends them after, more than one page of it', async () => {
+  const engine = await openOlder('0004-marks')
+  const before = createSqlStorage(engine)
+  await before.raiseLongestLifetime(7 * 86_400)
+  const asleep = await addAccount(before, { status: 'suspended' })
+  const other = await addAccount(before)
+  await engine.run({
+    sql: 'UPDATE credentials SET revoked_at = ? WHERE id = ?',
+    parameters: [NOW, other.credential.id],
+  })
+  await engine.run({
+    sql: `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4500)
+      INSERT INTO revocations (id, kind, value, "before", until, created_at)
+      SELECT 'old' || i, 'jti', 'jti-' || i, ?, ?, ? FROM n`,
+    parameters: [NOW + DAY, NOW + DAY, NOW],
+  })
+  await engine.close()
+
+  const { storage } = await openStorage()
+  const { log } = keepLog()
+  const rules = createRevocationRules({ storage, log, now: () => NOW, sharesWork: true })
+  await rules.refresh()
+  const iat = NOW / 1000 - 5
+  const good = claimsWith({ sub: 'acct_good', client_id: 'good', jti: 'good', iat, exp: iat + 600 })
+  expect(await rules.isListed(good, 'key-1')).toBe(false)
+  for (let index = 1; index <= 4500; index += 1) {
+    expect(await rules.isListed({ ...good, jti: `jti-${index}` }, 'key-1'), `jti-${index}`).toBe(true)
+  }
+  // A token of six days later is still covered: tokens were made that lived a week.
+  const week = { ...good, exp: iat + 6 * 86_400 }
+  expect(await rules.isListed({ ...week, sub: asleep.account.id }, 'key-1')).toBe(true)
+  expect(await rules.isListed({ ...week, client_id: other.credential.id }, 'key-1')).toBe(true)
+  expect((await rules.read())?.rules).toHaveLength(4502)
+  // Numbers go on from there.
+  const seq = await storage.readRuleSeq()
+  await storage.addRevocation(makeRevocation(), makeAudit())
+  expect(await storage.readRuleSeq()).toBe(seq + 1)
+})
+
+describe('following what ends tokens', () => {
   test('reads no table from end to end', async () => {
     const { engine } = await openStorage()
-    const asked: string[] = []
+    const asked: SqlQuery[] = []
     const storage = createSqlStorage({
       ...engine,
       run: (query) => {
-        asked.push(query.sql)
+        asked.push(query)
         return engine.run(query)
       },
     })
-    await storage.listRevocations(NOW, DAY)
-    const plan = await engine.run({ sql: `EXPLAIN QUERY PLAN ${asked[0]}`, parameters: [NOW, NOW] })
-    const steps = plan.rows.map(({ detail }) => String(detail))
-    expect(steps.filter((step) => /^(SCAN|SEARCH)/.test(step)).sort()).toEqual([
-      expect.stringContaining('accounts USING COVERING INDEX accounts_suspended'),
-      expect.stringContaining('SEARCH credentials USING INDEX credentials_revoked'),
-      expect.stringContaining('SEARCH revocations USING INDEX revocations_by_until'),
+    await storage.readRuleSeq()
+    await storage.listRuleChanges({ seq: 5, id: 'a' }, 10)
+    const steps: string[] = []
+    for (const { sql, parameters } of asked) {
+      const plan = await engine.run({ sql: `EXPLAIN QUERY PLAN ${sql}`, parameters })
+      steps.push(...plan.rows.map(({ detail }) => String(detail)))
+    }
+    expect(steps).toEqual([
+      expect.stringMatching(/^SEARCH marks USING INDEX .*\(name=\?\)/),
+      expect.stringContaining('SEARCH revocations USING INDEX revocations_by_seq'),
     ])
   })
 
@@ -207,7 +271,7 @@ describe('listing what ends tokens', () => {
       parameters: [],
     })
     expect(await storage.listCredentials(account.id)).toHaveLength(20_001)
-    await storage.revokeCredential('c77', NOW, makeAudit())
+    await storage.revokeCredential('c77', NOW, makeCredentialEnd('c77'), makeAudit())
     const began = performance.now()
     for (let times = 0; times < 100; times++) expect(await valuesOf(storage)).toEqual(['client_id c77'])
     expect((performance.now() - began) / 100).toBeLessThan(5)
@@ -222,8 +286,8 @@ describe('listing what ends tokens', () => {
     const { storage, engine } = await openStorage()
     await storage.addRevocation(makeRevocation(), makeAudit())
     await engine.run({ sql: `UPDATE revocations SET "${column}" = ${value}`, parameters: [] })
-    await expect(storage.listRevocations(NOW, DAY)).rejects.toThrow(StorageError)
-    await expect(storage.listRevocations(NOW, DAY)).rejects.toThrow(column)
+    await expect(storage.listRuleChanges({ seq: -1, id: '' }, 100)).rejects.toThrow(StorageError)
+    await expect(storage.listRuleChanges({ seq: -1, id: '' }, 100)).rejects.toThrow(column)
   })
 })
 
@@ -235,7 +299,9 @@ test('a full disk refuses an end of tokens, and leaves nothing half done', async
   const big = makeAudit({ target: 'x'.repeat(100_000) })
   const logged = await storage.listAudit(undefined, 50)
   await expect(storage.deleteAccount(account.id, makeRevocation(), big)).rejects.toThrow(/disk is full/)
-  await expect(storage.revokeCredential(credential.id, NOW, big)).rejects.toThrow(/disk is full/)
+  await expect(
+    storage.revokeCredential(credential.id, NOW, makeCredentialEnd(credential.id), big),
+  ).rejects.toThrow(/disk is full/)
   await expect(storage.createCredential(makeCredential(account.id), big)).rejects.toThrow(/disk is full/)
   expect(await storage.findCredential(credential.id)).toEqual({ account, credential })
   expect(await valuesOf(storage)).toEqual([])

@@ -1,0 +1,274 @@
+// A bad day: a secret has leaked, and its thief asks for tokens in loops at both processes on one database. Whatever an
+// operator ends or narrows is over with the answer: no token that the thief holds is accepted by either process, nor
+// by a verifier elsewhere once it has polled. The customer works on.
+
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createVerifier, type Verifier } from '../../src/verify/verifier.ts'
+import { type RunningServer, serverEnvironment, useServers } from '../runtime/server.ts'
+import type { Json } from '../runtime/wire.ts'
+import { payloadOf, SITE } from '../runtime/world.ts'
+import { admin, claim, whoami } from './admin.ts'
+
+const ROUNDS = 20
+const REFRESH_SECONDS = 1
+const issuer = 'http://127.0.0.1:8787'
+const { makeFolder, start } = useServers()
+const dir = makeFolder()
+const env = { CLAIMGATE_ISSUER: issuer, CLAIMGATE_RATE_LIMIT: 'off' }
+let servers: readonly RunningServer[]
+let one: RunningServer
+let remote: Verifier
+
+beforeAll(async () => {
+  one = await start({ dir, env })
+  servers = [one, await start({ dir, env })]
+  remote = createVerifier({
+    issuer,
+    audience: issuer,
+    jwksUri: `${one.url}/.well-known/jwks.json`,
+    revocation: { url: `${one.url}/.well-known/revocations`, refreshSeconds: REFRESH_SECONDS },
+  })
+})
+afterAll(() => remote?.close())
+
+const createAccount = (more: object = {}): Promise<Json> =>
+  admin(one.url, 'POST', '/accounts', {
+    body: { name: 'Shop', allowedOrigins: [SITE], ...more },
+    status: 201,
+  })
+
+async function remotely(token: string): Promise<string> {
+  const headers = { authorization: `Bearer ${token}`, origin: SITE }
+  return remote.verify(new Request('https://api.example/', { headers })).then(
+    () => '200',
+    (error: { status: number; code: string }) => `${error.status} ${error.code}`,
+  )
+}
+
+interface Thief {
+  /** Every token, with the time at which it was asked for. */
+  readonly tokens: { readonly askedAt: number; readonly token: string }[]
+  /** Resolves once the last answer is there. */
+  stop(): Promise<void>
+}
+
+/** Asks for tokens in a loop at each process. */
+function steal(secret: string, more: object = {}, pauseMs = 25): Thief {
+  const tokens: { askedAt: number; token: string }[] = []
+  let isOver = false
+  const loop = async ({ url }: RunningServer): Promise<void> => {
+    while (!isOver) {
+      const askedAt = performance.now()
+      const { token } = await claim(url, secret, SITE, more)
+      if (token !== undefined) tokens.push({ askedAt, token })
+      await sleep(pauseMs)
+    }
+  }
+  const loops = servers.map(loop)
+  return {
+    tokens,
+    async stop() {
+      isOver = true
+      await Promise.all(loops)
+    },
+  }
+}
+
+/** Which of these tokens anybody accepts. */
+async function findSurvivors(tokens: readonly string[]): Promise<string[]> {
+  const alive: string[] = []
+  for (const token of tokens) {
+    const verdicts = await Promise.all([
+      ...servers.map(({ url }) => whoami(url, token, SITE)),
+      remotely(token),
+    ])
+    if (verdicts.includes('200')) alive.push(verdicts.join())
+  }
+  return alive
+}
+
+const textOf = ({ tokens }: Thief): string[] => tokens.map(({ token }) => token)
+const poll = (): Promise<void> => sleep((REFRESH_SECONDS + 2.5) * 1000)
+
+test('a leaked secret: rotated without overlap, then revoked by client', { timeout: 85_000 }, async () => {
+  const rounds = Array.from({ length: ROUNDS }, async (_unused, round) => {
+    // In five groups, each call at another part of a second.
+    await sleep((round % 5) * 4500 + round * 47)
+    const { credential } = await createAccount()
+    const thief = steal(credential.token, {}, 60)
+    await sleep(1200)
+    const rotated = await admin(one.url, 'POST', `/credentials/${credential.id}/rotate`, {
+      body: { overlap: 0 },
+    })
+    const rotatedAt = performance.now()
+    const body = { clientId: credential.id }
+    await admin(one.url, 'POST', '/revocations', { body, status: 201 })
+    // Tokens of the new secret are good in the second of the answer too, and none is refused.
+    const next = await Promise.all(servers.map(async ({ url }) => claim(url, rotated.credential.token, SITE)))
+    for (const { url } of servers) {
+      for (const { refusal, token } of next) {
+        expect(refusal).toBeUndefined()
+        expect(await whoami(url, token, SITE)).toBe('200')
+      }
+    }
+    await thief.stop()
+    await poll()
+    expect(thief.tokens.length).toBeGreaterThan(5)
+    const late = thief.tokens.filter(({ askedAt }) => askedAt > rotatedAt)
+    const alive = await findSurvivors(textOf(thief))
+    for (const { token } of next) expect(await remotely(token)).toBe('200')
+    return { late: late.length, alive: alive.length }
+  })
+  expect(await Promise.all(rounds)).toEqual(Array(ROUNDS).fill({ late: 0, alive: 0 }))
+})
+
+/** Runs the command line on the same database. */
+async function cli(...parameters: string[]): Promise<void> {
+  const script = join(import.meta.dirname, '../../scripts/claimgate.mjs')
+  const child = spawn(process.execPath, [script, ...parameters, '--json'], {
+    cwd: dir,
+    env: serverEnvironment(dir, env),
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let stderr = ''
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk
+  })
+  const [code] = await once(child, 'close')
+  expect(code, stderr).toBe(0)
+}
+
+type End = (made: Json) => Promise<unknown>
+const patch =
+  (body: object): End =>
+  ({ account }) =>
+    admin(one.url, 'PATCH', `/accounts/${account.id}`, { body })
+
+/** `works`: whether the secret gets tokens after the answer. */
+const ends: readonly (readonly [name: string, end: End, works: boolean])[] = [
+  [
+    'sub',
+    ({ account }) => admin(one.url, 'POST', '/revocations', { body: { sub: account.id }, status: 201 }),
+    true,
+  ],
+  ['endTokens', patch({ endTokens: true }), true],
+  ['endTokens with another change', patch({ endTokens: true, name: 'Other' }), true],
+  [
+    'deleting the credential',
+    ({ credential }) => admin(one.url, 'DELETE', `/credentials/${credential.id}`, { status: 204 }),
+    false,
+  ],
+  [
+    'deleting the account',
+    ({ account }) => admin(one.url, 'DELETE', `/accounts/${account.id}`, { status: 204 }),
+    false,
+  ],
+  ['suspending the account', patch({ status: 'suspended' }), false],
+  ['revoke on the command line', ({ account }) => cli('revoke', '--account', account.id), true],
+  [
+    'credential revoke on the command line',
+    ({ credential }) => cli('credential', 'revoke', credential.id),
+    false,
+  ],
+]
+
+describe.concurrent('ended by', () => {
+  test.each(ends)('%s', { timeout: 40_000 }, async (_name, end, works) => {
+    const made = await createAccount()
+    const thief = steal(made.credential.token)
+    await sleep(1200)
+    await end(made)
+    const answeredAt = performance.now()
+    const known = thief.tokens.filter(({ askedAt }) => askedAt < answeredAt - 1500)
+    expect(known.length).toBeGreaterThan(0)
+    const after = await Promise.all(servers.map(({ url }) => claim(url, made.credential.token, SITE)))
+    for (const { refusal } of after) expect(refusal).toBe(works ? undefined : '401 unauthorized')
+    if (works) {
+      for (const { url } of servers) {
+        for (const { token } of after) expect(await whoami(url, token, SITE)).toBe('200')
+      }
+    }
+    await thief.stop()
+    await poll()
+    // Where the secret still works, what was asked for before the answer may have been signed after it.
+    const cutAt = works
+      ? Math.min(...after.map(({ token }) => payloadOf(token).iat))
+      : Number.POSITIVE_INFINITY
+    const ended = textOf(thief).filter((token) => payloadOf(token).iat < cutAt)
+    expect(ended.length).toBeGreaterThan(5)
+    expect(await findSurvivors(ended)).toEqual([])
+  })
+
+  test('suspending, until the account is resumed: then its tokens are back, and claims work', {
+    timeout: 40_000,
+  }, async () => {
+    const { account, credential } = await createAccount()
+    const { token } = await claim(one.url, credential.token, SITE)
+    await patch({ status: 'suspended' })({ account })
+    for (const { url } of servers) expect(await whoami(url, token, SITE)).toBe('401 token_revoked')
+    await patch({ status: 'active' })({ account })
+    for (const { url } of servers) {
+      expect(await whoami(url, token, SITE)).toBe('200')
+      expect((await claim(url, credential.token, SITE)).refusal).toBeUndefined()
+    }
+    await poll()
+    expect(await remotely(token)).toBe('200')
+  })
+
+  test('no other change: claims at both processes go on while an account is renamed', {
+    timeout: 40_000,
+  }, async () => {
+    const { account, credential } = await createAccount()
+    const refusals: string[] = []
+    let isOver = false
+    const loops = servers.map(async ({ url }) => {
+      while (!isOver) {
+        const { refusal } = await claim(url, credential.token, SITE)
+        if (refusal !== undefined) refusals.push(refusal)
+        await sleep(5)
+      }
+    })
+    for (let round = 0; round < 12; round += 1) {
+      await patch({ name: `Name ${round}` })({ account })
+      await sleep(330)
+    }
+    isOver = true
+    await Promise.all(loops)
+    expect(refusals).toEqual([])
+  })
+
+  test.each<[string, object, object, (claims: Json) => boolean]>([
+    [
+      'a scope',
+      { scopes: ['read', 'write'] },
+      { scopes: ['read'] },
+      ({ scope }) => String(scope).includes('write'),
+    ],
+    ['the longest lifetime', { maxTtl: 3600 }, { maxTtl: 60 }, ({ iat, exp }) => exp - iat > 60],
+    [
+      'an origin',
+      { allowedOrigins: [SITE, 'https://b.example'] },
+      { allowedOrigins: ['https://b.example'] },
+      () => true,
+    ],
+  ])(
+    'narrowing %s: nothing beyond it is issued after the answer',
+    { timeout: 40_000 },
+    async (_name, more, body, isBeyond) => {
+      const { account, credential } = await createAccount(more)
+      const thief = steal(credential.token, {}, 10)
+      await sleep(1200)
+      await patch(body)({ account })
+      const answeredAt = performance.now()
+      await sleep(1500)
+      await thief.stop()
+      expect(thief.tokens.filter(({ token }) => isBeyond(payloadOf(token))).length).toBeGreaterThan(5)
+      const late = thief.tokens.filter(({ askedAt }) => askedAt > answeredAt)
+      expect(late.filter(({ token }) => isBeyond(payloadOf(token)))).toEqual([])
+    },
+  )
+})
