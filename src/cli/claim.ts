@@ -6,6 +6,7 @@ import { KEYS_GONE } from '../adapters/banner.ts'
 import { openKeyLife, openKeys } from '../adapters/open.ts'
 import type { AdminPorts } from '../admin/operation.ts'
 import { splitIpList } from '../claims/ip.ts'
+import { after, ok } from '../claims/result.ts'
 import type { Config } from '../config.ts'
 import { createAuthenticate } from '../issue/authenticate.ts'
 import { claimAnswer } from '../issue/claim-answer.ts'
@@ -17,8 +18,10 @@ import {
   lifetimeLimits,
   type PolicyFault,
 } from '../issue/issue.ts'
+import { createSignCurrent } from '../issue/sign-current.ts'
 import type { Parameters } from '../issue/sources.ts'
 import { parseAccountToken } from '../signing/secret.ts'
+import { createCachedStorage } from '../storage/cached.ts'
 import { acceptInput, CliError, usageError } from './fault.ts'
 import { readConfig, readRules, withRecords } from './open.ts'
 import { addJsonOption, listOption, onceOption } from './options.ts'
@@ -94,11 +97,12 @@ async function readAccountToken(source: string | undefined, file: string | undef
 /** Authenticate, parameters, policy, issue. */
 async function issueClaim(
   config: Config,
-  { storage, hashSecret, lifetimeSeconds }: AdminPorts,
+  { storage: inner, hashSecret, lifetimeSeconds }: AdminPorts,
   accountToken: string,
   options: ClaimOptions,
 ): Promise<IssuedToken> {
   const now = Date.now()
+  const storage = createCachedStorage(inner)
   const found = await createAuthenticate(storage, hashSecret)(parseAccountToken(accountToken), now)
   if (found === undefined) throw new CliError('unauthorized', UNAUTHORIZED)
   const request = acceptInput(
@@ -114,15 +118,18 @@ async function issueClaim(
   }
   warnOfUnknownPort(config, options.json === true)
   const rules = await readRules(storage)
-  const subject = { accountId: found.account.id, credentialId: found.credential.id }
-  const { endsBefore } = await rules.readStanding(subject)
-  if (endsBefore > now) {
-    const seconds = Math.ceil((endsBefore - now) / 1000)
-    throw new CliError('unavailable', `a revocation in force would end this token; try again in ${seconds} s`)
-  }
   const { ring, areNew } = await openKeys(config, openKeyLife(config, lifetimeSeconds), rules.isKeyRevoked)
   if (areNew && (await storage.hasUsedCredential())) printWarning(KEYS_GONE, options.json === true)
-  return createIssueToken(config, () => ring.sign)(grant.value, now)
+  const issueToken = createIssueToken(config, () => ring.sign)
+  const signCurrent = createSignCurrent({
+    storage,
+    readStanding: rules.readStanding,
+    refreshRules: rules.refresh,
+    now: Date.now,
+  })
+  const issued = await signCurrent(found, (at) => after(issueToken(grant.value, at), ok))
+  if (!issued.ok) throw new CliError(issued.reason.code, issued.reason.detail)
+  return issued.value
 }
 
 const UNAUTHORIZED =
