@@ -106,7 +106,11 @@ export async function updateAccount(
       const detail = { revocation: ended.id, kind: ended.kind }
       audits.push(createAuditEntry(actor, 'revocation.create', id, now, detail))
     }
-    if (audits.length === 0) return ok(account)
+    if (audits.length === 0) {
+      // Asked again, perhaps because the first answer was lost: that change must have settled too.
+      if (now - account.updatedAt < settleMs) await settleChange(ports)
+      return ok(account)
+    }
     const next = { ...account, ...patch, updatedAt: Math.max(now, account.updatedAt + 1) }
     const rules = changeRules(account, next, ended, lifetimeMs)
     if (await storage.updateAccount(next, account.updatedAt, audits, rules)) {

@@ -8,6 +8,7 @@ import type { Handler } from '../http/context.ts'
 import { matchesTag } from '../http/etag.ts'
 import { unavailable } from '../http/problem.ts'
 import type { KeyRing } from '../signing/key-ring.ts'
+import type { RevocationEntry } from '../verify/revocation-list.ts'
 import type { RevocationRules, RuleSnapshot } from './revocation-rules.ts'
 import { toEntry } from './rule-index.ts'
 
@@ -57,7 +58,7 @@ const HEADERS = { 'cache-control': 'public, max-age=2' }
 export function createRevocationsHandler(deps: DocumentDeps): Handler {
   const { rules, keys, now, sharesWork } = deps
   let latest: SignedDocument | undefined
-  let making: { readonly seq: number; readonly done: Promise<SignedDocument> } | undefined
+  let making: { readonly parts: Parts; readonly done: Promise<SignedDocument> } | undefined
   let issuedAt = Number.NEGATIVE_INFINITY
 
   /**
@@ -74,12 +75,14 @@ export function createRevocationsHandler(deps: DocumentDeps): Handler {
   async function makeDocument({ rules: list, ...parts }: Parts & Pick<RuleSnapshot, 'rules'>) {
     const begunAt = performance.now()
     const { signRevocations } = keys.revocationSigner
-    const payload = await formatPayload(deps.issuer, parts, list, now())
+    const payload = await formatPayload(deps.issuer, parts, list)
     const body = await signRevocations(payload)
     // The signature's end tells versions apart as well as a digest would.
     const etag = `"${body.slice(-32)}"`
-    latest = { ...parts, body, etag, begunAt, tookMs: performance.now() - begunAt }
-    return latest
+    const made = { ...parts, body, etag, begunAt, tookMs: performance.now() - begunAt }
+    // Another one may have been begun later and be ready sooner.
+    if (latest === undefined || latest.seq <= made.seq) latest = made
+    return made
   }
 
   function findDocument({ seq, rules: list, ageMs }: RuleSnapshot): SignedDocument | Promise<SignedDocument> {
@@ -91,9 +94,9 @@ export function createRevocationsHandler(deps: DocumentDeps): Handler {
       expiresAt: periodOf(now()) + LIFETIME_SECONDS,
     }
     if (latest !== undefined && (isMadeOf(latest, parts) || isResting(latest, kid))) return latest
-    if (making?.seq === seq && sharesWork) return making.done
+    if (making !== undefined && sharesWork && isMadeOf(making.parts, parts)) return making.done
     const done = makeDocument({ ...parts, rules: list })
-    const current = { seq, done }
+    const current = { parts, done }
     making = current
     const end = (): void => {
       if (making === current) making = undefined
@@ -133,26 +136,29 @@ function isResting({ kid, begunAt, tookMs }: SignedDocument, signingKid: string)
   return kid === signingKid && performance.now() - begunAt < restMs
 }
 
-/** `now` is epoch milliseconds: rules from memory may have run out since they were read. */
+/**
+ * Leaves out the rules that ran out before `issuedAt`: which ones those are depends on nothing but the number and the date,
+ * so that replicas agree.
+ */
 async function formatPayload(
   iss: string,
   { seq, issuedAt, expiresAt }: Parts,
   rules: readonly NumberedRule[],
-  now: number,
 ): Promise<string> {
   let revoked = ''
   for (let start = 0; start < rules.length; start += SLICE) {
     if (start > 0) await nextTurn()
     for (const rule of rules.slice(start, start + SLICE)) {
-      if (rule.until > now) revoked += `,${JSON.stringify(toWireEntry(rule))}`
+      const entry = toEntry(rule)
+      if (entry.until > issuedAt) revoked += `,${JSON.stringify(nameEntry(rule, entry))}`
     }
   }
   const head = JSON.stringify({ iss, iat: issuedAt, exp: expiresAt, seq })
   return `${head.slice(0, -1)},"revoked":[${revoked.slice(1)}]}`
 }
 
-function toWireEntry(rule: NumberedRule): object {
-  return { ...(rule.account !== null && { sub: rule.account }), [rule.kind]: rule.value, ...toEntry(rule) }
+function nameEntry(rule: NumberedRule, entry: RevocationEntry): object {
+  return { ...(rule.account !== null && { sub: rule.account }), [rule.kind]: rule.value, ...entry }
 }
 
 /** Everything that waits is served first. */

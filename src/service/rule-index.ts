@@ -80,7 +80,9 @@ export function createRuleIndex(): RuleIndex {
     endsBefore({ accountId, credentialId }, now) {
       let latest = 0
       for (const rule of [...find('sub', accountId), ...find('client_id', credentialId)]) {
-        if (rule.until > now && rule.before > latest) latest = rule.before
+        // Tokens tell their time in whole seconds.
+        const before = Math.ceil(rule.before / 1000) * 1000
+        if (rule.until > now && before > latest) latest = before
       }
       return latest
     },

@@ -58,7 +58,8 @@ function targetOf(url: string): string {
 /** The common part of all routes. */
 export function createServe(deps: ServiceDeps): Serve {
   return async (asked, request, peer, params = NO_PARAMS, target = targetOf(request.url)) => {
-    const route = asked.isLiteral && !LITERAL.test(target) ? NOWHERE : asked
+    const route =
+      asked.isLiteral && !LITERAL.test(target) ? { ...NOWHERE, headers: asked.headers ?? {} } : asked
     const address = resolveClientIp(
       peer,
       request.headers.get(deps.forwardedHeader),

@@ -120,6 +120,7 @@ describe('a running service', () => {
     }
     expect(await ask(service.deps.metrics, service)).toEqual(stats)
     expect(await readMetrics(service.deps.metrics)).toEqual({
+      admin_refused_total: 1,
       'tokens_issued_total{door="claim"}': 3,
       'secret_in_browser_total{door="claim"}': 1,
       'refusals_total{door="claim",code="unauthorized"}': 2,

@@ -294,7 +294,7 @@ describe('a database that is down', () => {
         findCredential: (id) => (isDown ? broken() : inner.findCredential(id)),
         isPrototypeOriginListed: (...asked) => (isDown ? broken() : inner.isPrototypeOriginListed(...asked)),
       },
-      { now: () => time },
+      { now: () => performance.now() + time },
     )
     await start({}, { storage })
   }

@@ -12,6 +12,7 @@ const spelled: Partial<Record<ProblemCode, readonly [number, string]>> = {
   scope_not_allowed: [400, 'invalid_scope'],
   secret_in_browser: [400, 'unauthorized_client'],
   method_not_allowed: [405, 'invalid_request'],
+  request_timeout: [408, 'invalid_request'],
   payload_too_large: [413, 'invalid_request'],
   rate_limited: [429, 'rate_limited'],
   invalid_proof: [400, 'invalid_dpop_proof'],

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { endWhileSuspended } from '../../src/claims/account.ts'
+import { type Account, endWhileSuspended } from '../../src/claims/account.ts'
 import { createRevocationRules } from '../../src/service/revocation-rules.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 import type { SqlEngine, SqlQuery } from '../../src/storage/sql/engine.ts'
@@ -199,10 +199,15 @@ test('a file of the first version is brought up to date with all it holds', asyn
 
 test('what ended tokens before revocations had numbers ends them after, more than one page of it', async () => {
   const engine = await openOlder('0004-marks')
-  const before = createSqlStorage(engine)
-  await before.raiseLongestLifetime(7 * 86_400)
-  const asleep = await addAccount(before, { status: 'suspended' })
-  const other = await addAccount(before)
+  await createSqlStorage(engine).raiseLongestLifetime(7 * 86_400)
+  const addOld = async (account: Account) => {
+    const credential = makeCredential(account.id)
+    const made = { account, credential, audit: makeAudit({ target: account.id }) }
+    await engine.batch(asFirstVersion(made))
+    return made
+  }
+  const asleep = await addOld(makeAccount({ status: 'suspended' }))
+  const other = await addOld(makeAccount())
   await engine.run({
     sql: 'UPDATE credentials SET revoked_at = ? WHERE id = ?',
     parameters: [NOW, other.credential.id],
