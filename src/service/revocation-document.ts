@@ -137,20 +137,21 @@ function isResting({ kid, begunAt, tookMs }: SignedDocument, signingKid: string)
 }
 
 /**
- * Leaves out the rules that ran out before `issuedAt`: which ones those are depends on nothing but the number and the date,
- * so that replicas agree.
+ * Leaves out the rules that ran out before this period: which ones those are depends on nothing but the number and the
+ * period, so that replicas agree.
  */
 async function formatPayload(
   iss: string,
   { seq, issuedAt, expiresAt }: Parts,
   rules: readonly NumberedRule[],
 ): Promise<string> {
+  const period = expiresAt - LIFETIME_SECONDS
   let revoked = ''
   for (let start = 0; start < rules.length; start += SLICE) {
     if (start > 0) await nextTurn()
     for (const rule of rules.slice(start, start + SLICE)) {
       const entry = toEntry(rule)
-      if (entry.until > issuedAt) revoked += `,${JSON.stringify(nameEntry(rule, entry))}`
+      if (entry.until > period) revoked += `,${JSON.stringify(nameEntry(rule, entry))}`
     }
   }
   const head = JSON.stringify({ iss, iat: issuedAt, exp: expiresAt, seq })

@@ -1,27 +1,20 @@
 // The storage port in this process's memory: for `memory:`, demos and tests. Nothing outlives the process.
 // Records are copied in and handed out frozen.
 
-import {
-  type Account,
-  type AuditEntry,
-  type Credential,
-  LATE_MINT_MS,
-  type NumberedRule,
-  type Revocation,
-} from '../claims/account.ts'
+import type { Account, AuditEntry, Credential } from '../claims/account.ts'
 import { freezeDeep } from '../claims/freeze.ts'
 import { StorageError } from './errors.ts'
 import { mapMaybe } from './maybe.ts'
-import type { Position, RulePosition, Storage } from './storage.ts'
+import { createMemoryRules } from './memory-rules.ts'
+import type { Position, RuleChange, Storage } from './storage.ts'
 
-type NumberedRevocation = Revocation & NumberedRule
+const NO_RULES: RuleChange = { put: [], lift: [] }
 
 /** An empty store. */
 export function createMemoryStorage(): Storage {
   const accounts = new Map<string, Account>()
   const credentials = new Map<string, Credential>()
-  const revocations = new Map<string, NumberedRevocation>()
-  let ruleSeq = 1
+  const rules = createMemoryRules()
   const audit = new Map<string, AuditEntry>()
   /** When marks of assertions expire, by client and `jti`. */
   const assertions = new Map<string, number>()
@@ -30,13 +23,6 @@ export function createMemoryStorage(): Storage {
 
   function requireOpen(): void {
     if (isClosed) throw new StorageError('the memory store is closed')
-  }
-
-  /** One change, whatever it holds. */
-  function keepRules(changed: readonly Revocation[]): void {
-    if (changed.length === 0) return
-    ruleSeq += 1
-    for (const rule of changed) keep(revocations, { ...rule, seq: ruleSeq })
   }
 
   return {
@@ -50,18 +36,14 @@ export function createMemoryStorage(): Storage {
       keep(credentials, credential)
       keep(audit, entry)
     },
-    async updateAccount(next, expectedUpdatedAt, entries, { put, lift } = { put: [], lift: [] }) {
+    async updateAccount(next, expectedUpdatedAt, entries, changes = NO_RULES) {
       requireOpen()
       const stored = accounts.get(next.id)
       if (stored?.updatedAt !== expectedUpdatedAt) return false
       requireFree(audit, entries)
       keep(accounts, { ...next, createdAt: stored.createdAt })
       for (const entry of entries) keep(audit, entry)
-      const lifted = lift.flatMap((one) => revocations.get(one) ?? [])
-      // Over by every clock that may judge it: others may be behind, and verifiers round up to whole seconds.
-      const liftedUntil = next.updatedAt - LATE_MINT_MS
-      const ended = lifted.filter(({ until }) => until > liftedUntil)
-      keepRules([...put, ...ended.map((rule) => ({ ...rule, until: liftedUntil }))])
+      rules.change(changes, next.updatedAt)
       return true
     },
     async deleteAccount(id, revocation, entry) {
@@ -72,7 +54,7 @@ export function createMemoryStorage(): Storage {
       for (const credential of [...credentials.values()]) {
         if (credential.accountId === id) credentials.delete(credential.id)
       }
-      keepRules([revocation])
+      rules.change({ put: [revocation], lift: [] }, 0)
       keep(audit, entry)
       return true
     },
@@ -100,37 +82,30 @@ export function createMemoryStorage(): Storage {
       if (stored?.revokedAt !== null) return false
       requireFree(audit, [entry])
       keep(credentials, { ...stored, revokedAt: at })
-      keepRules([revocation])
+      rules.change({ put: [revocation], lift: [] }, 0)
       keep(audit, entry)
       return true
     },
     async addRevocation(revocation, entry) {
       requireOpen()
-      if (revocations.has(revocation.id)) return false
+      if (rules.has(revocation.id)) return false
       requireFree(audit, [entry])
-      keepRules([revocation])
+      rules.change({ put: [revocation], lift: [] }, 0)
       keep(audit, entry)
       return true
     },
     async addCustomerRevocation(revocation, budget, entry) {
       requireOpen()
-      if (revocations.has(revocation.id)) return { outcome: 'repeated' }
-      const live = [...revocations.values()].filter(({ until }) => until > revocation.createdAt)
-      const own = live.filter(({ account }) => account === revocation.account)
-      if (own.length >= budget.ofAccount) {
-        return { outcome: 'account_full', until: Math.min(...own.map(({ until }) => until)) }
-      }
-      if (live.filter(({ account }) => account !== null).length >= budget.ofAll)
-        return { outcome: 'all_full' }
+      const judged = rules.judge(revocation, budget)
+      if (judged.outcome !== 'added') return judged
       requireFree(audit, [entry])
-      keepRules([revocation])
+      rules.change({ put: [revocation], lift: [] }, 0)
       keep(audit, entry)
-      return { outcome: 'added' }
+      return judged
     },
     async raiseRevocation(id, before, until) {
       requireOpen()
-      const rule = revocations.get(id)
-      if (rule && rule.before < before) keepRules([{ ...rule, before, until: Math.max(rule.until, until) }])
+      rules.raise(id, before, until)
     },
     async touchCredentials(uses) {
       requireOpen()
@@ -150,21 +125,15 @@ export function createMemoryStorage(): Storage {
     },
     async purge({ revocationsUntil, assertionsUntil, auditBefore }) {
       requireOpen()
-      for (const { id, until } of [...revocations.values()]) {
-        if (until <= revocationsUntil) revocations.delete(id)
-      }
+      rules.purge(revocationsUntil)
       for (const [key, expiresAt] of assertions) if (expiresAt <= assertionsUntil) assertions.delete(key)
       for (const { id, at } of [...audit.values()]) if (at < (auditBefore ?? 0)) audit.delete(id)
       return false
     },
-    readRuleSeq: () => mapMaybe(requireOpen, () => ruleSeq),
+    readRuleSeq: () => mapMaybe(requireOpen, rules.seq),
     async listRuleChanges(after, limit) {
       requireOpen()
-      return [...revocations.values()]
-        .filter((rule) => compareNumbers(rule, after) > 0)
-        .sort(compareNumbers)
-        .slice(0, limit)
-        .map(({ createdAt: _, ...rule }) => rule)
+      return rules.list(after, limit)
     },
     async getAccount(id) {
       requireOpen()
@@ -263,10 +232,6 @@ function keep<T extends { readonly id: string }>(kept: Map<string, T>, record: T
 /** Through JSON, as every other adapter keeps the open-ended parts of a record. */
 function copy<T>(record: T): T {
   return freezeDeep(JSON.parse(JSON.stringify(record)))
-}
-
-function compareNumbers(a: RulePosition, b: RulePosition): number {
-  return a.seq - b.seq || Number(a.id > b.id) - Number(a.id < b.id)
 }
 
 function positionOf({ createdAt, id }: Account | Credential): Position {

@@ -1,0 +1,68 @@
+// Revocations in this process's memory, numbered by the change that wrote them last.
+
+import { LATE_MINT_MS, type NumberedRule, type Revocation } from '../claims/account.ts'
+import { freezeDeep } from '../claims/freeze.ts'
+import type { BudgetedRevocation, RevocationBudget, RuleChange, RulePosition } from './storage.ts'
+
+/** Revocations of one store. Each write is one change with one number. */
+export interface MemoryRules {
+  has(id: string): boolean
+  /** See `Storage.updateAccount`; `now` is epoch milliseconds. */
+  change(rules: RuleChange, now: number): void
+  /** What `addCustomerRevocation` would answer; adds nothing. */
+  judge(revocation: Revocation, budget: RevocationBudget): BudgetedRevocation
+  raise(id: string, before: number, until: number): void
+  purge(until: number): void
+  /** Number of the last change. */
+  seq(): number
+  list(after: RulePosition, limit: number): readonly NumberedRule[]
+}
+
+/** No revocations. */
+export function createMemoryRules(): MemoryRules {
+  const rules = new Map<string, Revocation & NumberedRule>()
+  let seq = 1
+
+  function write(changed: readonly Revocation[]): void {
+    if (changed.length === 0) return
+    seq += 1
+    for (const rule of changed) rules.set(rule.id, freezeDeep({ ...rule, seq }))
+  }
+
+  return {
+    has: (id) => rules.has(id),
+    change({ put, lift }, now) {
+      // Over by every clock that may judge it: others may be behind, and verifiers round up to whole seconds.
+      const until = now - LATE_MINT_MS
+      const lifted = lift.flatMap((id) => rules.get(id) ?? []).filter((rule) => rule.until > until)
+      write([...put, ...lifted.map((rule) => ({ ...rule, until }))])
+    },
+    judge({ id, account, createdAt: now }, budget) {
+      if (rules.has(id)) return { outcome: 'repeated' }
+      const live = [...rules.values()].filter((rule) => rule.account !== null && rule.until > now)
+      const own = live.filter((rule) => rule.account === account)
+      if (own.length >= budget.ofAccount) {
+        return { outcome: 'account_full', until: Math.min(...own.map(({ until }) => until)) }
+      }
+      return { outcome: live.length >= budget.ofAll ? 'all_full' : 'added' }
+    },
+    raise(id, before, until) {
+      const rule = rules.get(id)
+      if (rule && rule.before < before) write([{ ...rule, before, until: Math.max(rule.until, until) }])
+    },
+    purge(until) {
+      for (const rule of [...rules.values()]) if (rule.until <= until) rules.delete(rule.id)
+    },
+    seq: () => seq,
+    list: (after, limit) =>
+      [...rules.values()]
+        .filter((rule) => compareNumbers(rule, after) > 0)
+        .sort(compareNumbers)
+        .slice(0, limit)
+        .map(({ createdAt: _, ...rule }) => freezeDeep(rule)),
+  }
+}
+
+function compareNumbers(a: RulePosition, b: RulePosition): number {
+  return a.seq - b.seq || Number(a.id > b.id) - Number(a.id < b.id)
+}
