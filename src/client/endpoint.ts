@@ -3,6 +3,7 @@
 
 import { resolveClientIp } from '../claims/client-ip.ts'
 import { formatAddress } from '../claims/ip.ts'
+import { isPreflightHead } from '../claims/preflight.ts'
 import type { ClaimClient } from './claim-types.ts'
 import { type RequestBody, readThumbprint } from './endpoint-body.ts'
 import {
@@ -133,8 +134,8 @@ function corsHeaders<R>(rules: EndpointRules<R>, exchange: Exchange<R>): Readonl
   const origin = exchange.header('origin')
   if (origin === null || !rules.origins.canRead(origin)) return {}
   const readable = { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true' }
-  const isPreflight =
-    exchange.method === 'OPTIONS' && exchange.header('access-control-request-method') !== null
+  const requestMethod = exchange.header('access-control-request-method')
+  const isPreflight = isPreflightHead({ method: exchange.method, origin, requestMethod })
   if (!isPreflight) return { ...readable, 'access-control-expose-headers': 'Retry-After, X-Request-Id' }
   return {
     ...readable,

@@ -76,7 +76,9 @@ export function createForwardAuth(deps: ForwardAuthDeps): Route {
   function handle(context: RequestContext): MaybePromise<Response> {
     const question = readQuestion(context)
     if (question.ok && isPreflight(question.value.request)) {
-      return after(cors.preflightHeaders(context.request), (headers) => context.answer(200, null, headers))
+      return after(cors.preflightHeaders(question.value.request), (headers) =>
+        context.answer(200, null, headers),
+      )
     }
     return after(cors.headersFor(context.request), (headers) =>
       after(judge(context, question), (verdict) => {

@@ -1,13 +1,13 @@
 // CORS for a protected resource (Fetch section 3.2): answers preflights, and lets allowed origins read every
 // other answer, refusals included. Never credentials, never `null`, never an origin out of an unverified token.
 
+import { isPreflightHead } from '../claims/preflight.ts'
 import type { MaybePromise } from '../claims/result.ts'
 import type { RequestLike } from './extract.ts'
 
 const REQUEST_HEADERS = ['Authorization', 'Content-Type', 'DPoP', 'X-Client-Token']
 const EXPOSED =
   'WWW-Authenticate, Retry-After, RateLimit, RateLimit-Policy, DPoP-Nonce, Claimgate-Would-Block, X-Request-Id'
-const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
 /** Which origins may read. */
 export interface CorsOptions {
@@ -50,8 +50,8 @@ export function createCors(options: CorsOptions): Cors {
       })),
 
     preflightHeaders: (request) => {
-      const method = request.headers.get('access-control-request-method') ?? ''
-      if (!METHOD.test(method)) return CLOSED
+      const method = request.headers.get('access-control-request-method')
+      if (method === null || !isPreflight(request)) return CLOSED
       return decide(request, (origin) => ({
         vary: 'Origin',
         'access-control-allow-origin': origin,
@@ -70,13 +70,13 @@ export function addVary(known: string, name: string): string {
   return names.includes('*') || names.includes(name.toLowerCase()) ? known : `${known}, ${name}`
 }
 
-/** Whether a request is a preflight (Fetch section 3.2.2). */
+/** Whether a request is a preflight: see {@link isPreflightHead}. Anything else is judged as a request. */
 export function isPreflight({ method, headers }: RequestLike): boolean {
-  return (
-    method === 'OPTIONS' &&
-    headers.get('origin') !== null &&
-    headers.get('access-control-request-method') !== null
-  )
+  return isPreflightHead({
+    method,
+    origin: headers.get('origin'),
+    requestMethod: headers.get('access-control-request-method'),
+  })
 }
 
 /** Whether a header, in lower case, is one by which an answer opens itself to pages. */

@@ -59,6 +59,7 @@ describe('CORS', () => {
     ['null', {}, preflight('null')],
     ['anybody without a list', { allowedOrigins: undefined }, preflight(SITE)],
     ['an OPTIONS that is none', {}, { method: 'OPTIONS', headers: {} }],
+    ['an origin that no browser sends', {}, preflight(`${SITE}/`)],
   ])('a preflight of %s opens nothing, and asks nobody', async (_, options, asked) => {
     const authenticate = vi.fn(() => true)
     const answer = await ask({ ...options, authenticate }, asked)
@@ -76,6 +77,11 @@ describe('CORS', () => {
   ])('an allowed origin can read %s', async (_, options, asked, status) => {
     const answer = await ask(options, asked)
     expect([answer.status, corsOf(answer)]).toEqual([status, readable(SITE)])
+  })
+
+  test('an OPTIONS that asks for two methods is told of none', async () => {
+    const headers = { origin: SITE, 'access-control-request-method': 'POST, PUT' }
+    expect(corsOf(await ask({}, { method: 'OPTIONS', headers }))).toEqual(readable(SITE))
   })
 
   test('a stranger can read nothing', async () => {

@@ -22,11 +22,13 @@ type Row = readonly [
 const from = (headers: Case['headers']): Case['headers'] => ({ origin: SITE, ...headers })
 const bearer = (token: TokenName, headers: Case['headers'] = {}): Case['headers'] =>
   from({ authorization: `Bearer {${token}}`, ...headers })
-const preflight = (origin: string, method: string): Case['headers'] => ({
+type Lines = string | readonly string[]
+const asking = (origin: Lines, method: Lines): Case['headers'] => ({
   origin,
   'access-control-request-method': method,
   'access-control-request-headers': 'authorization',
 })
+const preflight = (origin: string, method: string): Case['headers'] => asking(origin, method)
 
 const tokenRows: readonly Row[] = [
   ['a good token', bearer('good'), PASS],
@@ -365,7 +367,27 @@ const methodRows: readonly Row[] = [
     { status: 204, allows: STRANGER, isPreflight: true },
     { setup: 'open' },
   ],
-  ['a preflight for no method', preflight(SITE, 'G,ET'), { status: 204, isPreflight: true }],
+  ['a preflight of an app', preflight('capacitor://localhost', 'GET'), { status: 204, isPreflight: true }],
+  ['OPTIONS that asks for no method', asking(SITE, 'G,ET'), MISSING, { method: 'OPTIONS' }],
+  ['OPTIONS that asks for two methods', asking(SITE, ['GET', 'PUT']), MISSING, { method: 'OPTIONS' }],
+  [
+    'OPTIONS of two origins',
+    asking([SITE, SITE], 'GET'),
+    refused('missing_token', UNREADABLE),
+    { method: 'OPTIONS' },
+  ],
+  [
+    'OPTIONS of an origin with a path',
+    asking(`${SITE}/a`, 'GET'),
+    refused('missing_token', UNREADABLE),
+    { method: 'OPTIONS' },
+  ],
+  [
+    'OPTIONS of an empty origin',
+    asking('', 'GET'),
+    refused('missing_token', UNREADABLE),
+    { method: 'OPTIONS' },
+  ],
   ['OPTIONS that is no preflight', from({}), MISSING, { method: 'OPTIONS' }],
   ['OPTIONS with a token', bearer('good'), PASS, { method: 'OPTIONS' }],
 ]

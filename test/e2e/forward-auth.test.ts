@@ -1,6 +1,7 @@
 // Forward auth as a proxy sees it, one rule each, in this process. The proxies themselves run in files of their own.
 
 import { beforeEach, describe, expect, test } from 'vitest'
+import { lookalikes, preflights as rightOnes } from '../runtime/preflights.ts'
 import type { WireAnswer } from '../runtime/wire.ts'
 import { claimToken, expectProblem, payloadOf, SITE } from '../runtime/world.ts'
 import { anonymous, CLIENT, expectPass, type Headers, useForwardAuth } from './forward-auth.ts'
@@ -277,6 +278,21 @@ describe('preflights', () => {
     expectPass(answer)
     expect(answer.headers.get('vary')).toBe('Origin')
     expect([...answer.headers.keys()].filter((name) => name.startsWith('access-control'))).toEqual([])
+  })
+
+  test.each(rightOnes)('200 without a token: $name', async ({ origin, asks }) => {
+    const headers = { ...preflight, origin, 'access-control-request-method': asks }
+    const told = { 'x-original-method': 'OPTIONS', 'x-original-uri': '/orders' }
+    expectPass(await auth.ask('/auth/verify', { ...headers, ...told }))
+  })
+
+  test.each(lookalikes)('401, for it is none: $name', async ({ method = 'OPTIONS', origin, asks }) => {
+    const headers = { ...preflight, origin, 'access-control-request-method': asks }
+    const told = { 'x-original-method': method, 'x-original-uri': '/orders' }
+    const answer = await auth.ask('/auth/verify', { ...headers, ...told })
+    expectProblem(answer, 401, 'missing_token', auth.world)
+    const whoami = await auth.world.send({ method: 'OPTIONS', path: '/auth/whoami', headers })
+    if (method === 'OPTIONS') expect(whoami.headers.get('access-control-allow-methods')).toBeNull()
   })
 
   test('an OPTIONS that asks for no method is judged like any other request', async () => {

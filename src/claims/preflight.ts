@@ -1,0 +1,30 @@
+// What a CORS preflight is (Fetch section 3.2.2). There is one definition, because a preflight passes without a token:
+// a guard and what stands behind it must agree on it to the letter.
+
+/** What decides; several lines of a header joined by commas, null where there is none. */
+export interface PreflightHead {
+  readonly method: string
+  readonly origin: string | null
+  /** `Access-Control-Request-Method`. */
+  readonly requestMethod: string | null
+}
+
+/** A serialized origin (RFC 6454 section 7.1), as browsers and web views send it: of a site, of an app, or opaque. */
+const ORIGIN = /^(?:null|[a-z][a-z0-9+.-]*:\/\/(?:[A-Za-z0-9._~-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?)$/
+
+/** A token (RFC 9110 section 5.6.2). */
+const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+
+/**
+ * Whether a request is a preflight: `OPTIONS` with exactly one `Origin` and one method that it asks for. Repeated
+ * headers are neither, for a list is no origin and no token.
+ */
+export function isPreflightHead({ method, origin, requestMethod }: PreflightHead): boolean {
+  return (
+    method === 'OPTIONS' &&
+    origin !== null &&
+    ORIGIN.test(origin) &&
+    requestMethod !== null &&
+    METHOD.test(requestMethod)
+  )
+}
