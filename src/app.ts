@@ -212,7 +212,15 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
       methods: { GET: createWhoamiHandler(createWhoamiJudge(verifier), metrics) },
     },
     // The bare path included.
-    [`${FORWARD_AUTH_PATH}/*`]: createForwardAuth({ ...config, ...verifier, log, metrics }),
+    [`${FORWARD_AUTH_PATH}/*`]: createForwardAuth({
+      trustedProxies: config.trustedProxies,
+      audience: config.audience,
+      serviceOrigin: verifier.serviceOrigin,
+      cors: verifier.cors,
+      createJudge: verifier.createJudge,
+      metrics,
+      log,
+    }),
     '/.well-known/jwks.json': { name: 'jwks', cors: publicCors, methods: { GET: createKeySetHandler(keys) } },
     '/.well-known/revocations': {
       name: 'revocations',

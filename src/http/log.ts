@@ -26,6 +26,8 @@ export interface LogFields {
   readonly durationMs?: number | undefined
   /** A client address that was shortened already; never a whole one. */
   readonly address?: string | undefined
+  /** The whole address of a peer that speaks like a proxy: the one address that is not shortened. */
+  readonly peer?: string | undefined
   /** Account id. */
   readonly account?: string | undefined
   /** Credential id. */
@@ -59,6 +61,7 @@ const KIND: { readonly [Name in keyof LogFields]-?: 'string' | 'number' | 'error
   route: 'string',
   durationMs: 'number',
   address: 'string',
+  peer: 'string',
   account: 'string',
   credential: 'string',
   kid: 'string',

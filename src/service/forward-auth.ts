@@ -1,6 +1,7 @@
 // Forward auth: a proxy asks whether a request may pass (nginx auth_request, Caddy forward_auth, Traefik ForwardAuth,
 // Envoy ext_authz). Answers 200 with the token's claims as headers, or the refusal. Believes only trusted proxies,
-// and never answers 400: proxies take it for a fault of ours.
+// and never answers 400, which proxies take for a failure of the service. Every refusal carries its body in a header
+// too, because nginx drops the body and could get it only by asking again.
 
 import type { ClaimsSet } from '../claims/claims-set.ts'
 import { isTrustedPeer, type TrustedProxies } from '../claims/client-ip.ts'
@@ -9,16 +10,21 @@ import { after, fail, type MaybePromise, ok, type Result } from '../claims/resul
 import { type HeaderRecord, NO_STORE, type RequestContext, type Route } from '../http/context.ts'
 import type { Logger } from '../http/log.ts'
 import type { Metrics } from '../http/metrics.ts'
+import { type FormatProblem, formatProblem } from '../http/problem.ts'
 import { refusalHeaders, toRefusal } from '../verify/challenge.ts'
 import { type Cors, isPreflight } from '../verify/cors.ts'
 import type { RequestLike } from '../verify/extract.ts'
 import type { Judge, Verdict } from '../verify/judge.ts'
-import { defaultRules, type JudgeRules, parseRules, readOriginalRequest } from './proxy-question.ts'
+import { describesOriginal, FORWARD_AUTH_PATH, readOriginalRequest } from './proxy-question.ts'
+import { type JudgeRules, parseRules } from './proxy-rules.ts'
+import { createStrangerLog } from './stranger-log.ts'
 
 /** What forward auth needs. */
 export interface ForwardAuthDeps {
   readonly trustedProxies: TrustedProxies
-  /** Origin of the service itself, for whoever asks on his own behalf. */
+  /** The service's audiences. */
+  readonly audience: readonly string[]
+  /** Origin of the service itself, for a peer that asks for itself. */
   readonly serviceOrigin: string
   readonly cors: Cors
   readonly createJudge: (rules: JudgeRules) => Judge
@@ -33,27 +39,49 @@ interface Question {
 
 /** Rules that are remembered; operators write few. */
 const MAX_RULES = 100
-const MISCONFIGURED = fail('the proxy asks for a check that is not configured rightly')
+const MISCONFIGURED = fail(
+  'an option of forward auth is unknown or cannot be read; the log of claimgate names it',
+)
+const UNREADABLE_OPTION = fail('an option of the query is unknown or cannot be read')
+const NOT_TRUSTED = fail(
+  'only a trusted proxy may ask about another request; the log of claimgate names the setting',
+)
+/** The body of a refusal, JSON on one line. */
+const PROBLEM_HEADER = 'claimgate-problem'
 
 /** The route of forward auth. It answers every method: Envoy asks with the client's own. */
 export function createForwardAuth(deps: ForwardAuthDeps): Route {
-  const { cors, log } = deps
+  const { cors, log, audience } = deps
+  const noteStranger = createStrangerLog(log)
   const known = new Map<string, Result<JudgeRules, string>>()
 
   function rulesOf(options: string): Result<JudgeRules, string> {
     const found = known.get(options)
     if (found !== undefined) return found
-    const rules = parseRules(options)
+    const rules = parseRules(options, { isTrusted: true, audience })
     if (!rules.ok) log.warn('forward auth refuses a misconfigured proxy', { reason: rules.reason })
     if (known.size >= MAX_RULES) known.clear()
     known.set(options, rules)
     return rules
   }
 
-  function readQuestion({ request, peer }: RequestContext): Result<Question, string> {
-    if (!isTrustedPeer(peer, deps.trustedProxies)) {
-      return ok({ request, rules: { ...defaultRules, apiOrigin: deps.serviceOrigin } })
+  /** The question of a peer that is no trusted proxy: its own request. Of its options only those that narrow count. */
+  function readOwnQuestion({ request, peer, now }: RequestContext): Result<Question, string> {
+    if (describesOriginal(request)) {
+      noteStranger(peer, now())
+      return NOT_TRUSTED
     }
+    const { pathname, search } = new URL(request.url)
+    const options = pathname === FORWARD_AUTH_PATH ? search : ''
+    const rules = parseRules(options, { isTrusted: false, audience })
+    return rules.ok
+      ? ok({ request, rules: { ...rules.value, apiOrigin: deps.serviceOrigin } })
+      : UNREADABLE_OPTION
+  }
+
+  function readQuestion(context: RequestContext): Result<Question, string> {
+    const { request, peer } = context
+    if (!isTrustedPeer(peer, deps.trustedProxies)) return readOwnQuestion(context)
     const original = readOriginalRequest(request)
     if (!original.ok) return original
     const rules = rulesOf(original.value.options)
@@ -91,7 +119,22 @@ export function createForwardAuth(deps: ForwardAuthDeps): Route {
     )
   }
 
-  return { name: 'verify', headers: NO_STORE, methods: { ALL: handle } }
+  return {
+    name: 'verify',
+    headers: NO_STORE,
+    methods: { ALL: handle },
+    formatProblem: formatTwice,
+  }
+}
+
+/** Problem+json, and the same in a header that only holds ASCII. */
+const formatTwice: FormatProblem = (problem, docs, requestId) => {
+  const refusal = formatProblem(problem, docs, requestId)
+  return { ...refusal, headers: { ...refusal.headers, [PROBLEM_HEADER]: escapeToAscii(refusal.body) } }
+}
+
+function escapeToAscii(json: string): string {
+  return json.replace(/[^ -~]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 function answer(context: RequestContext, verdict: Verdict, cors: HeaderRecord): Response {

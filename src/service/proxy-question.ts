@@ -1,29 +1,21 @@
-// What a proxy asks of forward auth: the original request as the proxy describes it, and the rules that its operator
-// wrote. Anything unknown, doubtful or contradictory is a fault, never a default: a typo must not open a door.
+// The original request as a proxy describes it to forward auth. Anything doubtful or contradictory is a fault, never a
+// default.
 
-import type { Policy } from '../claims/enforce.ts'
-import { parseOrigin } from '../claims/origin.ts'
 import { fail, ok, type Result } from '../claims/result.ts'
-import { parseScope } from '../claims/scope.ts'
-import type { RequestLike, TokenSource } from '../verify/extract.ts'
-import type { JudgeDeps } from '../verify/judge.ts'
+import type { RequestLike } from '../verify/extract.ts'
+import { holdsOption, parseApiOrigin } from './proxy-rules.ts'
 
 /** Where forward auth lives. */
 export const FORWARD_AUTH_PATH = '/auth/verify'
 
-/** By what a request is judged, beyond what all judges of the service have in common. */
-export type JudgeRules = Pick<Policy, 'missingOrigin' | 'require' | 'scopes'> &
-  Pick<JudgeDeps, 'mode' | 'sources' | 'apiOrigin'>
-
-/** The rules where nothing else is said. */
-export const defaultRules: JudgeRules = {
-  missingOrigin: 'reject',
-  require: [],
-  scopes: [],
-  mode: 'enforce',
-  sources: ['authorization', 'x-client-token'],
-  apiOrigin: undefined,
-}
+/** By these a proxy speaks of the original request, in lower case; X-Forwarded-Proto and -For come along everywhere. */
+const ORIGINAL_HEADERS = [
+  'x-original-method',
+  'x-original-uri',
+  'x-forwarded-method',
+  'x-forwarded-uri',
+  'x-forwarded-host',
+]
 
 /** The original request. */
 export interface OriginalRequest {
@@ -81,70 +73,17 @@ function readHeader(
 }
 
 function readApiOrigin(headers: RequestLike['headers']): string | undefined {
-  const [scheme, host] = [headers.get('x-forwarded-proto'), headers.get('x-forwarded-host')]
-  return scheme === null || host === null ? undefined : parseApiOrigin(`${scheme}://${host}`)
+  const [scheme, host] = [readLast(headers, 'x-forwarded-proto'), readLast(headers, 'x-forwarded-host')]
+  return scheme === undefined || host === undefined ? undefined : parseApiOrigin(`${scheme}://${host}`)
 }
 
-function parseApiOrigin(text: string): string | undefined {
-  const parsed = /^https?:\/\/[^/?#]+\/?$/i.test(text) ? parseOrigin(text) : undefined
-  return parsed?.ok ? parsed.value.origin : undefined
+/** The last non-empty entry of a list: the nearest proxy appends to what it was sent. */
+function readLast(headers: RequestLike['headers'], name: string): string | undefined {
+  const entries = (headers.get(name) ?? '').split(',').map((entry) => entry.trim())
+  return entries.findLast((entry) => entry !== '')
 }
 
-/** What an option says, or undefined when it says nothing that can be understood. */
-type ReadOption = (values: readonly string[]) => Partial<JudgeRules> | undefined
-
-const SOURCES: readonly TokenSource[] = ['authorization', 'x-client-token', 'query', 'websocket']
-
-const readers: Readonly<Record<string, ReadOption>> = {
-  scope(values) {
-    const scopes = parseScope(values.join(' '))
-    return scopes.ok && scopes.value.length > 0 ? { scopes: scopes.value } : undefined
-  },
-  missingOrigin(values) {
-    const missingOrigin = oneOf(values, ['reject', 'allow'])
-    return missingOrigin && { missingOrigin }
-  },
-  mode(values) {
-    const mode = oneOf(values, ['enforce', 'report'])
-    return mode && { mode }
-  },
-  require(values) {
-    const require = someOf(values, ['origin', 'ip', 'key'])
-    return require && { require }
-  },
-  tokenSources(values) {
-    const sources = someOf(values, SOURCES)
-    return sources && { sources }
-  },
-  apiOrigin(values) {
-    const apiOrigin = values.length === 1 ? parseApiOrigin(values.join()) : undefined
-    return apiOrigin === undefined ? undefined : { apiOrigin }
-  },
-}
-
-function holdsOption(query: string): boolean {
-  return [...new URLSearchParams(query).keys()].some((name) => Object.hasOwn(readers, name))
-}
-
-/** The rules of an operator's query string; the reason of a refusal is a sentence for the operator's log. */
-export function parseRules(query: string): Result<JudgeRules, string> {
-  const given = new URLSearchParams(query)
-  let rules = defaultRules
-  for (const name of new Set(given.keys())) {
-    const read = Object.hasOwn(readers, name) ? readers[name] : undefined
-    const said = read?.(given.getAll(name))
-    if (said === undefined) return fail(read ? `${name} cannot be read` : `${name.slice(0, 40)} is no option`)
-    rules = { ...rules, ...said }
-  }
-  return ok(rules)
-}
-
-function oneOf<T extends string>([value, ...more]: readonly string[], known: readonly T[]): T | undefined {
-  return more.length === 0 ? known.find((one) => one === value) : undefined
-}
-
-/** A list: repeated, or separated by commas. */
-function someOf<T extends string>(values: readonly string[], known: readonly T[]): readonly T[] | undefined {
-  const found = values.flatMap((value) => value.split(',')).map((part) => oneOf([part], known))
-  return found.every((one) => one !== undefined) ? found : undefined
+/** Whether a request speaks of another one, as only a proxy does. An empty header counts. */
+export function describesOriginal({ headers }: RequestLike): boolean {
+  return ORIGINAL_HEADERS.some((name) => headers.get(name) !== null)
 }

@@ -1,9 +1,9 @@
 // The service's own verifier, for every door that judges the service's own tokens: whoami, forward auth, and the
 // command line that explains them.
 
-import type { Policy } from '../claims/enforce.ts'
+import { markKeyBound, type Policy, refuse } from '../claims/enforce.ts'
 import { patternsMatching } from '../claims/origin-pattern.ts'
-import type { MaybePromise } from '../claims/result.ts'
+import { after, fail, type MaybePromise } from '../claims/result.ts'
 import type { OneTimeStore } from '../counters/counters.ts'
 import type { Logger } from '../http/log.ts'
 import type { KeyRing } from '../signing/key-ring.ts'
@@ -15,8 +15,8 @@ import { createProofJudge } from '../verify/dpop-judge.ts'
 import { createEnforceKey } from '../verify/enforce-key.ts'
 import { createJudge, type Judge, type JudgeDeps } from '../verify/judge.ts'
 import { createUseProof, type UseProof } from '../verify/use-proof.ts'
-import { createVerifyToken } from '../verify/verify.ts'
-import type { JudgeRules } from './proxy-question.ts'
+import { createVerifyToken, type VerifyTokenText } from '../verify/verify.ts'
+import type { JudgeRules } from './proxy-rules.ts'
 import { createRevocationCheck } from './revocation.ts'
 import type { RevocationRules } from './revocation-rules.ts'
 
@@ -64,6 +64,7 @@ const ownRules: JudgeRules = {
   mode: 'enforce',
   sources: ['authorization', 'x-client-token'],
   apiOrigin: undefined,
+  namedAudience: undefined,
 }
 
 /** The verifier of a service. */
@@ -83,6 +84,7 @@ export function createServiceVerifier(deps: ServiceVerifierDeps): ServiceVerifie
     createJudge({
       ...shared,
       ...rules,
+      verifyToken: requireAudience(shared.verifyToken, rules.namedAudience),
       policy: { ...policy, ...rules },
       enforceKey: createEnforceKey(
         rules,
@@ -105,6 +107,19 @@ export function createWhoamiJudge({ createJudge, serviceOrigin }: ServiceVerifie
   const sources = [...ownRules.sources, 'query'] as const
   return createJudge({ ...ownRules, sources, apiOrigin: serviceOrigin })
 }
+
+/** The same, refusing tokens that do not name `audience`; undefined: they need not. */
+function requireAudience(verifyToken: VerifyTokenText, audience: string | undefined): VerifyTokenText {
+  if (audience === undefined) return verifyToken
+  return (token, now) =>
+    after(verifyToken(token, now), (verified) =>
+      verified.ok && !verified.value.audience.includes(audience)
+        ? fail(markKeyBound(OTHER_AUDIENCE, verified.value.claims))
+        : verified,
+    )
+}
+
+const OTHER_AUDIENCE = refuse('claims', 'invalid_token', 'the token is for another audience')
 
 /** Whether some account lists an origin. While the database is down the last known answer counts; unknown ones stay shut. */
 function isListed(

@@ -174,7 +174,7 @@ test('forward auth judges the proof of the original request', async () => {
     const proxied = new Headers(headers)
     proxied.set('x-original-method', 'POST')
     proxied.set('x-original-uri', '/things?page=2')
-    const url = `${issuer.url}/auth/verify?apiOrigin=https://api.example.com`
+    const url = `${issuer.url}/auth/verify?require=none&apiOrigin=https://api.example.com`
     const response = await fetch(url, { headers: proxied })
     return response.status === 200 ? '200' : `401 ${((await response.json()) as Json).error}`
   }

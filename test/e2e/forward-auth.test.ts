@@ -1,12 +1,11 @@
 // Forward auth as a proxy sees it, one rule each, in this process. The proxies themselves run in files of their own.
 
-import { beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { lookalikes, preflights as rightOnes } from '../runtime/preflights.ts'
 import type { WireAnswer } from '../runtime/wire.ts'
 import { claimToken, expectProblem, payloadOf, SITE } from '../runtime/world.ts'
 import { anonymous, CLIENT, expectPass, type Headers, useForwardAuth } from './forward-auth.ts'
 
-const STRANGER = '203.0.113.99'
 const auth = useForwardAuth()
 
 const original = (path: string): Headers => ({ 'x-original-method': 'POST', 'x-original-uri': path })
@@ -37,7 +36,9 @@ describe('what it answers', () => {
     const now = Math.floor(Date.now() / 1000)
     const { origin, scope, ...claims } = { ...payloadOf(auth.token), iat: now, exp: now + 60 }
     const bare = await auth.service.deps.keys.sign(JSON.stringify(claims))
-    const answer = await auth.ask('/auth/verify', { authorization: `Bearer ${bare}` })
+    const without = { authorization: `Bearer ${bare}` }
+    expectProblem(await auth.ask('/auth/verify', without), 401, 'origin_required', auth.world)
+    const answer = await auth.ask('/auth/verify?require=none', without)
     expectPass(answer)
     expect(claimHeaders(answer).sort()).toEqual(['x-claim-client', 'x-claim-subject'])
     expect([origin, scope]).toEqual([SITE, 'read write'])
@@ -70,6 +71,8 @@ describe('what it answers', () => {
     expect(answer.headers.get('access-control-expose-headers')).toContain('WWW-Authenticate')
     expect(answer.headers.get('cache-control')).toBe('no-store')
     expect(claimHeaders(answer)).toEqual([])
+    // For nginx, which drops bodies.
+    expect(answer.headers.get('claimgate-problem')).toBe(answer.text)
   })
 
   test('verdicts are counted', async () => {
@@ -97,6 +100,8 @@ describe('options of the operator', () => {
     ['missingOrigin=allow', { origin: [] }, 200],
     ['missingOrigin=allow', { origin: 'https://evil.example' }, [401, 'origin_mismatch']],
     ['require=origin', {}, 200],
+    ['require=none', {}, 200],
+    ['require=none', { origin: [] }, [401, 'origin_required']],
     ['require=ip', {}, [401, 'ip_mismatch']],
     ['require=origin,key', {}, [401, 'proof_required']],
     ['require=origin&require=ip', {}, [401, 'ip_mismatch']],
@@ -128,6 +133,12 @@ describe('options of the operator', () => {
     'require=',
     'require=origin,',
     'require=jkt',
+    'require=none,ip',
+    'require=none&require=origin',
+    'audience=',
+    'audience=https://elsewhere.example',
+    'audience=https://auth.example.com&audience=https://auth.example.com',
+    'tickets=on',
     'tokenSources=cookie',
     'apiOrigin=api.example.com',
     'apiOrigin=https://api.example.com/v1',
@@ -210,8 +221,13 @@ describe('the original request', () => {
     [{ 'x-forwarded-proto': 'http', 'x-forwarded-host': 'www.example.com' }, 'origin_mismatch'],
     [
       { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'www.example.com, evil.example' },
-      'origin_required',
+      'origin_mismatch',
     ],
+    [{ 'x-forwarded-proto': 'http,https', 'x-forwarded-host': 'evil.example,www.example.com' }, 200],
+    [{ 'x-forwarded-proto': ' http , https , ', 'x-forwarded-host': 'a,www.example.com,,' }, 200],
+    [{ 'x-forwarded-proto': ['http', 'https'], 'x-forwarded-host': ['a', 'www.example.com', ''] }, 200],
+    [{ 'x-forwarded-proto': 'https,http', 'x-forwarded-host': 'www.example.com' }, 'origin_mismatch'],
+    [{ 'x-forwarded-proto': ',', 'x-forwarded-host': 'www.example.com' }, 'origin_required'],
     [{ 'x-forwarded-proto': 'https', 'x-forwarded-host': 'www.example.com/..' }, 'origin_required'],
     [{ 'x-forwarded-proto': 'https' }, 'origin_required'],
     [{ host: 'www.example.com' }, 'origin_required'],
@@ -234,7 +250,7 @@ describe('the original request', () => {
   test('the address that the proxy tells is the client’s', async () => {
     const bound = { authorization: `Bearer ${await claimToken(auth.world, { ip: CLIENT })}` }
     expectPass(await auth.ask('/auth/verify', bound))
-    const forged = { ...bound, 'x-forwarded-for': `${CLIENT}, ${STRANGER}` }
+    const forged = { ...bound, 'x-forwarded-for': `${CLIENT}, 203.0.113.99` }
     expectProblem(await auth.ask('/auth/verify', forged), 401, 'ip_mismatch', auth.world)
   })
 })
@@ -297,51 +313,5 @@ describe('preflights', () => {
 
   test('an OPTIONS that asks for no method is judged like any other request', async () => {
     expectProblem(await auth.ask('/auth/verify', anonymous(), 'OPTIONS'), 401, 'missing_token', auth.world)
-  })
-})
-
-describe('a peer that is no trusted proxy speaks for itself', () => {
-  beforeEach(() => {
-    auth.peer = STRANGER
-  })
-  const evil = { origin: 'https://evil.example' }
-  test.each([
-    ['nothing more', '/auth/verify', {}, 200],
-    ['mode=report', '/auth/verify?mode=report', evil, 'origin_mismatch'],
-    ['missingOrigin=allow', '/auth/verify?missingOrigin=allow', { origin: [] }, 'origin_required'],
-    ['an option that it does not hold to', '/auth/verify?scope=admin', {}, 200],
-    [
-      'an original method',
-      '/auth/verify',
-      anonymous({ 'access-control-request-method': 'PUT', 'x-original-method': 'OPTIONS' }),
-      'missing_token',
-    ],
-    ['two original methods', '/auth/verify', { 'x-original-method': 'A', 'x-forwarded-method': 'B' }, 200],
-    [
-      'a forwarded host',
-      '/auth/verify',
-      {
-        origin: [],
-        'sec-fetch-site': 'same-origin',
-        'x-forwarded-proto': 'https',
-        'x-forwarded-host': 'www.example.com',
-      },
-      'origin_mismatch',
-    ],
-  ] as const)('%s: %s', async (_, path, headers, expected) => {
-    const answer = await auth.ask(path, headers)
-    if (expected === 200) expectPass(answer)
-    else expectProblem(answer, 401, expected, auth.world)
-  })
-
-  test('neither its own query nor an original one holds a token', async () => {
-    const headers = anonymous(original(`/orders?token=${auth.token}`))
-    const answer = await auth.ask(`/auth/verify?tokenSources=query&token=${auth.token}`, headers)
-    expectProblem(answer, 401, 'missing_token', auth.world)
-  })
-
-  test('its address is its own', async () => {
-    const bound = { authorization: `Bearer ${await claimToken(auth.world, { ip: CLIENT })}` }
-    expectProblem(await auth.ask('/auth/verify', bound), 401, 'ip_mismatch', auth.world)
   })
 })

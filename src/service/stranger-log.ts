@@ -1,0 +1,37 @@
+// The log line about peers that ask forward auth like a proxy and are no trusted one: usually the operator's own proxy,
+// whose address is missing in the configuration. So the line shows the address whole, once a minute in all.
+
+import { formatAddress, parseAddress } from '../claims/ip.ts'
+import type { Logger } from '../http/log.ts'
+
+const MINUTE_MS = 60_000
+
+/** Notes one such question at `now`, epoch milliseconds. */
+export type NoteStranger = (peer: string | undefined, now: number) => void
+
+/** A log of such peers: the first is written immediately, and each line counts the questions since the last one. */
+export function createStrangerLog(log: Logger): NoteStranger {
+  let count = 0
+  let lineAt = Number.NEGATIVE_INFINITY
+
+  return (peer, now) => {
+    count += 1
+    // A clock that was set back must not silence the line.
+    if (now >= lineAt && now - lineAt < MINUTE_MS) return
+    log.warn(
+      'forward auth refuses a peer that asks like a proxy: CLAIMGATE_TRUSTED_PROXIES does not name it',
+      {
+        peer: describePeer(peer),
+        count,
+      },
+    )
+    count = 0
+    lineAt = now
+  }
+}
+
+/** In the spelling that the configuration takes: an IPv4 peer on an IPv6 socket is an IPv4 address. */
+function describePeer(peer: string | undefined): string {
+  const address = peer === undefined ? undefined : parseAddress(peer)
+  return address === undefined ? 'unknown' : formatAddress(address)
+}

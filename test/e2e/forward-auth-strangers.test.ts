@@ -1,0 +1,159 @@
+// Forward auth asked by a peer that is no trusted proxy: it is judged by its own request, and what it says about
+// another one is refused and logged.
+
+import { beforeEach, describe, expect, test, vi } from 'vitest'
+import { startMemory } from '../runtime/memory.ts'
+import { claimToken, expectProblem, payloadOf } from '../runtime/world.ts'
+import { anonymous, CLIENT, expectPass, type Headers, useForwardAuth } from './forward-auth.ts'
+
+const STRANGER = '203.0.113.99'
+const auth = useForwardAuth()
+
+beforeEach(() => {
+  auth.peer = STRANGER
+})
+
+/** A token of the account without these claims. */
+async function signWithout(...names: string[]): Promise<string> {
+  const now = Math.floor(Date.now() / 1000)
+  const claims = { ...payloadOf(auth.token), iat: now, exp: now + 60 }
+  for (const name of names) delete (claims as Record<string, unknown>)[name]
+  return auth.service.deps.keys.sign(JSON.stringify(claims))
+}
+
+describe('headers of a proxy', () => {
+  const names = [
+    'x-original-method',
+    'X-Original-URI',
+    'x-forwarded-method',
+    'X-Forwarded-Uri',
+    'x-forwarded-host',
+  ]
+  const rows = names.flatMap((name) => ['OPTIONS', '/orders', ''].map((value) => [name, value] as const))
+
+  test.each(rows)('%s: "%s" is 401, though the token is right', async (name, value) => {
+    const answer = await auth.ask('/auth/verify', { [name]: value })
+    expectProblem(answer, 401, 'invalid_request', auth.world)
+    expect(answer.text).not.toContain(STRANGER)
+    expect([...answer.headers.keys()].filter((one) => one.startsWith('x-claim'))).toEqual([])
+  })
+
+  test('a preflight that speaks of another request is no preflight', async () => {
+    const headers = { 'access-control-request-method': 'PUT', 'x-original-method': 'OPTIONS' }
+    for (const method of ['GET', 'OPTIONS']) {
+      const answer = await auth.ask('/auth/verify/orders', anonymous(headers), method)
+      expectProblem(answer, 401, 'invalid_request', auth.world)
+    }
+  })
+
+  test.each(['x-forwarded-for', 'x-forwarded-proto', 'x-real-ip', 'via', 'forwarded'])(
+    '%s comes along everywhere, and changes nothing',
+    async (name) => {
+      expectPass(await auth.ask('/auth/verify', { [name]: name === 'forwarded' ? 'for=192.0.2.1' : 'https' }))
+    },
+  )
+})
+
+describe('the log line', () => {
+  test('names the whole address and the setting, once a minute in all, with the count', async () => {
+    let now = Date.UTC(2031, 3, 5)
+    let peer = '::ffff:203.0.113.99'
+    const service = await startMemory({}, { now: () => now, peerOf: () => peer })
+    const send = (headers: Headers) => service.send({ method: 'GET', path: '/auth/verify', headers })
+    const lines = () =>
+      service.lines
+        .filter((line) => line.includes('CLAIMGATE_TRUSTED_PROXIES'))
+        .map((line) => JSON.parse(line))
+        .map(({ level, peer: from, count }) => [level, from, count])
+    await send({ 'x-forwarded-proto': 'https' })
+    expect(lines()).toEqual([])
+    for (let n = 0; n < 3; n += 1) await send({ 'x-original-uri': '/a?token=secret' })
+    expect(lines()).toEqual([['warn', '203.0.113.99', 1]])
+    now += 59_999
+    peer = '2001:db8::7'
+    await send({ 'x-forwarded-host': '' })
+    expect(lines()).toHaveLength(1)
+    now += 1
+    await send({ 'x-forwarded-host': '' })
+    expect(lines()).toEqual([
+      ['warn', '203.0.113.99', 1],
+      ['warn', '2001:db8::7', 4],
+    ])
+    now -= 3_600_000
+    await send({ 'x-forwarded-host': '' })
+    expect(lines()).toHaveLength(3)
+    expect(service.lines.join()).not.toContain('secret')
+    await service.stop()
+  })
+
+  test('is not written for a trusted proxy', async () => {
+    const warn = vi.spyOn(auth.service.deps.log, 'warn')
+    auth.peer = '10.0.0.1'
+    expectPass(await auth.ask('/auth/verify', { 'x-original-uri': '/orders' }))
+    expect(warn).not.toHaveBeenCalled()
+  })
+})
+
+describe('its own options', () => {
+  const evil = { origin: 'https://evil.example' }
+  const rows: readonly [path: string, headers: Headers, expected: 200 | readonly [number, string]][] = [
+    ['/auth/verify', {}, 200],
+    ['/auth/verify?scope=read', {}, 200],
+    ['/auth/verify?scope=admin', {}, [403, 'insufficient_scope']],
+    ['/auth/verify?require=origin', {}, 200],
+    ['/auth/verify?require=key', {}, [401, 'proof_required']],
+    ['/auth/verify?require=ip', {}, [401, 'ip_mismatch']],
+    ['/auth/verify?audience=https://auth.example.com', {}, 200],
+    ['/auth/verify?missingOrigin=allow', { origin: [] }, [401, 'origin_required']],
+    ['/auth/verify?missingOrigin=allow', {}, 200],
+    ['/auth/verify?mode=report', evil, [401, 'origin_mismatch']],
+    ['/auth/verify?mode=off', {}, 200],
+    ['/auth/verify?tokenSources=nonsense', {}, 200],
+    ['/auth/verify?apiOrigin=nonsense', {}, 200],
+    ['/auth/verify?tickets=on', {}, 200],
+    ['/auth/verify?unknown=1', {}, [401, 'invalid_request']],
+    ['/auth/verify?token=x', {}, [401, 'invalid_request']],
+    ['/auth/verify?scope=', {}, [401, 'invalid_request']],
+    ['/auth/verify?require=', {}, [401, 'invalid_request']],
+    ['/auth/verify?require=none,ip', {}, [401, 'invalid_request']],
+    ['/auth/verify?audience=https://elsewhere.example', {}, [401, 'invalid_request']],
+    ['/auth/verify?audience=', {}, [401, 'invalid_request']],
+    // Below the path a query is the client's own.
+    ['/auth/verify/orders?unknown=1&scope=admin', {}, 200],
+  ]
+  test.each(rows)('%s with %j', async (path, headers, expected) => {
+    const answer = await auth.ask(path, headers)
+    if (expected === 200) expectPass(answer)
+    else expectProblem(answer, ...expected, auth.world)
+  })
+
+  test.each(['none', 'none&scope=read', 'ip', 'key'])(
+    'require=%s lets no token without an origin pass',
+    async (bound) => {
+      const authorization = `Bearer ${await signWithout('origin')}`
+      const answer = await auth.ask(`/auth/verify?require=${bound}`, { authorization })
+      expectProblem(answer, 401, 'origin_required', auth.world)
+    },
+  )
+
+  test('unknown options of strangers are not logged', async () => {
+    const before = auth.service.lines.length
+    await auth.ask('/auth/verify?nonsense=1')
+    const added = auth.service.lines.slice(before).filter((line) => !line.includes('"debug"'))
+    expect(added).toEqual([])
+  })
+})
+
+test('its address is its own', async () => {
+  const bound = { authorization: `Bearer ${await claimToken(auth.world, { ip: CLIENT })}` }
+  expectProblem(await auth.ask('/auth/verify', bound), 401, 'ip_mismatch', auth.world)
+})
+
+test('neither its own query nor a path below holds a token', async () => {
+  for (const path of [
+    `/auth/verify?tokenSources=query&scope=read`,
+    `/auth/verify/orders?token=${auth.token}`,
+  ]) {
+    expectProblem(await auth.ask(path, anonymous()), 401, 'missing_token', auth.world)
+  }
+})
