@@ -109,8 +109,8 @@ describe.skipIf(!isHere)('behind nginx', () => {
       wouldBlock: answer.header('claimgate-would-block'),
       api: answer.header('x-api'),
     }).toEqual({
-      // Forward auth never says 400, which nginx takes for a fault, and says 200 to a preflight.
-      status: status === 400 ? 401 : isPreflight ? 200 : status,
+      // Forward auth never says 400, which nginx takes for a fault.
+      status: status === 400 ? 401 : status,
       challenge,
       wouldBlock,
       api: code === undefined && !isPreflight ? 'reached' : undefined,

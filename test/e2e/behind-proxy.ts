@@ -214,7 +214,7 @@ export function describeProxy(kind: ProxyKind): void {
       const preflight = { method: 'OPTIONS', path: '/orders?page=2&mode=report' }
       const method = { 'access-control-request-method': 'PATCH' }
       const answer = await ask(undefined, { ...preflight, headers: method })
-      expect(answer.status, answer.text).toBe(200)
+      expect([200, 204], answer.text).toContain(answer.status)
       expect(answer.headers).toMatchObject({
         'access-control-allow-origin': [SITE],
         'access-control-allow-methods': ['PATCH'],
@@ -224,7 +224,7 @@ export function describeProxy(kind: ProxyKind): void {
         ...preflight,
         headers: { ...method, origin: 'https://evil.example' },
       })
-      expect(evil.status).toBe(200)
+      expect(evil.status).toBe(answer.status)
       expect(Object.keys(evil.headers).filter((name) => name.startsWith('access-control'))).toEqual([])
       expect(seen).toEqual([])
     })
