@@ -1,113 +1,41 @@
-// What must hold behind a real proxy started from its example configuration: claimgate, the proxy and an API that
-// echoes what reached it, on free ports of the loopback. The client is 127.0.0.2, so that it is not the proxy.
+// What must hold behind a real proxy started from its example configuration.
 
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { createServer, request as httpRequest, type IncomingHttpHeaders, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { canConnect, findFreePort } from '../runtime/ports.ts'
-import { type RunningServer, useServers } from '../runtime/server.ts'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { type Json, sendToSocket } from '../runtime/wire.ts'
 import { claimRequest, createAccount, SITE } from '../runtime/world.ts'
+import {
+  type Answer,
+  type Ask,
+  CLIENT,
+  isInstalled,
+  type ProxyKind,
+  send,
+  useProxyWorld,
+} from './proxy-world.ts'
 
-/** How to run a proxy. */
-export interface ProxyKind {
-  /** Must be on the path. */
-  readonly command: string
-  /** Name of its file under test/examples. */
-  readonly example: string
-  /** Changes to the example that a test folder needs. */
-  readonly adapt?: (text: string) => string
-  /** Parameters of the command, given the folder and the configuration file in it. */
-  readonly parameters: (folder: string, file: string) => readonly string[]
-}
-
-interface Seen {
-  readonly method: string | undefined
-  readonly url: string | undefined
-  readonly headers: IncomingHttpHeaders
-  readonly body: string
-}
-
-interface Answer {
-  readonly status: number
-  readonly headers: NodeJS.Dict<string[]>
-  readonly text: string
-}
-
-interface Ask {
-  readonly method?: string
-  readonly path?: string
-  readonly headers?: Readonly<Record<string, string | string[]>>
-  readonly body?: string
-}
-
-const CLIENT = '127.0.0.2'
 const OTHER_OPTIONS = 'missingOrigin=allow&tokenSources=query'
 
 /** Runs every case behind a proxy; where its command is missing, they are skipped by name. */
 export function describeProxy(kind: ProxyKind): void {
-  const isHere = spawnSync('which', [kind.command]).status === 0
-  describe.skipIf(!isHere)(`behind ${kind.command}`, () => {
-    const servers = useServers()
-    const children: ChildProcess[] = []
-    const seen: Seen[] = []
-    let claimgate: RunningServer
-    let api: Server
+  describe.skipIf(!isInstalled(kind))(`behind ${kind.command}`, () => {
+    const world = useProxyWorld(kind)
+    const { seen } = world
     let port: number
     let otherPort: number
     let account: Json
     let plain: Json
 
     beforeAll(async () => {
-      claimgate = await servers.start({ env: { CLAIMGATE_TRUSTED_PROXIES: '127.0.0.1' } })
-      api = await startApi(seen)
-      const send = { issuer: claimgate.url, send: sendToClaimgate, stop: claimgate.stop }
-      account = await createAccount(send, { name: 'A', allowedOrigins: [SITE], scopes: ['read', 'write'] })
-      plain = await createAccount(send, { name: 'B', allowedOrigins: [SITE] })
-      port = await startProxy((text) => text)
-      otherPort = await startProxy((text) => text.replace('?scope=read', `?${OTHER_OPTIONS}`))
-    })
-    afterAll(async () => {
-      for (const child of children) child.kill('SIGKILL')
-      await new Promise((resolve) => api?.close(resolve))
-    })
-    beforeEach(() => {
-      seen.length = 0
+      const { claimgate } = world
+      const target = { issuer: claimgate.url, send: sendToClaimgate, stop: claimgate.stop }
+      account = await createAccount(target, { name: 'A', allowedOrigins: [SITE], scopes: ['read', 'write'] })
+      plain = await createAccount(target, { name: 'B', allowedOrigins: [SITE] })
+      port = await world.startProxy()
+      otherPort = await world.startProxy((text) => text.replace('?scope=read', `?${OTHER_OPTIONS}`))
     })
 
-    async function startProxy(change: (text: string) => string): Promise<number> {
-      const listen = await findFreePort()
-      const text = readFileSync(join(import.meta.dirname, '../examples', kind.example), 'utf8')
-        .replaceAll('127.0.0.1:8787', new URL(claimgate.url).host)
-        .replaceAll('127.0.0.1:3000', `127.0.0.1:${(api.address() as AddressInfo).port}`)
-        .replaceAll('8080', String(listen))
-      const folder = servers.makeFolder()
-      const file = join(folder, kind.example)
-      writeFileSync(file, change(kind.adapt?.(text) ?? text))
-      const env = { PATH: process.env.PATH, HOME: folder }
-      const child = spawn(kind.command, kind.parameters(folder, file), {
-        cwd: folder,
-        env,
-        stdio: ['ignore', 'ignore', 'pipe'],
-      })
-      children.push(child)
-      let said = ''
-      child.stderr.on('data', (chunk) => {
-        said += chunk
-      })
-      for (let tries = 0; tries < 200; tries += 1) {
-        if (child.exitCode !== null) break
-        if (await canConnect(listen)) return listen
-        await sleep(50)
-      }
-      throw new Error(`${kind.command} does not listen: ${said}`)
-    }
-
-    const sendToClaimgate = (wire: Parameters<typeof sendToSocket>[1]) => sendToSocket(claimgate.url, wire)
+    const sendToClaimgate = (wire: Parameters<typeof sendToSocket>[1]) =>
+      sendToSocket(world.claimgate.url, wire)
 
     async function claim(more: object = {}, of: Json = account): Promise<string> {
       const body = { token: of.credential.token, origin: SITE, ...more }
@@ -278,44 +206,10 @@ export function describeProxy(kind: ProxyKind): void {
 
     test('without claimgate nothing passes', async () => {
       const token = await claim()
-      await claimgate.stop()
+      await world.claimgate.stop()
       const answer = await ask(token)
       expect(answer.status).toBeGreaterThanOrEqual(500)
       expect(seen).toEqual([])
     })
-  })
-}
-
-/** An API that remembers what reached it, and has CORS headers of its own that must not get through. */
-async function startApi(seen: Seen[]): Promise<Server> {
-  const server = createServer(async (request, response) => {
-    const chunks: Buffer[] = []
-    for await (const chunk of request) chunks.push(chunk)
-    const { method, url, headers } = request
-    seen.push({ method, url, headers, body: Buffer.concat(chunks).toString() })
-    response.writeHead(201, { 'access-control-allow-origin': '*', 'access-control-expose-headers': 'X-Api' })
-    response.end('from the API')
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return server
-}
-
-function send(port: number, { method = 'GET', path = '/orders', headers = {}, body }: Ask): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const options = { hostname: '127.0.0.1', port, localAddress: CLIENT, method, path, agent: false }
-    const length = body && { 'content-length': String(Buffer.byteLength(body)) }
-    const request = httpRequest({ ...options, headers: { ...headers, ...length } }, (response) => {
-      let text = ''
-      response.setEncoding('utf8')
-      response.on('data', (chunk) => {
-        text += chunk
-      })
-      response.on('error', reject)
-      response.on('end', () =>
-        resolve({ status: response.statusCode ?? 0, headers: response.headersDistinct, text }),
-      )
-    })
-    request.on('error', reject)
-    request.end(body)
   })
 }

@@ -1,10 +1,16 @@
 // Caddy from test/examples/Caddyfile. Its admin port is off, so that several can run.
 
 import { describeProxy } from './behind-proxy.ts'
+import { describeNoWayRound } from './no-way-round.ts'
+import type { ProxyKind } from './proxy-world.ts'
 
-describeProxy({
+const caddy: ProxyKind = {
   command: 'caddy',
   example: 'Caddyfile',
   adapt: (text) => `{\n\tadmin off\n}\n${text}`,
+  open: (text) => text.replace('status 200\n\t\t\t\theader X-Claim-Subject *', 'status 4xx'),
   parameters: (_, file) => ['run', '--adapter', 'caddyfile', '--config', file],
-})
+}
+
+describeProxy(caddy)
+describeNoWayRound(caddy)

@@ -1,8 +1,10 @@
 // nginx from test/examples/nginx.conf. Only where it writes is changed: into the test's folder.
 
 import { describeProxy } from './behind-proxy.ts'
+import { describeNoWayRound } from './no-way-round.ts'
+import type { ProxyKind } from './proxy-world.ts'
 
-describeProxy({
+const nginx: ProxyKind = {
   command: 'nginx',
   example: 'nginx.conf',
   adapt: (text) =>
@@ -10,8 +12,12 @@ describeProxy({
       'http {',
       'http {\n  access_log off;\n  client_body_temp_path body;\n  proxy_temp_path proxy;',
     ),
+  open: (text) => text.replace('auth_request /claimgate;', '').replace('"" @preflight;', '"" @api;'),
   parameters: (folder, file) => [
     ...['-p', folder, '-c', file],
     ...['-g', 'daemon off; master_process off; pid nginx.pid; error_log stderr;'],
   ],
-})
+}
+
+describeProxy(nginx)
+describeNoWayRound(nginx)

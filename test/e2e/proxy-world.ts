@@ -1,0 +1,166 @@
+// claimgate, a real proxy started from its example configuration, and an API that remembers what reached it, on free
+// ports of the loopback. The client is 127.0.0.2, so that it is not the proxy.
+
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createServer, request as httpRequest, type IncomingHttpHeaders, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, beforeEach } from 'vitest'
+import { canConnect, findFreePort } from '../runtime/ports.ts'
+import { type RunningServer, useServers } from '../runtime/server.ts'
+
+/** How to run a proxy. */
+export interface ProxyKind {
+  /** Must be on the path. */
+  readonly command: string
+  /** Name of its file under test/examples. */
+  readonly example: string
+  /** Changes to the example that a test folder needs. */
+  readonly adapt?: (text: string) => string
+  /** Takes claimgate out of the configuration, so that everything passes. */
+  readonly open: (text: string) => string
+  /** Parameters of the command, given the folder and the configuration file in it. */
+  readonly parameters: (folder: string, file: string) => readonly string[]
+}
+
+/** A request at the API. */
+export interface Seen {
+  readonly method: string | undefined
+  readonly url: string | undefined
+  readonly headers: IncomingHttpHeaders
+  readonly body: string
+}
+
+export interface Answer {
+  readonly status: number
+  readonly headers: NodeJS.Dict<string[]>
+  readonly text: string
+}
+
+export interface Ask {
+  readonly method?: string
+  readonly path?: string
+  readonly headers?: Readonly<Record<string, string | string[]>>
+  readonly body?: string
+}
+
+/** The client's address. */
+export const CLIENT = '127.0.0.2'
+
+/** What a test file works with; to be read inside tests. */
+export interface ProxyWorld {
+  readonly claimgate: RunningServer
+  /** What reached the API since the test began; what is no HTTP too. */
+  readonly seen: Seen[]
+  /** Starts the proxy, with a change to its configuration; asking claimgate at another URL where one is given. */
+  startProxy(change?: (text: string) => string, claimgateUrl?: string): Promise<number>
+}
+
+/** Whether the command of a proxy is on this machine. */
+export function isInstalled({ command }: ProxyKind): boolean {
+  return spawnSync('which', [command]).status === 0
+}
+
+/** To be called inside a `describe`. */
+export function useProxyWorld(kind: ProxyKind): ProxyWorld {
+  const servers = useServers()
+  const children: ChildProcess[] = []
+  const seen: Seen[] = []
+  let claimgate: RunningServer
+  let api: Server
+
+  beforeAll(async () => {
+    claimgate = await servers.start({ env: { CLAIMGATE_TRUSTED_PROXIES: '127.0.0.1' } })
+    api = await startApi(seen)
+  })
+  afterAll(async () => {
+    for (const child of children) child.kill('SIGKILL')
+    await new Promise((resolve) => api?.close(resolve))
+  })
+  beforeEach(() => {
+    seen.length = 0
+  })
+
+  return {
+    get claimgate() {
+      return claimgate
+    },
+    seen,
+    async startProxy(change = (text) => text, claimgateUrl = claimgate.url) {
+      const listen = await findFreePort()
+      const text = readFileSync(join(import.meta.dirname, '../examples', kind.example), 'utf8')
+        .replaceAll('127.0.0.1:8787', new URL(claimgateUrl).host)
+        .replaceAll('127.0.0.1:3000', `127.0.0.1:${(api.address() as AddressInfo).port}`)
+        .replaceAll('8080', String(listen))
+      const folder = servers.makeFolder()
+      const file = join(folder, kind.example)
+      writeFileSync(file, change(kind.adapt?.(text) ?? text))
+      const env = { PATH: process.env.PATH, HOME: folder }
+      const child = spawn(kind.command, kind.parameters(folder, file), {
+        cwd: folder,
+        env,
+        stdio: ['ignore', 'ignore', 'pipe'],
+      })
+      children.push(child)
+      let said = ''
+      child.stderr.on('data', (chunk) => {
+        said += chunk
+      })
+      for (let tries = 0; tries < 200; tries += 1) {
+        if (child.exitCode !== null) break
+        if (await canConnect(listen)) return listen
+        await sleep(50)
+      }
+      throw new Error(`${kind.command} does not listen: ${said}`)
+    },
+  }
+}
+
+/** An API that remembers what reached it, and has CORS headers of its own that must not get through. */
+async function startApi(seen: Seen[]): Promise<Server> {
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk)
+    const { method, url, headers } = request
+    seen.push({ method, url, headers, body: Buffer.concat(chunks).toString() })
+    response.writeHead(201, { 'access-control-allow-origin': '*', 'access-control-expose-headers': 'X-Api' })
+    response.end('from the API')
+  })
+  const noteOther = (url: string) => seen.push({ method: undefined, url, headers: {}, body: '' })
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code?.startsWith('HPE_')) noteOther('no HTTP')
+    socket.destroy()
+  })
+  server.on('connect', ({ url = '' }, socket) => {
+    noteOther(url)
+    socket.destroy()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return server
+}
+
+/** Sends a request through the proxy. */
+export function send(
+  port: number,
+  { method = 'GET', path = '/orders', headers = {}, body }: Ask,
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const options = { hostname: '127.0.0.1', port, localAddress: CLIENT, method, path, agent: false }
+    const length = body && { 'content-length': String(Buffer.byteLength(body)) }
+    const request = httpRequest({ ...options, headers: { ...headers, ...length } }, (response) => {
+      let text = ''
+      response.setEncoding('utf8')
+      response.on('data', (chunk) => {
+        text += chunk
+      })
+      response.on('error', reject)
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, headers: response.headersDistinct, text }),
+      )
+    })
+    request.on('error', reject)
+    request.end(body)
+  })
+}
