@@ -2,6 +2,7 @@
 
 import { describeProxy } from './behind-proxy.ts'
 import { describeNoWayRound } from './no-way-round.ts'
+import { describeVerdicts } from './proxy-verdicts.ts'
 import type { ProxyKind } from './proxy-world.ts'
 
 const nginx: ProxyKind = {
@@ -12,6 +13,7 @@ const nginx: ProxyKind = {
       'http {',
       'http {\n  access_log off;\n  client_body_temp_path body;\n  proxy_temp_path proxy;',
     ),
+  unreachable: 503,
   open: (text) => text.replace('auth_request /claimgate;', '').replace('"" @preflight;', '"" @api;'),
   parameters: (folder, file) => [
     ...['-p', folder, '-c', file],
@@ -21,3 +23,4 @@ const nginx: ProxyKind = {
 
 describeProxy(nginx)
 describeNoWayRound(nginx)
+describeVerdicts(nginx)

@@ -48,7 +48,7 @@ function sendHead(port: number, lines: readonly string[]): Promise<number | unde
     }
     socket.setTimeout(3000, finish)
     socket.on('data', (chunk) => {
-      text = (text + chunk.toString('latin1')).replace(/^HTTP\/1\.1 100 [^]*?\r\n\r\n/, '')
+      text = (text + chunk.toString('latin1')).replace(/^HTTP\/1\.1 100 [\s\S]*?\r\n\r\n/, '')
       if (text.includes('\r\n\r\n')) finish()
     })
     socket.on('error', finish)

@@ -19,6 +19,8 @@ export interface ProxyKind {
   readonly example: string
   /** Changes to the example that a test folder needs. */
   readonly adapt?: (text: string) => string
+  /** Its status when claimgate cannot be reached. */
+  readonly unreachable: number
   /** Takes claimgate out of the configuration, so that everything passes. */
   readonly open: (text: string) => string
   /** Parameters of the command, given the folder and the configuration file in it. */
