@@ -1,0 +1,82 @@
+// Every request without a token, through Traefik and Envoy as their documentation has them: what they would send is
+// sent to claimgate, and none may come to the API.
+
+import { describe, expect, test } from 'vitest'
+import { preflights } from '../runtime/preflights.ts'
+import { claimToken, SITE } from '../runtime/world.ts'
+import { useForwardAuth } from './forward-auth.ts'
+import { type ClientRequest, runEnvoy, runTraefik } from './proxy-models.ts'
+import { type TokenlessRow, tokenless, toRequest } from './tokenless.ts'
+
+const auth = useForwardAuth()
+
+/** The request of a row; undefined where it is no HTTP, which every proxy refuses itself. */
+function readRow({ lines: [line = '', ...rest] }: TokenlessRow): ClientRequest | undefined {
+  const [, method = '', target = ''] = /^([!#$%&'*+.^`|~\w-]+) (\/[!-~]*) HTTP\/1\.1$/.exec(line) ?? []
+  const headers: Record<string, string[]> = {}
+  for (const one of rest) {
+    const [, name, value = ''] = /^([\w-]+):[ \t]*([\t\x20-\x7e\x80-\uffff]*)$/.exec(one) ?? []
+    if (name === undefined) return undefined
+    const known = headers[name.toLowerCase()] ?? []
+    headers[name.toLowerCase()] = [...known, value.trim()]
+  }
+  // Fetch, by which the question is sent here, spells these anew or refuses them; so do the proxies.
+  const isSendable = method === method.toUpperCase() && !/^(TRACE|CONNECT|TRACK)$/.test(method)
+  return method === '' || !isSendable ? undefined : { method, target, headers }
+}
+
+const readRows = (rows: readonly TokenlessRow[]) =>
+  rows.flatMap(({ name, ...row }) => {
+    const request = readRow({ name, ...row })
+    return request === undefined ? [] : [{ name, request }]
+  })
+const rows = readRows(tokenless)
+
+test('most rows are asked', () => {
+  expect(rows.length).toBeGreaterThan(120)
+})
+
+describe.each([
+  ['Traefik', runTraefik],
+  ['Envoy', runEnvoy],
+])('%s', (_, run) => {
+  async function passes(request: ClientRequest): Promise<boolean> {
+    const { kind, wire } = run(request)
+    if (kind === 'refuse') return false
+    expect(Object.keys(wire.headers ?? {})).not.toContain('cookie')
+    const { status, headers } = await auth.world.send(wire)
+    const isAllowed = status >= 200 && status < 300
+    if (kind === 'ask') return isAllowed
+    // The answer is the client's: only a preflight gets 200, and nobody learns of claims by one.
+    expect([...headers.keys()].filter((name) => name.startsWith('x-claim-'))).toEqual([])
+    return false
+  }
+
+  test.each(rows)('$name', async ({ request }) => {
+    expect(await passes(request)).toBe(false)
+  })
+
+  test.each(rows)('with a token that is not for it: $name', async ({ request }) => {
+    const authorization = [`Bearer ${auth.token}x`]
+    expect(await passes({ ...request, headers: { ...request.headers, authorization } })).toBe(false)
+  })
+
+  test.each(readRows(preflights.map(toRequest)))('a preflight, $name', async ({ request }) => {
+    for (const target of ['/orders', '/orders?mode=report&unknown=1', '/']) {
+      const { kind, wire } = run({ ...request, target })
+      const answer = await auth.world.send(wire)
+      expect([kind, answer.status, answer.text]).toEqual(['answer', 200, ''])
+    }
+  })
+
+  test.each(['GET', 'POST', 'OPTIONS'])('a good token: %s goes on to the API', async (method) => {
+    const headers = { origin: [SITE], authorization: [`Bearer ${auth.token}`], cookie: ['a=b'] }
+    expect(await passes({ method, target: '/orders?mode=x', headers })).toBe(true)
+    const foreign = { ...headers, origin: ['https://evil.example'] }
+    expect(await passes({ method, target: '/orders?mode=report', headers: foreign })).toBe(false)
+    // Traefik's question has a scope.
+    const authorization = [`Bearer ${await claimToken(auth.world, { scope: 'write' })}`]
+    const narrow = await passes({ method, target: '/orders', headers: { ...headers, authorization } })
+    expect(narrow).toBe(run === runEnvoy)
+  })
+})
