@@ -15,8 +15,8 @@ export type JudgeRules = Pick<Policy, 'missingOrigin' | 'require' | 'scopes'> &
     readonly namedAudience: string | undefined
   }
 
-/** The rules of the service's own verifier. Requires no bound: whoami and explain show tokens of every kind. */
-export const defaultRules: JudgeRules = {
+/** What a token itself says, and nothing beyond: rules of whoami and explain, which show tokens of every kind. */
+export const bareRules: JudgeRules = {
   missingOrigin: 'reject',
   require: [],
   scopes: [],
@@ -27,7 +27,7 @@ export const defaultRules: JudgeRules = {
 }
 
 /** The rules of forward auth where no option says otherwise. */
-export const forwardAuthRules: JudgeRules = { ...defaultRules, require: ['origin'] }
+const forwardAuthRules: JudgeRules = { ...bareRules, require: ['origin'] }
 
 /** Who wrote a query, and which audiences the service has. */
 export interface RulesAuthor {

@@ -16,7 +16,7 @@ import { createEnforceKey } from '../verify/enforce-key.ts'
 import { createJudge, type Judge, type JudgeDeps } from '../verify/judge.ts'
 import { createUseProof, type UseProof } from '../verify/use-proof.ts'
 import { createVerifyToken, type VerifyTokenText } from '../verify/verify.ts'
-import type { JudgeRules } from './proxy-rules.ts'
+import { bareRules, type JudgeRules } from './proxy-rules.ts'
 import { createRevocationCheck } from './revocation.ts'
 import type { RevocationRules } from './revocation-rules.ts'
 
@@ -56,22 +56,11 @@ const useNothingUp: UseProof = () => undefined
 /** Verified tokens that are remembered. */
 const TOKEN_CACHE_MAX = 10_000
 
-/** Rules of whoami and explain: what the token itself says, and nothing beyond. */
-const ownRules: JudgeRules = {
-  missingOrigin: 'reject',
-  require: [],
-  scopes: [],
-  mode: 'enforce',
-  sources: ['authorization', 'x-client-token'],
-  apiOrigin: undefined,
-  namedAudience: undefined,
-}
-
 /** The verifier of a service. */
 export function createServiceVerifier(deps: ServiceVerifierDeps): ServiceVerifier {
   const { storage, keys, log } = deps
   const { issuer, audience, clockTolerance } = deps.config
-  const { missingOrigin, require, scopes } = ownRules
+  const { missingOrigin, require, scopes } = bareRules
   const policy: Policy = { issuer, audience, clockTolerance, missingOrigin, require, scopes }
   const judgeProof = createProofJudge(proofEngine)
   const useProof = createUseProof(deps.proofs)
@@ -97,15 +86,15 @@ export function createServiceVerifier(deps: ServiceVerifierDeps): ServiceVerifie
     cors: createCors({ isAllowed: (origin) => isListed({ storage, log }, origin) }),
     serviceOrigin: new URL(issuer).origin,
     createJudge: (rules) => judgeBy(rules, useProof),
-    createTrialJudge: (rules) => judgeBy({ ...ownRules, ...rules }, useNothingUp),
+    createTrialJudge: (rules) => judgeBy({ ...bareRules, ...rules }, useNothingUp),
     createEndpointProof: (url) => createTokenEndpointProof({ judgeProof, useProof, url }),
   }
 }
 
 /** The judge of whoami: Trefle's users may put the token into the query string. */
 export function createWhoamiJudge({ createJudge, serviceOrigin }: ServiceVerifier): Judge {
-  const sources = [...ownRules.sources, 'query'] as const
-  return createJudge({ ...ownRules, sources, apiOrigin: serviceOrigin })
+  const sources = [...bareRules.sources, 'query'] as const
+  return createJudge({ ...bareRules, sources, apiOrigin: serviceOrigin })
 }
 
 /** The same, refusing tokens that do not name `audience`; undefined: they need not. */
