@@ -82,6 +82,9 @@ const widening: Readonly<Record<string, ReadOption>> = {
   tickets: () => undefined,
 }
 
+/** Characters of a query that is read; a stranger's may be as long as a request's head. */
+const MAX_QUERY = 2048
+
 const readers: Readonly<Record<string, ReadOption>> = { ...narrowing, ...widening }
 
 /** Whether a query holds an option, whatever its value. */
@@ -91,6 +94,7 @@ export function holdsOption(query: string): boolean {
 
 /** The rules of a query string; the reason of a refusal is a sentence for the operator's log. */
 export function parseRules(query: string, author: RulesAuthor): Result<JudgeRules, string> {
+  if (query.length > MAX_QUERY) return fail(`the options have more than ${MAX_QUERY} characters`)
   const given = new URLSearchParams(query)
   let rules = forwardAuthRules
   for (const name of new Set(given.keys())) {

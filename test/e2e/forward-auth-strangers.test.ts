@@ -136,6 +136,14 @@ describe('its own options', () => {
     },
   )
 
+  test.each(['scope=read+', 'require=ip&', 'mode=report&'])(
+    '60 000 characters of %s are not read',
+    async (one) => {
+      const path = `/auth/verify?${one.repeat(60_000 / one.length)}scope=read`
+      expectProblem(await auth.ask(path), 401, 'invalid_request', auth.world)
+    },
+  )
+
   test('unknown options of strangers are not logged', async () => {
     const before = auth.service.lines.length
     await auth.ask('/auth/verify?nonsense=1')
