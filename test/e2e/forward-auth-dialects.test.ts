@@ -1,7 +1,7 @@
 // What Traefik, Envoy and Caddy send, replayed as their documentation has it, with the settings of the examples.
 
 import { readFileSync } from 'node:fs'
-import { describe, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { WireAnswer } from '../runtime/wire.ts'
 import { claimToken, expectProblem } from '../runtime/world.ts'
 import { anonymous, expectPass, type Headers, useForwardAuth } from './forward-auth.ts'
@@ -16,6 +16,15 @@ function readSetting(name: string, pattern: RegExp): string {
   if (value === undefined) throw new Error(`${name} has no ${pattern}`)
   return value
 }
+
+test.each([
+  ['nginx.conf', /upstream claimgate \{[^}]*keepalive_timeout (\d+)s;/],
+  ['Caddyfile', /reverse_proxy 127\.0\.0\.1:8787 \{[\s\S]*?keepalive (\d+)s/],
+  ['traefik-dynamic.yml', /idleConnTimeout: (\d+)s/],
+  ['envoy.yaml', /- name: claimgate\n(?: {6,}.*\n)*? +common_http_protocol_options: \{ idle_timeout: (\d+)s/],
+])('%s keeps an idle connection for less than the 75 s of claimgate', (name, pattern) => {
+  expect(Number(readSetting(name, pattern))).toBeLessThan(75)
+})
 
 describe('as Traefik asks', () => {
   const address = new URL(readSetting('traefik-dynamic.yml', /address: "(.*)"/))
