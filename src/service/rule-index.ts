@@ -96,5 +96,6 @@ const NO_RULES: readonly NumberedRule[] = []
 function endsToken(rule: NumberedRule, claims: ClaimsSet, now: number): boolean {
   if (rule.account !== null && rule.account !== claims.sub) return false
   const { before, until } = toEntry(rule)
-  return claims.iat < before && (now < until || claims.exp <= until)
+  // By the millisecond: a rule that was lifted must not last until its second is over.
+  return claims.iat < before && (now * 1000 < rule.until || claims.exp <= until)
 }
