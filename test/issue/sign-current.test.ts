@@ -1,0 +1,162 @@
+// The last check before a token leaves: how old the record and the rules may be that it rests on, and who waits.
+
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { CredentialWithAccount } from '../../src/claims/account.ts'
+import { ok } from '../../src/claims/result.ts'
+import type { IssuedToken } from '../../src/issue/issue.ts'
+import { createSignCurrent } from '../../src/issue/sign-current.ts'
+import { makeAccount, makeCredential } from '../storage/records.ts'
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['Date', 'performance', 'setTimeout', 'clearTimeout'] })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+const ISSUED = { token: 'a token' } as unknown as IssuedToken
+
+/** A store and rules of one credential, as a test sets them. */
+function createTrial() {
+  const account = makeAccount()
+  const found: CredentialWithAccount = { account, credential: makeCredential(account.id) }
+  const trial = {
+    found,
+    /** What the database holds now. */
+    latest: found as CredentialWithAccount | undefined,
+    endsBefore: 0,
+    /** The rule as a refresh finds it; undefined: as it was. */
+    refreshed: undefined as number | undefined,
+    signatureMs: 0,
+    asked: 0,
+    signedAt: [] as number[],
+    sign: () => signCurrent(found, makeToken),
+  }
+  const readAt = new Map<CredentialWithAccount, number>([[found, performance.now()]])
+  const makeToken = async (time: number) => {
+    trial.signedAt.push(time)
+    await vi.advanceTimersByTimeAsync(trial.signatureMs)
+    return ok(ISSUED)
+  }
+  const signCurrent = createSignCurrent({
+    storage: {
+      readAtOf: (record) => readAt.get(record),
+      async findCredentialAnew() {
+        trial.asked += 1
+        if (trial.latest === undefined) return undefined
+        const copy = structuredClone(trial.latest)
+        readAt.set(copy, performance.now())
+        return copy
+      },
+    },
+    readStanding: () => ({ readAt: performance.now(), endsBefore: trial.endsBefore }),
+    async refreshRules() {
+      trial.endsBefore = trial.refreshed ?? trial.endsBefore
+    },
+    now: Date.now,
+  })
+  return trial
+}
+
+const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms)
+
+test.each([
+  [0, 0],
+  [900, 0],
+  [901, 1],
+  [60_000, 1],
+])('a record of %i ms is signed by after %i more look-ups', async (ageMs, lookups) => {
+  const trial = createTrial()
+  await pass(ageMs)
+  expect(await trial.sign()).toEqual(ok(ISSUED))
+  expect(trial.asked).toBe(lookups)
+})
+
+const changes: readonly (readonly [
+  string,
+  (found: CredentialWithAccount) => typeof found | undefined,
+  boolean,
+])[] = [
+  ['gone', () => undefined, false],
+  ['with another secret', (found) => withCredential(found, { secretHash: 'bmV3' }), false],
+  ['revoked', (found) => withCredential(found, { revokedAt: 1 }), false],
+  [
+    'suspended',
+    ({ account, ...found }) => ({ ...found, account: { ...account, status: 'suspended' } }),
+    false,
+  ],
+  [
+    'with fewer scopes',
+    ({ account, ...found }) => ({ ...found, account: { ...account, scopes: [] } }),
+    false,
+  ],
+  ['as it was', (found) => found, true],
+  ['as it was, but used', (found) => withCredential(found, { lastUsedAt: 5 }), true],
+]
+test.each(changes)('an old record that is %s now', async (_, change, isSigned) => {
+  const trial = createTrial()
+  trial.latest = change(trial.found)
+  await pass(950)
+  const signed = await trial.sign()
+  if (isSigned) return expect(signed).toEqual(ok(ISSUED))
+  expect(signed).toMatchObject({
+    ok: false,
+    reason: { code: 'unavailable', headers: { 'retry-after': '1' } },
+  })
+  expect(trial.signedAt).toEqual([])
+})
+
+function withCredential(found: CredentialWithAccount, changed: object): CredentialWithAccount {
+  return { ...found, credential: { ...found.credential, ...changed } }
+}
+
+test('a signature that took too long is made again, a few times', async () => {
+  const trial = createTrial()
+  trial.signatureMs = 1100
+  const signed = await trial.sign()
+  expect(signed).toMatchObject({ ok: false, reason: { code: 'unavailable' } })
+  expect(trial.signedAt).toHaveLength(5)
+  trial.signatureMs = 100
+  expect(await trial.sign()).toEqual(ok(ISSUED))
+})
+
+test.each([
+  [1, true, undefined],
+  [1400, true, undefined],
+  [2500, true, undefined],
+  [2501, false, '3'],
+  [59_500, false, '60'],
+  [86_400_000, false, '60'],
+])('a revocation that settles in %i ms', async (settlesInMs, isSigned, retryAfter) => {
+  const trial = createTrial()
+  trial.endsBefore = Date.now() + settlesInMs
+  const signing = trial.sign()
+  await pass(2600)
+  const signed = await signing
+  if (isSigned) {
+    expect(signed).toEqual(ok(ISSUED))
+    expect(trial.signedAt.every((time) => time >= trial.endsBefore)).toBe(true)
+  } else {
+    expect(signed).toMatchObject({ reason: { code: 'unavailable', headers: { 'retry-after': retryAfter } } })
+    expect(trial.signedAt).toEqual([])
+  }
+})
+
+test('a rule that was lifted a moment ago makes nobody wait', async () => {
+  const trial = createTrial()
+  trial.endsBefore = Date.now() + 300_000
+  trial.refreshed = 0
+  expect(await trial.sign()).toEqual(ok(ISSUED))
+})
+
+test('a thousand may wait, the others are told to come again', async () => {
+  const trial = createTrial()
+  trial.endsBefore = Date.now() + 1500
+  const signings = Array.from({ length: 1200 }, () => trial.sign())
+  await pass(0)
+  const told = await Promise.race([signings[1199], pass(1)])
+  expect(told).toMatchObject({ ok: false, reason: { code: 'unavailable', headers: { 'retry-after': '2' } } })
+  await pass(1600)
+  const all = await Promise.all(signings)
+  expect(all.filter(({ ok: isSigned }) => isSigned)).toHaveLength(1000)
+})
