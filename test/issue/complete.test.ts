@@ -178,7 +178,7 @@ describe('what narrowed while the body was under way', () => {
 
 test('an assertion that expired while the body was under way', async () => {
   const world = await createWorld(service)
-  const client = await createKeyClient({ ...world, deps: service.deps, uses: [] })
+  const client = await createKeyClient({ ...world, deps: service.deps, lines: [], uses: [] })
   const send = async (lifeSeconds: number) => {
     const assertion = await client.sign({ exp: clock / 1000 + lifeSeconds })
     const members = asserting(assertion, { grant_type: 'client_credentials' })

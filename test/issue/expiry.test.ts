@@ -101,7 +101,7 @@ test.each(Object.entries(endpoints))('%s: time that passes before the signature'
 test('an assertion proves a credential as long as a secret does', async () => {
   const { clientId } = credential
   const client = await createKeyClient(
-    { ...world, deps: service.deps, uses: [] },
+    { ...world, deps: service.deps, lines: [], uses: [] },
     { credential: { expiresAt: START + 100_000 } },
   )
   expect(client.clientId).not.toBe(clientId)

@@ -11,6 +11,8 @@ import { createWorld, type World } from '../runtime/world.ts'
 import { asMain, asserting, type Headers, type Members, postForm, tokenForm } from './wire.ts'
 
 export interface OAuthService extends World {
+  /** Lines that were logged. */
+  readonly lines: readonly string[]
   readonly deps: MemoryService['deps']
   /** Credential ids in the order in which uses were noted. */
   readonly uses: readonly string[]
@@ -27,7 +29,7 @@ export async function startOAuth(
   // As a proxy in front sends it, which takes off what path the issuer has.
   const { origin } = new URL(service.issuer)
   const send = (request: WireRequest) => sendToFetch((asked) => service.app.fetch(asked), origin, request)
-  return { ...(await createWorld({ ...service, send })), deps: service.deps, uses }
+  return { ...(await createWorld({ ...service, send })), deps: service.deps, lines: service.lines, uses }
 }
 
 /** Posts a form, as the main account unless `headers` say otherwise. */

@@ -36,3 +36,29 @@ test('of 50 at once one is put on record, and each is answered once it is in for
   expect(await listRules(inner, Date.now())).toMatchObject([{ kind: 'jti', value: jti }])
   await world.stop()
 })
+
+test.each([
+  ['account_full', 429],
+  ['all_full', 503],
+] as const)('%s is %i with Retry-After, the log tells of it once a minute', async (outcome, status) => {
+  let time = Date.now()
+  const inner = createMemoryStorage()
+  const storage = createCachedStorage({
+    ...inner,
+    addCustomerRevocation: async () =>
+      outcome === 'all_full' ? { outcome } : { outcome, until: time + 90_000 },
+  })
+  const world = await startOAuth({ CLAIMGATE_RATE_LIMIT: 'off' }, { storage, now: () => time })
+  const token = await getToken(world)
+  const errors = () => world.lines.filter((line) => line.includes('list of revocations is full')).length
+  for (let asked = 0; asked < 5; asked += 1) {
+    const answer = await post(world, '/oauth/revoke', { token })
+    expect(answer.status).toBe(status)
+    expect(answer.headers.get('retry-after')).toMatch(/^[1-9]\d*$/)
+  }
+  expect(errors()).toBe(outcome === 'all_full' ? 1 : 0)
+  time += 60_000
+  await post(world, '/oauth/revoke', { token })
+  expect(errors()).toBe(outcome === 'all_full' ? 2 : 0)
+  await world.stop()
+})

@@ -314,3 +314,46 @@ test('a full disk refuses an end of tokens, and leaves nothing half done', async
   await engine.run({ sql: 'PRAGMA max_page_count = 1000000', parameters: [] })
   expect(await storage.deleteAccount(account.id, makeRevocation(), big)).toBe(true)
 })
+
+test('a file of the schema before numbered rules keeps ended what was ended', async () => {
+  const engine = openSqlite(file)
+  const before: SqlEngine = {
+    ...engine,
+    batch: (queries) => {
+      if (String(queries[0]?.parameters[0]) === '0006-numbered-revocations')
+        throw new StorageError('stop here')
+      return engine.batch(queries)
+    },
+  }
+  await expect(migrateSchema(before)).rejects.toThrow('stop here')
+  const [asleep, awake] = [makeAccount({ status: 'suspended', updatedAt: NOW }), makeAccount()]
+  const [ended, kept] = [makeCredential(awake.id, { revokedAt: NOW + 7 }), makeCredential(awake.id)]
+  const rows = [
+    ...[asleep, awake].map((account) =>
+      builder.insertInto('accounts').values(formatAccount(account) as AccountRow),
+    ),
+    ...[ended, kept].map((credential) =>
+      builder.insertInto('credentials').values(formatCredential(credential)),
+    ),
+  ]
+  await engine.batch(rows.map((row) => row.compile()))
+  await engine.close()
+
+  const { storage } = await openStorage()
+  const rules = await storage.listRuleChanges({ seq: -1, id: '' }, 10)
+  expect(rules.map(({ id, kind, value }) => [id, kind, value])).toEqual([
+    [`credential_${ended.id}`, 'client_id', ended.id],
+    [`suspended_${asleep.id}`, 'sub', asleep.id],
+  ])
+  for (const { before: moment, until, seq } of rules) {
+    // Whatever was issued up to then, elsewhere and a little later too, for as long as a token may live.
+    expect(moment).toBeGreaterThanOrEqual(NOW + 300_000)
+    expect(until - moment).toBeGreaterThanOrEqual(86_400_000)
+    expect(seq).toBe(await storage.readRuleSeq())
+  }
+  const resumed = { ...asleep, status: 'active' as const, updatedAt: NOW + 9 }
+  const lift = { put: [], lift: [`suspended_${asleep.id}`] }
+  expect(await storage.updateAccount(resumed, asleep.updatedAt, [], lift)).toBe(true)
+  expect(await valuesOf(storage)).toContain(`client_id ${ended.id}`)
+  expect((await listRules(storage, NOW + 9)).map(({ value }) => value)).toEqual([ended.id])
+})
