@@ -92,7 +92,7 @@ const credentials: readonly (readonly [name: string, authorization: (world: Worl
 
 const refused = [401, 'unauthorized'] as const
 
-export const authRows: readonly AdminRow[] = [
+const wrongTokenRows: readonly AdminRow[] = [
   ...doors.map(([name, { headers: { authorization: _, ...headers } = {}, ...request }]): AdminRow => {
     return { rule: `no token, ${name}`, request: () => ({ ...request, headers }), expect: refused }
   }),
@@ -116,6 +116,12 @@ export const authRows: readonly AdminRow[] = [
     }),
   ),
 ]
+
+/** Each from an address of its own: how many wrong tokens one address may send is counted. */
+export const authRows: readonly AdminRow[] = wrongTokenRows.map((row, index) => ({
+  ...row,
+  request: (world) => ({ ...row.request(world), from: `127.1.0.${index + 1}` }),
+}))
 
 const notFound = [404, 'not_found'] as const
 

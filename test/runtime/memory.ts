@@ -67,7 +67,7 @@ export async function startMemory(
     log,
     metrics: createMetrics(),
     now: Date.now,
-    peerOf: () => '127.0.0.1',
+    peerOf: (context) => context.req.header('cf-connecting-ip') ?? '127.0.0.1',
     sharesWork: true,
     settleMs: 0,
     isStopping: () => false,

@@ -11,6 +11,8 @@ export interface WireRequest {
   readonly body?: string | Uint8Array
   /** Sent without Content-Length. */
   readonly chunked?: boolean
+  /** The client's address, one of loopback. */
+  readonly from?: string
 }
 
 /** JSON of whatever shape: a test's own expectations are its type. */
@@ -39,7 +41,7 @@ export async function sendToFetch(
   wire: WireRequest,
 ): Promise<WireAnswer> {
   const headers = new Headers()
-  for (const [name, value] of Object.entries(wire.headers ?? {})) {
+  for (const [name, value] of Object.entries({ ...wire.headers, ...edgeHeaders(wire) })) {
     for (const one of [value].flat()) headers.append(name, one)
   }
   const bytes = wire.body === undefined ? undefined : Buffer.from(wire.body)
@@ -55,11 +57,20 @@ export function sendToSocket(base: string, wire: WireRequest): Promise<WireAnswe
   const { hostname, port } = new URL(base)
   const body = wire.body === undefined ? undefined : Buffer.from(wire.body)
   const headers: OutgoingHttpHeaders = {}
-  for (const [name, value] of Object.entries(wire.headers ?? {})) headers[name] = [value].flat()
+  for (const [name, value] of Object.entries({ ...wire.headers, ...edgeHeaders(wire) }))
+    headers[name] = [value].flat()
   if (body && !wire.chunked) headers['content-length'] = String(body.length)
   return new Promise((resolve, reject) => {
     const request = httpRequest(
-      { hostname, port, method: wire.method, path: wire.path, headers, agent: false },
+      {
+        hostname,
+        port,
+        method: wire.method,
+        path: wire.path,
+        headers,
+        agent: false,
+        ...(wire.from !== undefined && { localAddress: wire.from }),
+      },
       (response) => {
         const chunks: Buffer[] = []
         response.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -77,6 +88,11 @@ export function sendToSocket(base: string, wire: WireRequest): Promise<WireAnswe
     if (body && wire.chunked) request.write(body)
     request.end(wire.chunked ? undefined : body)
   })
+}
+
+/** How Workers learn the address; a server on a socket takes the socket's. */
+function edgeHeaders({ from }: WireRequest): Record<string, string> {
+  return from === undefined ? {} : { 'cf-connecting-ip': from }
 }
 
 function toAnswer(status: number, headers: Headers, text: string): WireAnswer {

@@ -13,6 +13,7 @@ import { describePrototypes } from './prototype-contract.ts'
 import { describeRaces } from './race-contract.ts'
 import { addAccount, makeAccount, makeAudit, makeCredential } from './records.ts'
 import { describeRevocations } from './revocation-contract.ts'
+import { describeRules } from './rule-contract.ts'
 import { describeWrites } from './write-contract.ts'
 
 async function openStorage(): Promise<OpenedStorage> {
@@ -25,6 +26,7 @@ describeStorage('cached memory', openStorage)
 describeWrites('cached memory', openStorage)
 describeRaces('cached memory', openStorage)
 describeRevocations('cached memory', openStorage)
+describeRules('cached memory', openStorage)
 describePrototypes('cached memory', openStorage)
 describeAssertions('cached memory', openStorage)
 

@@ -16,6 +16,7 @@ import { describeKeyStore } from './key-contract.ts'
 import { describePrototypes } from './prototype-contract.ts'
 import { describeRaces } from './race-contract.ts'
 import { describeRevocations } from './revocation-contract.ts'
+import { describeRules } from './rule-contract.ts'
 import { describeWrites } from './write-contract.ts'
 
 // A fresh database for each test: one workerd holds them all.
@@ -52,6 +53,7 @@ describeStorage('d1', openStorage)
 describeWrites('d1', openStorage)
 describeRaces('d1', openStorage)
 describeRevocations('d1', openStorage)
+describeRules('d1', openStorage)
 describePrototypes('d1', openStorage)
 describeAssertions('d1', openStorage)
 describeEngine('d1', openFresh)

@@ -4,6 +4,7 @@ import { describeStorage, type OpenedStorage } from './contract.ts'
 import { describePrototypes } from './prototype-contract.ts'
 import { describeRaces } from './race-contract.ts'
 import { describeRevocations } from './revocation-contract.ts'
+import { describeRules } from './rule-contract.ts'
 import { describeWrites } from './write-contract.ts'
 
 async function openStorage(): Promise<OpenedStorage> {
@@ -15,5 +16,6 @@ describeStorage('memory', openStorage)
 describeWrites('memory', openStorage)
 describeRaces('memory', openStorage)
 describeRevocations('memory', openStorage)
+describeRules('memory', openStorage)
 describePrototypes('memory', openStorage)
 describeAssertions('memory', openStorage)

@@ -21,6 +21,7 @@ import { describePrototypes } from './prototype-contract.ts'
 import { describeRaces } from './race-contract.ts'
 import { addAccount } from './records.ts'
 import { describeRevocations } from './revocation-contract.ts'
+import { describeRules } from './rule-contract.ts'
 import { describeWrites } from './write-contract.ts'
 
 async function openTemporary(): Promise<{ engine: SqlEngine; path: string; close: () => Promise<void> }> {
@@ -44,6 +45,7 @@ describeStorage('sqlite', openStorage)
 describeWrites('sqlite', openStorage)
 describeRaces('sqlite', openStorage)
 describeRevocations('sqlite', openStorage)
+describeRules('sqlite', openStorage)
 describePrototypes('sqlite', openStorage)
 describeAssertions('sqlite', openStorage)
 describeEngine('sqlite', openTemporary)
