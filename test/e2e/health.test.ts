@@ -91,18 +91,21 @@ interface Outage {
 /** A service whose database can be taken away. */
 async function prepareOutage(): Promise<Outage> {
   let isDown = false
-  let now = 0
+  let passedMs = 0
   const inner: Storage = new Proxy(createMemoryStorage(), {
     get: (target, name: keyof Storage) =>
       isDown ? () => Promise.reject(new StorageError('the database is away')) : target[name],
   })
-  const service = await startMemory({}, { storage: createCachedStorage(inner, { now: () => now }) })
+  const service = await startMemory(
+    {},
+    { storage: createCachedStorage(inner, { now: () => performance.now() + passedMs }) },
+  )
   return {
     world: await createWorld(service),
     service,
     begin() {
       isDown = true
-      now += 60_000
+      passedMs = 60_000
     },
     end() {
       isDown = false
@@ -151,6 +154,7 @@ describe('while the database is down', () => {
 
 describe('who may read /metrics', () => {
   const REMOTE = '203.0.113.7'
+  const PROXY = '127.0.0.3'
   const asAdmin = { authorization: `Bearer ${ADMIN_TOKEN}` }
   // mode, socket peer, headers, status
   test.each<[string, string, Record<string, string>, number]>([
@@ -161,9 +165,15 @@ describe('who may read /metrics', () => {
     ['loopback', REMOTE, {}, 404],
     ['loopback', REMOTE, asAdmin, 404],
     ['loopback', '::ffff:203.0.113.7', {}, 404],
-    // Neither does a trusted proxy speak for its client, nor a client for itself.
-    ['loopback', '127.0.0.1', { 'x-forwarded-for': REMOTE }, 200],
     ['loopback', REMOTE, { 'x-forwarded-for': '127.0.0.1' }, 404],
+    // A proxy on this machine asks for somebody else.
+    ['loopback', PROXY, {}, 404],
+    ['loopback', '127.0.0.1', { forwarded: 'for=127.0.0.1' }, 404],
+    ['loopback', '127.0.0.1', { 'x-forwarded-for': '127.0.0.1' }, 404],
+    ['loopback', '127.0.0.1', { 'x-forwarded-host': 'localhost' }, 404],
+    ['loopback', '127.0.0.1', { 'x-forwarded-proto': 'http' }, 404],
+    ['loopback', '127.0.0.1', { 'x-real-ip': '' }, 404],
+    ['loopback', '127.0.0.1', { via: '1.1 edge' }, 404],
     ['admin', '127.0.0.1', {}, 401],
     ['admin', REMOTE, asAdmin, 200],
     ['admin', REMOTE, { authorization: `bearer  ${ADMIN_TOKEN}` }, 200],
@@ -173,7 +183,7 @@ describe('who may read /metrics', () => {
     ['off', '127.0.0.1', asAdmin, 404],
   ])('%s, from %s with %o: %i', async (mode, peer, headers, status) => {
     const service = await startMemory(
-      { CLAIMGATE_METRICS: mode, CLAIMGATE_TRUSTED_PROXIES: `loopback,${REMOTE}` },
+      { CLAIMGATE_METRICS: mode, CLAIMGATE_TRUSTED_PROXIES: `${PROXY},${REMOTE}` },
       { peerOf: () => peer },
     )
     const answer = await getFrom(service)('/metrics', headers)
@@ -192,6 +202,17 @@ describe('who may read /metrics', () => {
     const service = await startMemory({ CLAIMGATE_METRICS: 'admin', CLAIMGATE_ADMIN_TOKEN: '' })
     for (const headers of [{}, { authorization: 'Bearer ' }, { authorization: 'Bearer null' }]) {
       expect((await getFrom(service)('/metrics', headers)).status).toBe(404)
+    }
+  })
+
+  test('loopback: the Host must be this machine too', async () => {
+    const { url } = await start()
+    const ask = async (host: string): Promise<number> =>
+      (await sendToSocket(url, { method: 'GET', path: '/metrics', headers: { host } })).status
+    for (const host of ['localhost', 'localhost:80', '127.0.0.1', '[::1]:8787'])
+      expect(await ask(host)).toBe(200)
+    for (const host of ['auth.example.com', '203.0.113.7', 'localhost.example.com']) {
+      expect(await ask(host)).toBe(404)
     }
   })
 

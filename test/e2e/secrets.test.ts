@@ -35,7 +35,13 @@ let lastRequestId = ''
 
 beforeAll(async () => {
   const server = await startServer({
-    env: { CLAIMGATE_LOG: 'debug', CLAIMGATE_PEPPER: PEPPER, CLAIMGATE_TRUSTED_PROXIES: 'loopback' },
+    env: {
+      CLAIMGATE_LOG: 'debug',
+      CLAIMGATE_PEPPER: PEPPER,
+      CLAIMGATE_TRUSTED_PROXIES: 'loopback',
+      // This machine is a proxy here, and who comes through one reads no metrics by default.
+      CLAIMGATE_METRICS: 'public',
+    },
   })
   try {
     const send = async (request: WireRequest): Promise<WireAnswer> => {
@@ -207,7 +213,7 @@ async function sendBrokenHttp(url: string, texts: readonly string[]): Promise<vo
     for (const lines of [
       [`GET /auth/whoami?token=${text}&${QUERY_MARK} HTTP/1.1`, 'Host: not a host'],
       [`GET /auth/whoami?token=${text} HTTP/1.1`, 'Host: a', `Authorization: Bearer ${text}`, ` ${text}`],
-      [`GET /${text} HTTP/1.1`, 'Host: a', `X: ${text}`, `Y: ${'y'.repeat(17_000)}`],
+      [`GET /${text} HTTP/1.1`, 'Host: a', `X: ${text}`, `Y: ${'y'.repeat(70_000)}`],
     ]) {
       const answer = await new Promise<string>((resolve, reject) => {
         let seen = ''

@@ -58,7 +58,7 @@ export function sendToSocket(base: string, wire: WireRequest): Promise<WireAnswe
   const body = wire.body === undefined ? undefined : Buffer.from(wire.body)
   const headers: OutgoingHttpHeaders = {}
   for (const [name, value] of Object.entries({ ...wire.headers, ...edgeHeaders(wire) }))
-    headers[name] = [value].flat()
+    headers[name] = typeof value === 'string' ? value : [...value]
   if (body && !wire.chunked) headers['content-length'] = String(body.length)
   return new Promise((resolve, reject) => {
     const request = httpRequest(

@@ -81,11 +81,15 @@ async function showProof(): Promise<number> {
   return (await ask('GET', '/auth/whoami', headers))[0]
 }
 
-async function revokeOwn(): Promise<number> {
-  const [status, text] = await claim({ token: orders.token })
-  const accessToken = status === 200 ? JSON.parse(text).token : JSON.parse(first).token
+async function revoke(accessToken: string): Promise<number> {
   const headers = { authorization: `Basic ${basic}`, 'content-type': 'application/x-www-form-urlencoded' }
   return (await ask('POST', '/oauth/revoke', headers, `token=${accessToken}`))[0]
+}
+
+/** The status of the claim where that is refused. */
+async function revokeNew(): Promise<number> {
+  const [status, text] = await claim({ token: orders.token })
+  return status === 200 ? revoke(JSON.parse(text).token) : status
 }
 
 await Promise.all([
@@ -97,7 +101,8 @@ await Promise.all([
     'origins not allowed',
     async () => (await claim({ token: orders.token, origin: 'https://x.example' }))[0],
   ),
-  repeat('revocations', revokeOwn),
+  repeat('revocations', revokeNew),
+  repeat('the same revocation', () => revoke(JSON.parse(first).token)),
 ])
 process.stdout.write(`${JSON.stringify(counts)}\n`)
 agent.destroy()
