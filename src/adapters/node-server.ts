@@ -6,6 +6,7 @@ import { setImmediate, setTimeout } from 'node:timers/promises'
 import { getRequestListener } from '@hono/node-server'
 import { problemBody } from '../http/problem.ts'
 import { randomBase62 } from '../signing/random.ts'
+import { describeParserError, formatRawRefusal, HEAD_TIMEOUT, MAX_HEAD_BYTES } from './raw-refusals.ts'
 import { createSlowClients, IDLE_MS } from './slow-clients.ts'
 
 /** A fetch handler that is told of Node's own objects. */
@@ -30,12 +31,12 @@ export interface NodeServer {
 }
 
 /**
- * Heads up to 64 KiB: a proxy may pass on all cookies of a site. Node's own time limits are off (slow-clients.ts has ours),
- * and Host is judged here, so that the refusal is a problem like any other.
+ * Node's own time limits are off (slow-clients.ts has ours), and Host is judged here, so that the refusal is a problem
+ * like any other.
  */
 const OPTIONS = {
   requireHostHeader: false,
-  maxHeaderSize: 65_536,
+  maxHeaderSize: MAX_HEAD_BYTES,
   headersTimeout: 0,
   requestTimeout: 0,
   keepAliveTimeout: IDLE_MS,
@@ -52,8 +53,10 @@ export async function listen(host: string, port: number): Promise<NodeServer> {
   let isStopping = false
   let docsUrl = ''
 
-  const slowClients = createSlowClients((socket) => socket.end(headTimeout(docsUrl), () => socket.destroy()))
-  const server = createServer(OPTIONS, (incoming, outgoing) => {
+  const slowClients = createSlowClients((socket) =>
+    socket.end(formatRawRefusal(HEAD_TIMEOUT, docsUrl), () => socket.destroy()),
+  )
+  const take = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     const { socket } = incoming
     slowClients.begin(socket)
     open.add(outgoing)
@@ -63,6 +66,17 @@ export async function listen(host: string, port: number): Promise<NodeServer> {
     })
     if (isStopping) outgoing.setHeader('connection', 'close')
     void listener?.(incoming, outgoing)
+  }
+  const server = createServer(OPTIONS, take)
+  // Node would answer 417 without a body; expectations may be ignored (RFC 9110 section 10.1.1).
+  server.on('checkExpectation', take)
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    // In the middle of an answer, more bytes would count as part of it.
+    const isAnswering = [...open].some((outgoing) => outgoing.socket === socket && outgoing.headersSent)
+    if (socket.writable && error.code !== 'ECONNRESET' && !isAnswering) {
+      socket.write(formatRawRefusal(describeParserError(error.code), docsUrl))
+    }
+    socket.destroy()
   })
   server.on('connection', (socket) => {
     sockets.add(socket)
@@ -109,13 +123,16 @@ export async function listen(host: string, port: number): Promise<NodeServer> {
  */
 const DOT_SEGMENT = /^[^?]*\/(?:\.|%2e){1,2}(?:[/\\?#]|$)/i
 
+/** A target in absolute form (RFC 9112 section 3.2.2) with user info, of which no Request can be made. */
+const USER_INFO = /^[a-z][a-z0-9+.-]*:\/*[^/?#]*@/i
+
 /** Hosts that were found to be right; few, since most requests name the same one. */
 const goodHosts = new Set<string>()
 const MAX_GOOD_HOSTS = 100
 
 /** A request whose target and Host header (RFC 9112 section 3.2) make no URL, or one that others read differently. */
 function isMalformed({ url = '', headers, rawHeaders, httpVersion }: IncomingMessage): boolean {
-  if (DOT_SEGMENT.test(url)) return true
+  if (DOT_SEGMENT.test(url) || USER_INFO.test(url)) return true
   const { host } = headers
   if (host === undefined) return httpVersion !== '1.0'
   if (!goodHosts.has(host)) {
@@ -128,25 +145,6 @@ function isMalformed({ url = '', headers, rawHeaders, httpVersion }: IncomingMes
 
 function isHost(host: string): boolean {
   return /^[^\s/?#@\\]+$/.test(host) && URL.canParse(`http://${host}`)
-}
-
-const HEAD_TIMEOUT = {
-  code: 'request_timeout',
-  detail: 'the head of the request did not arrive within 30 seconds',
-} as const
-
-/** The 408 for a head that never came, as bytes: there is no request to answer. */
-function headTimeout(docs: string): string {
-  const requestId = randomBase62(16)
-  const body = problemBody(HEAD_TIMEOUT, docs, requestId)
-  const head = [
-    'HTTP/1.1 408 Request Timeout',
-    'Content-Type: application/problem+json',
-    `Content-Length: ${body.length}`,
-    `X-Request-Id: ${requestId}`,
-    'Connection: close',
-  ]
-  return `${head.join('\r\n')}\r\n\r\n${body}`
 }
 
 function refuseMalformed(docs: string): Response {

@@ -79,6 +79,49 @@ describe('Host', () => {
   })
 })
 
+describe('bytes that make no request are answered with a problem, and the connection is closed:', () => {
+  const HEAD = 'POST /auth/claim HTTP/1.1\r\nHost: a.example\r\n'
+  test.each<[string, string, number, string]>([
+    ['no request line', 'hello\r\n\r\n', 400, 'invalid_request'],
+    ['an unknown method', 'FETCH / HTTP/1.1\r\nHost: a.example\r\n\r\n', 400, 'invalid_request'],
+    ['a header without a name', `${HEAD}: x\r\n\r\n`, 400, 'invalid_request'],
+    ['two lengths', `${HEAD}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab`, 400, 'invalid_request'],
+    ['a wrong chunk', `${HEAD}Transfer-Encoding: chunked\r\n\r\nxyz\r\n`, 400, 'invalid_request'],
+    ['a long header', `${HEAD}Cookie: c=${'y'.repeat(66_000)}\r\n\r\n`, 431, 'invalid_request'],
+    [
+      'long chunk extensions',
+      `${HEAD}Transfer-Encoding: chunked\r\n\r\n1;${'e'.repeat(17_000)}\r\n`,
+      413,
+      'payload_too_large',
+    ],
+  ])('%s', async (_, text, status, code) => {
+    const told = await send(text)
+    expect(told.status).toBe(status)
+    expect(told.head).toMatch(/content-type: application\/problem\+json/i)
+    const problem = JSON.parse(told.body)
+    expect(problem).toMatchObject({ status, error: code, type: `${server.url}/docs#${code}` })
+    expect(told.head.toLowerCase()).toContain(`x-request-id: ${problem.requestId}`.toLowerCase())
+    expect(told.seconds).toBeLessThan(2.5)
+  })
+
+  test.each(['http://u@a.example', 'https://u:p@a.example:8443', 'HTTP://u@[::1]:80'])(
+    'a target with user info: %s',
+    async (origin) => {
+      for (const path of ['/auth/claim', '/v1/m2m/token', '/oauth/token', '/healthz', '']) {
+        const { status, body } = await send(
+          `POST ${origin}${path} HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n`,
+        )
+        expect(status, path).toBe(400)
+        expect(JSON.parse(body)).toMatchObject({ error: 'invalid_request', status: 400 })
+      }
+    },
+  )
+
+  test('an expectation that is not known is no reason to refuse', async () => {
+    expect((await get('/healthz', 'Host: a.example', 'Expect: the-best')).status).toBe(200)
+  })
+})
+
 describe('/admin', () => {
   const authorization = `Authorization: Bearer ${ADMIN_TOKEN}`
 

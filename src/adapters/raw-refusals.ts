@@ -1,0 +1,49 @@
+// Refusals of what never became a request. They are written to the connection as bytes, and the connection is closed.
+
+import { STATUS_CODES } from 'node:http'
+import { type Problem, problemBody, problemStatus } from '../http/problem.ts'
+import { randomBase62 } from '../signing/random.ts'
+
+/** Longest head of a request, bytes: a proxy may pass on all cookies of a site. */
+export const MAX_HEAD_BYTES = 65_536
+
+/** A head that did not arrive in time. */
+export const HEAD_TIMEOUT: Problem = {
+  code: 'request_timeout',
+  detail: 'the head of the request did not arrive within 30 seconds',
+}
+
+const HEAD_TOO_LONG: Problem = {
+  code: 'invalid_request',
+  status: 431,
+  detail: `the head of a request may have up to ${MAX_HEAD_BYTES} bytes`,
+}
+const CHUNKS_TOO_LONG: Problem = {
+  code: 'payload_too_large',
+  detail: 'the extensions of the chunks are too long',
+}
+const UNREADABLE: Problem = {
+  code: 'invalid_request',
+  detail: 'the bytes on this connection are not a well-formed HTTP request',
+}
+
+/** What is wrong, by the code of the HTTP parser's error. */
+export function describeParserError(code: string | undefined): Problem {
+  if (code === 'HPE_HEADER_OVERFLOW') return HEAD_TOO_LONG
+  return code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW' ? CHUNKS_TOO_LONG : UNREADABLE
+}
+
+/** A whole answer as text of ASCII characters. `docs` is the URL whose fragments are the codes. */
+export function formatRawRefusal(problem: Problem, docs: string): string {
+  const requestId = randomBase62(16)
+  const body = problemBody(problem, docs, requestId)
+  const status = problemStatus(problem)
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'Content-Type: application/problem+json',
+    `Content-Length: ${body.length}`,
+    `X-Request-Id: ${requestId}`,
+    'Connection: close',
+  ]
+  return `${head.join('\r\n')}\r\n\r\n${body}`
+}
