@@ -29,6 +29,13 @@ function readSeed(text: string | undefined): number {
   return seed
 }
 
+/** Milliseconds for which this thread has run, whatever else the machine does; an older Node tells the time alone. */
+function ranMs(): number {
+  if (typeof process.threadCpuUsage !== 'function') return performance.now()
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1000
+}
+
 /** Keeps the time of the slowest input. */
 export interface Stopwatch {
   /** Does `work`, up to three times when it is slow: the quickest counts. The result is that of the first. */
@@ -55,13 +62,13 @@ export async function fuzz<T>(
   }
   const watch: Stopwatch = {
     async time(work) {
-      const started = performance.now()
+      const started = ranMs()
       const result = await work()
-      let best = performance.now() - started
+      let best = ranMs() - started
       for (let repeats = 0; repeats < 2 && best > SLOW_MS; repeats += 1) {
-        const again = performance.now()
+        const again = ranMs()
         await work()
-        best = Math.min(best, performance.now() - again)
+        best = Math.min(best, ranMs() - again)
       }
       note(1, best)
       expect(best, 'milliseconds of the quickest of three runs').toBeLessThan(LIMIT_MS)
