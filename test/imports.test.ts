@@ -70,6 +70,7 @@ const rules: readonly Rule[] = [
     room: 'service',
     rooms: ['claims', 'signing', 'http', 'timing.ts', 'verify', 'storage/errors.ts'],
     types: ['counters', storagePort, 'storage/cached.ts'],
+    packages: ['jose'],
   },
   { room: 'client', rooms: ['claims'] },
   ...[

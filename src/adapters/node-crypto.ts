@@ -2,8 +2,9 @@
 // what takes three is done at once. (Verifying so is verify/node-crypto.ts, which an API embeds.)
 // JWS wants ECDSA signatures as r || s (RFC 7518 section 3.4); converting DER is cheaper than asking OpenSSL to.
 
-import { createHmac, createPrivateKey, createSecretKey, type KeyObject, sign } from 'node:crypto'
+import { createHmac, createPrivateKey, createSecretKey, createSign, type KeyObject, sign } from 'node:crypto'
 import { availableParallelism } from 'node:os'
+import { setImmediate } from 'node:timers/promises'
 import type { JWK } from 'jose'
 import type { SignatureAlgorithm } from '../claims/jws.ts'
 import { after, type MaybePromise } from '../claims/result.ts'
@@ -12,14 +13,29 @@ import { type CryptoEngine, TOKEN_TYPE } from '../signing/engine.ts'
 interface NodeAlgorithm {
   readonly importKey: (jwk: JWK) => KeyObject
   readonly sign: (input: Buffer, key: KeyObject) => MaybePromise<Buffer>
+  readonly signLong: (input: Uint8Array, key: KeyObject) => Promise<Buffer>
 }
 
+/** Bytes that are hashed before other work gets its turn: less than a millisecond. */
+const HASHED_TOGETHER = 524_288
+
 const algorithms: Readonly<Record<SignatureAlgorithm, NodeAlgorithm>> = {
-  ES256: { importKey: importPrivate, sign: (input, key) => after(signWith('sha256', input, key), derToRaw) },
-  EdDSA: { importKey: importPrivate, sign: (input, key) => signWith(null, input, key) },
+  ES256: {
+    importKey: importPrivate,
+    sign: (input, key) => after(signWith('sha256', input, key), derToRaw),
+    // Not in the thread pool: Node would copy the whole input for it, in one step.
+    signLong: async (input, key) => derToRaw((await hashInPieces(createSign('sha256'), input)).sign(key)),
+  },
+  EdDSA: {
+    importKey: importPrivate,
+    sign: (input, key) => signWith(null, input, key),
+    // Ed25519 reads its input twice, and cannot be given it in pieces.
+    signLong: async (input, key) => signWith(null, input, key),
+  },
   HS256: {
     importKey: (jwk) => createSecretKey(Buffer.from(jwk.k ?? '', 'base64url')),
     sign: (input, key) => createHmac('sha256', key).update(input).digest(),
+    signLong: async (input, key) => (await hashInPieces(createHmac('sha256', key), input)).digest(),
   },
 }
 
@@ -29,7 +45,18 @@ function importPrivate(jwk: JWK): KeyObject {
 
 const hasSpareCore = availableParallelism() > 1
 
-function signWith(hash: 'sha256' | null, input: Buffer, key: KeyObject): MaybePromise<Buffer> {
+async function hashInPieces<T extends { update(piece: Uint8Array): unknown }>(
+  hash: T,
+  input: Uint8Array,
+): Promise<T> {
+  for (let start = 0; start < input.length; start += HASHED_TOGETHER) {
+    if (start > 0) await setImmediate()
+    hash.update(input.subarray(start, start + HASHED_TOGETHER))
+  }
+  return hash
+}
+
+function signWith(hash: 'sha256' | null, input: Uint8Array, key: KeyObject): MaybePromise<Buffer> {
   if (!hasSpareCore) return sign(hash, input, key)
   return new Promise((resolve, reject) => {
     sign(hash, input, key, (error, signature) => (error === null ? resolve(signature) : reject(error)))
@@ -38,15 +65,21 @@ function signWith(hash: 'sha256' | null, input: Buffer, key: KeyObject): MaybePr
 
 /** node:crypto. */
 export const nodeCryptoEngine: CryptoEngine = {
-  async loadSigner(jwk, alg, kid, typ = TOKEN_TYPE) {
+  async loadSigner(jwk, alg, kid) {
     const algorithm = algorithms[alg]
     const key = algorithm.importKey(jwk)
-    const header = `${Buffer.from(JSON.stringify({ alg, kid, typ })).toString('base64url')}.`
+    const header = `${Buffer.from(JSON.stringify({ alg, kid, typ: TOKEN_TYPE })).toString('base64url')}.`
     return (payload) => {
       const input = header + Buffer.from(payload).toString('base64url')
       const signature = algorithm.sign(Buffer.from(input, 'latin1'), key)
       return after(signature, (bytes) => `${input}.${bytes.toString('base64url')}`)
     }
+  },
+
+  async loadLongSigner(jwk, alg) {
+    const { importKey, signLong } = algorithms[alg]
+    const key = importKey(jwk)
+    return async (input) => (await signLong(input, key)).toString('base64url')
   },
 
   createSecretHash(pepper) {

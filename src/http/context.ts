@@ -25,7 +25,7 @@ export interface RequestContext {
   /** Named parts of the path, decoded. */
   readonly params: Readonly<Record<string, string>>
   /** An answer with this service's own headers on it. */
-  answer(status: number, body: string | null, headers: HeaderRecord): Response
+  answer(status: number, body: string | Uint8Array<ArrayBuffer> | null, headers: HeaderRecord): Response
   /** A refusal in the path's own spelling. */
   refuse(problem: Problem): Response
 }

@@ -1,16 +1,14 @@
 // GET /.well-known/revocations: what ends tokens, signed, for verifiers elsewhere (RFC 7515 compact,
 // `typ: revocations+jwt`). Signed again only when it changes or has aged, so that most polls are a 304. Served from
-// memory while the store is down, for a day; then refused, never empty. A long list is written in slices, between which
-// other requests are answered.
+// memory while the store is down, for a day; then refused, never empty. A long list is written and signed in slices,
+// between which other requests are answered.
 
-import type { NumberedRule } from '../claims/account.ts'
 import type { Handler } from '../http/context.ts'
 import { matchesTag } from '../http/etag.ts'
 import { unavailable } from '../http/problem.ts'
 import type { KeyRing } from '../signing/key-ring.ts'
-import type { RevocationEntry } from '../verify/revocation-list.ts'
+import { createListWriter } from './revocation-payload.ts'
 import type { RevocationRules, RuleSnapshot } from './revocation-rules.ts'
-import { toEntry } from './rule-index.ts'
 
 /** What the document needs. */
 export interface DocumentDeps {
@@ -32,7 +30,7 @@ interface Parts {
 }
 
 interface SignedDocument extends Parts {
-  readonly body: string
+  readonly body: Uint8Array<ArrayBuffer>
   readonly etag: string
   /** When it was begun, and how long it took; `performance.now()`, milliseconds. */
   readonly begunAt: number
@@ -45,8 +43,6 @@ const PERIOD_SECONDS = 30
 const LIFETIME_SECONDS = 300
 /** Older rules mean that the store could not be re-read. */
 const CURRENT_MS = 5000
-/** Entries that are written before other work gets its turn. */
-const SLICE = 1000
 /** A list that changes all the time takes at most one part in so many of the process's time... */
 const REST_FACTOR = 10
 /** ...but is never held back longer than this. */
@@ -57,6 +53,7 @@ const HEADERS = { 'cache-control': 'public, max-age=2' }
 /** The handler; 503 when revocations could not be read for a day. */
 export function createRevocationsHandler(deps: DocumentDeps): Handler {
   const { rules, keys, now, sharesWork } = deps
+  const writeList = createListWriter(deps.issuer)
   let latest: SignedDocument | undefined
   let making: { readonly parts: Parts; readonly done: Promise<SignedDocument> } | undefined
   let issuedAt = Number.NEGATIVE_INFINITY
@@ -74,11 +71,14 @@ export function createRevocationsHandler(deps: DocumentDeps): Handler {
 
   async function makeDocument({ rules: list, ...parts }: Parts & Pick<RuleSnapshot, 'rules'>) {
     const begunAt = performance.now()
-    const { signRevocations } = keys.revocationSigner
-    const payload = await formatPayload(deps.issuer, parts, list)
-    const body = await signRevocations(payload)
+    const { revocationsHeader, signRevocations } = keys.revocationSigner
+    const { seq, issuedAt, expiresAt } = parts
+    const facts = { seq, issuedAt, expiresAt, period: expiresAt - LIFETIME_SECONDS }
+    const { input, finish } = await writeList(revocationsHeader, facts, list)
+    const signature = await signRevocations(input)
+    const body = finish(signature)
     // The signature's end tells versions apart as well as a digest would.
-    const etag = `"${body.slice(-32)}"`
+    const etag = `"${signature.slice(-32)}"`
     const made = { ...parts, body, etag, begunAt, tookMs: performance.now() - begunAt }
     // Another one may have been begun later and be ready sooner.
     if (latest === undefined || latest.seq <= made.seq) latest = made
@@ -134,35 +134,4 @@ function isMadeOf(document: Parts, { seq, kid, issuedAt, expiresAt }: Parts): bo
 function isResting({ kid, begunAt, tookMs }: SignedDocument, signingKid: string): boolean {
   const restMs = Math.min(tookMs * REST_FACTOR, MAX_REST_MS)
   return kid === signingKid && performance.now() - begunAt < restMs
-}
-
-/**
- * Leaves out the rules that ran out before this period: which ones those are depends on nothing but the number and the
- * period, so that replicas agree.
- */
-async function formatPayload(
-  iss: string,
-  { seq, issuedAt, expiresAt }: Parts,
-  rules: readonly NumberedRule[],
-): Promise<string> {
-  const period = expiresAt - LIFETIME_SECONDS
-  let revoked = ''
-  for (let start = 0; start < rules.length; start += SLICE) {
-    if (start > 0) await nextTurn()
-    for (const rule of rules.slice(start, start + SLICE)) {
-      const entry = toEntry(rule)
-      if (entry.until > period) revoked += `,${JSON.stringify(nameEntry(rule, entry))}`
-    }
-  }
-  const head = JSON.stringify({ iss, iat: issuedAt, exp: expiresAt, seq })
-  return `${head.slice(0, -1)},"revoked":[${revoked.slice(1)}]}`
-}
-
-function nameEntry(rule: NumberedRule, entry: RevocationEntry): object {
-  return { ...(rule.account !== null && { sub: rule.account }), [rule.kind]: rule.value, ...entry }
-}
-
-/** Everything that waits is served first. */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0))
 }

@@ -9,6 +9,7 @@ import type { Logger } from '../http/log.ts'
 import { StorageError } from '../storage/errors.ts'
 import type { RulePosition, Storage } from '../storage/storage.ts'
 import { isDoneWithin } from '../timing.ts'
+import { pause } from '../verify/pieces.ts'
 import { createSingleFlight } from '../verify/single-flight.ts'
 import { createRuleIndex, type TokenSubject } from './rule-index.ts'
 
@@ -72,8 +73,8 @@ const LIMIT_MS = 2000
 /** Between two tries, once one has failed. */
 const REST_MS = 1000
 const MAX_STALE_MS = 24 * 60 * 60 * 1000
-/** Rules that one query gives. */
-const PAGE = 2000
+/** Rules that one query gives, and that are taken over before other work gets its turn: a few milliseconds. */
+const PAGE = 1000
 /** Between two searches for rules that have run out. */
 const DROP_EVERY_MS = 600_000
 /** How long they are kept after that: a clock that runs ahead for a moment must not take away what is still needed. */
@@ -92,8 +93,8 @@ export function createRevocationRules({ storage, log, now, sharesWork }: RulesDe
   let isFailing = false
 
   /**
-   * Reads what changed since the last read, and takes it over in one step: a snapshot never holds half a change. Reads may
-   * overlap, since a newer state of a rule is never replaced by an older one.
+   * Reads what changed since the last read. A snapshot never holds half a change: its list is exchanged in one step.
+   * Reads may overlap, since a newer state of a rule is never replaced by an older one.
    */
   async function load(): Promise<void> {
     const began = performance.now()
@@ -102,21 +103,45 @@ export function createRevocationRules({ storage, log, now, sharesWork }: RulesDe
     let cursor = position
     // To the last page, whatever its number: many rules may have the same one.
     for (let page = seq > cursor.seq ? PAGE : 0; page === PAGE; ) {
+      if (changes.length > 0) await pause()
       const rules = await storage.listRuleChanges(cursor, PAGE)
       changes.push(...rules)
       page = rules.length
       cursor = rules.at(-1) ?? cursor
     }
-    for (const rule of changes) index.put(rule)
+    const replaces = await takeOver(changes)
+    // Another read may have come as far meanwhile.
+    const fresh = changes.filter(({ seq }) => seq > position.seq)
+    if (fresh.length > 0) list = [...(replaces ? withoutRules(list, fresh) : list), ...fresh]
     const reached = Math.max(seq, cursor.seq)
     // The last rule of a number is read, so nothing else can come with that number.
     if (reached > position.seq) position = { seq: reached, id: LAST_ID }
     if (began - droppedAt > DROP_EVERY_MS) {
-      index.dropUntil(now() - KEPT_MS)
+      const time = now() - KEPT_MS
+      index.dropUntil(time)
+      list = list.filter(({ until }) => until > time)
       droppedAt = began
-      list = index.list()
-    } else if (changes.length > 0) list = index.list()
+    }
     askedAt = Math.max(askedAt ?? began, began)
+  }
+
+  /**
+   * Never leaves a change half done while others have their turn, except before anything is judged by the rules.
+   * Whether a rule may have been there already, in another state.
+   */
+  async function takeOver(changes: readonly NumberedRule[]): Promise<boolean> {
+    let replaces = false
+    let together = 0
+    for (const [at, rule] of changes.entries()) {
+      const isBetween = askedAt === undefined || changes[at - 1]?.seq !== rule.seq
+      if (together >= PAGE && isBetween) {
+        await pause()
+        together = 0
+      }
+      if (index.put(rule)) replaces = true
+      together += 1
+    }
+    return replaces
   }
 
   async function readStore(): Promise<void> {
@@ -178,6 +203,14 @@ export function createRevocationRules({ storage, log, now, sharesWork }: RulesDe
       return ageMs < MAX_STALE_MS ? { seq: position.seq, rules: list, ageMs } : undefined
     },
   }
+}
+
+function withoutRules(
+  list: readonly NumberedRule[],
+  others: readonly NumberedRule[],
+): readonly NumberedRule[] {
+  const ids = new Set(others.map(({ id }) => id))
+  return list.filter(({ id }) => !ids.has(id))
 }
 
 /** After every id: ids are ASCII. */

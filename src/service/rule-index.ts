@@ -7,8 +7,11 @@ import type { RevocationEntry } from '../verify/revocation-list.ts'
 
 /** Rules by id and by what they name. */
 export interface RuleIndex {
-  /** Adds a rule, or replaces the one with its id; an older state of a rule changes nothing. */
-  put(rule: NumberedRule): void
+  /**
+   * Adds a rule, or replaces the one with its id; an older state of a rule changes nothing. Whether there was one with its
+   * id already.
+   */
+  put(rule: NumberedRule): boolean
   /** Drops rules whose `until` is not after `time`, epoch milliseconds. */
   dropUntil(time: number): void
   /** Whether a token signed under `kid` is ended at `now` (epoch seconds). */
@@ -20,8 +23,6 @@ export interface RuleIndex {
    * with an earlier `iat` would be dead on arrival. Epoch milliseconds.
    */
   endsBefore(subject: TokenSubject, now: number): number
-  /** Rules in the order of their numbers, then ids. */
-  list(): readonly NumberedRule[]
 }
 
 /** For whom a token is made. */
@@ -58,11 +59,11 @@ export function createRuleIndex(): RuleIndex {
   return {
     put(rule) {
       const known = byId.get(rule.id)
-      if (known !== undefined && known.seq >= rule.seq) return
-      // Removed first: the map lists rules in the order in which they changed last.
+      if (known !== undefined && known.seq >= rule.seq) return true
       if (known !== undefined) remove(known)
       byId.set(rule.id, rule)
       byName[rule.kind].set(rule.value, [...find(rule.kind, rule.value), rule])
+      return known !== undefined
     },
     dropUntil(time) {
       for (const rule of byId.values()) if (rule.until <= time) remove(rule)
@@ -86,7 +87,6 @@ export function createRuleIndex(): RuleIndex {
       }
       return latest
     },
-    list: () => [...byId.values()],
   }
 }
 

@@ -4,10 +4,18 @@ import type { JWK } from 'jose'
 import type { SignatureAlgorithm, SignToken } from '../claims/jws.ts'
 import type { HashSecret } from './secret.ts'
 
+/**
+ * Signs a JWS signing input (RFC 7515 section 5.1) without keeping requests waiting meanwhile; gives the signature as JWS
+ * has it, in base64url. The input must not change until then.
+ */
+export type SignLong = (input: Uint8Array<ArrayBuffer>) => Promise<string>
+
 /** What a runtime offers for signing and for secrets. */
 export interface CryptoEngine {
-  /** Loads a private or shared key for signing, with the protected header of section 5.1 of RFC 7515 fixed; `typ` is `at+jwt` unless told. */
-  loadSigner(jwk: JWK, alg: SignatureAlgorithm, kid: string, typ?: string): Promise<SignToken>
+  /** Loads a private or shared key for signing tokens, with the protected header of section 5.1 of RFC 7515 fixed. */
+  loadSigner(jwk: JWK, alg: SignatureAlgorithm, kid: string): Promise<SignToken>
+  /** Loads a private or shared key for signing inputs of many megabytes. */
+  loadLongSigner(jwk: JWK, alg: SignatureAlgorithm): Promise<SignLong>
   /** A hash of secrets under this pepper. */
   createSecretHash(pepper: string): HashSecret
 }

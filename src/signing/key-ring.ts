@@ -28,9 +28,9 @@ export interface KeyRing {
    */
   readonly sign: SignToken
   /**
-   * Signs a list of revocations with the key that signs now, and names that key. Throws SigningKeysError when none may.
+   * Signs lists of revocations with the key that signs now, and names that key. Throws SigningKeysError when none may.
    */
-  readonly revocationSigner: Pick<LoadedSigner, 'kid' | 'signRevocations'>
+  readonly revocationSigner: Pick<LoadedSigner, 'kid' | 'revocationsHeader' | 'signRevocations'>
   /** Current, pending and retiring keys that are not revoked; the same object as long as the keys are the same. */
   readonly publicKeySet: PublicKeySet
   /**

@@ -1,16 +1,16 @@
 // Stored keys made usable: one signs, all verify, those that are not expired are published. What was loaded before and
 // is the same stays the same object: a verifier knows tokens by it. Never signs with an expired key.
 
-import type { JWK } from 'jose'
+import { base64url, type JWK } from 'jose'
 import type { SignatureAlgorithm, SignToken, VerificationKey, VerifyToken } from '../claims/jws.ts'
 import type { MaybePromise } from '../claims/result.ts'
-import { type CryptoEngine, REVOCATIONS_TYPE } from './engine.ts'
+import { type CryptoEngine, REVOCATIONS_TYPE, type SignLong } from './engine.ts'
 import { buildPublicKeySet, verificationJwk } from './key-set.ts'
 import { findCurrentKey, findPendingKey } from './rotation.ts'
 import type { StoredSigningKey } from './signing-key.ts'
 
 /** What loading keys needs of cryptography: signing here, verification as the verify folder has it. */
-export type KeyRingEngine = Pick<CryptoEngine, 'loadSigner'> & {
+export type KeyRingEngine = Pick<CryptoEngine, 'loadSigner' | 'loadLongSigner'> & {
   readonly loadVerifier: (jwk: JWK, alg: SignatureAlgorithm) => MaybePromise<VerifyToken>
 }
 
@@ -41,8 +41,9 @@ export interface PublishedKeys {
 export interface LoadedSigner {
   readonly kid: string
   readonly sign: SignToken
-  /** Signs lists of revocations, whose `typ` is another. */
-  readonly signRevocations: SignToken
+  /** The protected header of lists of revocations, in base64url. */
+  readonly revocationsHeader: string
+  readonly signRevocations: SignLong
 }
 
 interface LoadedKey {
@@ -109,7 +110,8 @@ async function loadSigner(
   return {
     kid,
     sign: await engine.loadSigner(jwk, alg, kid),
-    signRevocations: await engine.loadSigner(jwk, alg, kid, REVOCATIONS_TYPE),
+    revocationsHeader: base64url.encode(JSON.stringify({ alg, kid, typ: REVOCATIONS_TYPE })),
+    signRevocations: await engine.loadLongSigner(jwk, alg),
   }
 }
 

@@ -2,17 +2,33 @@
 // (adapters/node-crypto.ts) that is held to the same vectors.
 
 import { base64url, CompactSign, importJWK } from 'jose'
+import type { SignatureAlgorithm } from '../claims/jws.ts'
 import { type CryptoEngine, TOKEN_TYPE } from './engine.ts'
 
 const encoder = new TextEncoder()
 const HMAC = { name: 'HMAC', hash: 'SHA-256' }
+const ALGORITHMS = {
+  ES256: { name: 'ECDSA', hash: 'SHA-256' },
+  EdDSA: { name: 'Ed25519' },
+  HS256: HMAC,
+} as const satisfies Record<SignatureAlgorithm, object>
 
 /** jose and WebCrypto. */
 export const webCryptoEngine: CryptoEngine = {
-  async loadSigner(jwk, alg, kid, typ = TOKEN_TYPE) {
+  async loadSigner(jwk, alg, kid) {
     const key = await importJWK(jwk, alg)
-    const header = { alg, kid, typ }
+    const header = { alg, kid, typ: TOKEN_TYPE }
     return (payload) => new CompactSign(encoder.encode(payload)).setProtectedHeader(header).sign(key)
+  },
+
+  async loadLongSigner(jwk, alg) {
+    const imported = await importJWK(jwk, alg)
+    const key =
+      imported instanceof Uint8Array
+        ? await crypto.subtle.importKey('raw', new Uint8Array(imported), HMAC, false, ['sign'])
+        : imported
+    return async (input) =>
+      base64url.encode(new Uint8Array(await crypto.subtle.sign(ALGORITHMS[alg], key, input)))
   },
 
   createSecretHash(pepper) {

@@ -70,7 +70,7 @@ export function createReplica(keys: DocumentDeps['keys'], store = createRuleStor
 export interface Keys {
   readonly ring: KeyRing
   readonly source: KeySource
-  /** Signatures so far. */
+  /** Lists signed so far. */
   signed(): number
   /** The key that signs. */
   current(): StoredSigningKey['jwk']
@@ -85,11 +85,11 @@ export async function createKeys(alg: 'ES256' | 'EdDSA' | 'HS256' = 'ES256'): Pr
   let signed = 0
   const engine: typeof nodeCryptoEngine = {
     ...nodeCryptoEngine,
-    async loadSigner(...loaded) {
-      const sign = await nodeCryptoEngine.loadSigner(...loaded)
-      return (payload) => {
+    async loadLongSigner(...loaded) {
+      const sign = await nodeCryptoEngine.loadLongSigner(...loaded)
+      return (input) => {
         signed += 1
-        return sign(payload)
+        return sign(input)
       }
     },
   }

@@ -206,12 +206,13 @@ describe('while keys are rotated', () => {
     const keys = await createKeys()
     const slow: DocumentDeps['keys'] = {
       get revocationSigner() {
-        const { kid, signRevocations } = keys.ring.revocationSigner
+        const { kid, revocationsHeader, signRevocations } = keys.ring.revocationSigner
         return {
           kid,
-          async signRevocations(payload: string) {
+          revocationsHeader,
+          async signRevocations(input: Uint8Array<ArrayBuffer>) {
             await keys.rotate()
-            return signRevocations(payload)
+            return signRevocations(input)
           },
         }
       },

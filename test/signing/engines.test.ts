@@ -36,6 +36,21 @@ describe.each(['ES256', 'EdDSA', 'HS256'] as const)('%s', (alg) => {
     expect(Buffer.from(body, 'base64url').toString()).toBe(payload)
   })
 
+  test.each(engines)('a long input signed by %s, verified by both', async (_, engine) => {
+    const key = await createSigningKey(alg, 'current', 0)
+    const sign = await engine.loadLongSigner(key.jwk, alg)
+    // Around the size at which other work gets its turn, and several times that.
+    for (const length of [4, 524_260, 524_264, 524_288, 3_000_000]) {
+      const text = `${base64url.encode(JSON.stringify({ alg }))}.${'e'.repeat(length)}`
+      const signature = await sign(new TextEncoder().encode(text))
+      for (const [, other] of engines) {
+        const verify = await other.loadVerifier(verificationJwk(key), alg)
+        expect(await verify(`${text}.${signature}`)).toBe(true)
+        expect(await verify(`${text.slice(0, -1)}f.${signature}`)).toBe(false)
+      }
+    }
+  })
+
   test.each(engines)('%s refuses what is not the signature', async (_, engine) => {
     const key = await createSigningKey(alg, 'current', 0)
     const other = await createSigningKey(alg, 'current', 0)

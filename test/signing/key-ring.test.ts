@@ -25,9 +25,13 @@ function createNotingEngine(): KeyRingEngine & { readonly loads: string[] } {
   const loads: string[] = []
   return {
     loads,
-    loadSigner(jwk, alg, kid, typ) {
-      loads.push(`signer ${kid} ${typ ?? 'at+jwt'}`)
-      return nodeCryptoEngine.loadSigner(jwk, alg, kid, typ)
+    loadSigner(jwk, alg, kid) {
+      loads.push(`signer ${kid}`)
+      return nodeCryptoEngine.loadSigner(jwk, alg, kid)
+    },
+    loadLongSigner(jwk, alg) {
+      loads.push(`long signer ${jwk.d ?? jwk.k}`)
+      return nodeCryptoEngine.loadLongSigner(jwk, alg)
     },
     loadVerifier(jwk: JWK, alg) {
       loads.push(`verifier ${jwk.x ?? jwk.k}`)
