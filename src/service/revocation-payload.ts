@@ -34,44 +34,43 @@ export type WriteList = (
 /** Entries that are encoded, and copied, before other work gets its turn: about half a millisecond. */
 const ENCODED_TOGETHER = 500
 const COPIED_TOGETHER = 4000
-/** Room for a dot and a signature. */
-const SIGNATURE_BYTES = 128
+/** Room for the end of the payload, a dot and a signature. */
+const END_BYTES = 128
 
 const utf8 = new TextEncoder()
 
 /** A writer that remembers the entries of the last list. */
 export function createListWriter(issuer: string): WriteList {
-  let known: EncodedRules = { rules: [], texts: [] }
+  let known: EncodedRules = { rules: [], texts: [], length: 0 }
 
   return async (header, { seq, issuedAt, expiresAt, period }, rules) => {
     const encoded = await encodeRules(rules, known)
     known = encoded
-    const isListed = (rule: NumberedRule | undefined): boolean => (rule?.until ?? 0) > period * 1000
-    const texts = encoded.texts.filter((_, at) => isListed(rules[at]))
-    const last = rules.findLast(isListed)
-    // Commas stand between entries: the last one is written without.
-    if (last !== undefined) texts[texts.length - 1] = encode(formatEntry(last, ''))
     const facts = JSON.stringify({ iss: issuer, iat: issuedAt, exp: expiresAt, seq })
     const start = `${header}.${encode(`${facts.slice(0, -1)},"revoked":[`)}`
-    const end = base64url.encode(']}')
-
-    const length = texts.reduce((sum, text) => sum + text.length, start.length + end.length)
-    const bytes = new Uint8Array(length + SIGNATURE_BYTES)
-    let at = 0
+    // Room for all rules, also for those that are left out.
+    const bytes = new Uint8Array(start.length + encoded.length + END_BYTES)
+    let length = 0
     const write = (text: string): void => {
-      at += utf8.encodeInto(text, bytes.subarray(at)).written
+      length += utf8.encodeInto(text, bytes.subarray(length)).written
     }
+
+    const isListed = (rule: NumberedRule): boolean => rule.until > period * 1000
+    const last = rules.findLastIndex(isListed)
     write(start)
-    for (let from = 0; from < texts.length; from += COPIED_TOGETHER) {
+    for (let from = 0; from < last; from += COPIED_TOGETHER) {
       if (from > 0) await pause()
-      write(texts.slice(from, from + COPIED_TOGETHER).join(''))
+      const listed = rules.slice(from, Math.min(from + COPIED_TOGETHER, last))
+      write(listed.map((rule, at) => (isListed(rule) ? encoded.texts[from + at] : '')).join(''))
     }
-    write(end)
+    // Commas stand between entries: the last one is written without.
+    if (last >= 0) write(encode(formatEntry(rules[last] as NumberedRule, '')))
+    write(encode(']}'))
     return {
-      input: bytes.subarray(0, at),
+      input: bytes.subarray(0, length),
       finish(signature) {
         write(`.${signature}`)
-        return bytes.subarray(0, at)
+        return bytes.subarray(0, length)
       },
     }
   }
@@ -81,33 +80,35 @@ interface EncodedRules {
   readonly rules: readonly NumberedRule[]
   /** Of each rule its entry with a comma, in base64url. */
   readonly texts: readonly string[]
+  /** Of all texts together. */
+  readonly length: number
 }
 
 /** Takes from `known` what has not changed. */
 async function encodeRules(rules: readonly NumberedRule[], known: EncodedRules): Promise<EncodedRules> {
   const texts: string[] = []
+  let length = 0
   let next = 0
-  let fresh: NumberedRule[] = []
-  const encodeFresh = (): void => {
-    if (fresh.length === 0) return
-    texts.push(...encodeEach(fresh))
-    fresh = []
-  }
-  for (const rule of rules) {
-    while (known.rules[next] !== rule && isBefore(known.rules[next], rule)) next += 1
-    const text = known.rules[next] === rule ? known.texts[next] : undefined
-    if (text === undefined) {
-      fresh.push(rule)
-      if (fresh.length < ENCODED_TOGETHER) continue
-      encodeFresh()
-      await pause()
-    } else {
-      encodeFresh()
-      texts.push(text)
+  for (let from = 0; from < rules.length; from += COPIED_TOGETHER) {
+    if (from > 0) await pause()
+    const fresh: { readonly at: number; readonly rule: NumberedRule }[] = []
+    for (const rule of rules.slice(from, from + COPIED_TOGETHER)) {
+      while (known.rules[next] !== rule && isBefore(known.rules[next], rule)) next += 1
+      const text = known.rules[next] === rule ? known.texts[next] : undefined
+      if (text === undefined) fresh.push({ at: texts.length, rule })
+      texts.push(text ?? '')
+      length += text?.length ?? 0
+    }
+    for (let start = 0; start < fresh.length; start += ENCODED_TOGETHER) {
+      if (start > 0) await pause()
+      const some = fresh.slice(start, start + ENCODED_TOGETHER)
+      for (const [at, text] of encodeEach(some.map(({ rule }) => rule)).entries()) {
+        texts[some[at]?.at as number] = text
+        length += text.length
+      }
     }
   }
-  encodeFresh()
-  return { rules, texts }
+  return { rules, texts, length }
 }
 
 function isBefore(one: NumberedRule | undefined, other: NumberedRule): boolean {
