@@ -12,6 +12,7 @@ interface NodeCrypto {
   createPublicKey(options: { key: JWK; format: 'jwk' }): object
   createSecretKey(bytes: Uint8Array): object
   createHmac(hash: 'sha256', key: object): Hmac
+  createVerify(hash: 'sha256'): Verify
   verify(hash: 'sha256' | null, input: Uint8Array, key: object, signature: Uint8Array): boolean
   verify(
     hash: 'sha256' | null,
@@ -25,7 +26,13 @@ interface NodeCrypto {
 
 interface Hmac {
   update(input: Uint8Array): Hmac
+  update(input: string, encoding: 'latin1'): Hmac
   digest(): Uint8Array
+}
+
+interface Verify {
+  update(input: string, encoding: 'latin1'): Verify
+  verify(key: object, signature: Uint8Array): boolean
 }
 
 /** What is used of node:buffer. */
@@ -37,7 +44,7 @@ interface Runtime {
   readonly process?: { getBuiltinModule?: (name: string) => unknown }
 }
 
-/** Bytes of a revocation list, which is hashed beside requests or in pieces; tokens are far shorter. */
+/** Characters of a revocation list, which is hashed in pieces; tokens are far shorter. */
 const LONG_INPUT = 65_536
 const HASHED_TOGETHER = 1_048_576
 
@@ -71,51 +78,59 @@ function createLoader(
     })
   }
 
-  async function hashLong(input: Uint8Array, key: object): Promise<Uint8Array> {
-    const hmac = crypto.createHmac('sha256', key)
+  /** Never the whole input in one step: to hand it to the thread pool, Node would copy it twice. */
+  async function hashLong<T extends { update(input: string, encoding: 'latin1'): unknown }>(
+    hash: T,
+    input: string,
+  ): Promise<T> {
     for (let start = 0; start < input.length; start += HASHED_TOGETHER) {
-      hmac.update(input.subarray(start, start + HASHED_TOGETHER))
-      await pause()
+      if (start > 0) await pause()
+      hash.update(input.slice(start, start + HASHED_TOGETHER), 'latin1')
     }
-    return hmac.digest()
+    return hash
   }
 
-  function checkHmac(input: Uint8Array, key: object, signature: Uint8Array): MaybePromise<boolean> {
-    if (input.length < LONG_INPUT) {
-      return crypto.timingSafeEqual(crypto.createHmac('sha256', key).update(input).digest(), signature)
-    }
-    return hashLong(input, key).then((digest) => crypto.timingSafeEqual(digest, signature))
-  }
-
+  const toBytes = (input: string): Uint8Array => Buffer.from(input, 'latin1')
   const importPublic = (jwk: JWK): object => crypto.createPublicKey({ key: jwk, format: 'jwk' })
   const importShared = (jwk: JWK): object => crypto.createSecretKey(Buffer.from(jwk.k ?? '', 'base64url'))
   const algorithms = {
     ES256: {
       importKey: importPublic,
       length: 64,
-      check: (input: Uint8Array, key: object, signature: Uint8Array) =>
-        verifyWith('sha256', input, key, rawToDer(signature)),
+      check: (input: string, key: object, signature: Uint8Array) =>
+        verifyWith('sha256', toBytes(input), key, rawToDer(signature)),
+      checkLong: async (input: string, key: object, signature: Uint8Array) =>
+        (await hashLong(crypto.createVerify('sha256'), input)).verify(key, rawToDer(signature)),
     },
     EdDSA: {
       importKey: importPublic,
       length: 64,
-      check: (input: Uint8Array, key: object, signature: Uint8Array) =>
-        verifyWith(null, input, key, signature),
+      check: (input: string, key: object, signature: Uint8Array) =>
+        verifyWith(null, toBytes(input), key, signature),
+      // Ed25519 reads its input twice, and cannot be given it in pieces.
+      checkLong: (input: string, key: object, signature: Uint8Array) =>
+        verifyWith(null, toBytes(input), key, signature),
     },
     HS256: {
       importKey: importShared,
       length: 32,
-      check: checkHmac,
+      check: (input: string, key: object, signature: Uint8Array) =>
+        crypto.timingSafeEqual(crypto.createHmac('sha256', key).update(toBytes(input)).digest(), signature),
+      checkLong: async (input: string, key: object, signature: Uint8Array) => {
+        const hash = await hashLong(crypto.createHmac('sha256', key), input)
+        return crypto.timingSafeEqual(hash.digest(), signature)
+      },
     },
   } as const
 
   return (jwk, alg) => {
-    const { importKey, length, check } = algorithms[alg]
+    const { importKey, length, check, checkLong } = algorithms[alg]
     const key = importKey(jwk)
     return (token) => {
       const dot = token.lastIndexOf('.')
       const signature = Buffer.from(token.slice(dot + 1), 'base64url')
-      return signature.length === length && check(Buffer.from(token.slice(0, dot), 'latin1'), key, signature)
+      if (signature.length !== length) return false
+      return (dot < LONG_INPUT ? check : checkLong)(token.slice(0, dot), key, signature)
     }
   }
 }

@@ -84,7 +84,7 @@ async function verifyList(text: string, keys: KeySource): Promise<string | undef
   const [head = '', payload = '', signature = '', ...others] = text.split('.')
   if (others.length > 0 || payload === '' || head === '' || signature === '') return undefined
   if (!isCanonicalBase64url(head) || !isCanonicalBase64url(signature)) return undefined
-  const { typ, kid = '', alg, ...more } = decodeProtectedHeader(text)
+  const { typ, kid = '', alg, ...more } = decodeProtectedHeader({ protected: head })
   if (!TYPES.includes(typ?.toLowerCase()) || typeof kid !== 'string') return undefined
   if ('crit' in more || 'b64' in more) return undefined
   const key = keys.get(kid) ?? (await keys.load?.(kid))

@@ -1,0 +1,27 @@
+// A thread that asks a URL every 20 ms for some time, and reports how long each answer took, milliseconds.
+
+import { Agent, get } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parentPort, workerData } from 'node:worker_threads'
+
+const { url, ms } = workerData as { readonly url: string; readonly ms: number }
+const agent = new Agent({ keepAlive: true })
+
+function ask(): Promise<number> {
+  const begun = performance.now()
+  return new Promise((resolve, reject) => {
+    const request = get(url, { agent }, (answer) => {
+      answer.resume()
+      answer.once('end', () => {
+        if (answer.statusCode === 200) resolve(performance.now() - begun)
+        else reject(new Error(`${url} answered ${answer.statusCode}`))
+      })
+    })
+    request.once('error', reject)
+  })
+}
+
+const asked: Promise<number>[] = []
+for (const end = performance.now() + ms; performance.now() < end; await sleep(20)) asked.push(ask())
+parentPort?.postMessage(await Promise.all(asked))
+agent.destroy()
