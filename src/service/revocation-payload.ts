@@ -131,7 +131,7 @@ function encodeEach(rules: readonly NumberedRule[]): readonly string[] {
 function formatEntry(rule: NumberedRule, comma: string): string {
   const { account, kind, value } = rule
   const entry = { ...(account !== null && { sub: account }), [kind]: value, ...toEntry(rule) }
-  return JSON.stringify(entry).replace(NOT_ASCII, escapeUnit) + comma
+  return JSON.stringify(entry) + comma
 }
 
 const NOT_ASCII = /[^\0-\x7f]/g
@@ -145,7 +145,8 @@ function encode(text: string): string {
   return base64url.encode(fillUp(text))
 }
 
-/** Spaces mean nothing between the members of a list. */
+/** JSON text in whole groups of three bytes: spaces mean nothing between the members of a list. */
 function fillUp(text: string): string {
-  return text.padEnd(Math.ceil(text.length / 3) * 3)
+  const ascii = text.replace(NOT_ASCII, escapeUnit)
+  return ascii.padEnd(Math.ceil(ascii.length / 3) * 3)
 }
