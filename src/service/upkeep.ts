@@ -7,6 +7,7 @@ import type { KeyLife } from '../signing/key-life.ts'
 import type { KeyRing } from '../signing/key-ring.ts'
 import { createRotationEntry } from '../signing/rotation-entry.ts'
 import type { Storage } from '../storage/storage.ts'
+import { pause } from '../verify/pieces.ts'
 import type { RevocationRules } from './revocation-rules.ts'
 
 /** What upkeep needs. */
@@ -30,6 +31,8 @@ export const DAY_MS = 86_400_000
 export type Upkeep = () => Promise<void>
 
 const RARELY_MS = 60_000
+/** While there is more to delete. */
+const PURGES_A_ROUND = 4
 /** A clock that runs ahead for a moment must not take away what is still needed. */
 const KEPT_MS = DAY_MS
 /** Shorter, since there may be many: one for each request of a client that signs assertions. */
@@ -102,13 +105,17 @@ export function createUpkeep({ storage, keys, keyLife, rules, log, auditKeptMs, 
       await attempt('revoked keys', endRevokedKeys)
       if (Math.abs(now() - rareAt) >= RARELY_MS) {
         await attempt('purge', async () => {
-          const isUnfinished = await storage.purge({
-            revocationsUntil: now() - KEPT_MS,
-            assertionsUntil: now() - ASSERTIONS_KEPT_MS,
-            auditBefore: now() - auditKeptMs,
-          })
-          if (isUnfinished) return
-          rareAt = now()
+          for (let part = 0; part < PURGES_A_ROUND; part += 1) {
+            if (part > 0) await pause()
+            const isUnfinished = await storage.purge({
+              revocationsUntil: now() - KEPT_MS,
+              assertionsUntil: now() - ASSERTIONS_KEPT_MS,
+              auditBefore: now() - auditKeptMs,
+            })
+            if (isUnfinished) continue
+            rareAt = now()
+            return
+          }
         })
       }
       await attempt('rotation', rotateWhenDue)

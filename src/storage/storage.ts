@@ -129,7 +129,7 @@ export interface Storage {
    * `jti`, on any number of processes, exactly one is told true.
    */
   useAssertion(clientId: string, jti: string, expiresAt: number): Promise<boolean>
-  /** Deletes up to a few thousand records that no longer matter; true when there may be more. */
+  /** Deletes up to a few hundred records of each kind that no longer matter; true when there may be more. */
   purge(limits: PurgeLimits): Promise<boolean>
   /**
    * The number of the last change of rules. It grows with each change and by nothing else; what was committed before

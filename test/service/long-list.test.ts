@@ -12,7 +12,7 @@ import { createKeys, createReplica } from './replica.ts'
 
 const ENTRIES = 100_000
 /** What one step may take, milliseconds of processor time. */
-const STEP_MS = 25
+const STEP_MS = 30
 
 /** A store that gives its pages quickly, and the rules in it. */
 function createLongStore() {

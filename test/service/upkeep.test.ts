@@ -97,6 +97,27 @@ describe('purge', () => {
     expect(await values(0)).toEqual(['for long'])
   })
 
+  test('is done in parts while there is more, a few each second', async () => {
+    let parts = 6
+    const all = storage
+    storage = new Proxy(all, {
+      get(_, name: keyof Storage) {
+        if (name !== 'purge') return all[name]
+        return async () => {
+          parts -= 1
+          return parts > 0
+        }
+      },
+    })
+    round = await startProcess()
+    const left: number[] = []
+    for (let second = 0; second < 4; second += 1) {
+      await roundAt(NOW + second * SECOND)
+      left.push(parts)
+    }
+    expect(left).toEqual([2, 0, 0, 0])
+  })
+
   test('takes used assertions an hour after they have expired', async () => {
     const use = (jti: string, until: number) => storage.useAssertion('client', jti, until)
     await use('long over', NOW - HOUR)

@@ -41,8 +41,8 @@ export type SqlWrites = Pick<
 
 const LONGEST_LIFETIME = 'longest_lifetime'
 
-/** Records that one purge deletes of each kind: more would hold up other writers. */
-const PURGE_MAX = 2000
+/** Records that one purge deletes of each kind: more would hold up other writers, and with SQLite all requests. */
+const PURGE_MAX = 500
 
 const NO_RULES: RuleChange = { put: [], lift: [] }
 
