@@ -66,8 +66,6 @@ export interface AppDeps {
   /** When credentials were last used. */
   readonly uses: UseLog
   readonly hashSecret: HashSecret
-  /** Limits of the issuing endpoints; null: none. */
-  readonly limiter: RateLimiter | null
   readonly log: Logger
   readonly metrics: Metrics
   /** Epoch milliseconds. */
@@ -117,7 +115,7 @@ export function createApp(deps: AppDeps): Hono {
 }
 
 function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
-  const { config, storage, keys, rules, counters, limiter, log, metrics, now } = deps
+  const { config, storage, keys, rules, counters, log, metrics, now } = deps
   const verifier = createServiceVerifier({
     config,
     storage,
@@ -145,8 +143,11 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
     limiter: createRateLimiter(counters.openLimits('browser-audit'), BROWSER_AUDIT_QUOTA),
     count: metrics.countSecretInBrowser,
   })
-  const limit = createCredentialLimit(limiter, 'c')
-  const refuseCaller = createRefuseCaller(limiter)
+  // Each has a memory of its own: callers choose their addresses, and must not push out counts of credentials.
+  const openLimiter = (name: string): RateLimiter | null =>
+    config.rateLimit === null ? null : createRateLimiter(counters.openLimits(name), config.rateLimit)
+  const limit = createCredentialLimit(openLimiter('credentials'))
+  const refuseCaller = createRefuseCaller(openLimiter('wrong-secrets'))
   const adminGuard =
     config.adminToken === null
       ? null
@@ -192,7 +193,7 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
       authenticate,
       refuseCaller,
       limit,
-      assertionLimit: createCredentialLimit(limiter, 'assertion'),
+      assertionLimit: createCredentialLimit(openLimiter('assertions')),
       noteUse: deps.uses.note,
       mint: createMint(minting, 'oauth'),
       examine: createExamine(verifier),

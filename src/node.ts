@@ -11,7 +11,6 @@ import { SETTLE_MS } from './admin/settle.ts'
 import { type AppDeps, createApp } from './app.ts'
 import { type Config, parseConfig, withPort } from './config.ts'
 import { createMemoryCounters } from './counters/memory.ts'
-import { createRateLimiter } from './http/limits.ts'
 import { createLogger, type LogLevel } from './http/log.ts'
 import { createMetrics } from './http/metrics.ts'
 import { RECORD_TTL_MS } from './issue/sign-current.ts'
@@ -86,8 +85,6 @@ async function start(asked: Config): Promise<void> {
     counters,
     uses,
     hashSecret: openSecretHash(config),
-    limiter:
-      config.rateLimit === null ? null : createRateLimiter(counters.openLimits('issuing'), config.rateLimit),
     log,
     metrics: createMetrics(),
     now: Date.now,

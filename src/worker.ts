@@ -7,7 +7,6 @@ import { SETTLE_MS } from './admin/settle.ts'
 import { type AppDeps, createApp } from './app.ts'
 import { type Config, ConfigError, type ConfigProblem, keyTerms, parseConfig } from './config.ts'
 import { createMemoryCounters } from './counters/memory.ts'
-import { createRateLimiter } from './http/limits.ts'
 import { createLogger, type LogLevel } from './http/log.ts'
 import { createMetrics } from './http/metrics.ts'
 import { problemBody, problemStatus, unavailable } from './http/problem.ts'
@@ -208,8 +207,6 @@ async function openService({ config, masterKey, database }: Settings): Promise<S
     uses: createUseLog({ storage, log, defer }),
     rules,
     hashSecret: webCryptoEngine.createSecretHash(config.pepper ?? DEFAULT_PEPPER),
-    limiter:
-      config.rateLimit === null ? null : createRateLimiter(counters.openLimits('issuing'), config.rateLimit),
     log,
     metrics: createMetrics(),
     now: Date.now,

@@ -22,14 +22,14 @@ const NO_LIMIT: CredentialLimit = {
   peek: async () => NO_HEADERS,
 }
 
-/** Limits under this limiter; null: none. Each `kind` of requests has counts of its own. */
-export function createCredentialLimit(limiter: RateLimiter | null, kind: string): CredentialLimit {
+/** Limits under this limiter; null: none. Each kind of requests has a limiter of its own. */
+export function createCredentialLimit(limiter: RateLimiter | null): CredentialLimit {
   if (limiter === null) return NO_LIMIT
   const judge = (state: LimitState): Result<HeaderRecord, Problem> =>
     state.allowed ? ok(limitHeader(state)) : fail(overLimit(state, limiter.quota))
   return {
-    consume: async (id) => judge(await limiter.consume(`${kind}:${id}`)),
-    peek: async (id) => judge(await limiter.peek(`${kind}:${id}`)),
+    consume: async (id) => judge(await limiter.consume(id)),
+    peek: async (id) => judge(await limiter.peek(id)),
   }
 }
 
@@ -43,7 +43,7 @@ export type RefuseCaller = (context: RequestContext, problem: Problem) => Promis
 export function createRefuseCaller(limiter: RateLimiter | null): RefuseCaller {
   return async ({ address }, problem) => {
     if (limiter === null) return problem
-    const state = await limiter.consume(`a:${address === undefined ? 'unknown' : addressKey(address)}`)
+    const state = await limiter.consume(address === undefined ? 'unknown' : addressKey(address))
     return state.allowed ? problem : overLimit(state, limiter.quota)
   }
 }

@@ -1,7 +1,7 @@
 // A token never outlives its credential: what is asked for beyond that is refused, what is not asked for is cut.
 
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { RateLimiter } from '../../src/http/limits.ts'
+import { createMemoryCounters } from '../../src/counters/memory.ts'
 import { createKeyClient } from '../oauth/harness.ts'
 import { asserting, basicOf, tokenForm } from '../oauth/wire.ts'
 import { type MemoryService, startMemory } from '../runtime/memory.ts'
@@ -20,19 +20,19 @@ let world: World
 let credential: Json
 
 const state = { allowed: true, remaining: 1, resetSeconds: 1 }
-const limiter: RateLimiter = {
-  quota: { requests: 9, seconds: 9 },
-  async consume() {
+const limits = {
+  async hit() {
     onCount()
     return state
   },
   peek: async () => state,
 }
+const counters = { ...createMemoryCounters(), openLimits: () => limits }
 
 beforeEach(async () => {
   clock = START
   onCount = () => undefined
-  service = await startMemory({}, { now: () => clock, limiter })
+  service = await startMemory({}, { now: () => clock, counters })
   world = await createWorld(service)
   credential = await addCredential(100_000)
 })

@@ -2,6 +2,10 @@
 // address, and what is refused before the credential is judged counts for nobody.
 
 import { afterEach, describe, expect, test } from 'vitest'
+import { createMemoryCounters } from '../../src/counters/memory.ts'
+import { createMemoryLimits } from '../../src/counters/memory-limits.ts'
+import { createKeyClient, type OAuthService, startOAuth } from '../oauth/harness.ts'
+import { asserting, postForm } from '../oauth/wire.ts'
 import { startMemory } from '../runtime/memory.ts'
 import type { WireAnswer, WireRequest } from '../runtime/wire.ts'
 import { claimRequest, createWorld, expectProblem, SITE, type World } from '../runtime/world.ts'
@@ -224,4 +228,44 @@ test('off: nothing is counted and nothing is said', async () => {
   expect(answer.headers.get('ratelimit-policy')).toBeNull()
   expect(new Set(await times(100, () => claim(world.token)))).toEqual(new Set([200]))
   expect(new Set(await times(100, fail))).toEqual(new Set([401]))
+})
+
+describe('wrong secrets from more addresses than are remembered', () => {
+  const REMEMBERED = 20
+
+  async function startSmall(): Promise<OAuthService> {
+    const counters = {
+      ...createMemoryCounters(),
+      openLimits: () => createMemoryLimits({ max: REMEMBERED }),
+    }
+    const env = { CLAIMGATE_RATE_LIMIT: '3/60' }
+    const service = await startOAuth(env, { peerOf: () => peer, counters })
+    world = service
+    return service
+  }
+
+  async function flood(): Promise<void> {
+    for (let sent = 0; sent < 3 * REMEMBERED; sent += 1) {
+      peer = `198.51.100.${sent}`
+      expect((await fail()).status).toBe(401)
+    }
+  }
+
+  test('give a credential that is over its limit no new window', async () => {
+    await startSmall()
+    expect(await times(4, () => claim(world.token))).toEqual([200, 200, 200, 429])
+    await flood()
+    expectOverLimit(await claim(world.token), '"claim";q=3;w=60', 60)
+  })
+
+  test('nor one whose assertions are over theirs', async () => {
+    const client = await createKeyClient(await startSmall())
+    const introspect = async () => {
+      const members = asserting(await client.sign(), { token: 'x' })
+      return world.send(postForm('/oauth/introspect', members))
+    }
+    expect(await times(4, introspect)).toEqual([200, 200, 200, 429])
+    await flood()
+    expect((await introspect()).status).toBe(429)
+  })
 })

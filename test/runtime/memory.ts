@@ -5,7 +5,6 @@ import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
 import { type AppDeps, createApp } from '../../src/app.ts'
 import { keyTerms, parseConfig } from '../../src/config.ts'
 import { createMemoryCounters } from '../../src/counters/memory.ts'
-import { createRateLimiter } from '../../src/http/limits.ts'
 import { createLogger } from '../../src/http/log.ts'
 import { createMetrics } from '../../src/http/metrics.ts'
 import { createRevocationRules } from '../../src/service/revocation-rules.ts'
@@ -62,8 +61,6 @@ export async function startMemory(
     rules,
     keys: await openKeyRing(keyStore, engine, config.alg, Date.now(), rules.isKeyRevoked),
     hashSecret: nodeCryptoEngine.createSecretHash(config.pepper ?? DEFAULT_PEPPER),
-    limiter:
-      config.rateLimit === null ? null : createRateLimiter(counters.openLimits('issuing'), config.rateLimit),
     log,
     metrics: createMetrics(),
     now: Date.now,
