@@ -29,6 +29,7 @@ export interface MemoryService extends Target {
 export async function startMemory(
   env: Readonly<Record<string, string>> = {},
   replace: Partial<AppDeps> = {},
+  keyStore = createMemoryKeys().store,
 ): Promise<MemoryService> {
   const config = parseConfig({
     CLAIMGATE_ISSUER: 'http://127.0.0.1:8787',
@@ -36,7 +37,6 @@ export async function startMemory(
     CLAIMGATE_ADMIN_TOKEN: ADMIN_TOKEN,
     ...env,
   })
-  const keyStore = createMemoryKeys().store
   const storage = replace.storage ?? createCachedStorage(createMemoryStorage())
   const lifetimeSeconds = await storage.raiseLongestLifetime(config.maxTtl)
   const keyLife = createKeyLife(keyStore, keyTerms(config, lifetimeSeconds))
