@@ -1,7 +1,7 @@
 // GET /.well-known/revocations: what ends tokens, signed, for verifiers elsewhere (RFC 7515 compact,
-// `typ: revocations+jwt`). Signed again only when it changes or has aged, so that most polls are a 304. Served from
-// memory while the store is down, for a day; then refused, never empty. A long list is written and signed in slices,
-// between which other requests are answered.
+// `typ: revocations+jwt`). Signed again only when it changes or has aged; until then a poll is a 304. Served from memory
+// while the store is down, for a day; then refused, never empty. A long list is written and signed in slices, between
+// which other requests are answered.
 
 import type { Handler } from '../http/context.ts'
 import { matchesTag } from '../http/etag.ts'
@@ -37,8 +37,13 @@ interface SignedDocument extends Parts {
   readonly tookMs: number
 }
 
-/** How long one signature serves, seconds. */
-const PERIOD_SECONDS = 30
+/** How old a list may be, seconds, that is sent because nothing has changed since it was signed. */
+const PERIOD_SECONDS = 1
+/** The same for a list with more than so many rules. */
+const LONG_PERIOD_SECONDS = 5
+const LONG_LIST = 500
+/** How old a list may be, seconds, for a poll that has it already and asks for nothing newer. */
+const UNCHANGED_SECONDS = 30
 /** A verifier that cannot reach us takes its list for stale after this, seconds. */
 const LIFETIME_SECONDS = 300
 /** Older rules mean that the store could not be re-read. */
@@ -61,11 +66,12 @@ export function createRevocationsHandler(deps: DocumentDeps): Handler {
   /**
    * `iat` tells how new the rules are, not the signature: verifiers take no list that looks older than the one they
    * have, so a replica that is cut off from the store must not pass for the newest. Whole periods, because replicas
-   * sign at different moments.
+   * sign at different moments. Never earlier than before, unless the clock was set back.
    */
-  function dateRules(ageMs: number): number {
+  function dateRules(ageMs: number, period: number): number {
     const time = now()
-    issuedAt = ageMs < CURRENT_MS ? periodOf(time) : Math.max(issuedAt, periodOf(time - ageMs))
+    const date = beginOf(period, ageMs < CURRENT_MS ? time : time - ageMs)
+    issuedAt = issuedAt * 1000 > time ? date : Math.max(issuedAt, date)
     return issuedAt
   }
 
@@ -85,15 +91,23 @@ export function createRevocationsHandler(deps: DocumentDeps): Handler {
     return made
   }
 
-  function findDocument({ seq, rules: list, ageMs }: RuleSnapshot): SignedDocument | Promise<SignedDocument> {
+  /** `tag`: what the caller has already. */
+  function findDocument(
+    { seq, rules: list, ageMs }: RuleSnapshot,
+    tag: string | null,
+  ): SignedDocument | Promise<SignedDocument> {
     const { kid } = keys.revocationSigner
+    const period = list.length > LONG_LIST ? LONG_PERIOD_SECONDS : PERIOD_SECONDS
     const parts = {
       seq,
       kid,
-      issuedAt: dateRules(ageMs),
-      expiresAt: periodOf(now()) + LIFETIME_SECONDS,
+      issuedAt: dateRules(ageMs, period),
+      expiresAt: beginOf(period, now()) + LIFETIME_SECONDS,
     }
-    if (latest !== undefined && (isMadeOf(latest, parts) || isResting(latest, kid))) return latest
+    if (latest !== undefined) {
+      if (isMadeOf(latest, parts) || isResting(latest, kid)) return latest
+      if (matchesTag(tag, latest.etag) && isUnchanged(latest, parts)) return latest
+    }
     if (making !== undefined && sharesWork && isMadeOf(making.parts, parts)) return making.done
     const done = makeDocument({ ...parts, rules: list })
     const current = { parts, done }
@@ -108,8 +122,9 @@ export function createRevocationsHandler(deps: DocumentDeps): Handler {
   return async (context) => {
     const read = await rules.read()
     if (read === undefined) return context.refuse(UNAVAILABLE)
-    const { body, etag } = await findDocument(read)
-    return matchesTag(context.request.headers.get('if-none-match'), etag)
+    const tag = context.request.headers.get('if-none-match')
+    const { body, etag } = await findDocument(read, tag)
+    return matchesTag(tag, etag)
       ? context.answer(304, null, { ...HEADERS, etag })
       : context.answer(200, body, { ...HEADERS, etag, 'content-type': 'application/jwt' })
   }
@@ -117,8 +132,9 @@ export function createRevocationsHandler(deps: DocumentDeps): Handler {
 
 const UNAVAILABLE = unavailable('revocations cannot be read at the moment')
 
-function periodOf(ms: number): number {
-  return Math.floor(ms / (PERIOD_SECONDS * 1000)) * PERIOD_SECONDS
+/** When the period of this many seconds began that holds a moment; epoch milliseconds to epoch seconds. */
+function beginOf(period: number, ms: number): number {
+  return Math.floor(ms / (period * 1000)) * period
 }
 
 function isMadeOf(document: Parts, { seq, kid, issuedAt, expiresAt }: Parts): boolean {
@@ -127,6 +143,17 @@ function isMadeOf(document: Parts, { seq, kid, issuedAt, expiresAt }: Parts): bo
     document.kid === kid &&
     document.issuedAt === issuedAt &&
     document.expiresAt === expiresAt
+  )
+}
+
+/** Whether a list says nothing else than one of these parts would, and is young enough to be held on to. */
+function isUnchanged(document: Parts, { seq, kid, issuedAt, expiresAt }: Parts): boolean {
+  const isYoung = (older: number, newer: number): boolean => Math.abs(newer - older) < UNCHANGED_SECONDS
+  return (
+    document.seq === seq &&
+    document.kid === kid &&
+    isYoung(document.issuedAt, issuedAt) &&
+    isYoung(document.expiresAt, expiresAt)
   )
 }
 

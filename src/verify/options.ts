@@ -53,7 +53,7 @@ export interface RevocationFeed {
   readonly url: string
   /** Seconds between polls; 2. */
   readonly refreshSeconds?: number
-  /** Age, in seconds from the `iat` that its issuer signed, at which a feed is stale; 60. Issuers sign every 30 s. */
+  /** Age, in seconds from the `iat` that its issuer signed, at which a feed is stale; 60. */
   readonly maxStaleSeconds?: number
   /** What then: go on with what is known, or refuse everything with `unavailable`. `accept`. */
   readonly onStale?: 'accept' | 'refuse'

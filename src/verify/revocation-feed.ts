@@ -67,11 +67,16 @@ export function createRevocationFeed(feed: RevocationFeed, deps: FeedDeps): Chec
   const isYoung = ({ list }: Known): boolean =>
     isWithin(list.issuedAt * 1000, maxStaleMs) && list.expiresAt * 1000 > now()
 
-  /** The list as the issuer has it now, or undefined. The tag of a list that has ended is not sent. */
+  /**
+   * The list as the issuer has it now, or undefined. The tag of a list that has ended, or would be stale after two more
+   * polls, is not sent: an issuer may let an unchanged list grow old before it signs it again.
+   */
   async function fetchKnown(timeoutMs: number): Promise<Known | undefined> {
     const renewedAt = now()
     const held = known && known.list.expiresAt * 1000 > renewedAt ? known : undefined
-    const wish = { accept: ACCEPT, timeoutMs, maxBytes: MAX_BYTES, etag: held?.etag }
+    const isAgeing = held !== undefined && !isWithin(held.list.issuedAt * 1000, maxStaleMs - 2 * refreshMs)
+    const etag = isAgeing ? undefined : held?.etag
+    const wish = { accept: ACCEPT, timeoutMs, maxBytes: MAX_BYTES, etag }
     const answer = await fetcher.fetchText(feed.url, wish)
     if (answer === undefined) return held && { ...held, renewedAt }
     const ending = answer.text.slice(-ENDING_LENGTH)

@@ -55,8 +55,8 @@ describe('the document', () => {
     expect(protectedHeader).toEqual({ alg, kid: ring.kid, typ: 'revocations+jwt' })
     expect(payload).toEqual({
       iss: RULES.issuer,
-      iat: start,
-      exp: start + 300,
+      iat: start + 12,
+      exp: start + 312,
       seq: 1,
       revoked: [
         { jti: 'jti-1', before: start + 1, until: end + 1 },
@@ -155,6 +155,33 @@ describe('a poll', () => {
     }
   })
 
+  test.each([
+    [500, 1],
+    [501, 5],
+  ])('of %i rules without a tag gives a list at most %i s old', async (count, seconds) => {
+    const { ring, signed } = await createKeys()
+    const rules = Array.from({ length: count }, (_, at) => ruleWith({ value: `jti-${at}` }))
+    const replica = createReplica(ring, createRuleStore(rules))
+    for (let asked = 0; asked < 20; asked += 1) {
+      const { iat = 0 } = decodeJwt(await replica.read())
+      expect(Math.floor(Date.now() / 1000) - iat).toBeLessThan(seconds)
+      pass(1000)
+    }
+    expect(signed()).toBe(20 / seconds)
+  })
+
+  test('dates no list earlier than the one before, when it has become long or the store is late', async () => {
+    const { ring } = await createKeys()
+    const replica = createReplica(ring, createRuleStore([ruleWith()]))
+    pass(4000)
+    const { iat: short = 0 } = decodeJwt(await replica.read())
+    replica.store(Array.from({ length: 501 }, (_, at) => ruleWith({ value: `jti-${at}` })))
+    await replica.refresh()
+    const { iat: long = 0, revoked } = decodeJwt(await replica.read())
+    expect(revoked).toHaveLength(501)
+    expect(long).toBeGreaterThanOrEqual(short)
+  })
+
   test('sees a change at most a second later, at once where it was made', async () => {
     const { ring } = await createKeys()
     const replica = createReplica(ring)
@@ -247,7 +274,6 @@ async function watch(keys: Keys, replicas: readonly Replica[], maxStaleSeconds =
     ...RULES,
     jwksUri: issuer.jwksUri,
     require: [],
-    // A document is dated with the beginning of its period of 30 seconds.
     revocation: { url: issuer.feedUrl, maxStaleSeconds, onStale: 'refuse' },
   })
   const ask = async (members: Parameters<typeof claimsWith>[0] = {}): Promise<string> => {
@@ -259,6 +285,15 @@ async function watch(keys: Keys, replicas: readonly Replica[], maxStaleSeconds =
 }
 
 describe('a remote verifier', () => {
+  test('that takes a list for stale after few seconds has one that is young enough', async () => {
+    const keys = await createKeys()
+    const { ask } = await watch(keys, [createReplica(keys.ring)], 4)
+    for (let round = 0; round < 60; round += 1) {
+      expect(await ask(), `second ${round}`).toBe('allowed')
+      pass(1000)
+    }
+  })
+
   test('has the revocation with its next poll, and is sent no list twice', async () => {
     const keys = await createKeys()
     const replica = createReplica(keys.ring)
@@ -335,8 +370,8 @@ describe('while the store is down', () => {
       expect(await ask({ jti: 'jti-3' }), `hour ${hour}`).toBe(isOld ? 'unavailable' : 'allowed')
       const { iat: issuedAt, exp: expiresAt = 0, revoked } = decodeJwt(await replica.read())
       // As old as the rules, and good for five minutes.
-      expect(issuedAt).toBe(START / 1000)
-      expect(expiresAt - Date.now() / 1000).toBeGreaterThan(269)
+      expect(issuedAt).toBe(START / 1000 + 3)
+      expect(expiresAt - Date.now() / 1000).toBeGreaterThan(298)
       expect(expiresAt - Date.now() / 1000).toBeLessThanOrEqual(300)
       expect(revoked).toHaveLength(hour < 1 ? 2 : 1)
     }
@@ -348,7 +383,7 @@ describe('while the store is down', () => {
     expect(refused.headers.get('access-control-allow-origin')).toBe('*')
     replica.answer('at once')
     pass(1000)
-    expect(decodeJwt(await replica.read()).iat).toBe(Math.floor(Date.now() / 30_000) * 30)
+    expect(decodeJwt(await replica.read()).iat).toBe(Math.floor(Date.now() / 1000))
   })
 
   test('it is refused where nothing was ever read, never empty', async () => {

@@ -276,7 +276,10 @@ describe('entity tags', () => {
     expect(await ask(longLived)).toBe('token_revoked')
     expect(issuer.askedFor(FEED).map((headers) => headers['if-none-match'])).toEqual([
       undefined,
-      ...Array.from({ length: 6 }, () => '"1"'),
+      ...Array.from({ length: 4 }, () => '"1"'),
+      // Stale, or nearly so: whatever is newer will do.
+      undefined,
+      undefined,
       'W/"2"',
     ])
   })
