@@ -76,14 +76,27 @@ export async function fuzz<T>(
     },
     note,
   }
+  let first: string | undefined
   const run = await fc.check(
-    fc.asyncProperty(arbitrary, (input) => tryInput(input, watch)),
+    fc.asyncProperty(arbitrary, async (input) => {
+      try {
+        await tryInput(input, watch)
+      } catch (error) {
+        first ??= fc.stringify(input)
+        throw error
+      }
+    }),
     { seed: SEED, numRuns: count, interruptAfterTimeLimit: GROUP_MS },
   )
   console.log(`fuzz ${group}: FUZZ_SEED=${SEED}, ${tried} inputs, slowest ${slowest.toFixed(1)} ms`)
   if (run.failed) {
-    const input = fc.stringify(run.counterexample).slice(0, MAX_SHOWN)
-    throw new Error(`FUZZ_SEED=${SEED} fails with ${input}`, { cause: run.errorInstance })
+    // Shrinking tells nothing once the server has crashed: the first input that failed is shown as well.
+    const [shrunk, whole] = [fc.stringify(run.counterexample), first ?? ''].map((text) =>
+      text.slice(0, MAX_SHOWN),
+    )
+    throw new Error(`FUZZ_SEED=${SEED} fails with ${shrunk}\nfirst with ${whole}`, {
+      cause: run.errorInstance,
+    })
   }
   expect(tried, 'inputs tried').toBeGreaterThan(0)
 }

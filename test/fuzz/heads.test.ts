@@ -64,7 +64,7 @@ test('any bytes are answered in the documented way or not at all, and the server
   const statuses = new Map<number, number>()
   await fuzz(
     'HTTP heads',
-    60,
+    80,
     fc.array(connection, { minLength: 1, maxLength: 24, size: 'max' }),
     async (batch, watch) => {
       const tryAll = async (all: readonly Connection[]): Promise<void> => {

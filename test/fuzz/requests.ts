@@ -86,6 +86,14 @@ const endpoints: readonly Endpoint[] = [
 const toBytes = (text: string): string => Buffer.from(text).toString('latin1')
 const text = fc.oneof(
   fc.constantFrom(
+    '<<token>>',
+    '<<clientSecret>>',
+    '<<jwt>>',
+    '<<admin>>',
+    'https://<<token>>',
+    '<<token>> <<jwt>>',
+  ),
+  fc.constantFrom(
     'https://www.example.com',
     '127.0.0.1',
     '60',
