@@ -247,6 +247,10 @@ const formBody = (names: readonly string[]): fc.Arbitrary<string> =>
         { weight: 2, arbitrary: fc.constant('grant_type=client_credentials') },
         {
           weight: 1,
+          arbitrary: nameOf(names).map((name) => `${encode(name)}=<<token>>&${encode(name)}=<<jwt>>`),
+        },
+        {
+          weight: 1,
           arbitrary: fc.constantFrom(
             '%',
             '%ff=1',
