@@ -73,7 +73,7 @@ const LIMIT_MS = 2000
 /** Between two tries, once one has failed. */
 const REST_MS = 1000
 const MAX_STALE_MS = 24 * 60 * 60 * 1000
-/** Rules that one query gives, and that are taken over before other work gets its turn: a few milliseconds. */
+/** Rules that one query gives, and that are taken over or dropped before other work gets its turn: a few milliseconds. */
 const PAGE = 1000
 /** Between two searches for rules that have run out. */
 const DROP_EVERY_MS = 600_000
@@ -118,9 +118,9 @@ export function createRevocationRules({ storage, log, now, sharesWork }: RulesDe
     if (reached > position.seq) position = { seq: reached, id: LAST_ID }
     if (began - droppedAt > DROP_EVERY_MS) {
       const time = now() - KEPT_MS
-      index.dropUntil(time)
       list = list.filter(({ until }) => until > time)
-      droppedAt = began
+      // Where there are more, the next reads drop them.
+      if (index.dropUntil(time, PAGE) < PAGE) droppedAt = began
     }
     askedAt = Math.max(askedAt ?? began, began)
   }

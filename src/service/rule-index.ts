@@ -12,8 +12,8 @@ export interface RuleIndex {
    * id already.
    */
   put(rule: NumberedRule): boolean
-  /** Drops rules whose `until` is not after `time`, epoch milliseconds. */
-  dropUntil(time: number): void
+  /** Drops up to `limit` rules whose `until` is not after `time`, epoch milliseconds; gives how many there were. */
+  dropUntil(time: number, limit: number): number
   /** Whether a token signed under `kid` is ended at `now` (epoch seconds). */
   isListed(claims: ClaimsSet, kid: string, now: number): boolean
   /** Whether a rule in force at `now` (epoch milliseconds) names this signing key. */
@@ -65,8 +65,15 @@ export function createRuleIndex(): RuleIndex {
       byName[rule.kind].set(rule.value, [...find(rule.kind, rule.value), rule])
       return known !== undefined
     },
-    dropUntil(time) {
-      for (const rule of byId.values()) if (rule.until <= time) remove(rule)
+    dropUntil(time, limit) {
+      let dropped = 0
+      for (const rule of byId.values()) {
+        if (dropped === limit) break
+        if (rule.until > time) continue
+        remove(rule)
+        dropped += 1
+      }
+      return dropped
     },
     isListed(claims, kid, now) {
       const ends = (rule: NumberedRule): boolean => endsToken(rule, claims, now)
