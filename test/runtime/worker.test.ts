@@ -144,6 +144,17 @@ describe('dev:worker', () => {
     expect([answer.status, answer.json().error]).toEqual([status, code])
   })
 
+  test('the list of revocations verifies with the published keys', async () => {
+    const answer = await get(server.url, '/.well-known/revocations')
+    expect(answer.status, answer.text).toBe(200)
+    const keys = (await get(server.url, '/.well-known/jwks.json')).json()
+    const { payload } = await jwtVerify(answer.text, createLocalJWKSet(keys), {
+      issuer: server.url,
+      typ: 'revocations+jwt',
+    })
+    expect(payload.revoked).toEqual([])
+  })
+
   test('a wrong secret is refused', async () => {
     const answer = await world.send(claimRequest({ token: world.wrong, origin: SITE }))
     expect([answer.status, answer.json().error]).toEqual([401, 'unauthorized'])
