@@ -1,0 +1,150 @@
+// Rules in memory against the plainest reading of them: a list that is searched from end to end. And against a verifier
+// elsewhere, which has them from the signed document.
+
+import fc from 'fast-check'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { NumberedRule, RevocationRule } from '../../src/claims/account.ts'
+import type { ClaimsSet } from '../../src/claims/claims-set.ts'
+import { createRuleIndex, type RuleIndex } from '../../src/service/rule-index.ts'
+import { isListed, readRevocations } from '../../src/verify/revocation-list.ts'
+import { RULES } from '../verify/mint.ts'
+import { claimsWith, createRuleStore } from './parts.ts'
+import { createKeys, createReplica } from './replica.ts'
+
+/** The beginning of a period in which a document serves, epoch milliseconds. */
+const START = Date.UTC(2031, 4, 6, 7)
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['Date', 'performance'], now: START })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+/** One way to change what is known. */
+type Step = { readonly put: NumberedRule } | { readonly dropUntil: number }
+
+// The same few names for everything, so that a rule of one kind meets tokens with its value under another name.
+const name = fc.constantFrom('a', 'b', 'c', '__proto__')
+const time = fc.integer({ min: START - 6000, max: START + 12_000 })
+const moments = { before: time, until: time }
+const rule: fc.Arbitrary<RevocationRule> = fc.oneof(
+  fc.record({
+    kind: fc.constantFrom('jti', 'client_id', 'sub', 'kid'),
+    value: name,
+    account: fc.constant(null),
+    ...moments,
+  }),
+  // Customers revoke by `jti` only.
+  fc.record({ kind: fc.constant('jti'), value: name, account: name, ...moments }),
+)
+const put = fc
+  .tuple(rule, fc.constantFrom('r1', 'r2', 'r3', 'r4', 'r5', 'r6'), fc.integer({ min: 1, max: 9 }))
+  .map(([made, id, seq]): Step => ({ put: { ...made, id, seq } }))
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 9, arbitrary: put },
+  { weight: 1, arbitrary: time.map((dropUntil): Step => ({ dropUntil })) },
+)
+const seconds = (min: number, max: number): fc.Arbitrary<number> =>
+  fc.integer({ min, max }).map((offset) => START / 1000 + offset)
+/** Mint times before and after `before`, ends before and after `until`. */
+const token = fc.record({ jti: name, client_id: name, sub: name, iat: seconds(-7, 7), exp: seconds(1, 14) })
+
+/** What is left of the rules after these steps. */
+function follow(steps: readonly Step[]): {
+  readonly index: RuleIndex
+  readonly list: readonly NumberedRule[]
+} {
+  const index = createRuleIndex()
+  let list: NumberedRule[] = []
+  for (const one of steps) {
+    if ('put' in one) {
+      index.put(one.put)
+      const isOlder = list.some(({ id, seq }) => id === one.put.id && seq >= one.put.seq)
+      if (!isOlder) list = [...list.filter(({ id }) => id !== one.put.id), one.put]
+    } else {
+      index.dropUntil(one.dropUntil)
+      list = list.filter(({ until }) => until > one.dropUntil)
+    }
+  }
+  return { index, list }
+}
+
+/** Tokens have whole seconds. */
+const roundUp = (ms: number): number => Math.ceil(ms / 1000)
+
+/** The signed document has whole seconds, the service itself knows the millisecond at which a rule is over. */
+type EndOf = (until: number) => number
+const inSeconds: EndOf = (until) => roundUp(until)
+const inMilliseconds: EndOf = (until) => until / 1000
+
+function isEnded(
+  list: readonly RevocationRule[],
+  claims: ClaimsSet,
+  kid: string,
+  now: number,
+  endOf: EndOf,
+): boolean {
+  return list.some(({ kind, value, account, before, until }) => {
+    const isNamed = value === (kind === 'kid' ? kid : claims[kind])
+    const isOfAccount = account === null || account === claims.sub
+    // Tokens that live on by clock tolerance are still meant.
+    const isInForce = now < endOf(until) || claims.exp <= roundUp(until)
+    return isNamed && isOfAccount && claims.iat < roundUp(before) && isInForce
+  })
+}
+
+test('the index, a list and a remote verifier say the same of every token', async () => {
+  const { ring, source } = await createKeys()
+  let [ended, alive, ofAccounts] = [0, 0, 0]
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, { maxLength: 14 }),
+      fc.array(token, { minLength: 1, maxLength: 12 }),
+      name,
+      fc.integer({ min: 0, max: 13_000 }),
+      async (steps, tokens, kid, offset) => {
+        vi.setSystemTime(START + offset)
+        const now = Date.now() / 1000
+        const { index, list } = follow(steps)
+        const text = await createReplica(ring, createRuleStore(list)).read()
+        const remote = await readRevocations(text, RULES.issuer, source)
+        if (remote === undefined) return expect.unreachable('the list is good')
+        for (const members of tokens) {
+          const claims = claimsWith(members)
+          // Nobody judges what has expired.
+          if (claims.exp <= now) continue
+          const expected = isEnded(list, claims, kid, now, inMilliseconds)
+          expect(index.isListed(claims, kid, now)).toBe(expected)
+          expect(isListed(remote.byName, claims, kid, now)).toBe(isEnded(list, claims, kid, now, inSeconds))
+          if (expected) ended += 1
+          else alive += 1
+          const unbound = list.map((one) => ({ ...one, account: null }))
+          if (isEnded(unbound, claims, kid, now, inMilliseconds) !== expected) ofAccounts += 1
+        }
+      },
+    ),
+    { numRuns: 300 },
+  )
+  // Enough of each, or the test says nothing.
+  expect(Math.min(ended, alive, ofAccounts)).toBeGreaterThan(20)
+})
+
+test('the index and a list say the same of keys and of the next moment to issue', () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 14 }), name, name, time, (steps, one, other, now) => {
+      const { index, list } = follow(steps)
+      const inForce = list.filter(({ until }) => until > now)
+      expect(index.isKeyRevoked(one, now)).toBe(
+        inForce.some(({ kind, value }) => kind === 'kid' && value === one),
+      )
+      const moments = inForce
+        .filter(
+          ({ kind, value }) => (kind === 'sub' && value === one) || (kind === 'client_id' && value === other),
+        )
+        .map(({ before }) => roundUp(before) * 1000)
+      expect(index.endsBefore({ accountId: one, credentialId: other }, now)).toBe(Math.max(0, ...moments))
+    }),
+    { numRuns: 500 },
+  )
+})
