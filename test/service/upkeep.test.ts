@@ -58,14 +58,14 @@ beforeEach(async () => {
 })
 
 /** Upkeep of another process on the same store and keys. */
-async function startProcess(): Promise<Upkeep> {
+async function startProcess(auditKeptMs = 400 * DAY): Promise<Upkeep> {
   const kept = keepLog()
   lines = kept.lines
   const parts = { storage, log: kept.log, now: () => now }
   const rules = createRevocationRules({ ...parts, sharesWork: true })
   const engine = { ...nodeCryptoEngine, loadVerifier }
   const keys = await openKeyRing(memory.store, engine, 'ES256', now, rules.isKeyRevoked)
-  return createUpkeep({ ...parts, rules, keys, keyLife: life, auditKeptMs: 400 * DAY })
+  return createUpkeep({ ...parts, rules, keys, keyLife: life, auditKeptMs })
 }
 
 async function roundAt(time: number): Promise<void> {
@@ -124,6 +124,19 @@ describe('purge', () => {
     await use('just over', NOW - HOUR + 1)
     await roundAt(NOW)
     expect([await use('long over', NOW), await use('just over', NOW)]).toEqual([true, false])
+  })
+
+  test.each([1, 30, 400])('takes audit entries that are older than %i days', async (days) => {
+    round = await startProcess(days * DAY)
+    const ages = { old: days * DAY + 1, last: days * DAY, young: 0, ahead: -HOUR }
+    for (const [target, age] of Object.entries(ages)) {
+      await storage.appendAudit(makeAudit({ target, at: NOW - age }))
+    }
+    const targets = async () => (await storage.listAudit(undefined, 200)).map(({ target }) => target)
+    await roundAt(NOW)
+    expect(await targets()).toEqual(['ahead', 'young', 'last'])
+    await roundAt(NOW + 60_000)
+    expect(await targets()).toEqual(['ahead', 'young'])
   })
 
   test('is done once a minute, and tried again a second later when it failed', async () => {
