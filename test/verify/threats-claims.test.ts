@@ -294,3 +294,19 @@ describe('a remembered token', () => {
     })
   })
 })
+
+test('a token without an origin passes only where the API says so', async () => {
+  const mint = createMint('ES256')
+  const jwks = { keys: [mint.jwk] }
+  const ask = (rules: Partial<VerifierRules>, origin: string | undefined, headers: Json = {}) => {
+    const verifier = createVerifier({ issuer: RULES.issuer, audience: RULES.audience, jwks, ...rules })
+    return verdictOf(verifier, requestWith({ authorization: `Bearer ${mint.token({ origin })}`, ...headers }))
+  }
+  const fromSite = { origin: SITE }
+  expect(await ask({}, SITE, fromSite)).toBe('allowed')
+  for (const headers of [{}, fromSite]) {
+    expect(await ask({}, undefined, headers)).toBe('origin_required')
+    expect(await ask({ missingOrigin: 'allow' }, undefined, headers)).toBe('origin_required')
+    expect(await ask({ require: [] }, undefined, headers)).toBe('allowed')
+  }
+})

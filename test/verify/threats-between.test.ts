@@ -1,0 +1,159 @@
+// Attacks between the parts, where each part alone is right: which test stands against which. A test that is renamed or
+// deleted must be named here again.
+
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+
+type Tests = readonly (readonly [file: string, name: string])[]
+
+/** An attack, and the files and names of the tests against it. */
+const threats: readonly (readonly [attack: string, tests: Tests])[] = [
+  [
+    'a body is held back while its credential is ended',
+    [
+      ['issue/complete.test.ts', '%s while the body was under way'],
+      ['issue/complete.test.ts', 'an assertion that expired while the body was under way'],
+    ],
+  ],
+  [
+    'a second process on the same database goes on after a revocation',
+    [
+      ['e2e/bad-day.test.ts', 'a leaked secret: rotated without overlap, then revoked by client'],
+      [
+        'admin/end-tokens.test.ts',
+        'ends what was issued, at both services and by the answer; what comes later passes',
+      ],
+      ['storage/rule-contract.ts', 'a reader that follows by number misses nothing of 60 writers'],
+    ],
+  ],
+  [
+    'a forged preflight behind each proxy',
+    [
+      ['e2e/no-way-round.ts', '$name'],
+      ['e2e/no-way-round.ts', 'a preflight, $name'],
+      ['e2e/forward-auth-models.test.ts', 'with a token that is not for it: $name'],
+      ['e2e/forward-auth-strangers.test.ts', 'a preflight that speaks of another request is no preflight'],
+    ],
+  ],
+  [
+    'a token without an origin at an API that wrote nothing about it',
+    [
+      ['issue/require-origin.test.ts', '%s without an origin: refused, saying why'],
+      ['verify/threats-claims.test.ts', 'a token without an origin passes only where the API says so'],
+    ],
+  ],
+  [
+    'a body that a parser has read before',
+    [
+      ['client/parsed-body.test.ts', 'a parser that read the body'],
+      ['client/parsed-body.test.ts', 'because there is none, and left %j'],
+    ],
+  ],
+  [
+    'one tenant fills the store of used proofs',
+    [
+      [
+        'counters/memory-one-time.test.ts',
+        'is full at its budget and told when there is room; others are not',
+      ],
+      ['service/rate-limited.test.ts', 'a key over its budget of proofs'],
+      ['e2e/crowd/crowd.test.ts', 'one tenant attacks at full speed, another is served as before'],
+    ],
+  ],
+  [
+    'one tenant fills the list of revocations',
+    [
+      ['oauth/revoke-budget.test.ts', 'gets 429, whichever of its credentials asks; other accounts do not'],
+      [
+        'oauth/revoke-budget.test.ts',
+        'each gets 503 and is counted; what is on record stays; operators go on',
+      ],
+      ['storage/rule-contract.ts', 'a budget counts what has not expired, of customers only'],
+    ],
+  ],
+  [
+    'one tenant fills the store of used assertions',
+    [
+      ['oauth/assertion-use.test.ts', 'another client may use the same jti'],
+      ['service/upkeep.test.ts', 'takes used assertions an hour after they have expired'],
+    ],
+  ],
+  [
+    'a flood of addresses pushes out the limits of credentials',
+    [
+      ['issue/limits.test.ts', 'give a credential that is over its limit no new window'],
+      ['issue/limits.test.ts', 'nor one whose assertions are over theirs'],
+    ],
+  ],
+  [
+    'a feed of revocations goes back',
+    [
+      ['verify/revocation-order.test.ts', 'the last list goes on when the next one'],
+      ['verify/revocation-order.test.ts', 'is signed with a key that the last one revoked'],
+      ['verify/revocation-order.test.ts', 'a new signature under an old date renews nothing'],
+    ],
+  ],
+  [
+    'the clock on the wall is set back',
+    [
+      ['counters/memory-limits.test.ts', 'the wall clock has no part in it'],
+      [
+        'counters/memory-one-time.test.ts',
+        'is not kept out by ids from before its clock was set back, which stay used',
+      ],
+      ['service/revocation-document.test.ts', 'a clock that is set back makes no list of tomorrow'],
+      ['verify/revocation-feed.test.ts', 'a clock that was set back does not stop it'],
+      ['verify/remote-keys.test.ts', 'a clock that was set back stretches nothing'],
+    ],
+  ],
+  [
+    'the folder of signing keys is read-only, or belongs to another user',
+    [
+      [
+        'e2e/key-folder.test.ts',
+        'a revoked key never signs again, with the next one or none, also after a restart',
+      ],
+      [
+        'e2e/key-folder.test.ts',
+        "the superuser's command line leaves keys that the server's user can go on with",
+      ],
+      ['adapters/key-ownership.test.ts', 'a folder of mode %o is open to others: %s'],
+    ],
+  ],
+  [
+    'a client sends its request byte by byte, or never to the end',
+    [
+      [
+        'e2e/http-edges.test.ts',
+        'is ended 30 seconds after the first byte of its head, or of its body in the format of the path; a connection without a byte stays',
+      ],
+    ],
+  ],
+]
+
+/** Where a test or a group of tests has its name: as the first thing in a line or after a bracket, in quotes. */
+function hasTest(file: string, name: string): boolean {
+  const text = readFileSync(join(import.meta.dirname, '..', file), 'utf8')
+  const quoted = [`'${name}'`, `"${name}"`, `\`${name}\``]
+  return quoted.some((one) =>
+    text
+      .split(one)
+      .slice(0, -1)
+      .some((before) => /(^|[^\w.])((describe|test|it)(\.\w+(\([^)]*\))?)*|[\])])\s*\(\s*$/.test(before)),
+  )
+}
+
+describe.each(threats)('%s', (_attack, tests) => {
+  test.each(tests)('%s: %s', (file, name) => {
+    expect(hasTest(file, name)).toBe(true)
+  })
+})
+
+test('a name that is only spoken of is no test', () => {
+  expect(hasTest('verify/threats-between.test.ts', 'a name that is only spoken of is no test')).toBe(true)
+  expect(hasTest('verify/threats-between.test.ts', 'a new signature under an old date renews nothing')).toBe(
+    false,
+  )
+  expect(hasTest('issue/limits.test.ts', 'a name that is only spoken of is no test')).toBe(false)
+})
