@@ -5,6 +5,7 @@ import type { CredentialWithAccount } from '../../src/claims/account.ts'
 import { ok } from '../../src/claims/result.ts'
 import type { IssuedToken } from '../../src/issue/issue.ts'
 import { createSignCurrent } from '../../src/issue/sign-current.ts'
+import { StorageError } from '../../src/storage/errors.ts'
 import { makeAccount, makeCredential } from '../storage/records.ts'
 
 beforeEach(() => {
@@ -27,6 +28,10 @@ function createTrial() {
     endsBefore: 0,
     /** The rule as a refresh finds it; undefined: as it was. */
     refreshed: undefined as number | undefined,
+    /** What cannot be read. */
+    failing: undefined as 'record' | 'rules' | undefined,
+    /** Runs while a signature is made. */
+    whileSigning: (): void => undefined,
     signatureMs: 0,
     asked: 0,
     signedAt: [] as number[],
@@ -35,6 +40,7 @@ function createTrial() {
   const readAt = new Map<CredentialWithAccount, number>([[found, performance.now()]])
   const makeToken = async (time: number) => {
     trial.signedAt.push(time)
+    trial.whileSigning()
     await vi.advanceTimersByTimeAsync(trial.signatureMs)
     return ok(ISSUED)
   }
@@ -43,13 +49,17 @@ function createTrial() {
       readAtOf: (record) => readAt.get(record),
       async findCredentialAnew() {
         trial.asked += 1
+        if (trial.failing === 'record') throw new StorageError('the store is down')
         if (trial.latest === undefined) return undefined
         const copy = structuredClone(trial.latest)
         readAt.set(copy, performance.now())
         return copy
       },
     },
-    readStanding: () => ({ readAt: performance.now(), endsBefore: trial.endsBefore }),
+    readStanding() {
+      if (trial.failing === 'rules') throw new StorageError('the store is down')
+      return { readAt: performance.now(), endsBefore: trial.endsBefore }
+    },
     async refreshRules() {
       trial.endsBefore = trial.refreshed ?? trial.endsBefore
     },
@@ -159,4 +169,45 @@ test('a thousand may wait, the others are told to come again', async () => {
   await pass(1600)
   const all = await Promise.all(signings)
   expect(all.filter(({ ok: isSigned }) => isSigned)).toHaveLength(1000)
+})
+
+test.each(['record', 'rules'] as const)(
+  'nothing is signed by an old record while the %s cannot be read',
+  async (failing) => {
+    const trial = createTrial()
+    trial.failing = failing
+    await pass(950)
+    await expect(trial.sign()).rejects.toThrow(StorageError)
+    expect(trial.signedAt).toEqual([])
+  },
+)
+
+test('a rule that arrives during a slow signature holds the token back until it settles', async () => {
+  const trial = createTrial()
+  trial.signatureMs = 1100
+  let moment = 0
+  trial.whileSigning = () => {
+    if (moment > 0) return
+    moment = Date.now() + 2000
+    trial.endsBefore = moment
+    trial.signatureMs = 0
+    // The signature that is under way takes long all the same.
+    vi.advanceTimersByTime(1100)
+  }
+  const signing = trial.sign()
+  await pass(3000)
+  expect(await signing).toEqual(ok(ISSUED))
+  const later = trial.signedAt.slice(1)
+  expect(later.length).toBeGreaterThan(0)
+  for (const time of later) expect(time).toBeGreaterThanOrEqual(moment)
+})
+
+test('a credential that ends during a slow signature gets no token', async () => {
+  const trial = createTrial()
+  trial.signatureMs = 1100
+  trial.whileSigning = () => {
+    trial.latest = withCredential(trial.found, { revokedAt: 1 })
+  }
+  expect(await trial.sign()).toMatchObject({ ok: false, reason: { code: 'unavailable' } })
+  expect(trial.signedAt).toHaveLength(1)
 })
