@@ -8,6 +8,7 @@ import { readBearer } from '../http/bearer.ts'
 import type { RequestContext } from '../http/context.ts'
 import type { RateLimiter } from '../http/limits.ts'
 import type { Logger } from '../http/log.ts'
+import { createMinuteLine } from '../http/minute-line.ts'
 import type { Problem } from '../http/problem.ts'
 import { equalsInConstantTime } from '../signing/secret.ts'
 
@@ -25,11 +26,7 @@ export interface AdminGuardDeps {
   /** Told of each request that is refused. */
   readonly countRefused: () => void
   readonly log: Pick<Logger, 'warn'>
-  /** Milliseconds on a clock that nobody sets; `performance.now`. */
-  readonly monotonicMs?: () => number
 }
-
-const WARN_MS = 60_000
 
 const UNAUTHORIZED: Problem = {
   code: 'unauthorized',
@@ -39,22 +36,17 @@ const UNAUTHORIZED: Problem = {
 
 /** A guard. Make one for all paths: what it counts is counted for all of them together. */
 export function createAdminGuard(deps: AdminGuardDeps): AdminGuard {
-  const { adminToken, limiter, countRefused, log, monotonicMs = () => performance.now() } = deps
-  let warnedAt = Number.NEGATIVE_INFINITY
-  let wrongTokens = 0
+  const { adminToken, limiter, countRefused, log } = deps
+  const tellWrong = createMinuteLine()
 
-  /** One line a minute: with the first wrong token, then with how many came since. */
-  function warn({ address, requestId }: RequestContext): void {
-    wrongTokens += 1
-    const now = monotonicMs()
-    if (now - warnedAt < WARN_MS) return
-    log.warn('wrong admin tokens were sent', {
-      requestId,
-      count: wrongTokens,
-      address: address && anonymizeAddress(address),
-    })
-    warnedAt = now
-    wrongTokens = 0
+  function warn({ address, requestId, now }: RequestContext): void {
+    tellWrong(now(), (count) =>
+      log.warn('wrong admin tokens were sent', {
+        requestId,
+        count,
+        address: address && anonymizeAddress(address),
+      }),
+    )
   }
 
   return (context) => {

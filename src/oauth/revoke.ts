@@ -6,6 +6,7 @@ import type { ClaimsSet } from '../claims/claims-set.ts'
 import { fail, ok, type Result } from '../claims/result.ts'
 import type { Handler } from '../http/context.ts'
 import type { Logger } from '../http/log.ts'
+import { createMinuteLine } from '../http/minute-line.ts'
 import { type Problem, unavailable } from '../http/problem.ts'
 import { orderedBase62 } from '../signing/random.ts'
 import type { RevocationBudget, Storage } from '../storage/storage.ts'
@@ -35,12 +36,10 @@ export interface RevokeTokenDeps {
 const REVOCATION_BUDGET: RevocationBudget = { ofAccount: 1000, ofAll: 50_000 }
 
 const RETRY_SECONDS = 60
-/** Customers may ask as often as they like; the log tells of a full list once a minute. */
-const LOG_EVERY_MS = 60_000
 
 /** Revocation in this store. */
 export function createRevokeToken({ storage, refresh, log, countFull }: RevokeTokenDeps): RevokeToken {
-  let loggedAt = Number.NEGATIVE_INFINITY
+  const tellFull = createMinuteLine()
   return async ({ jti, sub, exp }, actor, now) => {
     const until = exp * 1000 + LATE_MINT_MS
     const revocation = {
@@ -66,10 +65,9 @@ export function createRevokeToken({ storage, refresh, log, countFull }: RevokeTo
     })
     if (added.outcome === 'account_full') return fail(tooMany(Math.ceil((added.until - now) / 1000)))
     if (added.outcome === 'all_full') {
-      if (Math.abs(now - loggedAt) >= LOG_EVERY_MS) {
-        log.error('customers cannot revoke tokens: the list of revocations is full', { account: sub })
-        loggedAt = now
-      }
+      tellFull(now, (count) =>
+        log.error('customers cannot revoke tokens: the list of revocations is full', { account: sub, count }),
+      )
       countFull()
       return fail(unavailable('no more tokens can be revoked at the moment; try again later', RETRY_SECONDS))
     }

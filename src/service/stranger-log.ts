@@ -3,31 +3,21 @@
 
 import { formatAddress, parseAddress } from '../claims/ip.ts'
 import type { Logger } from '../http/log.ts'
-
-const MINUTE_MS = 60_000
+import { createMinuteLine } from '../http/minute-line.ts'
 
 /** Notes one such question at `now`, epoch milliseconds. */
 export type NoteStranger = (peer: string | undefined, now: number) => void
 
-/** A log of such peers: the first is written immediately, and each line counts the questions since the last one. */
+/** A log of such peers. */
 export function createStrangerLog(log: Logger): NoteStranger {
-  let count = 0
-  let lineAt = Number.NEGATIVE_INFINITY
-
-  return (peer, now) => {
-    count += 1
-    // A clock that was set back must not silence the line.
-    if (now >= lineAt && now - lineAt < MINUTE_MS) return
-    log.warn(
-      'forward auth refuses a peer that asks like a proxy: CLAIMGATE_TRUSTED_PROXIES does not name it',
-      {
-        peer: describePeer(peer),
-        count,
-      },
+  const tell = createMinuteLine()
+  return (peer, now) =>
+    tell(now, (count) =>
+      log.warn(
+        'forward auth refuses a peer that asks like a proxy: CLAIMGATE_TRUSTED_PROXIES does not name it',
+        { peer: describePeer(peer), count },
+      ),
     )
-    count = 0
-    lineAt = now
-  }
 }
 
 /** In the spelling that the configuration takes: an IPv4 peer on an IPv6 socket is an IPv4 address. */

@@ -63,7 +63,7 @@ function follow(steps: readonly Step[]): {
       const isOlder = list.some(({ id, seq }) => id === one.put.id && seq >= one.put.seq)
       if (!isOlder) list = [...list.filter(({ id }) => id !== one.put.id), one.put]
     } else {
-      index.dropUntil(one.dropUntil)
+      index.dropUntil(one.dropUntil, Number.POSITIVE_INFINITY)
       list = list.filter(({ until }) => until > one.dropUntil)
     }
   }
