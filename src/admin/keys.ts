@@ -44,7 +44,10 @@ export async function rotateKeys(
   return ok(rotated.value)
 }
 
-/** The same operations, showing keys as they serve while their store cannot be changed. */
+/**
+ * The same operations, showing keys as they serve while their store cannot be changed. A rotation first ends the revoked
+ * keys that the store still lets sign: where the current one was among them, that is the rotation.
+ */
 export function showRevocations(
   life: AdminPorts['keys'],
   isRevoked: (kid: string) => boolean,
@@ -52,6 +55,10 @@ export function showRevocations(
   return {
     list: async () => applyRevocations(await life.list(), isRevoked),
     async rotate(now, options) {
+      const revoked = (await life.list()).filter(({ kid, state }) => state !== 'expired' && isRevoked(kid))
+      // The pending key first: it would sign in place of the current one.
+      for (const { kid } of revoked.toReversed()) await life.end(kid, now)
+      if (revoked.some(({ state }) => state === 'current')) return ok(await life.list())
       const rotated = await life.rotate(now, options)
       return rotated.ok ? ok(applyRevocations(rotated.value, isRevoked)) : rotated
     },

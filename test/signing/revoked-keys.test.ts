@@ -2,6 +2,7 @@
 
 import { beforeEach, describe, expect, test } from 'vitest'
 import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
+import { showRevocations } from '../../src/admin/keys.ts'
 import { applyRevocations, createKeyLife, type KeyRecord } from '../../src/signing/key-life.ts'
 import { type KeyRing, openKeyRing } from '../../src/signing/key-ring.ts'
 import { createFirstKeys } from '../../src/signing/rotate.ts'
@@ -98,6 +99,43 @@ describe.each(ALGORITHMS)('%s', (alg) => {
     await ring.refresh()
     expect([ring.kid, ring.state]).toEqual([second, 'ok'])
   })
+
+  describe.each([true, false])(
+    'a rotation, by force %s, where the store still lets a revoked key sign',
+    (force) => {
+      const rotate = (): ReturnType<ReturnType<typeof showRevocations>['rotate']> => {
+        const life = createKeyLife(memory.store, { alg, publishMs: DAY, rotationMs: null, lifetimeMs: DAY })
+        return showRevocations(life, (kid) => revoked.has(kid)).rotate(NOW + 1, { force })
+      }
+
+      test('the current key: the pending one takes over, however young it is', async () => {
+        revoked.add(first)
+        expect((await rotate()).ok).toBe(true)
+        await ring.refresh()
+        expect([ring.kid, ring.state]).toEqual([second, 'ok'])
+      })
+
+      test('both keys: new ones are made, none of which is revoked', async () => {
+        revoked.add(first).add(second)
+        expect((await rotate()).ok).toBe(true)
+        await ring.refresh()
+        expect([revoked.has(ring.kid ?? ''), ring.state]).toEqual([false, 'ok'])
+        expect(
+          memory
+            .keys()
+            .filter(({ kid }) => revoked.has(kid))
+            .map(({ state }) => state),
+        ).toEqual(['expired', 'expired'])
+      })
+
+      test('the pending key: it never signs', async () => {
+        revoked.add(second)
+        expect((await rotate()).ok).toBe(force)
+        await ring.refresh()
+        expect([ring.kid === first, ring.kid === second, ring.state]).toEqual([!force, false, 'ok'])
+      })
+    },
+  )
 })
 
 describe('what is told of a store', () => {
