@@ -1,6 +1,7 @@
 // A secret that came from a browser: counted always, and put on record with the credential's id when it is right.
 
 import type { AuditEntry } from '../claims/account.ts'
+import { AbortedBodyError, SlowBodyError } from '../http/body.ts'
 import type { RequestContext } from '../http/context.ts'
 import type { RateLimiter } from '../http/limits.ts'
 import type { Logger } from '../http/log.ts'
@@ -60,9 +61,15 @@ async function readInTime(
   readPair: () => Promise<ClientSecret | undefined>,
 ): Promise<ClientSecret | undefined> {
   let pair: ClientSecret | undefined
-  const reading = readPair().then((read) => {
-    pair = read
-  })
+  const reading = readPair().then(
+    (read) => {
+      pair = read
+    },
+    (error: unknown) => {
+      // A body that did not come whole holds no pair.
+      if (!(error instanceof AbortedBodyError || error instanceof SlowBodyError)) throw error
+    },
+  )
   await isDoneWithin(READ_MS, reading)
   return pair
 }

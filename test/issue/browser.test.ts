@@ -143,3 +143,19 @@ test.each([
   expect((await send(ask, { origin: SITE }, method)).status).toBe(status)
   expect([await readCount(), await readAudit()]).toEqual([0, []])
 })
+
+test('a page that goes away with half of its body sent is refused, and no fault of the service is told', async () => {
+  const service = await startMemory()
+  const body = new ReadableStream({
+    start(controller) {
+      controller.enqueue(new TextEncoder().encode('{"token":"cgk_'))
+    },
+    pull: () => Promise.reject(new Error('the connection is gone')),
+  })
+  const headers = { 'content-type': 'text/plain', origin: SITE }
+  const init = { method: 'POST', headers, body, duplex: 'half' } as RequestInit
+  const answer = await service.app.fetch(new Request(`${service.issuer}/auth/claim`, init))
+  expect(answer.status).toBe(403)
+  expect(service.lines.filter((line) => line.includes('"level":"error"'))).toEqual([])
+  await service.stop()
+})
