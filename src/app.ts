@@ -59,7 +59,7 @@ export interface AppDeps {
   readonly lifetimeSeconds: number
   readonly keys: KeyRing
   readonly keyLife: KeyLife
-  /** Where requests and used proofs are counted. */
+  /** Counts of requests, and the proofs that were used. */
   readonly counters: Counters
   /** What ends tokens before their time. */
   readonly rules: RevocationRules
@@ -74,7 +74,7 @@ export interface AppDeps {
   readonly peerOf: (context: Context) => string | undefined
   /** The request target as it was sent; absent where the platform does not tell. */
   readonly targetOf?: (context: Context) => string | undefined
-  /** Whether requests may wait for one another's work: not on Workers. */
+  /** Whether requests may share one piece of work and wait for it: not on Workers. */
   readonly sharesWork: boolean
   /** See `AdminPorts`: `SETTLE_MS`, or 0 where no other process works on the same records. */
   readonly settleMs: number
@@ -143,7 +143,7 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
     limiter: createRateLimiter(counters.openLimits('browser-audit'), BROWSER_AUDIT_QUOTA),
     count: metrics.countSecretInBrowser,
   })
-  // Each has a memory of its own: callers choose their addresses, and must not push out counts of credentials.
+  // Separate counters: a flood of addresses must not evict the counts of credentials.
   const openLimiter = (name: string): RateLimiter | null =>
     config.rateLimit === null ? null : createRateLimiter(counters.openLimits(name), config.rateLimit)
   const limit = createCredentialLimit(openLimiter('credentials'))

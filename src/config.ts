@@ -173,7 +173,7 @@ function describeProblem(
   return { variable: name, problem, example: `${name}=${example}` }
 }
 
-/** Rotations in the life of a token, at most: each key that was replaced stays published for so long. */
+/** Most rotations in the lifetime of a token: a replaced key stays published for that long. */
 const KEYS_A_LIFETIME = 40
 
 /** Rules between variables; one that could not be read takes part in none. */

@@ -6,13 +6,13 @@ import type { Config } from '../config.ts'
 const ORIGIN = 'https://www.example.com'
 const DEFAULT_PATH = 'data/claimgate.db'
 
-/** What the log and the banner say of new keys beside old records. */
+/** Message of the log and the banner when new keys were made for a database that was used with other keys. */
 export const KEYS_GONE: string =
   'new signing keys were made although credentials have been used before: the old keys are not in CLAIMGATE_KEYS_DIR (is its volume mounted?), and every token that they signed is refused'
 
-/** What is worth a warning in the banner. */
+/** Warnings that the banner may show. */
 export interface BannerWarnings {
-  /** Whether signing keys were made for records that had others before. */
+  /** Whether new signing keys were made for a database that was used with other keys. */
   readonly haveKeysGone: boolean
 }
 

@@ -41,7 +41,7 @@ export function createFileKeyStore(dir: string, options: { readonly production: 
   }
 }
 
-/** What is wrong with a folder that others than its owner may write; undefined when nothing is, or there is none. */
+/** A warning when group or others may write the folder; undefined otherwise, or when there is no folder. */
 export function findOpenFolder(dir: string): string | undefined {
   if (!isOpenToOthers(dir)) return undefined
   return `${dir}: others than its owner may write this folder, and so make signing keys; take that away (chmod go-w)`

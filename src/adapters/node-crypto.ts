@@ -16,20 +16,20 @@ interface NodeAlgorithm {
   readonly signLong: (input: Uint8Array, key: KeyObject) => Promise<Buffer>
 }
 
-/** Bytes that are hashed before other work gets its turn: less than a millisecond. */
+/** Bytes that are hashed before the event loop runs other work: less than a millisecond. */
 const HASHED_TOGETHER = 524_288
 
 const algorithms: Readonly<Record<SignatureAlgorithm, NodeAlgorithm>> = {
   ES256: {
     importKey: importPrivate,
     sign: (input, key) => after(signWith('sha256', input, key), derToRaw),
-    // Not in the thread pool: Node would copy the whole input for it, in one step.
+    // Not in the thread pool: Node would copy the whole input for it synchronously.
     signLong: async (input, key) => derToRaw((await hashInPieces(createSign('sha256'), input)).sign(key)),
   },
   EdDSA: {
     importKey: importPrivate,
     sign: (input, key) => signWith(null, input, key),
-    // Ed25519 reads its input twice, and cannot be given it in pieces.
+    // Ed25519 reads its input twice, so it cannot be hashed in pieces.
     signLong: async (input, key) => signWith(null, input, key),
   },
   HS256: {

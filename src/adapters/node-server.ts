@@ -31,8 +31,8 @@ export interface NodeServer {
 }
 
 /**
- * Node's own time limits are off (slow-clients.ts has ours), and Host is judged here, so that the refusal is a problem
- * like any other.
+ * Node's own timeouts are off (slow-clients.ts replaces them), and Host is checked here, so that every refusal is a
+ * problem document.
  */
 const OPTIONS = {
   requireHostHeader: false,
@@ -126,11 +126,11 @@ const DOT_SEGMENT = /^[^?]*\/(?:\.|%2e){1,2}(?:[/\\?#]|$)/i
 /** A target in absolute form (RFC 9112 section 3.2.2) with user info, of which no Request can be made. */
 const USER_INFO = /^[a-z][a-z0-9+.-]*:\/*[^/?#]*@/i
 
-/** Hosts that were found to be right; few, since most requests name the same one. */
+/** Valid hosts, so that each is parsed once. Bounded, because callers choose them. */
 const goodHosts = new Set<string>()
 const MAX_GOOD_HOSTS = 100
 
-/** A request whose target and Host header (RFC 9112 section 3.2) make no URL, or one that others read differently. */
+/** Whether target and Host (RFC 9112 section 3.2) form no URL, or one that other parsers read differently. */
 function isMalformed({ url = '', headers, rawHeaders, httpVersion }: IncomingMessage): boolean {
   if (DOT_SEGMENT.test(url) || USER_INFO.test(url)) return true
   const { host } = headers

@@ -51,7 +51,7 @@ export function openKeyLife(config: Config, lifetimeSeconds: number): KeyLife {
   return createKeyLife(openKeyStore(config), keyTerms(config, lifetimeSeconds))
 }
 
-/** Signing keys, open. */
+/** The signing keys of a server that starts. */
 export interface OpenKeys {
   readonly ring: KeyRing
   /** Whether the store held none, so that the first ones were made. */

@@ -1,5 +1,5 @@
-// Who owns what is written into a folder, and who may open it: everybody who may use the folder must be able to use the
-// files in it, also when the superuser has made them from the command line.
+// Owner, group and mode of files that are written into a folder. Users who may use the folder must be able to use its
+// files, also when the superuser made them with the command line.
 
 import {
   chmodSync,
@@ -24,7 +24,7 @@ export interface Ownership {
 
 const PERMISSIONS = 0o777
 const GROUP = 0o070
-/** Who may write a folder, of its group and of all others. */
+/** Mode bits: the group, and all others, may write. */
 const GROUP_WRITES = 0o020
 const OTHERS_WRITE = 0o002
 
@@ -34,21 +34,21 @@ export function readOwnership(path: string): Ownership | undefined {
   return stats?.isFile() ? { uid: stats.uid, gid: stats.gid, mode: stats.mode & PERMISSIONS } : undefined
 }
 
-/** Of a secret in a folder that holds nothing to go by: the folder's owner and group, and nobody else. */
+/** For a secret in a folder without key files to copy from: the folder's owner and group, mode 0600. */
 export function ownSecret(dir: string): Ownership {
   const { uid, gid } = statSync(dir)
   return { uid, gid, mode: 0o600 }
 }
 
-/** Of a lock in a folder: everybody who may change the folder may lock it. */
+/** For a lock file: every user who may write the folder may lock it. */
 export function ownLock(dir: string): Ownership {
   const { uid, gid, mode } = statSync(dir)
   return { uid, gid, mode: 0o600 | (mode & GROUP_WRITES ? 0o060 : 0) | (mode & OTHERS_WRITE ? 0o006 : 0) }
 }
 
 /**
- * Gives an open file this ownership as far as the process may: only the superuser gives files away. Where the group
- * cannot be given, no group may open the file.
+ * Sets the ownership of an open file as far as the process may: only the superuser can change the owner. When the
+ * group cannot be set, the mode loses its group bits.
  */
 export function takeOwnership(file: number, { uid, gid, mode }: Ownership): void {
   const isGiven = tryTo(() => fchownSync(file, uid, gid))
@@ -56,7 +56,7 @@ export function takeOwnership(file: number, { uid, gid, mode }: Ownership): void
   fchmodSync(file, fstatSync(file).gid === gid ? mode : mode & ~GROUP)
 }
 
-/** Makes an empty file with this ownership; does nothing where there is one, or none can be made. */
+/** Makes an empty file with this ownership. Does nothing when the file exists or cannot be made. */
 export function makeFile(path: string, ownership: Ownership): void {
   tryTo(() => {
     const file = openSync(path, 'wx', 0o600)
@@ -69,8 +69,8 @@ export function makeFile(path: string, ownership: Ownership): void {
 }
 
 /**
- * As `takeOwnership`, of a file that is there already, by its name: opening and closing it would drop the locks that
- * this process holds on it. Links are left alone: the superuser must not be led to another file by one.
+ * Sets the ownership of an existing file by its path: opening and closing the file would drop the locks that this
+ * process holds on it. Links are skipped, so that nobody can point the superuser to another file.
  */
 export function adjustOwnership(path: string, { uid, gid, mode }: Ownership): void {
   tryTo(() => {
@@ -81,7 +81,7 @@ export function adjustOwnership(path: string, { uid, gid, mode }: Ownership): vo
   })
 }
 
-/** Makes a folder (mode 0700) and those above it that are missing, for the owner of the one that they are made in. */
+/** Makes a folder (mode 0700) and its missing parents, each with the owner and group of the folder above it. */
 export function makeFolder(dir: string): void {
   const path = resolve(dir)
   const isThere = (): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
@@ -91,7 +91,7 @@ export function makeFolder(dir: string): void {
   try {
     mkdirSync(path, 0o700)
   } catch (error) {
-    // Another process was faster.
+    // Another process has made it meanwhile.
     if (isThere()) return
     throw error
   }
@@ -99,7 +99,7 @@ export function makeFolder(dir: string): void {
   tryTo(() => lchownSync(path, uid, gid))
 }
 
-/** Whether others than its owner may write a folder; false where there is none. */
+/** Whether group or others may write a folder; false when there is no folder. */
 export function isOpenToOthers(dir: string): boolean {
   const stats = statSync(dir, { throwIfNoEntry: false })
   return stats !== undefined && (stats.mode & (GROUP_WRITES | OTHERS_WRITE)) !== 0

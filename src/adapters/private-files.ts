@@ -33,7 +33,7 @@ export function readPrivateFile(path: string): string | undefined {
   }
 }
 
-/** Writes a file whole and for good, in place of the one that has its name, for this owner as far as that may be. */
+/** Writes a file atomically and durably, replacing one of the same name; sets the ownership as far as permitted. */
 export async function replaceFile(
   dir: string,
   name: string,

@@ -1,4 +1,4 @@
-// Refusals of what never became a request. They are written to the connection as bytes, and the connection is closed.
+// Refusals of bytes that are not an HTTP request. They are written to the socket directly, and the socket is closed.
 
 import { STATUS_CODES } from 'node:http'
 import { type Problem, problemBody, problemStatus } from '../http/problem.ts'
@@ -27,13 +27,13 @@ const UNREADABLE: Problem = {
   detail: 'the bytes on this connection are not a well-formed HTTP request',
 }
 
-/** What is wrong, by the code of the HTTP parser's error. */
+/** The problem for an error code of Node's HTTP parser. */
 export function describeParserError(code: string | undefined): Problem {
   if (code === 'HPE_HEADER_OVERFLOW') return HEAD_TOO_LONG
   return code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW' ? CHUNKS_TOO_LONG : UNREADABLE
 }
 
-/** A whole answer as text of ASCII characters. `docs` is the URL whose fragments are the codes. */
+/** The whole HTTP response as ASCII text. `docs` is the URL of the page whose fragments are the codes. */
 export function formatRawRefusal(problem: Problem, docs: string): string {
   const requestId = randomBase62(16)
   const body = problemBody(problem, docs, requestId)

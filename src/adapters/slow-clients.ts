@@ -1,13 +1,13 @@
-// Ends connections that take too long: 30 s for the head of a request, counted from its first byte, and 75 s without one.
-// Node's own head timeout counts from the moment of the connection, and would end idle connections that a proxy keeps
-// ready. The body's time is the handler's own (http/body.ts).
+// Timeouts of connections: 30 s for the head of a request, counted from its first byte, and 75 s idle. Node's own head
+// timeout counts from the opening of the connection, and would close idle connections that a proxy keeps for later.
+// The timeout of the body is in http/body.ts.
 
 import type { Socket } from 'node:net'
 
 /** From the first byte of a head to its last, milliseconds. */
 const HEAD_MS = 30_000
 
-/** How long a connection may be idle, milliseconds: longer than any proxy keeps one that it may still use. */
+/** Longest idle time of a connection, milliseconds; longer than common proxies keep one for reuse. */
 export const IDLE_MS = 75_000
 
 const LOOK_MS = 1000
@@ -15,23 +15,23 @@ const LOOK_MS = 1000
 /** Connections of one server. */
 export interface SlowClients {
   add(socket: Socket): void
-  /** A whole head has come. */
+  /** A request's head was received. */
   begin(socket: Socket): void
-  /** The answer has gone out. */
+  /** A request was answered. */
   end(socket: Socket): void
   close(): void
 }
 
 interface Progress {
-  /** Requests that are being answered; several when a client sends ahead. */
+  /** Requests that are being answered; several when a client uses pipelining. */
   open: number
-  /** Bytes that belong to earlier requests. */
+  /** Value of `bytesRead` when the last request ended. */
   read: number
   idleSince: number
   headSince: number | undefined
 }
 
-/** Watches connections; `refuse` answers a head that took too long, and closes its connection. */
+/** Watches connections. `refuse` answers a head that took too long, and must close the connection. */
 export function createSlowClients(refuse: (socket: Socket) => void): SlowClients {
   const watched = new Map<Socket, Progress>()
 

@@ -107,7 +107,7 @@ export async function updateAccount(
       audits.push(createAuditEntry(actor, 'revocation.create', id, now, detail))
     }
     if (audits.length === 0) {
-      // Asked again, perhaps because the first answer was lost: that change must have settled too.
+      // Perhaps a retry after a lost answer: the first change must have settled too.
       if (now - account.updatedAt < settleMs) await settleChange(ports)
       return ok(account)
     }
@@ -161,7 +161,7 @@ function changeRules(
   }
 }
 
-/** Ends every token that was issued to the account until this is answered. */
+/** The revocation of every token that the account is given before the answer. */
 function endIssued(accountId: string, now: number, settleMs: number, lifetimeMs: number): Revocation {
   const before = settlingMoment(now, settleMs)
   const until = before + lifetimeMs + LATE_MINT_MS

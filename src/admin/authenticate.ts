@@ -1,5 +1,5 @@
-// The guard of everything that is for the administrator: one long bearer token from the configuration. Wrong tokens
-// are limited by address; the right one is taken however many wrong ones came before it.
+// The guard of the admin endpoints: one long bearer token from the configuration. Wrong tokens are limited by address;
+// the right token is accepted however many wrong ones the address sent.
 
 import { addressKey, anonymizeAddress } from '../claims/ip.ts'
 import { after, type MaybePromise } from '../claims/result.ts'
@@ -12,18 +12,18 @@ import { createMinuteLine } from '../http/minute-line.ts'
 import type { Problem } from '../http/problem.ts'
 import { equalsInConstantTime } from '../signing/secret.ts'
 
-/** Wrong admin tokens that one address may send before its answer is 429. */
+/** Wrong admin tokens from one address, beyond which the answer is 429. */
 export const WRONG_TOKEN_QUOTA: Quota = { requests: 20, seconds: 60 }
 
 /** Gives the refusal of a request without the right token, undefined when it may go on. */
 export type AdminGuard = (context: RequestContext) => MaybePromise<Response | undefined>
 
-/** What guarding needs. */
+/** Dependencies of {@link createAdminGuard}. */
 export interface AdminGuardDeps {
   readonly adminToken: string
   /** Counts wrong tokens, by address. */
   readonly limiter: RateLimiter
-  /** Told of each request that is refused. */
+  /** Called for each refused request. */
   readonly countRefused: () => void
   readonly log: Pick<Logger, 'warn'>
 }
@@ -34,7 +34,7 @@ const UNAUTHORIZED: Problem = {
   headers: { 'www-authenticate': 'Bearer' },
 }
 
-/** A guard. Make one for all paths: what it counts is counted for all of them together. */
+/** Make one guard for all paths, so that they share one count and one log line. */
 export function createAdminGuard(deps: AdminGuardDeps): AdminGuard {
   const { adminToken, limiter, countRefused, log } = deps
   const tellWrong = createMinuteLine()
@@ -53,7 +53,7 @@ export function createAdminGuard(deps: AdminGuardDeps): AdminGuard {
     const { headers } = context.request
     if (equalsInConstantTime(adminToken, readBearer(headers) ?? '')) return undefined
     countRefused()
-    // Without a token nothing was guessed.
+    // Not counted as a guess: there is no token.
     if (!headers.has('authorization')) return context.refuse(UNAUTHORIZED)
     warn(context)
     const { address } = context

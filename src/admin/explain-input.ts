@@ -24,7 +24,7 @@ export interface ExplainInput {
 /** Longest token and proof, in characters: twice what a verifier looks at. */
 const MAX_TOKEN_LENGTH = 8192
 const MAX_TEXT_LENGTH = 2048
-/** With a host that a URL parser reads quickly: what it does with a name grows with the square of its length. */
+/** With a short host: the cost of parsing a host name grows with the square of its length. */
 const WEB_URL = /^https?:\/\/[^/?#]{1,512}(?:[/?#]|$)/i
 const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 

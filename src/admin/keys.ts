@@ -45,7 +45,7 @@ export async function rotateKeys(
 }
 
 /**
- * The same operations, showing keys as they serve while their store cannot be changed. A rotation first ends the revoked
+ * The same operations; keys are listed with revocations applied, see `applyRevocations`. A rotation first ends the revoked
  * keys that the store still lets sign: where the current one was among them, that is the rotation.
  */
 export function showRevocations(

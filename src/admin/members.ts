@@ -14,10 +14,10 @@ import type { ParameterFault } from '../http/problem.ts'
 const ORIGINS = 'must be a list of origins, like ["https://www.example.com"]'
 const INSTANT = 'must be a time in ISO 8601 with a zone, like "2030-01-31T12:00:00Z"'
 
-/** As many as can be told apart in what their characters may be in all, see below. */
+/** All scopes of a claim share MAX_SCOPE_LENGTH characters: at least one each, and a space between. */
 const MAX_SCOPES = MAX_SCOPE_LENGTH / 2
 
-/** Members of one input, and faults of it that are told. */
+/** Most members that an input may have, and most faults that are reported. */
 const MAX_MEMBERS = 100
 const MAX_FAULTS = 100
 const TOO_MANY: readonly ParameterFault[] = [
@@ -70,13 +70,13 @@ export function lifetime(maxTtl: number): z.ZodType<number | null> {
   return z.int({ error: message }).min(MIN_LIFETIME_SECONDS, message).max(maxTtl, message).nullable()
 }
 
-/** A list whose members are looked at only where there are at most `max`. */
+/** A list of at most `max` entries. Its length is checked before its entries. */
 function listOf<T>(member: z.ZodType<T>, max: number, error: string): z.ZodType<T[], unknown> {
   const any = z.array(z.unknown(), { error }).max(max, `must have at most ${max} entries`)
   return any.pipe(z.array(member, { error }))
 }
 
-/** Reads an input, or gives every fault of it, up to 100. */
+/** Reads an input, or gives its faults, at most {@link MAX_FAULTS}. */
 export function parseInput<T>(schema: z.ZodType<T>, value: unknown): Result<T, readonly ParameterFault[]> {
   if (isJsonObject(value) && Object.keys(value).length > MAX_MEMBERS) return fail(TOO_MANY)
   const parsed = schema.safeParse(value)

@@ -20,8 +20,8 @@ export interface AdminPorts {
   /** Called after every write that can end tokens, bring them back or change keys. Never rejects. */
   readonly onChange: () => Promise<void>
   /**
-   * How long other processes may issue tokens by what they read before a commit, milliseconds: `SETTLE_MS`, or 0 where no
-   * other process works on the same records.
+   * How long other processes may issue tokens from data that they read before a commit, milliseconds: `SETTLE_MS`, or 0
+   * when no other process uses the same records.
    */
   readonly settleMs: number
 }

@@ -15,7 +15,7 @@ export type AccountInput = Pick<
 /** What changes an account, in canonical form: only the members that are there. */
 export type AccountPatch = Partial<AccountInput & Pick<Account, 'status'>>
 
-/** A change as it is asked for. `endTokens`: every token that the account was given until now ends too. */
+/** A requested change. `endTokens`: also ends every token that the account was given until now. */
 export type AccountPatchInput = AccountPatch & { readonly endTokens?: boolean }
 
 /** Reads an account from JSON. `maxTtl`: the server's own limit in seconds. */

@@ -13,8 +13,8 @@ export interface CreatedRevocation {
   /** What was asked for, epoch milliseconds. The rule on record may reach further. */
   readonly issuedBefore: number
   /**
-   * Why a revoked signing key could not be ended in its store; absent where it was, or nothing was to be done there.
-   * The revocation is in force all the same: servers sign with another key, and try to end this one every second.
+   * Why a revoked signing key could not be ended in its store; absent otherwise. The revocation is in force anyway:
+   * servers sign with another key, and retry every second to end this one.
    */
   readonly keyFault?: unknown
 }
@@ -22,8 +22,8 @@ export interface CreatedRevocation {
 type RevocationPorts = Pick<AdminPorts, 'storage' | 'lifetimeSeconds' | 'keys' | 'onChange' | 'settleMs'>
 
 /**
- * How long a signing key stays revoked. Longer than any token lives: a store that cannot be changed, or a backup that
- * is put back, still holds the key, which must not sign again.
+ * How long a signing key stays revoked. Longer than any token lives: a read-only store or a restored backup still holds
+ * the key, which must not sign again.
  */
 const KEY_KEPT_MS = 10 * 365 * 24 * 60 * 60 * 1000
 
@@ -46,11 +46,11 @@ export async function createRevocation(
   const detail = { revocation: id, kind, issuedBefore: new Date(issuedBefore).toISOString() }
   await storage.addRevocation(revocation, createAuditEntry(actor, 'revocation.create', value, now, detail))
   if (kind === 'kid') {
-    // A key stops signing here with the rule: its store may be slow to change, or not change at all.
+    // The rule alone stops this process from signing with the key: its store may be slow or read-only.
     await onChange()
     const ending = await endKey(keys, value, now)
     await settleChange(ports)
-    // The revocation stands, whatever becomes of this entry: upkeep writes the one that is missing.
+    // A failure here does not undo the revocation: upkeep writes the missing entry.
     if (ending.isEnded) await recordSuccessor({ storage, keys }, value, actor, now).catch(() => undefined)
     return { revocation, issuedBefore, ...(ending.fault !== undefined && { keyFault: ending.fault }) }
   }
@@ -58,7 +58,7 @@ export async function createRevocation(
   else if (input.issuedBefore === undefined) await settleRevocation(ports, revocation, now, startedAt)
   else {
     await onChange()
-    // Tokens tell their time in whole seconds: in the one that was named, none is issued after this.
+    // `iat` has whole seconds: after this wait no token is issued in the second that was named.
     await waitUntil(before, now + performance.now() - startedAt)
   }
   return { revocation, issuedBefore }

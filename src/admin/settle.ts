@@ -1,21 +1,21 @@
-// When the answer to a change may be given. Other processes on the same database sign by what they read up to a second
-// ago (issue/sign-current.ts): a change that ends or narrows something is answered once that second is over.
+// When a change may be answered. Other processes on the same database sign from data that is up to a second old
+// (issue/sign-current.ts), so a change that ends or narrows something is answered once that second is over.
 
 import type { Account, Revocation } from '../claims/account.ts'
 import type { AdminPorts } from './operation.ts'
 
-/** How long others may go on by what they read before a commit, with some allowance for timers. */
+/** How long other processes may use data that they read before a commit, with an allowance for timers. */
 export const SETTLE_MS = 1100
 
-/** Time that a commit may take before the moment of a revocation has to be moved. */
+/** Expected time of a commit: a slower one moves the moment of the revocation. */
 const COMMIT_MS = 300
 
-/** A process too busy to answer in time would otherwise never answer. */
+/** Bounded, or a process that is too busy would never answer. */
 const MAX_TRIES = 4
 
 type SettlePorts = Pick<AdminPorts, 'settleMs' | 'onChange'>
 
-/** Resolves once no process issues tokens by what was before the last commit. */
+/** Resolves once no process issues tokens from data older than the last commit. */
 export async function settleChange({ settleMs, onChange }: SettlePorts): Promise<void> {
   await onChange()
   await sleep(settleMs)
@@ -30,8 +30,9 @@ export function settlingMoment(now: number, settleMs: number): number {
 }
 
 /**
- * Resolves once a revocation covers every token issued before this resolves, by any process; moves its moment where
- * the commit, or its being in force here, took longer than expected. `now` (epoch milliseconds) and `startedAt` (`performance.now()`) are the same moment.
+ * Resolves once a revocation covers every token that any process has issued by then. Moves the revocation to a later
+ * moment when its commit, or reading it back, took longer than expected. `now` (epoch milliseconds) and `startedAt`
+ * (`performance.now()`) are the same moment.
  */
 export async function settleRevocation(
   { storage, settleMs, onChange }: Pick<AdminPorts, 'storage'> & SettlePorts,
@@ -47,7 +48,7 @@ export async function settleRevocation(
       await storage.raiseRevocation(id, moment, until + moment - before)
     }
     await settleChange({ settleMs, onChange })
-    // Tokens are issued again from the moment on: this must be answered before.
+    // From the moment on tokens are issued again, so the answer must come before it.
     if (clock() <= moment) return
   }
 }

@@ -57,7 +57,7 @@ export type RevocationKind = 'jti' | 'client_id' | 'sub' | 'kid'
 export interface RevocationRule {
   readonly kind: RevocationKind
   readonly value: string
-  /** Only tokens of this account are matched: a customer's revocation ends nobody else's token. Null: any account. */
+  /** The only account whose tokens match, so that customers end only their own tokens. Null: any account. */
   readonly account: string | null
   /** Tokens minted before this are ended, epoch milliseconds. */
   readonly before: number
@@ -72,10 +72,10 @@ export interface Revocation extends RevocationRule {
   readonly createdAt: number
 }
 
-/** A rule as the store lists it, with its place in the order of all changes. */
+/** A rule with its place in the order of all changes, as the store lists it. */
 export interface NumberedRule extends RevocationRule {
   readonly id: string
-  /** The number of the change that wrote it last; every change has a higher one than all before it. */
+  /** Number of the change that wrote the rule last; numbers grow with each change. */
   readonly seq: number
 }
 

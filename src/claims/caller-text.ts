@@ -1,5 +1,5 @@
-// The bounds of a token as callers write them. A text that is too long is refused before it is parsed: what its parsing
-// costs may grow with the square of its length.
+// Origin, scope and addresses as callers write them. A text that is too long is refused before it is parsed: the cost
+// of parsing may grow with the square of the length.
 
 import { type IpRange, parseIpList } from './ip.ts'
 import { type ParsedOrigin, parseOrigin } from './origin.ts'

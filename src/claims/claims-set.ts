@@ -105,7 +105,7 @@ export function parseClaimsSet(payload: JsonObject): Result<ParsedClaims, string
   return ok({ claims: freezeDeep(payload) as unknown as ClaimsSet, audience, ranges, scopes: scopes.value })
 }
 
-/** The same claims with no scope but those that are held; without `scope` where none is left. Changes nothing. */
+/** A copy of the claims with only those scopes that are also in `held`; without `scope` when none is left. */
 export function narrowScopes(parsed: ParsedClaims, held: readonly string[]): ParsedClaims {
   const scopes = parsed.scopes.filter((scope) => held.includes(scope))
   const { scope: _, ...others } = parsed.claims

@@ -132,8 +132,8 @@ export function anonymizeAddress(address: IpAddress): string {
 }
 
 /**
- * Key for limits per client: an IPv4 address whole, an IPv6 address as its /56. Providers give a /56 to a household:
- * counted by less, one client would have many keys.
+ * Key for limits per client: the whole IPv4 address, or the /56 of an IPv6 address. Providers assign a /56 to a
+ * household: with a longer prefix, one client would have many keys.
  */
 export function addressKey(address: IpAddress): string {
   return address.family === 4 ? formatAddress(address) : `${formatAddress(cutAddress(address, 56))}/56`

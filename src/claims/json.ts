@@ -36,7 +36,7 @@ function countColons(text: string): number {
   return colons
 }
 
-/** Position of the quote that closes the JSON string opened at `start`; -1 when none does. */
+/** Position of the quote that closes the JSON string opened at `start`; -1 when there is none. */
 export function findStringEnd(text: string, start: number): number {
   let end = text.indexOf('"', start + 1)
   while (end > 0 && isEscaped(text, end)) end = text.indexOf('"', end + 1)

@@ -9,7 +9,7 @@ export interface LifetimeLimits {
   readonly serverMax: number
   /** Null where the account sets none. */
   readonly accountMax: number | null
-  /** What its credential has left, see `secondsLeft`; Infinity where it does not expire. */
+  /** Seconds until the credential expires, see `secondsLeft`; Infinity when it does not. */
   readonly credentialLeft: number
 }
 

@@ -88,7 +88,8 @@ export function parseOriginPatterns(
 /**
  * Every stored pattern that matches a canonical origin: itself, `scheme://*.parent[:port]` from the nearest parent
  * up, the any-port form of a local host, and `*`; at most 127. An app origin: only itself. None for "null" and any
- * text that is not canonical or longer than a pattern may be. This is the one truth of matching: a database looks these up in an index.
+ * text that is not canonical or longer than a pattern may be. This alone defines matching: a database looks these up in
+ * an index.
  */
 export function patternsMatching(origin: string): readonly string[] {
   const parsed = readOriginText(origin)

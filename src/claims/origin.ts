@@ -23,7 +23,7 @@ const NEVER_APP = new Set('about blob data file filesystem ftp javascript ws wss
 const WRITE_WHOLE = 'write the whole origin, like https://www.example.com'
 const NO_NAME = `a host name has labels of 1 to 63 characters and at most 253 in all: ${WRITE_WHOLE}`
 
-/** Twice what the longest name needs, since escapes and some letters take more room than what becomes of them. */
+/** Twice the length of the longest host name: escapes and some letters are longer than their canonical form. */
 const MAX_AUTHORITY_LENGTH = 512
 
 /**
@@ -42,7 +42,7 @@ export function parseOrigin(text: string): Result<ParsedOrigin, string> {
 }
 
 function parseWebOrigin(text: string, authority: string): Result<ParsedOrigin, string> {
-  // No canonical origin is so long, and what a URL parser does with a name grows with the square of its length.
+  // Longer than any canonical origin, and the cost of parsing a host name grows with the square of its length.
   if (authority.length > MAX_AUTHORITY_LENGTH) return fail(NO_NAME)
   // The URL standard strips or tolerates these: a value that needs it is not what its author believes it is.
   if (/[\0- \x7f\p{White_Space}\\@]/u.test(authority)) {

@@ -1,5 +1,5 @@
-// Where keys, revocations and secrets may travel without TLS: on this machine, and where the operator says that the
-// network is private.
+// When keys, revocations and secrets may be sent without TLS: on this machine, and on networks that the operator has
+// declared private.
 
 /** Whether a URL's host is this machine, by name or address. */
 function isLoopbackHost(hostname: string): boolean {
@@ -11,6 +11,6 @@ export function isSafeTransport({ protocol, hostname }: URL, allowInsecure: bool
   return protocol === 'https:' || (protocol === 'http:' && (allowInsecure || isLoopbackHost(hostname)))
 }
 
-/** What a message says behind an option's name. */
+/** The rule as an error message, to follow the option's name. */
 export const TRANSPORT_RULE =
   'must be an https URL; http: is for this machine (localhost, 127.0.0.1, [::1]), and for a private network with allowInsecureIssuer: true'

@@ -1,7 +1,7 @@
-// What a CORS preflight is (Fetch section 3.2.2). There is one definition, because a preflight passes without a token:
-// a guard and what stands behind it must agree on it to the letter.
+// Definition of a CORS preflight (Fetch section 3.2.2). There is only one, because a preflight passes without a token:
+// a middleware and the API behind it must agree on it exactly.
 
-/** What decides; several lines of a header joined by commas, null where there is none. */
+/** The parts of a request that decide. Repeated header lines are joined by commas; null: no such header. */
 export interface PreflightHead {
   readonly method: string
   readonly origin: string | null
@@ -16,8 +16,8 @@ const ORIGIN = /^(?:null|[a-z][a-z0-9+.-]*:\/\/(?:[A-Za-z0-9._~-]+|\[[0-9a-f:.]+
 const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
 /**
- * Whether a request is a preflight: `OPTIONS` with exactly one `Origin` and one method that it asks for. Repeated
- * headers are neither, for a list is no origin and no token.
+ * Whether a request is a preflight: `OPTIONS` with exactly one serialized `Origin` and exactly one
+ * `Access-Control-Request-Method`. Repeated headers never match, because a comma list is not an origin or a method.
  */
 export function isPreflightHead({ method, origin, requestMethod }: PreflightHead): boolean {
   return (

@@ -8,7 +8,7 @@ import { readConfig, withReadRecords } from './open.ts'
 import { addExample, addJsonOption, onceOption } from './options.ts'
 import { printAside, printJson } from './output.ts'
 
-/** Entries that one query gives. */
+/** Entries per query. */
 const PAGE = 500
 
 /** Adds the commands to the program. */

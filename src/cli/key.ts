@@ -53,7 +53,7 @@ async function listKeys({ json }: { readonly json?: boolean }): Promise<void> {
   if (keys.length === 0) printAside(`There are no signing keys yet; ${NO_KEYS}.\n`)
 }
 
-/** Which keys are revoked, where there is a database that can tell. */
+/** Looks up which keys are revoked; none when the database is in memory or cannot be read. */
 async function findRevokedKeys(config: Config, json: boolean): Promise<(kid: string) => boolean> {
   if (config.database.kind === 'memory') return () => false
   try {

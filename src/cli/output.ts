@@ -54,7 +54,7 @@ export function warnOfUnknownPort({ port, issuerGiven }: Config, asJson: boolean
   if (port === 0 && !issuerGiven) printWarning(UNKNOWN_PORT, asJson)
 }
 
-/** Warns where others may write the folder of the signing keys. */
+/** Warns when group or others may write the folder of the signing keys. */
 export function warnOfOpenFolder({ keysDir }: Config, asJson: boolean): void {
   const openness = findOpenFolder(keysDir)
   if (openness !== undefined) printWarning(openness, asJson)

@@ -96,7 +96,7 @@ async function isNowhere({ storage, keys }: AdminPorts, { kind, value }: Revocat
   if (kind === 'client_id') return (await storage.findCredential(value)) === undefined
   if (kind === 'sub') return (await storage.getAccount(value)) === undefined
   if (kind !== 'kid') return false
-  // Keys that cannot be read are no reason not to revoke one.
+  // A key can be revoked even when the keys cannot be read.
   const known = await keys.list().catch(() => undefined)
   return known !== undefined && !known.some(({ kid }) => kid === value)
 }

@@ -1,5 +1,5 @@
-// A client's options from the environment of the customer's backend. Judges only that an issuer gets no other issuer's
-// credential; what it gives is judged where it is used.
+// A client's options from the environment of the customer's backend. Checks only that no credential is sent to another
+// service's issuer; the values are checked by the functions that use them.
 
 import type { ClaimClientOptions, ClientCredential } from './claim-types.ts'
 
@@ -55,7 +55,7 @@ interface Family {
   readonly credential: ClientCredential | undefined
 }
 
-/** The family that names something, ours first. A secret that went to the other one's issuer would be given away. */
+/** The family that is set, ours first. Mixing is an error: a secret must not go to the other family's issuer. */
 function chooseFamily(own: Family, miso: Family): Family {
   const isComplete = ({ issuer, credential }: Family): boolean =>
     issuer !== undefined && credential !== undefined

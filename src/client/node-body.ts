@@ -1,6 +1,6 @@
-// The body of a Node request, whatever parsers did before. It may ask for a key: what was in it must be known, or there
-// is no token. Parsers leave `{}` behind for a body that they did not read (Express 4), or that they read and did not
-// understand; and other middleware puts members of its own there.
+// The body of a Node request that a body parser may have read before. The body may ask for a key-bound token, so without
+// its content no token is issued. Parsers leave `{}` for a body that they did not read (Express 4) or could not parse,
+// and other middleware adds its own members.
 
 import { BROKEN_BODY, MAX_BODY_BYTES, type RequestBody } from './endpoint-body.ts'
 import { joinBytes } from './read-bytes.ts'
@@ -18,10 +18,10 @@ export interface NodeBody {
 /** Length of `{}`. No shorter body holds anything. */
 const EMPTY_OBJECT_LENGTH = 2
 
-/** The body of a request. Rejects when it was read before and nothing tells what was in it. */
+/** The body of a request. Rejects when it was read before and its content is lost. */
 export async function readNodeBody(request: NodeBody): Promise<RequestBody> {
   const { readableDidRead, readableEnded, destroyed } = request
-  // Not a stream of Node's: what stands in its place must be the body.
+  // Not a Node stream (a serverless platform, say): `body` must hold the content.
   if (typeof readableDidRead !== 'boolean') return readParsed(request, false)
   if (readableDidRead) return destroyed && !readableEnded ? BROKEN_BODY : readParsed(request, true)
   if (readableEnded) return readParsed(request, false)
@@ -30,7 +30,7 @@ export async function readNodeBody(request: NodeBody): Promise<RequestBody> {
   return read instanceof Uint8Array && read.length === 0 ? readParsed(request, false) : read
 }
 
-/** What stands in `request.body`. `hadBytes`: something was read, so that an empty value says nothing of it. */
+/** The content in `request.body`. `hadBytes`: bytes were read, so an empty value means that they are lost. */
 function readParsed(request: NodeBody, hadBytes: boolean): RequestBody {
   const { body } = request as { readonly body?: unknown }
   if (!hadBytes && (body === undefined || body === null)) return new Uint8Array()
@@ -53,12 +53,12 @@ function isEmptyObject(body: unknown): boolean {
   return typeof body === 'object' && body !== null && !Array.isArray(body) && Object.keys(body).length === 0
 }
 
-/** NaN where it is not told, as in a chunked body. */
+/** NaN without the header, as in a chunked body. */
 function contentLength({ headers }: NodeBody): number {
   return Number(headers['content-length'] ?? Number.NaN)
 }
 
-/** Listens rather than iterates: giving up an iteration would close the connection that the answer needs. */
+/** Uses events: leaving a `for await` loop early would destroy the connection that the answer needs. */
 function readStream(request: NodeBody): Promise<RequestBody> {
   const chunks: Uint8Array[] = []
   let total = 0
@@ -67,7 +67,7 @@ function readStream(request: NodeBody): Promise<RequestBody> {
       const bytes = typeof chunk === 'string' ? new TextEncoder().encode(chunk) : chunk
       total += bytes.length
       if (total <= MAX_BODY_BYTES) chunks.push(bytes)
-      else resolve(undefined) // What still comes is thrown away.
+      else resolve(undefined) // The rest is discarded.
     })
     request.on('end', () => resolve(joinBytes(chunks)))
     request.on('error', () => resolve(BROKEN_BODY))

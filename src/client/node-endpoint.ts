@@ -36,8 +36,8 @@ export type NodeClientTokenEndpoint<R extends NodeRequest = NodeRequest> = (
 
 /**
  * `createClientTokenEndpoint` for Node's own requests. A body that a parser has read is taken from `request.body`; one
- * that nobody has read is read, whatever a parser put there. A body that was read and thrown away is 500: it may have
- * asked for a key.
+ * that is still unread is read here, whatever `request.body` holds. A body that was read and discarded is 500: it may
+ * have asked for a key.
  *
  * @throws {TypeError} on options that make no sense, when it is made.
  * @example

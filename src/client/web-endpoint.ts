@@ -60,7 +60,7 @@ function toExchange(request: Request, ip: unknown): Exchange<Request> {
     peer: typeof ip === 'string' ? ip : undefined,
     header: (name) => request.headers.get(name),
     async readBody() {
-      // It may have asked for a key: a token without it would be one for everybody.
+      // It may have asked for a key-bound token: one without the key could be used by any holder.
       if (request.bodyUsed || request.body?.locked) {
         throw new Error('the body was read before; hand over a request whose body is whole, such as a clone')
       }

@@ -1,10 +1,10 @@
-// The port for what is counted and for what may be used once. Each step reads and writes in one go: of many callers
-// that ask together, exactly as many are let in as there is room for. Answers may be ready or promised, so that an
-// adapter can keep its state in this process or outside it.
+// The port for rate limits and for ids that may be used once. Each call is atomic: of many concurrent callers, exactly
+// as many are let in as the quota allows. Results may be synchronous or promised, so that an adapter can keep its state
+// inside or outside the process.
 
 import type { MaybePromise } from '../claims/result.ts'
 
-/** So many requests in a window of so many seconds. */
+/** A number of requests in a window of time. */
 export interface Quota {
   readonly requests: number
   readonly seconds: number
@@ -14,24 +14,24 @@ export interface Quota {
 export interface LimitState {
   /** After `hit`: the request was within the quota and is counted. After `peek`: one more request would be. */
   readonly allowed: boolean
-  /** Whole requests that are left in the window. */
+  /** Requests left in the window. */
   readonly remaining: number
   /** Whole seconds until the window ends, from 1 to `quota.seconds`. */
   readonly resetSeconds: number
 }
 
 /**
- * Counts requests by key in fixed windows. A window begins with the first request of its key that is counted, and ends
- * after its seconds by a clock that nobody sets. A request that is refused is not counted.
+ * Counts requests by key in fixed windows. A window begins with the first counted request of its key and has a fixed
+ * length by a monotonic clock. Refused requests are not counted.
  */
 export interface Limits {
-  /** Counts a request of this cost, 1 unless told otherwise. One that costs more than the quota is always refused. */
+  /** Counts a request of this cost; 1. One that costs more than the quota is always refused. */
   hit(key: string, quota: Quota, cost?: number): MaybePromise<LimitState>
-  /** Where the key stands; counts nothing. */
+  /** The state of a key; counts nothing. */
   peek(key: string, quota: Quota): MaybePromise<LimitState>
 }
 
-/** How much a store of what may be used once remembers. Nothing that is unexpired is forgotten to make room. */
+/** Capacity of a {@link OneTimeStore}. No unexpired id is evicted to make room. */
 export interface OneTimeBudget {
   /** Unexpired ids of one tenant. */
   readonly perTenant: number
@@ -44,7 +44,7 @@ export interface OneTimeBudget {
   readonly longestSeconds: number
 }
 
-/** Something that may be used once. */
+/** One use of an id. */
 export interface OneTimeUse {
   /** Who uses it: whose budget it counts against. */
   readonly tenant: string
@@ -55,23 +55,23 @@ export interface OneTimeUse {
   readonly now: number
 }
 
-/** What became of a use. Only `new` is remembered. */
+/** Outcome of a use. Only `new` is remembered. */
 export type OneTimeOutcome =
   | { readonly kind: 'new' }
   /** This tenant or another one used the id before. */
   | { readonly kind: 'used' }
   /** The tenant has used up its budget, until the oldest of its ids expires. */
   | { readonly kind: 'tenant_full'; readonly retryAfterSeconds: number }
-  /** There is no room for anybody. */
+  /** The store is full for all tenants. */
   | { readonly kind: 'full' }
 
-/** Remembers what was used. */
+/** Remembers ids that were used. */
 export interface OneTimeStore {
   /** Uses an id up. */
   use(use: OneTimeUse): MaybePromise<OneTimeOutcome>
 }
 
-/** Where a process, or several together, keep their counts. A name has one meaning: it is opened once in a process. */
+/** The counters of one process, or shared by several. Open each name only once in a process. */
 export interface Counters {
   openLimits(name: string): Limits
   openOneTime(name: string, budget: OneTimeBudget): OneTimeStore

@@ -5,9 +5,9 @@ import type { LimitState, Limits, Quota } from './counters.ts'
 
 /** Options of {@link createMemoryLimits}. */
 export interface MemoryLimitsOptions {
-  /** Milliseconds on a clock that nobody sets; `performance.now`. */
+  /** Milliseconds of a monotonic clock; `performance.now`. */
   readonly monotonicMs?: () => number
-  /** Keys that are held; 100 000. */
+  /** Most keys that are remembered; 100 000. */
   readonly max?: number
 }
 
@@ -20,12 +20,12 @@ interface Window {
 const MAX_KEYS = 100_000
 
 /**
- * Limits in memory. No timers: a window that is over is found out when its key comes again, and a full memory drops the
- * key that has not been asked about for the longest time.
+ * Limits in memory. No timers: an expired window is noticed at the next request of its key, and a full memory evicts the
+ * least recently used key.
  *
- * Dropping a key opens a new window for it. To get that for itself, a caller must come under 100 000 other keys between
- * two requests of its own. Credentials cost an account each. Addresses count by IPv4 address and by IPv6 /56: a /48, as
- * sites are given, has 256 such keys and a /40 has 65 536, so even that is not enough.
+ * An evicted key starts a new window. To have its own key evicted, a caller needs 100 000 other keys between two of its
+ * requests. Credentials belong to accounts, which only the operator creates. Addresses count by IPv4 address and by
+ * IPv6 /56: a /48, as sites get, has 256 such keys and a /40 has 65 536, which is not enough.
  */
 export function createMemoryLimits({
   monotonicMs = () => performance.now(),
@@ -33,7 +33,7 @@ export function createMemoryLimits({
 }: MemoryLimitsOptions = {}): Limits {
   const windows = new LRUCache<string, Window>({ max })
 
-  /** The window of a key that is not over yet. Asking keeps the key: one that is over its quota is asked about only. */
+  /** The open window of a key. Reading it counts as recent use, so that a key over its quota is not evicted. */
   function findWindow(key: string, { seconds }: Quota, now: number): Window | undefined {
     const found = windows.get(key)
     return found !== undefined && now < found.startedAt + seconds * 1000 ? found : undefined
@@ -44,7 +44,7 @@ export function createMemoryLimits({
       const now = monotonicMs()
       const current = findWindow(key, quota, now)
       const count = current?.count ?? 0
-      // What is not a number must not pass.
+      // Written so that NaN is refused.
       if (!(count + cost <= quota.requests)) return describe(false, count, current, quota, now)
       const counted = current ?? { startedAt: now, count: 0 }
       counted.count += cost

@@ -1,9 +1,9 @@
-// What was used once, in this process's memory. Forgets nothing that is unexpired: a tenant that is full cannot push
-// anybody's entries out, its own neither. No call does more than a bounded piece of work.
+// Used ids in this process's memory. No unexpired id is evicted: a tenant that is full cannot evict entries of others or
+// its own. Each call does a bounded amount of work.
 
 import type { OneTimeBudget, OneTimeOutcome, OneTimeStore, OneTimeUse } from './counters.ts'
 
-/** The memory of one process. */
+/** A {@link OneTimeStore} whose results are synchronous. */
 export interface MemoryOneTime extends OneTimeStore {
   use(use: OneTimeUse): OneTimeOutcome
   /** Whole seconds until a full tenant has room again; undefined while it has room. Uses nothing up. */
@@ -23,14 +23,14 @@ interface Second {
   readonly tenants: Tenant[]
 }
 
-/** Expired ids that one call takes away, at most; each call adds one at most. */
+/** Most expired ids that one call removes; each call adds at most one. */
 const SWEEP_MAX = 256
 
 const NEW: OneTimeOutcome = { kind: 'new' }
 const USED: OneTimeOutcome = { kind: 'used' }
 const FULL: OneTimeOutcome = { kind: 'full' }
 
-/** A memory with this budget. README states the bytes of a full one; test/counters/measure.ts measures them. */
+/** README states the memory of a full store; test/counters/measure.ts measures it. */
 export function createMemoryOneTime({ perTenant, inAll, longestSeconds }: OneTimeBudget): MemoryOneTime {
   /** When each id expires, epoch seconds. */
   const expiries = new Map<string, number>()
@@ -39,7 +39,7 @@ export function createMemoryOneTime({ perTenant, inAll, longestSeconds }: OneTim
   /** Keys of `seconds`, soonest first: two or three hundred of them. */
   const order: number[] = []
 
-  /** Takes away what has expired, in the order of expiry. */
+  /** Removes expired ids, in the order of expiry. */
   function sweep(now: number): void {
     let left = SWEEP_MAX
     while (order[0] !== undefined && order[0] <= now) {
@@ -47,7 +47,7 @@ export function createMemoryOneTime({ perTenant, inAll, longestSeconds }: OneTim
       const { ids, tenants: owners } = seconds.get(second) as Second
       for (; ids.length > 0 && left > 0; left -= 1) {
         const id = ids.pop() as string
-        // Used again since, after its time.
+        // Unless the id was used again after it had expired.
         if (expiries.get(id) === second) expiries.delete(id)
         discount(owners.pop() as Tenant, second, 1)
       }
@@ -72,7 +72,7 @@ export function createMemoryOneTime({ perTenant, inAll, longestSeconds }: OneTim
     if (tenant === undefined || tenant.count < perTenant) return undefined
     let oldest = Number.POSITIVE_INFINITY
     for (const [second, ids] of tenant.bySecond) {
-      // Expired but not swept yet; or used before the clock was set back, which is not held against the tenant.
+      // Expired but not swept yet, or used before the clock was set back: does not count against the tenant.
       if (second <= now || second > now + longestSeconds) discount(tenant, second, ids)
       else oldest = Math.min(oldest, second)
     }

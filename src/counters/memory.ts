@@ -4,7 +4,7 @@ import type { Counters } from './counters.ts'
 import { createMemoryLimits } from './memory-limits.ts'
 import { createMemoryOneTime } from './memory-one-time.ts'
 
-/** Counters of one process. Every name that is opened gets a memory of its own. */
+/** Each name that is opened gets separate counts. */
 export function createMemoryCounters(): Counters {
   return {
     openLimits: () => createMemoryLimits(),

@@ -12,7 +12,7 @@ export interface BasicPair {
 
 const BASIC = /^Basic(?: +(.*))?$/i
 
-/** Longest base64 that is decoded: an id of 64 and a secret of 128 characters fit, each of them written as an escape. */
+/** Longest base64 that is decoded: fits an id of 64 and a secret of 128 characters, all percent-encoded. */
 const MAX_LENGTH = 1024
 
 /** The pair, of any base64 with or without padding; undefined when the request has no Basic credentials, a reason when they are malformed. */

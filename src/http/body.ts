@@ -18,7 +18,9 @@ export class AbortedBodyError extends Error {
   override readonly name = 'AbortedBodyError'
 }
 
-/** The body, or undefined when it is over the limit. Stops reading there. Rejects with AbortedBodyError or SlowBodyError. */
+/**
+ * The body, or undefined when it is over the limit, where reading stops. Rejects with AbortedBodyError or SlowBodyError.
+ */
 export async function readBody(
   request: Request,
   max: number = MAX_BODY_BYTES,

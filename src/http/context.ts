@@ -14,8 +14,8 @@ export interface RequestContext {
   /** Made here, never taken in. */
   readonly requestId: string
   /**
-   * The time at this moment, epoch milliseconds. A function, because a body may take half a minute to arrive: what is
-   * judged after a wait must be judged by the clock of that moment.
+   * The current time, epoch milliseconds. A function, because a body may take half a minute to arrive: a check after a
+   * wait must use the time after the wait.
    */
   readonly now: () => number
   /** The client's address as far as it can be trusted; undefined when it cannot. */
@@ -42,8 +42,8 @@ export interface Route {
   readonly name: string
   readonly methods: Methods
   /**
-   * Answers only to its path as it is written, without percent-encoding, absolute form or fragment: a proxy before us may
-   * guard the path by its text.
+   * Matches only the literal path, without percent-encoding, absolute form or fragment: a proxy in front may restrict the
+   * path by its text.
    */
   readonly isLiteral?: true
   /** Asked before anything else, the method included; a response of its ends the request. */

@@ -19,12 +19,12 @@ export function parseForm(text: string): readonly (readonly [name: string, value
 
 /** Throws URIError on a malformed escape or one that is not UTF-8. */
 function decode(text: string): string {
-  // Most texts need no decoding, and there may be thousands in one form.
+  // Most texts need no decoding, and a form may have thousands.
   const spaced = text.includes('+') ? text.replaceAll('+', ' ') : text
   return spaced.includes('%') ? decodeURIComponent(spaced) : spaced
 }
 
-/** Longest query string that parameters are read from: as much as a body may hold. */
+/** Longest query string that is parsed, in characters: the same as the limit of a body. */
 export const MAX_QUERY_LENGTH = 16_384
 
 /** The query string of a URL without its question mark; empty when there is none. */

@@ -1,5 +1,5 @@
-// A limit bound to one quota, and how it is told: headers (draft-ietf-httpapi-ratelimit-headers, structured fields of
-// RFC 9651) and the 429.
+// A rate limit with one quota, and how clients see it: headers (draft-ietf-httpapi-ratelimit-headers, structured fields
+// of RFC 9651) and the 429.
 
 import type { MaybePromise } from '../claims/result.ts'
 import type { LimitState, Limits, Quota } from '../counters/counters.ts'
@@ -11,7 +11,7 @@ export interface RateLimiter {
   readonly quota: Quota
   /** Counts a request. */
   consume(key: string): MaybePromise<LimitState>
-  /** Where the key stands; counts nothing. */
+  /** The state of a key; counts nothing. */
   peek(key: string): MaybePromise<LimitState>
 }
 

@@ -26,7 +26,7 @@ export interface LogFields {
   readonly durationMs?: number | undefined
   /** A client address that was shortened already; never a whole one. */
   readonly address?: string | undefined
-  /** The whole address of a peer that speaks like a proxy: the one address that is not shortened. */
+  /** Whole address of a peer that sends proxy headers: the only address that is not shortened. */
   readonly peer?: string | undefined
   /** Account id. */
   readonly account?: string | undefined

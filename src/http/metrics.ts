@@ -9,9 +9,9 @@ export interface Metrics {
   /** A refusal at a door to a token. */
   countRefused(door: string, code: string): void
   countSecretInBrowser(door: string): void
-  /** A customer's revocation that the full list did not take. */
+  /** A customer's revocation that was refused because the list is full. */
   countRevocationsFull(): void
-  /** A request to `/admin` or the metrics that came without the right token. */
+  /** A request to `/admin` or the metrics without the right token. */
   countAdminRefused(): void
   /** `seconds` from arrival to answer. */
   observeRequest(route: string, status: number, seconds: number): void

@@ -1,7 +1,6 @@
-// How a request enters an issuing endpoint: its body is read to the end, then its credential is judged and counted, by
-// the clock of that moment. A caller can hold the last byte of a body back for half a minute; what was right when the
-// request came may have ended since. The types keep that order: nothing is judged without a `Received`, and nothing is
-// minted without an `Admission`.
+// The first steps of an issuing endpoint: the body is read to its end, then the credential is checked and counted, at the
+// time after the read. A caller can hold back the last byte of a body for half a minute, and meanwhile the credential may
+// have ended. The types enforce that order: a check needs a `Received`, and minting needs an `Admission`.
 
 import type { CredentialWithAccount } from '../claims/account.ts'
 import { fail, ok, type Result } from '../claims/result.ts'
@@ -12,10 +11,10 @@ import type { ClientSecret } from '../signing/secret.ts'
 import type { Authenticate } from './authenticate.ts'
 import type { CredentialLimit, RefuseCaller } from './limits.ts'
 
-/** A request that is complete: the caller controls nothing any more that we wait for. */
+/** A request that was received completely: from here on nothing waits for the caller. */
 export interface Received {
   readonly context: RequestContext
-  /** The body; undefined when it is too large, and not read any further. */
+  /** The body; undefined when it is too large. */
   readonly bytes: Uint8Array | undefined
 }
 
@@ -24,16 +23,16 @@ export async function receiveRequest(context: RequestContext, maxBytes?: number)
   return { context, bytes: await readBody(context.request, maxBytes) }
 }
 
-/** A credential that was proven by a complete request, and is within its limit. */
+/** A proven credential that is within its limit. */
 export interface Admission {
   readonly found: CredentialWithAccount
-  /** Headers of a success, which tell what is left of the limit. */
+  /** Rate limit headers for a successful answer. */
   readonly headers: HeaderRecord
   /** The endpoint's refusal of a credential that cannot be used. */
   readonly unauthorized: Problem
 }
 
-/** Why a credential is not admitted. */
+/** The refusal of a request. */
 export interface NotAdmitted {
   readonly problem: Problem
   /** The credential that is over its limit; undefined: none was proven. */
@@ -47,14 +46,13 @@ export type AdmitCredential = (
   unauthorized: Problem,
 ) => Promise<Result<Admission, NotAdmitted>>
 
-/** What admitting needs. */
+/** Dependencies of {@link createAdmitCredential}. */
 export interface AdmissionDeps {
   readonly authenticate: Authenticate
   readonly limit: CredentialLimit
   readonly refuseCaller: RefuseCaller
 }
 
-/** Admission under this limit. */
 export function createAdmitCredential({ authenticate, limit, refuseCaller }: AdmissionDeps): AdmitCredential {
   return async ({ context }, pair, unauthorized) => {
     const pending = authenticate(pair, context.now())

@@ -33,7 +33,7 @@ export function createClaimHandler(deps: ClaimDeps): Handler {
     const { headers } = context.request
     if (isFromBrowser(headers)) return refuseBrowser(context, deps)
     const type = readType(headers)
-    // A body that we cannot read is refused for its type whatever its size; the first byte tells that it is there.
+    // A body of an unsupported type is refused for its type whatever its size; one byte shows that there is a body.
     const received = await receiveRequest(context, type === undefined ? 0 : undefined)
     const parameters = readParameters(received, type, deps.querySecrets)
     if (!parameters.ok) return context.refuse(parameters.reason)

@@ -1,5 +1,5 @@
-// Limits of the issuing endpoints: requests of a proven credential count for that credential, whatever becomes of them;
-// only credentials that were not accepted count for the client's address.
+// Limits of the issuing endpoints: requests with a proven credential count for that credential, whatever the answer;
+// only requests whose credential was not accepted count for the client's address.
 
 import { addressKey } from '../claims/ip.ts'
 import { fail, ok, type Result } from '../claims/result.ts'
@@ -10,7 +10,7 @@ import type { Problem } from '../http/problem.ts'
 
 /** The limit of credentials. The reason is the 429 of a credential that is over it. */
 export interface CredentialLimit {
-  /** Counts a request. The value: headers of a success, which tell what is left; empty without a limit. */
+  /** Counts a request. The value: rate limit headers for a successful answer; empty without a limit. */
   consume(credentialId: string): Promise<Result<HeaderRecord, Problem>>
   /** Whether a request would be refused, without counting one. */
   peek(credentialId: string): Promise<Result<HeaderRecord, Problem>>
@@ -22,7 +22,7 @@ const NO_LIMIT: CredentialLimit = {
   peek: async () => NO_HEADERS,
 }
 
-/** Limits under this limiter; null: none. Each kind of requests has a limiter of its own. */
+/** `limiter` null: no limit. Each kind of request has a separate limiter. */
 export function createCredentialLimit(limiter: RateLimiter | null): CredentialLimit {
   if (limiter === null) return NO_LIMIT
   const judge = (state: LimitState): Result<HeaderRecord, Problem> =>
@@ -35,11 +35,11 @@ export function createCredentialLimit(limiter: RateLimiter | null): CredentialLi
 
 /**
  * The refusal of a caller whose credential was not accepted: `problem`, or 429 once its address has had too many
- * of them. A right credential never comes here.
+ * refusals. Never called for a right credential.
  */
 export type RefuseCaller = (context: RequestContext, problem: Problem) => Promise<Problem>
 
-/** Refusing under these limits; null: none. */
+/** `limiter` null: no limit. */
 export function createRefuseCaller(limiter: RateLimiter | null): RefuseCaller {
   return async ({ address }, problem) => {
     if (limiter === null) return problem

@@ -1,5 +1,5 @@
-// What every issuing endpoint shares at its end: from an admitted credential and the bounds that were asked for to a
-// signed token. Knows no dialect.
+// The last steps that all issuing endpoints share: from an admitted credential and the requested bounds to a signed
+// token. Independent of the dialect.
 
 import { MIN_LIFETIME_SECONDS, secondsLeft } from '../claims/lifetime.ts'
 import { after, fail, ok, type Result } from '../claims/result.ts'
@@ -63,7 +63,7 @@ export function createMint({ issueToken, signCurrent, countIssued }: MintDeps, d
   return async ({ found, headers, unauthorized }, request, alsoAllowed) => {
     const grant = authorizeGrant(found, request, alsoAllowed)
     if (!grant.ok) return fail(POLICY_PROBLEMS[grant.reason])
-    // Called with the time of the signature: nothing is awaited between the last look at the clock and that.
+    // `now` is the time of the signature: nothing is awaited between reading the clock and signing.
     const issued = await signCurrent(found, (now) => {
       const left = secondsLeft(found.credential.expiresAt, now)
       if (left < MIN_LIFETIME_SECONDS) return fail(unauthorized)

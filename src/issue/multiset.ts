@@ -70,18 +70,18 @@ function createHandler(deps: MultisetDeps): Handler {
   }
 }
 
-/** Whether this page may use the credential: it and its account both say so, and the page has an origin to bind to. */
+/** Whether this page may use the credential: credential and account allow it, and the page has an origin to bind to. */
 function mayBeUsedFrom(headers: Headers, { account, credential }: CredentialWithAccount): boolean {
   return account.browserPrototype && credential.browserPrototype && headers.has('origin')
 }
 
-/** Whether what a body says of the pair is what Basic says. */
+/** Whether the pair in the body, or its part, equals the one in the Basic header. */
 function agrees({ clientId, clientSecret }: BodyPair, pair: ClientSecret | undefined): boolean {
   const isSameId = clientId === undefined || clientId === pair?.clientId
   return isSameId && (clientSecret === undefined || clientSecret === pair?.clientSecret)
 }
 
-/** All that the credential may have; from a page, bound to the page's origin. `now` is epoch milliseconds. */
+/** Everything that the credential allows; from a page, bound to its origin. `now` is epoch milliseconds. */
 function tokenRequest(
   headers: Headers,
   found: CredentialWithAccount,
@@ -98,7 +98,7 @@ function tokenRequest(
   }
 }
 
-/** 401 or 429. A right secret that a page keeps in the body alone is put on record too. */
+/** 401 or 429. A right secret that a page sends only in the body is put on record too. */
 async function refuseCredential(
   { context, bytes = new Uint8Array() }: Received,
   { problem, overLimit }: NotAdmitted,

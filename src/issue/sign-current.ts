@@ -1,6 +1,6 @@
-// The last check before a token leaves: it was signed by a record and by revocation rules that are at most a second old.
-// Other processes on the same database rely on that second: an answer such as "rotated" or "revoked" is given once it is
-// over, and from then on nothing is issued by what was before.
+// The last check before a token is given out: the record and the revocation rules behind its signature are at most a
+// second old. Other processes on the same database rely on that: they answer "rotated" or "revoked" after that second,
+// and from then on no token is issued from older data.
 
 import type { CredentialWithAccount } from '../claims/account.ts'
 import { fail, type MaybePromise, type Result } from '../claims/result.ts'
@@ -8,7 +8,7 @@ import { type Problem, unavailable } from '../http/problem.ts'
 import type { CachedStorage } from '../storage/cached.ts'
 import type { IssuedToken } from './issue.ts'
 
-/** What decides whether a token may be issued now. */
+/** Dependencies of {@link createSignCurrent}. */
 export interface SignCurrentDeps {
   readonly storage: Pick<CachedStorage, 'readAtOf' | 'findCredentialAnew'>
   /** Rules asked for less than a second ago; rejects when they cannot be read. */
@@ -22,25 +22,25 @@ export interface SignCurrentDeps {
 }
 
 /**
- * Signs with `sign`, which is given the time (epoch milliseconds), may refuse, and may be called again when the signature
- * took too long. While a revocation of the account or credential settles, it waits up to 2.5 s: a token that a revocation in
- * force would end is not issued. 503 where that takes longer (the clock was set back) or the record has just changed.
+ * Signs with `sign`, which gets the time (epoch milliseconds), may refuse, and may be called again when the signature
+ * took too long. While a revocation of the account or credential settles, it waits up to 2.5 s, because that revocation
+ * would end the token. 503 when that takes longer (the clock was set back) or the record has just changed.
  */
 export type SignCurrent = (
   found: CredentialWithAccount,
   sign: (now: number) => MaybePromise<Result<IssuedToken, Problem>>,
 ) => Promise<Result<IssuedToken, Problem>>
 
-/** How old what a token rests on may be when its signature is ready, milliseconds. */
+/** Greatest age of the record and the rules behind a signature when it is ready, milliseconds. */
 const MAX_BASIS_AGE_MS = 1000
 
 /**
- * How long a service remembers records, milliseconds. Half of {@link MAX_BASIS_AGE_MS}, so that a request that begins with
- * a remembered record is ready in time.
+ * How long the service caches records, milliseconds. Half of {@link MAX_BASIS_AGE_MS}, so that a request that begins
+ * with a cached record is ready in time.
  */
 export const RECORD_TTL_MS = 500
 
-/** A record this old, after a wait say, is read again before the signature is begun. */
+/** An older record, after a wait for example, is read again before signing. */
 const SIGNING_AGE_MS = 900
 const MAX_TRIES = 5
 /** Longest wait for a revocation to settle, and how many requests may wait at the same time. */
@@ -50,7 +50,6 @@ const MAX_WAITING = 1000
 const TIMER_GRAIN_MS = 5
 const MAX_RETRY_SECONDS = 60
 
-/** Signing by what is current in this store. */
 export function createSignCurrent(deps: SignCurrentDeps): SignCurrent {
   const { storage, now } = deps
   let waiting = 0
@@ -109,7 +108,7 @@ function endedUntil(waitMs: number): Problem {
   return unavailable('a revocation in force would end this token; try again later', seconds)
 }
 
-/** Whether nothing that authentication and policy rest on has changed. When a credential was last used is no part of it. */
+/** Whether two readings agree in everything that authentication and policy use. `lastUsedAt` is ignored. */
 function isSameRecord(one: CredentialWithAccount, other: CredentialWithAccount): boolean {
   return one === other || textOf(one) === textOf(other)
 }

@@ -48,7 +48,7 @@ function addIp(parameters: Parameters, value: string): void {
   else entries.push(...splitIp(value))
 }
 
-/** The entries of a comma list; one that is too long stays whole, to be refused when parameters are judged. */
+/** The entries of a comma list. A text that is too long is not split; parsing the parameters refuses it. */
 function splitIp(text: string): string[] {
   return text.length > MAX_IP_LENGTH ? [text] : splitIpList(text)
 }

@@ -1,4 +1,4 @@
-// What every OAuth endpoint asks first, in its fixed order: browser -> media type -> size -> form -> client -> limit.
+// The first checks of every OAuth endpoint, in this order: browser -> media type -> size -> form -> client -> limit.
 
 import { fail, ok, type Result } from '../claims/result.ts'
 import { readBody } from '../http/body.ts'
@@ -18,7 +18,7 @@ export const paths = {
   introspect: '/oauth/introspect',
 } as const
 
-/** A complete request whose client is known and within its limit. */
+/** A complete request whose client is proven and within its limit. */
 export interface Admitted {
   readonly form: OAuthForm
   readonly client: Admission
@@ -32,9 +32,9 @@ export interface AdmitDeps {
   readonly issuer: string
   readonly authenticateClient: AuthenticateClient
   readonly reportBrowser: ReportBrowser
-  /** Of the endpoint that issues: every request of a proven client counts. */
+  /** For the token endpoint: every request of a proven client counts. */
   readonly limit: CredentialLimit
-  /** Of the others: assertions count, since each is kept in the database. */
+  /** For the other endpoints: only assertions count, because each is kept in the database. */
   readonly assertionLimit: CredentialLimit
 }
 

@@ -29,18 +29,18 @@ export interface ClientDeps {
   readonly refuseCaller: RefuseCaller
 }
 
-/** What a client is judged by that differs between endpoints. */
+/** The part of client authentication that differs between endpoints. */
 export interface ClientRules {
   /** URLs that an assertion may name as its audience. */
   readonly endpoints: readonly string[]
-  /** An assertion of a client that is over it is refused and not used up. Nothing is counted. */
+  /** Only read: an assertion of a client over its limit is refused without being used up. */
   readonly limit: CredentialLimit
 }
 
-/** A client that was proven. */
+/** An authenticated client. */
 export interface ProvenClient {
   readonly found: CredentialWithAccount
-  /** By an assertion, which is now used up. */
+  /** Whether an assertion proved it, which is now used up. */
   readonly isAsserted: boolean
 }
 
@@ -117,7 +117,7 @@ export function createAuthenticateClient(deps: ClientDeps): AuthenticateClient {
   }
 }
 
-/** How far the clocks of two processes may be apart: the slower one may still accept what has expired for the other. */
+/** Greatest clock difference of two processes: the slower one may accept an assertion that has expired for the other. */
 const CLOCK_SPREAD_MS = 300_000
 const NOBODY = ok(undefined)
 

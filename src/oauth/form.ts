@@ -32,7 +32,7 @@ export interface ReceivedForm {
   readonly form: OAuthForm
 }
 
-/** Reads a request to its end. Its form, or why there is none: media type, size, then what is in it. */
+/** Reads a request to its end and parses its form. Checked in this order: media type, size, content. */
 export async function receiveForm(context: RequestContext): Promise<Result<ReceivedForm, Problem>> {
   const { headers, url } = context.request
   if (headers.has('content-encoding') || parseMediaType(headers.get('content-type')) !== 'form') {

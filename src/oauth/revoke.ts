@@ -14,36 +14,35 @@ import { paths } from './admit.ts'
 import { type ExamineDeps, examineRequest } from './examine.ts'
 
 /**
- * Ends a token by its `jti` and puts that on record in the name of `actor` (a credential id), in one transaction; or says
- * why the list of revocations takes no more of them. `now` is epoch milliseconds.
+ * Ends a token by its `jti` and audits that for `actor` (a credential id), in one transaction. The reason is the refusal
+ * when the list of revocations is full. `now` is epoch milliseconds.
  */
 export type RevokeToken = (claims: ClaimsSet, actor: string, now: number) => Promise<Result<void, Problem>>
 
-/** What revoking in a store needs. */
+/** Dependencies of {@link createRevokeToken}. */
 export interface RevokeTokenDeps {
   readonly storage: Pick<Storage, 'addCustomerRevocation'>
   /** Puts the revocation in force here before the client is told. */
   readonly refresh: () => Promise<void>
   readonly log: Logger
-  /** Told when no customer can revoke any more. */
+  /** Called when a revocation is refused because the list is full for all customers. */
   readonly countFull: () => void
 }
 
 /**
- * Unexpired revocations by `jti` that one account, and all accounts together, may have on record: every verifier reads the
- * whole list. Operators' revocations are not counted.
+ * Most unexpired revocations by `jti` of one account, and of all accounts together. Bounded because every verifier reads
+ * the whole list. Operators' revocations are not counted.
  */
 const REVOCATION_BUDGET: RevocationBudget = { ofAccount: 1000, ofAll: 50_000 }
 
 const RETRY_SECONDS = 60
 
-/** Revocation in this store. */
 export function createRevokeToken({ storage, refresh, log, countFull }: RevokeTokenDeps): RevokeToken {
   const tellFull = createMinuteLine()
   return async ({ jti, sub, exp }, actor, now) => {
     const until = exp * 1000 + LATE_MINT_MS
     const revocation = {
-      // However many ask at the same time, and on however many machines, a token is put on record once.
+      // One id for each token, so that concurrent requests on any number of machines record it once.
       id: `jti_${jti}`,
       kind: 'jti',
       value: jti,

@@ -78,7 +78,7 @@ function createLoader(
     })
   }
 
-  /** Never the whole input in one step: to hand it to the thread pool, Node would copy it twice. */
+  /** Hashes in pieces. For the thread pool, Node would copy the whole input twice, synchronously. */
   async function hashLong<T extends { update(input: string, encoding: 'latin1'): unknown }>(
     hash: T,
     input: string,
@@ -107,7 +107,7 @@ function createLoader(
       length: 64,
       check: (input: string, key: object, signature: Uint8Array) =>
         verifyWith(null, toBytes(input), key, signature),
-      // Ed25519 reads its input twice, and cannot be given it in pieces.
+      // Ed25519 reads its input twice, so it cannot be hashed in pieces.
       checkLong: (input: string, key: object, signature: Uint8Array) =>
         verifyWith(null, toBytes(input), key, signature),
     },
