@@ -1,4 +1,4 @@
-// Waiting, but not for ever.
+// Waiting with a time limit.
 
 /** Whether work ends within `ms`; it goes on either way. Rejects when the work does in that time. */
 export async function isDoneWithin(ms: number, work: Promise<unknown>): Promise<boolean> {

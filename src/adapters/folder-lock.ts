@@ -5,7 +5,7 @@
 import { dirname, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout } from 'node:timers/promises'
-import { adjustOwnership, makeFile, ownLock } from './ownership.ts'
+import { adjustOwnership, chooseLockOwnership, makeFile } from './ownership.ts'
 import { createFault } from './private-files.ts'
 
 const LOCK = '.lock'
@@ -37,7 +37,7 @@ export async function withFolderLock<T>(
 async function lockFile(name: string, deadline: number): Promise<DatabaseSync> {
   // An absolute path is never taken for `:memory:` or a `file:` URI.
   const path = resolve(name)
-  const ownership = ownLock(dirname(path))
+  const ownership = chooseLockOwnership(dirname(path))
   makeFile(path, ownership)
   // One that an earlier version has made as the superuser would keep the server's user out.
   adjustOwnership(path, ownership)

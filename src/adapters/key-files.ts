@@ -10,7 +10,13 @@ import { isDeepStrictEqual } from 'node:util'
 import type { SigningKeyChange, SigningKeyStore, StoredSigningKey } from '../signing/signing-key.ts'
 import { withFolderLock } from './folder-lock.ts'
 import { type DecidedChange, formatChange, formatKeys, parseChange, parseKeyFile } from './key-file.ts'
-import { isOpenToOthers, makeFolder, type Ownership, ownSecret, readOwnership } from './ownership.ts'
+import {
+  chooseSecretOwnership,
+  isOpenToOthers,
+  makeFolder,
+  type Ownership,
+  readOwnership,
+} from './ownership.ts'
 import {
   createFault,
   explainFaults,
@@ -84,7 +90,7 @@ async function makeChange(
     await removeLeftovers(dir)
     await completeChange(dir)
     if (!isFitting(parseTexts(dir, look(dir)))) return false
-    await replaceFile(dir, CHANGE, intent, ownFile(dir, CHANGE))
+    await replaceFile(dir, CHANGE, intent, chooseFileOwnership(dir, CHANGE))
     await completeChange(dir)
     return true
   })
@@ -97,20 +103,20 @@ async function completeChange(dir: string): Promise<void> {
   const { put, remove } = parseIntent(dir, text)
   for (const key of put) {
     const name = `${key.kid}.json`
-    await replaceFile(dir, name, formatKeys(key), ownFile(dir, name))
+    await replaceFile(dir, name, formatKeys(key), chooseFileOwnership(dir, name))
   }
   for (const kid of remove) await removeFile(dir, `${kid}.json`)
   await removeFile(dir, CHANGE)
 }
 
 /** The ownership of a file to be written: of the one that it replaces, of a key file, or what the folder gives. */
-function ownFile(dir: string, name: string): Ownership {
+function chooseFileOwnership(dir: string, name: string): Ownership {
   const keys = readNames(dir).filter((one) => KEY.test(one))
   for (const one of [name, ...keys]) {
     const found = readOwnership(join(dir, one))
     if (found !== undefined) return found
   }
-  return ownSecret(dir)
+  return chooseSecretOwnership(dir)
 }
 
 /** Key files and the intent by name; undefined for one that was removed between the names and the texts. */

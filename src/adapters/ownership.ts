@@ -35,13 +35,13 @@ export function readOwnership(path: string): Ownership | undefined {
 }
 
 /** For a secret in a folder without key files to copy from: the folder's owner and group, mode 0600. */
-export function ownSecret(dir: string): Ownership {
+export function chooseSecretOwnership(dir: string): Ownership {
   const { uid, gid } = statSync(dir)
   return { uid, gid, mode: 0o600 }
 }
 
 /** For a lock file: every user who may write the folder may lock it. */
-export function ownLock(dir: string): Ownership {
+export function chooseLockOwnership(dir: string): Ownership {
   const { uid, gid, mode } = statSync(dir)
   return { uid, gid, mode: 0o600 | (mode & GROUP_WRITES ? 0o060 : 0) | (mode & OTHERS_WRITE ? 0o006 : 0) }
 }
@@ -50,7 +50,7 @@ export function ownLock(dir: string): Ownership {
  * Sets the ownership of an open file as far as the process may: only the superuser can change the owner. When the
  * group cannot be set, the mode loses its group bits.
  */
-export function takeOwnership(file: number, { uid, gid, mode }: Ownership): void {
+export function applyOwnership(file: number, { uid, gid, mode }: Ownership): void {
   const isGiven = tryTo(() => fchownSync(file, uid, gid))
   if (!isGiven) tryTo(() => fchownSync(file, fstatSync(file).uid, gid))
   fchmodSync(file, fstatSync(file).gid === gid ? mode : mode & ~GROUP)
@@ -61,7 +61,7 @@ export function makeFile(path: string, ownership: Ownership): void {
   tryTo(() => {
     const file = openSync(path, 'wx', 0o600)
     try {
-      takeOwnership(file, ownership)
+      applyOwnership(file, ownership)
     } finally {
       closeSync(file)
     }

@@ -7,7 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { open, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StorageError } from '../storage/errors.ts'
-import { type Ownership, takeOwnership } from './ownership.ts'
+import { applyOwnership, type Ownership } from './ownership.ts'
 
 const TEMPORARY = '.temporary-'
 /** A temporary file is written within moments; an older one was left by a process that was killed. */
@@ -85,7 +85,7 @@ async function writeTemporary(dir: string, text: string, ownership: Ownership): 
   const path = join(dir, `${TEMPORARY}${randomUUID()}`)
   const file = await open(path, 'wx', 0o600)
   try {
-    takeOwnership(file.fd, ownership)
+    applyOwnership(file.fd, ownership)
     await file.writeFile(text)
     await file.sync()
   } catch (error) {

@@ -37,10 +37,10 @@ const UNAUTHORIZED: Problem = {
 /** Make one guard for all paths, so that they share one count and one log line. */
 export function createAdminGuard(deps: AdminGuardDeps): AdminGuard {
   const { adminToken, limiter, countRefused, log } = deps
-  const tellWrong = createMinuteLine()
+  const logWrong = createMinuteLine()
 
   function warn({ address, requestId, now }: RequestContext): void {
-    tellWrong(now(), (count) =>
+    logWrong(now(), (count) =>
       log.warn('wrong admin tokens were sent', {
         requestId,
         count,

@@ -1,5 +1,5 @@
-// The body of a Node request that a body parser may have read before. The body may ask for a key-bound token, so without
-// its content no token is issued. Parsers leave `{}` for a body that they did not read (Express 4) or could not parse,
+// The body of a Node request that a body parser may have read before. It may ask for a key-bound token, so without its
+// content no token is issued. Parsers leave `{}` for a body that they did not read (Express 4) or could not parse,
 // and other middleware adds its own members.
 
 import { BROKEN_BODY, MAX_BODY_BYTES, type RequestBody } from './endpoint-body.ts'

@@ -20,8 +20,8 @@ interface Window {
 const MAX_KEYS = 100_000
 
 /**
- * Limits in memory. No timers: an expired window is noticed at the next request of its key, and a full memory evicts the
- * least recently used key.
+ * Limits in memory. No timers: an expired window is noticed at the next request of its key, and a full memory evicts
+ * the least recently used key.
  *
  * An evicted key starts a new window. To have its own key evicted, a caller needs 100 000 other keys between two of its
  * requests. Credentials belong to accounts, which only the operator creates. Addresses count by IPv4 address and by

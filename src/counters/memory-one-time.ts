@@ -1,5 +1,5 @@
-// Used ids in this process's memory. No unexpired id is evicted: a tenant that is full cannot evict entries of others or
-// its own. Each call does a bounded amount of work.
+// Used ids in this process's memory. No unexpired id is evicted: a tenant that is full cannot evict entries of
+// others or its own. Each call does a bounded amount of work.
 
 import type { OneTimeBudget, OneTimeOutcome, OneTimeStore, OneTimeUse } from './counters.ts'
 

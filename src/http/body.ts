@@ -19,7 +19,8 @@ export class AbortedBodyError extends Error {
 }
 
 /**
- * The body, or undefined when it is over the limit, where reading stops. Rejects with AbortedBodyError or SlowBodyError.
+ * The body, or undefined when it is over the limit, where reading stops. Rejects with AbortedBodyError or
+ * SlowBodyError.
  */
 export async function readBody(
   request: Request,

@@ -42,8 +42,8 @@ export interface Route {
   readonly name: string
   readonly methods: Methods
   /**
-   * Matches only the literal path, without percent-encoding, absolute form or fragment: a proxy in front may restrict the
-   * path by its text.
+   * Matches only the literal path, without percent-encoding, absolute form or fragment: a proxy in front may restrict
+   * the path by its text.
    */
   readonly isLiteral?: true
   /** Asked before anything else, the method included; a response of its ends the request. */

@@ -3,8 +3,8 @@
 const MINUTE_MS = 60_000
 
 /**
- * Reports an event at `now`, epoch milliseconds. Calls `write` for the first event, then at most once a minute, with the
- * number of events since the last line.
+ * Reports an event at `now`, epoch milliseconds. Calls `write` for the first event, then at most once a minute, with
+ * the number of events since the last line.
  */
 export type WriteMinuteLine = (now: number, write: (count: number) => void) => void
 

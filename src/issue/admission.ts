@@ -1,6 +1,6 @@
-// The first steps of an issuing endpoint: the body is read to its end, then the credential is checked and counted, at the
-// time after the read. A caller can hold back the last byte of a body for half a minute, and meanwhile the credential may
-// have ended. The types enforce that order: a check needs a `Received`, and minting needs an `Admission`.
+// The first steps of an issuing endpoint: the body is read to its end, then the credential is checked and counted, by
+// the time after the read. A caller can hold back the last byte of a body for half a minute, and the credential may
+// have ended meanwhile. The types enforce that order: a check needs a `Received`, and minting needs an `Admission`.
 
 import type { CredentialWithAccount } from '../claims/account.ts'
 import { fail, ok, type Result } from '../claims/result.ts'

@@ -79,25 +79,25 @@ export function createAuthenticateClient(deps: ClientDeps): AuthenticateClient {
     now: () => number,
   ): Promise<Result<CredentialWithAccount | undefined, Problem>> {
     const decoded = decodeAssertion(assertion)
-    if (decoded === undefined) return NOBODY
+    if (decoded === undefined) return NOT_PROVEN
     const id = decoded.claims.sub
     const isNamed = typeof id === 'string' && CLIENT_ID.test(id) && id === (clientId ?? id)
     const found = isNamed ? await storage.findCredential(id) : undefined
     const isSigned = await isSignedByClient(decoded, found?.credential.jwks ?? undefined)
     const nowMs = now()
-    if (!isSigned || found === undefined || !isInForce(found, nowMs)) return NOBODY
+    if (!isSigned || found === undefined || !isInForce(found, nowMs)) return NOT_PROVEN
     const once = judgeAssertion(decoded.claims, {
       clientId: found.credential.id,
       audiences: [deps.issuer, ...endpoints],
       clockTolerance: deps.clockTolerance,
       now: nowMs / 1000,
     })
-    if (once === undefined) return NOBODY
+    if (once === undefined) return NOT_PROVEN
     const room = await limit.peek(found.credential.id)
     if (!room.ok) return room
     // Last of all: nobody but the client itself can use up an assertion.
     const keptUntil = Math.ceil(once.exp * 1000) + CLOCK_SPREAD_MS
-    if (!(await storage.useAssertion(found.credential.id, once.jti, keptUntil))) return NOBODY
+    if (!(await storage.useAssertion(found.credential.id, once.jti, keptUntil))) return NOT_PROVEN
     deps.noteUse(found.credential.id, nowMs)
     return ok(found)
   }
@@ -117,9 +117,9 @@ export function createAuthenticateClient(deps: ClientDeps): AuthenticateClient {
   }
 }
 
-/** Greatest clock difference of two processes: the slower one may accept an assertion that has expired for the other. */
+/** Greatest clock difference of two processes: the slower one may accept what has expired for the other. */
 const CLOCK_SPREAD_MS = 300_000
-const NOBODY = ok(undefined)
+const NOT_PROVEN = ok(undefined)
 
 interface PresentedAssertion {
   readonly assertion: string

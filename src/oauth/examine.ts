@@ -10,7 +10,7 @@ import type { JudgeDeps } from '../verify/judge.ts'
 import type { Admit } from './admit.ts'
 import { readParameter } from './form.ts'
 
-/** The claims of a token in force at `now` (epoch milliseconds), with only the scopes that its credential still holds. */
+/** The claims of a token in force at `now` (epoch milliseconds), with the scopes that its credential still holds. */
 export type Examine = (token: string, now: number) => MaybePromise<ParsedClaims | undefined>
 
 /** Examination with the verifier's own parts. A token of which revocation cannot be told counts as ended. */

@@ -14,8 +14,8 @@ import { paths } from './admit.ts'
 import { type ExamineDeps, examineRequest } from './examine.ts'
 
 /**
- * Ends a token by its `jti` and audits that for `actor` (a credential id), in one transaction. The reason is the refusal
- * when the list of revocations is full. `now` is epoch milliseconds.
+ * Ends a token by its `jti` and audits that for `actor` (a credential id), in one transaction. The reason is the
+ * refusal when the list of revocations is full. `now` is epoch milliseconds.
  */
 export type RevokeToken = (claims: ClaimsSet, actor: string, now: number) => Promise<Result<void, Problem>>
 
@@ -30,15 +30,15 @@ export interface RevokeTokenDeps {
 }
 
 /**
- * Most unexpired revocations by `jti` of one account, and of all accounts together. Bounded because every verifier reads
- * the whole list. Operators' revocations are not counted.
+ * Most unexpired revocations by `jti` of one account, and of all accounts together. Bounded because every verifier
+ * reads the whole list. Operators' revocations are not counted.
  */
 const REVOCATION_BUDGET: RevocationBudget = { ofAccount: 1000, ofAll: 50_000 }
 
 const RETRY_SECONDS = 60
 
 export function createRevokeToken({ storage, refresh, log, countFull }: RevokeTokenDeps): RevokeToken {
-  const tellFull = createMinuteLine()
+  const logFull = createMinuteLine()
   return async ({ jti, sub, exp }, actor, now) => {
     const until = exp * 1000 + LATE_MINT_MS
     const revocation = {
@@ -64,7 +64,7 @@ export function createRevokeToken({ storage, refresh, log, countFull }: RevokeTo
     })
     if (added.outcome === 'account_full') return fail(tooMany(Math.ceil((added.until - now) / 1000)))
     if (added.outcome === 'all_full') {
-      tellFull(now, (count) =>
+      logFull(now, (count) =>
         log.error('customers cannot revoke tokens: the list of revocations is full', { account: sub, count }),
       )
       countFull()

@@ -1,7 +1,7 @@
 // Forward auth: a proxy asks whether a request may pass (nginx auth_request, Caddy forward_auth, Traefik ForwardAuth,
 // Envoy ext_authz). Answers 200 with the token's claims as headers, or the refusal. Believes only trusted proxies,
-// and never answers 400, which proxies take for a failure of the service. Every refusal carries its body in a header
-// too, because nginx drops the body and could get it only by asking again.
+// and never answers 400, which proxies treat as a failure of the service. Every refusal has its body in a header too,
+// because nginx drops the body and could get it only with a second request.
 
 import type { ClaimsSet } from '../claims/claims-set.ts'
 import { isTrustedPeer, type TrustedProxies } from '../claims/client-ip.ts'
@@ -24,7 +24,7 @@ export interface ForwardAuthDeps {
   readonly trustedProxies: TrustedProxies
   /** The service's audiences. */
   readonly audience: readonly string[]
-  /** Origin of the service itself, for a peer that asks for itself. */
+  /** Origin of the service itself, for a peer that asks about its own request. */
   readonly serviceOrigin: string
   readonly cors: Cors
   readonly createJudge: (rules: JudgeRules) => Judge
@@ -65,7 +65,7 @@ export function createForwardAuth(deps: ForwardAuthDeps): Route {
     return rules
   }
 
-  /** The question of a peer that is no trusted proxy: its own request. Of its options only those that narrow count. */
+  /** The question of an untrusted peer, which is about its own request. Options that widen are ignored. */
   function readOwnQuestion({ request, peer, now }: RequestContext): Result<Question, string> {
     if (describesOriginal(request)) {
       noteStranger(peer, now())

@@ -12,15 +12,15 @@ import { isDoneWithin } from '../timing.ts'
 import type { RevocationRules } from './revocation-rules.ts'
 
 /**
- * How a dependency is: `degraded` when it does not answer and what is in memory goes on, `failed` when the service
- * cannot do its work without it.
+ * State of a dependency: `degraded` when it does not answer and the service works from memory, `failed` when the
+ * service cannot work without it.
  */
 export type CheckState = 'ok' | 'degraded' | 'failed'
 
-/** Asks one dependency; a check that rejects or takes longer than 3 s counts as `failed`. */
+/** Checks one dependency. A check that rejects or takes longer than 3 s counts as `failed`. */
 export type Check = () => MaybePromise<CheckState>
 
-/** What readiness asks. */
+/** The checks of /readyz by name. */
 export interface Readiness {
   readonly checks: Readonly<Record<string, Check>>
   /** True from SIGTERM on: no new work should come here. */
@@ -30,7 +30,7 @@ export interface Readiness {
 /** How long a dependency may take to answer. */
 const ANSWER_TIMEOUT_MS = 2000
 const CHECK_TIMEOUT_MS = 3000
-/** Keys whose store was read longer ago are read again before they are judged. */
+/** Keys that were read longer ago are read again by the check. */
 const KEYS_AGE_MS = 2000
 
 const JSON_HEADERS = { 'content-type': 'application/json', 'cache-control': 'no-store' }
@@ -79,7 +79,7 @@ function isAnswering(ask: () => MaybePromise<unknown>): Promise<boolean> {
   return isDoneWithin(ANSWER_TIMEOUT_MS, asked).catch(() => false)
 }
 
-/** The database: while it is away, verification goes on with the revocations in memory, once there are any. */
+/** The database: while it is down, verification continues with the revocations in memory, if they were ever read. */
 export function createDatabaseCheck(
   storage: Pick<Storage, 'ping'>,
   rules: Pick<RevocationRules, 'ageMs'>,
@@ -90,7 +90,7 @@ export function createDatabaseCheck(
   }
 }
 
-/** The signing keys: as their store was seen at most 2 s ago, where it answers. */
+/** The signing keys, read from their store at most 2 s ago if it answers. */
 export function createKeysCheck(keys: Pick<KeyRing, 'state' | 'ageMs' | 'refresh'>): Check {
   return async () => {
     if (keys.ageMs() > KEYS_AGE_MS) await isAnswering(keys.refresh)
@@ -102,7 +102,7 @@ export function createKeysCheck(keys: Pick<KeyRing, 'state' | 'ageMs' | 'refresh
 export interface MetricsAccess {
   readonly mode: 'loopback' | 'admin' | 'public' | 'off'
   readonly trustedProxies: TrustedProxies
-  /** Refuses all but the administrator; null: no admin token is configured. */
+  /** Refuses requests without the admin token; null: no admin token is configured. */
   readonly guard: ((context: RequestContext) => MaybePromise<Response | undefined>) | null
 }
 
@@ -131,7 +131,7 @@ function refuseReader(
   return context.refuse(NOT_FOUND)
 }
 
-/** Headers by which a proxy tells that it passes a request on. */
+/** Headers that proxies add to the requests that they forward. */
 const FORWARDING = [
   'forwarded',
   'x-forwarded-for',
@@ -141,7 +141,7 @@ const FORWARDING = [
   'via',
 ] as const
 
-/** Whether a request was made on this machine, and not passed on by a proxy that runs here. */
+/** Whether a request was made on this machine, and not forwarded by a proxy that runs here. */
 function isFromThisMachine({ peer, request }: RequestContext, trustedProxies: TrustedProxies): boolean {
   if (!isLoopback(peer) || isTrustedPeer(peer, trustedProxies)) return false
   if (FORWARDING.some((name) => request.headers.has(name))) return false

@@ -1,5 +1,5 @@
-// The original request as a proxy describes it to forward auth. Anything doubtful or contradictory is a fault, never a
-// default.
+// The original request as a proxy describes it to forward auth. Anything ambiguous or contradictory is an error; no
+// default takes its place.
 
 import { fail, ok, type Result } from '../claims/result.ts'
 import type { RequestLike } from '../verify/extract.ts'
@@ -8,7 +8,7 @@ import { holdsOption, parseApiOrigin } from './proxy-rules.ts'
 /** Where forward auth lives. */
 export const FORWARD_AUTH_PATH = '/auth/verify'
 
-/** By these a proxy speaks of the original request, in lower case; X-Forwarded-Proto and -For come along everywhere. */
+/** Headers that describe the original request. X-Forwarded-Proto and -For are not listed: proxies always send them. */
 const ORIGINAL_HEADERS = [
   'x-original-method',
   'x-original-uri',
@@ -77,13 +77,13 @@ function readApiOrigin(headers: RequestLike['headers']): string | undefined {
   return scheme === undefined || host === undefined ? undefined : parseApiOrigin(`${scheme}://${host}`)
 }
 
-/** The last non-empty entry of a list: the nearest proxy appends to what it was sent. */
+/** The last non-empty entry of a list: the nearest proxy appends its own. */
 function readLast(headers: RequestLike['headers'], name: string): string | undefined {
   const entries = (headers.get(name) ?? '').split(',').map((entry) => entry.trim())
   return entries.findLast((entry) => entry !== '')
 }
 
-/** Whether a request speaks of another one, as only a proxy does. An empty header counts. */
+/** Whether a request describes another request, as only a proxy should. An empty header counts. */
 export function describesOriginal({ headers }: RequestLike): boolean {
   return ORIGINAL_HEADERS.some((name) => headers.get(name) !== null)
 }

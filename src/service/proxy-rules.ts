@@ -1,5 +1,5 @@
-// The options of forward auth, which operators write into the query of their proxy's question. Anything unknown or
-// unreadable is a fault, never a default: a typo must not let anything pass.
+// The options of forward auth: the query of the URL that operators configure in their proxy. An unknown or unreadable
+// option is an error, so that a typo lets no request pass.
 
 import type { Policy, RequiredBound } from '../claims/enforce.ts'
 import { parseOrigin } from '../claims/origin.ts'
@@ -8,14 +8,14 @@ import { parseScope } from '../claims/scope.ts'
 import type { TokenSource } from '../verify/extract.ts'
 import type { JudgeDeps } from '../verify/judge.ts'
 
-/** By what a request is judged, beyond what all judges of the service have in common. */
+/** The rules that differ between the judges of the service. */
 export type JudgeRules = Pick<Policy, 'missingOrigin' | 'require' | 'scopes'> &
   Pick<JudgeDeps, 'mode' | 'sources' | 'apiOrigin'> & {
-    /** One of the service's audiences that the token must name; undefined: any of them will do. */
+    /** The one of the service's audiences that the token must name; undefined: any of them. */
     readonly namedAudience: string | undefined
   }
 
-/** What a token itself says, and nothing beyond: rules of whoami and explain, which show tokens of every kind. */
+/** Requires nothing but a valid token: the rules of whoami and explain, which show every kind of token. */
 export const bareRules: JudgeRules = {
   missingOrigin: 'reject',
   require: [],
@@ -26,23 +26,23 @@ export const bareRules: JudgeRules = {
   namedAudience: undefined,
 }
 
-/** The rules of forward auth where no option says otherwise. */
+/** The rules of forward auth without options. */
 const forwardAuthRules: JudgeRules = { ...bareRules, require: ['origin'] }
 
-/** Who wrote a query, and which audiences the service has. */
+/** The author of a query, and the audiences of the service. */
 export interface RulesAuthor {
-  /** An untrusted one may narrow, never widen. */
+  /** An untrusted author may only narrow the rules. */
   readonly isTrusted: boolean
   readonly audience: readonly string[]
 }
 
-/** What an option says, or undefined when it says nothing that can be understood. */
+/** Reads the values of an option; undefined when they are invalid. */
 type ReadOption = (values: readonly string[], author: RulesAuthor) => Partial<JudgeRules> | undefined
 
 const SOURCES: readonly TokenSource[] = ['authorization', 'x-client-token', 'query', 'websocket']
 const BOUNDS: readonly RequiredBound[] = ['origin', 'ip', 'key']
 
-/** Options that everybody may use. */
+/** Options that narrow the rules; any author may use them. */
 const narrowing: Readonly<Record<string, ReadOption>> = {
   scope(values) {
     const scopes = parseScope(values.join(' '))
@@ -60,7 +60,7 @@ const narrowing: Readonly<Record<string, ReadOption>> = {
   },
 }
 
-/** Options that let more pass: of trusted proxies only. */
+/** Options that widen the rules; only for trusted proxies. */
 const widening: Readonly<Record<string, ReadOption>> = {
   missingOrigin(values) {
     const missingOrigin = oneOf(values, ['reject', 'allow'])
@@ -82,17 +82,17 @@ const widening: Readonly<Record<string, ReadOption>> = {
   tickets: () => undefined,
 }
 
-/** Characters of a query that is read; a stranger's may be as long as a request's head. */
+/** Longest query that is parsed, in characters. Untrusted peers can send as much as the head of a request holds. */
 const MAX_QUERY = 2048
 
 const readers: Readonly<Record<string, ReadOption>> = { ...narrowing, ...widening }
 
-/** Whether a query holds an option, whatever its value. */
+/** Whether a query has any option, even with an invalid value. */
 export function holdsOption(query: string): boolean {
   return [...new URLSearchParams(query).keys()].some((name) => Object.hasOwn(readers, name))
 }
 
-/** The rules of a query string; the reason of a refusal is a sentence for the operator's log. */
+/** The rules of a query string; the reason is for the operator's log. */
 export function parseRules(query: string, author: RulesAuthor): Result<JudgeRules, string> {
   if (query.length > MAX_QUERY) return fail(`the options have more than ${MAX_QUERY} characters`)
   const given = new URLSearchParams(query)
@@ -107,7 +107,7 @@ export function parseRules(query: string, author: RulesAuthor): Result<JudgeRule
   return ok(rules)
 }
 
-/** The origin of an API: an http(s) URL with nothing behind its host; undefined for any other text. */
+/** The origin of an API: an http(s) URL without path, query and fragment; undefined for any other text. */
 export function parseApiOrigin(text: string): string | undefined {
   const parsed = /^https?:\/\/[^/?#]+\/?$/i.test(text) ? parseOrigin(text) : undefined
   return parsed?.ok ? parsed.value.origin : undefined

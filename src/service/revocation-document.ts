@@ -37,21 +37,23 @@ interface SignedDocument extends Parts {
   readonly tookMs: number
 }
 
-/** How old a list may be, seconds, that is sent because nothing has changed since it was signed. */
+/** Longest age of a list that is sent because its rules have not changed, seconds. */
 const PERIOD_SECONDS = 1
-/** The same for a list with more than so many rules. */
+/** The same for a list with more than {@link LONG_LIST} rules. */
 const LONG_PERIOD_SECONDS = 5
 const LONG_LIST = 500
-/** How old a list may be, seconds, for a poll that has it already and asks for nothing newer. */
+/** Longest age of a list that a poll with its tag gets a 304 for, seconds. */
 const UNCHANGED_SECONDS = 30
 /** A verifier that cannot reach us takes its list for stale after this, seconds. */
 const LIFETIME_SECONDS = 300
 /** Older rules mean that the store could not be re-read. */
 const CURRENT_MS = 5000
-/** A list that changes all the time takes at most one part in so many of the process's time... */
-const REST_FACTOR = 10
-/** ...but is never held back longer than this. */
-const MAX_REST_MS = 1000
+/**
+ * A list that keeps changing is written again only after this many times the duration of its last writing, so that
+ * writing takes at most a tenth of the process's time; but after {@link MAX_HOLD_MS} at the latest.
+ */
+const HOLD_FACTOR = 10
+const MAX_HOLD_MS = 1000
 
 const HEADERS = { 'cache-control': 'public, max-age=2' }
 
@@ -83,15 +85,15 @@ export function createRevocationsHandler(deps: DocumentDeps): Handler {
     const { input, finish } = await writeList(revocationsHeader, facts, list)
     const signature = await signRevocations(input)
     const body = finish(signature)
-    // The signature's end tells versions apart as well as a digest would.
+    // The end of the signature identifies a version as well as a digest would.
     const etag = `"${signature.slice(-32)}"`
     const made = { ...parts, body, etag, begunAt, tookMs: performance.now() - begunAt }
-    // Another one may have been begun later and be ready sooner.
+    // A document that was begun later may have been ready sooner.
     if (latest === undefined || latest.seq <= made.seq) latest = made
     return made
   }
 
-  /** `tag`: what the caller has already. */
+  /** `tag`: the `If-None-Match` of the request. */
   function findDocument(
     { seq, rules: list, ageMs }: RuleSnapshot,
     tag: string | null,
@@ -105,7 +107,7 @@ export function createRevocationsHandler(deps: DocumentDeps): Handler {
       expiresAt: beginOf(period, now()) + LIFETIME_SECONDS,
     }
     if (latest !== undefined) {
-      if (isMadeOf(latest, parts) || isResting(latest, kid)) return latest
+      if (isMadeOf(latest, parts) || isHeldBack(latest, kid)) return latest
       if (matchesTag(tag, latest.etag) && isUnchanged(latest, parts)) return latest
     }
     if (making !== undefined && sharesWork && isMadeOf(making.parts, parts)) return making.done
@@ -132,7 +134,7 @@ export function createRevocationsHandler(deps: DocumentDeps): Handler {
 
 const UNAVAILABLE = unavailable('revocations cannot be read at the moment')
 
-/** When the period of this many seconds began that holds a moment; epoch milliseconds to epoch seconds. */
+/** Start (epoch seconds) of the period of this many seconds that contains `ms` (epoch milliseconds). */
 function beginOf(period: number, ms: number): number {
   return Math.floor(ms / (period * 1000)) * period
 }
@@ -146,7 +148,7 @@ function isMadeOf(document: Parts, { seq, kid, issuedAt, expiresAt }: Parts): bo
   )
 }
 
-/** Whether a list says nothing else than one of these parts would, and is young enough to be held on to. */
+/** Whether a list has the same rules and key as one of these parts would, and is young enough to be kept. */
 function isUnchanged(document: Parts, { seq, kid, issuedAt, expiresAt }: Parts): boolean {
   const isYoung = (older: number, newer: number): boolean => Math.abs(newer - older) < UNCHANGED_SECONDS
   return (
@@ -157,8 +159,8 @@ function isUnchanged(document: Parts, { seq, kid, issuedAt, expiresAt }: Parts):
   )
 }
 
-/** Whether a list that took long to write is too young to be written again, although it has changed. */
-function isResting({ kid, begunAt, tookMs }: SignedDocument, signingKid: string): boolean {
-  const restMs = Math.min(tookMs * REST_FACTOR, MAX_REST_MS)
-  return kid === signingKid && performance.now() - begunAt < restMs
+/** Whether it is too soon to write the list again although it has changed, because writing takes long. */
+function isHeldBack({ kid, begunAt, tookMs }: SignedDocument, signingKid: string): boolean {
+  const holdMs = Math.min(tookMs * HOLD_FACTOR, MAX_HOLD_MS)
+  return kid === signingKid && performance.now() - begunAt < holdMs
 }

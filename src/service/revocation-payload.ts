@@ -1,19 +1,19 @@
 // The list of revocations as JWS signing input (RFC 7515 section 5.1), written in slices between which other requests are
-// answered. Each entry is ASCII and is filled up with spaces to whole groups of three bytes, so that its base64url depends on
-// nothing but itself: it is made once, and a change of one rule costs little for the others. The payload depends on
-// nothing but the number, the period and the rules, so that replicas agree.
+// answered. Each entry is ASCII, padded with spaces to a multiple of three bytes, so that its base64url is independent
+// of the other entries: each entry is encoded only once. The payload depends only on the number, the period and the rules,
+// so that replicas produce the same one.
 
 import { base64url } from 'jose'
 import type { NumberedRule } from '../claims/account.ts'
 import { pause } from '../verify/pieces.ts'
 import { toEntry } from './rule-index.ts'
 
-/** What a list says of itself; times are epoch seconds. */
+/** The members of a list in addition to its entries; times are epoch seconds. */
 export interface ListFacts {
   readonly seq: number
   readonly issuedAt: number
   readonly expiresAt: number
-  /** Rules that ran out until then are left out. */
+  /** Rules that expired by this time are left out. */
   readonly period: number
 }
 
@@ -31,10 +31,10 @@ export type WriteList = (
   rules: readonly NumberedRule[],
 ) => Promise<WrittenList>
 
-/** Entries that are encoded, and copied, before other work gets its turn: about half a millisecond. */
+/** Entries that are encoded, and copied, before the event loop runs other work: about half a millisecond. */
 const ENCODED_TOGETHER = 500
 const COPIED_TOGETHER = 4000
-/** Room for the end of the payload, a dot and a signature. */
+/** Bytes for the end of the payload, a dot and a signature. */
 const END_BYTES = 128
 
 const utf8 = new TextEncoder()
@@ -63,7 +63,7 @@ export function createListWriter(issuer: string): WriteList {
       const listed = rules.slice(from, Math.min(from + COPIED_TOGETHER, last))
       write(listed.map((rule, at) => (isListed(rule) ? encoded.texts[from + at] : '')).join(''))
     }
-    // Commas stand between entries: the last one is written without.
+    // The last entry is written without its comma.
     if (last >= 0) write(encode(formatEntry(rules[last] as NumberedRule, '')))
     write(encode(']}'))
     return {
@@ -78,13 +78,13 @@ export function createListWriter(issuer: string): WriteList {
 
 interface EncodedRules {
   readonly rules: readonly NumberedRule[]
-  /** Of each rule its entry with a comma, in base64url. */
+  /** The entry of each rule with a comma, in base64url. */
   readonly texts: readonly string[]
-  /** Of all texts together. */
+  /** Total length of `texts`, characters. */
   readonly length: number
 }
 
-/** Takes from `known` what has not changed. */
+/** Encodes rules; takes the texts of unchanged ones from `known`. */
 async function encodeRules(rules: readonly NumberedRule[], known: EncodedRules): Promise<EncodedRules> {
   const texts: string[] = []
   let length = 0
@@ -116,7 +116,7 @@ function isBefore(one: NumberedRule | undefined, other: NumberedRule): boolean {
   return one.seq < other.seq || (one.seq === other.seq && one.id < other.id)
 }
 
-/** Together, which is cheaper than each by itself. */
+/** One call of the encoder for all rules, which is cheaper than one for each. */
 function encodeEach(rules: readonly NumberedRule[]): readonly string[] {
   const entries = rules.map((rule) => fillUp(formatEntry(rule, ',')))
   const encoded = base64url.encode(entries.join(''))
@@ -145,7 +145,7 @@ function encode(text: string): string {
   return base64url.encode(fillUp(text))
 }
 
-/** JSON text in whole groups of three bytes: spaces mean nothing between the members of a list. */
+/** Pads JSON text to a multiple of three bytes; spaces between the items of a list have no meaning. */
 function fillUp(text: string): string {
   const ascii = text.replace(NOT_ASCII, escapeUnit)
   return ascii.padEnd(Math.ceil(ascii.length / 3) * 3)

@@ -1,6 +1,6 @@
-// What ends tokens before their time, as the store has it, in this process's memory. Follows the store by the number of
-// its last change: one cheap look-up a second, and then only the rules that changed. While the store fails the last
-// known rules decide for verification; nothing is issued on rules older than a second.
+// The revocation rules of the store in this process's memory. Follows the store by the number of its last change: one
+// cheap look-up a second, and then only the rules that changed. While the store fails, verification uses the last known
+// rules; no token is issued on rules older than a second.
 
 import type { NumberedRule } from '../claims/account.ts'
 import type { ClaimsSet } from '../claims/claims-set.ts'
@@ -17,15 +17,15 @@ import { createRuleIndex, type TokenSubject } from './rule-index.ts'
 export interface RuleSnapshot {
   /** Number of the last change that is in `rules`. */
   readonly seq: number
-  /** In the order of their numbers; the same list as long as nothing has changed. Some may have run out. */
+  /** Ordered by number; the same array until a rule changes. May contain expired rules. */
   readonly rules: readonly NumberedRule[]
   /** Milliseconds since the store was asked. */
   readonly ageMs: number
 }
 
-/** What a token about to be signed has to respect. */
+/** The rules that apply to a token about to be signed. */
 export interface Standing {
-  /** When the store was asked for the rules behind this, by `performance.now()`. */
+  /** When the store was asked for these rules, by `performance.now()`. */
   readonly readAt: number
   /** Tokens of this subject with an earlier `iat` are ended; epoch milliseconds, 0: none are. */
   readonly endsBefore: number
@@ -35,11 +35,11 @@ export interface Standing {
 export interface RevocationRules {
   /** Whether a token signed under `kid` is ended. Ready immediately while the rules are fresh. Never rejects. */
   readonly isListed: (claims: ClaimsSet, kid: string) => MaybePromise<boolean>
-  /** Whether a signing key was revoked, as far as it is known in memory. */
+  /** Whether a signing key was revoked, by the rules in memory. */
   readonly isKeyRevoked: (kid: string) => boolean
   /**
-   * How the account and the credential of a token stand, by rules asked for less than a second ago. Rejects with
-   * StorageError when the store cannot be read: a process that does not know what was ended issues nothing.
+   * The revocations of an account and credential, by rules asked for less than a second ago. Rejects with StorageError
+   * when the store cannot be read: without current rules no token is issued.
    */
   readonly readStanding: (subject: TokenSubject) => MaybePromise<Standing>
   /**
@@ -64,27 +64,27 @@ export interface RulesDeps {
 }
 
 const FRESH_MS = 1000
-/** Fresh enough to sign by: leaves time for the signature within the second in which other processes rely on it. */
+/** Age of rules that may be signed by: leaves time for the signature within the second that sign-current.ts allows. */
 const SIGNING_FRESH_MS = 900
 /** How long requests wait for a read, counted from its beginning, while older rules may stand in. */
 const BRIEF_MS = 500
-/** A read that takes longer has failed; what it brings late is used all the same. */
+/** A read that takes longer counts as failed; its late result is still used. */
 const LIMIT_MS = 2000
 /** Between two tries, once one has failed. */
 const REST_MS = 1000
 const MAX_STALE_MS = 24 * 60 * 60 * 1000
-/** Rules that one query gives, and that are taken over or dropped before other work gets its turn: a few milliseconds. */
+/** Rules per query, and per slice before the event loop runs other work: a few milliseconds. */
 const PAGE = 1000
-/** Between two searches for rules that have run out. */
+/** Time between two searches for expired rules. */
 const DROP_EVERY_MS = 600_000
-/** How long they are kept after that: a clock that runs ahead for a moment must not take away what is still needed. */
+/** How long expired rules are kept: a clock that runs ahead for a moment must not drop rules in force. */
 const KEPT_MS = 24 * 60 * 60 * 1000
 const START: RulePosition = { seq: -1, id: '' }
 
 /** Rules that follow this store. */
 export function createRevocationRules({ storage, log, now, sharesWork }: RulesDeps): RevocationRules {
   const index = createRuleIndex()
-  /** Complete up to here. */
+  /** All changes up to here are in memory. */
   let position = START
   let list: readonly NumberedRule[] = []
   let askedAt: number | undefined
@@ -101,7 +101,7 @@ export function createRevocationRules({ storage, log, now, sharesWork }: RulesDe
     const seq = await storage.readRuleSeq()
     const changes: NumberedRule[] = []
     let cursor = position
-    // To the last page, whatever its number: many rules may have the same one.
+    // To the last page: many rules may have the same number.
     for (let page = seq > cursor.seq ? PAGE : 0; page === PAGE; ) {
       if (changes.length > 0) await pause()
       const rules = await storage.listRuleChanges(cursor, PAGE)
@@ -110,24 +110,24 @@ export function createRevocationRules({ storage, log, now, sharesWork }: RulesDe
       cursor = rules.at(-1) ?? cursor
     }
     const replaces = await takeOver(changes)
-    // Another read may have come as far meanwhile.
+    // An overlapping read may already have added these.
     const fresh = changes.filter(({ seq }) => seq > position.seq)
     if (fresh.length > 0) list = [...(replaces ? withoutRules(list, fresh) : list), ...fresh]
     const reached = Math.max(seq, cursor.seq)
-    // The last rule of a number is read, so nothing else can come with that number.
+    // All rules with this number were read, and later changes have higher numbers.
     if (reached > position.seq) position = { seq: reached, id: LAST_ID }
     if (began - droppedAt > DROP_EVERY_MS) {
       const time = now() - KEPT_MS
       list = list.filter(({ until }) => until > time)
-      // Where there are more, the next reads drop them.
+      // If there are more, the next read continues.
       if (index.dropUntil(time, PAGE) < PAGE) droppedAt = began
     }
     askedAt = Math.max(askedAt ?? began, began)
   }
 
   /**
-   * Never leaves a change half done while others have their turn, except before anything is judged by the rules.
-   * Whether a rule may have been there already, in another state.
+   * Adds rules to the index in slices. A change is never split between slices, except before the first read is over.
+   * Resolves to whether a rule may have replaced an older state of itself.
    */
   async function takeOver(changes: readonly NumberedRule[]): Promise<boolean> {
     let replaces = false
@@ -182,7 +182,7 @@ export function createRevocationRules({ storage, log, now, sharesWork }: RulesDe
 
   function standingOf(subject: TokenSubject): Standing {
     if (askedAt === undefined || !isFresh(FRESH_MS)) {
-      throw new StorageError('what was revoked lately is not known, and nothing is issued without that')
+      throw new StorageError('recent revocations cannot be read, and no token is issued without them')
     }
     return { readAt: askedAt, endsBefore: index.endsBefore(subject, now()) }
   }
@@ -213,5 +213,5 @@ function withoutRules(
   return list.filter(({ id }) => !ids.has(id))
 }
 
-/** After every id: ids are ASCII. */
+/** Sorts after every id, because ids are ASCII. */
 const LAST_ID = '\uffff'

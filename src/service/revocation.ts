@@ -1,5 +1,5 @@
-// Step 5 for the service itself: a token ends with its credential, its account, its signing key, or by name. The same
-// look-up tells which of its scopes its credential still holds.
+// Step 5 for the service itself: a token ends with its credential, its account, its signing key, or by its `jti`. The
+// same look-up gives the scopes that its credential still holds.
 
 import type { CredentialWithAccount } from '../claims/account.ts'
 import type { ClaimsSet } from '../claims/claims-set.ts'

@@ -1,5 +1,5 @@
-// Revocation rules in memory, found by what they name: added and replaced one by one, so that a change of one rule costs
-// nothing for the others. Says of a token what a remote verifier's list says of it (verify/revocation-list.ts).
+// Revocation rules in memory, indexed by the name that they end. Rules are added and replaced one by one, so that the
+// cost of a change is independent of their number. Agrees with a remote verifier's list (verify/revocation-list.ts).
 
 import type { NumberedRule, RevocationKind } from '../claims/account.ts'
 import type { ClaimsSet } from '../claims/claims-set.ts'
@@ -8,11 +8,10 @@ import type { RevocationEntry } from '../verify/revocation-list.ts'
 /** Rules by id and by what they name. */
 export interface RuleIndex {
   /**
-   * Adds a rule, or replaces the one with its id; an older state of a rule changes nothing. Whether there was one with its
-   * id already.
+   * Adds a rule, or replaces the one with its id unless that is newer. Returns whether there was one with its id.
    */
   put(rule: NumberedRule): boolean
-  /** Drops up to `limit` rules whose `until` is not after `time`, epoch milliseconds; gives how many there were. */
+  /** Drops up to `limit` rules whose `until` is not after `time`, epoch milliseconds; returns how many it dropped. */
   dropUntil(time: number, limit: number): number
   /** Whether a token signed under `kid` is ended at `now` (epoch seconds). */
   isListed(claims: ClaimsSet, kid: string, now: number): boolean
@@ -20,12 +19,12 @@ export interface RuleIndex {
   isKeyRevoked(kid: string, now: number): boolean
   /**
    * The latest moment before which a rule in force at `now` ends tokens of this account or credential; 0: none. A token
-   * with an earlier `iat` would be dead on arrival. Epoch milliseconds.
+   * with an earlier `iat` would be ended when it is issued. Epoch milliseconds.
    */
   endsBefore(subject: TokenSubject, now: number): number
 }
 
-/** For whom a token is made. */
+/** Account and credential of a token. */
 export interface TokenSubject {
   readonly accountId: string
   readonly credentialId: string
@@ -36,7 +35,6 @@ export function toEntry({ before, until }: Pick<NumberedRule, 'before' | 'until'
   return { before: Math.ceil(before / 1000), until: Math.ceil(until / 1000) }
 }
 
-/** An index without rules. */
 export function createRuleIndex(): RuleIndex {
   const byId = new Map<string, NumberedRule>()
   const byName: Readonly<Record<RevocationKind, Map<string, readonly NumberedRule[]>>> = {
@@ -88,7 +86,7 @@ export function createRuleIndex(): RuleIndex {
     endsBefore({ accountId, credentialId }, now) {
       let latest = 0
       for (const rule of [...find('sub', accountId), ...find('client_id', credentialId)]) {
-        // Tokens tell their time in whole seconds.
+        // `iat` has whole seconds.
         const before = Math.ceil(rule.before / 1000) * 1000
         if (rule.until > now && before > latest) latest = before
       }
@@ -99,7 +97,7 @@ export function createRuleIndex(): RuleIndex {
 
 const NO_RULES: readonly NumberedRule[] = []
 
-/** A token that lives on by clock tolerance is still one that the rule was made for. */
+/** Also ends a token that has expired before `until` but is still accepted because of the clock tolerance. */
 function endsToken(rule: NumberedRule, claims: ClaimsSet, now: number): boolean {
   if (rule.account !== null && rule.account !== claims.sub) return false
   const { before, until } = toEntry(rule)

@@ -86,14 +86,14 @@ export function createServe(deps: ServiceDeps): Serve {
   }
 }
 
-/** The rest of the body may still come: the connection cannot be used again. */
+/** Closes the connection, because the rest of the body may still arrive. */
 const TOO_SLOW: Problem = {
   code: 'request_timeout',
   detail: 'the body did not arrive within 30 seconds',
   headers: { connection: 'close' },
 }
 
-/** Upkeep logs it once, and not each request. */
+/** Not logged for each request: upkeep logs it. */
 const NO_KEYS = unavailable('the service has no signing key that it may use; try again shortly')
 
 type Facts = Omit<RequestContext, 'answer' | 'refuse'>

@@ -24,15 +24,14 @@ export interface UpkeepDeps {
   readonly now: () => number
 }
 
-/** One day in milliseconds. */
 export const DAY_MS = 86_400_000
 
 /** One round of upkeep; a round that is called while another is on does nothing, unless that one is lost. */
 export type Upkeep = () => Promise<void>
 
 const RARELY_MS = 60_000
-/** While there is more to delete. */
-const PURGES_A_ROUND = 4
+/** Most purges in one round, while there is more to delete. */
+const PURGES_PER_ROUND = 4
 /** A clock that runs ahead for a moment must not take away what is still needed. */
 const KEPT_MS = DAY_MS
 /** Shorter, since there may be many: one for each request of a client that signs assertions. */
@@ -105,7 +104,7 @@ export function createUpkeep({ storage, keys, keyLife, rules, log, auditKeptMs, 
       await attempt('revoked keys', endRevokedKeys)
       if (Math.abs(now() - rareAt) >= RARELY_MS) {
         await attempt('purge', async () => {
-          for (let part = 0; part < PURGES_A_ROUND; part += 1) {
+          for (let part = 0; part < PURGES_PER_ROUND; part += 1) {
             if (part > 0) await pause()
             const isUnfinished = await storage.purge({
               revocationsUntil: now() - KEPT_MS,

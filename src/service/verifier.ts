@@ -30,7 +30,7 @@ export interface ServiceVerifierDeps {
   readonly storage: Pick<CachedStorage, 'findCredentialStale' | 'isAnyOriginListedStale'>
   readonly keys: Pick<KeyRing, 'find' | 'load' | 'isEnded'>
   readonly rules: Pick<RevocationRules, 'isListed'>
-  /** Proofs that were used, of the budget `proofBudget`. */
+  /** The proofs that were used; its budget is `proofBudget`. */
   readonly proofs: OneTimeStore
   readonly log: Logger
 }
@@ -50,8 +50,8 @@ export interface ServiceVerifier extends Pick<JudgeDeps, 'verifyToken' | 'isRevo
   readonly createEndpointProof: (url: string) => ProveTokenRequest
 }
 
-/** Every proof is new. */
-const useNothingUp: UseProof = () => undefined
+/** For explanations: accepts a used proof, and uses none up. */
+const acceptEveryProof: UseProof = () => undefined
 
 /** Verified tokens that are remembered. */
 const TOKEN_CACHE_MAX = 10_000
@@ -86,7 +86,7 @@ export function createServiceVerifier(deps: ServiceVerifierDeps): ServiceVerifie
     cors: createCors({ isAllowed: (origin) => isListed({ storage, log }, origin) }),
     serviceOrigin: new URL(issuer).origin,
     createJudge: (rules) => judgeBy(rules, useProof),
-    createTrialJudge: (rules) => judgeBy({ ...bareRules, ...rules }, useNothingUp),
+    createTrialJudge: (rules) => judgeBy({ ...bareRules, ...rules }, acceptEveryProof),
     createEndpointProof: (url) => createTokenEndpointProof({ judgeProof, useProof, url }),
   }
 }
@@ -97,7 +97,7 @@ export function createWhoamiJudge({ createJudge, serviceOrigin }: ServiceVerifie
   return createJudge({ ...bareRules, sources, apiOrigin: serviceOrigin })
 }
 
-/** The same, refusing tokens that do not name `audience`; undefined: they need not. */
+/** Also refuses tokens that do not name `audience`; undefined: adds no check. */
 function requireAudience(verifyToken: VerifyTokenText, audience: string | undefined): VerifyTokenText {
   if (audience === undefined) return verifyToken
   return (token, now) =>

@@ -5,8 +5,8 @@ import type { SignatureAlgorithm, SignToken } from '../claims/jws.ts'
 import type { HashSecret } from './secret.ts'
 
 /**
- * Signs a JWS signing input (RFC 7515 section 5.1) without keeping requests waiting meanwhile; gives the signature as JWS
- * has it, in base64url. The input must not change until then.
+ * Signs a JWS signing input (RFC 7515 section 5.1) without blocking the event loop. Resolves to the JWS signature in
+ * base64url; the input must not change until then.
  */
 export type SignLong = (input: Uint8Array<ArrayBuffer>) => Promise<string>
 

@@ -1,4 +1,4 @@
-// The error of signing keys that cannot do their work now: the service answers 503 to it.
+// The error of signing keys that cannot be used now; the service answers 503.
 
 /** No key may sign, or the keys are gone from their store. The message names no key material. */
 export class SigningKeysError extends Error {

@@ -78,7 +78,7 @@ export function createKeyLife(
           isOpen = true
           return isNew
         }
-        // Then once more: another process that repairs the same at the same time may have added its own.
+        // Checked again: another process that makes the same repair may have added its own keys.
         await commit(plan, now)
       }
       throw createRestlessFault()
@@ -140,8 +140,8 @@ function sortRecords(keys: readonly KeyRecord[]): readonly KeyRecord[] {
 }
 
 /**
- * Keys as they serve while their store cannot be changed: a revoked key is expired, whatever the store says, and the
- * pending one signs in place of a revoked current one.
+ * Keys with revocations applied, as they are used while their store cannot be changed: a revoked key is expired,
+ * whatever its stored state, and the pending key signs in place of a revoked current one.
  */
 export function applyRevocations(
   keys: readonly KeyRecord[],

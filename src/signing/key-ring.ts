@@ -43,7 +43,7 @@ export interface KeyRing {
    * `isEnded`. A key is the same object for as long as it is stored.
    */
   find(kid: string): VerificationKey | undefined
-  /** Whether the key with this id is expired or revoked: its tokens are to be refused, however right their signature is. */
+  /** Whether the key with this id is expired or revoked: its tokens are refused even with a valid signature. */
   isEnded(kid: string): boolean
   /**
    * Looks into the store for a key that `find` does not know, at most once in 250 ms for all who ask; takes up to 2 s.
@@ -81,7 +81,7 @@ export async function openKeyRing(
   let inForce = { began: moment, ended: moment }
 
   let readAt = performance.now()
-  /** What the last look at the store met with. */
+  /** Why the last reading of the store failed. */
   let fault: 'empty' | 'unreadable' | undefined
 
   async function refresh(): Promise<void> {

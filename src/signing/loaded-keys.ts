@@ -24,13 +24,13 @@ export interface PublicKeySet {
 export interface LoadedKeys {
   /** Every stored key by its id, expired ones included. */
   readonly byId: ReadonlyMap<string, LoadedKey>
-  /** Keys that may sign, in the order in which they are to be taken: the current one, then the pending one. */
+  /** Keys that may sign, in order of preference: the current one, then the pending one. */
   readonly signers: readonly LoadedSigner[]
   /** The keys that are not expired, in the order in which they are published. */
   readonly published: PublishedKeys
 }
 
-/** What is published, before revocations are looked at. */
+/** The published keys, before revocations are applied. */
 export interface PublishedKeys {
   readonly keys: readonly JWK[]
   /** Hash of `keys`, hexadecimal. */
@@ -129,7 +129,7 @@ async function publishKeys(
 /** The JWK Set of these keys without those at the positions in `removed`, which are in ascending order. */
 export function formatKeySet({ keys, digest }: PublishedKeys, removed: readonly number[]): PublicKeySet {
   const body = JSON.stringify({ keys: keys.filter((_, position) => !removed.includes(position)) })
-  // The positions tell one text from another as well as its own digest would, which could not be made synchronously.
+  // The positions identify the text as well as its own digest would, which cannot be computed synchronously.
   return { body, etag: `"${[digest, ...removed].join('-')}"` }
 }
 

@@ -30,7 +30,7 @@ const GRACE_MS = 300_000
 /** How long an expired key is listed, beyond the life of a token. */
 const LISTED_MS = 86_400_000
 
-/** Keys that are published together at most. Each verifier holds them all, and may take no more than twice as many. */
+/** Most keys that are published together. Each verifier holds all of them, and may accept as few as twice as many. */
 const MAX_PUBLISHED = 50
 
 /** Aged keys that one change takes along: some databases allow few values in a statement. The rest comes next time. */
@@ -41,7 +41,7 @@ export function findCurrentKey(keys: Keys, alg: SignatureAlgorithm): StoredSigni
   return listCurrent(keys, alg)[0]
 }
 
-/** The key that signs next: the one that has been published longest, should there be several. */
+/** The key that signs next; of several the one that was published first. */
 export function findPendingKey(keys: Keys, alg: SignatureAlgorithm): StoredSigningKey | undefined {
   return listPending(keys, alg)[0]
 }

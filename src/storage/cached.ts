@@ -12,9 +12,9 @@ const MAX_STALE_MS = 24 * 60 * 60 * 1000
 /** Options of `createCachedStorage`. */
 export interface CacheOptions {
   /**
-   * How long a look-up is remembered, milliseconds; 800. What another process changes is seen after that. Less than what a
-   * signature may rest on (issue/sign-current.ts): otherwise a credential that was changed, in whatever way, would refuse
-   * a claim that was authenticated by the record before.
+   * How long a look-up is cached, milliseconds; 800. Changes by another process are seen after that. Less than the age
+   * that a signature allows (issue/sign-current.ts): otherwise any change of a credential would refuse claims that were
+   * authenticated with the cached record.
    */
   readonly ttlMs?: number
   /** Answers kept for each look-up; 10 000. */
@@ -32,7 +32,7 @@ export interface CachedStorage extends Storage {
    * Rejects with StorageError when nothing is known.
    */
   findCredentialStale(id: string): MaybePromise<CredentialWithAccount | undefined>
-  /** When the store was asked for this very record, which `findCredential` gave; by the monotonic clock, milliseconds. */
+  /** When the store was asked for this object, a result of `findCredential`; monotonic clock, milliseconds. */
   readAtOf(found: CredentialWithAccount): number | undefined
   /** As `findCredential`, from what was asked of the store within the last 20 ms. */
   findCredentialAnew: Storage['findCredential']

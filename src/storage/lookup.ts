@@ -37,7 +37,7 @@ export interface CachedLookup<T, G = void> {
   findStale(key: string, given: G): MaybePromise<T>
   /** An answer that is 20 ms old at the most; rejects when the source does. */
   findAnew(key: string, given: G): MaybePromise<T>
-  /** When the source was asked for this object, which a look-up gave; undefined for any other. */
+  /** When the source was asked for this object; undefined when it is not the result of a look-up. */
   readAtOf(answer: object): number | undefined
   /** Drops the answer for a key, and those on their way. */
   forget(key: string): void

@@ -18,7 +18,6 @@ export interface MemoryRules {
   list(after: RulePosition, limit: number): readonly NumberedRule[]
 }
 
-/** No revocations. */
 export function createMemoryRules(): MemoryRules {
   const rules = new Map<string, Revocation & NumberedRule>()
   let seq = 1
@@ -32,7 +31,7 @@ export function createMemoryRules(): MemoryRules {
   return {
     has: (id) => rules.has(id),
     change({ put, lift }, now) {
-      // Over by every clock that may judge it: others may be behind, and verifiers round up to whole seconds.
+      // Expired by every clock: those of verifiers may be behind, and they round up to whole seconds.
       const until = now - LATE_MINT_MS
       const lifted = lift.flatMap((id) => rules.get(id) ?? []).filter((rule) => rule.until > until)
       write([...put, ...lifted.map((rule) => ({ ...rule, until }))])

@@ -36,21 +36,21 @@ export interface SecretChange {
   readonly previousExpiresAt: number | null
 }
 
-/** What a change of an account does to the rules that end its tokens, in the same transaction. */
+/** Changes of revocations in the same transaction as a change of an account. */
 export interface RuleChange {
-  /** Added, or written over the one with the same id. */
+  /** Added, or replacing the one with the same id. */
   readonly put: readonly Revocation[]
   /** Ids of revocations that no longer hold; unknown ones are ignored. */
   readonly lift: readonly string[]
 }
 
-/** How many unexpired revocations customers may have on record. */
+/** Most unexpired revocations that customers may have on record: of one account, of all accounts. */
 export interface RevocationBudget {
   readonly ofAccount: number
   readonly ofAll: number
 }
 
-/** What became of a customer's revocation. `account_full`: the first of the account's revocations ends at `until`. */
+/** Outcome of a customer's revocation. `account_full`: the first of the account's revocations expires at `until`. */
 export type BudgetedRevocation =
   | { readonly outcome: 'added' | 'repeated' | 'all_full' }
   | { readonly outcome: 'account_full'; readonly until: number }
@@ -58,11 +58,11 @@ export type BudgetedRevocation =
 /** A place in the order of rule changes: after this rule. */
 export type RulePosition = Pick<NumberedRule, 'seq' | 'id'>
 
-/** What may be deleted: records that no longer matter. Times are epoch milliseconds. */
+/** Ages of records that may be deleted. Times are epoch milliseconds. */
 export interface PurgeLimits {
   /** Revocations whose `until` is not after this. */
   readonly revocationsUntil: number
-  /** Marks of assertions that have expired by then. */
+  /** Used assertions that expired by this time. */
   readonly assertionsUntil: number
   /** Audit entries older than this; null: none. */
   readonly auditBefore: number | null
@@ -126,14 +126,14 @@ export interface Storage {
   /**
    * Marks an assertion of a client as used until `expiresAt` (epoch milliseconds): true when this call did, false when
    * one with this `jti` is marked already, also one that has expired and was not purged. Of several callers with one
-   * `jti`, on any number of processes, exactly one is told true.
+   * `jti`, on any number of processes, exactly one gets true.
    */
   useAssertion(clientId: string, jti: string, expiresAt: number): Promise<boolean>
   /** Deletes up to a few hundred records of each kind that no longer matter; true when there may be more. */
   purge(limits: PurgeLimits): Promise<boolean>
   /**
-   * The number of the last change of rules. It grows with each change and by nothing else; what was committed before
-   * this call is counted. One cheap look-up; may be ready immediately.
+   * The number of the last change of rules. Grows only with such changes, and includes all that were committed before
+   * this call. One cheap look-up; may be synchronous.
    */
   readRuleSeq(): MaybePromise<number>
   /**
@@ -167,7 +167,7 @@ export interface Storage {
   appendAudit(entry: AuditEntry): Promise<void>
   /** Appends one audit entry; false, and nothing is done, when one with its id is there already. */
   appendAuditOnce(entry: AuditEntry): Promise<boolean>
-  /** Up to `limit` audit entries after a position in the order of `at`, then `id`; newest first unless told. */
+  /** Up to `limit` audit entries after a position in the order of `at`, then `id`; newest first by default. */
   listAudit(
     position: Position | undefined,
     limit: number,

@@ -7,7 +7,7 @@ import type { Denial } from './judge.ts'
 const BOTH = 'Bearer, DPoP algs="ES256 EdDSA Ed25519"'
 const PROOF = 'DPoP error="invalid_dpop_proof", algs="ES256 EdDSA Ed25519"'
 
-/** What RFC 6750 calls each code; a proof has a challenge of its own; a limit and an outage have none. */
+/** The RFC 6750 error of each code. Proofs have a challenge of their own; 429 and 503 have none. */
 const errorNames: Readonly<Record<ClaimErrorCode, string | undefined>> = {
   invalid_request: 'invalid_request',
   missing_token: undefined,

@@ -37,7 +37,8 @@ export type ProveTokenRequest = (request: RequestLike, now: number) => Promise<R
 
 /**
  * Judges proofs at the token endpoint, where there is no token yet (RFC 9449 section 5). `url` is the endpoint's own.
- * Codes are `proof_required` without a proof, `invalid_proof`, `rate_limited` and `unavailable`. A proof that passes is used up: ask
+ * Codes are `proof_required` without a proof, `invalid_proof`, `rate_limited` and `unavailable`. A proof that passes is
+ * used up: ask
  * when the client has been authenticated.
  */
 export function createTokenEndpointProof(deps: ProofDeps & { readonly url: string }): ProveTokenRequest {

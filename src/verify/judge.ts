@@ -64,7 +64,7 @@ export interface JudgeDeps {
   readonly verifyToken: VerifyTokenText
   /**
    * Whether the token, its credential, its account or the key `kid` that signed it was ended. The scopes that its
-   * credential holds now instead of false, where that is known and the token has others: those count no more.
+   * credential holds now, instead of false, when the token has other scopes: those no longer count.
    */
   readonly isRevoked: (claims: ClaimsSet, kid: string) => MaybePromise<boolean | 'unavailable' | HeldScopes>
   readonly enforceKey: EnforceKey

@@ -44,7 +44,7 @@ interface Runtime {
   readonly process?: { getBuiltinModule?: (name: string) => unknown }
 }
 
-/** Characters of a revocation list, which is hashed in pieces; tokens are far shorter. */
+/** Inputs from this length, in characters, are revocation lists and are hashed in pieces; tokens are far shorter. */
 const LONG_INPUT = 65_536
 const HASHED_TOGETHER = 1_048_576
 

@@ -102,7 +102,7 @@ export interface VerifierRules {
   readonly cache?: false | { readonly max: number }
   /**
    * Whether `jwksUri` and `revocation.url` may be `http:` on other machines than this one; false. Only for a private
-   * network: anybody between could put keys of his own into the answer.
+   * network: anybody on the path could replace the keys.
    */
   readonly allowInsecureIssuer?: boolean
   /** Told of each decision, once; what it throws is swallowed. */

@@ -1,14 +1,14 @@
-// Work on a large document in pieces, so that a server answers requests in between. No clock: on Workers it stands
-// still while code runs.
+// Work on a large document in pieces, so that a server answers requests in between. Pieces have a fixed size instead of
+// a fixed time, because on Workers the clock does not advance while code runs.
 
 import { base64url } from 'jose'
 import { isCanonicalBase64url } from '../claims/base64url.ts'
 import { findStringEnd, isJsonObject, type JsonObject, parseJson } from '../claims/json.ts'
 
-/** Characters of a piece, a multiple of 4: base64url is cut between groups. Takes about half a millisecond. */
+/** Characters of a piece, a multiple of 4 so that base64url is cut between groups. About half a millisecond of work. */
 const PIECE_LENGTH = 32_768
 
-/** Lets the event loop run what is waiting. */
+/** Lets the event loop run other work. */
 export function pause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0))
 }
@@ -35,7 +35,7 @@ interface OpenPiece {
 
 /**
  * Parses the JSON text of an object whose array `member` may be long. Each item of the array goes to `take`, which
- * answers false when it is wrong; the other members are returned. Undefined when the text is malformed, repeats a name
+ * returns false when it is wrong; the other members are returned. Undefined when the text is malformed, repeats a name
  * at any depth, has no such array, or when an item was wrong.
  *
  * The array is cut at commas between its items, and each piece is parsed on its own; what is left, with `[]` in its

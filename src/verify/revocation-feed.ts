@@ -1,6 +1,6 @@
-// What a verifier knows of an issuer's revocations, polled when requests ask: no timer runs in the background.
-// A list that cannot be fetched, is wrong, too old, or older than the last one is never taken for an empty one: what
-// was known before goes on until it is too old, and then `onStale` decides.
+// An issuer's revocations as a verifier has them, polled when requests arrive: no timer runs in the background. A list
+// that cannot be fetched, is invalid, too old, or older than the last one never counts as empty: the last list stays in
+// use until it is too old, and then `onStale` decides.
 
 import type { ClaimsSet } from '../claims/claims-set.ts'
 import type { MaybePromise } from '../claims/result.ts'
@@ -41,13 +41,13 @@ interface Known {
 const ACCEPT = 'application/jwt, application/jose, */*;q=0.5'
 /** More than 100 000 entries. */
 const MAX_BYTES = 32 * 1024 * 1024
-/** A list that says it counts for longer is refused. */
+/** Longest difference of `exp` and `iat` that is accepted. */
 const MAX_LIFETIME_SECONDS = 3600
 const ENDING_LENGTH = 40
 /** How long requests wait for a poll while what is known still counts, and while it does not. */
 const BRIEF_MS = 500
 const PATIENT_MS = 5000
-/** Reading a list of 100 000 entries in pieces takes about half of it. */
+/** Time for reading a list: one of 100 000 entries takes about half of it. */
 const READING_MS = 2000
 /** A poll that may have had to fetch keys too. */
 const LOST_AFTER_MS = 2 * PATIENT_MS + 1000
@@ -63,7 +63,7 @@ export function createRevocationFeed(feed: RevocationFeed, deps: FeedDeps): Chec
   // Either way: a clock that was set back must not stretch any of the spans.
   const isWithin = (time: number, spanMs: number): boolean => Math.abs(now() - time) < spanMs
 
-  /** A list's age is that of what it says, not of its last poll. */
+  /** The age of a list counts from its `iat`, not from its last poll. */
   const isYoung = ({ list }: Known): boolean =>
     isWithin(list.issuedAt * 1000, maxStaleMs) && list.expiresAt * 1000 > now()
 
@@ -80,13 +80,13 @@ export function createRevocationFeed(feed: RevocationFeed, deps: FeedDeps): Chec
     const answer = await fetcher.fetchText(feed.url, wish)
     if (answer === undefined) return held && { ...held, renewedAt }
     const ending = answer.text.slice(-ENDING_LENGTH)
-    // Read already. Should all before the signature be another: then the list that is held still counts, and ages.
+    // This list was read already. A forged text with this signature would only keep the held list in use, which ages.
     if (held?.ending === ending) return { ...held, etag: answer.etag, renewedAt }
     const list = await readRevocations(answer.text, deps.issuer, keys)
     return list && { list, etag: answer.etag, ending, renewedAt }
   }
 
-  /** Whether a list is of now, and follows the last one: an older one would bring ended tokens back. */
+  /** Whether a list is current and follows the last one: an older list would bring ended tokens back. */
   async function isNext(list: RevocationList, last: RevocationList | undefined): Promise<boolean> {
     if (list === last) return true
     const { seq, kid, issuedAt, expiresAt } = list
@@ -100,7 +100,7 @@ export function createRevocationFeed(feed: RevocationFeed, deps: FeedDeps): Chec
     return seq > last.seq || haveSameEntries(list.byName, last.byName, endsBy)
   }
 
-  /** Takes a list if it follows the one that is known when it is taken: on Workers two polls may end together. */
+  /** Replaces the known list if `next` follows it. Checks again after a wait: on Workers two polls may end together. */
   async function take(next: Known): Promise<boolean> {
     for (;;) {
       const last = known
@@ -129,7 +129,7 @@ export function createRevocationFeed(feed: RevocationFeed, deps: FeedDeps): Chec
     const startedAt = flight.startedAt()
     if (startedAt === undefined && isWithin(failedAt, refreshMs)) return undefined
     const counts = known !== undefined && isYoung(known)
-    // A poll has just failed: not every request waits long to learn it again.
+    // After a failed poll requests wait only briefly for the next one.
     const isKnownDown = sharesWork && isWithin(failedAt, maxStaleMs)
     const waitMs = counts || isKnownDown ? BRIEF_MS : PATIENT_MS
     // On Workers a poll ends with the request that began it, which therefore waits until a long list is read, too.

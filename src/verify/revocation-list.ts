@@ -1,7 +1,7 @@
 // An issuer's signed list of revocations: reading one (RFC 7515 compact, `typ: revocations+jwt`), and judging a
 // token by it. A list with anything wrong in it is no list: leaving out what is not understood would let tokens
-// through. Whether it is current is judged where the clock is (revocation-feed.ts). A list may have 100 000 entries:
-// whatever takes time in proportion to them is done in pieces.
+// through. Whether it is current is checked in revocation-feed.ts. A list may have 100 000 entries: all work in
+// proportion to them is done in pieces.
 
 import { decodeProtectedHeader } from 'jose'
 import { isCanonicalBase64url } from '../claims/base64url.ts'
@@ -29,9 +29,9 @@ export interface RevocationEntry {
   readonly until: number
 }
 
-/** What a revocation may name; a token must have all of its names. */
+/** The names by which a revocation matches tokens; of a pair the token must have both. */
 const NAMES = ['jti', 'client_id', 'sub', 'kid', 'sub+user', 'sub+jti'] as const
-/** What a revocation names. The value of a pair is that of {@link pairOf}. */
+/** A name by which a revocation matches. The value of a pair is made by {@link pairOf}. */
 export type RevocationName = (typeof NAMES)[number]
 
 /** Entries by what they name, and by its value. */
@@ -39,7 +39,7 @@ export type RevocationIndex = Readonly<Record<RevocationName, Map<string, Revoca
 
 const TYPES: readonly unknown[] = ['revocations+jwt', 'application/revocations+jwt']
 
-/** Entries that are compared before others have their turn. */
+/** Entries that are compared before the event loop runs other work. */
 const COMPARED_TOGETHER = 2000
 
 /** The list in a feed's text, or undefined when form, key, signature, issuer or a member is wrong. */
@@ -65,7 +65,7 @@ export function isListed(
 ): boolean {
   const { jti, client_id, sub, user, iat, exp } = claims
   const isEnded = (entries: readonly RevocationEntry[] | undefined): boolean =>
-    // A token that lives on by clock tolerance is still one that the entry was made for.
+    // Also a token that expires before `until` but is still accepted because of the clock tolerance.
     entries?.some(({ before, until }) => iat < before && (now < until || exp <= until)) ?? false
   const pairs = (name: 'sub+user' | 'sub+jti', other: string): boolean =>
     index[name].size > 0 && isEnded(index[name].get(pairOf(sub, other)))
@@ -79,7 +79,7 @@ export function isListed(
   )
 }
 
-/** The key id, once form and signature are right under a key of the verifier's own. Throws on what is no JWS. */
+/** The key id of a list whose form and signature are valid; undefined otherwise. Throws on text that is not a JWS. */
 async function verifyList(text: string, keys: KeySource): Promise<string | undefined> {
   const [head = '', payload = '', signature = '', ...others] = text.split('.')
   if (others.length > 0 || payload === '' || head === '' || signature === '') return undefined
@@ -108,7 +108,7 @@ async function parseList(text: string, kid: string, issuer: string): Promise<Rev
   return { kid, seq: seq as number, issuedAt: iat, expiresAt: exp, byName }
 }
 
-/** Whether the entry has no member that is not known, names something, and was added. */
+/** Adds an entry to the index; false when it has an unknown member or names nothing. */
 function addEntry(index: RevocationIndex, entry: unknown): boolean {
   if (!isJsonObject(entry)) return false
   const { before, until, sub, jti, user } = entry
@@ -149,7 +149,7 @@ export function createRevocationIndex(): RevocationIndex {
   }
 }
 
-/** The value under which an index holds a pair: no two pairs have the same. */
+/** The value of a pair in an index; unique for each pair. */
 export function pairOf(sub: string, other: string): string {
   return `${sub.length}:${sub}${other}`
 }
@@ -166,7 +166,7 @@ export function addRevocation(
   else others.push({ before, until })
 }
 
-/** Whether two indexes have the same entries, those left out that end until `time` (epoch seconds). */
+/** Whether two indexes have the same entries, ignoring those that expire by `time` (epoch seconds). */
 export async function haveSameEntries(
   one: RevocationIndex,
   other: RevocationIndex,

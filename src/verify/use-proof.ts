@@ -1,5 +1,5 @@
-// Using a right proof up (RFC 9449 section 11.1): once, and for each key only so many in the time in which they stay
-// valid, so that one key cannot fill the memory of all. Anything but a clear "never used" refuses.
+// Single use of valid proofs (RFC 9449 section 11.1), with a budget for each key, so that one key cannot fill the
+// memory of all. Refuses unless the store clearly says that the proof was never used.
 
 import { type Reason, refuse } from '../claims/enforce.ts'
 import type { MaybePromise } from '../claims/result.ts'
@@ -9,17 +9,17 @@ import type { Proof } from './dpop-judge.ts'
 import { PROOF_WINDOW_SECONDS } from './dpop-proof.ts'
 import type { ReplayStore } from './options.ts'
 
-/** Uses a proof up at `now`, epoch seconds: undefined when it may pass. Never throws nor rejects. */
+/** Uses a proof up at `now`, epoch seconds: undefined when it passes. Never throws or rejects. */
 export type UseProof = (proof: Proof, now: number) => MaybePromise<Reason | undefined>
 
-/** Seconds for which a proof is remembered beyond its time: clocks of processes that share a memory may differ. */
+/** Seconds for which a proof is remembered after it has expired: clocks of processes that share a store may differ. */
 const REPLAY_SLACK_SECONDS = 30
 
-/** Proofs that are remembered. */
+/** Budget of used proofs; each key is a tenant. */
 export const proofBudget: OneTimeBudget = {
   perTenant: 12_000,
   inAll: 1_000_000,
-  // A proof may be a window ahead; a fraction of a second is rounded up.
+  // The `iat` of a proof may be a window ahead; a fraction of a second is rounded up.
   longestSeconds: 2 * PROOF_WINDOW_SECONDS + REPLAY_SLACK_SECONDS + 1,
 }
 
@@ -41,8 +41,8 @@ export function createMemoryUseProof(): UseProof {
 }
 
 /**
- * Uses proofs up in an API's own store. That store alone knows what was used; how many proofs each key had accepted is
- * counted here, by this process, so that a key that is over its budget puts nothing into the store.
+ * Uses proofs up in an API's own store. The store decides which proofs were used. This process counts the accepted
+ * proofs of each key, so that a key over its budget adds nothing to the store.
  */
 export function createReplayUseProof(replay: ReplayStore): UseProof {
   const accepted = createMemoryOneTime(proofBudget)
@@ -53,7 +53,7 @@ export function createReplayUseProof(replay: ReplayStore): UseProof {
       const use = describeUse(jkt, id, iat, now)
       const isSeen: unknown = await replay.seen(id, use.expiresAt)
       if (isSeen !== false) return isSeen === true ? USED : UNAVAILABLE
-      // Many may have been asked about together. What else the count says is the store's to decide.
+      // Checked again, because concurrent calls may have used the budget. Other outcomes are the store's to decide.
       const counted = accepted.use(use)
       return counted.kind === 'tenant_full' ? toReason(counted) : undefined
     } catch {

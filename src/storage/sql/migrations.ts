@@ -16,7 +16,7 @@ interface Migration {
 
 const { schema } = builder
 
-/** Longest life of any token that was made, milliseconds, as far as it was written down. */
+/** Longest lifetime of any issued token, milliseconds, if it was recorded; a day otherwise. */
 const LONGEST_LIFETIME_MS = sql`coalesce((select value from marks where name = 'longest_lifetime'), 86400) * 1000`
 
 function raw(statement: RawBuilder<unknown>): Compilable {
@@ -161,7 +161,7 @@ const migrations: readonly Migration[] = [
         .addColumn('seq', 'bigint', (column) => column.notNull().defaultTo(sql.lit(1))),
       schema.alterTable('revocations').addColumn('account_id', 'text'),
       schema.createIndex('revocations_by_seq').on('revocations').columns(['seq', 'id']),
-      // What customers have on record, all together and each alone.
+      // For the counts of customers' revocations: of all accounts, and of each account.
       schema
         .createIndex('revocations_of_accounts')
         .on('revocations')
@@ -173,7 +173,7 @@ const migrations: readonly Migration[] = [
         .columns(['account_id', 'until'])
         .where(sql.ref('account_id'), 'is not', null),
       builder.insertInto('marks').values({ name: RULE_SEQ, value: 1 }),
-      // Until now these two were derived at each reading; from now on they are on record like the others.
+      // Earlier versions derived these two kinds of revocations at each read; now they are rows like the others.
       raw(sql`
         insert into revocations (id, kind, value, "before", until, created_at, seq)
         select 'suspended_' || id, 'sub', id, updated_at + ${sql.lit(LATE_MINT_MS)},

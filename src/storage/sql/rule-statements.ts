@@ -1,5 +1,5 @@
-// Statements on the table of revocations, each a part of some transaction. A row bears the number of the change that wrote it
-// last; numbers are given within the transaction, so that changes become visible in their order.
+// Statements on the table of revocations, each a part of some transaction. A row has the number of the change that
+// wrote it last. Numbers are assigned within the transaction, so that changes become visible in their order.
 
 import {
   type AliasedExpression,
@@ -17,12 +17,12 @@ import { builder, RULE_SEQ, type Tables } from './schema.ts'
 /** The number of the change that this transaction makes; `numberRules` must follow in the same transaction. */
 export const NEXT_SEQ: RawBuilder<number> = sql<number>`(select marks.value + 1 from marks where marks.name = ${sql.lit(RULE_SEQ)})`
 
-/** A revocation with the number of this change, added while `condition` selects something. */
+/** Adds a revocation with the number of this change, if `condition` selects a row. */
 export function insertRule(revocation: Revocation, condition: Expression<unknown>): SqlQuery {
   return compileInsertRule(revocation, condition).compile(builder)
 }
 
-/** As {@link insertRule}, written over the one with the same id. */
+/** As {@link insertRule}, but replaces the revocation with the same id. */
 export function putRule(revocation: Revocation, condition: Expression<unknown>): SqlQuery {
   return sql`
     ${compileInsertRule(revocation, condition)}
@@ -39,8 +39,8 @@ function compileInsertRule(revocation: Revocation, condition: Expression<unknown
 }
 
 /**
- * Lifts a revocation at `now` (epoch milliseconds), while `condition` selects something. It is then over by every clock that
- * may judge it: others may be behind, and verifiers round up to whole seconds.
+ * Lifts a revocation at `now` (epoch milliseconds), if `condition` selects a row. It is then expired by every clock:
+ * those of verifiers may be behind, and they round up to whole seconds.
  */
 export function liftRule(id: string, now: number, condition: Expression<unknown>): SqlQuery {
   return builder
@@ -62,7 +62,7 @@ export function raiseRule(id: string, before: number, until: number): SqlQuery {
     .compile()
 }
 
-/** Counts the change, where some rule was written with {@link NEXT_SEQ}. */
+/** Counts the change, if a rule was written with {@link NEXT_SEQ}. */
 export function numberRules(): SqlQuery {
   return builder
     .updateTable('marks')
@@ -77,7 +77,7 @@ export function rulesWith(id: string): SelectQueryBuilder<Tables, 'revocations',
   return builder.selectFrom('revocations').where('id', '=', id)
 }
 
-/** Revocations that have not run out at `now` (epoch milliseconds). */
+/** Revocations that have not expired at `now` (epoch milliseconds). */
 export function liveRules(now: number): SelectQueryBuilder<Tables, 'revocations', object> {
   return builder.selectFrom('revocations').where('until', '>', now)
 }

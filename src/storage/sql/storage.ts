@@ -65,7 +65,7 @@ const RULE = [
   'until',
 ] as const satisfies readonly (keyof RevocationRow)[]
 
-// Asked every second by every process: compiled once.
+// Compiled once, because every process runs it every second.
 const READ_RULE_SEQ = builder.selectFrom('marks').select('value').where('name', '=', RULE_SEQ).compile()
 
 // The one look-up of the issuing path is compiled once; its only parameter is the id.

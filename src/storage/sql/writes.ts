@@ -41,7 +41,7 @@ export type SqlWrites = Pick<
 
 const LONGEST_LIFETIME = 'longest_lifetime'
 
-/** Records that one purge deletes of each kind: more would hold up other writers, and with SQLite all requests. */
+/** Most records of each kind that one purge deletes: more would block other writers, and with SQLite all requests. */
 const PURGE_MAX = 500
 
 const NO_RULES: RuleChange = { put: [], lift: [] }
@@ -119,7 +119,7 @@ export function createSqlWrites(engine: SqlEngine): SqlWrites {
       const { id, account, createdAt: now } = revocation
       const own = liveRules(now).where('account_id', '=', account)
       const all = liveRules(now).where('account_id', 'is not', null)
-      // Judged once, by the row itself; the entry and the number follow where the row is there.
+      // Only the first statement checks the budget; the audit entry and the number depend on its row.
       const isWithin = sql<boolean>`
         not exists ${rulesWith(id).select('id')}
         and ${own.select(countRows)} < ${budget.ofAccount} and ${all.select(countRows)} < ${budget.ofAll}`
