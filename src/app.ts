@@ -157,8 +157,9 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
           countRefused: metrics.countAdminRefused,
           log,
         })
-  const doors = {
-    ...config,
+  const issuing = {
+    tokenTtl: config.tokenTtl,
+    maxTtl: config.maxTtl,
     reportBrowser,
     admit: createAdmitCredential({ authenticate, limit, refuseCaller }),
   }
@@ -166,10 +167,16 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
     name: 'claim',
     headers: NO_STORE,
     isDoor: true,
-    methods: { POST: createClaimHandler({ ...doors, mint: createMint(minting, 'claim') }) },
+    methods: {
+      POST: createClaimHandler({
+        ...issuing,
+        querySecrets: config.querySecrets,
+        mint: createMint(minting, 'claim'),
+      }),
+    },
   }
   const multiset = createMultisetRoute({
-    ...doors,
+    ...issuing,
     mint: createMint(minting, 'multiset'),
     isPrototypeOriginListed: storage.isPrototypeOriginListedStale,
     now,
@@ -185,7 +192,7 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
     '/m2m/token': multiset,
     '/v1/m2m/*': { ...NOWHERE, formatProblem: formatMultisetProblem },
     '/m2m/*': { ...NOWHERE, formatProblem: formatMultisetProblem },
-    '/api/v1/auth/token': createAifabrixRoute({ ...doors, mint: createMint(minting, 'aifabrix') }),
+    '/api/v1/auth/token': createAifabrixRoute({ ...issuing, mint: createMint(minting, 'aifabrix') }),
     ...createOAuthRoutes({
       ...deps,
       ...config,

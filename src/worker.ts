@@ -217,7 +217,15 @@ async function openService({ config, masterKey, database }: Settings): Promise<S
   }
   return {
     fetch: createApp(deps).fetch,
-    upkeep: createUpkeep({ ...deps, auditKeptMs: config.auditDays * DAY_MS }),
+    upkeep: createUpkeep({
+      storage,
+      keys,
+      keyLife,
+      rules,
+      log,
+      auditKeptMs: config.auditDays * DAY_MS,
+      now: Date.now,
+    }),
     keys,
     rules,
   }
