@@ -112,7 +112,8 @@ export function createRevocationRules({ storage, log, now, sharesWork }: RulesDe
     const replaces = await takeOver(changes)
     // An overlapping read may already have added these.
     const fresh = changes.filter(({ seq }) => seq > position.seq)
-    if (fresh.length > 0) list = [...(replaces ? withoutRules(list, fresh) : list), ...fresh]
+    if (fresh.length > 0)
+      list = replaces ? exchangeRules(list, fresh.filter(index.isLatest)) : [...list, ...fresh]
     const reached = Math.max(seq, cursor.seq)
     // All rules with this number were read, and later changes have higher numbers.
     if (reached > position.seq) position = { seq: reached, id: LAST_ID }
@@ -205,12 +206,13 @@ export function createRevocationRules({ storage, log, now, sharesWork }: RulesDe
   }
 }
 
-function withoutRules(
+/** A list that holds each rule once, in the state that `fresh` has where it has one. */
+function exchangeRules(
   list: readonly NumberedRule[],
-  others: readonly NumberedRule[],
+  fresh: readonly NumberedRule[],
 ): readonly NumberedRule[] {
-  const ids = new Set(others.map(({ id }) => id))
-  return list.filter(({ id }) => !ids.has(id))
+  const ids = new Set(fresh.map(({ id }) => id))
+  return [...list.filter(({ id }) => !ids.has(id)), ...fresh]
 }
 
 /** Sorts after every id, because ids are ASCII. */

@@ -11,6 +11,8 @@ export interface RuleIndex {
    * Adds a rule, or replaces the one with its id unless that is newer. Returns whether there was one with its id.
    */
   put(rule: NumberedRule): boolean
+  /** Whether a rule is here in this state: it may have changed again between two pages of one read. */
+  isLatest(rule: NumberedRule): boolean
   /** Drops up to `limit` rules whose `until` is not after `time`, epoch milliseconds; returns how many it dropped. */
   dropUntil(time: number, limit: number): number
   /** Whether a token signed under `kid` is ended at `now` (epoch seconds). */
@@ -63,6 +65,7 @@ export function createRuleIndex(): RuleIndex {
       byName[rule.kind].set(rule.value, [...find(rule.kind, rule.value), rule])
       return known !== undefined
     },
+    isLatest: ({ id, seq }) => byId.get(id)?.seq === seq,
     dropUntil(time, limit) {
       let dropped = 0
       for (const rule of byId.values()) {

@@ -284,6 +284,34 @@ describe('a refresh', () => {
     expect(reads()).toBe(3)
   })
 
+  test('gives a rule once that changes between two pages of one read, and in its last state', async () => {
+    vi.useRealTimers()
+    const inForce = Array.from({ length: 1500 }, (_, at) => ruleWith({ value: `jti-${at}` }))
+    const { storage, store } = createRuleStore(inForce)
+    const [first, ...others] = inForce
+    let pages = 0
+    const { log } = keepLog()
+    const rules = createRevocationRules({
+      storage: {
+        readRuleSeq: storage.readRuleSeq,
+        async listRuleChanges(after, limit) {
+          const page = await storage.listRuleChanges(after, limit)
+          pages += 1
+          // Lifted, when its page was read already.
+          if (pages === 1) store([{ ...(first as RevocationRule), until: 0 }, ...others])
+          return page
+        },
+      },
+      log,
+      now: Date.now,
+      sharesWork: true,
+    })
+    await rules.refresh()
+    const given = (await rules.read())?.rules ?? []
+    expect(given).toHaveLength(inForce.length)
+    expect(given.filter(({ id }) => id === 'rule-0').map(({ until }) => until)).toEqual([0])
+  })
+
   test('however reads overlap: what was written before is in force, and nothing newer is ever replaced', async () => {
     vi.useRealTimers()
     const delay = fc.integer({ min: 0, max: 3 })
