@@ -45,8 +45,11 @@ const OPTIONS = {
 /** While stopping, how long a connection without a request may still bring one. */
 const LAST_REQUEST_MS = 200
 
-/** Listens on `host` and `port` (0: a free one). Rejects when the address cannot be had. */
-export async function listen(host: string, port: number): Promise<NodeServer> {
+/**
+ * Listens on `host` and `port` (0: a free one). Rejects when the address cannot be had. `stillMs`: how long a connection
+ * on which nothing moves is kept, an answer that nobody reads included.
+ */
+export async function listen(host: string, port: number, stillMs: number = IDLE_MS): Promise<NodeServer> {
   const open = new Set<ServerResponse>()
   const sockets = new Set<Socket>()
   let listener: ReturnType<typeof getRequestListener> | undefined
@@ -68,6 +71,7 @@ export async function listen(host: string, port: number): Promise<NodeServer> {
     void listener?.(incoming, outgoing)
   }
   const server = createServer(OPTIONS, take)
+  server.timeout = stillMs
   // Node would answer 417 without a body; expectations may be ignored (RFC 9110 section 10.1.1).
   server.on('checkExpectation', take)
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
