@@ -62,7 +62,7 @@ const rules: readonly Rule[] = [
   },
   {
     room: 'admin',
-    rooms: ['claims', 'signing', 'http', 'verify/jwk.ts', 'verify/explain.ts'],
+    rooms: ['claims', 'signing', 'http', 'verify/jwk.ts', 'verify/explain.ts', 'storage/errors.ts'],
     types: ['counters', storagePort, 'verify'],
     packages: ['zod', 'tldts'],
   },

@@ -2,6 +2,7 @@
 // (issue/sign-current.ts), so a change that ends or narrows something is answered once that second is over.
 
 import type { Account, Revocation } from '../claims/account.ts'
+import { StorageError } from '../storage/errors.ts'
 import type { AdminPorts } from './operation.ts'
 
 /** How long other processes may use data that they read before a commit, with an allowance for timers. */
@@ -10,7 +11,7 @@ export const SETTLE_MS = 1100
 /** Expected time of a commit: a slower one moves the moment of the revocation. */
 const COMMIT_MS = 300
 
-/** Bounded, or a process that is too busy would never answer. */
+/** Bounded, or a process that is too busy would never answer; the revocation stands all the same. */
 const MAX_TRIES = 4
 
 type SettlePorts = Pick<AdminPorts, 'settleMs' | 'onChange'>
@@ -32,7 +33,8 @@ export function settlingMoment(now: number, settleMs: number): number {
 /**
  * Resolves once a revocation covers every token that any process has issued by then. Moves the revocation to a later
  * moment when its commit, or reading it back, took longer than expected. `now` (epoch milliseconds) and `startedAt`
- * (`performance.now()`) are the same moment.
+ * (`performance.now()`) are the same moment. Rejects with StorageError when that took too long four times: tokens may
+ * have been issued since the moment, and the same request again ends them.
  */
 export async function settleRevocation(
   { storage, settleMs, onChange }: Pick<AdminPorts, 'storage'> & SettlePorts,
@@ -51,6 +53,9 @@ export async function settleRevocation(
     // From the moment on tokens are issued again, so the answer must come before it.
     if (clock() <= moment) return
   }
+  throw new StorageError(
+    'a revocation was written, but the database is too slow to tell when it holds everywhere',
+  )
 }
 
 /** Whether an account may do less after a change. */

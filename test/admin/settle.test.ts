@@ -1,8 +1,10 @@
 // When the answer to a change may come, and the moment before which a revocation ends tokens.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { isNarrowed, settleRevocation, settlingMoment } from '../../src/admin/settle.ts'
 import type { Account } from '../../src/claims/account.ts'
+import { StorageError } from '../../src/storage/errors.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
 import { listRules, makeAccount, makeAudit, makeRevocation } from '../storage/records.ts'
 
@@ -37,6 +39,22 @@ test.each([
   expect(rule!.before % 1000).toBe(0)
   expect(rule!.before > before).toBe(isMoved)
   expect(rule!.until - rule!.before).toBe(600_000)
+})
+
+test('a revocation whose moment is always over before it is known everywhere is not answered as done', async () => {
+  const storage = createMemoryStorage()
+  const now = 1_700_000_000_400
+  const revocation = makeRevocation({ before: settlingMoment(now, 1), until: now + 600_000 })
+  await storage.addRevocation(revocation, makeAudit())
+  let told = 0
+  // Each reading takes longer than the wait and the time that a commit is given.
+  const onChange = async () => {
+    told += 1
+    await sleep(1400)
+  }
+  const settling = settleRevocation({ storage, settleMs: 1, onChange }, revocation, now, performance.now())
+  await expect(settling).rejects.toThrow(StorageError)
+  expect(told).toBe(4)
 })
 
 const account = makeAccount({
