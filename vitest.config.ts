@@ -1,7 +1,15 @@
 import { configDefaults, defineConfig } from 'vitest/config'
 
-/** Tests that keep the whole machine busy: alone, after all others, so that neither spoils the other's times. */
-const HEAVY = ['test/e2e/crowd/*.test.ts', 'test/e2e/feed-size.test.ts', 'test/e2e/bad-day.test.ts']
+/**
+ * Tests that keep the whole machine busy, or go by its clock to the second: each alone, after all others, so that none
+ * spoils the times of another.
+ */
+const ALONE = [
+  'test/e2e/crowd/*.test.ts',
+  'test/e2e/feed-size.test.ts',
+  'test/e2e/bad-day.test.ts',
+  'test/e2e/client-renewal.test.ts',
+]
 
 export default defineConfig({
   test: {
@@ -12,16 +20,16 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'all',
+          name: 'together',
           include: ['test/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, ...HEAVY],
+          exclude: [...configDefaults.exclude, ...ALONE],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },
       {
         extends: true,
-        test: { name: 'heavy', include: HEAVY, maxWorkers: 1, sequence: { groupOrder: 1 } },
+        test: { name: 'alone', include: ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } },
       },
     ],
   },
