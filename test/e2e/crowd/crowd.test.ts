@@ -142,8 +142,8 @@ test('one tenant attacks at full speed, another is served as before', { timeout:
   expect(told.revocations[200]).toBeLessThanOrEqual(1000)
   for (const statuses of Object.values(told))
     expect(Object.keys(statuses as Json).filter((status) => status >= '500')).toEqual([])
-  // The machine may do other things for a part of the time; what waits behind an attack waits for seconds.
-  expect(attacked).toBeLessThan(Math.max(3 * quiet, 100))
+  // On a machine that does other things meanwhile a quiet p99 of a millisecond or two is luck; below 25 ms nobody waits.
+  expect(attacked).toBeLessThan(Math.max(3 * quiet, 25))
   // The stores' own bounds have tests of their own; this is the whole process, with what the garbage collector left.
   expect(grown).toBeLessThan(300)
 })
