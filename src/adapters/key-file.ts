@@ -3,9 +3,9 @@
 // Not checked here: that the private and the public part belong together (loading the key does that).
 
 import * as z from 'zod'
-import { isCanonicalBase64url } from '../claims/base64url.ts'
-import { parseJson } from '../claims/json.ts'
-import { fail, ok, type Result } from '../claims/result.ts'
+import { isCanonicalBase64url } from '../lib/base64url.ts'
+import { parseJson } from '../lib/json.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
 import type { SigningKeyChange, StoredSigningKey } from '../signing/signing-key.ts'
 
 const kid = z.string().regex(/^[\w-]{1,128}$/)

@@ -7,7 +7,7 @@ import { availableParallelism } from 'node:os'
 import { setImmediate } from 'node:timers/promises'
 import type { JWK } from 'jose'
 import type { SignatureAlgorithm } from '../claims/jws.ts'
-import { after, type MaybePromise } from '../claims/result.ts'
+import { after, type MaybePromise } from '../lib/result.ts'
 import { type CryptoEngine, TOKEN_TYPE } from '../signing/engine.ts'
 
 interface NodeAlgorithm {

@@ -10,8 +10,8 @@ import {
   type Revocation,
   suspensionId,
 } from '../claims/account.ts'
-import { fail, ok, type Result } from '../claims/result.ts'
 import type { Problem } from '../http/problem.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
 import { randomBase62 } from '../signing/random.ts'
 import {
   type ClientSecret,

@@ -2,7 +2,6 @@
 // the right token is accepted however many wrong ones the address sent.
 
 import { addressKey, anonymizeAddress } from '../claims/ip.ts'
-import { after, type MaybePromise } from '../claims/result.ts'
 import type { Quota } from '../counters/counters.ts'
 import { readBearer } from '../http/bearer.ts'
 import type { RequestContext } from '../http/context.ts'
@@ -10,6 +9,7 @@ import type { RateLimiter } from '../http/limits.ts'
 import type { Logger } from '../http/log.ts'
 import { createMinuteLine } from '../http/minute-line.ts'
 import type { Problem } from '../http/problem.ts'
+import { after, type MaybePromise } from '../lib/result.ts'
 import { equalsInConstantTime } from '../signing/secret.ts'
 
 /** Wrong admin tokens from one address, beyond which the answer is 429. */

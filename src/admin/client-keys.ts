@@ -2,8 +2,8 @@
 // Public ES256 and EdDSA keys, nothing else; members that a key does not need are dropped.
 
 import * as z from 'zod'
-import { isJsonObject } from '../claims/json.ts'
-import { fail, ok, type Result } from '../claims/result.ts'
+import { isJsonObject } from '../lib/json.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
 import { judgeJwk } from '../verify/jwk.ts'
 
 const MAX_KEYS = 20

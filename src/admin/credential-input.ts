@@ -2,8 +2,8 @@
 
 import * as z from 'zod'
 import type { Credential } from '../claims/account.ts'
-import type { Result } from '../claims/result.ts'
 import type { ParameterFault } from '../http/problem.ts'
+import type { Result } from '../lib/result.ts'
 import { clientKeys } from './client-keys.ts'
 import { flag, instant, name, parseInput, scopes } from './members.ts'
 

@@ -1,8 +1,8 @@
 // Making, rotating and revoking credentials. A secret is given out only once the record that accepts it is safe.
 
 import { type Credential, endForGood } from '../claims/account.ts'
-import { fail, ok, type Result } from '../claims/result.ts'
 import { invalidParameters, type Problem } from '../http/problem.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
 import { createClientSecret, createSecret } from '../signing/secret.ts'
 import type { Storage } from '../storage/storage.ts'
 import { type ShownCredential, showCredential, UNKNOWN_ACCOUNT } from './accounts.ts'

@@ -1,12 +1,12 @@
 // A request and its answer as the admin API has them: a JSON object in, JSON out.
 
-import { isJsonObject, type JsonObject, parseJson } from '../claims/json.ts'
-import { fail, type Result } from '../claims/result.ts'
-import { decodeUtf8 } from '../claims/utf8.ts'
 import { readBody } from '../http/body.ts'
 import { JSON_TYPE, type RequestContext } from '../http/context.ts'
 import { parseMediaType } from '../http/media-type.ts'
 import { invalidParameters, type ParameterFault, type Problem } from '../http/problem.ts'
+import { isJsonObject, type JsonObject, parseJson } from '../lib/json.ts'
+import { fail, type Result } from '../lib/result.ts'
+import { decodeUtf8 } from '../lib/utf8.ts'
 
 /** Reads an input from a JSON value, or gives every fault of it. */
 export type ParseInput<T> = (value: unknown) => Result<T, readonly ParameterFault[]>

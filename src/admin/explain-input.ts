@@ -3,8 +3,8 @@
 
 import * as z from 'zod'
 import { type IpAddress, parseAddress } from '../claims/ip.ts'
-import { ok, type Result } from '../claims/result.ts'
 import type { ParameterFault } from '../http/problem.ts'
+import { ok, type Result } from '../lib/result.ts'
 import { parseInput } from './members.ts'
 
 /** A request to be explained. */

@@ -1,8 +1,8 @@
 // Signing keys as an administrator sees and rotates them. No key material comes near.
 
 import * as z from 'zod'
-import { fail, ok, type Result } from '../claims/result.ts'
 import type { ParameterFault, Problem } from '../http/problem.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
 import { applyRevocations, type KeyRecord, type RotationObstacle } from '../signing/key-life.ts'
 import { createRotationEntry } from '../signing/rotation-entry.ts'
 import { flag, parseInput } from './members.ts'

@@ -1,9 +1,9 @@
 // Pages of listings: a limit, and a cursor that says where the last page ended.
 
 import * as z from 'zod'
-import { fail, ok, type Result } from '../claims/result.ts'
 import { parseForm, queryOf } from '../http/form.ts'
 import type { ParameterFault } from '../http/problem.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
 import type { Position } from '../storage/storage.ts'
 
 /** A page that was asked for. */

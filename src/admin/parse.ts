@@ -2,8 +2,8 @@
 
 import * as z from 'zod'
 import type { Account } from '../claims/account.ts'
-import type { Result } from '../claims/result.ts'
 import type { ParameterFault } from '../http/problem.ts'
+import type { Result } from '../lib/result.ts'
 import { allowedOrigins, flag, lifetime, name, parseInput, scopes } from './members.ts'
 
 /** What makes an account, in canonical form. */

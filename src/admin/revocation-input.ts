@@ -3,8 +3,8 @@
 
 import * as z from 'zod'
 import type { RevocationKind } from '../claims/account.ts'
-import { fail, ok, type Result } from '../claims/result.ts'
 import type { ParameterFault } from '../http/problem.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
 import { parseAccountToken } from '../signing/secret.ts'
 import { instant, parseInput } from './members.ts'
 

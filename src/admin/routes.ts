@@ -1,9 +1,9 @@
 // The admin API: JSON in, JSON out, every change on record. Each path behind the guard, unknown ones too.
 
-import { after } from '../claims/result.ts'
 import { type Handler, type Methods, NO_STORE, type Route } from '../http/context.ts'
 import type { Metrics } from '../http/metrics.ts'
 import { invalidParameters, NOT_FOUND } from '../http/problem.ts'
+import { after } from '../lib/result.ts'
 import type { Storage } from '../storage/storage.ts'
 import { type AccountDeps, createAccountHandlers } from './account-handlers.ts'
 import type { AdminGuard } from './authenticate.ts'

@@ -1,9 +1,9 @@
 // Origin, scope and addresses as callers write them. A text that is too long is refused before it is parsed: the cost
 // of parsing may grow with the square of the length.
 
+import { fail, type Result } from '../lib/result.ts'
 import { type IpRange, parseIpList } from './ip.ts'
 import { type ParsedOrigin, parseOrigin } from './origin.ts'
-import { fail, type Result } from './result.ts'
 import { parseScope } from './scope.ts'
 
 /** Longest texts, in characters. */

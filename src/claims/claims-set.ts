@@ -1,13 +1,13 @@
 // The Claims Set of a claim token: how a grant becomes one, and how one is read back (RFC 7519, RFC 9068).
 // Reading is strict: a bound that is present but not of its shape is a fault, never "no bound".
 
-import { isSha256Digest } from './base64url.ts'
-import { freezeDeep } from './freeze.ts'
+import { isSha256Digest } from '../lib/base64url.ts'
+import { freezeDeep } from '../lib/freeze.ts'
+import type { JsonObject } from '../lib/json.ts'
+import { isJsonObject } from '../lib/json.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
 import { type IpRange, parseIpRange } from './ip.ts'
-import type { JsonObject } from './json.ts'
-import { isJsonObject } from './json.ts'
 import { parseOrigin } from './origin.ts'
-import { fail, ok, type Result } from './result.ts'
 import { parseScope } from './scope.ts'
 
 /** Claims of a token under their wire names. Times are epoch seconds. */

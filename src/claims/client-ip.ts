@@ -2,6 +2,7 @@
 // Read from the right, as far as hops are trusted; what stands left of that was written by anybody and is not looked at.
 // Whatever cannot be told is *no address*, never a guess. X-Forwarded-For, or Forwarded (RFC 7239 section 4).
 
+import { fail, ok, type Result } from '../lib/result.ts'
 import {
   containsAddress,
   type IpAddress,
@@ -11,7 +12,6 @@ import {
   splitIpList,
   trimBlanks,
 } from './ip.ts'
-import { fail, ok, type Result } from './result.ts'
 
 /** Whose word about the client counts: nobody's, that of `count` hops, or that of peers in `ranges`. */
 export type TrustedProxies =

@@ -2,7 +2,7 @@
 // Only ::ffff:0:0/96 (RFC 4291 section 2.5.5.2) is read as IPv4; NAT64, 6to4 and IPv4-compatible stay IPv6.
 // Refused: octets with leading zeros, short, octal and hex IPv4, zone ids, brackets, ports, blanks, host bits, /0.
 
-import { fail, ok, type Result } from './result.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
 
 /** One address: 128 bits as four unsigned words, highest first. IPv4 fills the last word, the others are 0. */
 export interface IpAddress {

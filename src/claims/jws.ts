@@ -1,7 +1,7 @@
 // What signing and verification agree on: the algorithms, and the two functions an engine provides.
 // Types only; engines live where their library may be imported (jose, node:crypto).
 
-import type { MaybePromise } from './result.ts'
+import type { MaybePromise } from '../lib/result.ts'
 
 /** JWS algorithms of claim tokens (RFC 7518, RFC 8037). */
 export type SignatureAlgorithm = 'ES256' | 'EdDSA' | 'HS256'

@@ -1,9 +1,9 @@
 // The origins an account allows, as canonical pattern texts: parsing them, and which of them match one origin
 // (RFC 6454). Refuses a wildcard that could reach a stranger's site; "null" never matches.
 
+import { fail, ok, type Result } from '../lib/result.ts'
 import { MAX_ORIGIN_LENGTH, readOriginText } from './caller-text.ts'
 import { parseOrigin } from './origin.ts'
-import { fail, ok, type Result } from './result.ts'
 
 /** Most entries of one account's list. */
 export const MAX_PATTERNS = 100

@@ -1,7 +1,7 @@
 // One origin (RFC 6454 section 6.2): the canonical text of what a customer wrote. Refuses what is not a whole
 // origin, and each internationalised name that could mean another host on another JavaScript engine.
 
-import { fail, ok, type Result } from './result.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
 
 /**
  * A canonical origin. `web`: scheme, ASCII host and, unless it is the scheme's default, port of an http(s) URL.

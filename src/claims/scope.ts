@@ -1,6 +1,6 @@
 // Scopes (RFC 6749 section 3.3): parsing a space separated list, and what a grant may hold.
 
-import { fail, ok, type Result } from './result.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
 
 /** One scope-token: printable ASCII without blank, quote and backslash. */
 const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/

@@ -1,7 +1,7 @@
 // The error of the command line: a stable code, and a message that says what to do next. Holds no secret.
 
-import type { Result } from '../claims/result.ts'
 import { invalidParameters, type ParameterFault, type Problem } from '../http/problem.ts'
+import type { Result } from '../lib/result.ts'
 
 /** A command that could not do what it was asked. */
 export class CliError extends Error {

@@ -3,11 +3,11 @@
 
 import type { Command } from 'commander'
 import { base64url } from 'jose'
-import { isCanonicalBase64url } from '../claims/base64url.ts'
 import { type ParsedClaims, parseClaimsSet } from '../claims/claims-set.ts'
 import { enforceTime } from '../claims/enforce.ts'
-import { isJsonObject, type JsonObject, parseJson } from '../claims/json.ts'
 import type { Config } from '../config.ts'
+import { isCanonicalBase64url } from '../lib/base64url.ts'
+import { isJsonObject, type JsonObject, parseJson } from '../lib/json.ts'
 import { decodeToken } from '../verify/format.ts'
 import { CliError } from './fault.ts'
 import { readConfig } from './open.ts'

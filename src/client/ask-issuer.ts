@@ -1,8 +1,8 @@
 // One question to the issuer, with the secret in it: bounded in time and size, never redirected. Judges nothing of
 // the answer but that it is JSON.
 
-import { isJsonObject, type JsonObject, parseJson } from '../claims/json.ts'
-import { decodeUtf8 } from '../claims/utf8.ts'
+import { isJsonObject, type JsonObject, parseJson } from '../lib/json.ts'
+import { decodeUtf8 } from '../lib/utf8.ts'
 import { readBytes } from './read-bytes.ts'
 import { ClaimRequestError } from './request-error.ts'
 

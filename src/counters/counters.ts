@@ -2,7 +2,7 @@
 // as many are let in as the quota allows. Results may be synchronous or promised, so that an adapter can keep its state
 // inside or outside the process.
 
-import type { MaybePromise } from '../claims/result.ts'
+import type { MaybePromise } from '../lib/result.ts'
 
 /** A number of requests in a window of time. */
 export interface Quota {

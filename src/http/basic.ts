@@ -1,8 +1,8 @@
 // HTTP Basic credentials (RFC 7617). Reads the pair as it stands; whether its parts are form-encoded besides is the
 // dialect's to know (RFC 6749 section 2.3.1 says so, most others send them raw).
 
-import { fail, ok, type Result } from '../claims/result.ts'
-import { decodeUtf8 } from '../claims/utf8.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
+import { decodeUtf8 } from '../lib/utf8.ts'
 
 /** The two parts of a pair, as they stand. */
 export interface BasicPair {

@@ -1,7 +1,7 @@
 // One request as the rooms see it: the request, who sent it, and how to answer. Knows no framework.
 
 import type { IpAddress } from '../claims/ip.ts'
-import type { MaybePromise } from '../claims/result.ts'
+import type { MaybePromise } from '../lib/result.ts'
 import type { Cors } from '../verify/cors.ts'
 import { type FormatProblem, NOT_FOUND, type Problem } from './problem.ts'
 

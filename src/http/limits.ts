@@ -1,8 +1,8 @@
 // A rate limit with one quota, and how clients see it: headers (draft-ietf-httpapi-ratelimit-headers, structured fields
 // of RFC 9651) and the 429.
 
-import type { MaybePromise } from '../claims/result.ts'
 import type { LimitState, Limits, Quota } from '../counters/counters.ts'
+import type { MaybePromise } from '../lib/result.ts'
 import type { HeaderRecord } from './context.ts'
 import type { Problem } from './problem.ts'
 

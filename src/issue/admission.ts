@@ -3,10 +3,10 @@
 // have ended meanwhile. The types enforce that order: a check needs a `Received`, and minting needs an `Admission`.
 
 import type { CredentialWithAccount } from '../claims/account.ts'
-import { fail, ok, type Result } from '../claims/result.ts'
 import { readBody } from '../http/body.ts'
 import type { HeaderRecord, RequestContext } from '../http/context.ts'
 import type { Problem } from '../http/problem.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
 import type { ClientSecret } from '../signing/secret.ts'
 import type { Authenticate } from './authenticate.ts'
 import type { CredentialLimit, RefuseCaller } from './limits.ts'

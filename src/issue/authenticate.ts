@@ -2,7 +2,7 @@
 
 import type { CredentialWithAccount } from '../claims/account.ts'
 import { MIN_LIFETIME_SECONDS } from '../claims/lifetime.ts'
-import { after, type MaybePromise } from '../claims/result.ts'
+import { after, type MaybePromise } from '../lib/result.ts'
 import { type ClientSecret, equalsInConstantTime, type HashSecret } from '../signing/secret.ts'
 import type { CachedStorage } from '../storage/cached.ts'
 import type { Storage } from '../storage/storage.ts'

@@ -5,10 +5,10 @@ import { AbortedBodyError, SlowBodyError } from '../http/body.ts'
 import type { RequestContext } from '../http/context.ts'
 import type { RateLimiter } from '../http/limits.ts'
 import type { Logger } from '../http/log.ts'
+import { isDoneWithin } from '../lib/timing.ts'
 import { orderedBase62 } from '../signing/random.ts'
 import type { ClientSecret } from '../signing/secret.ts'
 import type { Storage } from '../storage/storage.ts'
-import { isDoneWithin } from '../timing.ts'
 import type { Authenticate } from './authenticate.ts'
 
 /** Whether a browser sent this, by headers that only browsers send (`Sec-Fetch-Mode` proves nothing: Node sends it). */

@@ -1,7 +1,6 @@
 // The parameters of a claim: each value against its rule, all faults told at once. A bound that is present
 // but empty, or under a misspelt name, is a fault: it must never turn into "no bound".
 
-import { isSha256Digest } from '../claims/base64url.ts'
 import { readIpTexts, readOriginText, readScopeText } from '../claims/caller-text.ts'
 import {
   type LifetimeLimits,
@@ -9,8 +8,9 @@ import {
   MIN_LIFETIME_SECONDS,
   standardLifetime,
 } from '../claims/lifetime.ts'
-import { fail, ok, type Result } from '../claims/result.ts'
 import type { ParameterFault } from '../http/problem.ts'
+import { isSha256Digest } from '../lib/base64url.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
 import type { TokenRequest } from './issue.ts'
 import type { Parameters } from './sources.ts'
 

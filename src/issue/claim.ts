@@ -1,13 +1,13 @@
 // POST /auth/claim: the checks in their fixed order, first failure wins.
 // browser -> media type -> size -> parse -> credential and its limit -> parameters -> policy -> issue
 
-import { fail, ok, type Result } from '../claims/result.ts'
 import { readBearer } from '../http/bearer.ts'
 import { readBody } from '../http/body.ts'
 import { type Handler, JSON_TYPE, type RequestContext } from '../http/context.ts'
 import { queryOf } from '../http/form.ts'
 import { type MediaType, parseMediaType } from '../http/media-type.ts'
 import { BODY_TOO_LARGE, invalidParameters, type Problem } from '../http/problem.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
 import { findAccountToken, parseAccountToken } from '../signing/secret.ts'
 import { type AdmitCredential, type Received, receiveRequest } from './admission.ts'
 import { isFromBrowser, type ReportBrowser } from './browser.ts'

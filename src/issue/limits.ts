@@ -2,11 +2,11 @@
 // only requests whose credential was not accepted count for the client's address.
 
 import { addressKey } from '../claims/ip.ts'
-import { fail, ok, type Result } from '../claims/result.ts'
 import type { LimitState } from '../counters/counters.ts'
 import type { HeaderRecord, RequestContext } from '../http/context.ts'
 import { limitHeader, overLimit, type RateLimiter } from '../http/limits.ts'
 import type { Problem } from '../http/problem.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
 
 /** The limit of credentials. The reason is the 429 of a credential that is over it. */
 export interface CredentialLimit {

@@ -2,9 +2,9 @@
 // token. Independent of the dialect.
 
 import { MIN_LIFETIME_SECONDS, secondsLeft } from '../claims/lifetime.ts'
-import { after, fail, ok, type Result } from '../claims/result.ts'
 import type { HeaderRecord } from '../http/context.ts'
 import type { Problem } from '../http/problem.ts'
+import { after, fail, ok, type Result } from '../lib/result.ts'
 import type { Admission } from './admission.ts'
 import type { Door } from './browser.ts'
 import {

@@ -2,9 +2,9 @@
 // included, so that a page can tell why it got no token. Never credentials, never `null`.
 
 import { matchOrigin, patternsMatching } from '../claims/origin-pattern.ts'
-import type { MaybePromise } from '../claims/result.ts'
 import type { HeaderRecord, Route } from '../http/context.ts'
 import type { Logger } from '../http/log.ts'
+import type { MaybePromise } from '../lib/result.ts'
 import type { Storage } from '../storage/storage.ts'
 
 /** A developer's own machine, which a credential for pages allows beside its account's origins unless it says not. */

@@ -1,9 +1,9 @@
 // MultiSet's spellings: the pair it sends, as Basic and in the body, its answer, its refusals.
 
-import { fail, ok, type Result } from '../claims/result.ts'
 import { readBasic } from '../http/basic.ts'
 import { type FormatProblem, problemStatus } from '../http/problem.ts'
 import { formatSecond } from '../http/time.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
 import type { ClientSecret } from '../signing/secret.ts'
 import type { IssuedToken } from './issue.ts'
 import { parseBody } from './sources.ts'

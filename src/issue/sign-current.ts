@@ -3,8 +3,8 @@
 // and from then on no token is issued from older data.
 
 import type { CredentialWithAccount } from '../claims/account.ts'
-import { fail, type MaybePromise, type Result } from '../claims/result.ts'
 import { type Problem, unavailable } from '../http/problem.ts'
+import { fail, type MaybePromise, type Result } from '../lib/result.ts'
 import type { CachedStorage } from '../storage/cached.ts'
 import type { IssuedToken } from './issue.ts'
 

@@ -3,11 +3,11 @@
 
 import { isIpTooLong, MAX_IP_LENGTH } from '../claims/caller-text.ts'
 import { parseIpRange, splitIpList } from '../claims/ip.ts'
-import { isJsonObject, parseJson } from '../claims/json.ts'
-import { fail, ok, type Result } from '../claims/result.ts'
-import { decodeUtf8 } from '../claims/utf8.ts'
 import { MAX_QUERY_LENGTH, parseForm } from '../http/form.ts'
 import type { MediaType } from '../http/media-type.ts'
+import { isJsonObject, parseJson } from '../lib/json.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
+import { decodeUtf8 } from '../lib/utf8.ts'
 
 /** Parameters of one source or of all, by name. `ip` is always a list, of whatever the source held. */
 export type Parameters = Map<string, unknown>

@@ -1,6 +1,5 @@
 // The first checks of every OAuth endpoint, in this order: browser -> media type -> size -> form -> client -> limit.
 
-import { fail, ok, type Result } from '../claims/result.ts'
 import { readBody } from '../http/body.ts'
 import type { RequestContext } from '../http/context.ts'
 import { queryOf } from '../http/form.ts'
@@ -8,6 +7,7 @@ import type { Problem } from '../http/problem.ts'
 import type { Admission } from '../issue/admission.ts'
 import { isFromBrowser, type ReportBrowser } from '../issue/browser.ts'
 import type { CredentialLimit } from '../issue/limits.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
 import { type AuthenticateClient, findClientSecret, UNAUTHORIZED } from './client.ts'
 import { type OAuthForm, receiveForm } from './form.ts'
 

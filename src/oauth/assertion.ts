@@ -1,8 +1,8 @@
 // Assertions by which clients authenticate (RFC 7523 section 3): their form, and their claims once the signature is
 // known to be right. Verifies no signature itself and remembers no `jti`.
 
-import { isCanonicalBase64url } from '../claims/base64url.ts'
-import type { JsonObject } from '../claims/json.ts'
+import { isCanonicalBase64url } from '../lib/base64url.ts'
+import type { JsonObject } from '../lib/json.ts'
 import { decodeObject } from '../verify/format.ts'
 
 /** An assertion whose form is right; nothing in it is trusted yet. */

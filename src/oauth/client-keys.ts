@@ -2,7 +2,7 @@
 // never the assertion; `jwk`, `jku`, `x5u` and `x5c` are not looked at. Whoever has no such key costs as much as who has.
 
 import { compactVerify, importJWK, type JWK } from 'jose'
-import { isJsonObject, parseJson } from '../claims/json.ts'
+import { isJsonObject, parseJson } from '../lib/json.ts'
 import { judgeJwk } from '../verify/jwk.ts'
 import type { Assertion } from './assertion.ts'
 

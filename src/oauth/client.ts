@@ -2,12 +2,12 @@
 // Which of them failed, and why, is not told: unknown, wrong, expired, revoked and suspended are one answer.
 
 import type { CredentialWithAccount } from '../claims/account.ts'
-import { fail, ok, type Result } from '../claims/result.ts'
 import { readBasic } from '../http/basic.ts'
 import type { Problem } from '../http/problem.ts'
 import type { Received } from '../issue/admission.ts'
 import { type Authenticate, isInForce } from '../issue/authenticate.ts'
 import type { CredentialLimit, RefuseCaller } from '../issue/limits.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
 import type { ClientSecret } from '../signing/secret.ts'
 import type { Storage } from '../storage/storage.ts'
 import { decodeAssertion, judgeAssertion } from './assertion.ts'

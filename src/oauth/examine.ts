@@ -3,9 +3,9 @@
 // told apart from nothing.
 
 import { type ClaimsSet, narrowScopes, type ParsedClaims } from '../claims/claims-set.ts'
-import { fail, type MaybePromise, ok, type Result } from '../claims/result.ts'
 import type { RequestContext } from '../http/context.ts'
 import type { Problem } from '../http/problem.ts'
+import { fail, type MaybePromise, ok, type Result } from '../lib/result.ts'
 import type { JudgeDeps } from '../verify/judge.ts'
 import type { Admit } from './admit.ts'
 import { readParameter } from './form.ts'

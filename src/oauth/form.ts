@@ -1,13 +1,13 @@
 // The body of every OAuth request (RFC 6749 section 3.2 and appendix B): one urlencoded form in UTF-8, each parameter
 // once. The query string is not read, and secrets in it are refused (section 2.3.1).
 
-import { fail, ok, type Result } from '../claims/result.ts'
-import { decodeUtf8 } from '../claims/utf8.ts'
 import type { RequestContext } from '../http/context.ts'
 import { MAX_QUERY_LENGTH, parseForm, queryOf } from '../http/form.ts'
 import { parseMediaType } from '../http/media-type.ts'
 import { BODY_TOO_LARGE, type Problem } from '../http/problem.ts'
 import { type Received, receiveRequest } from '../issue/admission.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
+import { decodeUtf8 } from '../lib/utf8.ts'
 
 /** Parameters of a form by name. */
 export interface OAuthForm {

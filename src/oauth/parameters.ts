@@ -4,9 +4,9 @@
 import { MAX_IP_LENGTH, readIpTexts, readOriginText, readScopeText } from '../claims/caller-text.ts'
 import { splitIpList } from '../claims/ip.ts'
 import { type LifetimeLimits, standardLifetime } from '../claims/lifetime.ts'
-import { fail, ok, type Result } from '../claims/result.ts'
 import type { Problem } from '../http/problem.ts'
 import type { TokenRequest } from '../issue/issue.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
 import { type OAuthForm, readParameter } from './form.ts'
 
 /** What bounds a token request. */

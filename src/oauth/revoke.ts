@@ -3,11 +3,11 @@
 
 import { LATE_MINT_MS } from '../claims/account.ts'
 import type { ClaimsSet } from '../claims/claims-set.ts'
-import { fail, ok, type Result } from '../claims/result.ts'
 import type { Handler } from '../http/context.ts'
 import type { Logger } from '../http/log.ts'
 import { createMinuteLine } from '../http/minute-line.ts'
 import { type Problem, unavailable } from '../http/problem.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
 import { orderedBase62 } from '../signing/random.ts'
 import type { RevocationBudget, Storage } from '../storage/storage.ts'
 import { paths } from './admit.ts'

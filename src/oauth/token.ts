@@ -2,11 +2,11 @@
 // (RFC 9449 section 5). admit -> parameters -> proof -> policy, signature
 
 import type { Reason } from '../claims/enforce.ts'
-import { fail, type MaybePromise, ok, type Result } from '../claims/result.ts'
 import { type Handler, JSON_TYPE, type RequestContext } from '../http/context.ts'
 import { type Problem, unavailable } from '../http/problem.ts'
 import { type IssuedToken, lifetimeLimits } from '../issue/issue.ts'
 import type { Mint } from '../issue/mint.ts'
+import { fail, type MaybePromise, ok, type Result } from '../lib/result.ts'
 import { type Admit, paths } from './admit.ts'
 import { parseTokenParameters } from './parameters.ts'
 

@@ -2,13 +2,13 @@
 
 import { isTrustedPeer, type TrustedProxies } from '../claims/client-ip.ts'
 import { parseAddress } from '../claims/ip.ts'
-import type { MaybePromise } from '../claims/result.ts'
 import { type Handler, NO_STORE, type RequestContext, type Route } from '../http/context.ts'
 import type { Metrics } from '../http/metrics.ts'
 import { NOT_FOUND } from '../http/problem.ts'
+import type { MaybePromise } from '../lib/result.ts'
+import { isDoneWithin } from '../lib/timing.ts'
 import type { KeyRing } from '../signing/key-ring.ts'
 import type { Storage } from '../storage/storage.ts'
-import { isDoneWithin } from '../timing.ts'
 import type { RevocationRules } from './revocation-rules.ts'
 
 /**

@@ -1,7 +1,7 @@
 // The original request as a proxy describes it to forward auth. Anything ambiguous or contradictory is an error; no
 // default takes its place.
 
-import { fail, ok, type Result } from '../claims/result.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
 import type { RequestLike } from '../verify/extract.ts'
 import { holdsOption, parseApiOrigin } from './proxy-rules.ts'
 

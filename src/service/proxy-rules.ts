@@ -3,8 +3,8 @@
 
 import type { Policy, RequiredBound } from '../claims/enforce.ts'
 import { parseOrigin } from '../claims/origin.ts'
-import { fail, ok, type Result } from '../claims/result.ts'
 import { parseScope } from '../claims/scope.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
 import type { TokenSource } from '../verify/extract.ts'
 import type { JudgeDeps } from '../verify/judge.ts'
 

@@ -4,13 +4,13 @@
 
 import type { NumberedRule } from '../claims/account.ts'
 import type { ClaimsSet } from '../claims/claims-set.ts'
-import { after, type MaybePromise } from '../claims/result.ts'
 import type { Logger } from '../http/log.ts'
+import { after, type MaybePromise } from '../lib/result.ts'
+import { createSingleFlight } from '../lib/single-flight.ts'
+import { isDoneWithin } from '../lib/timing.ts'
 import { StorageError } from '../storage/errors.ts'
 import type { RulePosition, Storage } from '../storage/storage.ts'
-import { isDoneWithin } from '../timing.ts'
 import { pause } from '../verify/pieces.ts'
-import { createSingleFlight } from '../verify/single-flight.ts'
 import { createRuleIndex, type TokenSubject } from './rule-index.ts'
 
 /** The rules at one moment. */

@@ -3,9 +3,9 @@
 
 import type { CredentialWithAccount } from '../claims/account.ts'
 import type { ClaimsSet } from '../claims/claims-set.ts'
-import { after, type MaybePromise } from '../claims/result.ts'
 import { heldScopes } from '../claims/scope.ts'
 import type { Logger } from '../http/log.ts'
+import { after, type MaybePromise } from '../lib/result.ts'
 import type { CachedStorage } from '../storage/cached.ts'
 import type { HeldScopes } from '../verify/judge.ts'
 import type { RevocationRules } from './revocation-rules.ts'

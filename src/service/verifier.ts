@@ -3,9 +3,9 @@
 
 import { markKeyBound, type Policy, refuse } from '../claims/enforce.ts'
 import { patternsMatching } from '../claims/origin-pattern.ts'
-import { after, fail, type MaybePromise } from '../claims/result.ts'
 import type { OneTimeStore } from '../counters/counters.ts'
 import type { Logger } from '../http/log.ts'
+import { after, fail, type MaybePromise } from '../lib/result.ts'
 import type { KeyRing } from '../signing/key-ring.ts'
 import type { CachedStorage } from '../storage/cached.ts'
 import { type Cors, createCors } from '../verify/cors.ts'

@@ -2,7 +2,7 @@
 // read just before, or not at all. No key is made before it is known to be needed.
 
 import type { SignatureAlgorithm } from '../claims/jws.ts'
-import { fail, ok, type Result } from '../claims/result.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
 import { EmptyStoreError } from './key-ring.ts'
 import { createSigningKey, listOrMakeKeys } from './rotate.ts'
 import {

@@ -2,7 +2,7 @@
 // and without an answer from before: who asks too soon waits for the next look. Nobody awaits another's promise, which
 // Workers forbid; who looked and was cancelled there holds nobody up.
 
-import { isDoneWithin } from '../timing.ts'
+import { isDoneWithin } from '../lib/timing.ts'
 
 /** Between the beginnings of two looks. */
 const COOLDOWN_MS = 250

@@ -3,7 +3,7 @@
 
 import { base64url, type JWK } from 'jose'
 import type { SignatureAlgorithm, SignToken, VerificationKey, VerifyToken } from '../claims/jws.ts'
-import type { MaybePromise } from '../claims/result.ts'
+import type { MaybePromise } from '../lib/result.ts'
 import { type CryptoEngine, REVOCATIONS_TYPE, type SignLong } from './engine.ts'
 import { buildPublicKeySet, verificationJwk } from './key-set.ts'
 import { findCurrentKey, findPendingKey } from './rotation.ts'

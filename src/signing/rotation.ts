@@ -4,7 +4,7 @@
 // with a clock that was set back everything comes later, nothing earlier.
 
 import type { SignatureAlgorithm } from '../claims/jws.ts'
-import { fail, ok, type Result } from '../claims/result.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
 import type { SigningKeyChange, StoredSigningKey } from './signing-key.ts'
 
 type Keys = readonly StoredSigningKey[]

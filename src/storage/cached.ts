@@ -2,7 +2,7 @@
 // Issuing never rests on a stale record; verification may, while the database is down (findCredentialStale).
 
 import type { CredentialWithAccount } from '../claims/account.ts'
-import type { MaybePromise } from '../claims/result.ts'
+import type { MaybePromise } from '../lib/result.ts'
 import { createCachedLookup } from './lookup.ts'
 import type { Storage } from './storage.ts'
 

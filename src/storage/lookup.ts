@@ -2,9 +2,8 @@
 // It keeps values, frozen; promises only while they are open, and only when told that callers may share them.
 
 import { LRUCache } from 'lru-cache'
-import { freezeDeep } from '../claims/freeze.ts'
-import type { MaybePromise } from '../claims/result.ts'
-import { mapMaybe } from './maybe.ts'
+import { freezeDeep } from '../lib/freeze.ts'
+import { type MaybePromise, mapMaybe } from '../lib/result.ts'
 
 /** Characters of key that an answer may use up, on average: long made-up keys push others out, they do not fill memory. */
 const KEY_CHARS = 256

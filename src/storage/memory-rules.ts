@@ -1,7 +1,7 @@
 // Revocations in this process's memory, numbered by the change that wrote them last.
 
 import { LATE_MINT_MS, type NumberedRule, type Revocation } from '../claims/account.ts'
-import { freezeDeep } from '../claims/freeze.ts'
+import { freezeDeep } from '../lib/freeze.ts'
 import type { BudgetedRevocation, RevocationBudget, RuleChange, RulePosition } from './storage.ts'
 
 /** Revocations of one store. Each write is one change with one number. */

@@ -2,9 +2,9 @@
 // Records are copied in and handed out frozen.
 
 import type { Account, AuditEntry, Credential } from '../claims/account.ts'
-import { freezeDeep } from '../claims/freeze.ts'
+import { freezeDeep } from '../lib/freeze.ts'
+import { mapMaybe } from '../lib/result.ts'
 import { StorageError } from './errors.ts'
-import { mapMaybe } from './maybe.ts'
 import { createMemoryRules } from './memory-rules.ts'
 import type { Position, RuleChange, Storage } from './storage.ts'
 

@@ -19,7 +19,7 @@ import type {
   NumberedRule,
   Revocation,
 } from '../claims/account.ts'
-import type { MaybePromise } from '../claims/result.ts'
+import type { MaybePromise } from '../lib/result.ts'
 
 /** Where a page starts: after this record, in the listing's order. Opaque to callers of the API. */
 export interface Position {

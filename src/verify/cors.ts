@@ -2,7 +2,7 @@
 // other answer, refusals included. Never credentials, never `null`, never an origin out of an unverified token.
 
 import { isPreflightHead } from '../claims/preflight.ts'
-import type { MaybePromise } from '../claims/result.ts'
+import type { MaybePromise } from '../lib/result.ts'
 import type { RequestLike } from './extract.ts'
 
 const REQUEST_HEADERS = ['Authorization', 'Content-Type', 'DPoP', 'X-Client-Token']

@@ -1,7 +1,7 @@
 // What judging proofs asks of the runtime: signatures and SHA-256, at once on Node, by WebCrypto everywhere.
 
 import { base64url, compactVerify, importJWK } from 'jose'
-import type { MaybePromise } from '../claims/result.ts'
+import type { MaybePromise } from '../lib/result.ts'
 import type { LoadVerifier } from './engine.ts'
 import { loadNodeVerifier } from './node-crypto.ts'
 import { isWorkers } from './platform.ts'

@@ -3,9 +3,9 @@
 
 import { calculateJwkThumbprint } from 'jose'
 import { LRUCache } from 'lru-cache'
-import type { JsonObject } from '../claims/json.ts'
 import type { VerifyToken } from '../claims/jws.ts'
-import { after, fail, type MaybePromise, ok, type Result } from '../claims/result.ts'
+import type { JsonObject } from '../lib/json.ts'
+import { after, fail, type MaybePromise, ok, type Result } from '../lib/result.ts'
 import type { ProofEngine } from './dpop-engine.ts'
 import { judgeProofClaims, judgeProofHeader } from './dpop-proof.ts'
 import { decodeObject, findDots } from './format.ts'

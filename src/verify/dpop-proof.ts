@@ -2,9 +2,9 @@
 // stands between the two. A refusal is one sentence that names the rule, never the value that would pass.
 
 import type { JWK } from 'jose'
-import { isJsonObject, type JsonObject } from '../claims/json.ts'
 import type { SignatureAlgorithm } from '../claims/jws.ts'
-import { fail, ok, type Result } from '../claims/result.ts'
+import { isJsonObject, type JsonObject } from '../lib/json.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
 import { isSameTarget } from './htu.ts'
 import { type JudgedKey, judgeJwk } from './jwk.ts'
 

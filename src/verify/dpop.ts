@@ -2,7 +2,7 @@
 // before. That last is judged last: a proof that is wrong in any other way is not used up, and fills no memory.
 
 import { type Reason, refuse } from '../claims/enforce.ts'
-import { after, fail, type MaybePromise, ok, type Result } from '../claims/result.ts'
+import { after, fail, type MaybePromise, ok, type Result } from '../lib/result.ts'
 import type { ExpectedProof, JudgeProof } from './dpop-judge.ts'
 import type { RequestLike } from './extract.ts'
 import { resolveTarget } from './htu.ts'

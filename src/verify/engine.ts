@@ -2,7 +2,7 @@
 
 import { compactVerify, importJWK, type JWK } from 'jose'
 import type { SignatureAlgorithm, VerifyToken } from '../claims/jws.ts'
-import type { MaybePromise } from '../claims/result.ts'
+import type { MaybePromise } from '../lib/result.ts'
 import { loadNodeVerifier } from './node-crypto.ts'
 
 /** Loads a public or shared key for this one algorithm. Throws, or rejects, on a key that is no good. */

@@ -2,7 +2,7 @@
 // was told to look; two different tokens are a malformed request, whatever they are worth.
 
 import { type Reason, refuse } from '../claims/enforce.ts'
-import { fail, ok, type Result } from '../claims/result.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
 
 /** Where a token may stand. */
 export type TokenSource = 'authorization' | 'x-client-token' | 'query' | 'websocket'

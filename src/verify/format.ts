@@ -2,9 +2,9 @@
 // One spelling for each token, no member that names a key or asks for an extension. Judges no claim.
 
 import { base64url } from 'jose'
-import { isCanonicalBase64url } from '../claims/base64url.ts'
-import { isJsonObject, type JsonObject, parseJson } from '../claims/json.ts'
-import { decodeUtf8 } from '../claims/utf8.ts'
+import { isCanonicalBase64url } from '../lib/base64url.ts'
+import { isJsonObject, type JsonObject, parseJson } from '../lib/json.ts'
+import { decodeUtf8 } from '../lib/utf8.ts'
 
 /** Longest token that is looked at, in characters. */
 const MAX_TOKEN_LENGTH = 4096

@@ -4,7 +4,7 @@
 import { LRUCache } from 'lru-cache'
 import { claimProblems } from '../claims/codes.ts'
 import { matchOrigin, parseOriginPatterns } from '../claims/origin-pattern.ts'
-import { after, type MaybePromise } from '../claims/result.ts'
+import { after, type MaybePromise } from '../lib/result.ts'
 import { refusalHeaders, toRefusal } from './challenge.ts'
 import { checkOptions, isTextList } from './check-options.ts'
 import { type Cors, type CorsHeaders, createCors, isPreflight } from './cors.ts'

@@ -13,7 +13,7 @@ import {
   refuse,
 } from '../claims/enforce.ts'
 import type { IpAddress } from '../claims/ip.ts'
-import { after, type MaybePromise } from '../claims/result.ts'
+import { after, type MaybePromise } from '../lib/result.ts'
 import { extractToken, type PresentedToken, type RequestLike, type TokenSource } from './extract.ts'
 import type { Verified, VerifiedClaims, VerifyTokenText } from './verify.ts'
 

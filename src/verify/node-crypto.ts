@@ -3,7 +3,7 @@
 
 import type { JWK } from 'jose'
 import type { SignatureAlgorithm, VerifyToken } from '../claims/jws.ts'
-import type { MaybePromise } from '../claims/result.ts'
+import type { MaybePromise } from '../lib/result.ts'
 import { pause } from './pieces.ts'
 import { isWorkers } from './platform.ts'
 

@@ -1,7 +1,7 @@
 // The door "claimgate/node": a gate for Express, Connect, Fastify and bare node:http.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { after } from '../claims/result.ts'
+import { after } from '../lib/result.ts'
 import type { RequestLike } from './extract.ts'
 import { type Admission, createGate, type GateOptions } from './gate.ts'
 import { keepHeaders } from './keep-headers.ts'

@@ -5,7 +5,7 @@ import type { ClaimsSet } from '../claims/claims-set.ts'
 import type { ForwardedHeader } from '../claims/client-ip.ts'
 import type { ClaimErrorCode } from '../claims/codes.ts'
 import type { RequiredBound, Step } from '../claims/enforce.ts'
-import type { MaybePromise } from '../claims/result.ts'
+import type { MaybePromise } from '../lib/result.ts'
 import type { RequestLike, TokenSource } from './extract.ts'
 
 /** Verified claims under their wire names, frozen. Times are epoch seconds. */

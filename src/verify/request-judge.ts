@@ -2,7 +2,7 @@
 
 import { resolveClientIp } from '../claims/client-ip.ts'
 import { type Policy, refuse } from '../claims/enforce.ts'
-import { after, type MaybePromise } from '../claims/result.ts'
+import { after, type MaybePromise } from '../lib/result.ts'
 import { type CheckedOptions, checkUrl } from './check-options.ts'
 import { createProve } from './dpop.ts'
 import { proofEngine } from './dpop-engine.ts'

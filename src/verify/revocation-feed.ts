@@ -3,13 +3,13 @@
 // use until it is too old, and then `onStale` decides.
 
 import type { ClaimsSet } from '../claims/claims-set.ts'
-import type { MaybePromise } from '../claims/result.ts'
-import { isDoneWithin } from '../timing.ts'
+import type { MaybePromise } from '../lib/result.ts'
+import { createSingleFlight } from '../lib/single-flight.ts'
+import { isDoneWithin } from '../lib/timing.ts'
 import type { TextFetcher } from './fetch-text.ts'
 import type { KeySource } from './key-source.ts'
 import type { RevocationFeed } from './options.ts'
 import { haveSameEntries, isListed, type RevocationList, readRevocations } from './revocation-list.ts'
-import { createSingleFlight } from './single-flight.ts'
 
 /** What a feed needs beside its options. */
 export interface FeedDeps {

@@ -4,9 +4,9 @@
 // proportion to them is done in pieces.
 
 import { decodeProtectedHeader } from 'jose'
-import { isCanonicalBase64url } from '../claims/base64url.ts'
 import type { ClaimsSet } from '../claims/claims-set.ts'
-import { isJsonObject } from '../claims/json.ts'
+import { isCanonicalBase64url } from '../lib/base64url.ts'
+import { isJsonObject } from '../lib/json.ts'
 import type { KeySource } from './key-source.ts'
 import { decodeBase64urlText, parseLongArray, pause } from './pieces.ts'
 

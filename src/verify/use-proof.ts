@@ -2,9 +2,9 @@
 // memory of all. Refuses unless the store clearly says that the proof was never used.
 
 import { type Reason, refuse } from '../claims/enforce.ts'
-import type { MaybePromise } from '../claims/result.ts'
 import type { OneTimeBudget, OneTimeOutcome, OneTimeStore, OneTimeUse } from '../counters/counters.ts'
 import { createMemoryOneTime } from '../counters/memory-one-time.ts'
+import type { MaybePromise } from '../lib/result.ts'
 import type { Proof } from './dpop-judge.ts'
 import { PROOF_WINDOW_SECONDS } from './dpop-proof.ts'
 import type { ReplayStore } from './options.ts'

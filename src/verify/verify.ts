@@ -12,7 +12,7 @@ import {
   refuse,
 } from '../claims/enforce.ts'
 import type { VerificationKey } from '../claims/jws.ts'
-import { after, fail, type MaybePromise, ok, type Result } from '../claims/result.ts'
+import { after, fail, type MaybePromise, ok, type Result } from '../lib/result.ts'
 import { type DecodedToken, decodeToken } from './format.ts'
 import type { KeySource } from './key-source.ts'
 

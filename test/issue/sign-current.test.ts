@@ -2,9 +2,9 @@
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { CredentialWithAccount } from '../../src/claims/account.ts'
-import { ok } from '../../src/claims/result.ts'
 import type { IssuedToken } from '../../src/issue/issue.ts'
 import { createSignCurrent } from '../../src/issue/sign-current.ts'
+import { ok } from '../../src/lib/result.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 import { makeAccount, makeCredential } from '../storage/records.ts'
 

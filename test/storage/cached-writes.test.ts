@@ -2,7 +2,7 @@
 
 import { beforeEach, expect, test } from 'vitest'
 import type { Account, Credential } from '../../src/claims/account.ts'
-import type { MaybePromise } from '../../src/claims/result.ts'
+import type { MaybePromise } from '../../src/lib/result.ts'
 import { type CachedStorage, createCachedStorage } from '../../src/storage/cached.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'

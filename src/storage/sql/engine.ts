@@ -1,7 +1,7 @@
 // What a SQL database must offer to hold our records: single statements, and lists of statements that are all or nothing.
 // There are no interactive transactions, because D1 has none: conditions of a write are part of its SQL.
 
-import type { MaybePromise } from '../../claims/result.ts'
+import type { MaybePromise } from '../../lib/result.ts'
 
 /** A statement with its bound values: texts, numbers and nulls. */
 export interface SqlQuery {

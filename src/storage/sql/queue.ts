@@ -1,7 +1,7 @@
 // Work that needs a lock which another process may hold: tried at once, then again and again, in order of arrival.
 // The event loop stays free meanwhile (a database's own wait would stop the whole process), and nothing waits for ever.
 
-import type { MaybePromise } from '../../claims/result.ts'
+import type { MaybePromise } from '../../lib/result.ts'
 
 /** How long work waits for a lock at most, milliseconds. */
 export const LOCK_TIMEOUT_MS = 5000

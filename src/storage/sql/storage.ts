@@ -2,7 +2,7 @@
 // The schema must be there already: see migrations.ts.
 
 import { sql } from 'kysely'
-import { mapMaybe } from '../maybe.ts'
+import { mapMaybe } from '../../lib/result.ts'
 import type { Storage } from '../storage.ts'
 import type { SqlEngine, SqlQuery } from './engine.ts'
 import { parseAccount, parseAudit, parseCredential, parseRule, readInteger } from './rows.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { parseJson } from '../../src/claims/json.ts'
+import { parseJson } from '../../src/lib/json.ts'
 
 describe('JSON without duplicate names', () => {
   test.each([

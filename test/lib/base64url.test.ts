@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { isCanonicalBase64url, isSha256Digest } from '../../src/claims/base64url.ts'
+import { isCanonicalBase64url, isSha256Digest } from '../../src/lib/base64url.ts'
 
 describe('canonical base64url', () => {
   test('exactly the texts that decoding and encoding gives back', () => {

@@ -1,7 +1,7 @@
 // One piece of work at a time, shared by promise or by looking.
 
 import { expect, test } from 'vitest'
-import { createSingleFlight, type SingleFlight } from '../../src/verify/single-flight.ts'
+import { createSingleFlight, type SingleFlight } from '../../src/lib/single-flight.ts'
 
 interface Trial {
   readonly flight: SingleFlight
