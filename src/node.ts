@@ -9,7 +9,7 @@ import { openKeyLife, openKeys, openSecretHash, openStorage } from './adapters/o
 import { onStopSignal } from './adapters/signals.ts'
 import { SETTLE_MS } from './admin/settle.ts'
 import { type AppDeps, createApp } from './app.ts'
-import { type Config, parseConfig, withPort } from './config.ts'
+import { type Config, parseConfig, withPort } from './config/config.ts'
 import { createMemoryCounters } from './counters/memory.ts'
 import { createLogger, type LogLevel } from './http/log.ts'
 import { createMetrics } from './http/metrics.ts'

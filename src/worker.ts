@@ -5,7 +5,7 @@
 import { waitUntil } from 'cloudflare:workers'
 import { SETTLE_MS } from './admin/settle.ts'
 import { type AppDeps, createApp } from './app.ts'
-import { type Config, ConfigError, type ConfigProblem, keyTerms, parseConfig } from './config.ts'
+import { type Config, ConfigError, type ConfigProblem, keyTerms, parseConfig } from './config/config.ts'
 import { createMemoryCounters } from './counters/memory.ts'
 import { createLogger, type LogLevel } from './http/log.ts'
 import { createMetrics } from './http/metrics.ts'

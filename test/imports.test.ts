@@ -1,265 +1,140 @@
-// The house's import rules as data: a room may import what its row names and nothing else.
+// The house's rules: imports point inward, no circles, small files and folders, the environment read at the edge.
 
-import { readdirSync, readFileSync } from 'node:fs'
-import { dirname, join, normalize } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { environmentReaders, isWithin, renderRules, ruleOf } from './support/house.ts'
+import { findCycles, type Import, ROOT, readSource, readSources, resolveImport } from './support/source.ts'
 
-interface Rule {
-  /** Files it speaks of: a folder or a file under src/. The longest that fits a file rules it. */
-  readonly room: string
-  /** Folders or files under src/ whose code may be imported. */
-  readonly rooms?: readonly string[]
-  /** Folders or files under src/ of which only types may be imported. */
-  readonly types?: readonly string[]
-  /** Packages (or `node:`) whose code may be imported. */
-  readonly packages?: readonly string[]
-  /** Packages of which only types may be imported. */
-  readonly packageTypes?: readonly string[]
+const files = readSources('src')
+
+function isPackage(specifier: string, packages: readonly string[] = []): boolean {
+  return packages.some(
+    (name) => specifier === name || specifier.startsWith(name.endsWith(':') ? name : `${name}/`),
+  )
 }
 
-const storagePort = 'storage/storage.ts'
-
-const rules: readonly Rule[] = [
-  { room: 'lib' },
-  {
-    room: 'claims',
-    rooms: [
-      'lib/result.ts',
-      'lib/json.ts',
-      'lib/utf8.ts',
-      'lib/base64url.ts',
-      'lib/base62.ts',
-      'lib/freeze.ts',
-    ],
-  },
-  { room: 'workers.d.ts' },
-  { room: 'signing', rooms: ['claims', 'lib'], packages: ['jose'] },
-  { room: 'counters', rooms: ['claims', 'lib'], packages: ['lru-cache'] },
-  { room: 'verify', rooms: ['claims', 'lib', 'counters'], packages: ['jose', 'lru-cache'] },
-  { room: 'verify/hono.ts', rooms: ['claims', 'lib'], packageTypes: ['hono'] },
-  { room: 'verify/node.ts', rooms: ['claims', 'lib'], packageTypes: ['node:'] },
-  { room: 'storage', rooms: ['claims', 'lib'], types: [storagePort], packages: ['lru-cache'] },
-  { room: storagePort, types: ['claims', 'lib', 'signing'] },
-  {
-    room: 'storage/sql',
-    rooms: ['claims', 'lib', 'storage/errors.ts'],
-    types: [storagePort],
-    packages: ['kysely'],
-  },
-  {
-    room: 'storage/sql/sqlite.ts',
-    rooms: ['storage/errors.ts'],
-    types: ['claims', 'lib'],
-    packages: ['node:'],
-  },
-  {
-    room: 'storage/sql/keys.ts',
-    rooms: ['claims', 'lib', 'storage/errors.ts'],
-    types: ['signing'],
-    packages: ['kysely', 'jose'],
-  },
-  {
-    room: 'http',
-    rooms: ['claims', 'lib', 'signing/errors.ts', 'storage/errors.ts'],
-    types: ['counters', 'verify/cors.ts'],
-    packages: ['prom-client'],
-  },
-  {
-    room: 'issue',
-    rooms: ['claims', 'lib', 'signing', 'http'],
-    types: ['counters', storagePort, 'storage/cached.ts'],
-  },
-  {
-    room: 'oauth',
-    rooms: ['claims', 'lib', 'signing', 'http', 'issue', 'storage/errors.ts', 'verify'],
-    types: [storagePort],
-    packages: ['jose'],
-  },
-  {
-    room: 'admin',
-    rooms: ['claims', 'lib', 'signing', 'http', 'verify/jwk.ts', 'verify/explain.ts', 'storage/errors.ts'],
-    types: ['counters', storagePort, 'verify'],
-    packages: ['zod', 'tldts'],
-  },
-  {
-    room: 'service',
-    rooms: ['claims', 'lib', 'signing', 'http', 'verify', 'storage/errors.ts'],
-    types: ['counters', storagePort, 'storage/cached.ts'],
-    packages: ['jose'],
-  },
-  { room: 'client', rooms: ['claims', 'lib'] },
-  ...[
-    'browser-error',
-    'browser',
-    'data-client',
-    'dpop-key',
-    'refresh',
-    'tabs',
-    'token-source',
-    'token-source-ask',
-  ].map((name) => ({ room: `client/${name}.ts`, types: ['claims', 'lib'] })),
-  { room: 'config.ts', rooms: ['claims', 'lib', 'config-fields.ts'], types: ['http/log.ts'] },
-  { room: 'config-fields.ts', rooms: ['claims', 'lib'], types: ['http/log.ts'], packages: ['zod'] },
-  {
-    room: 'app.ts',
-    rooms: ['admin', 'issue', 'oauth', 'service', 'verify', 'http', 'claims', 'lib'],
-    types: ['config.ts', 'counters', 'signing', 'storage/cached.ts'],
-    packages: ['hono'],
-  },
-  { room: 'index.ts', rooms: ['app.ts', 'config.ts'], types: [storagePort, 'storage/cached.ts'] },
-  {
-    room: 'adapters',
-    rooms: ['claims', 'lib', 'signing', 'verify', 'storage', 'http', 'config.ts'],
-    packages: ['node:', '@hono/node-server', 'zod'],
-    packageTypes: ['jose'],
-  },
-  {
-    room: 'cli',
-    rooms: [
-      'adapters',
-      'admin',
-      'claims',
-      'lib',
-      'config.ts',
-      'http',
-      'issue',
-      'service',
-      'signing',
-      'verify',
-      'storage',
-      'node.ts',
-    ],
-    packages: ['node:', 'commander', 'jose'],
-  },
-  {
-    room: 'node.ts',
-    rooms: [
-      'adapters',
-      'admin/settle.ts',
-      'app.ts',
-      'config.ts',
-      'counters',
-      'http',
-      'issue',
-      'service',
-      'storage/cached.ts',
-      'verify',
-    ],
-  },
-  {
-    room: 'worker.ts',
-    rooms: [
-      'admin/settle.ts',
-      'app.ts',
-      'config.ts',
-      'counters',
-      'http',
-      'issue',
-      'service',
-      'signing',
-      'storage',
-      'verify',
-    ],
-    packages: ['cloudflare:'],
-  },
-]
-
-interface Import {
-  readonly from: string
-  readonly isType: boolean
-}
-
-const src = join(import.meta.dirname, '..', 'src')
-const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
-
-function importsOf(file: string): readonly Import[] {
-  const text = readFileSync(join(src, file), 'utf8').replaceAll(/^\s*(\/\/|\/?\*).*$/gm, '')
-  const statements = text.matchAll(/^(?:import|export)\s+(type\s)?([^'"]*?from\s*)?['"]([^'"]+)['"]/gms)
-  const dynamic = text.matchAll(/import\(\s*['"]([^'"]+)['"]/g)
-  return [
-    ...[...statements].map(([, type, names = '', from = '']) => ({
-      from,
-      isType: type !== undefined || isAllTypes(names),
-    })),
-    ...[...dynamic].map(([, from = '']) => ({ from, isType: false })),
-  ]
-}
-
-/** `import { type A, type B }` leaves nothing at run time but the module's own effects; ours have none. */
-function isAllTypes(names: string): boolean {
-  const inner = /\{(.*)\}/s.exec(names)?.[1]
-  if (inner === undefined) return false
-  return inner.split(',').every((name) => name.trim() === '' || name.trim().startsWith('type '))
-}
-
-function isWithin(path: string, rooms: readonly string[] = []): boolean {
-  return rooms.some((room) => path === room || path.startsWith(`${room}/`))
-}
-
-function isPackage(from: string, packages: readonly string[] = []): boolean {
-  return packages.some((name) => from === name || from.startsWith(name.endsWith(':') ? name : `${name}/`))
-}
-
-function ruleOf(file: string): Rule | undefined {
-  return rules
-    .filter((rule) => isWithin(file, [rule.room]))
-    .toSorted((a, b) => b.room.length - a.room.length)[0]
-}
-
-function faultsOf(file: string): readonly string[] {
-  const rule = ruleOf(file)
-  if (rule === undefined) return [`${file} stands in no room of the table`]
-  const home = rule.room.endsWith('.ts') ? dirname(file) : rule.room
-  return importsOf(file)
-    .filter(({ from, isType }) => {
-      if (!from.startsWith('.')) {
-        return !isPackage(from, rule.packages) && !(isType && isPackage(from, rule.packageTypes))
+function listFaults(path: string, imports: readonly Import[]): readonly string[] {
+  const rule = ruleOf(path)
+  if (rule === undefined) return [`${path} is in no room of the table`]
+  return imports
+    .filter(({ specifier, isType }) => {
+      if (!specifier.startsWith('.')) {
+        return !isPackage(specifier, rule.packages) && !(isType && isPackage(specifier, rule.packageTypes))
       }
-      const path = normalize(join(dirname(file), from))
-      if (home !== '.' && isWithin(path, [home])) return false
-      return !isWithin(path, rule.rooms) && !(isType && isWithin(path, rule.types))
+      const target = resolveImport(path, specifier)
+      return (
+        !isWithin(target, [rule.room, ...(rule.rooms ?? [])]) && !(isType && isWithin(target, rule.types))
+      )
     })
-    .map(({ from, isType }) => `${file} imports ${isType ? 'types of ' : ''}${from}`)
+    .map(({ specifier, isType }) => `${path} imports ${isType ? 'types of ' : ''}${specifier}`)
 }
 
 describe('imports point inward', () => {
-  test.each(files)('%s', (file) => {
-    expect(faultsOf(file)).toEqual([])
+  test.each([...new Set(files.map(({ path }) => path.split('/')[0] ?? path))])('%s', (wing) => {
+    const faults = files
+      .filter(({ path }) => isWithin(path, [wing]))
+      .flatMap(({ path, imports }) => listFaults(path, imports))
+    expect(faults).toEqual([])
   })
 
-  test('the table sees a broken rule', () => {
-    expect(importsOf('node.ts').length).toBeGreaterThan(5)
-    expect(importsOf('claims/claims-set.ts').some((found) => found.from === './ip.ts' && !found.isType)).toBe(
-      true,
+  test('every form of import is seen, and types are told apart', () => {
+    const { imports } = readSource(
+      'claims/x.ts',
+      `import { a } from './a.ts'
+       import type { B } from './b.ts'
+       import { type C } from './c.ts'
+       import { type D, d } from './d.ts'
+       import './e.ts'
+       export { f } from './f.ts'
+       export * from './g.ts'
+       export type { H } from './h.ts'
+       const i = await import('./i.ts')
+       type J = import('./j.ts').J
+       // import './comment.ts'
+       const text = "import './text.ts'"`,
     )
+    const codeOf = (isType: boolean) =>
+      imports
+        .filter((found) => found.isType === isType)
+        .map(({ specifier }) => specifier)
+        .sort()
+    expect(codeOf(false)).toEqual(['./a.ts', './d.ts', './e.ts', './f.ts', './g.ts', './i.ts'])
+    expect(codeOf(true)).toEqual(['./b.ts', './c.ts', './h.ts', './j.ts'])
   })
 
-  test('no room but the entry points reads the environment', () => {
-    const readers = files.filter((file) => /process\.env/.test(readFileSync(join(src, file), 'utf8')))
-    expect(readers.filter((file) => !isWithin(file, ['adapters', 'node.ts', 'cli']))).toEqual([])
+  test.each([
+    ['claims/x.ts', '../storage/storage.ts', true],
+    ['claims/x.ts', '../lib/timing.ts', false],
+    ['verify/x.ts', 'hono', true],
+    ['http/x.ts', '../verify/verifier.ts', false],
+    ['storage/storage.ts', 'kysely', true],
+    ['nowhere/x.ts', './y.ts', true],
+  ])('%s must not import %s', (path, specifier, isType) => {
+    expect(listFaults(path, [{ specifier, isType }])).toHaveLength(1)
   })
+
+  test('src/README.md shows this table', () => {
+    expect(readFileSync(join(ROOT, 'src/README.md'), 'utf8')).toContain(renderRules())
+  })
+
+  test.each(['src'])('%s has no circle of imports', (folder) => {
+    expect(findCycles(readSources(folder))).toEqual([])
+  })
+
+  test('a circle is found', () => {
+    const circle = [
+      readSource('a.ts', `import { b } from './b.ts'; export const a = b`),
+      readSource('b.ts', `import type { C } from './c.ts'; export const b: C = 1`),
+      readSource('c.ts', `export { a } from './a.ts'; export type C = number`),
+    ]
+    expect(findCycles(circle)).toEqual(['a.ts -> b.ts -> c.ts -> a.ts'])
+  })
+})
+
+describe('what files may do', () => {
+  test('only the edge reads the environment', () => {
+    const readers = files.filter(({ readsEnvironment }) => readsEnvironment).map(({ path }) => path)
+    expect(readers.filter((path) => !isWithin(path, environmentReaders))).toEqual([])
+    // A room that no longer reads it leaves the list.
+    expect(environmentReaders.filter((room) => !readers.some((path) => isWithin(path, [room])))).toEqual([])
+  })
+
+  test.each([
+    'process.env.A',
+    'const { env } = process',
+    'const { env: all } = globalThis.process',
+    "process['env']",
+    'scope.process?.env',
+    '(globalThis as World).process?.env?.A',
+    "import { env } from 'node:process'",
+    'import.meta.env.A',
+  ])('the environment is seen in: %s', (code) => {
+    expect(readSource('x.ts', code).readsEnvironment).toBe(true)
+  })
+
+  test.each(['context.env.incoming', 'const { env } = context', "'process.env'", '// process.env'])(
+    'no environment is read by: %s',
+    (code) => {
+      expect(readSource('x.ts', code).readsEnvironment).toBe(false)
+    },
+  )
 
   test('claims are pure: no clock, no I/O, nothing asynchronous', () => {
-    for (const file of files.filter((name) => name.startsWith('claims/'))) {
-      const code = readFileSync(join(src, file), 'utf8').replaceAll(/^\s*(\/\/|\/?\*).*$/gm, '')
-      expect(code, file).not.toMatch(
+    for (const { path } of files.filter((file) => isWithin(file.path, ['claims']))) {
+      const code = readFileSync(join(ROOT, 'src', path), 'utf8').replaceAll(/^\s*(\/\/|\/?\*).*$/gm, '')
+      expect(code, path).not.toMatch(
         /\bDate\b|performance\.|\bfetch\(|\basync\b|\bawait\b|Math\.random|setTimeout/,
       )
     }
   })
 })
 
-describe('rooms are small', () => {
-  const sizes = files.map((file) => ({
-    file,
-    lines: readFileSync(join(src, file), 'utf8')
-      .split('\n')
-      .filter((line) => !/^\s*($|\/\/|\*|\/\*)/.test(line)).length,
-  }))
-
+describe('the house can be read', () => {
   test('no file has over 250 code lines, and the median is under 80', () => {
-    expect(sizes.filter(({ lines }) => lines > 250)).toEqual([])
-    const sorted = sizes.map(({ lines }) => lines).sort((a, b) => a - b)
+    const sizes = files.map(({ path, codeLines }) => ({ path, codeLines }))
+    expect(sizes.filter(({ codeLines }) => codeLines > 250)).toEqual([])
+    const sorted = sizes.map(({ codeLines }) => codeLines).sort((a, b) => a - b)
     expect(sorted[Math.floor(sorted.length / 2)]).toBeLessThan(80)
   })
 })

@@ -13,7 +13,7 @@ test.each(examples)('README shows %s as it is', (file) => {
 })
 
 test('every variable of the configuration is in README', () => {
-  const fields = readFileSync(join(root, 'src/config-fields.ts'), 'utf8')
+  const fields = readFileSync(join(root, 'src/config/fields.ts'), 'utf8')
   const names = [...fields.matchAll(/^ {2}([A-Z][A-Z_]+): \{/gm)].map(([, name]) => name as string)
   expect(names.length).toBeGreaterThan(20)
   for (const name of names) expect(readme).toContain(`\`${name}\``)

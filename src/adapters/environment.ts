@@ -1,7 +1,7 @@
 // The process's environment with `.env` read into it, and start-up faults as lines for a person.
 
 import { existsSync } from 'node:fs'
-import { ConfigError } from '../config.ts'
+import { ConfigError } from '../config/config.ts'
 import { StorageError } from '../storage/errors.ts'
 
 /** The environment; names that `.env` sets and the environment does not are added. Throws when it cannot be read. */
@@ -13,6 +13,11 @@ export function loadEnvironment(): NodeJS.ProcessEnv {
     throw new Error(`.env cannot be read (${codeOf(error)}); make it a file that the server may read`)
   }
   return process.env
+}
+
+/** Whether NODE_ENV is `production`: then signing keys whose kid starts with `dev-` are refused. */
+export function isProduction(): boolean {
+  return process.env.NODE_ENV === 'production'
 }
 
 /** What to do about an address that cannot be had, by the system's code. */

@@ -1,7 +1,7 @@
 // From a configuration to open adapters on Node: the store, the signing keys, the crypto. For the server and the
 // command line alike, so that both mean the same database and keys.
 
-import { type Config, ConfigError, type ConfigProblem, keyTerms } from '../config.ts'
+import { type Config, ConfigError, type ConfigProblem, keyTerms } from '../config/config.ts'
 import { createKeyLife, type KeyLife } from '../signing/key-life.ts'
 import { type KeyRing, openKeyRing } from '../signing/key-ring.ts'
 import { DEFAULT_PEPPER, type HashSecret } from '../signing/secret.ts'
@@ -12,6 +12,7 @@ import { openSqlite } from '../storage/sql/sqlite.ts'
 import { createSqlStorage } from '../storage/sql/storage.ts'
 import type { Storage } from '../storage/storage.ts'
 import { loadVerifier } from '../verify/engine.ts'
+import { isProduction } from './environment.ts'
 import { createFileKeyStore } from './key-files.ts'
 import { nodeCryptoEngine } from './node-crypto.ts'
 
@@ -43,7 +44,7 @@ function findUnavailable({ database, redisUrl, workers }: Config): readonly Conf
 
 /** The store of a configuration's signing keys. Opening it makes nothing. */
 export function openKeyStore({ keysDir }: Config): SigningKeyStore {
-  return createFileKeyStore(keysDir, { production: process.env.NODE_ENV === 'production' })
+  return createFileKeyStore(keysDir, { production: isProduction() })
 }
 
 /** The life of a configuration's signing keys. `lifetimeSeconds`: see `keyTerms`. */

@@ -3,7 +3,7 @@
 
 import { describeStartFault } from '../adapters/environment.ts'
 import { findOpenFolder } from '../adapters/key-files.ts'
-import { type Config, ConfigError } from '../config.ts'
+import { type Config, ConfigError } from '../config/config.ts'
 import type { ParameterFault } from '../http/problem.ts'
 import { SigningKeysError } from '../signing/errors.ts'
 import { StorageError } from '../storage/errors.ts'

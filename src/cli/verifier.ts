@@ -3,7 +3,7 @@
 
 import { openKeyStore } from '../adapters/open.ts'
 import type { VerificationKey } from '../claims/jws.ts'
-import type { Config } from '../config.ts'
+import type { Config } from '../config/config.ts'
 import { createLogger } from '../http/log.ts'
 import { createRevocationRules } from '../service/revocation-rules.ts'
 import { createServiceVerifier, type ServiceVerifier, type ServiceVerifierDeps } from '../service/verifier.ts'

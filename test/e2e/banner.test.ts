@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { renderBanner } from '../../src/adapters/banner.ts'
-import { parseConfig } from '../../src/config.ts'
+import { parseConfig } from '../../src/config/config.ts'
 import { copyRepository, type RunningServer, type ServerVariables, useServers } from '../runtime/server.ts'
 
 const { makeFolder, start } = useServers()

@@ -3,7 +3,7 @@
 import type { Hono } from 'hono'
 import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
 import { type AppDeps, createApp } from '../../src/app.ts'
-import { keyTerms, parseConfig } from '../../src/config.ts'
+import { keyTerms, parseConfig } from '../../src/config/config.ts'
 import { createMemoryCounters } from '../../src/counters/memory.ts'
 import { createLogger } from '../../src/http/log.ts'
 import { createMetrics } from '../../src/http/metrics.ts'

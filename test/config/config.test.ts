@@ -2,8 +2,8 @@
 
 import { execFileSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
-import { ConfigError, type ConfigProblem, parseConfig, withPort } from '../src/config.ts'
-import { fields } from '../src/config-fields.ts'
+import { ConfigError, type ConfigProblem, parseConfig, withPort } from '../../src/config/config.ts'
+import { fields } from '../../src/config/fields.ts'
 
 type Env = Record<string, string | undefined>
 

@@ -1,8 +1,9 @@
 // The configuration: environment variables in, one checked value out, or every problem at once.
 // Reads no environment itself and never repeats a value in a message: it may be a secret.
 
-import type { ForwardedHeader, TrustedProxies } from './claims/client-ip.ts'
-import type { SignatureAlgorithm } from './claims/jws.ts'
+import type { ForwardedHeader, TrustedProxies } from '../claims/client-ip.ts'
+import type { SignatureAlgorithm } from '../claims/jws.ts'
+import type { LogLevel } from '../http/log.ts'
 import {
   bracketHost,
   type DatabaseLocation,
@@ -11,8 +12,7 @@ import {
   type MetricsAudience,
   type RateLimit,
   type Settings,
-} from './config-fields.ts'
-import type { LogLevel } from './http/log.ts'
+} from './fields.ts'
 
 /** What the service runs with. Lifetimes, tolerances and intervals are seconds. */
 export interface Config {

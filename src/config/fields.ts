@@ -2,11 +2,11 @@
 // them are in config.ts. A message never repeats a value: it may be a secret in the wrong place.
 
 import * as z from 'zod'
-import { type ForwardedHeader, parseTrustedProxies, type TrustedProxies } from './claims/client-ip.ts'
-import type { SignatureAlgorithm } from './claims/jws.ts'
-import type { LogLevel } from './http/log.ts'
-import { isCanonicalBase64url } from './lib/base64url.ts'
-import { fail, ok, type Result } from './lib/result.ts'
+import { type ForwardedHeader, parseTrustedProxies, type TrustedProxies } from '../claims/client-ip.ts'
+import type { SignatureAlgorithm } from '../claims/jws.ts'
+import type { LogLevel } from '../http/log.ts'
+import { isCanonicalBase64url } from '../lib/base64url.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
 
 /** Where records are kept: a file, this process's memory, a Postgres server. */
 export type DatabaseLocation =

@@ -1,0 +1,170 @@
+// The house's import rules as data, and the same table as src/README.md shows it.
+
+/** What the files of a room may import. The most exact room that contains a file rules it. */
+export interface Rule {
+  /** A folder or file below src/. */
+  readonly room: string
+  /** Folders or files below src/ whose code may be imported. */
+  readonly rooms?: readonly string[]
+  /** Folders or files below src/ of which only types may be imported. */
+  readonly types?: readonly string[]
+  /** Packages whose code may be imported; `node:` is every module of Node. */
+  readonly packages?: readonly string[]
+  /** Packages of which only types may be imported. */
+  readonly packageTypes?: readonly string[]
+}
+
+const port = 'storage/storage.ts'
+
+export const rules: readonly Rule[] = [
+  { room: 'lib' },
+  { room: 'workers.d.ts' },
+  {
+    room: 'claims',
+    rooms: ['base62', 'base64url', 'freeze', 'json', 'result', 'utf8'].map((name) => `lib/${name}.ts`),
+  },
+  { room: 'config', rooms: ['lib', 'claims'], types: ['http/log.ts'], packages: ['zod'] },
+  { room: 'counters', rooms: ['lib', 'claims'], packages: ['lru-cache'] },
+  { room: 'signing', rooms: ['lib', 'claims'], packages: ['jose'] },
+  { room: 'verify', rooms: ['lib', 'claims', 'counters'], packages: ['jose', 'lru-cache'] },
+  { room: 'verify/hono.ts', rooms: ['claims', 'verify'], packageTypes: ['hono'] },
+  { room: 'verify/node.ts', rooms: ['lib', 'claims', 'verify'], packageTypes: ['node:'] },
+  { room: 'client', rooms: ['lib', 'claims'] },
+  ...[
+    'browser-error',
+    'browser',
+    'data-client',
+    'dpop-key',
+    'refresh',
+    'tabs',
+    'token-source',
+    'token-source-ask',
+  ].map((name) => ({ room: `client/${name}.ts`, rooms: ['client'], types: ['lib', 'claims'] })),
+  { room: port, types: ['lib', 'claims', 'signing'] },
+  { room: 'storage', rooms: ['lib', 'claims'], packages: ['lru-cache'] },
+  { room: 'storage/sql', rooms: ['lib', 'claims', 'storage/errors.ts'], types: [port], packages: ['kysely'] },
+  {
+    room: 'storage/sql/sqlite.ts',
+    rooms: ['storage/errors.ts', 'storage/sql'],
+    types: ['lib'],
+    packages: ['node:'],
+  },
+  {
+    room: 'storage/sql/keys.ts',
+    rooms: ['lib', 'claims', 'storage/errors.ts', 'storage/sql'],
+    types: ['signing'],
+    packages: ['kysely', 'jose'],
+  },
+  {
+    room: 'http',
+    rooms: ['lib', 'claims', 'signing/errors.ts', 'storage/errors.ts'],
+    types: ['counters', 'verify/cors.ts'],
+    packages: ['prom-client'],
+  },
+  {
+    room: 'issue',
+    rooms: ['lib', 'claims', 'signing', 'http'],
+    types: ['counters', port, 'storage/cached.ts'],
+  },
+  {
+    room: 'oauth',
+    rooms: ['lib', 'claims', 'signing', 'http', 'issue', 'storage/errors.ts', 'verify'],
+    types: [port],
+    packages: ['jose'],
+  },
+  {
+    room: 'admin',
+    rooms: ['lib', 'claims', 'signing', 'http', 'verify/jwk.ts', 'verify/explain.ts', 'storage/errors.ts'],
+    types: ['counters', port, 'verify'],
+    packages: ['zod', 'tldts'],
+  },
+  {
+    room: 'service',
+    rooms: ['lib', 'claims', 'signing', 'http', 'verify', 'storage/errors.ts'],
+    types: ['config', 'counters', port, 'storage/cached.ts'],
+    packages: ['jose'],
+  },
+  {
+    room: 'app.ts',
+    rooms: ['lib', 'claims', 'http', 'verify', 'issue', 'oauth', 'admin', 'service'],
+    types: ['config', 'counters', 'signing', 'storage/cached.ts'],
+    packages: ['hono'],
+  },
+  { room: 'index.ts', rooms: ['app.ts', 'config'], types: [port, 'storage/cached.ts'] },
+  {
+    room: 'adapters',
+    rooms: ['lib', 'claims', 'config', 'signing', 'verify', 'storage', 'http'],
+    packages: ['node:', '@hono/node-server', 'zod'],
+    packageTypes: ['jose'],
+  },
+  { room: 'adapters/worker', rooms: ['lib'] },
+  {
+    room: 'cli',
+    rooms: [
+      ...['lib', 'claims', 'config', 'signing', 'verify', 'storage', 'http', 'issue', 'admin', 'service'],
+      ...['adapters', 'node.ts'],
+    ],
+    packages: ['node:', 'commander', 'jose'],
+  },
+  {
+    room: 'node.ts',
+    rooms: [
+      ...['config', 'counters', 'verify', 'storage/cached.ts', 'http', 'issue', 'admin/settle.ts', 'service'],
+      ...['app.ts', 'adapters'],
+    ],
+  },
+  {
+    room: 'worker.ts',
+    rooms: [
+      ...[
+        'config',
+        'counters',
+        'signing',
+        'verify',
+        'storage',
+        'http',
+        'issue',
+        'admin/settle.ts',
+        'service',
+      ],
+      'app.ts',
+    ],
+    packages: ['cloudflare:'],
+  },
+]
+
+/** Files that may read the process's environment. */
+export const environmentReaders: readonly string[] = [
+  'adapters/environment.ts',
+  'cli',
+  'client/load-config.ts',
+]
+
+/** Most names that `ls` of a folder of src/ shows; src/ itself is the list of wings. */
+export const maxNames: Readonly<Record<string, number>> = { cli: 21 }
+export const MAX_NAMES = 15
+
+/** Whether a path is one of these folders or files, or lies in one. */
+export function isWithin(path: string, rooms: readonly string[] = []): boolean {
+  return rooms.some((room) => path === room || path.startsWith(`${room}/`))
+}
+
+/** The rule of a file: that of the longest room that contains it. */
+export function ruleOf(path: string): Rule | undefined {
+  return rules
+    .filter(({ room }) => isWithin(path, [room]))
+    .toSorted((a, b) => b.room.length - a.room.length)[0]
+}
+
+/** The rules as src/README.md shows them. */
+export function renderRules(): string {
+  const list = (rooms: readonly string[] = [], packages: readonly string[] = []) =>
+    [...rooms, ...packages.map((name) => `\`${name}\``)].join(', ')
+  return [
+    '| room | may import | only types of |',
+    '| --- | --- | --- |',
+    ...rules.map(({ room, rooms, types, packages, packageTypes }) =>
+      `| ${room} | ${list(rooms, packages)} | ${list(types, packageTypes)} |`.replaceAll('|  |', '| |'),
+    ),
+  ].join('\n')
+}

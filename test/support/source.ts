@@ -1,0 +1,145 @@
+// What the source text of the project says, read as syntax: imports, code lines, uses of the environment.
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, extname, join, normalize } from 'node:path'
+import { parseSync, Visitor } from 'oxc-parser'
+
+export const ROOT: string = join(import.meta.dirname, '../..')
+
+export interface Import {
+  /** As it is written: `./ip.ts`, `jose`. */
+  readonly specifier: string
+  /** Whether nothing of it is left at run time. */
+  readonly isType: boolean
+}
+
+export interface SourceFile {
+  /** Path below the folder that was asked for, with `/`. */
+  readonly path: string
+  readonly imports: readonly Import[]
+  /** Lines that are neither blank nor comment. */
+  readonly codeLines: number
+  /** Whether it reads `process.env` or `import.meta.env`, in whatever spelling. */
+  readonly readsEnvironment: boolean
+}
+
+/** Every TypeScript file below a folder of the repository, sorted by path. */
+export function readSources(folder: string): readonly SourceFile[] {
+  return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+    .filter((path) => ['.ts', '.tsx'].includes(extname(path)))
+    .sort()
+    .map((path) => readSource(path, readFileSync(join(ROOT, folder, path), 'utf8')))
+}
+
+/** What one file's text says. Throws when it is not TypeScript. */
+export function readSource(path: string, text: string): SourceFile {
+  const { program, module, errors, comments } = parseSync(path, text)
+  if (errors.length > 0) throw new Error(`${path}: ${errors[0]?.message}`)
+  const imports: Import[] = []
+  for (const { moduleRequest, entries } of module.staticImports) {
+    const isType = entries.length > 0 && entries.every((entry) => entry.isType)
+    imports.push({ specifier: moduleRequest.value, isType })
+  }
+  for (const { entries } of module.staticExports) {
+    const from = entries[0]?.moduleRequest?.value
+    if (from !== undefined) imports.push({ specifier: from, isType: entries.every((entry) => entry.isType) })
+  }
+  let readsEnvironment = false
+  const visitor = new Visitor({
+    ImportExpression({ source }) {
+      if (source.type === 'Literal') imports.push({ specifier: String(source.value), isType: false })
+    },
+    TSImportType({ source }) {
+      imports.push({ specifier: source.value, isType: true })
+    },
+    MemberExpression({ object, property, computed }) {
+      const name = computed
+        ? property.type === 'Literal' && property.value
+        : 'name' in property && property.name
+      if (name === 'env' && isProcess(object)) readsEnvironment = true
+    },
+    VariableDeclarator({ id, init }) {
+      const takesEnv =
+        id.type === 'ObjectPattern' &&
+        id.properties.some(
+          (property) => property.type === 'Property' && 'name' in property.key && property.key.name === 'env',
+        )
+      if (takesEnv && init && isProcess(init)) readsEnvironment = true
+    },
+    ImportDeclaration({ source, specifiers }) {
+      const names = specifiers.map((one) =>
+        one.type === 'ImportSpecifier' && 'name' in one.imported ? one.imported.name : '',
+      )
+      if (/^(node:)?process$/.test(source.value) && names.includes('env')) readsEnvironment = true
+    },
+  })
+  visitor.visit(program)
+  return { path, imports, codeLines: countCodeLines(text, comments), readsEnvironment }
+}
+
+interface Node {
+  readonly type: string
+}
+
+/** `process`, `globalThis.process`, `scope.process?`, `import.meta`: an object that may hold `env`. */
+function isProcess(node: Node): boolean {
+  if (
+    node.type === 'ChainExpression' ||
+    node.type === 'TSAsExpression' ||
+    node.type === 'TSNonNullExpression'
+  ) {
+    return isProcess((node as Node & { readonly expression: Node }).expression)
+  }
+  if (node.type === 'MetaProperty') return true
+  if (node.type === 'Identifier') return (node as Node & { readonly name: string }).name === 'process'
+  if (node.type !== 'MemberExpression') return false
+  const { property } = node as Node & {
+    readonly property: Node & { readonly name?: string; readonly value?: unknown }
+  }
+  return property.name === 'process' || property.value === 'process'
+}
+
+function countCodeLines(
+  text: string,
+  comments: readonly { readonly start: number; readonly end: number }[],
+): number {
+  let code = ''
+  let position = 0
+  for (const { start, end } of comments) {
+    code += text.slice(position, start)
+    position = end
+  }
+  code += text.slice(position)
+  return code.split('\n').filter((line) => line.trim() !== '').length
+}
+
+/** The path that a relative import names, below the same folder. */
+export function resolveImport(from: string, specifier: string): string {
+  return normalize(join(dirname(from), specifier))
+}
+
+/** Every circle of imports, each as the paths along it. Imports of types count. */
+export function findCycles(files: readonly SourceFile[]): readonly string[] {
+  const targets = new Map(
+    files.map((file) => [
+      file.path,
+      file.imports
+        .filter(({ specifier }) => specifier.startsWith('.'))
+        .map(({ specifier }) => resolveImport(file.path, specifier)),
+    ]),
+  )
+  const cycles: string[] = []
+  const done = new Set<string>()
+  const visit = (path: string, way: readonly string[]): void => {
+    const start = way.indexOf(path)
+    if (start >= 0) {
+      cycles.push([...way.slice(start), path].join(' -> '))
+      return
+    }
+    if (done.has(path)) return
+    for (const target of targets.get(path) ?? []) visit(target, [...way, path])
+    done.add(path)
+  }
+  for (const { path } of files) visit(path, [])
+  return cycles
+}
