@@ -3,8 +3,6 @@
 
 import type { SignatureAlgorithm } from '../claims/jws.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
-import { EmptyStoreError } from './key-ring.ts'
-import { createSigningKey, listOrMakeKeys } from './rotate.ts'
 import {
   hasMovedOn,
   isRotationDue,
@@ -14,7 +12,9 @@ import {
   planOpening,
   planRotation,
   planUpkeep,
-} from './rotation.ts'
+} from './key-plan.ts'
+import { EmptyStoreError } from './key-ring.ts'
+import { createSigningKey, listOrMakeKeys } from './make-keys.ts'
 import type { SigningKeyChange, SigningKeyStore, StoredSigningKey } from './signing-key.ts'
 
 /** A signing key without its key material. */

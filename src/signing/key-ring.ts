@@ -4,6 +4,7 @@
 
 import type { SignatureAlgorithm, SignToken, VerificationKey } from '../claims/jws.ts'
 import { SigningKeysError } from './errors.ts'
+import { findCurrentKey } from './key-plan.ts'
 import { createLateKeys } from './late-keys.ts'
 import {
   formatKeySet,
@@ -13,8 +14,7 @@ import {
   type PublicKeySet,
   type PublishedKeys,
 } from './loaded-keys.ts'
-import { listOrMakeKeys } from './rotate.ts'
-import { findCurrentKey } from './rotation.ts'
+import { listOrMakeKeys } from './make-keys.ts'
 import type { SigningKeyStore } from './signing-key.ts'
 
 /** Loaded keys, always as they were read last. */

@@ -5,8 +5,8 @@ import { base64url, type JWK } from 'jose'
 import type { SignatureAlgorithm, SignToken, VerificationKey, VerifyToken } from '../claims/jws.ts'
 import type { MaybePromise } from '../lib/result.ts'
 import { type CryptoEngine, REVOCATIONS_TYPE, type SignLong } from './engine.ts'
+import { findCurrentKey, findPendingKey } from './key-plan.ts'
 import { buildPublicKeySet, verificationJwk } from './key-set.ts'
-import { findCurrentKey, findPendingKey } from './rotation.ts'
 import type { StoredSigningKey } from './signing-key.ts'
 
 /** What loading keys needs of cryptography: signing here, verification as the verify folder has it. */

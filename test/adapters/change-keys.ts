@@ -4,7 +4,7 @@
 import { once } from 'node:events'
 import { writeSync } from 'node:fs'
 import { createFileKeyStore } from '../../src/adapters/key-files.ts'
-import { createSigningKey } from '../../src/signing/rotate.ts'
+import { createSigningKey } from '../../src/signing/make-keys.ts'
 import { rotation } from '../storage/rotation.ts'
 
 const [dir = '', count = ''] = process.argv.slice(2)

@@ -12,7 +12,7 @@ import { calculateJwkThumbprint, importJWK } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { formatChange } from '../../src/adapters/key-file.ts'
 import { createFileKeyStore } from '../../src/adapters/key-files.ts'
-import { createFirstKeys, createSigningKey } from '../../src/signing/rotate.ts'
+import { createFirstKeys, createSigningKey } from '../../src/signing/make-keys.ts'
 import type { StoredSigningKey } from '../../src/signing/signing-key.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 

@@ -13,7 +13,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { withFolderLock } from '../../src/adapters/folder-lock.ts'
 import { formatKeys } from '../../src/adapters/key-file.ts'
 import { createFileKeyStore } from '../../src/adapters/key-files.ts'
-import { createFirstKeys, createSigningKey } from '../../src/signing/rotate.ts'
+import { createFirstKeys, createSigningKey } from '../../src/signing/make-keys.ts'
 import type { StoredSigningKey } from '../../src/signing/signing-key.ts'
 import { rotation } from '../storage/rotation.ts'
 

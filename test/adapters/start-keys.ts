@@ -4,7 +4,7 @@
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { createFileKeyStore } from '../../src/adapters/key-files.ts'
-import { createFirstKeys } from '../../src/signing/rotate.ts'
+import { createFirstKeys } from '../../src/signing/make-keys.ts'
 
 const [count = '', root = ''] = process.argv.slice(2)
 const keys = await createFirstKeys('ES256', Date.now())

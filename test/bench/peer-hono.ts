@@ -6,7 +6,7 @@ import { type Context, Hono } from 'hono'
 import { generateKeyPair, SignJWT } from 'jose'
 import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
 import type { SignatureAlgorithm } from '../../src/claims/jws.ts'
-import { createSigningKey } from '../../src/signing/rotate.ts'
+import { createSigningKey } from '../../src/signing/make-keys.ts'
 
 const ISSUER = 'http://127.0.0.1'
 const LIFETIME_SECONDS = 1800

@@ -6,7 +6,7 @@ import type { JWK } from 'jose'
 import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
 import { buildClaimsSet } from '../../src/claims/claims-set.ts'
 import { buildPublicKeySet } from '../../src/signing/key-set.ts'
-import { createSigningKey } from '../../src/signing/rotate.ts'
+import { createSigningKey } from '../../src/signing/make-keys.ts'
 
 export const ISSUER = 'https://auth.example.com'
 export const AUDIENCE = 'https://api.example.com'

@@ -3,7 +3,7 @@
 import { createPrivateKey, createSecretKey, type KeyObject } from 'node:crypto'
 import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
 import { openKeyRing } from '../../src/signing/key-ring.ts'
-import { createFirstKeys } from '../../src/signing/rotate.ts'
+import { createFirstKeys } from '../../src/signing/make-keys.ts'
 import { loadVerifier } from '../../src/verify/engine.ts'
 import type { Json, WireAnswer } from '../runtime/wire.ts'
 import { claimToken, SITE } from '../runtime/world.ts'

@@ -1,7 +1,7 @@
 // Keys and plans for the tests of the pure rules: keys without material, and a plan carried out on a list.
 
 import type { SignatureAlgorithm } from '../../src/claims/jws.ts'
-import type { KeyPlan } from '../../src/signing/rotation.ts'
+import type { KeyPlan } from '../../src/signing/key-plan.ts'
 import type { SigningKeyState, StoredSigningKey } from '../../src/signing/signing-key.ts'
 
 export const ALGORITHMS = ['ES256', 'EdDSA', 'HS256'] as const

@@ -1,7 +1,7 @@
 // What every store of signing keys promises of a change: it is made as a whole, on what its author saw, or not at all.
 
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { createSigningKey } from '../../src/signing/rotate.ts'
+import { createSigningKey } from '../../src/signing/make-keys.ts'
 import type { SigningKeyState, SigningKeyStore, StoredSigningKey } from '../../src/signing/signing-key.ts'
 import { rotation, seen } from './rotation.ts'
 

@@ -9,7 +9,7 @@ import {
   planOpening,
   planRotation,
   planUpkeep,
-} from '../../src/signing/rotation.ts'
+} from '../../src/signing/key-plan.ts'
 import type { StoredSigningKey } from '../../src/signing/signing-key.ts'
 import { ALGORITHMS, carryOut, count, DAY, GRACE, NOW, TERMS } from './plans.ts'
 

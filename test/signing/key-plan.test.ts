@@ -9,7 +9,7 @@ import {
   planOpening,
   planRotation,
   planUpkeep,
-} from '../../src/signing/rotation.ts'
+} from '../../src/signing/key-plan.ts'
 import type { SigningKeyState, StoredSigningKey } from '../../src/signing/signing-key.ts'
 import { ALGORITHMS, carryOut, DAY, HOUR, makeKey, NOW, spell, TERMS } from './plans.ts'
 
