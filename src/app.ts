@@ -48,8 +48,8 @@ import type { KeyLife } from './signing/key-life.ts'
 import type { KeyRing } from './signing/key-ring.ts'
 import type { HashSecret } from './signing/secret.ts'
 import type { CachedStorage } from './storage/cached.ts'
-import { proofAlgorithms } from './verify/dpop-proof.ts'
-import { proofBudget } from './verify/use-proof.ts'
+import { proofAlgorithms } from './verify/dpop/proof.ts'
+import { proofBudget } from './verify/dpop/use-proof.ts'
 
 /** What the service runs on: everything that differs between machines, platforms and tests. */
 export interface AppDeps {

@@ -24,7 +24,7 @@ import { createD1Engine, type D1Database } from './storage/sql/d1.ts'
 import { createSqlKeyStore } from './storage/sql/keys.ts'
 import { migrateSchema } from './storage/sql/migrations.ts'
 import { createSqlStorage } from './storage/sql/storage.ts'
-import { loadVerifier } from './verify/engine.ts'
+import { loadVerifier } from './verify/runtime/load-key.ts'
 
 /** What the runtime gives: variables and secrets are texts, bindings are objects. The same for a whole isolate. */
 type WorkerEnv = Readonly<Record<string, unknown>>

@@ -3,7 +3,7 @@
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { claimAuth } from '../../src/verify/node.ts'
+import { claimAuth } from '../../src/verify/middleware/node.ts'
 import type { LogEntry } from './page/entry.ts'
 import { type Place, sendJson } from './place.ts'
 import { plants } from './plants.ts'

@@ -1,5 +1,5 @@
 // Signing with node:crypto. What takes tens of microseconds goes to Node's thread pool where there is a core for it;
-// what takes three is done at once. (Verifying so is verify/node-crypto.ts, which an API embeds.)
+// what takes three is done at once. (Verifying so is verify/runtime/node-crypto.ts, which an API embeds.)
 // JWS wants ECDSA signatures as r || s (RFC 7518 section 3.4); converting DER is cheaper than asking OpenSSL to.
 
 import { createHmac, createPrivateKey, createSecretKey, createSign, type KeyObject, sign } from 'node:crypto'

@@ -4,7 +4,7 @@
 import * as z from 'zod'
 import { isJsonObject } from '../lib/json.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
-import { judgeJwk } from '../verify/jwk.ts'
+import { judgeJwk } from '../verify/keys/jwk.ts'
 
 const MAX_KEYS = 20
 const MAX_KID_LENGTH = 256

@@ -10,7 +10,7 @@ import { createServiceVerifier, type ServiceVerifier, type ServiceVerifierDeps }
 import { verificationJwk } from '../signing/key-set.ts'
 import { createCachedStorage } from '../storage/cached.ts'
 import type { Storage } from '../storage/storage.ts'
-import { loadVerifier } from '../verify/engine.ts'
+import { loadVerifier } from '../verify/runtime/load-key.ts'
 import { withReadRecords } from './open.ts'
 
 /** Loads the configured keys as they are now, expired ones too; none where there are none. */

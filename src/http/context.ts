@@ -2,7 +2,7 @@
 
 import type { IpAddress } from '../claims/ip.ts'
 import type { MaybePromise } from '../lib/result.ts'
-import type { Cors } from '../verify/cors.ts'
+import type { Cors } from '../verify/middleware/cors.ts'
 import { type FormatProblem, NOT_FOUND, type Problem } from './problem.ts'
 
 /** Headers of an answer, lower case. A plain record: that is the fast path of every server. */

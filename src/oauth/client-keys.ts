@@ -3,7 +3,7 @@
 
 import { compactVerify, importJWK, type JWK } from 'jose'
 import { isJsonObject, parseJson } from '../lib/json.ts'
-import { judgeJwk } from '../verify/jwk.ts'
+import { judgeJwk } from '../verify/keys/jwk.ts'
 import type { Assertion } from './assertion.ts'
 
 /** How assertions may be signed: each spelling with the key type and our name of it (RFC 9864 renames EdDSA). */

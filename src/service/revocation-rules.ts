@@ -10,7 +10,7 @@ import { createSingleFlight } from '../lib/single-flight.ts'
 import { isDoneWithin } from '../lib/timing.ts'
 import { StorageError } from '../storage/errors.ts'
 import type { RulePosition, Storage } from '../storage/storage.ts'
-import { pause } from '../verify/pieces.ts'
+import { pause } from '../verify/revocation/pieces.ts'
 import { createRuleIndex, type TokenSubject } from './rule-index.ts'
 
 /** The rules at one moment. */

@@ -18,7 +18,7 @@ import { formatProblem, type Problem, unavailable } from '../http/problem.ts'
 import { SigningKeysError } from '../signing/errors.ts'
 import { randomBase62 } from '../signing/random.ts'
 import { StorageError } from '../storage/errors.ts'
-import { isPreflight } from '../verify/cors.ts'
+import { isPreflight } from '../verify/middleware/cors.ts'
 
 /** What the common part needs. */
 export interface ServiceDeps {

@@ -7,7 +7,7 @@ import type { KeyLife } from '../signing/key-life.ts'
 import type { KeyRing } from '../signing/key-ring.ts'
 import { createRotationEntry } from '../signing/rotation-entry.ts'
 import type { Storage } from '../storage/storage.ts'
-import { pause } from '../verify/pieces.ts'
+import { pause } from '../verify/revocation/pieces.ts'
 import type { RevocationRules } from './revocation-rules.ts'
 
 /** What upkeep needs. */

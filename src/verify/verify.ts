@@ -14,7 +14,7 @@ import {
 import type { VerificationKey } from '../claims/jws.ts'
 import { after, fail, type MaybePromise, ok, type Result } from '../lib/result.ts'
 import { type DecodedToken, decodeToken } from './format.ts'
-import type { KeySource } from './key-source.ts'
+import type { KeySource } from './keys/source.ts'
 
 /** Claims that can be trusted. */
 export interface VerifiedClaims extends ParsedClaims {

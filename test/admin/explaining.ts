@@ -5,7 +5,7 @@ import { createMetrics, type Metrics } from '../../src/http/metrics.ts'
 import { createRevocationRules } from '../../src/service/revocation-rules.ts'
 import { createServe } from '../../src/service/serve.ts'
 import { createServiceVerifier, type ServiceVerifier } from '../../src/service/verifier.ts'
-import { proofBudget } from '../../src/verify/use-proof.ts'
+import { proofBudget } from '../../src/verify/dpop/use-proof.ts'
 import type { MemoryService } from '../runtime/memory.ts'
 import type { Json } from '../runtime/wire.ts'
 

@@ -37,17 +37,17 @@ const apis: Readonly<Record<string, () => Promise<RequestListener>>> = {
   },
 
   async 'claimgate-ES256'() {
-    const { claimAuth } = await import('../../src/verify/hono.ts')
+    const { claimAuth } = await import('../../src/verify/middleware/hono.ts')
     return guardHono(claimAuth({ ...gateOptions, jwks: keys.jwks }))
   },
 
   async 'claimgate-HS256'() {
-    const { claimAuth } = await import('../../src/verify/hono.ts')
+    const { claimAuth } = await import('../../src/verify/middleware/hono.ts')
     return guardHono(claimAuth({ ...gateOptions, secret: keys.secret }))
   },
 
   async 'claimgate-node'() {
-    const { claimAuth } = await import('../../src/verify/node.ts')
+    const { claimAuth } = await import('../../src/verify/middleware/node.ts')
     const auth = claimAuth({ ...gateOptions, jwks: keys.jwks })
     return (request, response) => auth(request, response, () => response.end('ok'))
   },

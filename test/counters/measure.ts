@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { createMemoryLimits } from '../../src/counters/memory-limits.ts'
 import { createMemoryOneTime } from '../../src/counters/memory-one-time.ts'
-import { proofBudget } from '../../src/verify/use-proof.ts'
+import { proofBudget } from '../../src/verify/dpop/use-proof.ts'
 
 const NOW = 1_800_000_000
 const QUOTA = { requests: 6000, seconds: 60 }

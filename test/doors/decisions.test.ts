@@ -3,7 +3,7 @@
 
 import { Hono } from 'hono'
 import { describe, expect, test, vi } from 'vitest'
-import { claimAuth, claimCors } from '../../src/verify/hono.ts'
+import { claimAuth, claimCors } from '../../src/verify/middleware/hono.ts'
 import { ClaimError, createVerifier, type Decision, type VerifierOptions } from '../../src/verify/verifier.ts'
 import { AUDIENCE, fillTokens, ISSUER, PARTNER, SITE, SUBJECT } from './cases.ts'
 import { createIssuer } from './mint.ts'

@@ -4,7 +4,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test, vi } from 'vitest'
-import { type AuthorizedRequest, type ClaimAuthOptions, claimAuth } from '../../src/verify/node.ts'
+import { type AuthorizedRequest, type ClaimAuthOptions, claimAuth } from '../../src/verify/middleware/node.ts'
 import { ask } from './ask.ts'
 import { AUDIENCE, ISSUER, SITE, SUBJECT } from './cases.ts'
 import { createIssuer } from './mint.ts'

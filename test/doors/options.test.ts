@@ -2,8 +2,8 @@
 // verifier is made; each right one is taken.
 
 import { describe, expect, test } from 'vitest'
-import { claimCors, claimAuth as honoAuth } from '../../src/verify/hono.ts'
-import { claimAuth as nodeAuth } from '../../src/verify/node.ts'
+import { claimCors, claimAuth as honoAuth } from '../../src/verify/middleware/hono.ts'
+import { claimAuth as nodeAuth } from '../../src/verify/middleware/node.ts'
 import { createVerifier, type VerifierOptions } from '../../src/verify/verifier.ts'
 import { createIssuer } from './mint.ts'
 

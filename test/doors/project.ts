@@ -12,8 +12,8 @@ const FRAMEWORKS = ['hono', '@hono/node-server', 'express', 'fastify', '@types/e
 const DOORS: Readonly<Record<string, string>> = {
   'src/index.ts': 'claimgate',
   'src/verify/verifier.ts': 'claimgate/verify',
-  'src/verify/hono.ts': 'claimgate/hono',
-  'src/verify/node.ts': 'claimgate/node',
+  'src/verify/middleware/hono.ts': 'claimgate/hono',
+  'src/verify/middleware/node.ts': 'claimgate/node',
   'src/claims/errors.ts': 'claimgate/errors',
 }
 

@@ -3,7 +3,7 @@
 
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { isPreflight } from '../../src/verify/cors.ts'
+import { isPreflight } from '../../src/verify/middleware/cors.ts'
 import { type MemoryService, startMemory } from '../runtime/memory.ts'
 import { ADMIN_TOKEN, type RunningServer, useServers } from '../runtime/server.ts'
 import { sendToSocket, type Target, type WireAnswer, type WireRequest } from '../runtime/wire.ts'

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { NumberedRule } from '../../src/claims/account.ts'
 import { createListWriter, type ListFacts } from '../../src/service/revocation-payload.ts'
-import { parseLongArray } from '../../src/verify/pieces.ts'
+import { parseLongArray } from '../../src/verify/revocation/pieces.ts'
 
 const ISSUER = 'https://auth.example.com/ü'
 const PERIOD = 1_900_000_000

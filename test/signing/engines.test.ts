@@ -7,8 +7,8 @@ import type { CryptoEngine } from '../../src/signing/engine.ts'
 import { verificationJwk } from '../../src/signing/key-set.ts'
 import { createSigningKey } from '../../src/signing/make-keys.ts'
 import { webCryptoEngine } from '../../src/signing/webcrypto.ts'
-import { type LoadVerifier, loadWebVerifier } from '../../src/verify/engine.ts'
-import { loadNodeVerifier } from '../../src/verify/node-crypto.ts'
+import { type LoadVerifier, loadWebVerifier } from '../../src/verify/runtime/load-key.ts'
+import { loadNodeVerifier } from '../../src/verify/runtime/node-crypto.ts'
 
 type Engine = CryptoEngine & { readonly loadVerifier: LoadVerifier }
 

@@ -8,7 +8,7 @@ import { type KeyRing, openKeyRing } from '../../src/signing/key-ring.ts'
 import type { KeyRingEngine } from '../../src/signing/loaded-keys.ts'
 import { createFirstKeys, createSigningKey } from '../../src/signing/make-keys.ts'
 import type { StoredSigningKey } from '../../src/signing/signing-key.ts'
-import { loadVerifier } from '../../src/verify/engine.ts'
+import { loadVerifier } from '../../src/verify/runtime/load-key.ts'
 import { createMemoryKeys, type MemoryKeys } from './memory-keys.ts'
 import { ALGORITHMS, DAY, GRACE, NOW } from './plans.ts'
 

@@ -6,7 +6,7 @@ import { showRevocations } from '../../src/admin/keys.ts'
 import { applyRevocations, createKeyLife, type KeyRecord } from '../../src/signing/key-life.ts'
 import { type KeyRing, openKeyRing } from '../../src/signing/key-ring.ts'
 import { createFirstKeys } from '../../src/signing/make-keys.ts'
-import { loadVerifier } from '../../src/verify/engine.ts'
+import { loadVerifier } from '../../src/verify/runtime/load-key.ts'
 import { createMemoryKeys, type MemoryKeys } from './memory-keys.ts'
 import { ALGORITHMS, DAY, NOW } from './plans.ts'
 

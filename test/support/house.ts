@@ -27,8 +27,8 @@ export const rules: readonly Rule[] = [
   { room: 'counters', rooms: ['lib', 'claims'], packages: ['lru-cache'] },
   { room: 'signing', rooms: ['lib', 'claims'], packages: ['jose'] },
   { room: 'verify', rooms: ['lib', 'claims', 'counters'], packages: ['jose', 'lru-cache'] },
-  { room: 'verify/hono.ts', rooms: ['claims', 'verify'], packageTypes: ['hono'] },
-  { room: 'verify/node.ts', rooms: ['lib', 'claims', 'verify'], packageTypes: ['node:'] },
+  { room: 'verify/middleware/hono.ts', rooms: ['claims', 'verify'], packageTypes: ['hono'] },
+  { room: 'verify/middleware/node.ts', rooms: ['lib', 'claims', 'verify'], packageTypes: ['node:'] },
   { room: 'client', rooms: ['lib', 'claims'] },
   ...[
     'browser-error',
@@ -58,7 +58,7 @@ export const rules: readonly Rule[] = [
   {
     room: 'http',
     rooms: ['lib', 'claims', 'signing/errors.ts', 'storage/errors.ts'],
-    types: ['counters', 'verify/cors.ts'],
+    types: ['counters', 'verify/middleware/cors.ts'],
     packages: ['prom-client'],
   },
   {
@@ -74,7 +74,7 @@ export const rules: readonly Rule[] = [
   },
   {
     room: 'admin',
-    rooms: ['lib', 'claims', 'signing', 'http', 'verify/jwk.ts', 'verify/explain.ts', 'storage/errors.ts'],
+    rooms: ['lib', 'claims', 'signing', 'http', 'verify/keys/jwk.ts', 'verify/explain.ts', 'storage/errors.ts'],
     types: ['counters', port, 'verify'],
     packages: ['zod', 'tldts'],
   },

@@ -6,8 +6,8 @@ import express from 'express'
 import fastify from 'fastify'
 import { Hono } from 'hono'
 import { ClaimError, type ClaimErrorCode, claimErrorCodes } from '../../src/claims/errors.ts'
-import { claimCors, claimAuth as honoAuth } from '../../src/verify/hono.ts'
-import { type AuthorizedRequest, claimAuth as nodeAuth } from '../../src/verify/node.ts'
+import { claimCors, claimAuth as honoAuth } from '../../src/verify/middleware/hono.ts'
+import { type AuthorizedRequest, claimAuth as nodeAuth } from '../../src/verify/middleware/node.ts'
 import {
   type Claims,
   createVerifier,

@@ -2,8 +2,8 @@
 
 import * as oauth from 'oauth4webapi'
 import { describe, expect, test } from 'vitest'
-import { proofEngine, webProofEngine } from '../../src/verify/dpop-engine.ts'
-import { createProofJudge } from '../../src/verify/dpop-judge.ts'
+import { proofEngine, webProofEngine } from '../../src/verify/dpop/engine.ts'
+import { createProofJudge } from '../../src/verify/dpop/judge.ts'
 
 /** RFC 9449 section 6.1. */
 const JKT = '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I'

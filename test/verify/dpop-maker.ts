@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { calculateJwkThumbprint } from 'jose'
-import type { ExpectedProof } from '../../src/verify/dpop-judge.ts'
+import type { ExpectedProof } from '../../src/verify/dpop/judge.ts'
 import type { Json } from '../runtime/wire.ts'
 import { createMint, type Mint } from './mint.ts'
 

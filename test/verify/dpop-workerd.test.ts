@@ -3,14 +3,14 @@
 import { build } from 'esbuild'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { proofEngine } from '../../src/verify/dpop-engine.ts'
-import { createProofJudge } from '../../src/verify/dpop-judge.ts'
+import { proofEngine } from '../../src/verify/dpop/engine.ts'
+import { createProofJudge } from '../../src/verify/dpop/judge.ts'
 import { proofCases } from './dpop-cases.ts'
 import { createMaker } from './dpop-maker.ts'
 
 const ENTRY = `
-import { proofEngine, webProofEngine } from '../../src/verify/dpop-engine.ts'
-import { createProofJudge } from '../../src/verify/dpop-judge.ts'
+import { proofEngine, webProofEngine } from '../../src/verify/dpop/engine.ts'
+import { createProofJudge } from '../../src/verify/dpop/judge.ts'
 const judge = createProofJudge(proofEngine)
 export default {
   async fetch(request) {

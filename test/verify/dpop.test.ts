@@ -6,17 +6,17 @@ import type { ClaimsSet } from '../../src/claims/claims-set.ts'
 import type { Reason } from '../../src/claims/enforce.ts'
 import { createMemoryOneTime } from '../../src/counters/memory-one-time.ts'
 import type { MaybePromise } from '../../src/lib/result.ts'
-import { createProve, createTokenEndpointProof, type ProveDeps } from '../../src/verify/dpop.ts'
-import { proofEngine, webProofEngine } from '../../src/verify/dpop-engine.ts'
-import { createProofJudge } from '../../src/verify/dpop-judge.ts'
-import type { RequestLike } from '../../src/verify/extract.ts'
-import type { ReplayStore } from '../../src/verify/options.ts'
+import { proofEngine, webProofEngine } from '../../src/verify/dpop/engine.ts'
+import { createProofJudge } from '../../src/verify/dpop/judge.ts'
+import { createProve, createTokenEndpointProof, type ProveDeps } from '../../src/verify/dpop/prove.ts'
 import {
   createMemoryUseProof,
   createReplayUseProof,
   createUseProof,
   type UseProof,
-} from '../../src/verify/use-proof.ts'
+} from '../../src/verify/dpop/use-proof.ts'
+import type { RequestLike } from '../../src/verify/extract.ts'
+import type { ReplayStore } from '../../src/verify/options.ts'
 import { createMaker, HTU, type Maker, NOW, TOKEN } from './dpop-maker.ts'
 
 const API = 'https://api.example.com'

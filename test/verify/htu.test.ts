@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { isSameTarget, normalizeTarget, resolveTarget } from '../../src/verify/htu.ts'
+import { isSameTarget, normalizeTarget, resolveTarget } from '../../src/verify/dpop/htu.ts'
 
 const HOST = 'https://api.example.com'
 

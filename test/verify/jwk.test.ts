@@ -4,7 +4,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import type { JWK } from 'jose'
 import { describe, expect, test } from 'vitest'
-import { judgeJwk } from '../../src/verify/jwk.ts'
+import { judgeJwk } from '../../src/verify/keys/jwk.ts'
 
 /** RFC 7517 appendix A.1, RFC 8037 appendix A.2, RFC 7515 appendix A.1. */
 const ec = {

@@ -1,8 +1,8 @@
 // Keys that the API was given: which token each verifies, and that a bad one is told when the verifier is made.
 
 import { beforeAll, describe, expect, test } from 'vitest'
-import { type LoadVerifier, loadVerifier, loadWebVerifier } from '../../src/verify/engine.ts'
-import { createPinnedKeys, createSharedKey } from '../../src/verify/pinned-keys.ts'
+import { createPinnedKeys, createSharedKey } from '../../src/verify/keys/pinned.ts'
+import { type LoadVerifier, loadVerifier, loadWebVerifier } from '../../src/verify/runtime/load-key.ts'
 import { createVerifier, type KeyOptions } from '../../src/verify/verifier.ts'
 import { createSigner, type Signer } from './issuer.ts'
 import { bearerOf, RULES, verdictOf } from './mint.ts'

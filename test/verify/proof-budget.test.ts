@@ -3,7 +3,7 @@
 
 import { Hono } from 'hono'
 import { expect, test } from 'vitest'
-import { claimAuth } from '../../src/verify/hono.ts'
+import { claimAuth } from '../../src/verify/middleware/hono.ts'
 import { ClaimError, createVerifier, type RequestLike, type Verifier } from '../../src/verify/verifier.ts'
 import { createMaker, hashToken, type Maker } from './dpop-maker.ts'
 import { createMint, RULES, SITE } from './mint.ts'

@@ -4,10 +4,10 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { loadVerifier } from '../../src/verify/engine.ts'
-import { createTextFetcher } from '../../src/verify/fetch-text.ts'
-import type { KeySource } from '../../src/verify/key-source.ts'
-import { createRemoteKeys } from '../../src/verify/remote-keys.ts'
+import { createRemoteKeys } from '../../src/verify/keys/remote.ts'
+import type { KeySource } from '../../src/verify/keys/source.ts'
+import { createTextFetcher } from '../../src/verify/runtime/fetch-text.ts'
+import { loadVerifier } from '../../src/verify/runtime/load-key.ts'
 import { createVerifier, type VerifierRules } from '../../src/verify/verifier.ts'
 import {
   body,

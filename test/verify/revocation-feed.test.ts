@@ -2,10 +2,10 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { loadVerifier } from '../../src/verify/engine.ts'
-import { createTextFetcher } from '../../src/verify/fetch-text.ts'
-import { createPinnedKeys } from '../../src/verify/pinned-keys.ts'
-import { createRevocationFeed } from '../../src/verify/revocation-feed.ts'
+import { createPinnedKeys } from '../../src/verify/keys/pinned.ts'
+import { createRevocationFeed } from '../../src/verify/revocation/feed.ts'
+import { createTextFetcher } from '../../src/verify/runtime/fetch-text.ts'
+import { loadVerifier } from '../../src/verify/runtime/load-key.ts'
 import { type Claims, createVerifier, type RevocationFeed } from '../../src/verify/verifier.ts'
 import type { Json } from '../runtime/wire.ts'
 import {

@@ -9,7 +9,7 @@ import {
   isListed,
   pairOf,
   type RevocationName,
-} from '../../src/verify/revocation-list.ts'
+} from '../../src/verify/revocation/list.ts'
 
 const claims = {
   iss: 'https://auth.example.com',

@@ -2,7 +2,7 @@
 
 import { Hono } from 'hono'
 import { stream } from 'hono/streaming'
-import { type ClaimVariables, claimAuth, claimCors } from '../../../src/verify/hono.ts'
+import { type ClaimVariables, claimAuth, claimCors } from '../../../src/verify/middleware/hono.ts'
 import { SITE } from '../cases.ts'
 import type { KeyOption } from '../mint.ts'
 import { createGuards } from './options.ts'

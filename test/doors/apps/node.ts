@@ -7,7 +7,11 @@ import { Readable } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import express from 'express'
 import fastify from 'fastify'
-import { type AuthorizedRequest, claimAuth, type NodeMiddleware } from '../../../src/verify/node.ts'
+import {
+  type AuthorizedRequest,
+  claimAuth,
+  type NodeMiddleware,
+} from '../../../src/verify/middleware/node.ts'
 import { ClaimError, createVerifier } from '../../../src/verify/verifier.ts'
 import type { KeyOption } from '../mint.ts'
 import { createHonoApp } from './hono.ts'

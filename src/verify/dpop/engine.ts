@@ -1,10 +1,10 @@
 // What judging proofs asks of the runtime: signatures and SHA-256, at once on Node, by WebCrypto everywhere.
 
 import { base64url, compactVerify, importJWK } from 'jose'
-import type { MaybePromise } from '../lib/result.ts'
-import type { LoadVerifier } from './engine.ts'
-import { loadNodeVerifier } from './node-crypto.ts'
-import { isWorkers } from './platform.ts'
+import type { MaybePromise } from '../../lib/result.ts'
+import type { LoadVerifier } from '../runtime/load-key.ts'
+import { loadNodeVerifier } from '../runtime/node-crypto.ts'
+import { isWorkers } from '../runtime/platform.ts'
 
 /** The cryptography of one runtime. */
 export interface ProofEngine {

@@ -2,10 +2,10 @@
 // its message without key material.
 
 import { base64url, type JWK } from 'jose'
-import type { VerificationKey, VerifyToken } from '../claims/jws.ts'
-import type { LoadVerifier } from './engine.ts'
+import type { VerificationKey, VerifyToken } from '../../claims/jws.ts'
+import type { LoadVerifier } from '../runtime/load-key.ts'
 import { type JudgedKey, judgeJwk } from './jwk.ts'
-import type { KeySource } from './key-source.ts'
+import type { KeySource } from './source.ts'
 
 const MIN_SECRET_BYTES = 32
 

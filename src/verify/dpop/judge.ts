@@ -3,13 +3,13 @@
 
 import { calculateJwkThumbprint } from 'jose'
 import { LRUCache } from 'lru-cache'
-import type { VerifyToken } from '../claims/jws.ts'
-import type { JsonObject } from '../lib/json.ts'
-import { after, fail, type MaybePromise, ok, type Result } from '../lib/result.ts'
-import type { ProofEngine } from './dpop-engine.ts'
-import { judgeProofClaims, judgeProofHeader } from './dpop-proof.ts'
-import { decodeObject, findDots } from './format.ts'
-import type { JudgedKey } from './jwk.ts'
+import type { VerifyToken } from '../../claims/jws.ts'
+import type { JsonObject } from '../../lib/json.ts'
+import { after, fail, type MaybePromise, ok, type Result } from '../../lib/result.ts'
+import { decodeObject, findDots } from '../format.ts'
+import type { JudgedKey } from '../keys/jwk.ts'
+import type { ProofEngine } from './engine.ts'
+import { judgeProofClaims, judgeProofHeader } from './proof.ts'
 
 /** What a proof must be for. */
 export interface ExpectedProof {

@@ -2,11 +2,11 @@
 // stands between the two. A refusal is one sentence that names the rule, never the value that would pass.
 
 import type { JWK } from 'jose'
-import type { SignatureAlgorithm } from '../claims/jws.ts'
-import { isJsonObject, type JsonObject } from '../lib/json.ts'
-import { fail, ok, type Result } from '../lib/result.ts'
+import type { SignatureAlgorithm } from '../../claims/jws.ts'
+import { isJsonObject, type JsonObject } from '../../lib/json.ts'
+import { fail, ok, type Result } from '../../lib/result.ts'
+import { type JudgedKey, judgeJwk } from '../keys/jwk.ts'
 import { isSameTarget } from './htu.ts'
-import { type JudgedKey, judgeJwk } from './jwk.ts'
 
 /** Seconds by which the time of a proof may differ from ours, either way. */
 export const PROOF_WINDOW_SECONDS = 60

@@ -1,14 +1,14 @@
 // The door "claimgate/node": a gate for Express, Connect, Fastify and bare node:http.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { after } from '../lib/result.ts'
-import type { RequestLike } from './extract.ts'
+import { after } from '../../lib/result.ts'
+import type { RequestLike } from '../extract.ts'
+import type { Claims } from '../options.ts'
 import { type Admission, createGate, type GateOptions } from './gate.ts'
 import { keepHeaders } from './keep-headers.ts'
-import type { Claims } from './options.ts'
 
+export type * from '../options.ts'
 export type { AllowedOrigins } from './gate.ts'
-export type * from './options.ts'
 
 /** Options of {@link claimAuth}. */
 export type ClaimAuthOptions = GateOptions

@@ -4,13 +4,13 @@
 // A set without a usable key, `{"keys":[]}` too, is rubbish: it never replaces good keys, nor counts as an answer.
 
 import type { JWK } from 'jose'
-import type { VerificationKey } from '../claims/jws.ts'
-import { isJsonObject, parseJson } from '../lib/json.ts'
-import { createSingleFlight } from '../lib/single-flight.ts'
-import type { LoadVerifier } from './engine.ts'
-import type { TextFetcher } from './fetch-text.ts'
+import type { VerificationKey } from '../../claims/jws.ts'
+import { isJsonObject, parseJson } from '../../lib/json.ts'
+import { createSingleFlight } from '../../lib/single-flight.ts'
+import type { TextFetcher } from '../runtime/fetch-text.ts'
+import type { LoadVerifier } from '../runtime/load-key.ts'
 import { judgeJwk } from './jwk.ts'
-import type { KeySource } from './key-source.ts'
+import type { KeySource } from './source.ts'
 
 /** What a remote source needs. */
 export interface RemoteOptions {

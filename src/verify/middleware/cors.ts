@@ -1,9 +1,9 @@
 // CORS for a protected resource (Fetch section 3.2): answers preflights, and lets allowed origins read every
 // other answer, refusals included. Never credentials, never `null`, never an origin out of an unverified token.
 
-import { isPreflightHead } from '../claims/preflight.ts'
-import type { MaybePromise } from '../lib/result.ts'
-import type { RequestLike } from './extract.ts'
+import { isPreflightHead } from '../../claims/preflight.ts'
+import type { MaybePromise } from '../../lib/result.ts'
+import type { RequestLike } from '../extract.ts'
 
 const REQUEST_HEADERS = ['Authorization', 'Content-Type', 'DPoP', 'X-Client-Token']
 const EXPOSED =

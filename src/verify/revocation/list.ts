@@ -4,10 +4,10 @@
 // proportion to them is done in pieces.
 
 import { decodeProtectedHeader } from 'jose'
-import type { ClaimsSet } from '../claims/claims-set.ts'
-import { isCanonicalBase64url } from '../lib/base64url.ts'
-import { isJsonObject } from '../lib/json.ts'
-import type { KeySource } from './key-source.ts'
+import type { ClaimsSet } from '../../claims/claims-set.ts'
+import { isCanonicalBase64url } from '../../lib/base64url.ts'
+import { isJsonObject } from '../../lib/json.ts'
+import type { KeySource } from '../keys/source.ts'
 import { decodeBase64urlText, parseLongArray, pause } from './pieces.ts'
 
 /** Revocations as the issuer signed them. Times are epoch seconds. */

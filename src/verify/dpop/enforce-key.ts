@@ -1,8 +1,8 @@
 // Step 8: whether the presenter of a token holds the key that it is bound to (RFC 9449 section 7).
 // The proof itself is judged by dpop.ts; here stands who must bring one.
 
-import { type Policy, refuse } from '../claims/enforce.ts'
-import type { EnforceKey } from './judge.ts'
+import { type Policy, refuse } from '../../claims/enforce.ts'
+import type { EnforceKey } from '../judge.ts'
 
 /** A key-bound token needs a proof, and one that is bound to no key must not claim to be. */
 export function createEnforceKey(policy: Pick<Policy, 'require'>, prove: EnforceKey): EnforceKey {

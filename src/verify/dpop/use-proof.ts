@@ -1,13 +1,13 @@
 // Single use of valid proofs (RFC 9449 section 11.1), with a budget for each key, so that one key cannot fill the
 // memory of all. Refuses unless the store clearly says that the proof was never used.
 
-import { type Reason, refuse } from '../claims/enforce.ts'
-import type { OneTimeBudget, OneTimeOutcome, OneTimeStore, OneTimeUse } from '../counters/counters.ts'
-import { createMemoryOneTime } from '../counters/memory-one-time.ts'
-import type { MaybePromise } from '../lib/result.ts'
-import type { Proof } from './dpop-judge.ts'
-import { PROOF_WINDOW_SECONDS } from './dpop-proof.ts'
-import type { ReplayStore } from './options.ts'
+import { type Reason, refuse } from '../../claims/enforce.ts'
+import type { OneTimeBudget, OneTimeOutcome, OneTimeStore, OneTimeUse } from '../../counters/counters.ts'
+import { createMemoryOneTime } from '../../counters/memory-one-time.ts'
+import type { MaybePromise } from '../../lib/result.ts'
+import type { ReplayStore } from '../options.ts'
+import type { Proof } from './judge.ts'
+import { PROOF_WINDOW_SECONDS } from './proof.ts'
 
 /** Uses a proof up at `now`, epoch seconds: undefined when it passes. Never throws or rejects. */
 export type UseProof = (proof: Proof, now: number) => MaybePromise<Reason | undefined>

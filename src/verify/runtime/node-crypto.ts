@@ -2,9 +2,9 @@
 // loop. Held to the same vectors as the WebCrypto path. Imports nothing of Node: it is asked for at run time.
 
 import type { JWK } from 'jose'
-import type { SignatureAlgorithm, VerifyToken } from '../claims/jws.ts'
-import type { MaybePromise } from '../lib/result.ts'
-import { pause } from './pieces.ts'
+import type { SignatureAlgorithm, VerifyToken } from '../../claims/jws.ts'
+import type { MaybePromise } from '../../lib/result.ts'
+import { pause } from '../revocation/pieces.ts'
 import { isWorkers } from './platform.ts'
 
 /** What is used of node:crypto. */

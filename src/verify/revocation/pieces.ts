@@ -2,8 +2,8 @@
 // a fixed time, because on Workers the clock does not advance while code runs.
 
 import { base64url } from 'jose'
-import { isCanonicalBase64url } from '../lib/base64url.ts'
-import { findStringEnd, isJsonObject, type JsonObject, parseJson } from '../lib/json.ts'
+import { isCanonicalBase64url } from '../../lib/base64url.ts'
+import { findStringEnd, isJsonObject, type JsonObject, parseJson } from '../../lib/json.ts'
 
 /** Characters of a piece, a multiple of 4 so that base64url is cut between groups. About half a millisecond of work. */
 const PIECE_LENGTH = 32_768

@@ -1,7 +1,7 @@
 // Where verification keys come from: a port. What is in memory answers at once; what is not may be fetched.
 
-import type { VerificationKey } from '../claims/jws.ts'
-import type { MaybePromise } from '../lib/result.ts'
+import type { VerificationKey } from '../../claims/jws.ts'
+import type { MaybePromise } from '../../lib/result.ts'
 
 /** Keys by their exact id. */
 export interface KeySource {

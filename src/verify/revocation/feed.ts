@@ -2,14 +2,14 @@
 // that cannot be fetched, is invalid, too old, or older than the last one never counts as empty: the last list stays in
 // use until it is too old, and then `onStale` decides.
 
-import type { ClaimsSet } from '../claims/claims-set.ts'
-import type { MaybePromise } from '../lib/result.ts'
-import { createSingleFlight } from '../lib/single-flight.ts'
-import { isDoneWithin } from '../lib/timing.ts'
-import type { TextFetcher } from './fetch-text.ts'
-import type { KeySource } from './key-source.ts'
-import type { RevocationFeed } from './options.ts'
-import { haveSameEntries, isListed, type RevocationList, readRevocations } from './revocation-list.ts'
+import type { ClaimsSet } from '../../claims/claims-set.ts'
+import type { MaybePromise } from '../../lib/result.ts'
+import { createSingleFlight } from '../../lib/single-flight.ts'
+import { isDoneWithin } from '../../lib/timing.ts'
+import type { KeySource } from '../keys/source.ts'
+import type { RevocationFeed } from '../options.ts'
+import type { TextFetcher } from '../runtime/fetch-text.ts'
+import { haveSameEntries, isListed, type RevocationList, readRevocations } from './list.ts'
 
 /** What a feed needs beside its options. */
 export interface FeedDeps {

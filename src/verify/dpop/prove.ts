@@ -1,12 +1,12 @@
 // The DPoP proof of a request (RFC 9449 sections 4.3, 7.1 and 11.1): one header, right for this request, never used
 // before. That last is judged last: a proof that is wrong in any other way is not used up, and fills no memory.
 
-import { type Reason, refuse } from '../claims/enforce.ts'
-import { after, fail, type MaybePromise, ok, type Result } from '../lib/result.ts'
-import type { ExpectedProof, JudgeProof } from './dpop-judge.ts'
-import type { RequestLike } from './extract.ts'
+import { type Reason, refuse } from '../../claims/enforce.ts'
+import { after, fail, type MaybePromise, ok, type Result } from '../../lib/result.ts'
+import type { RequestLike } from '../extract.ts'
+import type { EnforceKey } from '../judge.ts'
 import { resolveTarget } from './htu.ts'
-import type { EnforceKey } from './judge.ts'
+import type { ExpectedProof, JudgeProof } from './judge.ts'
 import type { UseProof } from './use-proof.ts'
 
 /** What every judgement of a request's proof needs. */

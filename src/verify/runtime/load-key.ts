@@ -1,8 +1,8 @@
 // Loading keys for verification: synchronously where Node offers it, by jose and WebCrypto everywhere.
 
 import { compactVerify, importJWK, type JWK } from 'jose'
-import type { SignatureAlgorithm, VerifyToken } from '../claims/jws.ts'
-import type { MaybePromise } from '../lib/result.ts'
+import type { SignatureAlgorithm, VerifyToken } from '../../claims/jws.ts'
+import type { MaybePromise } from '../../lib/result.ts'
 import { loadNodeVerifier } from './node-crypto.ts'
 
 /** Loads a public or shared key for this one algorithm. Throws, or rejects, on a key that is no good. */

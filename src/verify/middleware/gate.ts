@@ -2,16 +2,16 @@
 // is written. A middleware only carries it over: preflight -> 204, refuse -> the answer, pass -> the handler.
 
 import { LRUCache } from 'lru-cache'
-import { claimProblems } from '../claims/codes.ts'
-import { matchOrigin, parseOriginPatterns } from '../claims/origin-pattern.ts'
-import { after, type MaybePromise } from '../lib/result.ts'
-import { refusalHeaders, toRefusal } from './challenge.ts'
-import { checkOptions, isTextList } from './check-options.ts'
+import { claimProblems } from '../../claims/codes.ts'
+import { matchOrigin, parseOriginPatterns } from '../../claims/origin-pattern.ts'
+import { after, type MaybePromise } from '../../lib/result.ts'
+import { refusalHeaders, toRefusal } from '../challenge.ts'
+import { checkOptions, isTextList } from '../check-options.ts'
+import type { RequestLike } from '../extract.ts'
+import type { Denial, Verdict } from '../judge.ts'
+import type { Claims, VerifierOptions } from '../options.ts'
+import { attempt, createRequestJudge } from '../request-judge.ts'
 import { type Cors, type CorsHeaders, createCors, isPreflight } from './cors.ts'
-import type { RequestLike } from './extract.ts'
-import type { Denial, Verdict } from './judge.ts'
-import type { Claims, VerifierOptions } from './options.ts'
-import { attempt, createRequestJudge } from './request-judge.ts'
 
 /** Whose pages may read answers. */
 export type AllowedOrigins = readonly string[] | '*' | ((origin: string) => MaybePromise<boolean>)

@@ -1,15 +1,15 @@
 // The door "claimgate/hono": a gate as Hono middleware, on Node, Workers, Deno and Bun.
 
 import type { Context, MiddlewareHandler, Next } from 'hono'
-import { checkKnown } from './check-options.ts'
+import { checkKnown } from '../check-options.ts'
+import type { Claims } from '../options.ts'
+import { isWorkers } from '../runtime/platform.ts'
 import { addVary, type CorsHeaders, isCorsHeader, isPreflight } from './cors.ts'
 import { type Allowed, checkAllowed, createGate, type GateOptions } from './gate.ts'
 import { keepHeaders, type ResponseLike } from './keep-headers.ts'
-import type { Claims } from './options.ts'
-import { isWorkers } from './platform.ts'
 
+export type * from '../options.ts'
 export type { Allowed, AllowedOrigins } from './gate.ts'
-export type * from './options.ts'
 
 /** What the middleware adds to a context. */
 export interface ClaimVariables {

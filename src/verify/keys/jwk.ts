@@ -2,10 +2,10 @@
 // is decided by its type and curve, never by a token.
 
 import { base64url, type JWK } from 'jose'
-import type { SignatureAlgorithm } from '../claims/jws.ts'
-import { isCanonicalBase64url } from '../lib/base64url.ts'
-import { isJsonObject } from '../lib/json.ts'
-import { fail, ok, type Result } from '../lib/result.ts'
+import type { SignatureAlgorithm } from '../../claims/jws.ts'
+import { isCanonicalBase64url } from '../../lib/base64url.ts'
+import { isJsonObject } from '../../lib/json.ts'
+import { fail, ok, type Result } from '../../lib/result.ts'
 import { isOnEd25519, isOnP256 } from './curve-points.ts'
 
 /** A key that may verify, under its one algorithm. Only the members that its type needs are left in `jwk`. */
