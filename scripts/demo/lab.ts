@@ -2,7 +2,7 @@
 // provider and another visitor do meanwhile. For the page only: the site checks who asks.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { ClaimClient } from '../../src/client/backend.ts'
+import type { ClaimClient } from '../../src/client/backend/index.ts'
 import type { Attacker } from './attacker.ts'
 import type { Issuer } from './issuer.ts'
 import { readJson, sendJson } from './place.ts'

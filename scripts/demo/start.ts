@@ -1,6 +1,6 @@
 // Puts the four places of the demo together: who knows whose address, and who holds which secret.
 
-import { createClaimClient } from '../../src/client/backend.ts'
+import { createClaimClient } from '../../src/client/backend/index.ts'
 import { serveApi } from './api.ts'
 import { createAttacker } from './attacker.ts'
 import { startIssuer } from './issuer.ts'

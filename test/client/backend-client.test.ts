@@ -1,8 +1,8 @@
 // createClaimClient against the real server: both spellings of a credential, every parameter, every refusal.
 
 import { describe, expect, test } from 'vitest'
-import { type ClaimClientOptions, createClaimClient } from '../../src/client/backend.ts'
-import { ClaimRequestError } from '../../src/client/request-error.ts'
+import { ClaimRequestError } from '../../src/client/backend/error.ts'
+import { type ClaimClientOptions, createClaimClient } from '../../src/client/backend/index.ts'
 import { parseAccountToken } from '../../src/signing/secret.ts'
 import { payloadOf, SITE } from '../runtime/world.ts'
 import {

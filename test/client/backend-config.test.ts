@@ -2,7 +2,7 @@
 // the one with a credential of the other.
 
 import { describe, expect, test } from 'vitest'
-import { createClaimClient, loadConfig } from '../../src/client/backend.ts'
+import { createClaimClient, loadConfig } from '../../src/client/backend/index.ts'
 import { TOKEN } from './backend-issuer.ts'
 
 const MISO = {

@@ -1,7 +1,7 @@
 // The client-token endpoint with a real issuer behind it: who may have a token, and what it is bound to.
 
 import { describe, expect, test, vi } from 'vitest'
-import { createClaimClient, createClientTokenEndpoint } from '../../src/client/backend.ts'
+import { createClaimClient, createClientTokenEndpoint } from '../../src/client/backend/index.ts'
 import type { Json } from '../runtime/wire.ts'
 import { payloadOf, SITE } from '../runtime/world.ts'
 import { API, JKT, useWorld, whoami } from './backend-issuer.ts'

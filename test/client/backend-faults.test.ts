@@ -1,7 +1,11 @@
 // What a page sees, and what the site's log says, when the issuer refuses, redirects, hangs or talks nonsense.
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type ClaimClient, createClaimClient, createClientTokenEndpoint } from '../../src/client/backend.ts'
+import {
+  type ClaimClient,
+  createClaimClient,
+  createClientTokenEndpoint,
+} from '../../src/client/backend/index.ts'
 import { SITE } from '../runtime/world.ts'
 import {
   API,

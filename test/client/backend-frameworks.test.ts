@@ -13,7 +13,7 @@ import {
   createClaimClient,
   createClientTokenEndpoint,
   createNodeClientTokenEndpoint,
-} from '../../src/client/backend.ts'
+} from '../../src/client/backend/index.ts'
 import { sendToFetch, sendToSocket, type WireAnswer, type WireRequest } from '../runtime/wire.ts'
 import { payloadOf, SITE } from '../runtime/world.ts'
 import { API, expectNoSecret, JKT, useWorld } from './backend-issuer.ts'

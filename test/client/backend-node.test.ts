@@ -8,7 +8,7 @@ import {
   createClaimClient,
   createNodeClientTokenEndpoint,
   type NodeClientTokenEndpointOptions,
-} from '../../src/client/backend.ts'
+} from '../../src/client/backend/index.ts'
 import { sendToSocket } from '../runtime/wire.ts'
 import { SITE } from '../runtime/world.ts'
 import { API, answer, GOOD, TOKEN, useMadeUpIssuer } from './backend-issuer.ts'

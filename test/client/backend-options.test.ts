@@ -8,7 +8,7 @@ import {
   createClientTokenEndpoint,
   createNodeClientTokenEndpoint,
   type NodeClientTokenEndpointOptions,
-} from '../../src/client/backend.ts'
+} from '../../src/client/backend/index.ts'
 import { API, TOKEN } from './backend-issuer.ts'
 
 const SITE = 'https://www.example.com'

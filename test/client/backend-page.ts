@@ -5,7 +5,7 @@ import {
   type ClientTokenEndpointOptions,
   createClaimClient,
   createClientTokenEndpoint,
-} from '../../src/client/backend.ts'
+} from '../../src/client/backend/index.ts'
 import type { Json } from '../runtime/wire.ts'
 import { SITE, type World } from '../runtime/world.ts'
 import { API, expectNoSecret } from './backend-issuer.ts'

@@ -16,7 +16,7 @@ import {
 } from './backend-issuer.ts'
 
 const ENTRY = `
-import { createClaimClient, createClientTokenEndpoint, loadConfig } from '../../src/client/backend.ts'
+import { createClaimClient, createClientTokenEndpoint, loadConfig } from '../../src/client/backend/index.ts'
 let endpoint
 export default {
   fetch(request, env) {

@@ -36,7 +36,7 @@ describe('the bundle', () => {
 })
 
 describe('on a server', () => {
-  const entry = join(import.meta.dirname, '../../src/client/browser.ts')
+  const entry = join(import.meta.dirname, '../../src/client/browser/index.ts')
   // In a process of its own, whose end shows that nothing was left running.
   const run = (code: string) =>
     execFileSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8', timeout: 30_000 })

@@ -13,7 +13,7 @@ import {
   createClaimClient,
   createClientTokenEndpoint,
   createNodeClientTokenEndpoint,
-} from '../../src/client/backend.ts'
+} from '../../src/client/backend/index.ts'
 import { sendToSocket } from '../runtime/wire.ts'
 import { SITE } from '../runtime/world.ts'
 import { API, JKT, TOKEN, useMadeUpIssuer } from './backend-issuer.ts'

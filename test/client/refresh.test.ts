@@ -1,7 +1,13 @@
 // The schedule of renewals, as tables: every life that may be asked for, every kind of failure.
 
 import { describe, expect, test } from 'vitest'
-import { isRefusal, judgeAge, parseRetryAfter, planRenewal, planRetry } from '../../src/client/refresh.ts'
+import {
+  isRefusal,
+  judgeAge,
+  parseRetryAfter,
+  planRenewal,
+  planRetry,
+} from '../../src/client/browser/refresh.ts'
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND

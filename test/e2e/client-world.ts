@@ -6,8 +6,8 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import type { BrowserContext, Page } from 'playwright-core'
-import { createClaimClient, createNodeClientTokenEndpoint } from '../../src/client/backend.ts'
-import type * as door from '../../src/client/browser.ts'
+import { createClaimClient, createNodeClientTokenEndpoint } from '../../src/client/backend/index.ts'
+import type * as door from '../../src/client/browser/index.ts'
 import { claimAuth } from '../../src/verify/middleware/node.ts'
 import type { RunningServer } from '../runtime/server.ts'
 import type { Json } from '../runtime/wire.ts'
@@ -15,7 +15,7 @@ import { admin } from './admin.ts'
 
 /** The browser door as a customer's bundler makes it. */
 export async function bundleClient(): Promise<string> {
-  const entry = join(import.meta.dirname, '../../src/client/browser.ts')
+  const entry = join(import.meta.dirname, '../../src/client/browser/index.ts')
   const built = await build({
     entryPoints: [entry],
     bundle: true,

@@ -30,16 +30,7 @@ export const rules: readonly Rule[] = [
   { room: 'verify/middleware/hono.ts', rooms: ['claims', 'verify'], packageTypes: ['hono'] },
   { room: 'verify/middleware/node.ts', rooms: ['lib', 'claims', 'verify'], packageTypes: ['node:'] },
   { room: 'client', rooms: ['lib', 'claims'] },
-  ...[
-    'browser-error',
-    'browser',
-    'data-client',
-    'dpop-key',
-    'refresh',
-    'tabs',
-    'token-source',
-    'token-source-ask',
-  ].map((name) => ({ room: `client/${name}.ts`, rooms: ['client'], types: ['lib', 'claims'] })),
+  { room: 'client/browser', types: ['lib', 'claims'] },
   { room: port, types: ['lib', 'claims', 'signing'] },
   { room: 'storage', rooms: ['lib', 'claims'], packages: ['lru-cache'] },
   { room: 'storage/sql', rooms: ['lib', 'claims', 'storage/errors.ts'], types: [port], packages: ['kysely'] },
@@ -74,7 +65,15 @@ export const rules: readonly Rule[] = [
   },
   {
     room: 'admin',
-    rooms: ['lib', 'claims', 'signing', 'http', 'verify/keys/jwk.ts', 'verify/explain.ts', 'storage/errors.ts'],
+    rooms: [
+      'lib',
+      'claims',
+      'signing',
+      'http',
+      'verify/keys/jwk.ts',
+      'verify/explain.ts',
+      'storage/errors.ts',
+    ],
     types: ['counters', port, 'verify'],
     packages: ['zod', 'tldts'],
   },
@@ -137,7 +136,7 @@ export const rules: readonly Rule[] = [
 export const environmentReaders: readonly string[] = [
   'adapters/environment.ts',
   'cli',
-  'client/load-config.ts',
+  'client/backend/load-config.ts',
 ]
 
 /** Most names that `ls` of a folder of src/ shows; src/ itself is the list of wings. */

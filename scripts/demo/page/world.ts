@@ -1,7 +1,11 @@
 // What the page works with: the client that a customer's page would have, and the ways in which this page looks over
 // its shoulder. The client knows nothing of being watched: it is given a `fetch` of ours.
 
-import { autoInitializeDataClient, createTokenSource, type DataClient } from '../../../src/client/browser.ts'
+import {
+  autoInitializeDataClient,
+  createTokenSource,
+  type DataClient,
+} from '../../../src/client/browser/index.ts'
 
 /** Origins, from the page's own markup. */
 export const { site = '', api = '', thief = '' } = document.body.dataset

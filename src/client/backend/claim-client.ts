@@ -1,12 +1,12 @@
 // The customer's backend as a client of the issuer: its credential goes to the issuer and nowhere else, and into no
 // message. Remembers no token and repeats no request.
 
-import type { JsonObject } from '../lib/json.ts'
+import type { JsonObject } from '../../lib/json.ts'
 import { askIssuer } from './ask-issuer.ts'
 import type { ClaimAnswer, ClaimClient, ClaimClientOptions } from './claim-types.ts'
 import { type Credential, checkCredential, checkIssuer, spellBasic } from './credential.ts'
+import { ClaimRequestError } from './error.ts'
 import { toRequestError } from './refusal.ts'
-import { ClaimRequestError } from './request-error.ts'
 
 const KNOWN = [
   'issuer token clientId clientSecret clientTokenUri allowedOrigins baseUrl allowInsecureIssuer',

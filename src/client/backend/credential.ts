@@ -1,8 +1,8 @@
 // The credential of a customer's backend, in both spellings, and the URL it may be sent to. Whether it is right is the
 // issuer's to say. A message names the option at fault, never its value.
 
-import { formatAccountToken } from '../claims/account-token.ts'
-import { isSafeTransport, TRANSPORT_RULE } from '../claims/plain-http.ts'
+import { formatAccountToken } from '../../claims/account-token.ts'
+import { isSafeTransport, TRANSPORT_RULE } from '../../claims/plain-http.ts'
 import type { ClientCredential } from './claim-types.ts'
 
 /** A credential in both spellings; the pair is missing where what was given as account token is none. */

@@ -1,9 +1,9 @@
 // A client-token endpoint, whatever server it runs in: one request of a page in, one answer out. The checks in their
 // order, first failure wins: method -> origin -> authenticate -> body -> address -> the issuer.
 
-import { resolveClientIp } from '../claims/client-ip.ts'
-import { formatAddress } from '../claims/ip.ts'
-import { isPreflightHead } from '../claims/preflight.ts'
+import { resolveClientIp } from '../../claims/client-ip.ts'
+import { formatAddress } from '../../claims/ip.ts'
+import { isPreflightHead } from '../../claims/preflight.ts'
 import type { ClaimClient } from './claim-types.ts'
 import { type RequestBody, readThumbprint } from './endpoint-body.ts'
 import {
@@ -14,7 +14,7 @@ import {
 } from './endpoint-problem.ts'
 import { checkEndpoint, type EndpointRules } from './endpoint-rules.ts'
 import type { EndpointOptions } from './endpoint-types.ts'
-import { ClaimRequestError } from './request-error.ts'
+import { ClaimRequestError } from './error.ts'
 
 /** A request of a page. */
 export interface Exchange<R> {

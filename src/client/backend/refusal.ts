@@ -1,9 +1,9 @@
 // A refusal of the issuer as the error that the backend's developer sees: problem+json (RFC 9457) or the shape of
 // RFC 6749 section 5.2, on one line. What repeats a secret is left out.
 
-import type { JsonObject } from '../lib/json.ts'
+import type { JsonObject } from '../../lib/json.ts'
 import type { IssuerAnswer } from './ask-issuer.ts'
-import { ClaimRequestError } from './request-error.ts'
+import { ClaimRequestError } from './error.ts'
 
 const MAX_DETAIL = 1000
 

@@ -1,11 +1,11 @@
 // The door "claimgate/browser": calls to an API with tokens that the page's own backend hands out. It knows no secret,
 // and keeps no token anywhere but in memory. Importing it does nothing; on a server its functions only say so.
 
-import { DataClientError, type Problem } from './browser-error.ts'
+import type { ClientConfig } from './ask.ts'
 import { createDataClient, type DataClient, type DataInit } from './data-client.ts'
+import { DataClientError, type Problem } from './error.ts'
 import { isRefusal } from './refresh.ts'
 import { browserFetch, createSource, type TokenSource, type TokenSourceOptions } from './token-source.ts'
-import type { ClientConfig } from './token-source-ask.ts'
 
 export type { Authorization } from './token-source.ts'
 export type { ClientConfig, DataClient, DataClientError, DataInit, Problem, TokenSource, TokenSourceOptions }

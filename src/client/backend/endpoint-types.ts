@@ -1,7 +1,7 @@
 // Options of a client-token endpoint.
 
 import type { EndpointSettings } from './claim-types.ts'
-import type { ClaimRequestError } from './request-error.ts'
+import type { ClaimRequestError } from './error.ts'
 
 /** What the function of `authenticate` answers: anything but `true` and `"public"` is a no. */
 export type Admitted = boolean | 'public'

@@ -1,10 +1,10 @@
 // One question to the issuer, with the secret in it: bounded in time and size, never redirected. Judges nothing of
 // the answer but that it is JSON.
 
-import { isJsonObject, type JsonObject, parseJson } from '../lib/json.ts'
-import { decodeUtf8 } from '../lib/utf8.ts'
+import { isJsonObject, type JsonObject, parseJson } from '../../lib/json.ts'
+import { decodeUtf8 } from '../../lib/utf8.ts'
+import { ClaimRequestError } from './error.ts'
 import { readBytes } from './read-bytes.ts'
-import { ClaimRequestError } from './request-error.ts'
 
 /** What came back. */
 export interface IssuerAnswer {

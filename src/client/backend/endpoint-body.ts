@@ -1,10 +1,10 @@
 // The body of a page's request: empty, or a JSON object of which only `jkt` is read, whatever media type it is sent
 // under. A thumbprint that is there but unusable is a fault: it must not become a token for everybody.
 
-import { isSha256Digest } from '../lib/base64url.ts'
-import { isJsonObject, parseJson } from '../lib/json.ts'
-import { fail, ok, type Result } from '../lib/result.ts'
-import { decodeUtf8 } from '../lib/utf8.ts'
+import { isSha256Digest } from '../../lib/base64url.ts'
+import { isJsonObject, parseJson } from '../../lib/json.ts'
+import { fail, ok, type Result } from '../../lib/result.ts'
+import { decodeUtf8 } from '../../lib/utf8.ts'
 import type { EndpointProblem } from './endpoint-problem.ts'
 
 /** Longest body that is read. */

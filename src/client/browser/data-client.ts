@@ -1,7 +1,7 @@
 // Calls to the API with the token of this tab. The token and its proof go to the API's origins only; a refused token is
 // renewed once and the call repeated once, never twice, and never with a body that cannot be read again.
 
-import { DataClientError, networkError, toError, waitOf } from './browser-error.ts'
+import { DataClientError, networkError, toError, waitOf } from './error.ts'
 import type { TokenSource } from './token-source.ts'
 
 /** What `fetch` takes; a body that is no text, form, bytes or stream is sent as JSON. */

@@ -2,11 +2,11 @@
 // Its age is counted from the moment it was asked for, on a clock that no wall clock moves. That clock may stand still
 // while the machine sleeps: when the page wakes, a leap of the date is a hint to renew, and never a reason to refuse.
 
-import { DataClientError } from './browser-error.ts'
+import { type Answer, askToken, type ClientConfig } from './ask.ts'
 import { loadKey } from './dpop-key.ts'
+import { DataClientError } from './error.ts'
 import { type Age, judgeAge, planRenewal, planRetry } from './refresh.ts'
 import { joinTabs } from './tabs.ts'
-import { type Answer, askToken, type ClientConfig } from './token-source-ask.ts'
 
 /** Options of a token source. */
 export interface TokenSourceOptions {

@@ -1,8 +1,8 @@
 // Which pages may have a token, and which may read the answer from another origin (Fetch section 3.2). An origin
 // counts only as the browser spells it; `null` never does. RFC 6454.
 
-import { parseOrigin } from '../claims/origin.ts'
-import { matchOrigin, parseOriginPatterns } from '../claims/origin-pattern.ts'
+import { parseOrigin } from '../../claims/origin.ts'
+import { matchOrigin, parseOriginPatterns } from '../../claims/origin-pattern.ts'
 
 /** Facts of a request, as its browser tells them. */
 export interface PageFacts {

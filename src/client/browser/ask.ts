@@ -1,7 +1,7 @@
 // One request to the token endpoint of the page's own backend. Follows no redirect (a login page is no token), and
 // takes no token that is bound in another way than was asked for.
 
-import { DataClientError, networkError, parseObject, toError } from './browser-error.ts'
+import { DataClientError, networkError, parseObject, toError } from './error.ts'
 
 /** What the backend tells of itself and of the API, when it does. */
 export interface ClientConfig {

@@ -1,9 +1,9 @@
 // Judging an endpoint's options when it is made: in plain JavaScript a misspelt or empty one must not become an
 // endpoint that gives tokens to more pages. Throws TypeError; its message names the option.
 
-import { parseTrustedProxies, type TrustedProxies } from '../claims/client-ip.ts'
-import { MIN_LIFETIME_SECONDS } from '../claims/lifetime.ts'
-import { parseScope } from '../claims/scope.ts'
+import { parseTrustedProxies, type TrustedProxies } from '../../claims/client-ip.ts'
+import { MIN_LIFETIME_SECONDS } from '../../claims/lifetime.ts'
+import { parseScope } from '../../claims/scope.ts'
 import type { ClaimClient } from './claim-types.ts'
 import { createEndpointOrigins, type EndpointOrigins } from './endpoint-origins.ts'
 import type { EndpointOptions } from './endpoint-types.ts'

@@ -3,6 +3,7 @@
 export { createClaimClient } from './claim-client.ts'
 export type * from './claim-types.ts'
 export type { Admitted, EndpointOptions } from './endpoint-types.ts'
+export type { ClaimRequestError } from './error.ts'
 export { loadConfig } from './load-config.ts'
 export {
   createNodeClientTokenEndpoint,
@@ -11,7 +12,6 @@ export {
   type NodeRequest,
   type NodeResponse,
 } from './node-endpoint.ts'
-export type { ClaimRequestError } from './request-error.ts'
 export {
   type ClientTokenEndpoint,
   type ClientTokenEndpointOptions,

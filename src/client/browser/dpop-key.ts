@@ -1,7 +1,7 @@
 // The browser's own key (RFC 9449): P-256, its private half never leaves the browser's keeping, not even for this code.
 // IndexedDB keeps it, by reference, for the tabs of this origin and for later; without one it lives as long as the page.
 
-import { DataClientError } from './browser-error.ts'
+import { DataClientError } from './error.ts'
 
 /** What a proof is for. */
 export interface ProofTarget {
