@@ -4,7 +4,7 @@
 import { type Context, Hono } from 'hono'
 import { createAdminGuard, WRONG_TOKEN_QUOTA } from './admin/authenticate.ts'
 import { createExplain } from './admin/explain.ts'
-import { showRevocations } from './admin/keys.ts'
+import { showRevocations } from './admin/key.ts'
 import { createAdminRoutes } from './admin/routes.ts'
 import type { Config } from './config/config.ts'
 import type { Counters, Quota } from './counters/counters.ts'

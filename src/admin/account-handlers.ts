@@ -2,13 +2,13 @@
 
 import type { Handler } from '../http/context.ts'
 import { invalidParameters } from '../http/problem.ts'
-import { createCreateAccount, deleteAccount, UNKNOWN_ACCOUNT, updateAccount } from './accounts.ts'
+import { createCreateAccount, deleteAccount, UNKNOWN_ACCOUNT, updateAccount } from './account.ts'
+import { parseAccountInput, parseAccountPatch } from './account-input.ts'
+import { createCredential } from './credential.ts'
 import { parseCredentialInput } from './credential-input.ts'
-import { createCredential } from './credentials.ts'
 import { answerJson, readInput } from './exchange.ts'
 import type { AdminPorts } from './operation.ts'
 import { ACCOUNT_ID, cutPage, parsePage } from './page.ts'
-import { parseAccountInput, parseAccountPatch } from './parse.ts'
 import { toWireAccount, toWireCredential } from './wire.ts'
 
 /** What these handlers need. */

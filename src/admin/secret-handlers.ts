@@ -1,13 +1,13 @@
 // /admin/credentials, /admin/revocations and /admin/keys: rotating what signs and proves, and ending it.
 
 import type { Handler } from '../http/context.ts'
+import { revokeCredential, rotateCredential } from './credential.ts'
 import { parseRotationInput } from './credential-input.ts'
-import { revokeCredential, rotateCredential } from './credentials.ts'
 import { answerJson, readInput } from './exchange.ts'
-import { parseKeyRotationInput, rotateKeys } from './keys.ts'
+import { parseKeyRotationInput, rotateKeys } from './key.ts'
 import type { AdminPorts } from './operation.ts'
+import { createRevocation } from './revocation.ts'
 import { parseRevocationInput } from './revocation-input.ts'
-import { createRevocation } from './revocations.ts'
 import { toWireKey, toWireRevocation, toWireRotation } from './wire.ts'
 
 /** The handlers by what they do. */

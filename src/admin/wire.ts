@@ -2,9 +2,9 @@
 
 import type { Account, AuditEntry, Credential } from '../claims/account.ts'
 import type { KeyRecord } from '../signing/key-life.ts'
-import type { ShownCredential } from './accounts.ts'
-import type { RotatedCredential } from './credentials.ts'
-import type { CreatedRevocation } from './revocations.ts'
+import type { ShownCredential } from './account.ts'
+import type { RotatedCredential } from './credential.ts'
+import type { CreatedRevocation } from './revocation.ts'
 
 /** An account as JSON. */
 export type WireAccount = Omit<Account, 'createdAt' | 'updatedAt'> & {

@@ -1,9 +1,9 @@
 // `account …`: the admin API's operations on the configured database.
 
 import type { Command } from 'commander'
-import { createCreateAccount, deleteAccount, UNKNOWN_ACCOUNT, updateAccount } from '../admin/accounts.ts'
+import { createCreateAccount, deleteAccount, UNKNOWN_ACCOUNT, updateAccount } from '../admin/account.ts'
+import { parseAccountInput } from '../admin/account-input.ts'
 import { ACCOUNT_ID, cutPage, parsePage } from '../admin/page.ts'
-import { parseAccountInput } from '../admin/parse.ts'
 import { toWireAccount, toWireCredential } from '../admin/wire.ts'
 import type { Account } from '../claims/account.ts'
 import type { Storage } from '../storage/storage.ts'

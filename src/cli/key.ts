@@ -3,7 +3,7 @@
 import type { Command } from 'commander'
 import { KEYS_GONE } from '../adapters/banner.ts'
 import { openKeyLife } from '../adapters/open.ts'
-import { rotateKeys } from '../admin/keys.ts'
+import { rotateKeys } from '../admin/key.ts'
 import { toWireKey, type WireKey } from '../admin/wire.ts'
 import type { Config } from '../config/config.ts'
 import { applyRevocations, type KeyRecord } from '../signing/key-life.ts'

@@ -3,7 +3,7 @@
 import { stat } from 'node:fs/promises'
 import { loadEnvironment } from '../adapters/environment.ts'
 import { openKeyLife, openSecretHash, openStorage } from '../adapters/open.ts'
-import { showRevocations } from '../admin/keys.ts'
+import { showRevocations } from '../admin/key.ts'
 import type { AdminPorts } from '../admin/operation.ts'
 import { SETTLE_MS } from '../admin/settle.ts'
 import { type Config, parseConfig } from '../config/config.ts'

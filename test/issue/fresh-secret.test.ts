@@ -3,8 +3,8 @@
 
 import { expect, test } from 'vitest'
 import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
-import { createCreateAccount } from '../../src/admin/accounts.ts'
-import { createCredential, rotateCredential } from '../../src/admin/credentials.ts'
+import { createCreateAccount } from '../../src/admin/account.ts'
+import { createCredential, rotateCredential } from '../../src/admin/credential.ts'
 import { createAuthenticate } from '../../src/issue/authenticate.ts'
 import { createCachedStorage } from '../../src/storage/cached.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'

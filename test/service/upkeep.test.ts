@@ -3,9 +3,9 @@
 
 import { beforeEach, describe, expect, test } from 'vitest'
 import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
-import { rotateKeys } from '../../src/admin/keys.ts'
+import { rotateKeys } from '../../src/admin/key.ts'
 import { AUDIT_ID } from '../../src/admin/page.ts'
-import { createRevocation } from '../../src/admin/revocations.ts'
+import { createRevocation } from '../../src/admin/revocation.ts'
 import type { AuditEntry } from '../../src/claims/account.ts'
 import { createRevocationRules } from '../../src/service/revocation-rules.ts'
 import { createUpkeep, type Upkeep } from '../../src/service/upkeep.ts'

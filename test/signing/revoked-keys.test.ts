@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, test } from 'vitest'
 import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
-import { showRevocations } from '../../src/admin/keys.ts'
+import { showRevocations } from '../../src/admin/key.ts'
 import { applyRevocations, createKeyLife, type KeyRecord } from '../../src/signing/key-life.ts'
 import { type KeyRing, openKeyRing } from '../../src/signing/key-ring.ts'
 import { createFirstKeys } from '../../src/signing/make-keys.ts'

@@ -21,8 +21,8 @@ import {
   type HashSecret,
 } from '../signing/secret.ts'
 import type { RuleChange, Storage } from '../storage/storage.ts'
+import type { AccountInput, AccountPatch, AccountPatchInput } from './account-input.ts'
 import { type Actor, type AdminPorts, conflict, createAuditEntry } from './operation.ts'
-import type { AccountInput, AccountPatch, AccountPatchInput } from './parse.ts'
 import { isNarrowed, settleChange, settleRevocation, settlingMoment } from './settle.ts'
 
 /** A new account, and its first secret: the only time it is shown. */
