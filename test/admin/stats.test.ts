@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createStatsHandler } from '../../src/admin/stats.ts'
 import { createMetrics, type Metrics } from '../../src/http/metrics.ts'
-import { createServe } from '../../src/service/serve.ts'
+import { createServe } from '../../src/http/serve.ts'
 import { type MemoryService, startMemory } from '../runtime/memory.ts'
 import type { Json, WireRequest } from '../runtime/wire.ts'
 import { claimRequest, claimToken, createWorld, SITE, type World } from '../runtime/world.ts'

@@ -3,7 +3,11 @@
 
 import { type ForwardedHeader, resolveClientIp, type TrustedProxies } from '../claims/client-ip.ts'
 import { anonymizeAddress } from '../claims/ip.ts'
-import { AbortedBodyError, SlowBodyError } from '../http/body.ts'
+import { SigningKeysError } from '../signing/errors.ts'
+import { randomBase62 } from '../signing/random.ts'
+import { StorageError } from '../storage/errors.ts'
+import { isPreflight } from '../verify/middleware/cors.ts'
+import { AbortedBodyError, SlowBodyError } from './body.ts'
 import {
   type Handler,
   type HeaderRecord,
@@ -11,14 +15,10 @@ import {
   NOWHERE,
   type RequestContext,
   type Route,
-} from '../http/context.ts'
-import type { Logger } from '../http/log.ts'
-import type { Metrics } from '../http/metrics.ts'
-import { formatProblem, type Problem, unavailable } from '../http/problem.ts'
-import { SigningKeysError } from '../signing/errors.ts'
-import { randomBase62 } from '../signing/random.ts'
-import { StorageError } from '../storage/errors.ts'
-import { isPreflight } from '../verify/middleware/cors.ts'
+} from './context.ts'
+import type { Logger } from './log.ts'
+import type { Metrics } from './metrics.ts'
+import { formatProblem, type Problem, unavailable } from './problem.ts'
 
 /** What the common part needs. */
 export interface ServiceDeps {
