@@ -29,7 +29,8 @@ import { createExamine } from './oauth/examine.ts'
 import { createRevokeToken } from './oauth/revoke.ts'
 import { createOAuthRoutes } from './oauth/routes.ts'
 import { createDocsHandler } from './service/docs.ts'
-import { createForwardAuth } from './service/forward-auth.ts'
+import { FORWARD_AUTH_PATH } from './service/forward-auth/question.ts'
+import { createForwardAuth } from './service/forward-auth/route.ts'
 import {
   createDatabaseCheck,
   createKeysCheck,
@@ -38,9 +39,8 @@ import {
   healthHandler,
 } from './service/health.ts'
 import { createKeySetHandler } from './service/key-set.ts'
-import { FORWARD_AUTH_PATH } from './service/proxy-question.ts'
-import { createRevocationsHandler } from './service/revocation-document.ts'
-import type { RevocationRules } from './service/revocation-rules.ts'
+import { createRevocationsHandler } from './service/revocation/document.ts'
+import type { RevocationRules } from './service/revocation/rules.ts'
 import type { UseLog } from './service/use-log.ts'
 import { createServiceVerifier, createWhoamiJudge } from './service/verifier.ts'
 import { createWhoamiHandler } from './service/whoami.ts'

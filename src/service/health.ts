@@ -9,7 +9,7 @@ import type { MaybePromise } from '../lib/result.ts'
 import { isDoneWithin } from '../lib/timing.ts'
 import type { KeyRing } from '../signing/key-ring.ts'
 import type { Storage } from '../storage/storage.ts'
-import type { RevocationRules } from './revocation-rules.ts'
+import type { RevocationRules } from './revocation/rules.ts'
 
 /**
  * State of a dependency: `degraded` when it does not answer and the service works from memory, `failed` when the

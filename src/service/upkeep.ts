@@ -8,7 +8,7 @@ import type { KeyRing } from '../signing/key-ring.ts'
 import { createRotationEntry } from '../signing/rotation-entry.ts'
 import type { Storage } from '../storage/storage.ts'
 import { pause } from '../verify/revocation/pieces.ts'
-import type { RevocationRules } from './revocation-rules.ts'
+import type { RevocationRules } from './revocation/rules.ts'
 
 /** What upkeep needs. */
 export interface UpkeepDeps {

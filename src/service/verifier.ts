@@ -16,9 +16,9 @@ import { createUseProof, type UseProof } from '../verify/dpop/use-proof.ts'
 import { createJudge, type Judge, type JudgeDeps } from '../verify/judge.ts'
 import { type Cors, createCors } from '../verify/middleware/cors.ts'
 import { createVerifyToken, type VerifyTokenText } from '../verify/verify.ts'
-import { bareRules, type JudgeRules } from './proxy-rules.ts'
-import { createRevocationCheck } from './revocation.ts'
-import type { RevocationRules } from './revocation-rules.ts'
+import { bareRules, type JudgeRules } from './forward-auth/rules.ts'
+import { createRevocationCheck } from './revocation/check.ts'
+import type { RevocationRules } from './revocation/rules.ts'
 
 /** What the verifier needs. */
 export interface ServiceVerifierDeps {

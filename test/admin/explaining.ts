@@ -3,7 +3,7 @@
 import { createExplain, createExplainHandler, type Explanation } from '../../src/admin/explain.ts'
 import { createMetrics, type Metrics } from '../../src/http/metrics.ts'
 import { createServe } from '../../src/http/serve.ts'
-import { createRevocationRules } from '../../src/service/revocation-rules.ts'
+import { createRevocationRules } from '../../src/service/revocation/rules.ts'
 import { createServiceVerifier, type ServiceVerifier } from '../../src/service/verifier.ts'
 import { proofBudget } from '../../src/verify/dpop/use-proof.ts'
 import type { MemoryService } from '../runtime/memory.ts'

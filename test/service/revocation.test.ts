@@ -3,8 +3,8 @@
 
 import { describe, expect, test } from 'vitest'
 import type { Account, Credential } from '../../src/claims/account.ts'
-import { createRevocationCheck } from '../../src/service/revocation.ts'
-import { createRevocationRules } from '../../src/service/revocation-rules.ts'
+import { createRevocationCheck } from '../../src/service/revocation/check.ts'
+import { createRevocationRules } from '../../src/service/revocation/rules.ts'
 import { createCachedStorage } from '../../src/storage/cached.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'

@@ -1,9 +1,9 @@
 // The log line about untrusted peers that send proxy headers to forward auth: usually the operator's own proxy, whose
 // address is missing in the configuration. So the line shows the whole address, at most once a minute.
 
-import { formatAddress, parseAddress } from '../claims/ip.ts'
-import type { Logger } from '../http/log.ts'
-import { createMinuteLine } from '../http/minute-line.ts'
+import { formatAddress, parseAddress } from '../../claims/ip.ts'
+import type { Logger } from '../../http/log.ts'
+import { createMinuteLine } from '../../http/minute-line.ts'
 
 /** Reports one such request at `now`, epoch milliseconds. */
 export type NoteStranger = (peer: string | undefined, now: number) => void

@@ -1,12 +1,12 @@
 // The options of forward auth: the query of the URL that operators configure in their proxy. An unknown or unreadable
 // option is an error, so that a typo lets no request pass.
 
-import type { Policy, RequiredBound } from '../claims/enforce.ts'
-import { parseOrigin } from '../claims/origin.ts'
-import { parseScope } from '../claims/scope.ts'
-import { fail, ok, type Result } from '../lib/result.ts'
-import type { TokenSource } from '../verify/extract.ts'
-import type { JudgeDeps } from '../verify/judge.ts'
+import type { Policy, RequiredBound } from '../../claims/enforce.ts'
+import { parseOrigin } from '../../claims/origin.ts'
+import { parseScope } from '../../claims/scope.ts'
+import { fail, ok, type Result } from '../../lib/result.ts'
+import type { TokenSource } from '../../verify/extract.ts'
+import type { JudgeDeps } from '../../verify/judge.ts'
 
 /** The rules that differ between the judges of the service. */
 export type JudgeRules = Pick<Policy, 'missingOrigin' | 'require' | 'scopes'> &

@@ -1,14 +1,14 @@
 // Step 5 for the service itself: a token ends with its credential, its account, its signing key, or by its `jti`. The
 // same look-up gives the scopes that its credential still holds.
 
-import type { CredentialWithAccount } from '../claims/account.ts'
-import type { ClaimsSet } from '../claims/claims-set.ts'
-import { heldScopes } from '../claims/scope.ts'
-import type { Logger } from '../http/log.ts'
-import { after, type MaybePromise } from '../lib/result.ts'
-import type { CachedStorage } from '../storage/cached.ts'
-import type { HeldScopes } from '../verify/judge.ts'
-import type { RevocationRules } from './revocation-rules.ts'
+import type { CredentialWithAccount } from '../../claims/account.ts'
+import type { ClaimsSet } from '../../claims/claims-set.ts'
+import { heldScopes } from '../../claims/scope.ts'
+import type { Logger } from '../../http/log.ts'
+import { after, type MaybePromise } from '../../lib/result.ts'
+import type { CachedStorage } from '../../storage/cached.ts'
+import type { HeldScopes } from '../../verify/judge.ts'
+import type { RevocationRules } from './rules.ts'
 
 /** What the check asks. */
 export interface RevocationDeps {

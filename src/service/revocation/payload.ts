@@ -4,8 +4,8 @@
 // so that replicas produce the same one.
 
 import { base64url } from 'jose'
-import type { NumberedRule } from '../claims/account.ts'
-import { pause } from '../verify/revocation/pieces.ts'
+import type { NumberedRule } from '../../claims/account.ts'
+import { pause } from '../../verify/revocation/pieces.ts'
 import { toEntry } from './rule-index.ts'
 
 /** The members of a list in addition to its entries; times are epoch seconds. */

@@ -1,9 +1,9 @@
 // The original request as a proxy describes it to forward auth. Anything ambiguous or contradictory is an error; no
 // default takes its place.
 
-import { fail, ok, type Result } from '../lib/result.ts'
-import type { RequestLike } from '../verify/extract.ts'
-import { holdsOption, parseApiOrigin } from './proxy-rules.ts'
+import { fail, ok, type Result } from '../../lib/result.ts'
+import type { RequestLike } from '../../verify/extract.ts'
+import { holdsOption, parseApiOrigin } from './rules.ts'
 
 /** Where forward auth lives. */
 export const FORWARD_AUTH_PATH = '/auth/verify'
