@@ -1,12 +1,12 @@
 // The server on Node: environment -> config -> adapters -> createApp -> serve. Names adapters and reads the
 // environment; nothing imports it but the command line.
 
-import { KEYS_GONE, printBanner } from './adapters/banner.ts'
-import { describeStartFault, loadEnvironment } from './adapters/environment.ts'
-import { findOpenFolder } from './adapters/key-files.ts'
-import { listen } from './adapters/node-server.ts'
-import { openKeyLife, openKeys, openSecretHash, openStorage } from './adapters/open.ts'
-import { onStopSignal } from './adapters/signals.ts'
+import { KEYS_GONE, printBanner } from './adapters/node/banner.ts'
+import { describeStartFault, loadEnvironment } from './adapters/node/environment.ts'
+import { findOpenFolder } from './adapters/node/key-files.ts'
+import { openKeyLife, openKeys, openSecretHash, openStorage } from './adapters/node/open.ts'
+import { listen } from './adapters/node/server.ts'
+import { onStopSignal } from './adapters/node/signals.ts'
 import { SETTLE_MS } from './admin/settle.ts'
 import { type AppDeps, createApp } from './app.ts'
 import { type Config, parseConfig, withPort } from './config/config.ts'

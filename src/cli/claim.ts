@@ -2,8 +2,8 @@
 // The account token comes from the environment, a file or stdin, and is refused as an argument.
 
 import { type Command, Option } from 'commander'
-import { KEYS_GONE } from '../adapters/banner.ts'
-import { openKeyLife, openKeys } from '../adapters/open.ts'
+import { KEYS_GONE } from '../adapters/node/banner.ts'
+import { openKeyLife, openKeys } from '../adapters/node/open.ts'
 import type { AdminPorts } from '../admin/operation.ts'
 import { splitIpList } from '../claims/ip.ts'
 import type { Config } from '../config/config.ts'

@@ -1,8 +1,8 @@
 // `key list` and `key rotate`: the signing keys of the configured store, without their key material.
 
 import type { Command } from 'commander'
-import { KEYS_GONE } from '../adapters/banner.ts'
-import { openKeyLife } from '../adapters/open.ts'
+import { KEYS_GONE } from '../adapters/node/banner.ts'
+import { openKeyLife } from '../adapters/node/open.ts'
 import { rotateKeys } from '../admin/key.ts'
 import { toWireKey, type WireKey } from '../admin/wire.ts'
 import type { Config } from '../config/config.ts'

@@ -1,8 +1,8 @@
 // The configured database and keys, opened for one command and closed after it.
 
 import { stat } from 'node:fs/promises'
-import { loadEnvironment } from '../adapters/environment.ts'
-import { openKeyLife, openSecretHash, openStorage } from '../adapters/open.ts'
+import { loadEnvironment } from '../adapters/node/environment.ts'
+import { openKeyLife, openSecretHash, openStorage } from '../adapters/node/open.ts'
 import { showRevocations } from '../admin/key.ts'
 import type { AdminPorts } from '../admin/operation.ts'
 import { SETTLE_MS } from '../admin/settle.ts'

@@ -1,8 +1,8 @@
 // What the commands print: results on stdout, everything else on stderr. Whatever becomes a message passes a last
 // guard, so that no error repeats a secret that stood in the wrong place of a command line.
 
-import { describeStartFault } from '../adapters/environment.ts'
-import { findOpenFolder } from '../adapters/key-files.ts'
+import { describeStartFault } from '../adapters/node/environment.ts'
+import { findOpenFolder } from '../adapters/node/key-files.ts'
 import { type Config, ConfigError } from '../config/config.ts'
 import type { ParameterFault } from '../http/problem.ts'
 import { SigningKeysError } from '../signing/errors.ts'

@@ -2,7 +2,7 @@
 // A token that is given is only decoded; nothing of it is printed but its jti.
 
 import type { Command } from 'commander'
-import { describeStartFault } from '../adapters/environment.ts'
+import { describeStartFault } from '../adapters/node/environment.ts'
 import type { AdminPorts } from '../admin/operation.ts'
 import { createRevocation } from '../admin/revocation.ts'
 import { parseRevocationInput, type RevocationInput } from '../admin/revocation-input.ts'

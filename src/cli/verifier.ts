@@ -1,7 +1,7 @@
 // The service's verifier on the configured records and keys, to ask what it would say. Makes no key, no folder for
 // keys and no database, and changes no record.
 
-import { openKeyStore } from '../adapters/open.ts'
+import { openKeyStore } from '../adapters/node/open.ts'
 import type { VerificationKey } from '../claims/jws.ts'
 import type { Config } from '../config/config.ts'
 import { createLogger } from '../http/log.ts'

@@ -1,5 +1,5 @@
 // The engine for every runtime: signing with jose, hashing with WebCrypto. Node has a synchronous twin
-// (adapters/node-crypto.ts) that is held to the same vectors.
+// (adapters/node/crypto.ts) that is held to the same vectors.
 
 import { base64url, CompactSign, importJWK } from 'jose'
 import type { SignatureAlgorithm } from '../claims/jws.ts'

@@ -3,7 +3,7 @@
 
 import { once } from 'node:events'
 import { writeSync } from 'node:fs'
-import { createFileKeyStore } from '../../src/adapters/key-files.ts'
+import { createFileKeyStore } from '../../src/adapters/node/key-files.ts'
 import { createSigningKey } from '../../src/signing/make-keys.ts'
 import { rotation } from '../storage/rotation.ts'
 

@@ -4,7 +4,7 @@
 import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { withFolderLock } from '../../src/adapters/folder-lock.ts'
+import { withFolderLock } from '../../src/adapters/node/folder-lock.ts'
 
 const [dir = ''] = process.argv.slice(2)
 for (let turn = 0; ; turn += 1) {

@@ -5,7 +5,7 @@ import { chmod, chown, mkdir, mkdtemp, rm, stat, symlink, writeFile } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { createFileKeyStore, findOpenFolder } from '../../src/adapters/key-files.ts'
+import { createFileKeyStore, findOpenFolder } from '../../src/adapters/node/key-files.ts'
 import { createFirstKeys, createSigningKey } from '../../src/signing/make-keys.ts'
 import type { StoredSigningKey } from '../../src/signing/signing-key.ts'
 import { rotation } from '../storage/rotation.ts'

@@ -3,7 +3,7 @@
 
 import { once } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
-import { createFileKeyStore } from '../../src/adapters/key-files.ts'
+import { createFileKeyStore } from '../../src/adapters/node/key-files.ts'
 
 const [dir = '', count = ''] = process.argv.slice(2)
 const store = createFileKeyStore(dir, { production: true })

@@ -3,7 +3,7 @@
 
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { createFileKeyStore } from '../../src/adapters/key-files.ts'
+import { createFileKeyStore } from '../../src/adapters/node/key-files.ts'
 import { createFirstKeys } from '../../src/signing/make-keys.ts'
 
 const [count = '', root = ''] = process.argv.slice(2)

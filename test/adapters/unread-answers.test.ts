@@ -2,7 +2,7 @@
 
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
-import { listen } from '../../src/adapters/node-server.ts'
+import { listen } from '../../src/adapters/node/server.ts'
 
 test('a connection whose answer nobody reads is ended', async () => {
   const server = await listen('127.0.0.1', 0, 300)

@@ -3,7 +3,7 @@
 
 import { Hono } from 'hono'
 import { expect } from 'vitest'
-import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
+import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
 import { createAdminGuard, WRONG_TOKEN_QUOTA } from '../../src/admin/authenticate.ts'
 import { type AdminDeps, createAdminRoutes } from '../../src/admin/routes.ts'
 import { parseConfig } from '../../src/config/config.ts'

@@ -4,7 +4,7 @@
 import { serve } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
 import { generateKeyPair, SignJWT } from 'jose'
-import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
+import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
 import type { SignatureAlgorithm } from '../../src/claims/jws.ts'
 import { createSigningKey } from '../../src/signing/make-keys.ts'
 

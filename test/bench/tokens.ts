@@ -3,7 +3,7 @@
 
 import { randomBytes } from 'node:crypto'
 import type { JWK } from 'jose'
-import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
+import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
 import { buildClaimsSet } from '../../src/claims/claims-set.ts'
 import { buildPublicKeySet } from '../../src/signing/key-set.ts'
 import { createSigningKey } from '../../src/signing/make-keys.ts'

@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { createFileKeyStore } from '../../src/adapters/key-files.ts'
+import { createFileKeyStore } from '../../src/adapters/node/key-files.ts'
 import { createSigningKey } from '../../src/signing/make-keys.ts'
 import type { Json } from '../runtime/wire.ts'
 import { createMachine, type Machine, readKey } from './run.ts'

@@ -5,7 +5,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { renderBanner } from '../../src/adapters/banner.ts'
+import { renderBanner } from '../../src/adapters/node/banner.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import { copyRepository, type RunningServer, type ServerVariables, useServers } from '../runtime/server.ts'
 

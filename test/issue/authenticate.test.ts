@@ -1,7 +1,7 @@
 // Authentication by table. Whatever the answer, one look-up and one hash are made: the same work for each refusal.
 
 import { beforeEach, describe, expect, test, vi } from 'vitest'
-import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
+import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
 import type { Account, Credential } from '../../src/claims/account.ts'
 import { createAuthenticate } from '../../src/issue/authenticate.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'

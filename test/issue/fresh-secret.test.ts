@@ -2,7 +2,7 @@
 // memory refuses, the store judges.
 
 import { expect, test } from 'vitest'
-import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
+import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
 import { createCreateAccount } from '../../src/admin/account.ts'
 import { createCredential, rotateCredential } from '../../src/admin/credential.ts'
 import { createAuthenticate } from '../../src/issue/authenticate.ts'

@@ -1,7 +1,7 @@
 // A service whose private key the test holds, a token of it that was never presented and one that is remembered.
 
 import { createPrivateKey, createSecretKey, type KeyObject } from 'node:crypto'
-import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
+import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
 import { openKeyRing } from '../../src/signing/key-ring.ts'
 import { createFirstKeys } from '../../src/signing/make-keys.ts'
 import { loadVerifier } from '../../src/verify/runtime/load-key.ts'

@@ -1,7 +1,7 @@
 // The admin API against one runtime: its rows, and what takes more than one request to see.
 
 import { describe, expect, test } from 'vitest'
-import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
+import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
 import { DEFAULT_PEPPER, formatAccountToken } from '../../src/signing/secret.ts'
 import { memberRows, originRows, pageRows } from './admin-account-rows.ts'
 import { changeRows } from './admin-change-rows.ts'

@@ -1,7 +1,7 @@
 // The service inside this process, on memory: the quickest runtime of the matrix.
 
 import type { Hono } from 'hono'
-import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
+import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
 import { type AppDeps, createApp } from '../../src/app.ts'
 import { keyTerms, parseConfig } from '../../src/config/config.ts'
 import { createMemoryCounters } from '../../src/counters/memory.ts'

@@ -2,7 +2,7 @@
 // fail, and the remote verifiers that poll it.
 
 import { expect } from 'vitest'
-import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
+import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
 import { createMetrics } from '../../src/http/metrics.ts'
 import { publicCors } from '../../src/http/public-cors.ts'
 import { createServe } from '../../src/http/serve.ts'

@@ -2,7 +2,7 @@
 // again, and what it must not take away.
 
 import { beforeEach, describe, expect, test } from 'vitest'
-import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
+import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
 import { rotateKeys } from '../../src/admin/key.ts'
 import { AUDIT_ID } from '../../src/admin/page.ts'
 import { createRevocation } from '../../src/admin/revocation.ts'

@@ -2,7 +2,7 @@
 
 import { base64url } from 'jose'
 import { describe, expect, test } from 'vitest'
-import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
+import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
 import type { CryptoEngine } from '../../src/signing/engine.ts'
 import { verificationJwk } from '../../src/signing/key-set.ts'
 import { createSigningKey } from '../../src/signing/make-keys.ts'

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
+import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
 import { createKeyLife } from '../../src/signing/key-life.ts'
 import { openKeyRing } from '../../src/signing/key-ring.ts'
 import { loadVerifier } from '../../src/verify/runtime/load-key.ts'

@@ -2,7 +2,7 @@
 
 import type { JWK } from 'jose'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
+import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
 import { createKeyLife, type KeyLife } from '../../src/signing/key-life.ts'
 import { type KeyRing, openKeyRing } from '../../src/signing/key-ring.ts'
 import type { KeyRingEngine } from '../../src/signing/loaded-keys.ts'

@@ -1,7 +1,7 @@
 // A key that revocations name, in a store that cannot be changed: it never signs, is not published, and ends its tokens.
 
 import { beforeEach, describe, expect, test } from 'vitest'
-import { nodeCryptoEngine } from '../../src/adapters/node-crypto.ts'
+import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
 import { showRevocations } from '../../src/admin/key.ts'
 import { applyRevocations, createKeyLife, type KeyRecord } from '../../src/signing/key-life.ts'
 import { type KeyRing, openKeyRing } from '../../src/signing/key-ring.ts'

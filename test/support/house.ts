@@ -18,7 +18,6 @@ const port = 'storage/storage.ts'
 
 export const rules: readonly Rule[] = [
   { room: 'lib' },
-  { room: 'workers.d.ts' },
   {
     room: 'claims',
     rooms: ['base62', 'base64url', 'freeze', 'json', 'result', 'utf8'].map((name) => `lib/${name}.ts`),
@@ -91,7 +90,7 @@ export const rules: readonly Rule[] = [
   },
   { room: 'index.ts', rooms: ['app.ts', 'config'], types: [port, 'storage/cached.ts'] },
   {
-    room: 'adapters',
+    room: 'adapters/node',
     rooms: ['lib', 'claims', 'config', 'signing', 'verify', 'storage', 'http'],
     packages: ['node:', '@hono/node-server', 'zod'],
     packageTypes: ['jose'],
@@ -134,7 +133,7 @@ export const rules: readonly Rule[] = [
 
 /** Files that may read the process's environment. */
 export const environmentReaders: readonly string[] = [
-  'adapters/environment.ts',
+  'adapters/node/environment.ts',
   'cli',
   'client/backend/load-config.ts',
 ]

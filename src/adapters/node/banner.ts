@@ -1,7 +1,7 @@
 // What the server says to the person who started it: where it is, and commands that work when pasted.
 // Goes to stderr; stdout carries log lines only. Holds no secret.
 
-import type { Config } from '../config/config.ts'
+import type { Config } from '../../config/config.ts'
 
 const ORIGIN = 'https://www.example.com'
 const DEFAULT_PATH = 'data/claimgate.db'

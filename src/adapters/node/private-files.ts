@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { open, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { StorageError } from '../storage/errors.ts'
+import { StorageError } from '../../storage/errors.ts'
 import { applyOwnership, type Ownership } from './ownership.ts'
 
 const TEMPORARY = '.temporary-'

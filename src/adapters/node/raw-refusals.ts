@@ -1,8 +1,8 @@
 // Refusals of bytes that are not an HTTP request. They are written to the socket directly, and the socket is closed.
 
 import { STATUS_CODES } from 'node:http'
-import { type Problem, problemBody, problemStatus } from '../http/problem.ts'
-import { randomBase62 } from '../signing/random.ts'
+import { type Problem, problemBody, problemStatus } from '../../http/problem.ts'
+import { randomBase62 } from '../../signing/random.ts'
 
 /** Longest head of a request, bytes: a proxy may pass on all cookies of a site. */
 export const MAX_HEAD_BYTES = 65_536

@@ -7,7 +7,7 @@
 
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import type { SigningKeyChange, SigningKeyStore, StoredSigningKey } from '../signing/signing-key.ts'
+import type { SigningKeyChange, SigningKeyStore, StoredSigningKey } from '../../signing/signing-key.ts'
 import { withFolderLock } from './folder-lock.ts'
 import { type DecidedChange, formatChange, formatKeys, parseChange, parseKeyFile } from './key-file.ts'
 import {

@@ -6,9 +6,9 @@ import { createHmac, createPrivateKey, createSecretKey, createSign, type KeyObje
 import { availableParallelism } from 'node:os'
 import { setImmediate } from 'node:timers/promises'
 import type { JWK } from 'jose'
-import type { SignatureAlgorithm } from '../claims/jws.ts'
-import { after, type MaybePromise } from '../lib/result.ts'
-import { type CryptoEngine, TOKEN_TYPE } from '../signing/engine.ts'
+import type { SignatureAlgorithm } from '../../claims/jws.ts'
+import { after, type MaybePromise } from '../../lib/result.ts'
+import { type CryptoEngine, TOKEN_TYPE } from '../../signing/engine.ts'
 
 interface NodeAlgorithm {
   readonly importKey: (jwk: JWK) => KeyObject

@@ -4,8 +4,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { type AddressInfo, type Socket, Server as TcpServer } from 'node:net'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { getRequestListener } from '@hono/node-server'
-import { problemBody } from '../http/problem.ts'
-import { randomBase62 } from '../signing/random.ts'
+import { problemBody } from '../../http/problem.ts'
+import { randomBase62 } from '../../signing/random.ts'
 import { describeParserError, formatRawRefusal, HEAD_TIMEOUT, MAX_HEAD_BYTES } from './raw-refusals.ts'
 import { createSlowClients, IDLE_MS } from './slow-clients.ts'
 

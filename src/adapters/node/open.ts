@@ -1,20 +1,20 @@
 // From a configuration to open adapters on Node: the store, the signing keys, the crypto. For the server and the
 // command line alike, so that both mean the same database and keys.
 
-import { type Config, ConfigError, type ConfigProblem, keyTerms } from '../config/config.ts'
-import { createKeyLife, type KeyLife } from '../signing/key-life.ts'
-import { type KeyRing, openKeyRing } from '../signing/key-ring.ts'
-import { DEFAULT_PEPPER, type HashSecret } from '../signing/secret.ts'
-import type { SigningKeyStore } from '../signing/signing-key.ts'
-import { createMemoryStorage } from '../storage/memory.ts'
-import { migrateSchema } from '../storage/sql/migrations.ts'
-import { openSqlite } from '../storage/sql/sqlite.ts'
-import { createSqlStorage } from '../storage/sql/storage.ts'
-import type { Storage } from '../storage/storage.ts'
-import { loadVerifier } from '../verify/runtime/load-key.ts'
+import { type Config, ConfigError, type ConfigProblem, keyTerms } from '../../config/config.ts'
+import { createKeyLife, type KeyLife } from '../../signing/key-life.ts'
+import { type KeyRing, openKeyRing } from '../../signing/key-ring.ts'
+import { DEFAULT_PEPPER, type HashSecret } from '../../signing/secret.ts'
+import type { SigningKeyStore } from '../../signing/signing-key.ts'
+import { createMemoryStorage } from '../../storage/memory.ts'
+import { migrateSchema } from '../../storage/sql/migrations.ts'
+import { openSqlite } from '../../storage/sql/sqlite.ts'
+import { createSqlStorage } from '../../storage/sql/storage.ts'
+import type { Storage } from '../../storage/storage.ts'
+import { loadVerifier } from '../../verify/runtime/load-key.ts'
+import { nodeCryptoEngine } from './crypto.ts'
 import { isProduction } from './environment.ts'
 import { createFileKeyStore } from './key-files.ts'
-import { nodeCryptoEngine } from './node-crypto.ts'
 
 /**
  * The records of a configuration: opened, with its tables brought up to date.

@@ -1,8 +1,8 @@
 // The process's environment with `.env` read into it, and start-up faults as lines for a person.
 
 import { existsSync } from 'node:fs'
-import { ConfigError } from '../config/config.ts'
-import { StorageError } from '../storage/errors.ts'
+import { ConfigError } from '../../config/config.ts'
+import { StorageError } from '../../storage/errors.ts'
 
 /** The environment; names that `.env` sets and the environment does not are added. Throws when it cannot be read. */
 export function loadEnvironment(): NodeJS.ProcessEnv {

@@ -3,10 +3,10 @@
 // Not checked here: that the private and the public part belong together (loading the key does that).
 
 import * as z from 'zod'
-import { isCanonicalBase64url } from '../lib/base64url.ts'
-import { parseJson } from '../lib/json.ts'
-import { fail, ok, type Result } from '../lib/result.ts'
-import type { SigningKeyChange, StoredSigningKey } from '../signing/signing-key.ts'
+import { isCanonicalBase64url } from '../../lib/base64url.ts'
+import { parseJson } from '../../lib/json.ts'
+import { fail, ok, type Result } from '../../lib/result.ts'
+import type { SigningKeyChange, StoredSigningKey } from '../../signing/signing-key.ts'
 
 const kid = z.string().regex(/^[\w-]{1,128}$/)
 const time = z.iso.datetime().transform((text) => Date.parse(text))
