@@ -11,8 +11,8 @@ import {
   suspensionId,
 } from '../claims/account.ts'
 import type { Problem } from '../http/problem.ts'
+import { randomBase62 } from '../lib/random.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
-import { randomBase62 } from '../signing/random.ts'
 import {
   type ClientSecret,
   createAccountId,

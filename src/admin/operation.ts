@@ -3,8 +3,8 @@
 
 import type { AuditAction, AuditEntry } from '../claims/account.ts'
 import type { Problem } from '../http/problem.ts'
+import { orderedBase62 } from '../lib/random.ts'
 import type { KeyLife } from '../signing/key-life.ts'
-import { orderedBase62 } from '../signing/random.ts'
 import type { HashSecret } from '../signing/secret.ts'
 import type { Storage } from '../storage/storage.ts'
 

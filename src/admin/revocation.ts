@@ -1,7 +1,7 @@
 // Ending tokens before their time: every token issued before the answer, by any process, and none issued after it.
 
 import { LATE_MINT_MS, type Revocation } from '../claims/account.ts'
-import { randomBase62 } from '../signing/random.ts'
+import { randomBase62 } from '../lib/random.ts'
 import { createRotationEntry } from '../signing/rotation-entry.ts'
 import { type Actor, type AdminPorts, createAuditEntry } from './operation.ts'
 import type { RevocationInput } from './revocation-input.ts'

@@ -3,8 +3,8 @@
 
 import { type ForwardedHeader, resolveClientIp, type TrustedProxies } from '../claims/client-ip.ts'
 import { anonymizeAddress } from '../claims/ip.ts'
+import { randomBase62 } from '../lib/random.ts'
 import { SigningKeysError } from '../signing/errors.ts'
-import { randomBase62 } from '../signing/random.ts'
 import { StorageError } from '../storage/errors.ts'
 import { isPreflight } from '../verify/middleware/cors.ts'
 import { AbortedBodyError, SlowBodyError } from './body.ts'

@@ -6,8 +6,8 @@ import type { SignToken } from '../claims/jws.ts'
 import { type LifetimeLimits, secondsLeft } from '../claims/lifetime.ts'
 import { matchOrigin } from '../claims/origin-pattern.ts'
 import { grantScope, heldScopes } from '../claims/scope.ts'
+import { randomBase62 } from '../lib/random.ts'
 import { fail, type MaybePromise, ok, type Result } from '../lib/result.ts'
-import { randomBase62 } from '../signing/random.ts'
 
 /** What a dialect has parsed: bounds in canonical form, every value within its limits. */
 export interface TokenRequest {

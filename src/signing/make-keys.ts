@@ -2,7 +2,7 @@
 
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, generateSecret } from 'jose'
 import type { SignatureAlgorithm } from '../claims/jws.ts'
-import { randomBase62 } from './random.ts'
+import { randomBase62 } from '../lib/random.ts'
 import type { SigningKeyState, SigningKeyStore, StoredSigningKey } from './signing-key.ts'
 
 /** A new key. `now` is epoch milliseconds. Its `kid` is the RFC 7638 thumbprint; random for HS256, whose thumbprint would tell of the secret. */

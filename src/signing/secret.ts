@@ -2,8 +2,8 @@
 // A secret holds 256 bits, so a keyed hash is enough; it is shown once and never stored.
 
 import { type ClientSecret, parseAccountToken } from '../claims/account-token.ts'
+import { randomBase62 } from '../lib/random.ts'
 import type { MaybePromise } from '../lib/result.ts'
-import { randomBase62 } from './random.ts'
 
 export { type ClientSecret, crc32, formatAccountToken, parseAccountToken } from '../claims/account-token.ts'
 

@@ -2,8 +2,8 @@
 
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { endForGood } from '../../src/claims/account.ts'
+import { randomBase62 } from '../../src/lib/random.ts'
 import { createExamine } from '../../src/oauth/examine.ts'
-import { randomBase62 } from '../../src/signing/random.ts'
 import { payloadOf } from '../runtime/world.ts'
 import { makeCredentialEnd } from '../storage/records.ts'
 import {

@@ -1,7 +1,7 @@
 import { crc32 as zlibCrc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { randomBase62, toBase62 } from '../../src/signing/random.ts'
+import { randomBase62, toBase62 } from '../../src/lib/random.ts'
 import {
   crc32,
   createClientSecret,

@@ -47,8 +47,8 @@ export const rules: readonly Rule[] = [
   },
   {
     room: 'http',
-    rooms: ['lib', 'claims', 'signing/errors.ts', 'storage/errors.ts'],
-    types: ['counters', 'verify/middleware/cors.ts'],
+    rooms: ['lib', 'claims', 'signing/errors.ts', 'storage/errors.ts', 'verify/middleware/cors.ts'],
+    types: ['counters'],
     packages: ['prom-client'],
   },
   {

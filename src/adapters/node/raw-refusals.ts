@@ -2,7 +2,7 @@
 
 import { STATUS_CODES } from 'node:http'
 import { type Problem, problemBody, problemStatus } from '../../http/problem.ts'
-import { randomBase62 } from '../../signing/random.ts'
+import { randomBase62 } from '../../lib/random.ts'
 
 /** Longest head of a request, bytes: a proxy may pass on all cookies of a site. */
 export const MAX_HEAD_BYTES = 65_536

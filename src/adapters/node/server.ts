@@ -5,7 +5,7 @@ import { type AddressInfo, type Socket, Server as TcpServer } from 'node:net'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { getRequestListener } from '@hono/node-server'
 import { problemBody } from '../../http/problem.ts'
-import { randomBase62 } from '../../signing/random.ts'
+import { randomBase62 } from '../../lib/random.ts'
 import { describeParserError, formatRawRefusal, HEAD_TIMEOUT, MAX_HEAD_BYTES } from './raw-refusals.ts'
 import { createSlowClients, IDLE_MS } from './slow-clients.ts'
 

@@ -1,8 +1,8 @@
 // Random identifiers and secrets in base62, which raw and form-encoded HTTP Basic spell alike.
 
-import { BASE62_DIGITS, toBase62 } from '../lib/base62.ts'
+import { BASE62_DIGITS, toBase62 } from './base62.ts'
 
-export { toBase62 } from '../lib/base62.ts'
+export { toBase62 } from './base62.ts'
 
 /** Bytes above this would favour the first digits. */
 const FAIR_LIMIT = 62 * 4

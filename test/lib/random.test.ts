@@ -1,7 +1,7 @@
 // Identifiers: their alphabet, and the order of those whose order counts.
 
 import { expect, test } from 'vitest'
-import { orderedBase62, randomBase62 } from '../../src/signing/random.ts'
+import { orderedBase62, randomBase62 } from '../../src/lib/random.ts'
 
 test('ordered identifiers sort as they were made, and none comes twice', () => {
   const made = Array.from({ length: 10_000 }, orderedBase62)
