@@ -82,6 +82,19 @@ describe('imports point inward', () => {
     expect(findCycles(readSources(folder))).toEqual([])
   })
 
+  test('what two folders of test use is in test/support', () => {
+    const tests = readSources('test')
+    const folderOf = (path: string) => path.split('/')[0] ?? ''
+    const strays = tests.flatMap(({ path, imports }) =>
+      imports
+        .filter(({ specifier }) => specifier.startsWith('.') && specifier.endsWith('.ts'))
+        .map(({ specifier }) => resolveImport(path, specifier))
+        .filter((target) => !target.startsWith('..') && !isWithin(target, ['support', folderOf(path)]))
+        .map((target) => `${path} imports ${target}`),
+    )
+    expect(strays).toEqual([])
+  })
+
   test('a circle is found', () => {
     const circle = [
       readSource('a.ts', `import { b } from './b.ts'; export const a = b`),

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { writeSync } from 'node:fs'
 import { createFileKeyStore } from '../../src/adapters/node/key-files.ts'
 import { createSigningKey } from '../../src/signing/make-keys.ts'
-import { rotation } from '../storage/rotation.ts'
+import { rotation } from '../support/key-rotation.ts'
 
 const [dir = '', count = ''] = process.argv.slice(2)
 const store = createFileKeyStore(dir, { production: true })

@@ -11,8 +11,8 @@ import { createFileKeyStore } from '../../src/adapters/node/key-files.ts'
 import { createFirstKeys, createSigningKey } from '../../src/signing/make-keys.ts'
 import type { StoredSigningKey } from '../../src/signing/signing-key.ts'
 import { StorageError } from '../../src/storage/errors.ts'
-import { describeKeyChanges } from '../storage/key-change-contract.ts'
-import { rotation } from '../storage/rotation.ts'
+import { describeKeyChanges } from '../support/key-change-contract.ts'
+import { rotation } from '../support/key-rotation.ts'
 
 const NOW = 1_700_000_000_000
 let root: string

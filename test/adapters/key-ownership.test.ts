@@ -8,7 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createFileKeyStore, findOpenFolder } from '../../src/adapters/node/key-files.ts'
 import { createFirstKeys, createSigningKey } from '../../src/signing/make-keys.ts'
 import type { StoredSigningKey } from '../../src/signing/signing-key.ts'
-import { rotation } from '../storage/rotation.ts'
+import { rotation } from '../support/key-rotation.ts'
 
 const NOW = 1_700_000_000_000
 const USER = 4711

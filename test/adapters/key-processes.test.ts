@@ -15,7 +15,7 @@ import { formatKeys } from '../../src/adapters/node/key-file.ts'
 import { createFileKeyStore } from '../../src/adapters/node/key-files.ts'
 import { createFirstKeys, createSigningKey } from '../../src/signing/make-keys.ts'
 import type { StoredSigningKey } from '../../src/signing/signing-key.ts'
-import { rotation } from '../storage/rotation.ts'
+import { rotation } from '../support/key-rotation.ts'
 
 const NOW = 1_700_000_000_000
 let root: string

@@ -1,8 +1,8 @@
 // Changing and deleting accounts: what the answer says, what is on record then, and who is told.
 
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { Json } from '../runtime/wire.ts'
-import { listRules } from '../storage/records.ts'
+import { listRules } from '../support/records.ts'
+import type { Json } from '../support/wire.ts'
 import { type AdminService, LIFETIME, MAX_TTL, NOW, startAdmin } from './service.ts'
 
 let service: AdminService

@@ -2,7 +2,7 @@
 
 import { generateKeyPairSync } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { Json } from '../runtime/wire.ts'
+import type { Json } from '../support/wire.ts'
 import { type AdminService, startAdmin } from './service.ts'
 
 const ec = (namedCurve: string) => generateKeyPairSync('ec', { namedCurve })

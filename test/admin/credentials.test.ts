@@ -4,8 +4,8 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import type { Credential } from '../../src/claims/account.ts'
 import { parseAccountToken } from '../../src/signing/secret.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
-import type { Json } from '../runtime/wire.ts'
-import { listRules, makeAudit } from '../storage/records.ts'
+import { listRules, makeAudit } from '../support/records.ts'
+import type { Json } from '../support/wire.ts'
 import { type AdminService, NOW, startAdmin } from './service.ts'
 
 let service: AdminService

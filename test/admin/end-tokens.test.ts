@@ -10,11 +10,11 @@ import { createCachedStorage } from '../../src/storage/cached.ts'
 import { migrateSchema } from '../../src/storage/sql/migrations.ts'
 import { openSqlite } from '../../src/storage/sql/sqlite.ts'
 import { createSqlStorage } from '../../src/storage/sql/storage.ts'
-import { type MemoryService, startMemory } from '../runtime/memory.ts'
-import { ADMIN_TOKEN } from '../runtime/server.ts'
-import type { Json, WireAnswer } from '../runtime/wire.ts'
-import { claimRequest, createAccount, payloadOf, SITE } from '../runtime/world.ts'
-import { createMemoryKeys } from '../signing/memory-keys.ts'
+import { type MemoryService, startMemory } from '../support/memory.ts'
+import { createMemoryKeys } from '../support/memory-keys.ts'
+import { ADMIN_TOKEN } from '../support/server.ts'
+import type { Json, WireAnswer } from '../support/wire.ts'
+import { claimRequest, createAccount, payloadOf, SITE } from '../support/world.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'claimgate-end-'))
 let services: readonly MemoryService[]

@@ -2,8 +2,8 @@
 
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createClientSecret, formatAccountToken } from '../../src/signing/secret.ts'
-import type { WireRequest } from '../runtime/wire.ts'
-import { listRules } from '../storage/records.ts'
+import { listRules } from '../support/records.ts'
+import type { WireRequest } from '../support/wire.ts'
 import { type AdminService, NOW, startAdmin } from './service.ts'
 
 interface Fault {

@@ -1,10 +1,10 @@
 // Listings of records that were all made in the same millisecond: the pages still hold each of them once.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startMemory } from '../runtime/memory.ts'
-import { ADMIN_TOKEN } from '../runtime/server.ts'
-import type { Json, Target } from '../runtime/wire.ts'
-import { createAccount } from '../runtime/world.ts'
+import { startMemory } from '../support/memory.ts'
+import { ADMIN_TOKEN } from '../support/server.ts'
+import type { Json, Target } from '../support/wire.ts'
+import { createAccount } from '../support/world.ts'
 
 const NOW = Date.UTC(2026, 0, 1)
 const COUNT = 30

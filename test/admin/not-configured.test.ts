@@ -1,9 +1,9 @@
 // Without an admin token /admin is not there: nobody can tell its paths from any other that does not exist.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type MemoryService, startMemory } from '../runtime/memory.ts'
-import { ADMIN_TOKEN } from '../runtime/server.ts'
-import type { WireAnswer, WireRequest } from '../runtime/wire.ts'
+import { type MemoryService, startMemory } from '../support/memory.ts'
+import { ADMIN_TOKEN } from '../support/server.ts'
+import type { WireAnswer, WireRequest } from '../support/wire.ts'
 
 let service: MemoryService
 beforeAll(async () => {

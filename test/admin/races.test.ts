@@ -11,8 +11,8 @@ import { migrateSchema } from '../../src/storage/sql/migrations.ts'
 import { openSqlite } from '../../src/storage/sql/sqlite.ts'
 import { createSqlStorage } from '../../src/storage/sql/storage.ts'
 import type { Storage } from '../../src/storage/storage.ts'
-import type { Json, WireAnswer } from '../runtime/wire.ts'
-import { listRules } from '../storage/records.ts'
+import { listRules } from '../support/records.ts'
+import type { Json, WireAnswer } from '../support/wire.ts'
 import { type AdminService, NOW, startAdmin } from './service.ts'
 
 interface Opened {

@@ -3,8 +3,8 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { RevocationRule } from '../../src/claims/account.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
-import type { Json } from '../runtime/wire.ts'
-import { listRules } from '../storage/records.ts'
+import { listRules } from '../support/records.ts'
+import type { Json } from '../support/wire.ts'
 import { type AdminService, LIFETIME, NOW, startAdmin } from './service.ts'
 
 /** A second that has just begun, by the service's clock. */

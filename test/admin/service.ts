@@ -15,8 +15,8 @@ import { createServe } from '../../src/http/serve.ts'
 import { createCachedStorage } from '../../src/storage/cached.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
 import type { Storage } from '../../src/storage/storage.ts'
-import { ADMIN_TOKEN } from '../runtime/server.ts'
-import { type Json, sendToFetch, type WireAnswer, type WireRequest } from '../runtime/wire.ts'
+import { ADMIN_TOKEN } from '../support/server.ts'
+import { type Json, sendToFetch, type WireAnswer, type WireRequest } from '../support/wire.ts'
 import { createKeys } from './keys.ts'
 
 export const NOW = Date.UTC(2026, 0, 1, 12, 0, 0, 250)

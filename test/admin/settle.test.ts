@@ -6,7 +6,7 @@ import { isNarrowed, settleRevocation, settlingMoment } from '../../src/admin/se
 import type { Account } from '../../src/claims/account.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
-import { listRules, makeAccount, makeAudit, makeRevocation } from '../storage/records.ts'
+import { listRules, makeAccount, makeAudit, makeRevocation } from '../support/records.ts'
 
 test.each([
   [10_000, 0, 11_000],

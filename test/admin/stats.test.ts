@@ -4,10 +4,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createStatsHandler } from '../../src/admin/stats.ts'
 import { createMetrics, type Metrics } from '../../src/http/metrics.ts'
 import { createServe } from '../../src/http/serve.ts'
-import { type MemoryService, startMemory } from '../runtime/memory.ts'
-import type { Json, WireRequest } from '../runtime/wire.ts'
-import { claimRequest, claimToken, createWorld, SITE, type World } from '../runtime/world.ts'
-import { createExplaining } from './explaining.ts'
+import { createExplaining } from '../support/explaining.ts'
+import { type MemoryService, startMemory } from '../support/memory.ts'
+import type { Json, WireRequest } from '../support/wire.ts'
+import { claimRequest, claimToken, createWorld, SITE, type World } from '../support/world.ts'
 
 const NOTHING = { issued: 0, verified: 0, refused: {}, wouldBlock: {} }
 

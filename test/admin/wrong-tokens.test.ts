@@ -2,8 +2,8 @@
 // is taken however many wrong ones came before it.
 
 import { beforeEach, describe, expect, test } from 'vitest'
-import { type MemoryService, startMemory } from '../runtime/memory.ts'
-import { ADMIN_TOKEN } from '../runtime/server.ts'
+import { type MemoryService, startMemory } from '../support/memory.ts'
+import { ADMIN_TOKEN } from '../support/server.ts'
 
 let address: string
 let service: MemoryService

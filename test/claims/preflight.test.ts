@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { isPreflightHead } from '../../src/claims/preflight.ts'
-import { lookalikes, type PreflightRow, preflights } from '../runtime/preflights.ts'
+import { lookalikes, type PreflightRow, preflights } from '../support/preflights.ts'
 
 /** The lines of a header as every server joins them. */
 const join = (lines: string | readonly string[]): string | null =>

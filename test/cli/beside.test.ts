@@ -2,10 +2,10 @@
 // seconds, and what they print is what the server's admin API answers.
 
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { admin, claim, whoami } from '../e2e/admin.ts'
-import { startServer } from '../runtime/server.ts'
-import type { Json } from '../runtime/wire.ts'
-import { payloadOf } from '../runtime/world.ts'
+import { admin, claim, whoami } from '../support/admin-api.ts'
+import { startServer } from '../support/server.ts'
+import type { Json } from '../support/wire.ts'
+import { payloadOf } from '../support/world.ts'
 import { createMachine, type Machine } from './run.ts'
 
 const ORIGIN = 'https://shop.example'

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { createFileKeyStore } from '../../src/adapters/node/key-files.ts'
 import { createSigningKey } from '../../src/signing/make-keys.ts'
-import type { Json } from '../runtime/wire.ts'
+import type { Json } from '../support/wire.ts'
 import { createMachine, type Machine, readKey } from './run.ts'
 import { createShop, expectFailure } from './shop.ts'
 

@@ -4,7 +4,7 @@ import { chmodSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, it } from 'vitest'
-import type { Json } from '../runtime/wire.ts'
+import type { Json } from '../support/wire.ts'
 import { readKey } from './run.ts'
 import { createShop, ORIGIN } from './shop.ts'
 

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { payloadOf } from '../runtime/world.ts'
+import { payloadOf } from '../support/world.ts'
 import { createMachine, readKey } from './run.ts'
 import { createShop, expectFailure, type Shop } from './shop.ts'
 

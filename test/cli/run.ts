@@ -5,7 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, onTestFinished } from 'vitest'
-import type { Json } from '../runtime/wire.ts'
+import type { Json } from '../support/wire.ts'
 
 export interface RunResult {
   readonly code: number | null

@@ -1,7 +1,7 @@
 // A machine with one account, and what tests do with it.
 
 import { expect } from 'vitest'
-import type { Json } from '../runtime/wire.ts'
+import type { Json } from '../support/wire.ts'
 import { createMachine, type Machine } from './run.ts'
 
 export const ORIGIN = 'https://shop.example'

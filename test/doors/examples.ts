@@ -149,7 +149,7 @@ export function describeExamples(project: () => Project): void {
         env: {
           ...process.env,
           TOKEN: token,
-          MEMORY: new URL('../runtime/memory.ts', import.meta.url).href,
+          MEMORY: new URL('../support/memory.ts', import.meta.url).href,
         },
         timeout: 30_000,
       })

@@ -3,9 +3,9 @@
 import { generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto'
 import { SignJWT } from 'jose'
 import { expect, test } from 'vitest'
-import { asserting, FORM_TYPE, formOf } from '../oauth/wire.ts'
-import { useServers } from '../runtime/server.ts'
-import { admin } from './admin.ts'
+import { admin } from '../support/admin-api.ts'
+import { asserting, FORM_TYPE, formOf } from '../support/oauth-wire.ts'
+import { useServers } from '../support/server.ts'
 
 const servers = useServers()
 const ISSUER = 'https://issuer.example'

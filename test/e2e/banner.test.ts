@@ -7,7 +7,7 @@ import { setTimeout } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { renderBanner } from '../../src/adapters/node/banner.ts'
 import { parseConfig } from '../../src/config/config.ts'
-import { copyRepository, type RunningServer, type ServerVariables, useServers } from '../runtime/server.ts'
+import { copyRepository, type RunningServer, type ServerVariables, useServers } from '../support/server.ts'
 
 const { makeFolder, start } = useServers()
 

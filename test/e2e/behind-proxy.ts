@@ -1,8 +1,8 @@
 // What must hold behind a real proxy started from its example configuration.
 
 import { beforeAll, describe, expect, test } from 'vitest'
-import { type Json, sendToSocket } from '../runtime/wire.ts'
-import { claimRequest, createAccount, SITE } from '../runtime/world.ts'
+import { type Json, sendToSocket } from '../support/wire.ts'
+import { claimRequest, createAccount, SITE } from '../support/world.ts'
 import {
   type Answer,
   type Ask,

@@ -7,10 +7,10 @@ import { Hono } from 'hono'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { claimAuth } from '../../src/verify/middleware/hono.ts'
-import { useServers } from '../runtime/server.ts'
-import { type Json, sendToSocket } from '../runtime/wire.ts'
-import { claimRequest, createAccount } from '../runtime/world.ts'
-import { createMint, now, RULES } from '../verify/mint.ts'
+import { createMint, now, RULES } from '../support/mint.ts'
+import { useServers } from '../support/server.ts'
+import { type Json, sendToSocket } from '../support/wire.ts'
+import { claimRequest, createAccount } from '../support/world.ts'
 import {
   CHROMIUM,
   fetchIn,

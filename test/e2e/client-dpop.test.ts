@@ -4,10 +4,16 @@
 import * as oauth from 'oauth4webapi'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { useServers } from '../runtime/server.ts'
-import { payloadOf } from '../runtime/world.ts'
+import {
+  type ClientWorld,
+  call,
+  type PageGlobals,
+  startClient,
+  startClientWorld,
+} from '../support/client-world.ts'
+import { useServers } from '../support/server.ts'
+import { payloadOf } from '../support/world.ts'
 import { CHROMIUM, launchChromium } from './chromium.ts'
-import { type ClientWorld, call, type PageGlobals, startClient, startClientWorld } from './client-world.ts'
 
 const servers = useServers()
 const options = { clientTokenUri: '/client-token', dpop: true }

@@ -3,9 +3,6 @@
 
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { findFreePort } from '../runtime/ports.ts'
-import { type RunningServer, useServers } from '../runtime/server.ts'
-import { CHROMIUM, launchChromium } from './chromium.ts'
 import {
   type ClientWorld,
   call,
@@ -13,7 +10,10 @@ import {
   type PageGlobals,
   startClient,
   startClientWorld,
-} from './client-world.ts'
+} from '../support/client-world.ts'
+import { findFreePort } from '../support/ports.ts'
+import { type RunningServer, useServers } from '../support/server.ts'
+import { CHROMIUM, launchChromium } from './chromium.ts'
 
 const servers = useServers()
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))

@@ -3,8 +3,6 @@
 
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, test } from 'vitest'
-import { useServers } from '../runtime/server.ts'
-import { CHROMIUM, launchChromium } from './chromium.ts'
 import {
   type ClientWorld,
   call,
@@ -12,7 +10,9 @@ import {
   type Seen,
   startClient,
   startClientWorld,
-} from './client-world.ts'
+} from '../support/client-world.ts'
+import { useServers } from '../support/server.ts'
+import { CHROMIUM, launchChromium } from './chromium.ts'
 
 const servers = useServers()
 const HOUR = 3_600_000

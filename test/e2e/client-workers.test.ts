@@ -3,9 +3,15 @@
 
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { useServers } from '../runtime/server.ts'
+import {
+  type ClientWorld,
+  call,
+  type Outcome,
+  startClient,
+  startClientWorld,
+} from '../support/client-world.ts'
+import { useServers } from '../support/server.ts'
 import { CHROMIUM, launchChromium } from './chromium.ts'
-import { type ClientWorld, call, type Outcome, startClient, startClientWorld } from './client-world.ts'
 
 const servers = useServers()
 

@@ -4,9 +4,9 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { ADMIN_TOKEN, useServers } from '../runtime/server.ts'
-import type { Json } from '../runtime/wire.ts'
-import { SITE } from '../runtime/world.ts'
+import { ADMIN_TOKEN, useServers } from '../support/server.ts'
+import type { Json } from '../support/wire.ts'
+import { SITE } from '../support/world.ts'
 
 const { makeFolder, start } = useServers()
 

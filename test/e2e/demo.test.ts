@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { canConnect } from '../runtime/ports.ts'
+import { canConnect } from '../support/ports.ts'
 import { CHROMIUM, launchChromium } from './chromium.ts'
 
 const ROOT = join(import.meta.dirname, '../..')

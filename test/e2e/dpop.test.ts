@@ -6,10 +6,10 @@ import type { AddressInfo } from 'node:net'
 import * as oauth from 'oauth4webapi'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { claimAuth } from '../../src/verify/middleware/node.ts'
-import { type RunningServer, useServers } from '../runtime/server.ts'
-import type { Json } from '../runtime/wire.ts'
-import { payloadOf, SITE } from '../runtime/world.ts'
-import { admin, claim } from './admin.ts'
+import { admin, claim } from '../support/admin-api.ts'
+import { type RunningServer, useServers } from '../support/server.ts'
+import type { Json } from '../support/wire.ts'
+import { payloadOf, SITE } from '../support/world.ts'
 
 const insecure = { [oauth.allowInsecureRequests]: true }
 const { start } = useServers()

@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { findFreePort } from '../runtime/ports.ts'
-import { useServers } from '../runtime/server.ts'
-import { payloadOf, SITE } from '../runtime/world.ts'
-import { admin, claim, whoami } from './admin.ts'
+import { admin, claim, whoami } from '../support/admin-api.ts'
+import { findFreePort } from '../support/ports.ts'
+import { useServers } from '../support/server.ts'
+import { payloadOf, SITE } from '../support/world.ts'
 
 const { makeFolder, start } = useServers()
 

@@ -9,10 +9,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { migrateSchema } from '../../src/storage/sql/migrations.ts'
 import { openSqlite } from '../../src/storage/sql/sqlite.ts'
 import { createVerifier, type Verifier } from '../../src/verify/verifier.ts'
-import { type RunningServer, useServers } from '../runtime/server.ts'
-import type { Json } from '../runtime/wire.ts'
-import { payloadOf, SITE } from '../runtime/world.ts'
-import { admin, claim } from './admin.ts'
+import { admin, claim } from '../support/admin-api.ts'
+import { type RunningServer, useServers } from '../support/server.ts'
+import type { Json } from '../support/wire.ts'
+import { payloadOf, SITE } from '../support/world.ts'
 
 const ENTRIES = 100_000
 /** Number of the change that wrote the last of them; 1 is an empty store. */

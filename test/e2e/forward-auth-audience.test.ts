@@ -1,8 +1,8 @@
 // Forward auth for one of several APIs: option `audience`.
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type MemoryService, startMemory } from '../runtime/memory.ts'
-import { claimToken, createWorld, expectProblem, payloadOf, SITE, type World } from '../runtime/world.ts'
+import { type MemoryService, startMemory } from '../support/memory.ts'
+import { claimToken, createWorld, expectProblem, payloadOf, SITE, type World } from '../support/world.ts'
 
 const ORDERS = 'https://orders.example.net'
 const STOCK = 'https://stock.example.net'

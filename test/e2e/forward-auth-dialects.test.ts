@@ -2,8 +2,8 @@
 
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import type { WireAnswer } from '../runtime/wire.ts'
-import { claimToken, expectProblem } from '../runtime/world.ts'
+import type { WireAnswer } from '../support/wire.ts'
+import { claimToken, expectProblem } from '../support/world.ts'
 import { anonymous, expectPass, type Headers, useForwardAuth } from './forward-auth.ts'
 
 const auth = useForwardAuth()

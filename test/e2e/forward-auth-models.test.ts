@@ -2,8 +2,8 @@
 // sent to claimgate, and none may come to the API.
 
 import { describe, expect, test } from 'vitest'
-import { preflights } from '../runtime/preflights.ts'
-import { claimToken, SITE } from '../runtime/world.ts'
+import { preflights } from '../support/preflights.ts'
+import { claimToken, SITE } from '../support/world.ts'
 import { useForwardAuth } from './forward-auth.ts'
 import { type ClientRequest, runEnvoy, runTraefik } from './proxy-models.ts'
 import { type TokenlessRow, tokenless, toRequest } from './tokenless.ts'

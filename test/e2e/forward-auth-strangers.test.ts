@@ -2,8 +2,8 @@
 // another one is refused and logged.
 
 import { beforeEach, describe, expect, test, vi } from 'vitest'
-import { startMemory } from '../runtime/memory.ts'
-import { claimToken, expectProblem, payloadOf } from '../runtime/world.ts'
+import { startMemory } from '../support/memory.ts'
+import { claimToken, expectProblem, payloadOf } from '../support/world.ts'
 import { anonymous, CLIENT, expectPass, type Headers, useForwardAuth } from './forward-auth.ts'
 
 const STRANGER = '203.0.113.99'

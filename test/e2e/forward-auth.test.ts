@@ -1,9 +1,9 @@
 // Forward auth as a proxy sees it, one rule each, in this process. The proxies themselves run in files of their own.
 
 import { describe, expect, test } from 'vitest'
-import { lookalikes, preflights as rightOnes } from '../runtime/preflights.ts'
-import type { WireAnswer } from '../runtime/wire.ts'
-import { claimToken, expectProblem, payloadOf, SITE } from '../runtime/world.ts'
+import { lookalikes, preflights as rightOnes } from '../support/preflights.ts'
+import type { WireAnswer } from '../support/wire.ts'
+import { claimToken, expectProblem, payloadOf, SITE } from '../support/world.ts'
 import { anonymous, CLIENT, expectPass, type Headers, useForwardAuth } from './forward-auth.ts'
 
 const auth = useForwardAuth()

@@ -1,9 +1,9 @@
 // Forward auth in this process, asked by whatever peer a test wants to be.
 
 import { afterAll, beforeAll, beforeEach, expect } from 'vitest'
-import { type MemoryService, startMemory } from '../runtime/memory.ts'
-import type { WireAnswer, WireRequest } from '../runtime/wire.ts'
-import { claimToken, createWorld, SITE, type World } from '../runtime/world.ts'
+import { type MemoryService, startMemory } from '../support/memory.ts'
+import type { WireAnswer, WireRequest } from '../support/wire.ts'
+import { claimToken, createWorld, SITE, type World } from '../support/world.ts'
 
 /** Address of the client that the trusted proxy tells of. */
 export const CLIENT = '203.0.113.7'

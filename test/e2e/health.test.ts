@@ -5,10 +5,10 @@ import { createCachedStorage } from '../../src/storage/cached.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
 import type { Storage } from '../../src/storage/storage.ts'
-import { type MemoryService, startMemory } from '../runtime/memory.ts'
-import { ADMIN_TOKEN, HAS_IPV6, useServers } from '../runtime/server.ts'
-import { sendToSocket, type WireAnswer } from '../runtime/wire.ts'
-import { claimRequest, claimToken, createWorld, expectProblem, SITE, type World } from '../runtime/world.ts'
+import { type MemoryService, startMemory } from '../support/memory.ts'
+import { ADMIN_TOKEN, HAS_IPV6, useServers } from '../support/server.ts'
+import { sendToSocket, type WireAnswer } from '../support/wire.ts'
+import { claimRequest, claimToken, createWorld, expectProblem, SITE, type World } from '../support/world.ts'
 
 const { start } = useServers()
 

@@ -4,7 +4,7 @@
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { ADMIN_TOKEN, type RunningServer, useServers } from '../runtime/server.ts'
+import { ADMIN_TOKEN, type RunningServer, useServers } from '../support/server.ts'
 
 const servers = useServers()
 let server: RunningServer

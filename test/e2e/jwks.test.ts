@@ -7,9 +7,9 @@ import { createVerifier } from 'fast-jwt'
 import jsonwebtoken from 'jsonwebtoken'
 import JwksClient from 'jwks-rsa'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startServer } from '../runtime/server.ts'
-import { type Json, sendToSocket } from '../runtime/wire.ts'
-import { claimToken, createWorld, payloadOf, SITE, type World } from '../runtime/world.ts'
+import { startServer } from '../support/server.ts'
+import { type Json, sendToSocket } from '../support/wire.ts'
+import { claimToken, createWorld, payloadOf, SITE, type World } from '../support/world.ts'
 
 type Alg = 'ES256' | 'EdDSA'
 

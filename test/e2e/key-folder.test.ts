@@ -14,9 +14,9 @@ import {
 } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { ADMIN_TOKEN, type RunningServer, serverEnvironment, useServers } from '../runtime/server.ts'
-import type { Json } from '../runtime/wire.ts'
-import { admin, claim, whoami } from './admin.ts'
+import { admin, claim, whoami } from '../support/admin-api.ts'
+import { ADMIN_TOKEN, type RunningServer, serverEnvironment, useServers } from '../support/server.ts'
+import type { Json } from '../support/wire.ts'
 
 const { makeFolder, start } = useServers()
 

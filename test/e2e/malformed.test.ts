@@ -2,7 +2,7 @@
 
 import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
-import { useServers } from '../runtime/server.ts'
+import { useServers } from '../support/server.ts'
 
 const servers = useServers()
 

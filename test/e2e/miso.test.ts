@@ -2,10 +2,10 @@
 // the answer, and the token where it then sends it: `x-client-token`. Its log calls find nothing, cheaply.
 
 import { expect, test } from 'vitest'
-import { useServers } from '../runtime/server.ts'
-import type { Json } from '../runtime/wire.ts'
-import { SITE } from '../runtime/world.ts'
-import { admin } from './admin.ts'
+import { admin } from '../support/admin-api.ts'
+import { useServers } from '../support/server.ts'
+import type { Json } from '../support/wire.ts'
+import { SITE } from '../support/world.ts'
 
 const { start } = useServers()
 

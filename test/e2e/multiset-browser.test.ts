@@ -3,10 +3,10 @@
 
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type RunningServer, useServers } from '../runtime/server.ts'
-import type { Json } from '../runtime/wire.ts'
-import { payloadOf } from '../runtime/world.ts'
-import { admin, whoami } from './admin.ts'
+import { admin, whoami } from '../support/admin-api.ts'
+import { type RunningServer, useServers } from '../support/server.ts'
+import type { Json } from '../support/wire.ts'
+import { payloadOf } from '../support/world.ts'
 import { CHROMIUM, launchChromium, type Site, startSite } from './chromium.ts'
 
 const SAMPLE = `async function generateToken(clientId, clientSecret) {

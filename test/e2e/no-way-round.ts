@@ -2,7 +2,7 @@
 
 import { connect } from 'node:net'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { preflights } from '../runtime/preflights.ts'
+import { preflights } from '../support/preflights.ts'
 import { CLIENT, isInstalled, type ProxyKind, useProxyWorld } from './proxy-world.ts'
 import { tokenless, toRequest } from './tokenless.ts'
 

@@ -8,9 +8,9 @@ import * as oauth from 'oauth4webapi'
 import * as client from 'openid-client'
 import { ClientCredentials } from 'simple-oauth2'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ADMIN_TOKEN, startServer } from '../runtime/server.ts'
-import { type Json, sendToSocket, type Target } from '../runtime/wire.ts'
-import { createAccount, payloadOf, SITE } from '../runtime/world.ts'
+import { ADMIN_TOKEN, startServer } from '../support/server.ts'
+import { type Json, sendToSocket, type Target } from '../support/wire.ts'
+import { createAccount, payloadOf, SITE } from '../support/world.ts'
 
 const insecure = { [oauth.allowInsecureRequests]: true }
 

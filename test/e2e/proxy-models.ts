@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
-import type { Json, WireRequest } from '../runtime/wire.ts'
+import type { Json, WireRequest } from '../support/wire.ts'
 
 type Lines = Readonly<Record<string, readonly string[]>>
 

@@ -4,10 +4,10 @@
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { listenFree } from '../runtime/ports.ts'
-import { type Json, sendToSocket } from '../runtime/wire.ts'
-import { claimRequest, createAccount, SITE } from '../runtime/world.ts'
-import { hashToken } from '../verify/dpop-maker.ts'
+import { hashToken } from '../support/dpop-maker.ts'
+import { listenFree } from '../support/ports.ts'
+import { type Json, sendToSocket } from '../support/wire.ts'
+import { claimRequest, createAccount, SITE } from '../support/world.ts'
 import { isInstalled, type ProxyKind, send, useProxyWorld } from './proxy-world.ts'
 
 /** Runs every case behind a proxy. */

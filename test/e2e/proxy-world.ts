@@ -8,8 +8,8 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach } from 'vitest'
-import { canConnect, findFreePort } from '../runtime/ports.ts'
-import { type RunningServer, useServers } from '../runtime/server.ts'
+import { canConnect, findFreePort } from '../support/ports.ts'
+import { type RunningServer, useServers } from '../support/server.ts'
 
 /** How to run a proxy. */
 export interface ProxyKind {

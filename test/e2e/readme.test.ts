@@ -9,7 +9,7 @@ import { type AddressInfo, connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { copyRepository } from '../runtime/server.ts'
+import { copyRepository } from '../support/server.ts'
 
 const README = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8')
 const SITE = 'https://www.example.com'

@@ -4,10 +4,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createVerifier, type Verifier } from '../../src/verify/verifier.ts'
-import { type RunningServer, useServers } from '../runtime/server.ts'
-import type { Json } from '../runtime/wire.ts'
-import { payloadOf, SITE } from '../runtime/world.ts'
-import { admin, claim, whoami } from './admin.ts'
+import { admin, claim, whoami } from '../support/admin-api.ts'
+import { type RunningServer, useServers } from '../support/server.ts'
+import type { Json } from '../support/wire.ts'
+import { payloadOf, SITE } from '../support/world.ts'
 
 const REFRESH_SECONDS = 1
 const OTHER_PROCESS_MS = 2000

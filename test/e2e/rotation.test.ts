@@ -4,9 +4,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createVerifier, type Verifier } from '../../src/verify/verifier.ts'
-import { type RunningServer, useServers } from '../runtime/server.ts'
-import { SITE } from '../runtime/world.ts'
-import { admin, claim, whoami } from './admin.ts'
+import { admin, claim, whoami } from '../support/admin-api.ts'
+import { type RunningServer, useServers } from '../support/server.ts'
+import { SITE } from '../support/world.ts'
 
 const SECONDS = 60
 /** When signing keys are rotated, seconds after the start; more than the publishing time apart. */

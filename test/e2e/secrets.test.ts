@@ -7,9 +7,9 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createSecret, formatAccountToken } from '../../src/signing/secret.ts'
-import { ADMIN_TOKEN, startServer } from '../runtime/server.ts'
-import { sendToSocket, type WireAnswer, type WireRequest } from '../runtime/wire.ts'
-import { claimRequest, createAccount, createWorld, SITE, type World } from '../runtime/world.ts'
+import { ADMIN_TOKEN, startServer } from '../support/server.ts'
+import { sendToSocket, type WireAnswer, type WireRequest } from '../support/wire.ts'
+import { claimRequest, createAccount, createWorld, SITE, type World } from '../support/world.ts'
 
 const PEPPER = `pepper-${randomBytes(24).toString('hex')}`
 const WRONG_ADMIN = `wrong-admin-${randomBytes(24).toString('hex')}`

@@ -15,7 +15,7 @@ import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { dirname, join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { findFreePort } from '../runtime/ports.ts'
+import { findFreePort } from '../support/ports.ts'
 import {
   ADMIN_TOKEN,
   HAS_IPV6,
@@ -23,7 +23,7 @@ import {
   runServer,
   type ServerVariables,
   useServers,
-} from '../runtime/server.ts'
+} from '../support/server.ts'
 
 const { makeFolder, start } = useServers()
 

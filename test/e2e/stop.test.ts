@@ -6,7 +6,7 @@ import { Agent, request } from 'node:http'
 import { connect } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { ADMIN_TOKEN, copyRepository, type RunningServer, useServers } from '../runtime/server.ts'
+import { ADMIN_TOKEN, copyRepository, type RunningServer, useServers } from '../support/server.ts'
 
 const { makeFolder, start } = useServers()
 

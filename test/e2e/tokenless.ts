@@ -1,7 +1,7 @@
 // Requests without a token, most of them malformed, as the text of their heads. None may reach an API behind a proxy.
 
-import { lookalikes, type PreflightRow } from '../runtime/preflights.ts'
-import { SITE } from '../runtime/world.ts'
+import { lookalikes, type PreflightRow } from '../support/preflights.ts'
+import { SITE } from '../support/world.ts'
 
 export interface TokenlessRow {
   readonly name: string

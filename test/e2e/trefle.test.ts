@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type RunningServer, startServer } from '../runtime/server.ts'
-import { sendToSocket, type Target, type WireAnswer, type WireRequest } from '../runtime/wire.ts'
-import { createWorld, expectProblem, SITE, type World } from '../runtime/world.ts'
+import { type RunningServer, startServer } from '../support/server.ts'
+import { sendToSocket, type Target, type WireAnswer, type WireRequest } from '../support/wire.ts'
+import { createWorld, expectProblem, SITE, type World } from '../support/world.ts'
 
 const run = promisify(execFile)
 const SWIFT_ORIGIN = 'http://127.0.0.1/test>'

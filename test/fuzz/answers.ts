@@ -3,7 +3,7 @@
 
 import { expect } from 'vitest'
 import { type ProblemCode, problems } from '../../src/http/problem.ts'
-import type { Json } from '../runtime/wire.ts'
+import type { Json } from '../support/wire.ts'
 
 export interface SeenAnswer {
   readonly status: number

@@ -2,10 +2,10 @@
 // real server. FUZZ_SEED repeats a run, see fuzz.ts.
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type MemoryService, startMemory } from '../runtime/memory.ts'
-import { ADMIN_TOKEN, type RunningServer, useServers } from '../runtime/server.ts'
-import { sendToSocket, type Target, type WireRequest } from '../runtime/wire.ts'
-import { claimToken, createAccount, createWorld, SITE, type World } from '../runtime/world.ts'
+import { type MemoryService, startMemory } from '../support/memory.ts'
+import { ADMIN_TOKEN, type RunningServer, useServers } from '../support/server.ts'
+import { sendToSocket, type Target, type WireRequest } from '../support/wire.ts'
+import { claimToken, createAccount, createWorld, SITE, type World } from '../support/world.ts'
 import { expectNoEcho, expectSound, type SeenAnswer } from './answers.ts'
 import { fuzz } from './fuzz.ts'
 import { type HostileRequest, hostileRequest } from './requests.ts'

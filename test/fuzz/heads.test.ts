@@ -3,9 +3,9 @@
 
 import fc from 'fast-check'
 import { beforeAll, expect, test } from 'vitest'
-import { ADMIN_TOKEN, type RunningServer, useServers } from '../runtime/server.ts'
-import { sendToSocket } from '../runtime/wire.ts'
-import { createWorld, type World } from '../runtime/world.ts'
+import { ADMIN_TOKEN, type RunningServer, useServers } from '../support/server.ts'
+import { sendToSocket } from '../support/wire.ts'
+import { createWorld, type World } from '../support/world.ts'
 import { expectNoEcho, expectSound } from './answers.ts'
 import { type Connection, connection } from './connections.ts'
 import { fuzz, LIMIT_MS } from './fuzz.ts'

@@ -6,9 +6,9 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ClaimError, claimErrorCodes } from '../../src/claims/errors.ts'
 import { createVerifier } from '../../src/verify/verifier.ts'
-import { base64url, partsOf } from '../properties/forge.ts'
-import type { Json } from '../runtime/wire.ts'
-import { ALGS, bearerOf, createMint, type Mint, RULES, requestWith, SITE } from '../verify/mint.ts'
+import { base64url, partsOf } from '../support/forge.ts'
+import { ALGS, bearerOf, createMint, type Mint, RULES, requestWith, SITE } from '../support/mint.ts'
+import type { Json } from '../support/wire.ts'
 import { byte, damaged, fuzz } from './fuzz.ts'
 
 type Verifier = ReturnType<typeof createVerifier>

@@ -5,9 +5,9 @@ import { createSecret } from '../../src/signing/secret.ts'
 import { createCachedStorage } from '../../src/storage/cached.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
-import { type MemoryService, startMemory } from '../runtime/memory.ts'
-import type { WireAnswer, WireRequest } from '../runtime/wire.ts'
-import { createAccount, createWorld, expectProblem, payloadOf, SITE, type World } from '../runtime/world.ts'
+import { type MemoryService, startMemory } from '../support/memory.ts'
+import type { WireAnswer, WireRequest } from '../support/wire.ts'
+import { createAccount, createWorld, expectProblem, payloadOf, SITE, type World } from '../support/world.ts'
 import { readAudit, readCount } from './records-of-pages.ts'
 
 let service: MemoryService

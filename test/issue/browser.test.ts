@@ -1,10 +1,10 @@
 // A secret in a page, sent in each way that a page has: refused, counted, and on record when it is somebody's.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { startMemory } from '../runtime/memory.ts'
-import { ADMIN_TOKEN } from '../runtime/server.ts'
-import type { Json, WireRequest } from '../runtime/wire.ts'
-import { createWorld, expectProblem, SITE, type World } from '../runtime/world.ts'
+import { startMemory } from '../support/memory.ts'
+import { ADMIN_TOKEN } from '../support/server.ts'
+import type { Json, WireRequest } from '../support/wire.ts'
+import { createWorld, expectProblem, SITE, type World } from '../support/world.ts'
 
 const FORM = 'application/x-www-form-urlencoded'
 const BOUNDARY = '----WebKitFormBoundary0123456789abcdef'

@@ -1,12 +1,12 @@
 // Requests whose last byte comes late: what ended meanwhile gives no token, at whatever endpoint.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createKeyClient } from '../oauth/harness.ts'
-import { asserting, basicOf, FORM_TYPE, formOf } from '../oauth/wire.ts'
-import { type MemoryService, startMemory } from '../runtime/memory.ts'
-import { ADMIN_TOKEN } from '../runtime/server.ts'
-import type { Json } from '../runtime/wire.ts'
-import { createAccount, createWorld } from '../runtime/world.ts'
+import { type MemoryService, startMemory } from '../support/memory.ts'
+import { createKeyClient } from '../support/oauth-service.ts'
+import { asserting, basicOf, FORM_TYPE, formOf } from '../support/oauth-wire.ts'
+import { ADMIN_TOKEN } from '../support/server.ts'
+import type { Json } from '../support/wire.ts'
+import { createAccount, createWorld } from '../support/world.ts'
 
 const SITE = 'https://garden.example'
 /** On a whole second. */

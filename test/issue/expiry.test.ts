@@ -2,12 +2,12 @@
 
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createMemoryCounters } from '../../src/counters/memory.ts'
-import { createKeyClient } from '../oauth/harness.ts'
-import { asserting, basicOf, tokenForm } from '../oauth/wire.ts'
-import { type MemoryService, startMemory } from '../runtime/memory.ts'
-import { ADMIN_TOKEN } from '../runtime/server.ts'
-import type { Json, WireAnswer } from '../runtime/wire.ts'
-import { claimRequest, createWorld, expectProblem, payloadOf, SITE, type World } from '../runtime/world.ts'
+import { type MemoryService, startMemory } from '../support/memory.ts'
+import { createKeyClient } from '../support/oauth-service.ts'
+import { asserting, basicOf, tokenForm } from '../support/oauth-wire.ts'
+import { ADMIN_TOKEN } from '../support/server.ts'
+import type { Json, WireAnswer } from '../support/wire.ts'
+import { claimRequest, createWorld, expectProblem, payloadOf, SITE, type World } from '../support/world.ts'
 
 /** On a whole second. */
 const START = Math.floor(Date.now() / 1000) * 1000

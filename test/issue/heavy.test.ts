@@ -1,11 +1,11 @@
 // The heaviest texts that fit into a request: none costs more than 2 ms in addition to what any request costs.
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { asserting, basicOf, FORM_TYPE, formOf } from '../oauth/wire.ts'
-import { type MemoryService, startMemory } from '../runtime/memory.ts'
-import { ADMIN_TOKEN } from '../runtime/server.ts'
-import type { WireRequest } from '../runtime/wire.ts'
-import { createAccount, createWorld, SITE, type World } from '../runtime/world.ts'
+import { type MemoryService, startMemory } from '../support/memory.ts'
+import { asserting, basicOf, FORM_TYPE, formOf } from '../support/oauth-wire.ts'
+import { ADMIN_TOKEN } from '../support/server.ts'
+import type { WireRequest } from '../support/wire.ts'
+import { createAccount, createWorld, SITE, type World } from '../support/world.ts'
 
 const BUDGET_MS = 2
 /** What a body may hold, less a token and some names. */

@@ -4,11 +4,11 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { createMemoryCounters } from '../../src/counters/memory.ts'
 import { createMemoryLimits } from '../../src/counters/memory-limits.ts'
-import { createKeyClient, type OAuthService, startOAuth } from '../oauth/harness.ts'
-import { asserting, postForm } from '../oauth/wire.ts'
-import { startMemory } from '../runtime/memory.ts'
-import type { WireAnswer, WireRequest } from '../runtime/wire.ts'
-import { claimRequest, createWorld, expectProblem, SITE, type World } from '../runtime/world.ts'
+import { startMemory } from '../support/memory.ts'
+import { createKeyClient, type OAuthService, startOAuth } from '../support/oauth-service.ts'
+import { asserting, postForm } from '../support/oauth-wire.ts'
+import type { WireAnswer, WireRequest } from '../support/wire.ts'
+import { claimRequest, createWorld, expectProblem, SITE, type World } from '../support/world.ts'
 
 let world: World
 /** The socket's peer of the next request. */

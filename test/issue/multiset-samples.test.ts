@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type RunningServer, startServer } from '../runtime/server.ts'
-import { type Json, sendToSocket, type Target } from '../runtime/wire.ts'
-import { createAccount, payloadOf, SITE } from '../runtime/world.ts'
+import { type RunningServer, startServer } from '../support/server.ts'
+import { type Json, sendToSocket, type Target } from '../support/wire.ts'
+import { createAccount, payloadOf, SITE } from '../support/world.ts'
 
 const run = promisify(execFile)
 const REST = `

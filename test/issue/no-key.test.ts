@@ -2,9 +2,9 @@
 // in the log for each request.
 
 import { beforeAll, describe, expect, test } from 'vitest'
-import { type MemoryService, startMemory } from '../runtime/memory.ts'
-import { ADMIN_TOKEN } from '../runtime/server.ts'
-import type { Json } from '../runtime/wire.ts'
+import { type MemoryService, startMemory } from '../support/memory.ts'
+import { ADMIN_TOKEN } from '../support/server.ts'
+import type { Json } from '../support/wire.ts'
 
 const ORIGIN = 'https://nokey.example'
 

@@ -1,7 +1,7 @@
 // What a service has noted of secrets in pages: the count of one door, and the entries of its log.
 
-import { ADMIN_TOKEN } from '../runtime/server.ts'
-import type { Json, Target } from '../runtime/wire.ts'
+import { ADMIN_TOKEN } from '../support/server.ts'
+import type { Json, Target } from '../support/wire.ts'
 
 /** How many requests of pages a door has counted. */
 export async function readCount({ send }: Target, door: string): Promise<number> {

@@ -1,11 +1,11 @@
 // An account that requires an origin: no endpoint gives it a token without one.
 
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { basicOf, tokenForm } from '../oauth/wire.ts'
-import { type MemoryService, startMemory } from '../runtime/memory.ts'
-import { ADMIN_TOKEN } from '../runtime/server.ts'
-import type { Json, WireAnswer } from '../runtime/wire.ts'
-import { claimRequest, createAccount, payloadOf } from '../runtime/world.ts'
+import { type MemoryService, startMemory } from '../support/memory.ts'
+import { basicOf, tokenForm } from '../support/oauth-wire.ts'
+import { ADMIN_TOKEN } from '../support/server.ts'
+import type { Json, WireAnswer } from '../support/wire.ts'
+import { claimRequest, createAccount, payloadOf } from '../support/world.ts'
 
 const SITE = 'https://orchard.example'
 

@@ -6,7 +6,7 @@ import type { IssuedToken } from '../../src/issue/issue.ts'
 import { createSignCurrent } from '../../src/issue/sign-current.ts'
 import { ok } from '../../src/lib/result.ts'
 import { StorageError } from '../../src/storage/errors.ts'
-import { makeAccount, makeCredential } from '../storage/records.ts'
+import { makeAccount, makeCredential } from '../support/records.ts'
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['Date', 'performance', 'setTimeout', 'clearTimeout'] })

@@ -1,8 +1,8 @@
 // The token's size at its stated limit: issuer and origin of 40 characters and one IPv4 stay under 600 characters.
 
 import { expect, test } from 'vitest'
-import { startMemory } from '../runtime/memory.ts'
-import { claimRequest, createAccount, payloadOf } from '../runtime/world.ts'
+import { startMemory } from '../support/memory.ts'
+import { claimRequest, createAccount, payloadOf } from '../support/world.ts'
 
 const ISSUER = 'https://claim.an-api-provider.example.eu'
 const ORIGIN = 'https://www.a-customer-of-it.example.com'

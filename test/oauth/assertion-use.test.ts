@@ -4,7 +4,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseAccountToken } from '../../src/signing/secret.ts'
 import { createCachedStorage } from '../../src/storage/cached.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
-import { payloadOf } from '../runtime/world.ts'
 import {
   askBy,
   createKeyClient,
@@ -13,8 +12,9 @@ import {
   type OAuthService,
   post,
   startOAuth,
-} from './harness.ts'
-import { asserting, expectRefusal } from './wire.ts'
+} from '../support/oauth-service.ts'
+import { asserting, expectRefusal } from '../support/oauth-wire.ts'
+import { payloadOf } from '../support/world.ts'
 
 /** On a whole second, so that the limits below are exact. */
 const NOW = Math.floor(Date.now() / 1000)

@@ -9,8 +9,8 @@ import {
   type KeyClient,
   type OAuthService,
   startOAuth,
-} from './harness.ts'
-import { expectRefusal } from './wire.ts'
+} from '../support/oauth-service.ts'
+import { expectRefusal } from '../support/oauth-wire.ts'
 
 /** On a whole second, so that the limits below are exact. */
 const NOW = Math.floor(Date.now() / 1000)

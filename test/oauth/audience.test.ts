@@ -1,9 +1,9 @@
 // RFC 8707: a token that is asked for one of several audiences is for that one alone.
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { payloadOf } from '../runtime/world.ts'
-import { type OAuthService, startOAuth } from './harness.ts'
-import { asMain, tokenForm } from './wire.ts'
+import { type OAuthService, startOAuth } from '../support/oauth-service.ts'
+import { asMain, tokenForm } from '../support/oauth-wire.ts'
+import { payloadOf } from '../support/world.ts'
 
 const [ONE, TWO] = ['https://one.example', 'https://two.example']
 let world: OAuthService

@@ -1,10 +1,10 @@
 // A browser at an OAuth endpoint: refused before anything is read, counted, and on record when its pair is right.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { WireRequest } from '../runtime/wire.ts'
-import { SITE } from '../runtime/world.ts'
-import { createKeyClient, type OAuthService, readAudit, startOAuth } from './harness.ts'
-import { asserting, basicOf, expectRefusal, FORM_TYPE, formOf } from './wire.ts'
+import { createKeyClient, type OAuthService, readAudit, startOAuth } from '../support/oauth-service.ts'
+import { asserting, basicOf, expectRefusal, FORM_TYPE, formOf } from '../support/oauth-wire.ts'
+import type { WireRequest } from '../support/wire.ts'
+import { SITE } from '../support/world.ts'
 
 let world: OAuthService
 beforeEach(async () => {

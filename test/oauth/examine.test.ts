@@ -4,8 +4,6 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { endForGood } from '../../src/claims/account.ts'
 import { randomBase62 } from '../../src/lib/random.ts'
 import { createExamine } from '../../src/oauth/examine.ts'
-import { payloadOf } from '../runtime/world.ts'
-import { makeCredentialEnd } from '../storage/records.ts'
 import {
   askBy,
   createKeyClient,
@@ -14,8 +12,10 @@ import {
   post,
   readAudit,
   startOAuth,
-} from './harness.ts'
-import { asserting, expectRefusal } from './wire.ts'
+} from '../support/oauth-service.ts'
+import { asserting, expectRefusal } from '../support/oauth-wire.ts'
+import { makeCredentialEnd } from '../support/records.ts'
+import { payloadOf } from '../support/world.ts'
 
 let world: OAuthService
 let time = Date.now()

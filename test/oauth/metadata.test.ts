@@ -1,7 +1,7 @@
 // Where the metadata of an issuer with a path is (RFC 8414 section 3.1).
 
 import { afterEach, expect, test } from 'vitest'
-import { type OAuthService, startOAuth } from './harness.ts'
+import { type OAuthService, startOAuth } from '../support/oauth-service.ts'
 
 const PATH = '/.well-known/oauth-authorization-server'
 let world: OAuthService

@@ -3,12 +3,12 @@
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Account, Revocation } from '../../src/claims/account.ts'
-import { ADMIN_TOKEN } from '../runtime/server.ts'
-import type { WireAnswer } from '../runtime/wire.ts'
-import { createAccount, payloadOf, SITE } from '../runtime/world.ts'
-import { listRules, makeRevocation } from '../storage/records.ts'
-import { getToken, type OAuthService, post, readAudit, startOAuth } from './harness.ts'
-import { basicOf, type Headers } from './wire.ts'
+import { getToken, type OAuthService, post, readAudit, startOAuth } from '../support/oauth-service.ts'
+import { basicOf, type Headers } from '../support/oauth-wire.ts'
+import { listRules, makeRevocation } from '../support/records.ts'
+import { ADMIN_TOKEN } from '../support/server.ts'
+import type { WireAnswer } from '../support/wire.ts'
+import { createAccount, payloadOf, SITE } from '../support/world.ts'
 
 const HOUR = 3_600_000
 const OF_ACCOUNT = 1000

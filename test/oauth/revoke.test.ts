@@ -4,9 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { createCachedStorage } from '../../src/storage/cached.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
-import { payloadOf } from '../runtime/world.ts'
-import { listRules } from '../storage/records.ts'
-import { getToken, post, readAudit, startOAuth } from './harness.ts'
+import { getToken, post, readAudit, startOAuth } from '../support/oauth-service.ts'
+import { listRules } from '../support/records.ts'
+import { payloadOf } from '../support/world.ts'
 
 test('of 50 at once one is put on record, and each is answered once it is in force', async () => {
   const inner = createMemoryStorage()

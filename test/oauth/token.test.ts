@@ -7,9 +7,17 @@ import { createMemoryCounters } from '../../src/counters/memory.ts'
 import { createCachedStorage } from '../../src/storage/cached.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
-import { payloadOf } from '../runtime/world.ts'
-import { ask, askBy, createKeyClient, getToken, type OAuthService, post, startOAuth } from './harness.ts'
-import { asMain, asserting, basicOf, expectRefusal, expectSealed } from './wire.ts'
+import {
+  ask,
+  askBy,
+  createKeyClient,
+  getToken,
+  type OAuthService,
+  post,
+  startOAuth,
+} from '../support/oauth-service.ts'
+import { asMain, asserting, basicOf, expectRefusal, expectSealed } from '../support/oauth-wire.ts'
+import { payloadOf } from '../support/world.ts'
 
 let world: OAuthService
 const start = async (...parameters: Parameters<typeof startOAuth>): Promise<void> => {

@@ -4,9 +4,9 @@
 
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Json, WireAnswer, WireRequest } from '../runtime/wire.ts'
-import { payloadOf, SITE } from '../runtime/world.ts'
-import { type Asking, startAsking } from './ask.ts'
+import { type Asking, startAsking } from '../support/ask.ts'
+import type { Json, WireAnswer, WireRequest } from '../support/wire.ts'
+import { payloadOf, SITE } from '../support/world.ts'
 
 let asking: Asking
 beforeAll(async () => {

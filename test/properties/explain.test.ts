@@ -4,11 +4,11 @@
 import { createHmac, type KeyObject, sign } from 'node:crypto'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { createExplaining, type Explaining } from '../admin/explaining.ts'
-import type { Json, WireRequest } from '../runtime/wire.ts'
-import { payloadOf, SITE } from '../runtime/world.ts'
-import { createMaker, hashToken } from '../verify/dpop-maker.ts'
-import { base64url, type Forging, headerOf, partsOf, startForging } from './forge.ts'
+import { createMaker, hashToken } from '../support/dpop-maker.ts'
+import { createExplaining, type Explaining } from '../support/explaining.ts'
+import { base64url, type Forging, headerOf, partsOf, startForging } from '../support/forge.ts'
+import type { Json, WireRequest } from '../support/wire.ts'
+import { payloadOf, SITE } from '../support/world.ts'
 
 const ALGS = ['ES256', 'EdDSA', 'HS256'] as const
 const OTHER = 'https://other.example.com'

@@ -3,10 +3,10 @@
 
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ADMIN_TOKEN } from '../runtime/server.ts'
-import type { WireRequest } from '../runtime/wire.ts'
-import { SITE } from '../runtime/world.ts'
-import { type Asking, startAsking } from './ask.ts'
+import { type Asking, startAsking } from '../support/ask.ts'
+import { ADMIN_TOKEN } from '../support/server.ts'
+import type { WireRequest } from '../support/wire.ts'
+import { SITE } from '../support/world.ts'
 
 let asking: Asking
 beforeAll(async () => {

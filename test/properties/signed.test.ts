@@ -4,9 +4,9 @@
 import { createHmac, createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Json } from '../runtime/wire.ts'
-import { payloadOf, SITE } from '../runtime/world.ts'
-import { bare, base64url, type Forging, headerOf, partsOf, startForging } from './forge.ts'
+import { bare, base64url, type Forging, headerOf, partsOf, startForging } from '../support/forge.ts'
+import type { Json } from '../support/wire.ts'
+import { payloadOf, SITE } from '../support/world.ts'
 
 let forging: Forging
 

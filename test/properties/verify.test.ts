@@ -4,7 +4,7 @@
 
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { bare, base64url, type Forging, partsOf, startForging } from './forge.ts'
+import { bare, base64url, type Forging, partsOf, startForging } from '../support/forge.ts'
 
 let forging: Forging
 

@@ -1,7 +1,7 @@
 // What an account may be, and which pages of a listing may be asked for, as rows: one rule each, on every runtime.
 
+import { SITE } from '../support/world.ts'
 import { type AdminRow, asAdmin, postAccount, postText } from './admin-rows.ts'
-import { SITE } from './world.ts'
 
 const shown = (value: unknown): string => JSON.stringify(value)?.slice(0, 70) ?? 'nothing'
 

@@ -1,9 +1,9 @@
 // What no call of the admin API that changes something may take, as rows: one rule each, on every runtime. None of them
 // changes anything. (test/admin has the longer tables.)
 
+import type { WireRequest } from '../support/wire.ts'
+import type { World } from '../support/world.ts'
 import { type AdminRow, asAdmin } from './admin-rows.ts'
-import type { WireRequest } from './wire.ts'
-import type { World } from './world.ts'
 
 type Call = (world: World) => readonly [method: string, path: string]
 

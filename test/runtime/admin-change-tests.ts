@@ -3,9 +3,9 @@
 
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import type { Json, WireAnswer, WireRequest } from '../support/wire.ts'
+import { claimRequest, createAccount, expectProblem, payloadOf, SITE, type World } from '../support/world.ts'
 import { asAdmin } from './admin-rows.ts'
-import type { Json, WireAnswer, WireRequest } from './wire.ts'
-import { claimRequest, createAccount, expectProblem, payloadOf, SITE, type World } from './world.ts'
 
 /** Asks the world that is under test. */
 export type Send = (request: WireRequest) => Promise<WireAnswer>

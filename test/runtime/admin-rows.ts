@@ -1,9 +1,9 @@
 // The admin API's order as rows: authentication before everything, then path, method, media type, size, form,
 // parameters. One rule each; the same rows run on every runtime.
 
-import { ADMIN_TOKEN } from './server.ts'
-import type { WireRequest } from './wire.ts'
-import { SITE, type World } from './world.ts'
+import { ADMIN_TOKEN } from '../support/server.ts'
+import type { WireRequest } from '../support/wire.ts'
+import { SITE, type World } from '../support/world.ts'
 
 export interface AdminRow {
   readonly rule: string

@@ -3,12 +3,12 @@
 import { describe, expect, test } from 'vitest'
 import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
 import { DEFAULT_PEPPER, formatAccountToken } from '../../src/signing/secret.ts'
+import type { Json, WireAnswer, WireRequest } from '../support/wire.ts'
+import { expectProblem, SITE, type World } from '../support/world.ts'
 import { memberRows, originRows, pageRows } from './admin-account-rows.ts'
 import { changeRows } from './admin-change-rows.ts'
 import { describeChanges } from './admin-change-tests.ts'
 import { type AdminRow, asAdmin, authRows, bodyRows, pathRows, postAccount } from './admin-rows.ts'
-import type { Json, WireAnswer, WireRequest } from './wire.ts'
-import { expectProblem, SITE, type World } from './world.ts'
 
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/
 const time = expect.stringMatching(ISO)

@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from 'vitest'
 import { createSecret, parseAccountToken } from '../../src/signing/secret.ts'
-import type { Json, WireAnswer, WireRequest } from './wire.ts'
-import { expectProblem, payloadOf, SITE, type World } from './world.ts'
+import type { Json, WireAnswer, WireRequest } from '../support/wire.ts'
+import { expectProblem, payloadOf, SITE, type World } from '../support/world.ts'
 
 const PATH = '/api/v1/auth/token'
 const JSON_TYPE = { 'content-type': 'application/json' }

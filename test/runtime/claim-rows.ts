@@ -1,7 +1,7 @@
 // Section "claim" of the contract as rows: one rule each. The same rows run on every runtime.
 
-import type { WireRequest } from './wire.ts'
-import { claimRequest, SITE, type World } from './world.ts'
+import type { WireRequest } from '../support/wire.ts'
+import { claimRequest, SITE, type World } from '../support/world.ts'
 
 export interface Row {
   readonly rule: string

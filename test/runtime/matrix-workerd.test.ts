@@ -1,5 +1,5 @@
+import { sendToSocket } from '../support/wire.ts'
 import { describeRuntime } from './matrix.ts'
-import { sendToSocket } from './wire.ts'
 import { startWorkerd } from './workerd.ts'
 
 describeRuntime(

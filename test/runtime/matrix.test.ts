@@ -1,7 +1,7 @@
+import { startMemory } from '../support/memory.ts'
+import { startServer } from '../support/server.ts'
+import { sendToSocket } from '../support/wire.ts'
 import { describeRuntime } from './matrix.ts'
-import { startMemory } from './memory.ts'
-import { startServer } from './server.ts'
-import { sendToSocket } from './wire.ts'
 
 describeRuntime('app.fetch', () => startMemory())
 

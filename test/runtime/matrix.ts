@@ -2,15 +2,8 @@
 
 import { decodeProtectedHeader } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { describeAdmin } from './admin-tests.ts'
-import { describeAifabrix } from './aifabrix-rows.ts'
-import { orderRows, type Row, sourceRows } from './claim-rows.ts'
-import { describeMultiset } from './multiset-tests.ts'
-import { describeOAuth } from './oauth-tests.ts'
-import { parameterRows } from './parameter-rows.ts'
-import { ADMIN_TOKEN } from './server.ts'
-import { askRow, boundRows, extractRows, formatRows, type WhoamiRow } from './whoami-rows.ts'
-import type { Json, Target, WireAnswer, WireRequest } from './wire.ts'
+import { ADMIN_TOKEN } from '../support/server.ts'
+import type { Json, Target, WireAnswer, WireRequest } from '../support/wire.ts'
 import {
   claimRequest,
   claimToken,
@@ -20,7 +13,14 @@ import {
   payloadOf,
   SITE,
   type World,
-} from './world.ts'
+} from '../support/world.ts'
+import { describeAdmin } from './admin-tests.ts'
+import { describeAifabrix } from './aifabrix-rows.ts'
+import { orderRows, type Row, sourceRows } from './claim-rows.ts'
+import { describeMultiset } from './multiset-tests.ts'
+import { describeOAuth } from './oauth-tests.ts'
+import { parameterRows } from './parameter-rows.ts'
+import { askRow, boundRows, extractRows, formatRows, type WhoamiRow } from './whoami-rows.ts'
 
 /** Runs every row on a runtime. `skips` are rows that it cannot be asked; each is printed by name. */
 export function describeRuntime(

@@ -12,9 +12,9 @@ import {
   type People,
   page,
   pageRows,
-} from './multiset-rows.ts'
-import type { Json, WireAnswer, WireRequest } from './wire.ts'
-import { APP, createAccount, payloadOf, type World } from './world.ts'
+} from '../support/multiset-rows.ts'
+import type { Json, WireAnswer, WireRequest } from '../support/wire.ts'
+import { APP, createAccount, payloadOf, type World } from '../support/world.ts'
 
 /** Every rule of the door, asked of the world that `getWorld` gives once tests run. */
 export function describeMultiset(getWorld: () => World, skips: (row: MultisetRow) => boolean): void {

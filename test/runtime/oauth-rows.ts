@@ -1,8 +1,15 @@
 // The OAuth endpoints as rows: one rule each. The same rows run on every runtime.
 
-import { ASSERTION_TYPE, asMain, basicOf, type Headers, type Members, tokenForm } from '../oauth/wire.ts'
-import type { WireRequest } from './wire.ts'
-import { SITE, type World } from './world.ts'
+import {
+  ASSERTION_TYPE,
+  asMain,
+  basicOf,
+  type Headers,
+  type Members,
+  tokenForm,
+} from '../support/oauth-wire.ts'
+import type { WireRequest } from '../support/wire.ts'
+import { SITE, type World } from '../support/world.ts'
 
 export interface OAuthRow {
   readonly rule: string

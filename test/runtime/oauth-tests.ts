@@ -13,12 +13,12 @@ import {
   type Members,
   postForm,
   tokenForm,
-} from '../oauth/wire.ts'
+} from '../support/oauth-wire.ts'
+import { ADMIN_TOKEN } from '../support/server.ts'
+import type { Json, WireAnswer } from '../support/wire.ts'
+import { payloadOf, type World } from '../support/world.ts'
 import { clientRows, formRows, type OAuthRow } from './oauth-rows.ts'
 import { tokenRows } from './oauth-token-rows.ts'
-import { ADMIN_TOKEN } from './server.ts'
-import type { Json, WireAnswer } from './wire.ts'
-import { payloadOf, type World } from './world.ts'
 
 const PATHS = ['/oauth/token', '/oauth/revoke', '/oauth/introspect'] as const
 

@@ -1,8 +1,8 @@
 // The token endpoint as rows, once the client is known: one rule each. The same rows run on every runtime.
 
-import { ASSERTION_TYPE, basicOf } from '../oauth/wire.ts'
+import { ASSERTION_TYPE, basicOf } from '../support/oauth-wire.ts'
+import { APP, SITE, type World } from '../support/world.ts'
 import { ask, bare, body, invalid, type OAuthRow } from './oauth-rows.ts'
-import { APP, SITE, type World } from './world.ts'
 
 const pair = (world: World) => ({ client_id: world.clientId, client_secret: world.clientSecret })
 /** Every character escaped. */

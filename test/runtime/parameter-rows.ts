@@ -1,7 +1,7 @@
 // The parameters of a claim as rows: what each may be, and what its canonical form is.
 
+import { APP, claimRequest, SITE } from '../support/world.ts'
 import { claim, ok, query, type Row } from './claim-rows.ts'
-import { APP, claimRequest, SITE } from './world.ts'
 
 const jkt = 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs'
 

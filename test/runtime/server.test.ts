@@ -4,7 +4,7 @@ import { appendFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createClientSecret, formatAccountToken } from '../../src/signing/secret.ts'
-import { createMint } from '../verify/mint.ts'
+import { createMint } from '../support/mint.ts'
 import {
   ADMIN_TOKEN,
   type RunningServer,
@@ -12,9 +12,9 @@ import {
   type ServerOptions,
   startServer,
   useServers,
-} from './server.ts'
-import { sendToSocket, type WireRequest } from './wire.ts'
-import { createAccount } from './world.ts'
+} from '../support/server.ts'
+import { sendToSocket, type WireRequest } from '../support/wire.ts'
+import { createAccount } from '../support/world.ts'
 
 const { makeFolder, start } = useServers()
 

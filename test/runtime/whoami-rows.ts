@@ -1,8 +1,8 @@
 // Verification as rows, by way of GET /auth/whoami: one rule each. The same rows run on every runtime.
 
 import { generateKeyPair, SignJWT } from 'jose'
-import type { WireRequest } from './wire.ts'
-import { claimToken, payloadOf, SITE, type World } from './world.ts'
+import type { WireRequest } from '../support/wire.ts'
+import { claimToken, payloadOf, SITE, type World } from '../support/world.ts'
 
 export interface WhoamiRow {
   readonly rule: string

@@ -16,10 +16,10 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ADMIN_TOKEN } from './server.ts'
-import { sendToSocket, type WireAnswer } from './wire.ts'
+import { ADMIN_TOKEN } from '../support/server.ts'
+import { sendToSocket, type WireAnswer } from '../support/wire.ts'
+import { claimRequest, claimToken, createWorld, payloadOf, SITE, type World } from '../support/world.ts'
 import { type RunningWorkerd, startWorkerd } from './workerd.ts'
-import { claimRequest, claimToken, createWorld, payloadOf, SITE, type World } from './world.ts'
 
 const REPOSITORY = join(import.meta.dirname, '../..')
 

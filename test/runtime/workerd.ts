@@ -5,8 +5,8 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { findFreePort } from './ports.ts'
-import { ADMIN_TOKEN } from './server.ts'
+import { findFreePort } from '../support/ports.ts'
+import { ADMIN_TOKEN } from '../support/server.ts'
 
 export interface RunningWorkerd {
   /** Where it answers; the issuer, unless a variable says otherwise. */

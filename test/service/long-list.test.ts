@@ -6,8 +6,8 @@ import { decodeJwt } from 'jose'
 import { expect, test } from 'vitest'
 import type { NumberedRule } from '../../src/claims/account.ts'
 import { readRevocations } from '../../src/verify/revocation/list.ts'
-import { RULES } from '../verify/mint.ts'
-import { createRuleStore, ruleWith } from './parts.ts'
+import { RULES } from '../support/mint.ts'
+import { createRuleStore, ruleWith } from '../support/service-parts.ts'
 import { createKeys, createReplica } from './replica.ts'
 
 const ENTRIES = 100_000

@@ -2,11 +2,11 @@
 // account reaches the tokens that are out there.
 
 import { expect, test, vi } from 'vitest'
-import { asMain, basicOf, postForm } from '../oauth/wire.ts'
-import { type MemoryService, startMemory } from '../runtime/memory.ts'
-import { ADMIN_TOKEN } from '../runtime/server.ts'
-import type { Json } from '../runtime/wire.ts'
-import { claimToken, createAccount, createWorld, payloadOf, SITE, type World } from '../runtime/world.ts'
+import { type MemoryService, startMemory } from '../support/memory.ts'
+import { asMain, basicOf, postForm } from '../support/oauth-wire.ts'
+import { ADMIN_TOKEN } from '../support/server.ts'
+import type { Json } from '../support/wire.ts'
+import { claimToken, createAccount, createWorld, payloadOf, SITE, type World } from '../support/world.ts'
 
 async function start(): Promise<{ readonly service: MemoryService; readonly world: World }> {
   const service = await startMemory({ CLAIMGATE_TRUSTED_PROXIES: 'loopback' })

@@ -4,11 +4,11 @@ import { createHash } from 'node:crypto'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Counters } from '../../src/counters/counters.ts'
 import { createMemoryCounters } from '../../src/counters/memory.ts'
-import { type MemoryService, startMemory } from '../runtime/memory.ts'
-import { ADMIN_TOKEN } from '../runtime/server.ts'
-import type { WireAnswer } from '../runtime/wire.ts'
-import { claimToken, createWorld, SITE } from '../runtime/world.ts'
-import { createMaker } from '../verify/dpop-maker.ts'
+import { createMaker } from '../support/dpop-maker.ts'
+import { type MemoryService, startMemory } from '../support/memory.ts'
+import { ADMIN_TOKEN } from '../support/server.ts'
+import type { WireAnswer } from '../support/wire.ts'
+import { claimToken, createWorld, SITE } from '../support/world.ts'
 
 let service: MemoryService
 afterEach(() => service.stop())

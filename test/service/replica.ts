@@ -13,9 +13,9 @@ import { type KeyRing, openKeyRing } from '../../src/signing/key-ring.ts'
 import type { StoredSigningKey } from '../../src/signing/signing-key.ts'
 import type { KeySource } from '../../src/verify/keys/source.ts'
 import { loadVerifier } from '../../src/verify/runtime/load-key.ts'
-import { createMemoryKeys } from '../signing/memory-keys.ts'
-import { RULES } from '../verify/mint.ts'
-import { createRuleStore, HOUR, keepLog, type RuleStore } from './parts.ts'
+import { createMemoryKeys } from '../support/memory-keys.ts'
+import { RULES } from '../support/mint.ts'
+import { createRuleStore, HOUR, keepLog, type RuleStore } from '../support/service-parts.ts'
 
 export interface Replica extends RuleStore {
   ask(headers?: Readonly<Record<string, string>>, method?: string): Promise<Response>

@@ -8,9 +8,9 @@ import type { RevocationRule } from '../../src/claims/account.ts'
 import type { DocumentDeps } from '../../src/service/revocation/document.ts'
 import { isListed, readRevocations } from '../../src/verify/revocation/list.ts'
 import { createVerifier } from '../../src/verify/verifier.ts'
-import { body, cleanUp, FEED, type Issuer, JWKS, startIssuer } from '../verify/issuer.ts'
-import { bearerOf, RULES, verdictOf } from '../verify/mint.ts'
-import { claimsWith, createRuleStore, HOUR, ruleWith } from './parts.ts'
+import { body, cleanUp, FEED, type Issuer, JWKS, startIssuer } from '../support/issuer.ts'
+import { bearerOf, RULES, verdictOf } from '../support/mint.ts'
+import { claimsWith, createRuleStore, HOUR, ruleWith } from '../support/service-parts.ts'
 import { createKeys, createReplica, type Keys, type Replica } from './replica.ts'
 
 /** The beginning of a period in which a document serves. */

@@ -6,7 +6,14 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { RevocationRule } from '../../src/claims/account.ts'
 import { createRevocationRules, type RevocationRules } from '../../src/service/revocation/rules.ts'
-import { claimsWith, createRuleStore, HOUR, keepLog, type RuleStore, ruleWith } from './parts.ts'
+import {
+  claimsWith,
+  createRuleStore,
+  HOUR,
+  keepLog,
+  type RuleStore,
+  ruleWith,
+} from '../support/service-parts.ts'
 
 /** Both clocks stand and `sleep` of a test's own is real: only what a test advances passes. */
 function stopClocks(): void {

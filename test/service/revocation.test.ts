@@ -8,8 +8,8 @@ import { createRevocationRules } from '../../src/service/revocation/rules.ts'
 import { createCachedStorage } from '../../src/storage/cached.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
-import { makeAccount, makeAudit, makeCredential, makeRevocation } from '../storage/records.ts'
-import { claimsWith, HOUR, keepLog } from './parts.ts'
+import { makeAccount, makeAudit, makeCredential, makeRevocation } from '../support/records.ts'
+import { claimsWith, HOUR, keepLog } from '../support/service-parts.ts'
 
 /** A check on a store that holds an account and its credential, which `claims` are of. */
 async function start(account: Partial<Account> = {}, credential: Partial<Credential> = {}) {

@@ -7,8 +7,8 @@ import type { NumberedRule, RevocationRule } from '../../src/claims/account.ts'
 import type { ClaimsSet } from '../../src/claims/claims-set.ts'
 import { createRuleIndex, type RuleIndex } from '../../src/service/revocation/rule-index.ts'
 import { isListed, readRevocations } from '../../src/verify/revocation/list.ts'
-import { RULES } from '../verify/mint.ts'
-import { claimsWith, createRuleStore } from './parts.ts'
+import { RULES } from '../support/mint.ts'
+import { claimsWith, createRuleStore } from '../support/service-parts.ts'
 import { createKeys, createReplica } from './replica.ts'
 
 /** The beginning of a period in which a document serves, epoch milliseconds. */

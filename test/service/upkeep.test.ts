@@ -15,9 +15,9 @@ import { StorageError } from '../../src/storage/errors.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { loadVerifier } from '../../src/verify/runtime/load-key.ts'
-import { createMemoryKeys, type MemoryKeys } from '../signing/memory-keys.ts'
-import { listRules, makeAudit, makeRevocation } from '../storage/records.ts'
-import { HOUR, keepLog } from './parts.ts'
+import { createMemoryKeys, type MemoryKeys } from '../support/memory-keys.ts'
+import { listRules, makeAudit, makeRevocation } from '../support/records.ts'
+import { HOUR, keepLog } from '../support/service-parts.ts'
 
 const NOW = 1_750_000_000_000
 const SECOND = 1000

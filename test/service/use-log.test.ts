@@ -5,8 +5,8 @@ import { createUseLog, type UseLog } from '../../src/service/use-log.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
 import type { Storage } from '../../src/storage/storage.ts'
-import { addAccount } from '../storage/records.ts'
-import { keepLog } from './parts.ts'
+import { addAccount } from '../support/records.ts'
+import { keepLog } from '../support/service-parts.ts'
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['Date', 'performance', 'setTimeout'] })

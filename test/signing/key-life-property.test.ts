@@ -6,7 +6,7 @@ import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
 import { createKeyLife } from '../../src/signing/key-life.ts'
 import { openKeyRing } from '../../src/signing/key-ring.ts'
 import { loadVerifier } from '../../src/verify/runtime/load-key.ts'
-import { createMemoryKeys } from './memory-keys.ts'
+import { createMemoryKeys } from '../support/memory-keys.ts'
 import { ALGORITHMS, count, DAY, GRACE, HOUR, NOW } from './plans.ts'
 
 type Step =

@@ -4,7 +4,7 @@ import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createKeyLife, type KeyLife } from '../../src/signing/key-life.ts'
 import type { KeyTerms } from '../../src/signing/key-plan.ts'
 import { createFirstKeys, createSigningKey } from '../../src/signing/make-keys.ts'
-import { createMemoryKeys, type MemoryKeys } from './memory-keys.ts'
+import { createMemoryKeys, type MemoryKeys } from '../support/memory-keys.ts'
 import { ALGORITHMS, count, DAY, GRACE, NOW } from './plans.ts'
 
 const MINUTE = 60_000

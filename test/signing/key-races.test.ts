@@ -11,8 +11,8 @@ import type { SigningKeyStore } from '../../src/signing/signing-key.ts'
 import { createSqlKeyStore } from '../../src/storage/sql/keys.ts'
 import { migrateSchema } from '../../src/storage/sql/migrations.ts'
 import { openSqlite } from '../../src/storage/sql/sqlite.ts'
-import { describeKeyChanges } from '../storage/key-change-contract.ts'
-import { createMemoryKeys } from './memory-keys.ts'
+import { describeKeyChanges } from '../support/key-change-contract.ts'
+import { createMemoryKeys } from '../support/memory-keys.ts'
 import { count, DAY, NOW } from './plans.ts'
 
 interface Opened {

@@ -9,7 +9,7 @@ import type { KeyRingEngine } from '../../src/signing/loaded-keys.ts'
 import { createFirstKeys, createSigningKey } from '../../src/signing/make-keys.ts'
 import type { StoredSigningKey } from '../../src/signing/signing-key.ts'
 import { loadVerifier } from '../../src/verify/runtime/load-key.ts'
-import { createMemoryKeys, type MemoryKeys } from './memory-keys.ts'
+import { createMemoryKeys, type MemoryKeys } from '../support/memory-keys.ts'
 import { ALGORITHMS, DAY, GRACE, NOW } from './plans.ts'
 
 /** Kids that revocations name. */

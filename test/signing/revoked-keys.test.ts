@@ -7,7 +7,7 @@ import { applyRevocations, createKeyLife, type KeyRecord } from '../../src/signi
 import { type KeyRing, openKeyRing } from '../../src/signing/key-ring.ts'
 import { createFirstKeys } from '../../src/signing/make-keys.ts'
 import { loadVerifier } from '../../src/verify/runtime/load-key.ts'
-import { createMemoryKeys, type MemoryKeys } from './memory-keys.ts'
+import { createMemoryKeys, type MemoryKeys } from '../support/memory-keys.ts'
 import { ALGORITHMS, DAY, NOW } from './plans.ts'
 
 const engine = { ...nodeCryptoEngine, loadVerifier }

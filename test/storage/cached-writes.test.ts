@@ -7,7 +7,13 @@ import { type CachedStorage, createCachedStorage } from '../../src/storage/cache
 import { StorageError } from '../../src/storage/errors.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
 import type { Storage } from '../../src/storage/storage.ts'
-import { addAccount, makeAudit, makeCredential, makeCredentialEnd, makeRevocation } from './records.ts'
+import {
+  addAccount,
+  makeAudit,
+  makeCredential,
+  makeCredentialEnd,
+  makeRevocation,
+} from '../support/records.ts'
 
 const ROTATION = { secretHash: 'bmV3', previousHash: null, previousExpiresAt: null }
 

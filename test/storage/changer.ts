@@ -8,7 +8,13 @@ import { writeSync } from 'node:fs'
 import { migrateSchema } from '../../src/storage/sql/migrations.ts'
 import { openSqlite } from '../../src/storage/sql/sqlite.ts'
 import { createSqlStorage } from '../../src/storage/sql/storage.ts'
-import { makeAccount, makeAudit, makeCredential, makeCredentialEnd, makeRevocation } from './records.ts'
+import {
+  makeAccount,
+  makeAudit,
+  makeCredential,
+  makeCredentialEnd,
+  makeRevocation,
+} from '../support/records.ts'
 
 const [path = '', mode = '', prefix = '', count = ''] = process.argv.slice(2)
 const engine = openSqlite(path)

@@ -12,7 +12,7 @@ import {
   makeCredentialEnd,
   makeRevocation,
   nextId,
-} from './records.ts'
+} from '../support/records.ts'
 
 /** An open, empty store, and how to take it down. */
 export interface OpenedStorage {

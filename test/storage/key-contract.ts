@@ -7,7 +7,7 @@ import type { SigningKeyState, StoredSigningKey } from '../../src/signing/signin
 import { StorageError } from '../../src/storage/errors.ts'
 import type { SqlEngine } from '../../src/storage/sql/engine.ts'
 import { createSqlKeyStore } from '../../src/storage/sql/keys.ts'
-import { nextId } from './records.ts'
+import { nextId } from '../support/records.ts'
 
 export interface OpenedKeyEngine {
   readonly engine: SqlEngine

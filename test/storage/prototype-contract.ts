@@ -4,8 +4,14 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Account, Credential } from '../../src/claims/account.ts'
 import type { Storage } from '../../src/storage/storage.ts'
+import {
+  addAccount,
+  makeAudit,
+  makeCredential,
+  makeCredentialEnd,
+  makeRevocation,
+} from '../support/records.ts'
 import type { OpenedStorage } from './contract.ts'
-import { addAccount, makeAudit, makeCredential, makeCredentialEnd, makeRevocation } from './records.ts'
 
 const NOW = 1_700_000_000_000
 const SHOP = 'https://shop.example'

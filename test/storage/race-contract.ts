@@ -4,7 +4,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { AuditEntry } from '../../src/claims/account.ts'
 import type { Storage } from '../../src/storage/storage.ts'
-import type { OpenedStorage } from './contract.ts'
 import {
   addAccount,
   listRules,
@@ -12,7 +11,8 @@ import {
   makeCredential,
   makeCredentialEnd,
   makeRevocation,
-} from './records.ts'
+} from '../support/records.ts'
+import type { OpenedStorage } from './contract.ts'
 
 const COUNT = 50
 

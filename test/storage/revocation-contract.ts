@@ -4,7 +4,6 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { RevocationKind, RevocationRule } from '../../src/claims/account.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 import type { Storage } from '../../src/storage/storage.ts'
-import type { OpenedStorage } from './contract.ts'
 import {
   addAccount,
   listRules,
@@ -12,7 +11,8 @@ import {
   makeCredential,
   makeCredentialEnd,
   makeRevocation,
-} from './records.ts'
+} from '../support/records.ts'
+import type { OpenedStorage } from './contract.ts'
 
 const NOW = 1_700_000_000_000
 const HOUR = 3_600_000

@@ -3,8 +3,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { NumberedRule } from '../../src/claims/account.ts'
 import type { Storage } from '../../src/storage/storage.ts'
+import { addAccount, makeAudit, makeCredentialEnd, makeRevocation, nextId } from '../support/records.ts'
 import type { OpenedStorage } from './contract.ts'
-import { addAccount, makeAudit, makeCredentialEnd, makeRevocation, nextId } from './records.ts'
 
 const NOW = 1_700_000_000_000
 const START = { seq: -1, id: '' }

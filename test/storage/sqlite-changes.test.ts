@@ -18,7 +18,6 @@ import { type AccountRow, builder } from '../../src/storage/sql/schema.ts'
 import { openSqlite } from '../../src/storage/sql/sqlite.ts'
 import { createSqlStorage } from '../../src/storage/sql/storage.ts'
 import type { Storage } from '../../src/storage/storage.ts'
-import { claimsWith, keepLog } from '../service/parts.ts'
 import {
   addAccount,
   listRules,
@@ -27,7 +26,8 @@ import {
   makeCredential,
   makeCredentialEnd,
   makeRevocation,
-} from './records.ts'
+} from '../support/records.ts'
+import { claimsWith, keepLog } from '../support/service-parts.ts'
 
 const NOW = 1_700_000_000_000
 const DAY = 86_400_000

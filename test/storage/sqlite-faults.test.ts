@@ -26,7 +26,7 @@ import { migrateSchema } from '../../src/storage/sql/migrations.ts'
 import { openSqlite } from '../../src/storage/sql/sqlite.ts'
 import { createSqlStorage } from '../../src/storage/sql/storage.ts'
 import type { Storage } from '../../src/storage/storage.ts'
-import { addAccount, makeAudit } from './records.ts'
+import { addAccount, makeAudit } from '../support/records.ts'
 
 let folder: string
 let file: string

@@ -15,7 +15,7 @@ import type { SqlEngine, SqlQuery } from '../../src/storage/sql/engine.ts'
 import { migrateSchema } from '../../src/storage/sql/migrations.ts'
 import { openSqlite } from '../../src/storage/sql/sqlite.ts'
 import { createSqlStorage } from '../../src/storage/sql/storage.ts'
-import { addAccount } from './records.ts'
+import { addAccount } from '../support/records.ts'
 
 const query = (sql: string, ...parameters: unknown[]): SqlQuery => ({ sql, parameters })
 const insert = (id: string) => query('INSERT INTO things VALUES (?)', id)

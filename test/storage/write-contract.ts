@@ -5,7 +5,6 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Account, AuditEntry, Credential } from '../../src/claims/account.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 import type { Storage } from '../../src/storage/storage.ts'
-import type { OpenedStorage } from './contract.ts'
 import {
   addAccount,
   listRules,
@@ -14,7 +13,8 @@ import {
   makeCredential,
   makeCredentialEnd,
   makeRevocation,
-} from './records.ts'
+} from '../support/records.ts'
+import type { OpenedStorage } from './contract.ts'
 
 const ROTATION = { secretHash: 'bmV3', previousHash: 'c2VjcmV0LWhhc2g', previousExpiresAt: 1_700_000_100_000 }
 const OLD_HASH = 'c2VjcmV0LWhhc2g'

@@ -5,7 +5,7 @@ import { writeSync } from 'node:fs'
 import { migrateSchema } from '../../src/storage/sql/migrations.ts'
 import { openSqlite } from '../../src/storage/sql/sqlite.ts'
 import { createSqlStorage } from '../../src/storage/sql/storage.ts'
-import { makeAccount, makeAudit, makeCredential } from './records.ts'
+import { makeAccount, makeAudit, makeCredential } from '../support/records.ts'
 
 const [path = '', prefix = '', count = ''] = process.argv.slice(2)
 const engine = openSqlite(path)

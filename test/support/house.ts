@@ -107,7 +107,17 @@ export const rules: readonly Rule[] = [
   {
     room: 'node.ts',
     rooms: [
-      ...['config', 'counters', 'verify', 'storage/cached.ts', 'http', 'issue', 'admin/settle.ts', 'service'],
+      ...[
+        'lib',
+        'config',
+        'counters',
+        'verify',
+        'storage/cached.ts',
+        'http',
+        'issue',
+        'admin/settle.ts',
+        'service',
+      ],
       ...['app.ts', 'adapters'],
     ],
   },

@@ -2,9 +2,9 @@
 
 import { createHmac, createPublicKey, generateKeyPairSync, type JsonWebKey } from 'node:crypto'
 import type { ExpectedProof } from '../../src/verify/dpop/judge.ts'
-import { base64url } from '../properties/forge.ts'
-import type { Json } from '../runtime/wire.ts'
-import { HTU, hashToken, type Maker, NOW, TOKEN } from './dpop-maker.ts'
+import { HTU, hashToken, type Maker, NOW, TOKEN } from '../support/dpop-maker.ts'
+import { base64url } from '../support/forge.ts'
+import type { Json } from '../support/wire.ts'
 
 export interface ProofCase {
   readonly name: string

@@ -6,9 +6,9 @@ import { calculateJwkThumbprint } from 'jose'
 import { describe, expect, test } from 'vitest'
 import { type ProofEngine, proofEngine, webProofEngine } from '../../src/verify/dpop/engine.ts'
 import { createProofJudge, type JudgeProof } from '../../src/verify/dpop/judge.ts'
-import { base64url } from '../properties/forge.ts'
+import { createMaker, hashToken, type Maker } from '../support/dpop-maker.ts'
+import { base64url } from '../support/forge.ts'
 import { proofCases } from './dpop-cases.ts'
-import { createMaker, hashToken, type Maker } from './dpop-maker.ts'
 
 const [es, ed, other] = await Promise.all([createMaker('ES256'), createMaker('EdDSA'), createMaker('ES256')])
 const cases = proofCases(es, ed, other)

@@ -5,8 +5,8 @@ import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { proofEngine } from '../../src/verify/dpop/engine.ts'
 import { createProofJudge } from '../../src/verify/dpop/judge.ts'
+import { createMaker } from '../support/dpop-maker.ts'
 import { proofCases } from './dpop-cases.ts'
-import { createMaker } from './dpop-maker.ts'
 
 const ENTRY = `
 import { proofEngine, webProofEngine } from '../../src/verify/dpop/engine.ts'

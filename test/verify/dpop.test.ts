@@ -17,7 +17,7 @@ import {
 } from '../../src/verify/dpop/use-proof.ts'
 import type { RequestLike } from '../../src/verify/extract.ts'
 import type { ReplayStore } from '../../src/verify/options.ts'
-import { createMaker, HTU, type Maker, NOW, TOKEN } from './dpop-maker.ts'
+import { createMaker, HTU, type Maker, NOW, TOKEN } from '../support/dpop-maker.ts'
 
 const API = 'https://api.example.com'
 const TOKEN_URL = 'https://auth.example.com/oauth/token'

@@ -10,9 +10,9 @@ import { createJudge, type JudgeDeps, type Verdict } from '../../src/verify/judg
 import { createPinnedKeys } from '../../src/verify/keys/pinned.ts'
 import { loadVerifier } from '../../src/verify/runtime/load-key.ts'
 import { createVerifyToken } from '../../src/verify/verify.ts'
-import { partsOf } from '../properties/forge.ts'
-import type { Json } from '../runtime/wire.ts'
-import { bearerOf, createMint, now, RULES, requestWith, SITE } from './mint.ts'
+import { partsOf } from '../support/forge.ts'
+import { bearerOf, createMint, now, RULES, requestWith, SITE } from '../support/mint.ts'
+import type { Json } from '../support/wire.ts'
 
 const STEPS = 'extract format signature claims revocation origin address key scope'.split(' ')
 const JKT = 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs'

@@ -4,8 +4,8 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { createPinnedKeys, createSharedKey } from '../../src/verify/keys/pinned.ts'
 import { type LoadVerifier, loadVerifier, loadWebVerifier } from '../../src/verify/runtime/load-key.ts'
 import { createVerifier, type KeyOptions } from '../../src/verify/verifier.ts'
-import { createSigner, type Signer } from './issuer.ts'
-import { bearerOf, RULES, verdictOf } from './mint.ts'
+import { createSigner, type Signer } from '../support/issuer.ts'
+import { bearerOf, RULES, verdictOf } from '../support/mint.ts'
 
 let es: Signer
 let ed: Signer

@@ -5,8 +5,8 @@ import { Hono } from 'hono'
 import { expect, test } from 'vitest'
 import { claimAuth } from '../../src/verify/middleware/hono.ts'
 import { ClaimError, createVerifier, type RequestLike, type Verifier } from '../../src/verify/verifier.ts'
-import { createMaker, hashToken, type Maker } from './dpop-maker.ts'
-import { createMint, RULES, SITE } from './mint.ts'
+import { createMaker, hashToken, type Maker } from '../support/dpop-maker.ts'
+import { createMint, RULES, SITE } from '../support/mint.ts'
 
 const API = 'https://api.example.com'
 const MAX = 12_000

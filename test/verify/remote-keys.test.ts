@@ -8,7 +8,6 @@ import type { KeySource } from '../../src/verify/keys/source.ts'
 import { createTextFetcher } from '../../src/verify/runtime/fetch-text.ts'
 import { loadVerifier, loadWebVerifier } from '../../src/verify/runtime/load-key.ts'
 import { createVerifier } from '../../src/verify/verifier.ts'
-import type { Json } from '../runtime/wire.ts'
 import {
   type Answer,
   body,
@@ -27,8 +26,9 @@ import {
   status,
   stopClock,
   timed,
-} from './issuer.ts'
-import { bearerOf, RULES, verdictOf } from './mint.ts'
+} from '../support/issuer.ts'
+import { bearerOf, RULES, verdictOf } from '../support/mint.ts'
+import type { Json } from '../support/wire.ts'
 
 let es: Signer
 let ed: Signer

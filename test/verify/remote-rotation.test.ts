@@ -23,8 +23,8 @@ import {
   status,
   stopClock,
   timed,
-} from './issuer.ts'
-import { bearerOf, now, RULES, verdictOf } from './mint.ts'
+} from '../support/issuer.ts'
+import { bearerOf, now, RULES, verdictOf } from '../support/mint.ts'
 
 /** Keys in the order in which they sign. */
 let signers: readonly Signer[]

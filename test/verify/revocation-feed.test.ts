@@ -7,7 +7,6 @@ import { createRevocationFeed } from '../../src/verify/revocation/feed.ts'
 import { createTextFetcher } from '../../src/verify/runtime/fetch-text.ts'
 import { loadVerifier } from '../../src/verify/runtime/load-key.ts'
 import { type Claims, createVerifier, type RevocationFeed } from '../../src/verify/verifier.ts'
-import type { Json } from '../runtime/wire.ts'
 import {
   type Answer,
   body,
@@ -22,8 +21,9 @@ import {
   status,
   stopClock,
   timed,
-} from './issuer.ts'
-import { bearerOf, now, RULES, verdictOf } from './mint.ts'
+} from '../support/issuer.ts'
+import { bearerOf, now, RULES, verdictOf } from '../support/mint.ts'
+import type { Json } from '../support/wire.ts'
 
 let es: Signer
 

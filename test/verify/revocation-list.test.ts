@@ -9,7 +9,6 @@ import {
   type VerifierOptions,
   type VerifierRules,
 } from '../../src/verify/verifier.ts'
-import type { Json } from '../runtime/wire.ts'
 import {
   type Answer,
   body,
@@ -26,8 +25,9 @@ import {
   status,
   stopClock,
   timed,
-} from './issuer.ts'
-import { bearerOf, now, RULES, verdictOf } from './mint.ts'
+} from '../support/issuer.ts'
+import { bearerOf, now, RULES, verdictOf } from '../support/mint.ts'
+import type { Json } from '../support/wire.ts'
 
 let es: Signer
 let ed: Signer

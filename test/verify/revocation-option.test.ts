@@ -2,9 +2,9 @@
 
 import { beforeAll, expect, test } from 'vitest'
 import { type Claims, createVerifier } from '../../src/verify/verifier.ts'
-import type { Json } from '../runtime/wire.ts'
-import { createSigner, type Signer } from './issuer.ts'
-import { bearerOf, RULES, verdictOf } from './mint.ts'
+import { createSigner, type Signer } from '../support/issuer.ts'
+import { bearerOf, RULES, verdictOf } from '../support/mint.ts'
+import type { Json } from '../support/wire.ts'
 
 let es: Signer
 

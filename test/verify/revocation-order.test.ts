@@ -3,9 +3,9 @@
 
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createVerifier, type RevocationFeed } from '../../src/verify/verifier.ts'
-import type { Json } from '../runtime/wire.ts'
-import { body, cleanUp, createSigner, FEED, type Signer, startIssuer, stopClock } from './issuer.ts'
-import { bearerOf, now, RULES, verdictOf } from './mint.ts'
+import { body, cleanUp, createSigner, FEED, type Signer, startIssuer, stopClock } from '../support/issuer.ts'
+import { bearerOf, now, RULES, verdictOf } from '../support/mint.ts'
+import type { Json } from '../support/wire.ts'
 
 let es: Signer
 let ed: Signer

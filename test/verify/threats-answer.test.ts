@@ -8,9 +8,9 @@ import { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { claimAuth as honoAuth } from '../../src/verify/middleware/hono.ts'
 import { type ClaimAuthOptions, claimAuth as nodeAuth } from '../../src/verify/middleware/node.ts'
-import { bare, base64url, partsOf } from '../properties/forge.ts'
-import { sendToFetch, sendToSocket, type WireAnswer } from '../runtime/wire.ts'
-import { createMint, type Mint, now, RULES, SITE } from './mint.ts'
+import { bare, base64url, partsOf } from '../support/forge.ts'
+import { createMint, type Mint, now, RULES, SITE } from '../support/mint.ts'
+import { sendToFetch, sendToSocket, type WireAnswer } from '../support/wire.ts'
 
 const ORIGIN = 'http://127.0.0.1'
 

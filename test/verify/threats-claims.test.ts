@@ -3,8 +3,18 @@
 
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createVerifier, type VerifierRules } from '../../src/verify/verifier.ts'
-import type { Json } from '../runtime/wire.ts'
-import { ALGS, bearerOf, createJudge, createMint, now, RULES, requestWith, SITE, verdictOf } from './mint.ts'
+import {
+  ALGS,
+  bearerOf,
+  createJudge,
+  createMint,
+  now,
+  RULES,
+  requestWith,
+  SITE,
+  verdictOf,
+} from '../support/mint.ts'
+import type { Json } from '../support/wire.ts'
 
 /** Everything forgiven that an operator may forgive. */
 const LENIENT: Partial<VerifierRules> = { mode: 'report', missingOrigin: 'allow', clockTolerance: 300 }

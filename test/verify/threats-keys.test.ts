@@ -3,8 +3,8 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { createVerifier } from '../../src/verify/verifier.ts'
-import type { Json } from '../runtime/wire.ts'
-import { createMint, RULES } from './mint.ts'
+import { createMint, RULES } from '../support/mint.ts'
+import type { Json } from '../support/wire.ts'
 
 /** As plain JavaScript may call it. */
 const make = (options: Json) => () => createVerifier({ ...RULES, ...options })

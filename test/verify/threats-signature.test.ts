@@ -6,8 +6,8 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createVerifier } from '../../src/verify/verifier.ts'
-import { base64url, partsOf } from '../properties/forge.ts'
-import { ALGS, bearerOf, createJudge, createMint, RULES, verdictOf } from './mint.ts'
+import { base64url, partsOf } from '../support/forge.ts'
+import { ALGS, bearerOf, createJudge, createMint, RULES, verdictOf } from '../support/mint.ts'
 
 describe.each(['ES256', 'EdDSA'] as const)('%s: the public key as a secret', (alg) => {
   const mint = createMint(alg)

@@ -4,9 +4,9 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { createVerifier } from '../../src/verify/verifier.ts'
-import { base64url, partsOf } from '../properties/forge.ts'
-import type { Json } from '../runtime/wire.ts'
-import { ALGS, bearerOf, createJudge, createMint, now, RULES, verdictOf } from './mint.ts'
+import { base64url, partsOf } from '../support/forge.ts'
+import { ALGS, bearerOf, createJudge, createMint, now, RULES, verdictOf } from '../support/mint.ts'
+import type { Json } from '../support/wire.ts'
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 

@@ -17,8 +17,8 @@ import {
   type Signer,
   startIssuer,
   timed,
-} from './issuer.ts'
-import { now, RULES, SITE } from './mint.ts'
+} from '../support/issuer.ts'
+import { now, RULES, SITE } from '../support/mint.ts'
 
 const ENTRY = `
 import { ClaimError, createVerifier } from '../../src/verify/verifier.ts'

@@ -10,7 +10,7 @@ import { isCanonicalBase64url } from '../../src/lib/base64url.ts'
 import { type LoadVerifier, loadWebVerifier } from '../../src/verify/runtime/load-key.ts'
 import { loadNodeVerifier } from '../../src/verify/runtime/node-crypto.ts'
 import { createVerifier, type KeyOptions, type RequestLike } from '../../src/verify/verifier.ts'
-import { RULES, requestWith, verdictOf } from './mint.ts'
+import { RULES, requestWith, verdictOf } from '../support/mint.ts'
 
 interface Case {
   readonly tcId: number

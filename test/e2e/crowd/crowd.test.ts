@@ -8,8 +8,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { createSecret, formatAccountToken } from '../../../src/signing/secret.ts'
-import { ADMIN_TOKEN, useServers } from '../../runtime/server.ts'
-import type { Json } from '../../runtime/wire.ts'
+import { ADMIN_TOKEN, useServers } from '../../support/server.ts'
+import type { Json } from '../../support/wire.ts'
 
 const servers = useServers()
 const QUIET_SECONDS = 5

@@ -2,9 +2,9 @@
 
 import { expect } from 'vitest'
 import type { AppDeps } from '../../src/app.ts'
-import { type MemoryService, startMemory } from '../runtime/memory.ts'
-import type { WireAnswer, WireRequest } from '../runtime/wire.ts'
-import { createWorld, type World } from '../runtime/world.ts'
+import { type MemoryService, startMemory } from './memory.ts'
+import type { WireAnswer, WireRequest } from './wire.ts'
+import { createWorld, type World } from './world.ts'
 
 export interface Asking {
   readonly service: MemoryService

@@ -16,8 +16,8 @@ import {
   type RequestLike,
   type VerifierRules,
 } from '../../src/verify/verifier.ts'
-import { base64url } from '../properties/forge.ts'
-import type { Json } from '../runtime/wire.ts'
+import { base64url } from './forge.ts'
+import type { Json } from './wire.ts'
 
 export const ALGS = ['ES256', 'EdDSA', 'HS256'] as const
 export type Alg = (typeof ALGS)[number]

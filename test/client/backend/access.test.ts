@@ -2,9 +2,9 @@
 // visitor's address.
 
 import { describe, expect, test, vi } from 'vitest'
-import type { Json } from '../runtime/wire.ts'
-import { payloadOf, SITE } from '../runtime/world.ts'
-import { useWorld } from './backend-issuer.ts'
+import type { Json } from '../../support/wire.ts'
+import { payloadOf, SITE } from '../../support/world.ts'
+import { useWorld } from './issuer.ts'
 import {
   type Asked,
   ask as askPage,
@@ -14,7 +14,7 @@ import {
   problem as problemPage,
   STRANGER,
   WILD,
-} from './backend-page.ts'
+} from './page.ts'
 
 const world = useWorld()
 

@@ -6,8 +6,8 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type CryptoKey, exportJWK, generateKeyPair, generateSecret, type JWK, SignJWT } from 'jose'
 import { afterAll, afterEach, vi } from 'vitest'
-import type { Json } from '../runtime/wire.ts'
 import { now, RULES, SITE } from './mint.ts'
+import type { Json } from './wire.ts'
 
 /** How a path is answered. */
 export type Answer = (request: IncomingMessage, response: ServerResponse) => unknown

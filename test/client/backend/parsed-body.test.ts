@@ -13,10 +13,10 @@ import {
   createClaimClient,
   createClientTokenEndpoint,
   createNodeClientTokenEndpoint,
-} from '../../src/client/backend/index.ts'
-import { sendToSocket } from '../runtime/wire.ts'
-import { SITE } from '../runtime/world.ts'
-import { API, JKT, TOKEN, useMadeUpIssuer } from './backend-issuer.ts'
+} from '../../../src/client/backend/index.ts'
+import { sendToSocket } from '../../support/wire.ts'
+import { SITE } from '../../support/world.ts'
+import { API, JKT, TOKEN, useMadeUpIssuer } from './issuer.ts'
 
 const issuer = useMadeUpIssuer()
 const onError = vi.fn()

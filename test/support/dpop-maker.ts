@@ -3,8 +3,8 @@
 import { createHash } from 'node:crypto'
 import { calculateJwkThumbprint } from 'jose'
 import type { ExpectedProof } from '../../src/verify/dpop/judge.ts'
-import type { Json } from '../runtime/wire.ts'
 import { createMint, type Mint } from './mint.ts'
+import type { Json } from './wire.ts'
 
 export const HTU = 'https://api.example.com/things'
 export const TOKEN = 'Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU'

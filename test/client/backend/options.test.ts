@@ -8,8 +8,8 @@ import {
   createClientTokenEndpoint,
   createNodeClientTokenEndpoint,
   type NodeClientTokenEndpointOptions,
-} from '../../src/client/backend/index.ts'
-import { API, TOKEN } from './backend-issuer.ts'
+} from '../../../src/client/backend/index.ts'
+import { API, TOKEN } from './issuer.ts'
 
 const SITE = 'https://www.example.com'
 const GOOD = { authenticate: 'public', baseUrl: API, allowedOrigins: [SITE] } as const

@@ -1,8 +1,8 @@
 // OAuth requests as bytes on a wire, and what every refusal of them must be.
 
 import { expect } from 'vitest'
-import type { Json, WireAnswer, WireRequest } from '../runtime/wire.ts'
-import type { World } from '../runtime/world.ts'
+import type { Json, WireAnswer, WireRequest } from './wire.ts'
+import type { World } from './world.ts'
 
 export const FORM_TYPE = 'application/x-www-form-urlencoded'
 export const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'

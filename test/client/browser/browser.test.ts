@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { bundleClient } from '../e2e/client-world.ts'
+import { bundleClient } from '../../support/client-world.ts'
 
 const MAX_BYTES = 5000
 
@@ -36,7 +36,7 @@ describe('the bundle', () => {
 })
 
 describe('on a server', () => {
-  const entry = join(import.meta.dirname, '../../src/client/browser/index.ts')
+  const entry = join(import.meta.dirname, '../../../src/client/browser/index.ts')
   // In a process of its own, whose end shows that nothing was left running.
   const run = (code: string) =>
     execFileSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8', timeout: 30_000 })

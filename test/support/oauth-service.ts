@@ -5,10 +5,10 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { expect } from 'vitest'
 import type { AuditEntry } from '../../src/claims/account.ts'
 import { randomBase62 } from '../../src/lib/random.ts'
-import { type MemoryService, startMemory } from '../runtime/memory.ts'
-import { type Json, sendToFetch, type WireAnswer, type WireRequest } from '../runtime/wire.ts'
-import { createWorld, type World } from '../runtime/world.ts'
-import { asMain, asserting, type Headers, type Members, postForm, tokenForm } from './wire.ts'
+import { type MemoryService, startMemory } from './memory.ts'
+import { asMain, asserting, type Headers, type Members, postForm, tokenForm } from './oauth-wire.ts'
+import { type Json, sendToFetch, type WireAnswer, type WireRequest } from './wire.ts'
+import { createWorld, type World } from './world.ts'
 
 export interface OAuthService extends World {
   /** Lines that were logged. */

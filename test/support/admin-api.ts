@@ -1,8 +1,8 @@
 // The admin API of a running server, for tests that are about something else.
 
 import { expect } from 'vitest'
-import { ADMIN_TOKEN } from '../runtime/server.ts'
-import type { Json } from '../runtime/wire.ts'
+import { ADMIN_TOKEN } from './server.ts'
+import type { Json } from './wire.ts'
 
 /** Calls the admin API at `url`; expects `status` and gives the body, undefined when there is none. */
 export async function admin(

@@ -1,20 +1,11 @@
 // createClaimClient against the real server: both spellings of a credential, every parameter, every refusal.
 
 import { describe, expect, test } from 'vitest'
-import { ClaimRequestError } from '../../src/client/backend/error.ts'
-import { type ClaimClientOptions, createClaimClient } from '../../src/client/backend/index.ts'
-import { parseAccountToken } from '../../src/signing/secret.ts'
-import { payloadOf, SITE } from '../runtime/world.ts'
-import {
-  answer,
-  closedUrl,
-  expectNoSecret,
-  JKT,
-  TOKEN,
-  useMadeUpIssuer,
-  useWorld,
-  whoami,
-} from './backend-issuer.ts'
+import { ClaimRequestError } from '../../../src/client/backend/error.ts'
+import { type ClaimClientOptions, createClaimClient } from '../../../src/client/backend/index.ts'
+import { parseAccountToken } from '../../../src/signing/secret.ts'
+import { payloadOf, SITE } from '../../support/world.ts'
+import { answer, closedUrl, expectNoSecret, JKT, TOKEN, useMadeUpIssuer, useWorld, whoami } from './issuer.ts'
 
 const world = useWorld()
 const madeUp = useMadeUpIssuer()

@@ -13,10 +13,10 @@ import {
   createClaimClient,
   createClientTokenEndpoint,
   createNodeClientTokenEndpoint,
-} from '../../src/client/backend/index.ts'
-import { sendToFetch, sendToSocket, type WireAnswer, type WireRequest } from '../runtime/wire.ts'
-import { payloadOf, SITE } from '../runtime/world.ts'
-import { API, expectNoSecret, JKT, useWorld } from './backend-issuer.ts'
+} from '../../../src/client/backend/index.ts'
+import { sendToFetch, sendToSocket, type WireAnswer, type WireRequest } from '../../support/wire.ts'
+import { payloadOf, SITE } from '../../support/world.ts'
+import { API, expectNoSecret, JKT, useWorld } from './issuer.ts'
 
 const world = useWorld()
 const onError = vi.fn()

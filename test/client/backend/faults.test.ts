@@ -5,8 +5,8 @@ import {
   type ClaimClient,
   createClaimClient,
   createClientTokenEndpoint,
-} from '../../src/client/backend/index.ts'
-import { SITE } from '../runtime/world.ts'
+} from '../../../src/client/backend/index.ts'
+import { SITE } from '../../support/world.ts'
 import {
   API,
   answer,
@@ -18,7 +18,7 @@ import {
   TOKEN,
   useMadeUpIssuer,
   useWorld,
-} from './backend-issuer.ts'
+} from './issuer.ts'
 
 const world = useWorld()
 const issuer = useMadeUpIssuer()

@@ -3,10 +3,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect } from 'vitest'
-import { createClientSecret, formatAccountToken } from '../../src/signing/secret.ts'
-import { type Servers, useServers } from '../runtime/server.ts'
-import { type Json, sendToSocket } from '../runtime/wire.ts'
-import { createWorld, type World } from '../runtime/world.ts'
+import { createClientSecret, formatAccountToken } from '../../../src/signing/secret.ts'
+import { type Servers, useServers } from '../../support/server.ts'
+import { type Json, sendToSocket } from '../../support/wire.ts'
+import { createWorld, type World } from '../../support/world.ts'
 
 export const API = 'https://api.example.com'
 /** Thumbprint of RFC 7638 section 3.1. */

@@ -8,10 +8,10 @@ import {
   createClaimClient,
   createNodeClientTokenEndpoint,
   type NodeClientTokenEndpointOptions,
-} from '../../src/client/backend/index.ts'
-import { sendToSocket } from '../runtime/wire.ts'
-import { SITE } from '../runtime/world.ts'
-import { API, answer, GOOD, TOKEN, useMadeUpIssuer } from './backend-issuer.ts'
+} from '../../../src/client/backend/index.ts'
+import { sendToSocket } from '../../support/wire.ts'
+import { SITE } from '../../support/world.ts'
+import { API, answer, GOOD, TOKEN, useMadeUpIssuer } from './issuer.ts'
 
 const issuer = useMadeUpIssuer()
 const onError = vi.fn()

@@ -6,8 +6,8 @@ import { createServe } from '../../src/http/serve.ts'
 import { createRevocationRules } from '../../src/service/revocation/rules.ts'
 import { createServiceVerifier, type ServiceVerifier } from '../../src/service/verifier.ts'
 import { proofBudget } from '../../src/verify/dpop/use-proof.ts'
-import type { MemoryService } from '../runtime/memory.ts'
-import type { Json } from '../runtime/wire.ts'
+import type { MemoryService } from './memory.ts'
+import type { Json } from './wire.ts'
 
 export interface Explaining {
   readonly verifier: ServiceVerifier

@@ -3,7 +3,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createSigningKey } from '../../src/signing/make-keys.ts'
 import type { SigningKeyState, SigningKeyStore, StoredSigningKey } from '../../src/signing/signing-key.ts'
-import { rotation, seen } from './rotation.ts'
+import { rotation, seen } from './key-rotation.ts'
 
 export interface OpenedKeyStore {
   /** Another handle on the same store, as another process would have it. */

@@ -16,7 +16,7 @@ import {
   createNodeClientTokenEndpoint,
   loadConfig,
   type TokenAnswer,
-} from '../../src/client/backend/index.ts'
+} from '../../../src/client/backend/index.ts'
 
 const issuer = 'https://auth.example.com'
 

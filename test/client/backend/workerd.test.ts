@@ -3,20 +3,11 @@
 import { build } from 'esbuild'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { payloadOf, SITE } from '../runtime/world.ts'
-import {
-  API,
-  answer,
-  closedUrl,
-  expectNoSecret,
-  JKT,
-  TOKEN,
-  useMadeUpIssuer,
-  useWorld,
-} from './backend-issuer.ts'
+import { payloadOf, SITE } from '../../support/world.ts'
+import { API, answer, closedUrl, expectNoSecret, JKT, TOKEN, useMadeUpIssuer, useWorld } from './issuer.ts'
 
 const ENTRY = `
-import { createClaimClient, createClientTokenEndpoint, loadConfig } from '../../src/client/backend/index.ts'
+import { createClaimClient, createClientTokenEndpoint, loadConfig } from '../../../src/client/backend/index.ts'
 let endpoint
 export default {
   fetch(request, env) {

@@ -5,9 +5,9 @@ import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
 import { openKeyRing } from '../../src/signing/key-ring.ts'
 import { createFirstKeys } from '../../src/signing/make-keys.ts'
 import { loadVerifier } from '../../src/verify/runtime/load-key.ts'
-import type { Json, WireAnswer } from '../runtime/wire.ts'
-import { claimToken, SITE } from '../runtime/world.ts'
 import { type Asking, startAsking } from './ask.ts'
+import type { Json, WireAnswer } from './wire.ts'
+import { claimToken, SITE } from './world.ts'
 
 export interface Forging extends Asking {
   /** Signs as the service does; under HS256 the shared secret. */

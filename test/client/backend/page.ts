@@ -5,10 +5,10 @@ import {
   type ClientTokenEndpointOptions,
   createClaimClient,
   createClientTokenEndpoint,
-} from '../../src/client/backend/index.ts'
-import type { Json } from '../runtime/wire.ts'
-import { SITE, type World } from '../runtime/world.ts'
-import { API, expectNoSecret } from './backend-issuer.ts'
+} from '../../../src/client/backend/index.ts'
+import type { Json } from '../../support/wire.ts'
+import { SITE, type World } from '../../support/world.ts'
+import { API, expectNoSecret } from './issuer.ts'
 
 export const URI = 'https://backend.example.com/api/client-token'
 export const LOCAL = 'http://localhost:5173'

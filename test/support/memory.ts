@@ -15,7 +15,7 @@ import { DEFAULT_PEPPER } from '../../src/signing/secret.ts'
 import { createCachedStorage } from '../../src/storage/cached.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
 import { loadVerifier } from '../../src/verify/runtime/load-key.ts'
-import { createMemoryKeys } from '../signing/memory-keys.ts'
+import { createMemoryKeys } from './memory-keys.ts'
 import { ADMIN_TOKEN } from './server.ts'
 import { sendToFetch, type Target } from './wire.ts'
 

@@ -1,10 +1,10 @@
 // The client-token endpoint with a real issuer behind it: who may have a token, and what it is bound to.
 
 import { describe, expect, test, vi } from 'vitest'
-import { createClaimClient, createClientTokenEndpoint } from '../../src/client/backend/index.ts'
-import type { Json } from '../runtime/wire.ts'
-import { payloadOf, SITE } from '../runtime/world.ts'
-import { API, JKT, useWorld, whoami } from './backend-issuer.ts'
+import { createClaimClient, createClientTokenEndpoint } from '../../../src/client/backend/index.ts'
+import type { Json } from '../../support/wire.ts'
+import { payloadOf, SITE } from '../../support/world.ts'
+import { API, JKT, useWorld, whoami } from './issuer.ts'
 import {
   APP,
   type Asked,
@@ -16,7 +16,7 @@ import {
   STRANGER,
   URI,
   WILD,
-} from './backend-page.ts'
+} from './page.ts'
 
 const world = useWorld()
 

@@ -2,8 +2,8 @@
 // the one with a credential of the other.
 
 import { describe, expect, test } from 'vitest'
-import { createClaimClient, loadConfig } from '../../src/client/backend/index.ts'
-import { TOKEN } from './backend-issuer.ts'
+import { createClaimClient, loadConfig } from '../../../src/client/backend/index.ts'
+import { TOKEN } from './issuer.ts'
 
 const MISO = {
   MISO_CONTROLLER_URL: 'http://localhost:3000',

@@ -9,9 +9,9 @@ import type { BrowserContext, Page } from 'playwright-core'
 import { createClaimClient, createNodeClientTokenEndpoint } from '../../src/client/backend/index.ts'
 import type * as door from '../../src/client/browser/index.ts'
 import { claimAuth } from '../../src/verify/middleware/node.ts'
-import type { RunningServer } from '../runtime/server.ts'
-import type { Json } from '../runtime/wire.ts'
-import { admin } from './admin.ts'
+import { admin } from './admin-api.ts'
+import type { RunningServer } from './server.ts'
+import type { Json } from './wire.ts'
 
 /** The browser door as a customer's bundler makes it. */
 export async function bundleClient(): Promise<string> {
