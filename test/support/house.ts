@@ -125,6 +125,7 @@ export const rules: readonly Rule[] = [
     room: 'worker.ts',
     rooms: [
       ...[
+        'lib',
         'config',
         'counters',
         'signing',
