@@ -1,0 +1,105 @@
+// How the project's English reads: words to avoid, and figures about docstrings.
+// `npm exec -- node test/support/prose.ts src/verify README.md` prints what it finds there.
+
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseSync } from 'oxc-parser'
+import { ROOT } from './source.ts'
+
+/** Words that plain technical English says otherwise. */
+const AVOIDED =
+  /\b(at once|whoever|whosoever|anew|for ever|thereof|be had|is no option|mend(s|ed|ing)?|as said above|told apart|of its own accord)\b/i
+
+export interface Found {
+  readonly path: string
+  readonly line: number
+  readonly text: string
+}
+
+export interface Docstring {
+  readonly path: string
+  readonly line: number
+  /** Words of its text, tags and examples left out. */
+  readonly words: number
+  readonly hasExample: boolean
+  /** Whether what follows it is exported. */
+  readonly isExported: boolean
+}
+
+/** Tracked text files below these paths. */
+export function listFiles(paths: readonly string[]): readonly string[] {
+  const listed = execFileSync('git', ['ls-files', '-z', '--', ...paths], { cwd: ROOT, encoding: 'utf8' })
+  return listed.split('\0').filter((path) => /\.(ts|tsx|mjs|md|toml|html|css|conf|ya?ml)$/.test(path))
+}
+
+/** Lines with a word of the list above. */
+export function findAvoidedWords(paths: readonly string[]): readonly Found[] {
+  return listFiles(paths)
+    .filter((path) => path !== 'test/support/prose.ts' && !path.startsWith('test/vectors/'))
+    .flatMap((path) =>
+      readFileSync(join(ROOT, path), 'utf8')
+        .split('\n')
+        .map((text, index) => ({ path, line: index + 1, text: text.trim() }))
+        .filter(({ text }) => AVOIDED.test(text)),
+    )
+}
+
+/** The docstrings of TypeScript files, and how many exports there are. */
+export function readDocstrings(paths: readonly string[]): {
+  readonly docstrings: readonly Docstring[]
+  readonly exported: number
+} {
+  const docstrings: Docstring[] = []
+  let exported = 0
+  for (const path of listFiles(paths).filter((name) => /\.tsx?$/.test(name))) {
+    const text = readFileSync(join(ROOT, path), 'utf8')
+    const { comments, program } = parseSync(path, text)
+    const starts = new Set<number>()
+    for (const node of program.body) {
+      if (node.type !== 'ExportNamedDeclaration' || !node.declaration) continue
+      exported++
+      starts.add(node.start)
+    }
+    for (const comment of comments) {
+      if (comment.type !== 'Block' || !comment.value.startsWith('*')) continue
+      const prose = comment.value.replace(/^\s*\*+/gm, '')
+      const [head = '', example] = prose.split('@example')
+      const next = comment.end + (/^\s*/.exec(text.slice(comment.end))?.[0].length ?? 0)
+      docstrings.push({
+        path,
+        line: text.slice(0, comment.start).split('\n').length,
+        words: head.split(/\s+/).filter((word) => /\w/.test(word)).length,
+        hasExample: example !== undefined,
+        isExported: starts.has(next),
+      })
+    }
+  }
+  return { docstrings, exported }
+}
+
+/** One line of figures: documented exports, median of words, with an example, four words or fewer. */
+export function describeDocstrings(paths: readonly string[]): string {
+  const { docstrings, exported } = readDocstrings(paths)
+  const ofExports = docstrings.filter(({ isExported }) => isExported)
+  const words = ofExports.map((one) => one.words).sort((a, b) => a - b)
+  const short = docstrings.filter((one) => one.words <= 4)
+  return [
+    `${ofExports.length} of ${exported} exports documented`,
+    `median ${words[Math.floor(words.length / 2)] ?? 0} words`,
+    `${ofExports.filter(({ hasExample }) => hasExample).length} with an example`,
+    `${short.length} docstrings of four words or fewer`,
+  ].join(', ')
+}
+
+if (import.meta.main) {
+  const paths = process.argv.slice(2)
+  const lines = [
+    ...findAvoidedWords(paths).map(({ path, line, text }) => `${path}:${line}: ${text}`),
+    ...readDocstrings(paths)
+      .docstrings.filter(({ words }) => words <= 4)
+      .map(({ path, line, words }) => `${path}:${line}: docstring of ${words} words`),
+    describeDocstrings(paths),
+  ]
+  process.stdout.write(`${lines.join('\n')}\n`)
+}
