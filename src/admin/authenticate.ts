@@ -3,7 +3,7 @@
 
 import { addressKey, anonymizeAddress } from '../claims/ip.ts'
 import type { Quota } from '../counters/counters.ts'
-import { readBearer } from '../http/bearer.ts'
+import { readBearer } from '../http/authorization.ts'
 import type { RequestContext } from '../http/context.ts'
 import type { RateLimiter } from '../http/limits.ts'
 import type { Logger } from '../http/log.ts'

@@ -70,3 +70,14 @@ export const NO_STORE: HeaderRecord = { 'cache-control': 'no-store' }
 
 /** Headers of a JSON answer. */
 export const JSON_TYPE: HeaderRecord = { 'content-type': 'application/json' }
+
+/** Whether an `If-None-Match` header names this tag: a list of tags, compared weakly, or `*`. */
+export function matchesTag(header: string | null, etag: string): boolean {
+  if (header === null) return false
+  return header === '*' || header.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag)
+}
+
+/** Epoch seconds as `2026-01-01T00:30:00Z`: whole seconds, as tokens have them. */
+export function formatSecond(seconds: number): string {
+  return `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`
+}

@@ -2,9 +2,8 @@
 // its size alone. The checks in their order: browser -> size -> credential and its limit -> policy -> issue
 
 import { standardLifetime } from '../claims/lifetime.ts'
-import { type Handler, JSON_TYPE, NO_STORE, type Route } from '../http/context.ts'
+import { formatSecond, type Handler, JSON_TYPE, NO_STORE, type Route } from '../http/context.ts'
 import { BODY_TOO_LARGE, type Problem } from '../http/problem.ts'
-import { formatSecond } from '../http/time.ts'
 import type { ClientSecret } from '../signing/secret.ts'
 import { type AdmitCredential, receiveRequest } from './admission.ts'
 import { isFromBrowser, type ReportBrowser } from './browser.ts'

@@ -1,6 +1,6 @@
 // The answer to a claim.
 
-import { formatSecond } from '../http/time.ts'
+import { formatSecond } from '../http/context.ts'
 import type { IssuedToken } from './issue.ts'
 
 /** The JSON body of a 200. */

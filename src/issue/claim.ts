@@ -1,7 +1,7 @@
 // POST /auth/claim: the checks in their fixed order, first failure wins.
 // browser -> media type -> size -> parse -> credential and its limit -> parameters -> policy -> issue
 
-import { readBearer } from '../http/bearer.ts'
+import { readBearer } from '../http/authorization.ts'
 import { readBody } from '../http/body.ts'
 import { type Handler, JSON_TYPE, type RequestContext } from '../http/context.ts'
 import { queryOf } from '../http/form.ts'

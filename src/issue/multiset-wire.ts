@@ -1,8 +1,8 @@
 // MultiSet's spellings: the pair it sends, as Basic and in the body, its answer, its refusals.
 
-import { readBasic } from '../http/basic.ts'
+import { readBasic } from '../http/authorization.ts'
+import { formatSecond } from '../http/context.ts'
 import { type FormatProblem, problemStatus } from '../http/problem.ts'
-import { formatSecond } from '../http/time.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
 import type { ClientSecret } from '../signing/secret.ts'
 import type { IssuedToken } from './issue.ts'

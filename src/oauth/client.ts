@@ -2,7 +2,7 @@
 // Which of them failed, and why, is not told: unknown, wrong, expired, revoked and suspended are one answer.
 
 import type { CredentialWithAccount } from '../claims/account.ts'
-import { readBasic } from '../http/basic.ts'
+import { readBasic } from '../http/authorization.ts'
 import type { Problem } from '../http/problem.ts'
 import type { Received } from '../issue/admission.ts'
 import { type Authenticate, isInForce } from '../issue/authenticate.ts'

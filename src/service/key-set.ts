@@ -1,7 +1,6 @@
 // GET /.well-known/jwks.json: the public keys, for anybody (RFC 7517 section 5). Cacheable, with an entity tag.
 
-import type { Handler } from '../http/context.ts'
-import { matchesTag } from '../http/etag.ts'
+import { type Handler, matchesTag } from '../http/context.ts'
 import type { KeyRing } from '../signing/key-ring.ts'
 
 /** The handler, serving the keys of `ring`. */

@@ -1,9 +1,8 @@
 // GET /auth/whoami: what the token it was called with is worth, as the service's own verifier sees it.
 
 import type { ClaimsSet } from '../claims/claims-set.ts'
-import { type Handler, JSON_TYPE, type RequestContext } from '../http/context.ts'
+import { formatSecond, type Handler, JSON_TYPE, type RequestContext } from '../http/context.ts'
 import type { Metrics } from '../http/metrics.ts'
-import { formatSecond } from '../http/time.ts'
 import { refusalHeaders, toRefusal } from '../verify/challenge.ts'
 import type { Denial, Judge } from '../verify/judge.ts'
 

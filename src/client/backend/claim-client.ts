@@ -2,11 +2,10 @@
 // message. Remembers no token and repeats no request.
 
 import type { JsonObject } from '../../lib/json.ts'
-import { askIssuer } from './ask-issuer.ts'
-import type { ClaimAnswer, ClaimClient, ClaimClientOptions } from './claim-types.ts'
+import { askIssuer, toRequestError } from './ask-issuer.ts'
 import { type Credential, checkCredential, checkIssuer, spellBasic } from './credential.ts'
 import { ClaimRequestError } from './error.ts'
-import { toRequestError } from './refusal.ts'
+import type { ClaimAnswer, ClaimClient, ClaimClientOptions } from './types.ts'
 
 const KNOWN = [
   'issuer token clientId clientSecret clientTokenUri allowedOrigins baseUrl allowInsecureIssuer',

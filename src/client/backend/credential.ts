@@ -3,7 +3,7 @@
 
 import { formatAccountToken } from '../../claims/account-token.ts'
 import { isSafeTransport, TRANSPORT_RULE } from '../../claims/plain-http.ts'
-import type { ClientCredential } from './claim-types.ts'
+import type { ClientCredential } from './types.ts'
 
 /** A credential in both spellings; the pair is missing where what was given as account token is none. */
 export interface Credential {

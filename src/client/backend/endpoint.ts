@@ -4,7 +4,6 @@
 import { resolveClientIp } from '../../claims/client-ip.ts'
 import { formatAddress } from '../../claims/ip.ts'
 import { isPreflightHead } from '../../claims/preflight.ts'
-import type { ClaimClient } from './claim-types.ts'
 import { type RequestBody, readThumbprint } from './endpoint-body.ts'
 import {
   type EndpointAnswer,
@@ -13,8 +12,8 @@ import {
   unavailable,
 } from './endpoint-problem.ts'
 import { checkEndpoint, type EndpointRules } from './endpoint-rules.ts'
-import type { EndpointOptions } from './endpoint-types.ts'
 import { ClaimRequestError } from './error.ts'
+import type { ClaimClient, EndpointOptions } from './types.ts'
 
 /** A request of a page. */
 export interface Exchange<R> {

@@ -1,8 +1,6 @@
 // The door "claimgate/backend": what a customer's server needs to give its pages tokens. Runs wherever fetch does.
 
 export { createClaimClient } from './claim-client.ts'
-export type * from './claim-types.ts'
-export type { Admitted, EndpointOptions } from './endpoint-types.ts'
 export type { ClaimRequestError } from './error.ts'
 export { loadConfig } from './load-config.ts'
 export {
@@ -12,6 +10,7 @@ export {
   type NodeRequest,
   type NodeResponse,
 } from './node-endpoint.ts'
+export type * from './types.ts'
 export {
   type ClientTokenEndpoint,
   type ClientTokenEndpointOptions,

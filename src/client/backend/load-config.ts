@@ -1,7 +1,7 @@
 // A client's options from the environment of the customer's backend. Checks only that no credential is sent to another
 // service's issuer; the values are checked by the functions that use them.
 
-import type { ClaimClientOptions, ClientCredential } from './claim-types.ts'
+import type { ClaimClientOptions, ClientCredential } from './types.ts'
 
 /**
  * Reads `CLAIMGATE_ISSUER`, `CLAIMGATE_ACCOUNT_TOKEN` or `CLAIMGATE_CLIENT_ID` + `CLAIMGATE_CLIENT_SECRET`,

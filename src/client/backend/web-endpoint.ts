@@ -1,10 +1,9 @@
 // A client-token endpoint for servers that speak Request and Response: Hono, Next.js, Workers, Deno, Bun.
 
-import type { ClaimClient } from './claim-types.ts'
 import { createEndpoint, type Exchange } from './endpoint.ts'
 import { BROKEN_BODY, MAX_BODY_BYTES } from './endpoint-body.ts'
-import type { EndpointOptions } from './endpoint-types.ts'
 import { readBytes } from './read-bytes.ts'
+import type { ClaimClient, EndpointOptions } from './types.ts'
 
 /** Options of {@link createClientTokenEndpoint}. */
 export type ClientTokenEndpointOptions = EndpointOptions<Request>

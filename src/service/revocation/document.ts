@@ -3,8 +3,7 @@
 // while the store is down, for a day; then refused, never empty. A long list is written and signed in slices, between
 // which other requests are answered.
 
-import type { Handler } from '../../http/context.ts'
-import { matchesTag } from '../../http/etag.ts'
+import { type Handler, matchesTag } from '../../http/context.ts'
 import { unavailable } from '../../http/problem.ts'
 import type { KeyRing } from '../../signing/key-ring.ts'
 import { createListWriter } from './payload.ts'

@@ -1,5 +1,4 @@
-// HTTP Basic credentials (RFC 7617). Reads the pair as it stands; whether its parts are form-encoded besides is the
-// dialect's to know (RFC 6749 section 2.3.1 says so, most others send them raw).
+// Credentials in the Authorization header: Basic (RFC 7617) and Bearer (RFC 6750 section 2.1).
 
 import { fail, ok, type Result } from '../lib/result.ts'
 import { decodeUtf8 } from '../lib/utf8.ts'
@@ -34,4 +33,11 @@ function decodeBase64(text: string): string | undefined {
     // No base64.
     return undefined
   }
+}
+
+const BEARER = /^Bearer +(.+)$/i
+
+/** What follows `Bearer`, as it stands; undefined when the header is absent, of another scheme, or empty. */
+export function readBearer(headers: Headers): string | undefined {
+  return BEARER.exec(headers.get('authorization') ?? '')?.[1]
 }
