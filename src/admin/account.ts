@@ -13,6 +13,7 @@ import {
 import type { Problem } from '../http/problem.ts'
 import { randomBase62 } from '../lib/random.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
+import { sleep } from '../lib/timing.ts'
 import {
   type ClientSecret,
   createAccountId,
@@ -183,10 +184,6 @@ function auditsOf(account: Account, patch: AccountPatch, actor: Actor, now: numb
     entries.push(createAuditEntry(actor, action, account.id, now))
   }
   return entries
-}
-
-function sleep(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds))
 }
 
 function firstCredential(account: Account, id: string, secretHash: string): Credential {

@@ -2,6 +2,7 @@
 
 import { LATE_MINT_MS, type Revocation } from '../claims/account.ts'
 import { randomBase62 } from '../lib/random.ts'
+import { sleep } from '../lib/timing.ts'
 import { createRotationEntry } from '../signing/rotation-entry.ts'
 import { type Actor, type AdminPorts, createAuditEntry } from './operation.ts'
 import type { RevocationInput } from './revocation-input.ts'
@@ -114,8 +115,7 @@ function toRevocation(
 /** Timers count by their own clock, and may fire a little early. */
 const TIMER_GRAIN_MS = 5
 
-/** Resolves once a clock that shows `now` at this moment has reached `time`. One timer; the clock is not asked again. */
-function waitUntil(time: number, now: number): Promise<void> | undefined {
-  if (time <= now) return undefined
-  return new Promise((resolve) => setTimeout(resolve, time - now + TIMER_GRAIN_MS))
+/** Resolves once a clock that shows `now` at the call has reached `time`. Uses one timer and never re-reads the clock. */
+async function waitUntil(time: number, now: number): Promise<void> {
+  if (time > now) await sleep(time - now + TIMER_GRAIN_MS)
 }

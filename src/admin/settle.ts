@@ -2,6 +2,7 @@
 // (issue/sign-current.ts), so a change that ends or narrows something is answered once that second is over.
 
 import type { Account, Revocation } from '../claims/account.ts'
+import { sleep } from '../lib/timing.ts'
 import { StorageError } from '../storage/errors.ts'
 import type { AdminPorts } from './operation.ts'
 
@@ -19,7 +20,7 @@ type SettlePorts = Pick<AdminPorts, 'settleMs' | 'onChange'>
 /** Resolves once no process issues tokens from data older than the last commit. */
 export async function settleChange({ settleMs, onChange }: SettlePorts): Promise<void> {
   await onChange()
-  await sleep(settleMs)
+  if (settleMs > 0) await sleep(settleMs)
 }
 
 /**
@@ -74,8 +75,4 @@ export function isNarrowed(before: Account, after: Account): boolean {
 
 function nextSecond(time: number): number {
   return Math.floor(time / 1000) * 1000 + 1000
-}
-
-function sleep(ms: number): Promise<void> | undefined {
-  return ms === 0 ? undefined : new Promise((resolve) => setTimeout(resolve, ms))
 }

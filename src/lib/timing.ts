@@ -1,4 +1,9 @@
-// Waiting with a time limit.
+// Waiting: for a time, and for work with a time limit.
+
+/** Resolves after `ms` milliseconds: in a later turn of the event loop, 0 included. */
+export function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
 
 /** Whether work ends within `ms`; it goes on either way. Rejects when the work does in that time. */
 export async function isDoneWithin(ms: number, work: Promise<unknown>): Promise<boolean> {

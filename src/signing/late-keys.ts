@@ -2,7 +2,7 @@
 // and without an answer from before: who asks too soon waits for the next look. Nobody awaits another's promise, which
 // Workers forbid; who looked and was cancelled there holds nobody up.
 
-import { isDoneWithin } from '../lib/timing.ts'
+import { isDoneWithin, sleep } from '../lib/timing.ts'
 
 /** Between the beginnings of two looks. */
 const COOLDOWN_MS = 250
@@ -56,8 +56,4 @@ export function createLateKeys(
       else await sleep(latest?.isOver ? rest : PEEK_MS)
     }
   }
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }
