@@ -57,7 +57,7 @@ export interface AppDeps {
   readonly storage: CachedStorage
   /** Longest life of any token that was ever made, seconds: what `storage.raiseLongestLifetime` gave for `maxTtl`. */
   readonly lifetimeSeconds: number
-  readonly keys: KeyRing
+  readonly keyRing: KeyRing
   readonly keyLife: KeyLife
   /** Counts of requests, and the proofs that were used. */
   readonly counters: Counters
@@ -115,11 +115,11 @@ export function createApp(deps: AppDeps): Hono {
 }
 
 function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
-  const { config, storage, keys, rules, counters, log, metrics, now } = deps
+  const { config, storage, keyRing, rules, counters, log, metrics, now } = deps
   const verifier = createServiceVerifier({
     config,
     storage,
-    keys,
+    keyRing,
     rules,
     log,
     proofs: counters.openOneTime('proofs', proofBudget),
@@ -127,7 +127,7 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
   const proven = createAuthenticate(storage, deps.hashSecret)
   const authenticate = withNote(proven, deps.uses.note)
   const minting = {
-    issueToken: createIssueToken(config, () => keys.sign),
+    issueToken: createIssueToken(config, () => keyRing.sign),
     signCurrent: createSignCurrent({
       storage,
       readStanding: rules.readStanding,
@@ -182,9 +182,9 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
     now,
     log,
   })
-  metrics.watchAge('signing keys', () => keys.ageMs() / 1000)
+  metrics.watchAge('signing keys', () => keyRing.ageMs() / 1000)
   metrics.watchAge('revocations', () => toSeconds(rules.ageMs()))
-  const checks = { database: createDatabaseCheck(storage, rules), keys: createKeysCheck(keys) }
+  const checks = { database: createDatabaseCheck(storage, rules), keys: createKeysCheck(keyRing) }
   return {
     '/auth/claim': claim,
     '/api/auth/claim': claim,
@@ -229,7 +229,11 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
       metrics,
       log,
     }),
-    '/.well-known/jwks.json': { name: 'jwks', cors: publicCors, methods: { GET: createKeySetHandler(keys) } },
+    '/.well-known/jwks.json': {
+      name: 'jwks',
+      cors: publicCors,
+      methods: { GET: createKeySetHandler(keyRing) },
+    },
     '/.well-known/revocations': {
       name: 'revocations',
       cors: publicCors,
@@ -237,7 +241,7 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
         GET: createRevocationsHandler({
           issuer: config.issuer,
           rules,
-          keys,
+          keyRing,
           now,
           sharesWork: deps.sharesWork,
         }),
@@ -248,12 +252,12 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
       ...config,
       ...deps,
       guard: adminGuard,
-      keys: showRevocations(deps.keyLife, rules.isKeyRevoked),
+      keyLife: showRevocations(deps.keyLife, rules.isKeyRevoked),
       flushUses: deps.uses.flush,
       // Rules first: a revoked key stops signing with them, whether or not its store can be read.
       onChange: async () => {
         await rules.refresh()
-        await keys.refresh().catch((error: unknown) => log.warn('signing keys cannot be read', { error }))
+        await keyRing.refresh().catch((error: unknown) => log.warn('signing keys cannot be read', { error }))
       },
       explain: createExplain({ ...verifier, createJudge: verifier.createTrialJudge, now }),
       metrics,

@@ -51,14 +51,14 @@ async function start(asked: Config): Promise<void> {
   })
   // Before any key may sign.
   await rules.refresh()
-  const { ring: keys, areNew } = await openKeys(asked, keyLife, rules.isKeyRevoked)
+  const { ring: keyRing, areNew } = await openKeys(asked, keyLife, rules.isKeyRevoked)
   const haveKeysGone = areNew && (await storage.hasUsedCredential())
   if (haveKeysGone) log.warn(KEYS_GONE)
   const openness = findOpenFolder(asked.keysDir)
   if (openness !== undefined) log.warn('others may change the signing keys', { reason: openness })
   const upkeep = createUpkeep({
     storage,
-    keys,
+    keyRing,
     keyLife,
     rules,
     log,
@@ -79,7 +79,7 @@ async function start(asked: Config): Promise<void> {
     config,
     storage,
     lifetimeSeconds,
-    keys,
+    keyRing,
     keyLife,
     rules,
     counters,
@@ -108,7 +108,7 @@ async function start(asked: Config): Promise<void> {
   })
   printBanner(config, server.url, { haveKeysGone })
   // Whatever the level: whoever started us on a free port must learn which.
-  createLog('info').info('listening', { url: server.url, kid: keys.kid })
+  createLog('info').info('listening', { url: server.url, kid: keyRing.kid })
 }
 
 await main()

@@ -35,7 +35,7 @@ interface Service {
   readonly fetch: Fetch
   /** What is to be done beside answering; there are no timers between requests, so they carry it. */
   readonly upkeep?: Upkeep
-  readonly keys?: Pick<KeyRing, 'refresh' | 'ageMs'>
+  readonly keyRing?: Pick<KeyRing, 'refresh' | 'ageMs'>
   readonly rules?: Pick<RevocationRules, 'refresh'>
 }
 
@@ -73,11 +73,11 @@ export default {
  * Before anything is signed: an isolate that has rested may hold a key that was ended meanwhile, and nothing works
  * between its requests. While the store cannot be read, the keys in memory go on.
  */
-async function followKeys({ keys, rules }: Service): Promise<void> {
-  if (keys === undefined || keys.ageMs() < UPKEEP_MS) return
+async function followKeys({ keyRing, rules }: Service): Promise<void> {
+  if (keyRing === undefined || keyRing.ageMs() < UPKEEP_MS) return
   try {
     // Both: a key may be revoked that could not be ended in its store.
-    await Promise.all([keys.refresh(), rules?.refresh()])
+    await Promise.all([keyRing.refresh(), rules?.refresh()])
   } catch (error) {
     createLog('error').error('signing keys cannot be read', { error })
   }
@@ -190,7 +190,7 @@ async function openService({ config, masterKey, database }: Settings): Promise<S
   await rules.refresh()
   const areKeysNew = await keyLife.open(Date.now())
   if (areKeysNew && (await storage.hasUsedCredential())) log.warn(KEYS_GONE)
-  const keys = await openKeyRing(
+  const keyRing = await openKeyRing(
     keyStore,
     { ...webCryptoEngine, loadVerifier },
     config.alg,
@@ -201,7 +201,7 @@ async function openService({ config, masterKey, database }: Settings): Promise<S
     config,
     storage,
     lifetimeSeconds,
-    keys,
+    keyRing,
     keyLife,
     counters,
     uses: createUseLog({ storage, log, defer }),
@@ -219,14 +219,14 @@ async function openService({ config, masterKey, database }: Settings): Promise<S
     fetch: createApp(deps).fetch,
     upkeep: createUpkeep({
       storage,
-      keys,
+      keyRing,
       keyLife,
       rules,
       log,
       auditKeptMs: config.auditDays * DAY_MS,
       now: Date.now,
     }),
-    keys,
+    keyRing,
     rules,
   }
 }

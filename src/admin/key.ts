@@ -29,14 +29,14 @@ export function parseKeyRotationInput(value: unknown): Result<KeyRotationInput, 
 
 /** Lets the pending key sign from now on, and gives all keys as they are then. `conflict` when that may not be. */
 export async function rotateKeys(
-  { storage, keys, onChange }: Pick<AdminPorts, 'storage' | 'keys' | 'onChange'>,
+  { storage, keyLife, onChange }: Pick<AdminPorts, 'storage' | 'keyLife' | 'onChange'>,
   { force }: KeyRotationInput,
   actor: Actor,
   now: number,
 ): Promise<Result<readonly KeyRecord[], Problem>> {
   // Keys may live elsewhere: what could not be put on record is not begun.
   await storage.ping()
-  const rotated = await keys.rotate(now, { force })
+  const rotated = await keyLife.rotate(now, { force })
   if (!rotated.ok) return fail(conflict(REFUSALS[rotated.reason]))
   const current = rotated.value.find(({ state }) => state === 'current')
   await storage.appendAuditOnce(createRotationEntry(actor, current?.kid ?? '', now, { forced: force }))
@@ -49,9 +49,9 @@ export async function rotateKeys(
  * keys that the store still lets sign: where the current one was among them, that is the rotation.
  */
 export function showRevocations(
-  life: AdminPorts['keys'],
+  life: AdminPorts['keyLife'],
   isRevoked: (kid: string) => boolean,
-): AdminPorts['keys'] {
+): AdminPorts['keyLife'] {
   return {
     list: async () => applyRevocations(await life.list(), isRevoked),
     async rotate(now, options) {

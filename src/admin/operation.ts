@@ -16,7 +16,7 @@ export interface AdminPorts {
   readonly maxTtl: number
   /** Longest life of any token that was ever made: the limit may have been higher. Seconds. */
   readonly lifetimeSeconds: number
-  readonly keys: Pick<KeyLife, 'list' | 'rotate' | 'end'>
+  readonly keyLife: Pick<KeyLife, 'list' | 'rotate' | 'end'>
   /** Called after every write that can end tokens, bring them back or change keys. Never rejects. */
   readonly onChange: () => Promise<void>
   /**

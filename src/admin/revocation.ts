@@ -20,7 +20,7 @@ export interface CreatedRevocation {
   readonly keyFault?: unknown
 }
 
-type RevocationPorts = Pick<AdminPorts, 'storage' | 'lifetimeSeconds' | 'keys' | 'onChange' | 'settleMs'>
+type RevocationPorts = Pick<AdminPorts, 'storage' | 'lifetimeSeconds' | 'keyLife' | 'onChange' | 'settleMs'>
 
 /**
  * How long a signing key stays revoked. Longer than any token lives: a read-only store or a restored backup still holds
@@ -39,7 +39,7 @@ export async function createRevocation(
   actor: Actor,
   now: number,
 ): Promise<CreatedRevocation> {
-  const { storage, keys, onChange } = ports
+  const { storage, keyLife, onChange } = ports
   const startedAt = performance.now()
   const issuedBefore = Math.floor(input.issuedBefore ?? now)
   const revocation = toRevocation(input, now, ports)
@@ -49,10 +49,10 @@ export async function createRevocation(
   if (kind === 'kid') {
     // The rule alone stops this process from signing with the key: its store may be slow or read-only.
     await onChange()
-    const ending = await endKey(keys, value, now)
+    const ending = await endKey(keyLife, value, now)
     await settleChange(ports)
     // A failure here does not undo the revocation: upkeep writes the missing entry.
-    if (ending.isEnded) await recordSuccessor({ storage, keys }, value, actor, now).catch(() => undefined)
+    if (ending.isEnded) await recordSuccessor({ storage, keyLife }, value, actor, now).catch(() => undefined)
     return { revocation, issuedBefore, ...(ending.fault !== undefined && { keyFault: ending.fault }) }
   }
   if (kind === 'jti') await onChange()
@@ -67,12 +67,12 @@ export async function createRevocation(
 
 /** Ends a key in its store. A store that cannot be changed (mounted read-only, say) does not undo the revocation. */
 async function endKey(
-  keys: RevocationPorts['keys'],
+  keyLife: RevocationPorts['keyLife'],
   kid: string,
   now: number,
 ): Promise<{ readonly isEnded: boolean; readonly fault?: unknown }> {
   try {
-    return { isEnded: await keys.end(kid, now) }
+    return { isEnded: await keyLife.end(kid, now) }
   } catch (fault) {
     return { isEnded: false, fault }
   }
@@ -80,12 +80,12 @@ async function endKey(
 
 /** Where a key that signed was ended, another one signs from now on. */
 async function recordSuccessor(
-  { storage, keys }: Pick<RevocationPorts, 'storage' | 'keys'>,
+  { storage, keyLife }: Pick<RevocationPorts, 'storage' | 'keyLife'>,
   ended: string,
   actor: Actor,
   now: number,
 ): Promise<void> {
-  const successor = (await keys.list()).find(({ currentSince }) => currentSince === now)
+  const successor = (await keyLife.list()).find(({ currentSince }) => currentSince === now)
   if (successor === undefined) return
   await storage.appendAuditOnce(createRotationEntry(actor, successor.kid, now, { ended }))
 }

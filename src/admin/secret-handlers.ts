@@ -37,7 +37,7 @@ export function createSecretHandlers(
     },
 
     async listKeys(context) {
-      return answerJson(context, 200, { keys: (await ports.keys.list()).map(toWireKey) })
+      return answerJson(context, 200, { keys: (await ports.keyLife.list()).map(toWireKey) })
     },
 
     async rotateKeys(context) {

@@ -70,10 +70,10 @@ async function rotateKey({ force = false, json }: { force?: boolean; json?: bool
   await withRecords(config, async (ports) => {
     const now = Date.now()
     warnOfOpenFolder(config, json === true)
-    const areMissing = (await ports.keys.list()).length === 0
+    const areMissing = (await ports.keyLife.list()).length === 0
     const rotated = await rotateKeys(ports, { force }, 'cli', now)
     if (!rotated.ok) {
-      const why = describeObstacle(await ports.keys.list(), config, force, now)
+      const why = describeObstacle(await ports.keyLife.list(), config, force, now)
       throw why === undefined ? toCliError(rotated.reason, SEE) : new CliError('conflict', `${why}; ${SEE}`)
     }
     if (areMissing && (await ports.storage.hasUsedCredential())) printWarning(KEYS_GONE, json === true)

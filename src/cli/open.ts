@@ -31,7 +31,7 @@ export function withRecords<T>(config: Config, use: (ports: AdminPorts) => Promi
       hashSecret: openSecretHash(config),
       maxTtl: config.maxTtl,
       lifetimeSeconds,
-      keys: showRevocations(openKeyLife(config, lifetimeSeconds), rules.isKeyRevoked),
+      keyLife: showRevocations(openKeyLife(config, lifetimeSeconds), rules.isKeyRevoked),
       settleMs: SETTLE_MS,
       // Nothing is remembered here, and running servers look for themselves.
       onChange: async () => undefined,

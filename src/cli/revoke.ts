@@ -92,12 +92,15 @@ async function readJti(argument: string): Promise<string> {
 }
 
 /** Whether what is named by its own id is not on record: perhaps deleted, perhaps a typing error. */
-async function isNowhere({ storage, keys }: AdminPorts, { kind, value }: RevocationInput): Promise<boolean> {
+async function isNowhere(
+  { storage, keyLife }: AdminPorts,
+  { kind, value }: RevocationInput,
+): Promise<boolean> {
   if (kind === 'client_id') return (await storage.findCredential(value)) === undefined
   if (kind === 'sub') return (await storage.getAccount(value)) === undefined
   if (kind !== 'kid') return false
   // A key can be revoked even when the keys cannot be read.
-  const known = await keys.list().catch(() => undefined)
+  const known = await keyLife.list().catch(() => undefined)
   return known !== undefined && !known.some(({ kid }) => kid === value)
 }
 

@@ -14,7 +14,7 @@ import { loadVerifier } from '../verify/runtime/load-key.ts'
 import { withReadRecords } from './open.ts'
 
 /** Loads the configured keys as they are now, expired ones too; none where there are none. */
-export async function loadVerificationKeys(config: Config): Promise<ServiceVerifierDeps['keys']> {
+export async function loadVerificationKeys(config: Config): Promise<ServiceVerifierDeps['keyRing']> {
   const loaded = new Map<string, { readonly key: VerificationKey; readonly isEnded: boolean }>()
   for (const stored of await openKeyStore(config).list()) {
     const { kid, alg, state } = stored
@@ -40,7 +40,7 @@ export function withVerifier<T>(
       config,
       log,
       storage: createCachedStorage(storage),
-      keys: await loadVerificationKeys(config),
+      keyRing: await loadVerificationKeys(config),
       // What a proof was used for is known to servers alone.
       proofs: { use: () => ({ kind: 'new' }) },
       rules: createRevocationRules({

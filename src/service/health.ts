@@ -91,10 +91,10 @@ export function createDatabaseCheck(
 }
 
 /** The signing keys, read from their store at most 2 s ago if it answers. */
-export function createKeysCheck(keys: Pick<KeyRing, 'state' | 'ageMs' | 'refresh'>): Check {
+export function createKeysCheck(keyRing: Pick<KeyRing, 'state' | 'ageMs' | 'refresh'>): Check {
   return async () => {
-    if (keys.ageMs() > KEYS_AGE_MS) await isAnswering(keys.refresh)
-    return keys.state
+    if (keyRing.ageMs() > KEYS_AGE_MS) await isAnswering(keyRing.refresh)
+    return keyRing.state
   }
 }
 

@@ -13,7 +13,7 @@ import type { RevocationRules } from './revocation/rules.ts'
 /** What upkeep needs. */
 export interface UpkeepDeps {
   readonly storage: Pick<Storage, 'appendAuditOnce' | 'purge'>
-  readonly keys: Pick<KeyRing, 'refresh' | 'kid'>
+  readonly keyRing: Pick<KeyRing, 'refresh' | 'kid'>
   readonly keyLife: Pick<KeyLife, 'list' | 'maintain' | 'end'>
   /** Kept up to date for the time when the database is down. */
   readonly rules: Pick<RevocationRules, 'refresh' | 'isKeyRevoked'>
@@ -44,7 +44,15 @@ const RECOVERED_MS = DAY_MS
 const LOST_AFTER_MS = 30_000
 
 /** Upkeep of this service. */
-export function createUpkeep({ storage, keys, keyLife, rules, log, auditKeptMs, now }: UpkeepDeps): Upkeep {
+export function createUpkeep({
+  storage,
+  keyRing,
+  keyLife,
+  rules,
+  log,
+  auditKeptMs,
+  now,
+}: UpkeepDeps): Upkeep {
   const failing = new Set<string>()
   let runningSince = Number.NEGATIVE_INFINITY
   let rareAt = Number.NEGATIVE_INFINITY
@@ -73,7 +81,7 @@ export function createUpkeep({ storage, keys, keyLife, rules, log, auditKeptMs, 
 
   /** Puts on record what its process could not, because it died or the database was locked. */
   async function recordRotations(): Promise<void> {
-    const { kid: settling } = keys
+    const { kid: settling } = keyRing
     if (settling === settledKid) return
     const records = await keyLife.list()
     // A pending key that signs in place of a revoked one: its rotation is still to come.
@@ -118,9 +126,9 @@ export function createUpkeep({ storage, keys, keyLife, rules, log, auditKeptMs, 
         })
       }
       await attempt('rotation', rotateWhenDue)
-      await attempt('keys', () => keys.refresh())
+      await attempt('keys', () => keyRing.refresh())
       await attempt('signing', async () => {
-        if (keys.kid === undefined) throw new SigningKeysError('no key may sign: claims are refused')
+        if (keyRing.kid === undefined) throw new SigningKeysError('no key may sign: claims are refused')
       })
       await attempt('record of rotations', recordRotations)
     } finally {

@@ -28,7 +28,7 @@ export interface ServiceVerifierDeps {
     readonly clockTolerance: number
   }
   readonly storage: Pick<CachedStorage, 'findCredentialStale' | 'isAnyOriginListedStale'>
-  readonly keys: Pick<KeyRing, 'find' | 'load' | 'isEnded'>
+  readonly keyRing: Pick<KeyRing, 'find' | 'load' | 'isEnded'>
   readonly rules: Pick<RevocationRules, 'isListed'>
   /** The proofs that were used; its budget is `proofBudget`. */
   readonly proofs: OneTimeStore
@@ -58,14 +58,14 @@ const TOKEN_CACHE_MAX = 10_000
 
 /** The verifier of a service. */
 export function createServiceVerifier(deps: ServiceVerifierDeps): ServiceVerifier {
-  const { storage, keys, log } = deps
+  const { storage, keyRing, log } = deps
   const { issuer, audience, clockTolerance } = deps.config
   const { missingOrigin, require, scopes } = bareRules
   const policy: Policy = { issuer, audience, clockTolerance, missingOrigin, require, scopes }
   const judgeProof = createProofJudge(proofEngine)
   const useProof = createUseProof(deps.proofs)
   const shared = {
-    verifyToken: createVerifyToken({ get: keys.find, load: keys.load }, policy, TOKEN_CACHE_MAX),
+    verifyToken: createVerifyToken({ get: keyRing.find, load: keyRing.load }, policy, TOKEN_CACHE_MAX),
     isRevoked: createRevocationCheck(deps),
     authorize: undefined,
   }

@@ -294,13 +294,13 @@ describe('explaining leaves no trace', () => {
   test('in the memory of proofs: one may be explained, used, and explained again', async () => {
     const useProof = createMemoryUseProof()
     const judgeProof = createProofJudge(proofEngine)
-    const { keys } = service.deps
+    const { keyRing } = service.deps
     const policy = explaining.verifier.policy
     const createRealJudge = (rules: Pick<JudgeDeps, 'sources' | 'apiOrigin'>, use: UseProof): Judge => {
       const prove = createProve({ judgeProof, useProof: use, apiOrigin: () => rules.apiOrigin })
       return createJudge({
         ...{ ...rules, policy, mode: 'enforce', authorize: undefined, isRevoked: () => false },
-        verifyToken: createVerifyToken({ get: keys.find }, policy, 10),
+        verifyToken: createVerifyToken({ get: keyRing.find }, policy, 10),
         enforceKey: createEnforceKey(policy, prove),
       })
     }

@@ -256,11 +256,11 @@ describe.each([
 
   /** All that a refused change must leave alone. */
   async function takeStock(): Promise<unknown> {
-    const { storage, keys } = service
+    const { storage, keyLife } = service
     const found = await storage.getAccount(ids.account ?? '')
     const held = await storage.listCredentials(ids.account ?? '')
     const rules = await listRules(storage, NOW)
-    return [found, held, rules, await storage.listAudit(undefined, 200), await keys.list(), service.told]
+    return [found, held, rules, await storage.listAudit(undefined, 200), await keyLife.list(), service.told]
   }
 
   test.each(rows.map((row) => ({ ...row, name: `${row.call.join(' ')}: ${row.rule}` })))(

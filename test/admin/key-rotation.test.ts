@@ -24,7 +24,7 @@ const key = (
   currentSince: since === null ? null : iso(since),
   expiresAt: expiresAt === null ? null : iso(expiresAt),
 })
-const readKids = async () => (await service.keys.list()).map(({ kid }) => kid)
+const readKids = async () => (await service.keyLife.list()).map(({ kid }) => kid)
 
 test('every key is listed, its life and nothing of its material', async () => {
   const [current, pending] = await readKids()
@@ -75,22 +75,22 @@ test('no more than 50 keys are published, however often a rotation is forced', a
     service.setNow(NOW + rotations)
     await service.demand(200, 'POST', '/admin/keys/rotate', { force: true })
   }
-  const before = await service.keys.list()
+  const before = await service.keyLife.list()
   expect(before).toHaveLength(50)
   service.setNow(NOW + LIFETIME * 1000)
   for (const body of [{ force: true }, {}]) {
     const refusal = await service.demand(409, 'POST', '/admin/keys/rotate', body)
     expect([refusal.error, refusal.detail]).toEqual(['conflict', expect.stringContaining('has expired')])
   }
-  expect(await service.keys.list()).toEqual(before)
+  expect(await service.keyLife.list()).toEqual(before)
   expect(await service.readAudit()).toHaveLength(48)
   // A key that leaked is ended all the same.
   await service.demand(201, 'POST', '/admin/revocations', { kid: before[0]?.kid })
-  const states = (await service.keys.list()).map(({ state }) => state)
+  const states = (await service.keyLife.list()).map(({ state }) => state)
   expect(states.filter((state) => state !== 'expired')).toHaveLength(50)
   expect(states.filter((state) => state === 'current' || state === 'pending')).toHaveLength(2)
   service.setNow(NOW + LIFETIME * 1000 + 300_000)
-  await service.keys.end(before.at(-1)?.kid ?? '', NOW)
+  await service.keyLife.end(before.at(-1)?.kid ?? '', NOW)
   await service.demand(200, 'POST', '/admin/keys/rotate', { force: true })
 })
 
@@ -101,6 +101,6 @@ test('of 50 at once those that were outrun say so and leave nothing on record', 
   expect(done).toBeGreaterThan(0)
   expect(statuses.filter((status) => status === 409)).toHaveLength(50 - done)
   expect(await service.readAudit()).toHaveLength(done)
-  const states = (await service.keys.list()).map(({ state }) => state)
+  const states = (await service.keyLife.list()).map(({ state }) => state)
   expect(states.filter((state) => state !== 'retiring').sort()).toEqual(['current', 'pending'])
 })

@@ -206,11 +206,11 @@ test.each([
   ['POST', '/admin/keys/rotate', { force: true }],
 ])('%s %s while the records cannot be reached: 503, and nothing is done', async (method, path, body) => {
   const service = await startAdmin()
-  const keys = await service.keys.list()
+  const keys = await service.keyLife.list()
   await service.storage.close()
   const answer = await service.ask(method, path, body)
   expect([answer.status, answer.json().error]).toEqual([503, 'unavailable'])
   expect(answer.headers.get('retry-after')).toMatch(/^\d+$/)
   expect(service.told).toEqual([])
-  expect(await service.keys.list()).toEqual(keys)
+  expect(await service.keyLife.list()).toEqual(keys)
 })

@@ -103,10 +103,10 @@ describe('the rule on record', () => {
 })
 
 test("a key's kid ends the key too: the pending one signs", async () => {
-  const [current, pending] = await service.keys.list()
+  const [current, pending] = await service.keyLife.list()
   expect([current?.state, pending?.state]).toEqual(['current', 'pending'])
   await revoke({ kid: current?.kid })
-  const [promoted, next, ended] = await service.keys.list()
+  const [promoted, next, ended] = await service.keyLife.list()
   expect([promoted?.kid, promoted?.state]).toEqual([pending?.kid, 'current'])
   expect(next?.state).toBe('pending')
   expect([ended?.kid, ended?.state]).toEqual([current?.kid, 'expired'])
@@ -116,12 +116,12 @@ test('a kid: 201 once it is on record, in force before its store is asked, whate
   const stuck = await startAdmin(undefined, 0, async () => {
     throw new Error('the folder is read-only')
   })
-  const kid = (await stuck.keys.list())[0]?.kid ?? ''
+  const kid = (await stuck.keyLife.list())[0]?.kid ?? ''
   const { revocation } = await stuck.demand(201, 'POST', '/admin/revocations', { kid })
   expect(revocation.kid).toBe(kid)
   expect(stuck.told).toEqual(['change', `end ${kid}`, 'change'])
   expect(await listRules(stuck.storage)).toMatchObject([{ kind: 'kid', value: kid }])
-  expect((await stuck.keys.list())[0]).toMatchObject({ kid, state: 'current' })
+  expect((await stuck.keyLife.list())[0]).toMatchObject({ kid, state: 'current' })
   expect(await stuck.readAudit()).toMatchObject([{ action: 'revocation.create', target: kid }])
 })
 

@@ -26,7 +26,7 @@ export const LIFETIME = 7 * MAX_TTL
 
 export interface AdminService {
   readonly storage: Storage
-  readonly keys: AdminDeps['keys']
+  readonly keyLife: AdminDeps['keyLife']
   readonly hashSecret: AdminDeps['hashSecret']
   /** When credentials were last used, not written down yet. */
   readonly uses: Map<string, number>
@@ -52,15 +52,15 @@ export interface AdminService {
 export async function startAdmin(
   inner: Storage = createMemoryStorage(),
   settleMs = 0,
-  end?: AdminDeps['keys']['end'],
+  end?: AdminDeps['keyLife']['end'],
 ): Promise<AdminService> {
   let now = () => NOW
   let tellMs = 0
   const told: string[] = []
   const uses = new Map<string, number>()
   const storage = createCachedStorage(inner)
-  const keys = createKeys(LIFETIME * 1000)
-  await keys.open(NOW)
+  const keyLife = createKeys(LIFETIME * 1000)
+  await keyLife.open(NOW)
   const hashSecret = nodeCryptoEngine.createSecretHash('pepper of the tests, thirty-two or more')
   const config = parseConfig({ CLAIMGATE_ISSUER: 'http://127.0.0.1:8787', DATABASE_URL: 'memory:' })
   const lines: string[] = []
@@ -84,11 +84,11 @@ export async function startAdmin(
     lifetimeSeconds: LIFETIME,
     storage,
     hashSecret,
-    keys: {
-      ...keys,
+    keyLife: {
+      ...keyLife,
       end(kid, at) {
         told.push(`end ${kid}`)
-        return (end ?? keys.end)(kid, at)
+        return (end ?? keyLife.end)(kid, at)
       },
     },
     metrics: createMetrics(),
@@ -136,7 +136,7 @@ export async function startAdmin(
   }
   return {
     storage,
-    keys,
+    keyLife,
     hashSecret,
     told,
     uses,

@@ -20,7 +20,7 @@ afterAll(() => service?.stop())
 async function ask(query: string, aud: unknown) {
   const now = Math.floor(Date.now() / 1000)
   const claims = { ...payloadOf(await claimToken(world)), aud, iat: now, exp: now + 60 }
-  const token = await service.deps.keys.sign(JSON.stringify(claims))
+  const token = await service.deps.keyRing.sign(JSON.stringify(claims))
   const headers = { origin: SITE, authorization: `Bearer ${token}` }
   // Twice: the second time the token is known.
   await world.send({ method: 'GET', path: '/auth/verify', headers })

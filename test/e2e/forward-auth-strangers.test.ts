@@ -18,7 +18,7 @@ async function signWithout(...names: string[]): Promise<string> {
   const now = Math.floor(Date.now() / 1000)
   const claims = { ...payloadOf(auth.token), iat: now, exp: now + 60 }
   for (const name of names) delete (claims as Record<string, unknown>)[name]
-  return auth.service.deps.keys.sign(JSON.stringify(claims))
+  return auth.service.deps.keyRing.sign(JSON.stringify(claims))
 }
 
 describe('headers of a proxy', () => {

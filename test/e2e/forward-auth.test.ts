@@ -35,7 +35,7 @@ describe('what it answers', () => {
   test('a claim that the token lacks has no header', async () => {
     const now = Math.floor(Date.now() / 1000)
     const { origin, scope, ...claims } = { ...payloadOf(auth.token), iat: now, exp: now + 60 }
-    const bare = await auth.service.deps.keys.sign(JSON.stringify(claims))
+    const bare = await auth.service.deps.keyRing.sign(JSON.stringify(claims))
     const without = { authorization: `Bearer ${bare}` }
     expectProblem(await auth.ask('/auth/verify', without), 401, 'origin_required', auth.world)
     const answer = await auth.ask('/auth/verify?require=none', without)

@@ -337,11 +337,11 @@ describe('a database that is down', () => {
 test('a fault of ours is told in MultiSet’s shape too', async () => {
   await start()
   await service.stop()
-  const { keys } = service.deps
+  const { keyRing } = service.deps
   const sign = () => {
     throw new Error('the key is gone')
   }
-  await start({}, { keys: { ...keys, sign } as typeof keys })
+  await start({}, { keyRing: { ...keyRing, sign } as typeof keyRing })
   expectError(await ask(backend), 500, 'internal')
 })
 

@@ -35,7 +35,7 @@ describe('a token that we signed', () => {
     expect((await forging.present(signedBy(es256))).status).toBe(200)
     expect((await forging.present(withHeader({ typ: 'Application/AT+JWT' }))).status).toBe(200)
     expect(
-      (await forging.present(await forging.service.deps.keys.sign(payloadText({ ip: ['127.0.0.1'] }))))
+      (await forging.present(await forging.service.deps.keyRing.sign(payloadText({ ip: ['127.0.0.1'] }))))
         .status,
     ).toBe(200)
   })
@@ -116,7 +116,9 @@ describe('a token that we signed', () => {
       values.map((value) => [name, JSON.stringify(value) ?? 'absent', value] as const),
     ),
   )('is refused with %s %s', async (name, _, value) => {
-    const answer = await forging.present(await forging.service.deps.keys.sign(payloadText({ [name]: value })))
+    const answer = await forging.present(
+      await forging.service.deps.keyRing.sign(payloadText({ [name]: value })),
+    )
     expect(`${answer.status} ${answer.json().error}`).toBe('401 invalid_token')
   })
 

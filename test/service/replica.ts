@@ -26,7 +26,7 @@ export interface Replica extends RuleStore {
 }
 
 /** A replica of the service with these signing keys, and a store of its own making. */
-export function createReplica(keys: DocumentDeps['keys'], store = createRuleStore()): Replica {
+export function createReplica(keyRing: DocumentDeps['keyRing'], store = createRuleStore()): Replica {
   const { log } = keepLog()
   const rules = createRevocationRules({
     storage: store.storage,
@@ -46,7 +46,7 @@ export function createReplica(keys: DocumentDeps['keys'], store = createRuleStor
   const handler = createRevocationsHandler({
     issuer: RULES.issuer,
     rules,
-    keys,
+    keyRing,
     now: Date.now,
     sharesWork: true,
   })

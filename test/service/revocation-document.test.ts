@@ -231,7 +231,7 @@ describe('while keys are rotated', () => {
 
   test('it bears the name of the key that signs it, also when another follows meanwhile', async () => {
     const keys = await createKeys()
-    const slow: DocumentDeps['keys'] = {
+    const slow: DocumentDeps['keyRing'] = {
       get revocationSigner() {
         const { kid, revocationsHeader, signRevocations } = keys.ring.revocationSigner
         return {

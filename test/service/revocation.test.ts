@@ -27,7 +27,7 @@ async function start(account: Partial<Account> = {}, credential: Partial<Credent
     rules,
     lines,
     claims: claimsWith({ sub: owner.id, client_id: record.id }),
-    check: createRevocationCheck({ storage, rules, keys: { isEnded }, log }),
+    check: createRevocationCheck({ storage, rules, keyRing: { isEnded }, log }),
   }
 }
 
@@ -116,7 +116,7 @@ describe('while the database is down', () => {
         now: Date.now,
         sharesWork: true,
       }),
-      keys: { isEnded: () => false },
+      keyRing: { isEnded: () => false },
       log,
     })
     expect(await check(claimsWith(), 'key-1')).toBe(false)

@@ -64,8 +64,8 @@ async function startProcess(auditKeptMs = 400 * DAY): Promise<Upkeep> {
   const parts = { storage, log: kept.log, now: () => now }
   const rules = createRevocationRules({ ...parts, sharesWork: true })
   const engine = { ...nodeCryptoEngine, loadVerifier }
-  const keys = await openKeyRing(memory.store, engine, 'ES256', now, rules.isKeyRevoked)
-  return createUpkeep({ ...parts, rules, keys, keyLife: life, auditKeptMs })
+  const keyRing = await openKeyRing(memory.store, engine, 'ES256', now, rules.isKeyRevoked)
+  return createUpkeep({ ...parts, rules, keyRing, keyLife: life, auditKeptMs })
 }
 
 async function roundAt(time: number): Promise<void> {
@@ -219,7 +219,7 @@ describe('the audit log tells of every rotation, once', () => {
   const ports = () => ({
     settleMs: 0,
     storage,
-    keys: life,
+    keyLife: life,
     lifetimeSeconds: HOUR / 1000,
     onChange: async () => undefined,
   })

@@ -24,9 +24,15 @@ export interface Forging extends Asking {
 export async function startForging(alg: 'ES256' | 'EdDSA' | 'HS256'): Promise<Forging> {
   const stored = await createFirstKeys(alg, Date.now())
   const store = { list: async () => stored, initialize: async () => undefined }
-  const keys = await openKeyRing(store, { ...nodeCryptoEngine, loadVerifier }, alg, Date.now(), () => false)
-  const asking = await startAsking({ CLAIMGATE_ALG: alg }, { keys })
-  const jwk = stored.find((key) => key.kid === keys.kid)?.jwk ?? {}
+  const keyRing = await openKeyRing(
+    store,
+    { ...nodeCryptoEngine, loadVerifier },
+    alg,
+    Date.now(),
+    () => false,
+  )
+  const asking = await startAsking({ CLAIMGATE_ALG: alg }, { keyRing })
+  const jwk = stored.find((key) => key.kid === keyRing.kid)?.jwk ?? {}
   const whoami = (path: string, headers: Readonly<Record<string, string>>) =>
     asking.ask({ method: 'GET', path, headers: { origin: SITE, ...headers } })
   const present = (text: string) => whoami('/auth/whoami', { authorization: `Bearer ${text}` })

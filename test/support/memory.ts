@@ -59,7 +59,7 @@ export async function startMemory(
     counters,
     uses: createUseLog({ storage, log, defer: () => undefined }),
     rules,
-    keys: await openKeyRing(keyStore, engine, config.alg, Date.now(), rules.isKeyRevoked),
+    keyRing: await openKeyRing(keyStore, engine, config.alg, Date.now(), rules.isKeyRevoked),
     hashSecret: nodeCryptoEngine.createSecretHash(config.pepper ?? DEFAULT_PEPPER),
     log,
     metrics: createMetrics(),

@@ -14,7 +14,7 @@ import type { RevocationRules } from './rules.ts'
 export interface RevocationDeps {
   readonly storage: Pick<CachedStorage, 'findCredentialStale'>
   readonly rules: Pick<RevocationRules, 'isListed'>
-  readonly keys: { readonly isEnded: (kid: string) => boolean }
+  readonly keyRing: { readonly isEnded: (kid: string) => boolean }
   readonly log: Logger
 }
 
@@ -27,7 +27,7 @@ type RevocationCheck = (claims: ClaimsSet, kid: string) => MaybePromise<boolean 
  * seen here is taken to be in force: the token's signature and lifetime still bound it, and an outage must not end
  * every session.
  */
-export function createRevocationCheck({ storage, rules, keys, log }: RevocationDeps): RevocationCheck {
+export function createRevocationCheck({ storage, rules, keyRing, log }: RevocationDeps): RevocationCheck {
   function checkRecord(claims: ClaimsSet): MaybePromise<boolean | HeldScopes> {
     const found = storage.findCredentialStale(claims.client_id)
     if (!(found instanceof Promise)) return judgeRecord(found, claims)
@@ -41,7 +41,7 @@ export function createRevocationCheck({ storage, rules, keys, log }: RevocationD
   }
 
   return (claims, kid) => {
-    if (keys.isEnded(kid)) return true
+    if (keyRing.isEnded(kid)) return true
     return after(rules.isListed(claims, kid), (isListed) => isListed || checkRecord(claims))
   }
 }

@@ -13,7 +13,7 @@ import type { RevocationRules, RuleSnapshot } from './rules.ts'
 export interface DocumentDeps {
   readonly issuer: string
   readonly rules: Pick<RevocationRules, 'read'>
-  readonly keys: Pick<KeyRing, 'revocationSigner'>
+  readonly keyRing: Pick<KeyRing, 'revocationSigner'>
   /** Epoch milliseconds. */
   readonly now: () => number
   /** Whether requests may wait for one signature together: not on Workers. */
@@ -58,7 +58,7 @@ const HEADERS = { 'cache-control': 'public, max-age=2' }
 
 /** The handler; 503 when revocations could not be read for a day. */
 export function createRevocationsHandler(deps: DocumentDeps): Handler {
-  const { rules, keys, now, sharesWork } = deps
+  const { rules, keyRing, now, sharesWork } = deps
   const writeList = createListWriter(deps.issuer)
   let latest: SignedDocument | undefined
   let making: { readonly parts: Parts; readonly done: Promise<SignedDocument> } | undefined
@@ -78,7 +78,7 @@ export function createRevocationsHandler(deps: DocumentDeps): Handler {
 
   async function makeDocument({ rules: list, ...parts }: Parts & Pick<RuleSnapshot, 'rules'>) {
     const begunAt = performance.now()
-    const { revocationsHeader, signRevocations } = keys.revocationSigner
+    const { revocationsHeader, signRevocations } = keyRing.revocationSigner
     const { seq, issuedAt, expiresAt } = parts
     const facts = { seq, issuedAt, expiresAt, period: expiresAt - LIFETIME_SECONDS }
     const { input, finish } = await writeList(revocationsHeader, facts, list)
@@ -97,7 +97,7 @@ export function createRevocationsHandler(deps: DocumentDeps): Handler {
     { seq, rules: list, ageMs }: RuleSnapshot,
     tag: string | null,
   ): SignedDocument | Promise<SignedDocument> {
-    const { kid } = keys.revocationSigner
+    const { kid } = keyRing.revocationSigner
     const period = list.length > LONG_LIST ? LONG_PERIOD_SECONDS : PERIOD_SECONDS
     const parts = {
       seq,
