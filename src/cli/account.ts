@@ -9,7 +9,7 @@ import type { Account } from '../claims/account.ts'
 import type { Storage } from '../storage/storage.ts'
 import { renderAccount, renderAccounts, renderCredentials, renderSecret } from './account-text.ts'
 import { acceptInput, acceptResult, CliError, toCliError, usageError } from './fault.ts'
-import { readConfig, withRecords } from './open.ts'
+import { readConfig, withReadRecords, withRecords } from './open.ts'
 import {
   addExample,
   addJsonOption,
@@ -128,7 +128,7 @@ async function listAccounts({ limit, cursor, json }: ListOptions): Promise<void>
     ...(cursor !== undefined && { cursor }),
   })
   const { after, limit: size } = acceptInput(parsePage(`?${query}`, ACCOUNT_ID))
-  await withRecords(readConfig(), async ({ storage }) => {
+  await withReadRecords(readConfig(), async (storage) => {
     const records = await storage.listAccounts(after, size + 1)
     const { page, nextCursor } = cutPage(records, size, (account) => account.createdAt)
     const accounts = page.map(toWireAccount)
@@ -144,7 +144,7 @@ async function listAccounts({ limit, cursor, json }: ListOptions): Promise<void>
 }
 
 async function showAccount(id: string, { json }: { readonly json?: boolean }): Promise<void> {
-  await withRecords(readConfig(), async ({ storage }) => {
+  await withReadRecords(readConfig(), async (storage) => {
     const account = await readAccount(storage, id)
     const now = Date.now()
     const wire = toWireAccount(account)

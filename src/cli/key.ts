@@ -47,7 +47,8 @@ async function listKeys({ json }: { readonly json?: boolean }): Promise<void> {
   warnOfOpenFolder(config, json === true)
   // Nothing is changed here, so no lifetime matters.
   const stored = await openKeyLife(config, config.maxTtl).list()
-  const keys = applyRevocations(stored, await findRevokedKeys(config, json === true)).map(toWireKey)
+  const isRevoked = stored.length === 0 ? () => false : await findRevokedKeys(config, json === true)
+  const keys = applyRevocations(stored, isRevoked).map(toWireKey)
   if (json) return printJson({ keys })
   print(renderKeys(keys))
   if (keys.length === 0) printAside(`There are no signing keys yet; ${NO_KEYS}.\n`)

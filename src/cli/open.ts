@@ -1,15 +1,13 @@
 // The configured database and keys, opened for one command and closed after it.
 
-import { stat } from 'node:fs/promises'
 import { loadEnvironment } from '../adapters/node/environment.ts'
-import { openKeyLife, openSecretHash, openStorage } from '../adapters/node/open.ts'
+import { openKeyLife, openSecretHash, openStorage, openStorageToRead } from '../adapters/node/open.ts'
 import { showRevocations } from '../admin/key.ts'
 import type { AdminPorts } from '../admin/operation.ts'
 import { SETTLE_MS } from '../admin/settle.ts'
 import { type Config, parseConfig } from '../config/config.ts'
 import { createLogger } from '../http/log.ts'
 import { createRevocationRules, type RevocationRules } from '../service/revocation/rules.ts'
-import { createMemoryStorage } from '../storage/memory.ts'
 import type { Storage } from '../storage/storage.ts'
 import { CliError } from './fault.ts'
 
@@ -39,11 +37,12 @@ export function withRecords<T>(config: Config, use: (ports: AdminPorts) => Promi
   })
 }
 
-/** Runs `use` with the configured records to look at. Where there is no database it sees an empty one, and none is made. */
+/**
+ * Runs `use` with the configured records, to read them: nothing is created, migrated or changed.
+ * Rejects with CliError, with StorageError when there is no database or an older one, or with what `use` rejects with.
+ */
 export function withReadRecords<T>(config: Config, use: (storage: Storage) => Promise<T>): Promise<T> {
-  const open = async (): Promise<Storage> =>
-    (await isMissing(config)) ? createMemoryStorage() : openStorage(config)
-  return withStorage(config, open, use)
+  return withStorage(config, openStorageToRead, use)
 }
 
 /** The revocations on record, read now. Rejects with StorageError. */
@@ -72,15 +71,5 @@ async function withStorage<T>(
     return await use(storage)
   } finally {
     await storage.close()
-  }
-}
-
-async function isMissing({ database }: Config): Promise<boolean> {
-  if (database.kind !== 'sqlite') return false
-  try {
-    await stat(database.path)
-    return false
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'ENOENT'
   }
 }

@@ -1,5 +1,5 @@
-// The service's verifier on the configured records and keys, to ask what it would say. Makes no key, no folder for
-// keys and no database, and changes no record.
+// The service's verifier on the configured records and keys, to ask what it would say. Creates no key, no folder
+// for keys and no database, and changes nothing in them.
 
 import { openKeyStore } from '../adapters/node/open.ts'
 import type { VerificationKey } from '../claims/jws.ts'

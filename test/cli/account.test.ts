@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it } from 'vitest'
 import { parseAccountToken } from '../../src/signing/secret.ts'
-import { countOf, createMachine, readDatabase } from './run.ts'
+import { countOf, createDatabase, createMachine, readDatabase } from './run.ts'
 
 const CREATE = ['account', 'create', '--name', 'Shop', '--origin', 'https://Shop.Example:443']
 const TOKEN = /cgk_[0-9A-Za-z]+_[0-9A-Za-z]+_[0-9A-Za-z]{6}/
@@ -95,7 +95,7 @@ describe('account create', () => {
 
   it('leaves the older token file as it was when the account cannot be made', async () => {
     const machine = createMachine()
-    await machine.run(['account', 'list'])
+    await createDatabase(machine)
     const database = new DatabaseSync(join(machine.dir, 'claimgate.db'))
     database.exec("CREATE TRIGGER no BEFORE INSERT ON accounts BEGIN SELECT RAISE(ABORT, 'no'); END")
     database.close()
@@ -156,6 +156,7 @@ describe('account create', () => {
 describe('account list and show', () => {
   it('pages through accounts, oldest first, and shows one', async () => {
     const machine = createMachine()
+    await createDatabase(machine)
     const empty = await machine.run(['account', 'list'])
     expect([empty.code, empty.stdout]).toEqual([0, ''])
     expect(empty.stderr).toContain('account create')
@@ -216,6 +217,7 @@ describe('account list and show', () => {
 
   it('refuses made-up ids, limits and cursors', async () => {
     const machine = createMachine()
+    await createDatabase(machine)
     const cases = [
       [['account', 'show', 'acct_nobody'], 'not_found', undefined],
       [['account', 'list', '--limit', '201'], 'invalid_request', ['limit']],

@@ -11,6 +11,15 @@ import { createShop, expectFailure, ORIGIN } from './shop.ts'
 
 const FOREIGN = 'eyJhbGciOiJFUzI1NiIsImtpZCI6ImsiLCJ0eXAiOiJhdCtqd3QifQ.e30.AAAA'
 
+/** Commands that read the database. */
+const READS = [
+  ['explain', FOREIGN],
+  ['doctor', '-H', `Authorization: Bearer ${FOREIGN}`],
+  ['account', 'list'],
+  ['account', 'show', 'acct_nobody'],
+  ['audit', 'export'],
+] as const
+
 /** Every file below a machine's folder, with its content. */
 function readAll({ dir }: Machine): Readonly<Record<string, string>> {
   const names = readdirSync(dir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
@@ -116,11 +125,13 @@ describe('explain', () => {
 
   it('changes nothing, and makes nothing where there is nothing', async () => {
     const machine = createMachine()
-    for (const command of ['explain', 'doctor']) {
-      const request = command === 'explain' ? [FOREIGN] : ['-H', `Authorization: Bearer ${FOREIGN}`]
-      expect(await machine.json([command, ...request])).toMatchObject({ code: 'invalid_token' })
+    for (const argv of READS) {
+      const { message } = await expectFailure(machine, argv, [1, 'unavailable'])
+      expect(message).toContain(`${join(machine.dir, 'claimgate.db')} does not exist`)
       expect(readdirSync(machine.dir)).toEqual([])
     }
+    expect(await machine.json(['key', 'list'])).toEqual({ keys: [] })
+    expect(readdirSync(machine.dir)).toEqual([])
 
     const shop = await createShop()
     const token = await shop.claim()
@@ -154,7 +165,7 @@ describe('explain', () => {
   })
 
   it('warns where the port of the issuer is not known', async () => {
-    const { code, stderr } = await createMachine({ PORT: '0' }).run(['explain', FOREIGN])
+    const { code, stderr } = await (await createShop({ PORT: '0' })).run(['explain', FOREIGN])
     expect([code, stderr]).toEqual([0, expect.stringContaining('set CLAIMGATE_ISSUER')])
   })
 })

@@ -93,6 +93,11 @@ function runProcess(
   })
 }
 
+/** Creates a machine's database, without an account. */
+export async function createDatabase(machine: Machine): Promise<void> {
+  await machine.run(['account', 'suspend', 'nobody'])
+}
+
 /** How often a text stands in another. */
 export function countOf(text: string, part: string): number {
   return text.split(part).length - 1

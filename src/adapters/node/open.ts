@@ -7,8 +7,8 @@ import { type KeyRing, openKeyRing } from '../../signing/key-ring.ts'
 import { DEFAULT_PEPPER, type HashSecret } from '../../signing/secret.ts'
 import type { SigningKeyStore } from '../../signing/signing-key.ts'
 import { createMemoryStorage } from '../../storage/memory.ts'
-import { migrateSchema } from '../../storage/sql/migrations.ts'
-import { openSqlite } from '../../storage/sql/sqlite.ts'
+import { migrateSchema, requireSchema } from '../../storage/sql/migrations.ts'
+import { openSqlite, openSqliteToRead } from '../../storage/sql/sqlite.ts'
 import { createSqlStorage } from '../../storage/sql/storage.ts'
 import type { Storage } from '../../storage/storage.ts'
 import { loadVerifier } from '../../verify/runtime/load-key.ts'
@@ -28,6 +28,25 @@ export async function openStorage(config: Config): Promise<Storage> {
   const engine = openSqlite(database.path)
   await migrateSchema(engine)
   return createSqlStorage(engine)
+}
+
+/**
+ * The records of a configuration, to read them: nothing is created, migrated or changed, and methods that write fail.
+ * Rejects as `openStorage` does, also with StorageError when the database does not exist or has an older schema.
+ */
+export async function openStorageToRead(config: Config): Promise<Storage> {
+  const { database } = config
+  const problems = findUnavailable(config)
+  if (problems.length > 0 || database.kind === 'postgres') throw new ConfigError(problems)
+  if (database.kind === 'memory') return createMemoryStorage()
+  const engine = openSqliteToRead(database.path)
+  try {
+    await requireSchema(engine)
+    return createSqlStorage(engine)
+  } catch (error) {
+    await engine.close()
+    throw error
+  }
 }
 
 /** What is asked for and not there would otherwise be left out without a word. */

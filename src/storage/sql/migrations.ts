@@ -201,8 +201,27 @@ export async function migrateSchema(engine: SqlEngine): Promise<void> {
   for (const migration of migrations) {
     if (!(await readApplied(engine)).has(migration.name)) await applyMigration(engine, migration)
   }
+  requireKnown(await readApplied(engine))
+}
+
+/**
+ * Checks that the database has the present schema, and changes nothing. Rejects with StorageError when it was written by
+ * an older or a newer version, or is not a database of ours.
+ */
+export async function requireSchema(engine: SqlEngine): Promise<void> {
+  const applied = await readApplied(engine)
+  const missing = migrations.find(({ name }) => !applied.has(name))
+  if (missing !== undefined) {
+    throw new StorageError(
+      `the database was written by an older claimgate (it lacks ${missing.name}); start the server of this version, which brings it up to date`,
+    )
+  }
+  requireKnown(applied)
+}
+
+function requireKnown(applied: ReadonlySet<string>): void {
   const known = new Set(migrations.map(({ name }) => name))
-  for (const name of await readApplied(engine)) {
+  for (const name of applied) {
     if (!known.has(name)) {
       throw new StorageError(
         `the database was written by a newer claimgate (${name}); run that version or later`,

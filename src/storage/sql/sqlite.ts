@@ -1,9 +1,19 @@
 // SQLite in a file, through node:sqlite: synchronous, in WAL, synced to disk at every commit.
 // It refuses to start on a file that it could not write or trust, with one line that names it.
 
-import { accessSync, closeSync, constants, mkdirSync, openSync, type Stats, statSync } from 'node:fs'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  type Stats,
+  statSync,
+} from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
 import { StorageError } from '../errors.ts'
 import type { SqlEngine, SqlQuery, SqlResult } from './engine.ts'
 import { createLockQueue, LOCK_TIMEOUT_MS, MAX_PAUSE_MS, runLocked } from './queue.ts'
@@ -38,8 +48,10 @@ const FILE_FAULTS: Readonly<Record<string, string>> = {
   ENOTDIR: THROUGH_A_FILE,
   EEXIST: THROUGH_A_FILE,
   EISDIR: 'is not a file; name a file',
+  ENOENT: 'does not exist; check DATABASE_URL, or create it: start the server, or make an account',
   ENOSPC: 'cannot be made, the disk is full; free some space',
   ESTALE: 'is not the file that was opened any more; restart the server',
+  ETXTBSY: 'was written to while it was read; try again',
   ERR_INVALID_STATE: 'is closed',
 }
 
@@ -67,6 +79,35 @@ export function openSqlite(path: string): SqlEngine {
     database.close()
     throw error
   }
+}
+
+/**
+ * Opens the database in the file `path` to read it, and changes nothing: creates no file, also none beside the database,
+ * and a statement that writes fails. Works in a folder that is read-only.
+ * Throws StorageError as `openSqlite` does, also when the file does not exist. Pages are not checked for damage.
+ */
+export function openSqliteToRead(path: string): SqlEngine {
+  const file = resolve(path)
+  return attempt(path, () => {
+    if (!statSync(file).isFile()) throw createFault('EISDIR')
+    // In WAL mode a read-only connection would create two files and leave them. While there is no WAL, no process has
+    // the database open, and SQLite can read it as an immutable file; `requireSameBytes` notices a later writer.
+    const isIdle = !existsSync(`${file}-wal`)
+    const requireSameBytes = watchBytes(file)
+    const location = pathToFileURL(file)
+    if (isIdle) location.search = '?immutable=1'
+    const database = new DatabaseSync(location, { readOnly: true, timeout: 0 })
+    const engine = createEngine(path, database, watchFile(file))
+    return {
+      async run(query) {
+        const result = await engine.run(query)
+        if (isIdle) attempt(path, requireSameBytes)
+        return result
+      },
+      batch: engine.batch,
+      close: engine.close,
+    }
+  })
 }
 
 function createEngine(path: string, database: DatabaseSync, requireSameFile: () => void): SqlEngine {
@@ -150,6 +191,15 @@ function watchFile(file: string): () => void {
   return () => {
     const found = statSync(file, { bigint: true, throwIfNoEntry: false })
     if (found?.ino !== opened.ino || found.dev !== opened.dev) throw createFault('ESTALE')
+  }
+}
+
+/** Throws once the file has been written to. */
+function watchBytes(file: string): () => void {
+  const { mtimeNs, size } = statSync(file, { bigint: true })
+  return () => {
+    const found = statSync(file, { bigint: true })
+    if (found.mtimeNs !== mtimeNs || found.size !== size) throw createFault('ETXTBSY')
   }
 }
 
