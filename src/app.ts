@@ -12,6 +12,7 @@ import { NO_STORE, NOWHERE, type Route } from './http/context.ts'
 import { createRateLimiter, type RateLimiter } from './http/limits.ts'
 import type { Logger } from './http/log.ts'
 import type { Metrics } from './http/metrics.ts'
+import { paths } from './http/paths.ts'
 import { publicCors } from './http/public-cors.ts'
 import { createServe } from './http/serve.ts'
 import { createAdmitCredential } from './issue/admission.ts'
@@ -48,7 +49,6 @@ import type { KeyLife } from './signing/key-life.ts'
 import type { KeyRing } from './signing/key-ring.ts'
 import type { HashSecret } from './signing/secret.ts'
 import type { CachedStorage } from './storage/cached.ts'
-import { proofAlgorithms } from './verify/dpop/proof.ts'
 import { proofBudget } from './verify/dpop/use-proof.ts'
 
 /** What the service runs on: everything that differs between machines, platforms and tests. */
@@ -116,6 +116,7 @@ export function createApp(deps: AppDeps): Hono {
 
 function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
   const { config, storage, keyRing, rules, counters, log, metrics, now } = deps
+  const { issuer, audience, clockTolerance, tokenTtl, maxTtl } = config
   const verifier = createServiceVerifier({
     config,
     storage,
@@ -158,8 +159,8 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
           log,
         })
   const issuing = {
-    tokenTtl: config.tokenTtl,
-    maxTtl: config.maxTtl,
+    tokenTtl,
+    maxTtl,
     reportBrowser,
     admit: createAdmitCredential({ authenticate, limit, refuseCaller }),
   }
@@ -194,8 +195,8 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
     '/m2m/*': { ...NOWHERE, formatProblem: formatMultisetProblem },
     '/api/v1/auth/token': createAifabrixRoute({ ...issuing, mint: createMint(minting, 'aifabrix') }),
     ...createOAuthRoutes({
-      ...deps,
-      ...config,
+      ...{ issuer, audience, clockTolerance, tokenTtl, maxTtl },
+      storage,
       reportBrowser,
       authenticate,
       refuseCaller,
@@ -210,8 +211,7 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
         log,
         countFull: metrics.countRevocationsFull,
       }),
-      proveKey: verifier.createEndpointProof(`${config.issuer}/oauth/token`),
-      proofAlgorithms,
+      proveKey: verifier.createEndpointProof(issuer + paths.oauthToken),
     }),
     '/auth/whoami': {
       name: 'whoami',
@@ -239,7 +239,7 @@ function createRoutes(deps: AppDeps): Readonly<Record<string, Route>> {
       cors: publicCors,
       methods: {
         GET: createRevocationsHandler({
-          issuer: config.issuer,
+          issuer,
           rules,
           keyRing,
           now,

@@ -3,6 +3,7 @@
 import { readBody } from '../http/body.ts'
 import type { RequestContext } from '../http/context.ts'
 import { queryOf } from '../http/form.ts'
+import { paths } from '../http/paths.ts'
 import type { Problem } from '../http/problem.ts'
 import type { Admission } from '../issue/admission.ts'
 import { isFromBrowser, type ReportBrowser } from '../issue/browser.ts'
@@ -11,20 +12,13 @@ import { fail, ok, type Result } from '../lib/result.ts'
 import { type AuthenticateClient, findClientSecret, UNAUTHORIZED } from './client.ts'
 import { type OAuthForm, receiveForm } from './form.ts'
 
-/** Paths below the issuer's URL. */
-export const paths = {
-  token: '/oauth/token',
-  revoke: '/oauth/revoke',
-  introspect: '/oauth/introspect',
-} as const
-
 /** A complete request whose client is proven and within its limit. */
 export interface Admitted {
   readonly form: OAuthForm
   readonly client: Admission
 }
 
-/** The form and the client of a request to one of {@link paths}, or the first rule that refuses it. */
+/** The form and the client of a request to `path`, or the first rule that refuses it. */
 export type Admit = (context: RequestContext, path: string) => Promise<Result<Admitted, Problem>>
 
 /** What admitting needs. */
@@ -59,9 +53,9 @@ export function createAdmit(deps: AdmitDeps): Admit {
     const read = await receiveForm(context)
     if (!read.ok) return read
     const { received, form } = read.value
-    const isIssuing = path === paths.token
+    const isIssuing = path === paths.oauthToken
     const limit = isIssuing ? deps.limit : deps.assertionLimit
-    const endpoints = [`${issuer}${paths.token}`, `${issuer}${path}`]
+    const endpoints = [`${issuer}${paths.oauthToken}`, `${issuer}${path}`]
     const client = await authenticateClient(received, form, { endpoints, limit })
     if (!client.ok) return client
     const { found, isAsserted } = client.value

@@ -3,7 +3,7 @@
 
 import type { ClaimsSet } from '../claims/claims-set.ts'
 import { type Handler, JSON_TYPE } from '../http/context.ts'
-import { paths } from './admit.ts'
+import { paths } from '../http/paths.ts'
 import { type ExamineDeps, examineRequest } from './examine.ts'
 
 const INACTIVE = JSON.stringify({ active: false })
@@ -11,7 +11,7 @@ const INACTIVE = JSON.stringify({ active: false })
 /** The handler of the introspection endpoint. */
 export function createIntrospectHandler(deps: ExamineDeps): Handler {
   return async (context) => {
-    const examined = await examineRequest(deps, context, paths.introspect)
+    const examined = await examineRequest(deps, context, paths.oauthIntrospect)
     if (!examined.ok) return context.refuse(examined.reason)
     const { claims } = examined.value
     return context.answer(200, claims === undefined ? INACTIVE : describe(claims), JSON_TYPE)

@@ -1,24 +1,15 @@
 // GET /.well-known/oauth-authorization-server: what clients need to know of this issuer (RFC 8414). The same for all.
 
 import { type Handler, JSON_TYPE, type RequestContext } from '../http/context.ts'
+import { paths } from '../http/paths.ts'
 import { NOT_FOUND } from '../http/problem.ts'
-import { paths } from './admit.ts'
+import { proofAlgorithms } from '../verify/dpop/proof.ts'
 import { clientAuthMethods } from './client.ts'
 import { assertionAlgorithms } from './client-keys.ts'
 
-/** Where the metadata is, for an issuer without a path. */
-export const METADATA_PATH = '/.well-known/oauth-authorization-server'
-
-/** What the metadata tells beside what is fixed here. */
-export interface MetadataDeps {
-  readonly issuer: string
-  /** How proofs may be signed. */
-  readonly proofAlgorithms: readonly string[]
-}
-
-/** The handler of the metadata. */
-export function createMetadataHandler(deps: MetadataDeps): Handler {
-  const body = JSON.stringify(describeServer(deps))
+/** The handler of the metadata of this issuer. */
+export function createMetadataHandler(issuer: string): Handler {
+  const body = JSON.stringify(describeServer(issuer))
   const headers = { ...JSON_TYPE, 'cache-control': 'public, max-age=300' }
   return (context) => context.answer(200, body, headers)
 }
@@ -29,18 +20,21 @@ export function createMetadataHandler(deps: MetadataDeps): Handler {
  */
 export function createMetadataGuard(issuer: string): (context: RequestContext) => Response | undefined {
   const { pathname } = new URL(issuer)
-  const known = [METADATA_PATH, METADATA_PATH + (pathname === '/' ? '' : pathname)]
+  const known: readonly string[] = [
+    paths.oauthMetadata,
+    paths.oauthMetadata + (pathname === '/' ? '' : pathname),
+  ]
   return (context) =>
     known.includes(new URL(context.request.url).pathname) ? undefined : context.refuse(NOT_FOUND)
 }
 
-function describeServer({ issuer, proofAlgorithms }: MetadataDeps): object {
+function describeServer(issuer: string): object {
   return {
     issuer,
-    token_endpoint: issuer + paths.token,
-    revocation_endpoint: issuer + paths.revoke,
-    introspection_endpoint: issuer + paths.introspect,
-    jwks_uri: `${issuer}/.well-known/jwks.json`,
+    token_endpoint: issuer + paths.oauthToken,
+    revocation_endpoint: issuer + paths.oauthRevoke,
+    introspection_endpoint: issuer + paths.oauthIntrospect,
+    jwks_uri: issuer + paths.keySet,
     grant_types_supported: ['client_credentials'],
     response_types_supported: [],
     token_endpoint_auth_methods_supported: clientAuthMethods,
@@ -50,6 +44,6 @@ function describeServer({ issuer, proofAlgorithms }: MetadataDeps): object {
     introspection_endpoint_auth_methods_supported: clientAuthMethods,
     introspection_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
     dpop_signing_alg_values_supported: proofAlgorithms,
-    service_documentation: `${issuer}/docs`,
+    service_documentation: issuer + paths.docs,
   }
 }

@@ -6,11 +6,11 @@ import type { ClaimsSet } from '../claims/claims-set.ts'
 import type { Handler } from '../http/context.ts'
 import type { Logger } from '../http/log.ts'
 import { createMinuteLine } from '../http/minute-line.ts'
+import { paths } from '../http/paths.ts'
 import { type Problem, unavailable } from '../http/problem.ts'
 import { orderedBase62 } from '../lib/random.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
 import type { RevocationBudget, Storage } from '../storage/storage.ts'
-import { paths } from './admit.ts'
 import { type ExamineDeps, examineRequest } from './examine.ts'
 
 /**
@@ -91,7 +91,7 @@ export interface RevokeDeps extends ExamineDeps {
 /** The handler of the revocation endpoint. */
 export function createRevokeHandler(deps: RevokeDeps): Handler {
   return async (context) => {
-    const examined = await examineRequest(deps, context, paths.revoke)
+    const examined = await examineRequest(deps, context, paths.oauthRevoke)
     if (!examined.ok) return context.refuse(examined.reason)
     const { claims, clientId } = examined.value
     if (claims !== undefined) {

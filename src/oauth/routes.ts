@@ -1,59 +1,102 @@
-// The OAuth 2.0 endpoints by path. Only the token endpoint is a door to a token, whose refusals are counted as such.
+// The OAuth 2.0 endpoints by path. Only the token endpoint issues tokens, so only its refusals are counted as those of
+// an issuing endpoint.
 
 import { NO_STORE, NOWHERE, type Route } from '../http/context.ts'
+import { paths } from '../http/paths.ts'
 import { publicCors } from '../http/public-cors.ts'
-import { type AdmitDeps, createAdmit, paths } from './admit.ts'
-import { type ClientDeps, createAuthenticateClient } from './client.ts'
+import type { Authenticate } from '../issue/authenticate.ts'
+import type { ReportBrowser } from '../issue/browser.ts'
+import type { CredentialLimit, RefuseCaller } from '../issue/limits.ts'
+import type { Mint } from '../issue/mint.ts'
+import type { Storage } from '../storage/storage.ts'
+import { createAdmit } from './admit.ts'
+import { createAuthenticateClient } from './client.ts'
 import type { Examine } from './examine.ts'
 import { createIntrospectHandler } from './introspect.ts'
-import { createMetadataGuard, createMetadataHandler, METADATA_PATH, type MetadataDeps } from './metadata.ts'
+import { createMetadataGuard, createMetadataHandler } from './metadata.ts'
 import { formatOAuthProblem } from './problem.ts'
 import { createRevokeHandler, type RevokeToken } from './revoke.ts'
-import { createTokenHandler, type TokenDeps } from './token.ts'
+import { createTokenHandler, type ProveKey } from './token.ts'
 
-/** What the endpoints need of the rest of the house. */
-export interface OAuthDeps
-  extends ClientDeps,
-    MetadataDeps,
-    Omit<TokenDeps, 'admit'>,
-    Omit<AdmitDeps, 'authenticateClient'> {
+/** Dependencies of {@link createOAuthRoutes}. */
+export interface OAuthDeps {
+  /** URL of the issuer. */
   readonly issuer: string
+  /** Audiences that a token may be for. */
+  readonly audience: readonly string[]
+  /** Allowed clock skew of client assertions, seconds. */
+  readonly clockTolerance: number
+  /** Lifetime of a token, seconds, unless the account's limit is shorter. */
+  readonly tokenTtl: number
+  /** Longest lifetime of any token, seconds. */
+  readonly maxTtl: number
+  /** Finds the credential that an assertion names, and keeps the assertions that were used. */
+  readonly storage: Pick<Storage, 'findCredential' | 'useAssertion'>
+  /** Checks a client id and secret, and notes that the credential was used. */
+  readonly authenticate: Authenticate
+  /** Called with the credential that an assertion proved, and the time (epoch milliseconds). */
+  readonly noteUse: (credentialId: string, now: number) => void
+  readonly refuseCaller: RefuseCaller
+  readonly reportBrowser: ReportBrowser
+  /** Limits requests to the token endpoint. */
+  readonly limit: CredentialLimit
+  /** Limits assertions at the other endpoints. */
+  readonly assertionLimit: CredentialLimit
+  readonly mint: Mint
+  /** Checks the DPoP proof of a token request. */
+  readonly proveKey: ProveKey
   readonly examine: Examine
   readonly revokeToken: RevokeToken
 }
 
-/** HTTP/1.0 caches know only `Pragma` (RFC 6749 section 5.1). */
+/** Every OAuth answer: HTTP/1.0 caches know only `Pragma` (RFC 6749 section 5.1). */
 const SHARED = { headers: { ...NO_STORE, pragma: 'no-cache' }, formatProblem: formatOAuthProblem } as const
 
 /** The routes of the OAuth 2.0 endpoints by path pattern. */
 export function createOAuthRoutes(deps: OAuthDeps): Readonly<Record<string, Route>> {
-  const { issuer, reportBrowser, limit, assertionLimit } = deps
-  const authenticateClient = createAuthenticateClient(deps)
-  const admit = createAdmit({ issuer, reportBrowser, limit, assertionLimit, authenticateClient })
+  const { issuer, storage, reportBrowser, limit, assertionLimit, examine } = deps
+  const authenticateClient = createAuthenticateClient({
+    issuer,
+    clockTolerance: deps.clockTolerance,
+    storage,
+    authenticate: deps.authenticate,
+    noteUse: deps.noteUse,
+    refuseCaller: deps.refuseCaller,
+  })
+  const admit = createAdmit({ issuer, authenticateClient, reportBrowser, limit, assertionLimit })
   return {
-    [paths.token]: {
+    [paths.oauthToken]: {
       ...SHARED,
       name: 'oauth',
       isDoor: true,
-      methods: { POST: createTokenHandler({ ...deps, admit }) },
+      methods: {
+        POST: createTokenHandler({
+          audience: deps.audience,
+          tokenTtl: deps.tokenTtl,
+          maxTtl: deps.maxTtl,
+          admit,
+          mint: deps.mint,
+          proveKey: deps.proveKey,
+        }),
+      },
     },
-    [paths.revoke]: {
+    [paths.oauthRevoke]: {
       ...SHARED,
       name: 'oauth.revoke',
-      methods: { POST: createRevokeHandler({ ...deps, admit }) },
+      methods: { POST: createRevokeHandler({ admit, examine, revokeToken: deps.revokeToken }) },
     },
-    [paths.introspect]: {
+    [paths.oauthIntrospect]: {
       ...SHARED,
       name: 'oauth.introspect',
-      methods: { POST: createIntrospectHandler({ ...deps, admit }) },
+      methods: { POST: createIntrospectHandler({ admit, examine }) },
     },
     '/oauth/*': { ...SHARED, ...NOWHERE },
-    // The bare path included.
-    [`${METADATA_PATH}/*`]: {
+    // The pattern also matches the path itself.
+    [`${paths.oauthMetadata}/*`]: {
       name: 'oauth.metadata',
       cors: publicCors,
       guard: createMetadataGuard(issuer),
-      methods: { GET: createMetadataHandler(deps) },
+      methods: { GET: createMetadataHandler(issuer) },
     },
   }
 }

@@ -3,11 +3,12 @@
 
 import type { Reason } from '../claims/enforce.ts'
 import { type Handler, JSON_TYPE, type RequestContext } from '../http/context.ts'
+import { paths } from '../http/paths.ts'
 import { type Problem, unavailable } from '../http/problem.ts'
 import { type IssuedToken, lifetimeLimits } from '../issue/issue.ts'
 import type { Mint } from '../issue/mint.ts'
 import { fail, type MaybePromise, ok, type Result } from '../lib/result.ts'
-import { type Admit, paths } from './admit.ts'
+import type { Admit } from './admit.ts'
 import { parseTokenParameters } from './parameters.ts'
 
 /**
@@ -18,7 +19,6 @@ export type ProveKey = (request: Request, now: number) => MaybePromise<Result<st
 
 /** What issuing needs. */
 export interface TokenDeps {
-  readonly issuer: string
   readonly audience: readonly string[]
   /** Seconds. */
   readonly tokenTtl: number
@@ -31,7 +31,7 @@ export interface TokenDeps {
 /** The handler of the token endpoint. */
 export function createTokenHandler(deps: TokenDeps): Handler {
   return async (context) => {
-    const admitted = await deps.admit(context, paths.token)
+    const admitted = await deps.admit(context, paths.oauthToken)
     if (!admitted.ok) return context.refuse(admitted.reason)
     const { form, client } = admitted.value
     const service = { standard: deps.tokenTtl, serverMax: deps.maxTtl }

@@ -1,0 +1,27 @@
+// Every path of the service, below the URL of its issuer. Routes, OAuth metadata, the audience of client assertions
+// and the URL of DPoP proofs use the same text.
+
+/** Paths by the name of what answers there. Routes may add a pattern (`/*`). */
+export const paths = {
+  claim: '/auth/claim',
+  /** Answers like `claim`. */
+  claimAlias: '/api/auth/claim',
+  multiset: '/v1/m2m/token',
+  /** Answers like `multiset`. */
+  multisetAlias: '/m2m/token',
+  aifabrix: '/api/v1/auth/token',
+  oauthToken: '/oauth/token',
+  oauthRevoke: '/oauth/revoke',
+  oauthIntrospect: '/oauth/introspect',
+  /** RFC 8414 section 3, for an issuer whose URL has no path. */
+  oauthMetadata: '/.well-known/oauth-authorization-server',
+  whoami: '/auth/whoami',
+  forwardAuth: '/auth/verify',
+  keySet: '/.well-known/jwks.json',
+  revocations: '/.well-known/revocations',
+  admin: '/admin',
+  docs: '/docs',
+  health: '/healthz',
+  ready: '/readyz',
+  metrics: '/metrics',
+} as const
