@@ -4,7 +4,7 @@
 import * as z from 'zod'
 import { isJsonObject } from '../lib/json.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
-import { judgeJwk } from '../verify/keys/jwk.ts'
+import { parseJwk } from '../verify/keys/jwk.ts'
 
 const MAX_KEYS = 20
 const MAX_KID_LENGTH = 256
@@ -39,7 +39,7 @@ function judgeClientKey(key: unknown, others: readonly ClientKey[]): Result<Clie
   if (kid !== undefined && others.some((other) => other.kid === kid)) return fail('repeats a kid')
   if (key.kty === 'oct' || key.k !== undefined) return fail(`is a shared secret: ${WANTED}`)
   // A verifier's own keys need a kid; a client's need none.
-  const judged = judgeJwk({ ...key, kid: kid ?? 'none' })
+  const judged = parseJwk({ ...key, kid: kid ?? 'none' })
   if (!judged.ok) return fail(`${judged.reason}: ${WANTED}`)
   return ok({ ...(kid !== undefined && { kid }), ...judged.value.jwk })
 }

@@ -3,7 +3,7 @@
 
 import { compactVerify, importJWK, type JWK } from 'jose'
 import { isJsonObject, parseJson } from '../lib/json.ts'
-import { judgeJwk } from '../verify/keys/jwk.ts'
+import { parseJwk } from '../verify/keys/jwk.ts'
 import type { Assertion } from './assertion.ts'
 
 /** How assertions may be signed: each spelling with the key type and our name of it (RFC 9864 renames EdDSA). */
@@ -45,7 +45,7 @@ function fittingKeys(jwks: string | undefined, kid: string | undefined, kty: str
   return readKeys(jwks).flatMap((jwk) => {
     if (jwk.kty !== kty || (kid !== undefined && jwk.kid !== undefined && jwk.kid !== kid)) return []
     // Judging wants a name; what the key is called has been looked at.
-    const judged = judgeJwk({ ...jwk, kid: 'registered' })
+    const judged = parseJwk({ ...jwk, kid: 'registered' })
     return judged.ok ? [judged.value.jwk] : []
   })
 }

@@ -8,13 +8,17 @@ import type { Logger } from '../http/log.ts'
 import { after, fail, type MaybePromise } from '../lib/result.ts'
 import type { KeyRing } from '../signing/key-ring.ts'
 import type { CachedStorage } from '../storage/cached.ts'
-import { createEnforceKey } from '../verify/dpop/enforce-key.ts'
-import { proofEngine } from '../verify/dpop/engine.ts'
-import { createProofJudge } from '../verify/dpop/judge.ts'
-import { createProve, createTokenEndpointProof, type ProveTokenRequest } from '../verify/dpop/prove.ts'
+import {
+  createEnforceKey,
+  createTokenEndpointProof,
+  type ProveTokenRequest,
+} from '../verify/dpop/enforce-key.ts'
 import { createUseProof, type UseProof } from '../verify/dpop/use-proof.ts'
+import { createProofVerifier } from '../verify/dpop/verify-proof.ts'
 import { createJudge, type Judge, type JudgeDeps } from '../verify/judge.ts'
 import { type Cors, createCors } from '../verify/middleware/cors.ts'
+import { loadVerifier } from '../verify/runtime/load-key.ts'
+import { hashText } from '../verify/runtime/sha256.ts'
 import { createVerifyToken, type VerifyTokenText } from '../verify/verify.ts'
 import { bareRules, type JudgeRules } from './forward-auth/rules.ts'
 import { createRevocationCheck } from './revocation/check.ts'
@@ -62,7 +66,7 @@ export function createServiceVerifier(deps: ServiceVerifierDeps): ServiceVerifie
   const { issuer, audience, clockTolerance } = deps.config
   const { missingOrigin, require, scopes } = bareRules
   const policy: Policy = { issuer, audience, clockTolerance, missingOrigin, require, scopes }
-  const judgeProof = createProofJudge(proofEngine)
+  const verifyProof = createProofVerifier({ loadVerifier, hashText })
   const useProof = createUseProof(deps.proofs)
   const shared = {
     verifyToken: createVerifyToken({ get: keyRing.find, load: keyRing.load }, policy, TOKEN_CACHE_MAX),
@@ -75,10 +79,12 @@ export function createServiceVerifier(deps: ServiceVerifierDeps): ServiceVerifie
       ...rules,
       verifyToken: requireAudience(shared.verifyToken, rules.namedAudience),
       policy: { ...policy, ...rules },
-      enforceKey: createEnforceKey(
-        rules,
-        createProve({ judgeProof, useProof: use, apiOrigin: () => rules.apiOrigin }),
-      ),
+      enforceKey: createEnforceKey({
+        require: rules.require,
+        apiOrigin: () => rules.apiOrigin,
+        verifyProof,
+        useProof: use,
+      }),
     })
   return {
     ...shared,
@@ -87,7 +93,7 @@ export function createServiceVerifier(deps: ServiceVerifierDeps): ServiceVerifie
     serviceOrigin: new URL(issuer).origin,
     createJudge: (rules) => judgeBy(rules, useProof),
     createTrialJudge: (rules) => judgeBy({ ...bareRules, ...rules }, acceptEveryProof),
-    createEndpointProof: (url) => createTokenEndpointProof({ judgeProof, useProof, url }),
+    createEndpointProof: (url) => createTokenEndpointProof({ verifyProof, useProof, url }),
   }
 }
 

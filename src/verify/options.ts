@@ -59,9 +59,13 @@ export interface RevocationFeed {
   readonly onStale?: 'accept' | 'refuse'
 }
 
-/** Remembers proofs that were seen. */
+/** A store of used proofs, for APIs with several processes. */
 export interface ReplayStore {
-  /** Whether `key` was seen before; remembers it until `expiresAt` (epoch seconds). */
+  /**
+   * Writes as well as reads, in one atomic step: records `key` until `expiresAt` (epoch seconds), and resolves to whether
+   * it was recorded before. `key` is 43 base64url characters. A rejection, or a value that is no boolean, refuses the
+   * request with `unavailable`.
+   */
   seen(key: string, expiresAt: number): Promise<boolean>
 }
 

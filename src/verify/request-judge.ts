@@ -5,10 +5,8 @@ import { type Policy, refuse } from '../claims/enforce.ts'
 import { after, type MaybePromise } from '../lib/result.ts'
 import { type CheckedOptions, checkUrl } from './check-options.ts'
 import { createEnforceKey } from './dpop/enforce-key.ts'
-import { proofEngine } from './dpop/engine.ts'
-import { createProofJudge } from './dpop/judge.ts'
-import { createProve } from './dpop/prove.ts'
 import { createMemoryUseProof, createReplayUseProof } from './dpop/use-proof.ts'
+import { createProofVerifier } from './dpop/verify-proof.ts'
 import type { RequestLike } from './extract.ts'
 import { createJudge, type EnforceKey, type JudgeDeps, type Verdict } from './judge.ts'
 import { createPinnedKeys, createSharedKey } from './keys/pinned.ts'
@@ -19,6 +17,7 @@ import { createRevocationFeed } from './revocation/feed.ts'
 import { createTextFetcher, type TextFetcher } from './runtime/fetch-text.ts'
 import { loadVerifier } from './runtime/load-key.ts'
 import { isWorkers } from './runtime/platform.ts'
+import { hashText } from './runtime/sha256.ts'
 import { createVerifyToken } from './verify.ts'
 
 /** Judges a request and tells `onDecision`; for middlewares, which write refusals themselves. */
@@ -36,7 +35,7 @@ export function createRequestJudge(options: VerifierOptions, checked: CheckedOpt
     ...checked,
     verifyToken: createVerifyToken(keys, policy, checked.cacheMax),
     isRevoked: guardRevocation(options.revocation, policy, keys, fetcher),
-    enforceKey: createEnforceKey(policy, createOwnProve(options, checked)),
+    enforceKey: createOwnEnforceKey(options, checked),
     authorize: guardAuthorize(options.authorize),
   })
   let isClosed = false
@@ -81,10 +80,12 @@ const UNREADABLE: Verdict = {
 }
 
 /** Proofs must be for the API's own origin: a request's Host is anybody's to write. */
-function createOwnProve({ replay }: VerifierOptions, { apiOrigin }: CheckedOptions): EnforceKey {
-  return createProve({
+function createOwnEnforceKey({ replay }: VerifierOptions, checked: CheckedOptions): EnforceKey {
+  const { policy, apiOrigin } = checked
+  return createEnforceKey({
+    require: policy.require,
     apiOrigin: () => apiOrigin,
-    judgeProof: createProofJudge(proofEngine),
+    verifyProof: createProofVerifier({ loadVerifier, hashText }),
     useProof: replay === undefined ? createMemoryUseProof() : createReplayUseProof(replay),
   })
 }

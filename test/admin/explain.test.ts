@@ -5,11 +5,11 @@ import { createExplain } from '../../src/admin/explain.ts'
 import { parseExplainInput } from '../../src/admin/explain-input.ts'
 import { createWhoamiJudge } from '../../src/service/verifier.ts'
 import { createEnforceKey } from '../../src/verify/dpop/enforce-key.ts'
-import { proofEngine } from '../../src/verify/dpop/engine.ts'
-import { createProofJudge } from '../../src/verify/dpop/judge.ts'
-import { createProve } from '../../src/verify/dpop/prove.ts'
 import { createMemoryUseProof, type UseProof } from '../../src/verify/dpop/use-proof.ts'
+import { createProofVerifier } from '../../src/verify/dpop/verify-proof.ts'
 import { createJudge, type Judge, type JudgeDeps } from '../../src/verify/judge.ts'
+import { loadVerifier } from '../../src/verify/runtime/load-key.ts'
+import { hashText } from '../../src/verify/runtime/sha256.ts'
 import { createVerifyToken } from '../../src/verify/verify.ts'
 import { createMaker, HTU, hashToken } from '../support/dpop-maker.ts'
 import { createExplaining, type Explaining } from '../support/explaining.ts'
@@ -293,15 +293,16 @@ describe('explaining leaves no trace', () => {
 
   test('in the memory of proofs: one may be explained, used, and explained again', async () => {
     const useProof = createMemoryUseProof()
-    const judgeProof = createProofJudge(proofEngine)
+    const verifyProof = createProofVerifier({ loadVerifier, hashText })
     const { keyRing } = service.deps
     const policy = explaining.verifier.policy
     const createRealJudge = (rules: Pick<JudgeDeps, 'sources' | 'apiOrigin'>, use: UseProof): Judge => {
-      const prove = createProve({ judgeProof, useProof: use, apiOrigin: () => rules.apiOrigin })
+      const { require } = policy
+      const apiOrigin = () => rules.apiOrigin
       return createJudge({
         ...{ ...rules, policy, mode: 'enforce', authorize: undefined, isRevoked: () => false },
         verifyToken: createVerifyToken({ get: keyRing.find }, policy, 10),
-        enforceKey: createEnforceKey(policy, prove),
+        enforceKey: createEnforceKey({ require, apiOrigin, verifyProof, useProof: use }),
       })
     }
     const explain = createExplain({

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { calculateJwkThumbprint } from 'jose'
-import type { ExpectedProof } from '../../src/verify/dpop/judge.ts'
+import type { ExpectedProof } from '../../src/verify/dpop/verify-proof.ts'
 import { createMint, type Mint } from './mint.ts'
 import type { Json } from './wire.ts'
 

@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Policy } from '../../src/claims/enforce.ts'
 import { parseAddress } from '../../src/claims/ip.ts'
+import { ok } from '../../src/lib/result.ts'
 import { createEnforceKey } from '../../src/verify/dpop/enforce-key.ts'
 import { explainVerdict, type StepOutcome } from '../../src/verify/explain.ts'
 import type { RequestLike } from '../../src/verify/extract.ts'
@@ -56,7 +57,12 @@ async function judge({ request, policy = {}, deps = {}, ip = '192.0.2.7' }: Row)
     apiOrigin: undefined,
     verifyToken: createVerifyToken(keys, full, 10),
     isRevoked: () => false,
-    enforceKey: createEnforceKey(full, () => undefined),
+    enforceKey: createEnforceKey({
+      require: full.require,
+      apiOrigin: () => 'https://api.example.com',
+      verifyProof: () => ok({ jkt: JKT, jti: 'jti', iat: 1, id: 'id' }),
+      useProof: () => undefined,
+    }),
     authorize: undefined,
     ...deps,
   })({ request, address: ip === null ? undefined : parseAddress(ip), now: Date.now() / 1000 })
@@ -74,7 +80,7 @@ const rows: readonly Row[] = [
   {
     name: 'nothing is wrong, every bound',
     expect: 'ppppppppp',
-    request: ask(everything, { authorization: `DPoP ${mint.token(everything)}` }),
+    request: ask(everything, { authorization: `DPoP ${mint.token(everything)}`, dpop: 'a proof' }),
     policy: { scopes: ['read'], require: ['origin', 'ip', 'key'] },
   },
   { name: 'no token', expect: 'fssssssss', code: 'missing_token', request: requestWith({ origin: SITE }) },

@@ -4,7 +4,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import type { JWK } from 'jose'
 import { describe, expect, test } from 'vitest'
-import { judgeJwk } from '../../src/verify/keys/jwk.ts'
+import { parseJwk } from '../../src/verify/keys/jwk.ts'
 
 /** RFC 7517 appendix A.1, RFC 8037 appendix A.2, RFC 7515 appendix A.1. */
 const ec = {
@@ -31,7 +31,7 @@ const P256_PRIME = 'ffffffff00000001000000000000000000000000ffffffffffffffffffff
 const encode = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')
 
 function verdictOn(jwk: unknown): string {
-  const judged = judgeJwk(jwk as JWK)
+  const judged = parseJwk(jwk as JWK)
   return judged.ok ? judged.value.alg : judged.reason
 }
 
@@ -55,7 +55,7 @@ describe('a good key', () => {
     ['OKP', ed, ['crv', 'kty', 'x']],
     ['oct', oct, ['k', 'kty']],
   ])('%s keeps nothing but what its type needs', (_, jwk, names) => {
-    const judged = judgeJwk({ ...jwk, use: 'sig', x5u: 'https://evil.example', ext: true } as JWK)
+    const judged = parseJwk({ ...jwk, use: 'sig', x5u: 'https://evil.example', ext: true } as JWK)
     expect(judged.ok && Object.keys(judged.value.jwk).sort()).toEqual(names)
   })
 

@@ -1,22 +1,93 @@
-// Step 8: whether the presenter of a token holds the key that it is bound to (RFC 9449 section 7).
-// The proof itself is judged by dpop.ts; here stands who must bring one.
+// Step 8 of verification: the client holds the key that the token is bound to (RFC 9449 sections 4.3, 7.1 and 11.1).
+// Single use is checked last, so that a proof with any other fault does not take up memory.
 
-import { type Policy, refuse } from '../../claims/enforce.ts'
+import { type Policy, type Reason, refuse } from '../../claims/enforce.ts'
+import { after, fail, type MaybePromise, ok, type Result } from '../../lib/result.ts'
+import type { RequestLike } from '../extract.ts'
 import type { EnforceKey } from '../judge.ts'
+import { resolveTarget } from './htu.ts'
+import type { UseProof } from './use-proof.ts'
+import type { ExpectedProof, VerifyProof } from './verify-proof.ts'
 
-/** A key-bound token needs a proof, and one that is bound to no key must not claim to be. */
-export function createEnforceKey(policy: Pick<Policy, 'require'>, prove: EnforceKey): EnforceKey {
-  return (presented, token, claims) => {
-    if (claims.cnf !== undefined) return token.scheme === 'dpop' ? prove(presented, token, claims) : UNPROVEN
-    if (token.scheme === 'dpop') return NOT_BOUND
-    return policy.require.includes('key') ? NEEDED : undefined
+/** The two checks of a proof: that it is valid, and that it was not used before. */
+export interface ProofChecks {
+  readonly verifyProof: VerifyProof
+  readonly useProof: UseProof
+}
+
+/** Options of {@link createEnforceKey}. */
+export interface EnforceKeyOptions extends ProofChecks, Pick<Policy, 'require'> {
+  /** Public origin of the API that the request was sent to; undefined if unknown, and then every proof is refused. */
+  readonly apiOrigin: (request: RequestLike) => string | undefined
+}
+
+/**
+ * Creates step 8. A key-bound token needs the scheme `DPoP` and a valid proof; a token without `cnf` is refused when it
+ * is sent as `DPoP`, or when `require` names `key`. Codes: `proof_required`, `invalid_proof`, `invalid_token`,
+ * `rate_limited`, `unavailable`.
+ */
+export function createEnforceKey(options: EnforceKeyOptions): EnforceKey {
+  const { require, apiOrigin, verifyProof, useProof } = options
+  return ({ request, now }, { token, scheme }, { cnf }) => {
+    if (cnf === undefined) {
+      if (scheme === 'dpop') return NOT_BOUND
+      return require.includes('key') ? KEY_REQUIRED : undefined
+    }
+    if (scheme !== 'dpop') return SENT_AS_BEARER
+    const origin = apiOrigin(request)
+    const htu = origin === undefined ? undefined : resolveTarget(origin, request.url)
+    const expected = { accessToken: token, jkt: cnf.jkt, now }
+    const checked = checkProof({ verifyProof, useProof }, request, htu, expected)
+    return after(checked, (proof) => (proof.ok ? undefined : proof.reason))
   }
 }
 
-const UNPROVEN = refuse(
+/** Checks the proof of a request to the token endpoint at `now` (epoch seconds); gives the key's thumbprint. */
+export type ProveTokenRequest = (request: RequestLike, now: number) => Promise<Result<string, Reason>>
+
+/**
+ * Creates the check for the token endpoint at `url`, where the client has no token yet (RFC 9449 section 5). Codes:
+ * `proof_required` without a proof, `invalid_proof`, `rate_limited`, `unavailable`. A proof that passes cannot be used
+ * again, so authenticate the client first.
+ */
+export function createTokenEndpointProof(options: ProofChecks & { readonly url: string }): ProveTokenRequest {
+  const { verifyProof, useProof, url } = options
+  return async (request, now) =>
+    checkProof({ verifyProof, useProof }, request, url, { accessToken: undefined, jkt: undefined, now })
+}
+
+/** Checks the proof in a request's `DPoP` header; gives the thumbprint of its key. */
+function checkProof(
+  { verifyProof, useProof }: ProofChecks,
+  request: RequestLike,
+  htu: string | undefined,
+  expected: Omit<ExpectedProof, 'method' | 'htu'>,
+): MaybePromise<Result<string, Reason>> {
+  const text = request.headers.get('dpop')
+  if (text === null) return NO_PROOF
+  // `Headers` joins lines of the same name with commas. A compact JWS contains none.
+  if (text.includes(',')) return SEVERAL_PROOFS
+  if (htu === undefined) return UNKNOWN_API
+  return after(verifyProof(text, { ...expected, method: request.method, htu }), (verified) => {
+    if (!verified.ok) return fail(invalidProof(verified.reason))
+    const { jkt } = verified.value
+    return after(useProof(verified.value, expected.now), (reason) =>
+      reason === undefined ? ok(jkt) : fail(reason),
+    )
+  })
+}
+
+function invalidProof(detail: string): Reason {
+  return refuse('key', 'invalid_proof', detail)
+}
+
+const SENT_AS_BEARER = refuse(
   'key',
   'proof_required',
   'the token is bound to a key: present it as DPoP with a proof',
 )
 const NOT_BOUND = refuse('key', 'invalid_token', 'the token is bound to no key: present it as Bearer')
-const NEEDED = refuse('key', 'proof_required', 'the token is bound to no key, and one is required here')
+const KEY_REQUIRED = refuse('key', 'proof_required', 'the token is bound to no key, and one is required here')
+const NO_PROOF = fail(refuse('key', 'proof_required', 'the request has no DPoP proof'))
+const SEVERAL_PROOFS = fail(invalidProof('the request has several DPoP proofs'))
+const UNKNOWN_API = fail(invalidProof('proofs cannot be checked here: the URL of this API is not known'))

@@ -1,29 +1,29 @@
-// Single use of valid proofs (RFC 9449 section 11.1), with a budget for each key, so that one key cannot fill the
-// memory of all. Refuses unless the store clearly says that the proof was never used.
+// Single use of valid proofs (RFC 9449 section 11.1), with a budget for each key, so that one key cannot fill the memory
+// shared by all. Refuses a proof unless the store answers that it was never used.
 
 import { type Reason, refuse } from '../../claims/enforce.ts'
 import type { OneTimeBudget, OneTimeOutcome, OneTimeStore, OneTimeUse } from '../../counters/counters.ts'
 import { createMemoryOneTime } from '../../counters/memory-one-time.ts'
 import type { MaybePromise } from '../../lib/result.ts'
 import type { ReplayStore } from '../options.ts'
-import type { Proof } from './judge.ts'
 import { PROOF_WINDOW_SECONDS } from './proof.ts'
+import type { Proof } from './verify-proof.ts'
 
-/** Uses a proof up at `now`, epoch seconds: undefined when it passes. Never throws or rejects. */
+/** Records at `now` (epoch seconds) that a proof is used; undefined when it was not used before. Never throws or rejects. */
 export type UseProof = (proof: Proof, now: number) => MaybePromise<Reason | undefined>
 
-/** Seconds for which a proof is remembered after it has expired: clocks of processes that share a store may differ. */
+/** Seconds that a proof is remembered after it has expired: clocks of processes that share a store may differ. */
 const REPLAY_SLACK_SECONDS = 30
 
-/** Budget of used proofs; each key is a tenant. */
+/** Limits of a store of used proofs, in which each key is a tenant. */
 export const proofBudget: OneTimeBudget = {
   perTenant: 12_000,
   inAll: 1_000_000,
-  // The `iat` of a proof may be a window ahead; a fraction of a second is rounded up.
+  // `iat` may be a whole window in the future, and a fraction of a second is rounded up.
   longestSeconds: 2 * PROOF_WINDOW_SECONDS + REPLAY_SLACK_SECONDS + 1,
 }
 
-/** Uses proofs up in a store of {@link proofBudget}, in which each key is a tenant. */
+/** Records used proofs in a store whose limits are {@link proofBudget}. */
 export function createUseProof(store: OneTimeStore): UseProof {
   return ({ jkt, id, iat }, now) => {
     try {
@@ -35,14 +35,14 @@ export function createUseProof(store: OneTimeStore): UseProof {
   }
 }
 
-/** Uses proofs up in this process's memory. */
+/** Records used proofs in this process's memory. */
 export function createMemoryUseProof(): UseProof {
   return createUseProof(createMemoryOneTime(proofBudget))
 }
 
 /**
- * Uses proofs up in an API's own store. The store decides which proofs were used. This process counts the accepted
- * proofs of each key, so that a key over its budget adds nothing to the store.
+ * Records used proofs in an API's own store, whose `seen` both reads and writes. The store decides which proofs were
+ * used. This process counts the accepted proofs of each key, so that a key over its budget adds nothing to the store.
  */
 export function createReplayUseProof(replay: ReplayStore): UseProof {
   const accepted = createMemoryOneTime(proofBudget)
@@ -51,9 +51,9 @@ export function createReplayUseProof(replay: ReplayStore): UseProof {
       const waitSeconds = accepted.secondsUntilRoom(jkt, now)
       if (waitSeconds !== undefined) return tooMany(waitSeconds)
       const use = describeUse(jkt, id, iat, now)
-      const isSeen: unknown = await replay.seen(id, use.expiresAt)
-      if (isSeen !== false) return isSeen === true ? USED : UNAVAILABLE
-      // Checked again, because concurrent calls may have used the budget. Other outcomes are the store's to decide.
+      const wasUsed: unknown = await replay.seen(id, use.expiresAt)
+      if (wasUsed !== false) return wasUsed === true ? USED : UNAVAILABLE
+      // Checked again, because concurrent calls may have used the budget. The store decides everything else.
       const counted = accepted.use(use)
       return counted.kind === 'tenant_full' ? toReason(counted) : undefined
     } catch {
@@ -88,5 +88,5 @@ const USED = refuse('key', 'invalid_proof', 'the proof was used before')
 const UNAVAILABLE = refuse(
   'key',
   'unavailable',
-  'whether the proof was used before cannot be told at the moment',
+  'whether the proof was used before cannot be checked at the moment',
 )

@@ -4,14 +4,14 @@
 import { base64url, type JWK } from 'jose'
 import type { VerificationKey, VerifyToken } from '../../claims/jws.ts'
 import type { LoadVerifier } from '../runtime/load-key.ts'
-import { type JudgedKey, judgeJwk } from './jwk.ts'
+import { parseJwk, type UsableJwk } from './jwk.ts'
 import type { KeySource } from './source.ts'
 
 const MIN_SECRET_BYTES = 32
 
 /** A pinned JWK Set's keys. Throws TypeError on a key that cannot verify, on two of one `kid`, and on none. */
 export function createPinnedKeys(jwks: readonly JWK[], load: LoadVerifier): KeySource {
-  const byId = new Map<string, JudgedKey>()
+  const byId = new Map<string, UsableJwk>()
   for (const [index, jwk] of jwks.entries()) {
     const key = demandKey(jwk, `jwks: key ${index + 1}`)
     if (byId.has(key.kid)) throw new TypeError(`jwks: key ${index + 1} repeats a kid`)
@@ -39,23 +39,23 @@ export function createSharedKey(secret: string | Uint8Array | JWK, load: LoadVer
   if (typeof secret === 'string' && secret.includes('-----BEGIN ')) {
     throw new TypeError('secret: is a PEM text; give a public key as a JWK in jwks')
   }
-  const key: JudgedKey = { kid: '', alg: 'HS256', jwk: { kty: 'oct', k: base64url.encode(bytes) } }
+  const key: UsableJwk = { kid: '', alg: 'HS256', jwk: { kty: 'oct', k: base64url.encode(bytes) } }
   return createLoaded([key], () => key, load)
 }
 
-function demandKey(jwk: JWK, name: string): JudgedKey {
-  const judged = judgeJwk(jwk)
+function demandKey(jwk: JWK, name: string): UsableJwk {
+  const judged = parseJwk(jwk)
   if (!judged.ok) throw new TypeError(`${name} ${judged.reason}`)
   return judged.value
 }
 
 /** Loads each key once: at once where the engine can, else by the time that the first token asks for it. */
 function createLoaded(
-  keys: readonly JudgedKey[],
-  find: (kid: string) => JudgedKey | undefined,
+  keys: readonly UsableJwk[],
+  find: (kid: string) => UsableJwk | undefined,
   load: LoadVerifier,
 ): KeySource {
-  const loaded = new Map<JudgedKey, VerificationKey>()
+  const loaded = new Map<UsableJwk, VerificationKey>()
   for (const key of keys) {
     const verify = load(key.jwk, key.alg)
     // Only a value is kept, not the promise: on Workers no request may await another's.
@@ -63,7 +63,7 @@ function createLoaded(
     else keep(key)(verify)
   }
 
-  function keep(key: JudgedKey): (verify: VerifyToken) => void {
+  function keep(key: UsableJwk): (verify: VerifyToken) => void {
     return (verify) => {
       // The first stays: tokens are remembered together with this very object.
       if (!loaded.has(key)) loaded.set(key, { kid: key.kid, alg: key.alg, verify })

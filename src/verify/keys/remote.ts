@@ -9,7 +9,7 @@ import { isJsonObject, parseJson } from '../../lib/json.ts'
 import { createSingleFlight } from '../../lib/single-flight.ts'
 import type { TextFetcher } from '../runtime/fetch-text.ts'
 import type { LoadVerifier } from '../runtime/load-key.ts'
-import { judgeJwk } from './jwk.ts'
+import { parseJwk } from './jwk.ts'
 import type { KeySource } from './source.ts'
 
 /** What a remote source needs. */
@@ -129,7 +129,7 @@ async function readKeys(text: string, held: HeldKeys, load: LoadVerifier): Promi
   if (!Array.isArray(list)) throw new Error('the answer is no JWK Set')
   const keys = new Map<string, HeldKey>()
   for (const jwk of list.slice(0, MAX_KEYS)) {
-    const judged = judgeJwk(jwk as JWK)
+    const judged = parseJwk(jwk as JWK)
     // A shared secret that anybody can fetch is none.
     if (!judged.ok || judged.value.alg === 'HS256' || keys.has(judged.value.kid)) continue
     const { kid, alg } = judged.value

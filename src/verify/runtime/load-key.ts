@@ -1,17 +1,21 @@
-// Loading keys for verification: synchronously where Node offers it, by jose and WebCrypto everywhere.
+// Loads keys that verify signatures: synchronous with node:crypto on Node, jose and Web Crypto on every other runtime.
 
 import { compactVerify, importJWK, type JWK } from 'jose'
 import type { SignatureAlgorithm, VerifyToken } from '../../claims/jws.ts'
 import type { MaybePromise } from '../../lib/result.ts'
+import { algorithmNames } from '../keys/jwk.ts'
 import { loadNodeVerifier } from './node-crypto.ts'
 
-/** Loads a public or shared key for this one algorithm. Throws, or rejects, on a key that is no good. */
+/**
+ * Loads a public or shared key for one algorithm. Throws or rejects if the key cannot be imported. The returned function
+ * checks the signature only: compare the header's `alg` with that of the key before.
+ */
 export type LoadVerifier = (jwk: JWK, alg: SignatureAlgorithm) => MaybePromise<VerifyToken>
 
-/** By jose, on any runtime. */
+/** {@link LoadVerifier} with jose and Web Crypto, on any runtime. */
 export async function loadWebVerifier(jwk: JWK, alg: SignatureAlgorithm): Promise<VerifyToken> {
   const key = await importJWK(jwk, alg)
-  const options = { algorithms: [alg] }
+  const options = { algorithms: [...algorithmNames[alg]] }
   return async (token) => {
     try {
       await compactVerify(token, key, options)
@@ -22,5 +26,5 @@ export async function loadWebVerifier(jwk: JWK, alg: SignatureAlgorithm): Promis
   }
 }
 
-/** The quickest way of this runtime. */
+/** {@link LoadVerifier} in the fastest way that this runtime has. */
 export const loadVerifier: LoadVerifier = loadNodeVerifier ?? loadWebVerifier

@@ -4,25 +4,32 @@ import { createPublicKey, type JsonWebKey, verify } from 'node:crypto'
 import fc from 'fast-check'
 import { calculateJwkThumbprint } from 'jose'
 import { describe, expect, test } from 'vitest'
-import { type ProofEngine, proofEngine, webProofEngine } from '../../src/verify/dpop/engine.ts'
-import { createProofJudge, type JudgeProof } from '../../src/verify/dpop/judge.ts'
+import {
+  createProofVerifier,
+  type ProofCrypto,
+  type VerifyProof,
+} from '../../src/verify/dpop/verify-proof.ts'
+import { type LoadVerifier, loadVerifier, loadWebVerifier } from '../../src/verify/runtime/load-key.ts'
+import { hashText, hashWebText } from '../../src/verify/runtime/sha256.ts'
 import { createMaker, hashToken, type Maker } from '../support/dpop-maker.ts'
 import { base64url } from '../support/forge.ts'
-import { proofCases } from './dpop-cases.ts'
+import { proofCases } from './proof-cases.ts'
 
 const [es, ed, other] = await Promise.all([createMaker('ES256'), createMaker('EdDSA'), createMaker('ES256')])
 const cases = proofCases(es, ed, other)
 
-async function verdictOf(judge: JudgeProof, { text, expected }: (typeof cases)[number]): Promise<string> {
+const engines: readonly [string, ProofCrypto][] = [
+  ['node:crypto', { loadVerifier, hashText }],
+  ['Web Crypto', { loadVerifier: loadWebVerifier, hashText: hashWebText }],
+]
+
+async function verdictOf(judge: VerifyProof, { text, expected }: (typeof cases)[number]): Promise<string> {
   const judged = await judge(text, expected)
   return judged.ok ? 'right' : judged.reason
 }
 
-describe.each<[string, ProofEngine]>([
-  ['node', proofEngine],
-  ['webcrypto', webProofEngine],
-])('%s', (_name, engine) => {
-  const judge = createProofJudge(engine)
+describe.each(engines)('%s', (_name, engine) => {
+  const judge = createProofVerifier(engine)
 
   test.each(cases.map((one) => [one.name, one] as const))('%s', async (_, one) => {
     const verdicts = [await verdictOf(judge, one), await verdictOf(judge, one)]
@@ -99,7 +106,7 @@ describe.each<[string, ProofEngine]>([
 })
 
 test('signed claims of any shape are judged, and pass only as they must be', async () => {
-  const judge = createProofJudge(proofEngine)
+  const judge = createProofVerifier({ loadVerifier, hashText })
   const names = fc.constantFrom('htm', 'htu', 'iat', 'jti', 'ath')
   const members = fc.dictionary(names, fc.jsonValue(), { minKeys: 1, noNullPrototype: true })
   const run = fc.asyncProperty(members, async (claims) => {
@@ -112,13 +119,13 @@ test('signed claims of any shape are judged, and pass only as they must be', asy
 })
 
 describe('the memory of keys', () => {
-  function createCountingJudge(): { readonly judge: JudgeProof; readonly loads: () => number } {
+  function createCountingJudge(): { readonly judge: VerifyProof; readonly loads: () => number } {
     let loads = 0
-    const loadVerifier: ProofEngine['loadVerifier'] = (jwk, alg) => {
+    const loadCounted: LoadVerifier = (jwk, alg) => {
       loads += 1
-      return proofEngine.loadVerifier(jwk, alg)
+      return loadVerifier(jwk, alg)
     }
-    return { judge: createProofJudge({ ...proofEngine, loadVerifier }), loads: () => loads }
+    return { judge: createProofVerifier({ loadVerifier: loadCounted, hashText }), loads: () => loads }
   }
 
   test('a key is imported once', async () => {
@@ -157,7 +164,7 @@ describe('the memory of keys', () => {
 
 test('where the engine is ready at once, so is the verdict on a known key', async () => {
   // On this thread, as on a machine of one core.
-  const loadVerifier: ProofEngine['loadVerifier'] = (jwk) => (text) => {
+  const loadVerifier: LoadVerifier = (jwk) => (text) => {
     const dot = text.lastIndexOf('.')
     const key = createPublicKey({ key: jwk as JsonWebKey, format: 'jwk' })
     const [input, signature] = [
@@ -166,7 +173,7 @@ test('where the engine is ready at once, so is the verdict on a known key', asyn
     ]
     return verify('sha256', input, { key, dsaEncoding: 'ieee-p1363' }, signature)
   }
-  const judge = createProofJudge({ ...proofEngine, loadVerifier })
+  const judge = createProofVerifier({ loadVerifier, hashText })
   expect(await judge(es.proof(), es.expected)).toMatchObject({ ok: true })
   expect(judge(es.proof(), es.expected)).toMatchObject({ ok: true, value: { jkt: es.jkt } })
   expect(judge(es.proof({ jti: '' }), es.expected)).toMatchObject({ ok: false })
@@ -176,7 +183,7 @@ test('an engine that cannot take a key: the proof is refused', async () => {
   const loadVerifier = (): never => {
     throw new Error('no such key')
   }
-  const judge = createProofJudge({ ...proofEngine, loadVerifier })
+  const judge = createProofVerifier({ loadVerifier, hashText })
   expect(await judge(es.proof(), es.expected)).toEqual({
     ok: false,
     reason: 'the key of the proof cannot be used',

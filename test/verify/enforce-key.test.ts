@@ -6,23 +6,28 @@ import type { ClaimsSet } from '../../src/claims/claims-set.ts'
 import type { Reason } from '../../src/claims/enforce.ts'
 import { createMemoryOneTime } from '../../src/counters/memory-one-time.ts'
 import type { MaybePromise } from '../../src/lib/result.ts'
-import { proofEngine, webProofEngine } from '../../src/verify/dpop/engine.ts'
-import { createProofJudge } from '../../src/verify/dpop/judge.ts'
-import { createProve, createTokenEndpointProof, type ProveDeps } from '../../src/verify/dpop/prove.ts'
+import {
+  createEnforceKey,
+  createTokenEndpointProof,
+  type EnforceKeyOptions,
+} from '../../src/verify/dpop/enforce-key.ts'
 import {
   createMemoryUseProof,
   createReplayUseProof,
   createUseProof,
   type UseProof,
 } from '../../src/verify/dpop/use-proof.ts'
+import { createProofVerifier } from '../../src/verify/dpop/verify-proof.ts'
 import type { RequestLike } from '../../src/verify/extract.ts'
 import type { ReplayStore } from '../../src/verify/options.ts'
+import { loadVerifier, loadWebVerifier } from '../../src/verify/runtime/load-key.ts'
+import { hashText, hashWebText } from '../../src/verify/runtime/sha256.ts'
 import { createMaker, HTU, type Maker, NOW, TOKEN } from '../support/dpop-maker.ts'
 
 const API = 'https://api.example.com'
 const TOKEN_URL = 'https://auth.example.com/oauth/token'
 const [es, ed] = await Promise.all([createMaker('ES256'), createMaker('EdDSA')])
-const judgeProof = createProofJudge(proofEngine)
+const verifyProof = createProofVerifier({ loadVerifier, hashText })
 
 /** Epoch seconds. */
 let now: number
@@ -43,9 +48,12 @@ function claimsOf({ jkt }: Pick<Maker, 'jkt'>): ClaimsSet {
 function prove(
   request: RequestLike,
   claims: ClaimsSet = claimsOf(es),
-  deps: Partial<ProveDeps> = {},
+  deps: Partial<EnforceKeyOptions> = {},
 ): MaybePromise<Reason | undefined> {
-  const enforce = createProve({ apiOrigin: () => API, judgeProof, useProof, ...deps })
+  const enforce = createEnforceKey({
+    ...{ require: [], apiOrigin: () => API, verifyProof, useProof },
+    ...deps,
+  })
   const token = { token: TOKEN, source: 'authorization', scheme: 'dpop' } as const
   return enforce({ request, address: undefined, now }, token, claims)
 }
@@ -62,7 +70,7 @@ describe('at an API', () => {
   const again = new Headers({ DPoP: es.proof() })
   again.append('dpop', again.get('dpop') ?? '')
 
-  test.each<[string, RequestLike, string, ClaimsSet?, Partial<ProveDeps>?]>([
+  test.each<[string, RequestLike, string, ClaimsSet?, Partial<EnforceKeyOptions>?]>([
     ['a right proof', requestWith(es.proof()), 'proven'],
     ['of an Ed25519 key', requestWith(ed.proof()), 'proven', claimsOf(ed)],
     ['the whole URL', requestWith(es.proof(), HTU), 'proven'],
@@ -82,7 +90,7 @@ describe('at an API', () => {
     ['a proof for another method', requestWith(es.proof(), '/things', 'DELETE'), 'invalid_proof'],
     ['a proof without a token', requestWith(es.proof({ ath: undefined })), 'invalid_proof'],
     ['a target without a path', requestWith(es.proof({ htu: API }), '*', 'GET'), 'invalid_proof'],
-    ['a token that is bound to no key', requestWith(es.proof()), 'invalid_proof', unbound()],
+    ['a token that is bound to no key', requestWith(es.proof()), 'invalid_token', unbound()],
     [
       'an unknown API',
       requestWith(es.proof()),
@@ -109,7 +117,7 @@ describe('at an API', () => {
     expect(await prove(requestWith('x'))).toMatchObject({ detail: 'the proof is malformed' })
     const apiOrigin = (): undefined => undefined
     expect(await prove(requestWith('x'), claimsOf(es), { apiOrigin })).toMatchObject({
-      detail: 'proofs cannot be judged here: the URL of this API is not known',
+      detail: 'proofs cannot be checked here: the URL of this API is not known',
     })
   })
 
@@ -157,10 +165,10 @@ describe('once', () => {
   })
 
   test.each([
-    ['node', proofEngine],
-    ['webcrypto', webProofEngine],
+    ['node:crypto', { loadVerifier, hashText }],
+    ['Web Crypto', { loadVerifier: loadWebVerifier, hashText: hashWebText }],
   ])('of 50 at once exactly one passes: %s', async (_, engine) => {
-    const deps = { judgeProof: createProofJudge(engine) }
+    const deps = { verifyProof: createProofVerifier(engine) }
     const proof = es.proof()
     const codes = await Promise.all(
       Array.from({ length: 50 }, () => codeOf(prove(requestWith(proof), claimsOf(es), deps))),
@@ -230,7 +238,7 @@ describe('at the token endpoint', () => {
     method = 'POST',
     use: UseProof = useProof,
   ): Promise<string | undefined> {
-    const proveToken = createTokenEndpointProof({ judgeProof, useProof: use, url: TOKEN_URL })
+    const proveToken = createTokenEndpointProof({ verifyProof, useProof: use, url: TOKEN_URL })
     const judged = await proveToken(requestWith(proof, 'http://127.0.0.1:8080/oauth/token', method), now)
     return judged.ok ? judged.value : judged.reason.code
   }

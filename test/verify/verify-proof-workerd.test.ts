@@ -3,21 +3,24 @@
 import { build } from 'esbuild'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { proofEngine } from '../../src/verify/dpop/engine.ts'
-import { createProofJudge } from '../../src/verify/dpop/judge.ts'
+import { createProofVerifier } from '../../src/verify/dpop/verify-proof.ts'
+import { loadVerifier } from '../../src/verify/runtime/load-key.ts'
+import { hashText } from '../../src/verify/runtime/sha256.ts'
 import { createMaker } from '../support/dpop-maker.ts'
-import { proofCases } from './dpop-cases.ts'
+import { proofCases } from './proof-cases.ts'
 
 const ENTRY = `
-import { proofEngine, webProofEngine } from '../../src/verify/dpop/engine.ts'
-import { createProofJudge } from '../../src/verify/dpop/judge.ts'
-const judge = createProofJudge(proofEngine)
+import { createProofVerifier } from '../../src/verify/dpop/verify-proof.ts'
+import { loadVerifier, loadWebVerifier } from '../../src/verify/runtime/load-key.ts'
+import { hashText, hashWebText } from '../../src/verify/runtime/sha256.ts'
+const verify = createProofVerifier({ loadVerifier, hashText })
 export default {
   async fetch(request) {
-    if (proofEngine.digest !== webProofEngine.digest) return new Response('not the engine of Workers')
+    const isWeb = hashText === hashWebText && loadVerifier === loadWebVerifier
+    if (!isWeb) return new Response('not the cryptography of Workers')
     const verdicts = []
     for (const { text, expected } of await request.json()) {
-      for (let time = 0; time < 2; time += 1) verdicts.push(await judge(text, expected))
+      for (let time = 0; time < 2; time += 1) verdicts.push(await verify(text, expected))
     }
     return Response.json(verdicts)
   },
@@ -46,10 +49,10 @@ test('every proof of the table, new and known', async () => {
     createMaker('ES256'),
   ])
   const cases = proofCases(es, ed, other)
-  const judge = createProofJudge(proofEngine)
+  const verify = createProofVerifier({ loadVerifier, hashText })
   const here: unknown[] = []
   for (const { name, text, expected } of cases) {
-    for (let time = 0; time < 2; time += 1) here.push([name, await judge(text, expected)])
+    for (let time = 0; time < 2; time += 1) here.push([name, await verify(text, expected)])
   }
   const response = await fetch(await miniflare.ready, { method: 'POST', body: JSON.stringify(cases) })
   const there = (await response.json()) as readonly unknown[]

@@ -2,8 +2,9 @@
 
 import * as oauth from 'oauth4webapi'
 import { describe, expect, test } from 'vitest'
-import { proofEngine, webProofEngine } from '../../src/verify/dpop/engine.ts'
-import { createProofJudge } from '../../src/verify/dpop/judge.ts'
+import { createProofVerifier } from '../../src/verify/dpop/verify-proof.ts'
+import { loadVerifier, loadWebVerifier } from '../../src/verify/runtime/load-key.ts'
+import { hashText, hashWebText } from '../../src/verify/runtime/sha256.ts'
 
 /** RFC 9449 section 6.1. */
 const JKT = '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I'
@@ -37,10 +38,10 @@ const resourceExample = {
 }
 
 describe.each([
-  ['node', proofEngine],
-  ['webcrypto', webProofEngine],
+  ['node:crypto', { loadVerifier, hashText }],
+  ['Web Crypto', { loadVerifier: loadWebVerifier, hashText: hashWebText }],
 ])('%s', (_engine, engine) => {
-  const judge = createProofJudge(engine)
+  const judge = createProofVerifier(engine)
 
   describe.each([
     ['the proof of RFC 9449 section 4.1', tokenExample],

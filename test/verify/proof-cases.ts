@@ -1,7 +1,7 @@
 // Proofs and what must be said of them, as data for every engine.
 
 import { createHmac, createPublicKey, generateKeyPairSync, type JsonWebKey } from 'node:crypto'
-import type { ExpectedProof } from '../../src/verify/dpop/judge.ts'
+import type { ExpectedProof } from '../../src/verify/dpop/verify-proof.ts'
 import { HTU, hashToken, type Maker, NOW, TOKEN } from '../support/dpop-maker.ts'
 import { base64url } from '../support/forge.ts'
 import type { Json } from '../support/wire.ts'
