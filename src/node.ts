@@ -8,16 +8,18 @@ import { openKeyLife, openKeys, openSecretHash, openStorage } from './adapters/n
 import { listen } from './adapters/node/server.ts'
 import { onStopSignal } from './adapters/node/signals.ts'
 import { SETTLE_MS } from './admin/settle.ts'
-import { type AppDeps, createApp } from './app.ts'
+import { createApp } from './app.ts'
 import { type Config, parseConfig, withPort } from './config/config.ts'
 import { createMemoryCounters } from './counters/memory.ts'
 import { createLogger, type LogLevel } from './http/log.ts'
 import { createMetrics } from './http/metrics.ts'
+import { paths } from './http/paths.ts'
 import { RECORD_TTL_MS } from './issue/sign-current.ts'
 import { createRevocationRules } from './service/revocation/rules.ts'
 import { createUpkeep, DAY_MS } from './service/upkeep.ts'
 import { createUseLog } from './service/use-log.ts'
 import { createCachedStorage } from './storage/cached.ts'
+import type { AppDeps } from './wiring/deps.ts'
 
 /** Between two rounds of upkeep: other processes' changes of keys are followed within two seconds. */
 const UPKEEP_MS = 1000
@@ -95,7 +97,7 @@ async function start(asked: Config): Promise<void> {
     isStopping: () => isStopping,
   } satisfies AppDeps
   const rounds = setInterval(upkeep, UPKEEP_MS)
-  server.serve(createApp(deps).fetch, `${config.issuer}/docs`)
+  server.serve(createApp(deps).fetch, config.issuer + paths.docs)
   // Before anybody is told that we listen: who reads it may stop us at once.
   onStopSignal(async (signal) => {
     isStopping = true

@@ -4,11 +4,12 @@
 
 import { waitUntil } from 'cloudflare:workers'
 import { SETTLE_MS } from './admin/settle.ts'
-import { type AppDeps, createApp } from './app.ts'
+import { createApp } from './app.ts'
 import { type Config, ConfigError, type ConfigProblem, keyTerms, parseConfig } from './config/config.ts'
 import { createMemoryCounters } from './counters/memory.ts'
 import { createLogger, type LogLevel } from './http/log.ts'
 import { createMetrics } from './http/metrics.ts'
+import { paths } from './http/paths.ts'
 import { problemBody, problemStatus, unavailable } from './http/problem.ts'
 import { RECORD_TTL_MS } from './issue/sign-current.ts'
 import { randomBase62 } from './lib/random.ts'
@@ -25,6 +26,7 @@ import { createSqlKeyStore } from './storage/sql/keys.ts'
 import { migrateSchema } from './storage/sql/migrations.ts'
 import { createSqlStorage } from './storage/sql/storage.ts'
 import { loadVerifier } from './verify/runtime/load-key.ts'
+import type { AppDeps } from './wiring/deps.ts'
 
 /** What the runtime gives: variables and secrets are texts, bindings are objects. The same for a whole isolate. */
 type WorkerEnv = Readonly<Record<string, unknown>>
@@ -248,7 +250,7 @@ function createLog(level: LogLevel): ReturnType<typeof createLogger> {
 function refuse(request: Request, detail: string): Response {
   const problem = unavailable(detail)
   const requestId = randomBase62(16)
-  return new Response(problemBody(problem, new URL('/docs', request.url).href, requestId), {
+  return new Response(problemBody(problem, new URL(paths.docs, request.url).href, requestId), {
     status: problemStatus(problem),
     headers: {
       ...problem.headers,

@@ -5,6 +5,7 @@ import type { ClaimErrorCode } from '../claims/codes.ts'
 import type { Policy } from '../claims/enforce.ts'
 import { trimBlanks } from '../claims/ip.ts'
 import type { Handler } from '../http/context.ts'
+import { paths } from '../http/paths.ts'
 import { explainVerdict, type StepOutcome } from '../verify/explain.ts'
 import type { RequestLike } from '../verify/extract.ts'
 import type { Judge, JudgeDeps } from '../verify/judge.ts'
@@ -37,7 +38,7 @@ export type Explain = (input: ExplainInput) => Promise<Explanation>
 /** Explaining by these judges; proofs must be for the origin of the request's URL. */
 export function createExplain({ createJudge, policy, serviceOrigin, now }: ExplainDeps): Explain {
   return async (input) => {
-    const url = input.url ?? new URL('/auth/whoami', serviceOrigin)
+    const url = input.url ?? new URL(paths.whoami, serviceOrigin)
     const judge = createJudge({ sources: ['authorization', 'query'], apiOrigin: url.origin })
     const request = presentToken(input, url)
     const verdict = await judge({ request, address: input.address, now: now() / 1000 })

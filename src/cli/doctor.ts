@@ -7,6 +7,7 @@ import type { ClaimErrorCode } from '../claims/codes.ts'
 import { formatAddress, parseAddress } from '../claims/ip.ts'
 import { patternsMatching } from '../claims/origin-pattern.ts'
 import type { Config } from '../config/config.ts'
+import { paths } from '../http/paths.ts'
 import { createWhoamiJudge } from '../service/verifier.ts'
 import { explainVerdict, type StepOutcome } from '../verify/explain.ts'
 import { usageError } from './fault.ts'
@@ -68,7 +69,7 @@ async function diagnose(url: string | undefined, options: DoctorOptions): Promis
   const { peer = '127.0.0.1', method = 'GET' } = options
   const request = {
     method,
-    url: url ?? `${config.issuer}/auth/whoami`,
+    url: url ?? config.issuer + paths.whoami,
     headers: parseHeaders(options.header ?? []),
   }
   if (parseAddress(peer) === undefined) throw usageError('--peer must be a plain address')

@@ -1,7 +1,7 @@
 // One request to the service in this process, and what must be true of its answer whatever was asked.
 
 import { expect } from 'vitest'
-import type { AppDeps } from '../../src/app.ts'
+import type { AppDeps } from '../../src/wiring/deps.ts'
 import { type MemoryService, startMemory } from './memory.ts'
 import type { WireAnswer, WireRequest } from './wire.ts'
 import { createWorld, type World } from './world.ts'

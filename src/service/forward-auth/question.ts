@@ -1,12 +1,10 @@
 // The original request as a proxy describes it to forward auth. Anything ambiguous or contradictory is an error; no
 // default takes its place.
 
+import { paths } from '../../http/paths.ts'
 import { fail, ok, type Result } from '../../lib/result.ts'
 import type { RequestLike } from '../../verify/extract.ts'
 import { holdsOption, parseApiOrigin } from './rules.ts'
-
-/** Where forward auth lives. */
-export const FORWARD_AUTH_PATH = '/auth/verify'
 
 /** Headers that describe the original request. X-Forwarded-Proto and -For are not listed: proxies always send them. */
 const ORIGINAL_HEADERS = [
@@ -48,14 +46,14 @@ export function readOriginalRequest(asked: RequestLike): Result<OriginalRequest,
     const url = `${apiOrigin ?? NO_ORIGIN}${path}`
     return ok({ request: { method: method ?? asked.method, url, headers }, apiOrigin, options })
   }
-  if (pathname === FORWARD_AUTH_PATH) {
+  if (pathname === paths.forwardAuth) {
     const isClients = target !== undefined && search !== '' && new URL(NO_ORIGIN + target).search === search
     if (isClients && holdsOption(search)) return DOUBTFUL
-    return describe(target ?? FORWARD_AUTH_PATH, isClients ? '' : search)
+    return describe(target ?? paths.forwardAuth, isClients ? '' : search)
   }
-  const appended = pathname.slice(FORWARD_AUTH_PATH.length) + search
+  const appended = pathname.slice(paths.forwardAuth.length) + search
   const isContradicted = (method ?? asked.method) !== asked.method || (target ?? appended) !== appended
-  return isContradicted || !pathname.startsWith(`${FORWARD_AUTH_PATH}/`) ? DOUBTFUL : describe(appended, '')
+  return isContradicted || !pathname.startsWith(`${paths.forwardAuth}/`) ? DOUBTFUL : describe(appended, '')
 }
 
 const DOUBTFUL = fail('the original request is described in several ways, or in none that can be read')

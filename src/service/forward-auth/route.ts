@@ -9,13 +9,14 @@ import { refuse } from '../../claims/enforce.ts'
 import { type HeaderRecord, NO_STORE, type RequestContext, type Route } from '../../http/context.ts'
 import type { Logger } from '../../http/log.ts'
 import type { Metrics } from '../../http/metrics.ts'
+import { paths } from '../../http/paths.ts'
 import { type FormatProblem, formatProblem } from '../../http/problem.ts'
 import { after, fail, type MaybePromise, ok, type Result } from '../../lib/result.ts'
 import { refusalHeaders, toRefusal } from '../../verify/challenge.ts'
 import type { RequestLike } from '../../verify/extract.ts'
 import type { Judge, Verdict } from '../../verify/judge.ts'
 import { type Cors, isPreflight } from '../../verify/middleware/cors.ts'
-import { describesOriginal, FORWARD_AUTH_PATH, readOriginalRequest } from './question.ts'
+import { describesOriginal, readOriginalRequest } from './question.ts'
 import { type JudgeRules, parseRules } from './rules.ts'
 import { createStrangerLog } from './stranger-log.ts'
 
@@ -72,7 +73,7 @@ export function createForwardAuth(deps: ForwardAuthDeps): Route {
       return NOT_TRUSTED
     }
     const { pathname, search } = new URL(request.url)
-    const options = pathname === FORWARD_AUTH_PATH ? search : ''
+    const options = pathname === paths.forwardAuth ? search : ''
     const rules = parseRules(options, { isTrusted: false, audience })
     return rules.ok
       ? ok({ request, rules: { ...rules.value, apiOrigin: deps.serviceOrigin } })

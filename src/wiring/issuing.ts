@@ -1,0 +1,116 @@
+// The routes that give tokens.
+
+import type { Quota } from '../counters/counters.ts'
+import { NO_STORE, type Route } from '../http/context.ts'
+import { createRateLimiter, type RateLimiter } from '../http/limits.ts'
+import { paths } from '../http/paths.ts'
+import { createAdmitCredential } from '../issue/admission.ts'
+import { createAifabrixRoute } from '../issue/aifabrix.ts'
+import { createAuthenticate, withNote } from '../issue/authenticate.ts'
+import { createReportBrowser } from '../issue/browser.ts'
+import { createClaimHandler } from '../issue/claim.ts'
+import { createIssueToken } from '../issue/issue.ts'
+import { createCredentialLimit, createRefuseCaller } from '../issue/limits.ts'
+import { createMint, type MintDeps } from '../issue/mint.ts'
+import { createMultisetRoute } from '../issue/multiset.ts'
+import { createSignCurrent } from '../issue/sign-current.ts'
+import { createExamine } from '../oauth/examine.ts'
+import { createRevokeToken } from '../oauth/revoke.ts'
+import { createOAuthRoutes } from '../oauth/routes.ts'
+import type { ServiceVerifier } from '../service/verifier.ts'
+import type { AppDeps } from './deps.ts'
+
+/** The routes that give tokens. Those of OAuth are by path. */
+export interface IssuingRoutes {
+  readonly claim: Route
+  readonly multiset: Route
+  readonly aifabrix: Route
+  readonly oauth: Readonly<Record<string, Route>>
+}
+
+/** The most audit entries about secrets in browsers; the metric counts every one. */
+const BROWSER_AUDIT_QUOTA: Quota = { requests: 30, seconds: 60 }
+
+/** The endpoints that give tokens. They share limits, authentication and the way to a signature. */
+export function createIssuingRoutes(deps: AppDeps, verifier: ServiceVerifier): IssuingRoutes {
+  const { config, storage, rules, counters, log, metrics, now } = deps
+  // Separate counters: a flood of addresses must not evict the counts of credentials.
+  const openLimiter = (name: string): RateLimiter | null =>
+    config.rateLimit === null ? null : createRateLimiter(counters.openLimits(name), config.rateLimit)
+  const limit = createCredentialLimit(openLimiter('credentials'))
+  const refuseCaller = createRefuseCaller(openLimiter('wrong-secrets'))
+  const proven = createAuthenticate(storage, deps.hashSecret)
+  const authenticate = withNote(proven, deps.uses.note)
+  const reportBrowser = createReportBrowser({
+    storage,
+    authenticate: proven,
+    log,
+    limiter: createRateLimiter(counters.openLimits('browser-audit'), BROWSER_AUDIT_QUOTA),
+    count: metrics.countSecretInBrowser,
+  })
+  const minting: MintDeps = {
+    issueToken: createIssueToken(
+      { issuer: config.issuer, audience: config.audience },
+      () => deps.keyRing.sign,
+    ),
+    signCurrent: createSignCurrent({
+      storage,
+      readStanding: rules.readStanding,
+      refreshRules: rules.refresh,
+      now,
+    }),
+    countIssued: metrics.countIssued,
+  }
+  const { tokenTtl, maxTtl } = config
+  const issuing = {
+    tokenTtl,
+    maxTtl,
+    reportBrowser,
+    admit: createAdmitCredential({ authenticate, limit, refuseCaller }),
+  }
+  return {
+    claim: {
+      name: 'claim',
+      headers: NO_STORE,
+      isDoor: true,
+      methods: {
+        POST: createClaimHandler({
+          ...issuing,
+          querySecrets: config.querySecrets,
+          mint: createMint(minting, 'claim'),
+        }),
+      },
+    },
+    multiset: createMultisetRoute({
+      ...issuing,
+      mint: createMint(minting, 'multiset'),
+      isPrototypeOriginListed: storage.isPrototypeOriginListedStale,
+      now,
+      log,
+    }),
+    aifabrix: createAifabrixRoute({ ...issuing, mint: createMint(minting, 'aifabrix') }),
+    oauth: createOAuthRoutes({
+      issuer: config.issuer,
+      audience: config.audience,
+      clockTolerance: config.clockTolerance,
+      tokenTtl,
+      maxTtl,
+      storage,
+      reportBrowser,
+      authenticate,
+      refuseCaller,
+      limit,
+      assertionLimit: createCredentialLimit(openLimiter('assertions')),
+      noteUse: deps.uses.note,
+      mint: createMint(minting, 'oauth'),
+      examine: createExamine(verifier),
+      revokeToken: createRevokeToken({
+        storage,
+        refresh: rules.refresh,
+        log,
+        countFull: metrics.countRevocationsFull,
+      }),
+      proveKey: verifier.createEndpointProof(config.issuer + paths.oauthToken),
+    }),
+  }
+}

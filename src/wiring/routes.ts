@@ -1,0 +1,151 @@
+// What stands behind each path: every route, built from the parts that it uses. Each factory is given exactly the
+// members that it needs, so that no secret of the configuration travels further than it must.
+
+import { type AdminGuard, createAdminGuard, WRONG_TOKEN_QUOTA } from '../admin/authenticate.ts'
+import { createExplain } from '../admin/explain.ts'
+import { showRevocations } from '../admin/key.ts'
+import { createAdminRoutes } from '../admin/routes.ts'
+import { NO_STORE, NOWHERE, type Route } from '../http/context.ts'
+import { createRateLimiter } from '../http/limits.ts'
+import { publicCors } from '../http/public-cors.ts'
+import { formatMultisetProblem } from '../issue/multiset-wire.ts'
+import { createDocsHandler } from '../service/docs.ts'
+import { createForwardAuth } from '../service/forward-auth/route.ts'
+import {
+  createDatabaseCheck,
+  createKeysCheck,
+  createMetricsRoute,
+  createReadyHandler,
+  healthHandler,
+} from '../service/health.ts'
+import { createKeySetHandler } from '../service/key-set.ts'
+import { createRevocationsHandler } from '../service/revocation/document.ts'
+import { createServiceVerifier, createWhoamiJudge, type ServiceVerifier } from '../service/verifier.ts'
+import { createWhoamiHandler } from '../service/whoami.ts'
+import { proofBudget } from '../verify/dpop/use-proof.ts'
+import type { AppDeps } from './deps.ts'
+import { createIssuingRoutes, type IssuingRoutes } from './issuing.ts'
+
+/** Every route of the service. Those of administration are by path. */
+export interface Routes extends IssuingRoutes {
+  readonly whoami: Route
+  readonly forwardAuth: Route
+  readonly keySet: Route
+  readonly revocations: Route
+  readonly admin: Readonly<Record<string, Route>>
+  readonly docs: Route
+  readonly health: Route
+  readonly ready: Route
+  readonly metrics: Route
+  /** 404 in MultiSet's format. */
+  readonly noMultiset: Route
+  /** 404 that every page may read. */
+  readonly noDocument: Route
+}
+
+/** Builds every route. Does no I/O. */
+export function createRoutes(deps: AppDeps): Routes {
+  const { config, keyRing, rules, log, metrics } = deps
+  const verifier = createServiceVerifier({
+    config: { issuer: config.issuer, audience: config.audience, clockTolerance: config.clockTolerance },
+    storage: deps.storage,
+    keyRing,
+    rules,
+    log,
+    proofs: deps.counters.openOneTime('proofs', proofBudget),
+  })
+  const guard = createGuard(deps)
+  metrics.watchAge('signing keys', () => keyRing.ageMs() / 1000)
+  metrics.watchAge('revocations', () => toSeconds(rules.ageMs()))
+  const checks = { database: createDatabaseCheck(deps.storage, rules), keys: createKeysCheck(keyRing) }
+  return {
+    ...createIssuingRoutes(deps, verifier),
+    whoami: {
+      name: 'whoami',
+      headers: NO_STORE,
+      cors: verifier.cors,
+      methods: { GET: createWhoamiHandler(createWhoamiJudge(verifier), metrics) },
+    },
+    forwardAuth: createForwardAuth({
+      trustedProxies: config.trustedProxies,
+      audience: config.audience,
+      serviceOrigin: verifier.serviceOrigin,
+      cors: verifier.cors,
+      createJudge: verifier.createJudge,
+      metrics,
+      log,
+    }),
+    keySet: { name: 'jwks', cors: publicCors, methods: { GET: createKeySetHandler(keyRing) } },
+    revocations: {
+      name: 'revocations',
+      cors: publicCors,
+      methods: {
+        GET: createRevocationsHandler({
+          issuer: config.issuer,
+          rules,
+          keyRing,
+          now: deps.now,
+          sharesWork: deps.sharesWork,
+        }),
+      },
+    },
+    admin: createAdministration(deps, verifier, guard),
+    docs: { name: 'docs', methods: { GET: createDocsHandler() } },
+    health: { name: 'healthz', methods: { GET: healthHandler } },
+    ready: {
+      name: 'readyz',
+      methods: { GET: createReadyHandler({ checks, isStopping: deps.isStopping }, metrics) },
+    },
+    metrics: createMetricsRoute(
+      { mode: config.metrics, guard, trustedProxies: config.trustedProxies },
+      metrics,
+    ),
+    noMultiset: { ...NOWHERE, formatProblem: formatMultisetProblem },
+    noDocument: { ...NOWHERE, cors: publicCors },
+  }
+}
+
+/** Checks the admin token; null: none is configured. */
+function createGuard({ config, counters, log, metrics }: AppDeps): AdminGuard | null {
+  if (config.adminToken === null) return null
+  return createAdminGuard({
+    adminToken: config.adminToken,
+    limiter: createRateLimiter(counters.openLimits('admin'), WRONG_TOKEN_QUOTA),
+    countRefused: metrics.countAdminRefused,
+    log,
+  })
+}
+
+function createAdministration(
+  deps: AppDeps,
+  verifier: ServiceVerifier,
+  guard: AdminGuard | null,
+): Readonly<Record<string, Route>> {
+  const { config, keyRing, rules, log } = deps
+  return createAdminRoutes({
+    guard,
+    storage: deps.storage,
+    hashSecret: deps.hashSecret,
+    maxTtl: config.maxTtl,
+    lifetimeSeconds: deps.lifetimeSeconds,
+    settleMs: deps.settleMs,
+    keyLife: showRevocations(deps.keyLife, rules.isKeyRevoked),
+    flushUses: deps.uses.flush,
+    // Rules first: a revoked key stops signing with them, whether or not its store can be read.
+    onChange: async () => {
+      await rules.refresh()
+      await keyRing.refresh().catch((error: unknown) => log.warn('signing keys cannot be read', { error }))
+    },
+    explain: createExplain({
+      createJudge: verifier.createTrialJudge,
+      policy: verifier.policy,
+      serviceOrigin: verifier.serviceOrigin,
+      now: deps.now,
+    }),
+    metrics: deps.metrics,
+  })
+}
+
+function toSeconds(milliseconds: number | undefined): number | undefined {
+  return milliseconds === undefined ? undefined : milliseconds / 1000
+}
