@@ -3,12 +3,14 @@
 // store could be changed; where no other key is left, signing fails.
 
 import type { SignatureAlgorithm, SignToken, VerificationKey } from '../claims/jws.ts'
+import { createFreshRead, type FreshRead } from '../lib/fresh-read.ts'
 import { SigningKeysError } from './errors.ts'
 import { findCurrentKey } from './key-plan.ts'
 import { createLateKeys } from './late-keys.ts'
 import {
   formatKeySet,
   type KeyRingEngine,
+  type LoadedKeys,
   type LoadedSigner,
   loadKeys,
   type PublicKeySet,
@@ -74,19 +76,19 @@ export async function openKeyRing(
   const stored = await listOrMakeKeys(store, alg, now)
   if (findCurrentKey(stored, alg) === undefined)
     throw new SigningKeysError(`the key store holds no current ${alg} key`)
-  let loaded = await loadKeys(stored, undefined, engine, alg)
-
-  // Moments in order, to tell what was read before what.
-  let moment = 0
-  let inForce = { began: moment, ended: moment }
-
-  let readAt = performance.now()
+  const first = await loadKeys(stored, undefined, engine, alg)
+  const loaded: FreshRead<LoadedKeys> = createFreshRead(first, async () => {
+    const stored = await store.list()
+    // A store that was moved away or emptied under a running service is no order to forget everything.
+    if (stored.length === 0) throw new EmptyStoreError()
+    return loadKeys(stored, loaded.value, engine, alg)
+  })
   /** Why the last reading of the store failed. */
   let fault: 'empty' | 'unreadable' | undefined
 
   async function refresh(): Promise<void> {
     try {
-      await read()
+      await loaded.refresh()
       fault = undefined
     } catch (error) {
       fault = error instanceof EmptyStoreError ? 'empty' : 'unreadable'
@@ -94,39 +96,15 @@ export async function openKeyRing(
     }
   }
 
-  async function read(): Promise<void> {
-    moment += 1
-    const asked = moment
-    for (;;) {
-      moment += 1
-      const began = moment
-      const askedAt = performance.now()
-      const stored = await store.list()
-      // A store that was moved away or emptied under a running service is no order to forget everything.
-      if (stored.length === 0) throw new EmptyStoreError()
-      const next = await loadKeys(stored, loaded, engine, alg)
-      // Another call has begun to read after this one was asked: what it has seen is new enough.
-      if (inForce.began > asked) return
-      if (inForce.ended < began) {
-        moment += 1
-        inForce = { began, ended: moment }
-        readAt = askedAt
-        loaded = next
-        return
-      }
-      // Read while another call was reading: nobody can say which of the two is newer.
-    }
-  }
-
-  const find = (kid: string): VerificationKey | undefined => loaded.byId.get(kid)?.key
-  const findLate = createLateKeys((kid) => loaded.byId.has(kid), refresh)
-  const findSigner = (): LoadedSigner | undefined => loaded.signers.find(({ kid }) => !isRevoked(kid))
+  const find = (kid: string): VerificationKey | undefined => loaded.value.byId.get(kid)?.key
+  const findLate = createLateKeys((kid) => loaded.value.byId.has(kid), refresh)
+  const findSigner = (): LoadedSigner | undefined => loaded.value.signers.find(({ kid }) => !isRevoked(kid))
   const createFault = (): SigningKeysError =>
     new SigningKeysError(`no ${alg} key may sign: each was ended or revoked, and none could be made`)
 
   let shown: { readonly of: PublishedKeys; readonly without: string; readonly set: PublicKeySet } | undefined
   function showKeySet(): PublicKeySet {
-    const of = loaded.published
+    const of = loaded.value.published
     const removed = of.keys.flatMap(({ kid = '' }, position) => (isRevoked(kid) ? [position] : []))
     const without = removed.join()
     if (shown?.of !== of || shown.without !== without) shown = { of, without, set: formatKeySet(of, removed) }
@@ -149,16 +127,16 @@ export async function openKeyRing(
     },
     get state() {
       if (fault === 'empty' || findSigner() === undefined) return 'failed'
-      const isLagging = loaded.signers.some(({ kid }) => isRevoked(kid))
+      const isLagging = loaded.value.signers.some(({ kid }) => isRevoked(kid))
       return fault === undefined && !isLagging ? 'ok' : 'degraded'
     },
     find,
-    isEnded: (kid) => (loaded.byId.get(kid)?.isExpired ?? false) || isRevoked(kid),
+    isEnded: (kid) => (loaded.value.byId.get(kid)?.isExpired ?? false) || isRevoked(kid),
     async load(kid) {
       await findLate(kid)
       return find(kid)
     },
-    ageMs: () => performance.now() - readAt,
+    ageMs: () => performance.now() - loaded.readAt,
     refresh,
   }
 }
