@@ -98,6 +98,7 @@ describe('bytes that make no request are answered with a problem, and the connec
     const told = await send(text)
     expect(told.status).toBe(status)
     expect(told.head).toMatch(/content-type: application\/problem\+json/i)
+    expect(told.head).toMatch(/cache-control: no-store/i)
     const problem = JSON.parse(told.body)
     expect(problem).toMatchObject({ status, error: code, type: `${server.url}/docs#${code}` })
     expect(told.head.toLowerCase()).toContain(`x-request-id: ${problem.requestId}`.toLowerCase())
@@ -179,6 +180,7 @@ describe('a request that never ends', () => {
   const expectTimeout = ({ status, head, seconds }: Told, what: string): void => {
     expect(status, what).toBe(408)
     expect(head, what).toMatch(/connection: close/i)
+    expect(head, what).toMatch(/cache-control: no-store/i)
     expect(seconds, what).toBeGreaterThan(29)
     expect(seconds, what).toBeLessThan(34)
   }

@@ -43,6 +43,7 @@ export function formatRawRefusal(problem: Problem, docs: string): string {
     'Content-Type: application/problem+json',
     `Content-Length: ${body.length}`,
     `X-Request-Id: ${requestId}`,
+    'Cache-Control: no-store',
     'Connection: close',
   ]
   return `${head.join('\r\n')}\r\n\r\n${body}`

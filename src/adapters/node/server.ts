@@ -159,7 +159,12 @@ function refuseMalformed(docs: string): Response {
   } as const
   return new Response(problemBody(problem, docs, requestId), {
     status: 400,
-    headers: { 'content-type': 'application/problem+json', 'x-request-id': requestId, connection: 'close' },
+    headers: {
+      'content-type': 'application/problem+json',
+      'cache-control': 'no-store',
+      'x-request-id': requestId,
+      connection: 'close',
+    },
   })
 }
 
