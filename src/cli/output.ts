@@ -4,6 +4,7 @@
 import { describeStartFault } from '../adapters/node/environment.ts'
 import { findOpenFolder } from '../adapters/node/key-files.ts'
 import { type Config, ConfigError } from '../config/config.ts'
+import { removeCredentials } from '../http/credential-text.ts'
 import type { ParameterFault } from '../http/problem.ts'
 import { SigningKeysError } from '../signing/errors.ts'
 import { StorageError } from '../storage/errors.ts'
@@ -67,14 +68,14 @@ const UNKNOWN_PORT =
 export function printFault(error: unknown, asJson: boolean): void {
   const { code, message, errors } = describeFault(error)
   if (asJson) {
-    const body = { error: code, message: hideSecrets(message), ...(errors && { errors }) }
+    const body = { error: code, message: removeCredentials(message), ...(errors && { errors }) }
     printAside(`${escapeControls(JSON.stringify(body))}\n`)
     return
   }
   const lines = [`claimgate: ${message}`]
   for (const fault of errors ?? [])
     lines.push(`  ${FLAGS[fault.parameter.split('.')[0] ?? ''] ?? fault.parameter}: ${fault.message}`)
-  printAside(`${hideSecrets(lines.join('\n')).split('\n').map(toPlainText).join('\n')}\n`)
+  printAside(`${removeCredentials(lines.join('\n')).split('\n').map(toPlainText).join('\n')}\n`)
 }
 
 /** Parameters of the API as options of the command line; what stands behind a dot is a place in a list. */
@@ -125,11 +126,6 @@ function describeFault(error: unknown): FaultText {
   const message = describeStartFault(error).trim()
   const isAway = error instanceof StorageError || error instanceof SigningKeysError
   return { code: isAway ? 'unavailable' : 'internal', message }
-}
-
-/** An account token anywhere, or three long base64url parts (the look-behind keeps the search linear). */
-function hideSecrets(text: string): string {
-  return text.replace(/cgk_\w*|(?<![\w-])[\w-]{16,}\.[\w-]{16,}\.[\w-]{16,}/g, '[removed]')
 }
 
 /** JSON text of one line holds control characters only inside strings, and JSON.stringify leaves some as they are. */

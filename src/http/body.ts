@@ -1,26 +1,28 @@
-// Reading a request's body within bounds: the size is checked while it is read, whatever Content-Length says.
+// Reads a request's body with a limit on size and time. Bytes are counted while they arrive, so that a request without
+// Content-Length is limited too.
 
-/** Longest body that any endpoint takes. */
-const MAX_BODY_BYTES = 16_384
+/** Default limit of a body. */
+export const MAX_BODY_BYTES = 16_384
 
 const EMPTY = new Uint8Array(0)
 
-/** How long a body may take to arrive, milliseconds. */
+/** A body must be complete after this time. */
 const MAX_BODY_MS = 30_000
 
-/** A body that takes too long to arrive. */
+/** The body was not complete after 30 s. `serve.ts` answers 408. */
 export class SlowBodyError extends Error {
   override readonly name = 'SlowBodyError'
 }
 
-/** A body that ended before its end: the client went away. There is nobody to answer. */
+/** The connection ended before the body was complete. `serve.ts` answers 400, which normally nobody receives. */
 export class AbortedBodyError extends Error {
   override readonly name = 'AbortedBodyError'
 }
 
 /**
- * The body, or undefined when it is over the limit, where reading stops. Rejects with AbortedBodyError or
- * SlowBodyError.
+ * The bytes of the body; empty when the request has none. Undefined when there are more than `max`: the rest is not read.
+ *
+ * @throws {AbortedBodyError | SlowBodyError}
  */
 export async function readBody(
   request: Request,
@@ -29,7 +31,7 @@ export async function readBody(
   if (hasNoBody(request)) return EMPTY
   let timer: ReturnType<typeof setTimeout> | undefined
   const slow = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new SlowBodyError('the body took too long')), MAX_BODY_MS)
+    timer = setTimeout(() => reject(new SlowBodyError('the body took too long to arrive')), MAX_BODY_MS)
   })
   try {
     return await Promise.race([readBounded(request, max), slow])
@@ -43,14 +45,14 @@ export async function readBody(
 
 async function readBounded(request: Request, max: number): Promise<Uint8Array | undefined> {
   const length = request.headers.get('content-length')
-  // A length on the wire is kept by the HTTP parser: the body cannot be longer. Without one, count.
+  // The HTTP parser ends the body after Content-Length bytes. A body without that header must be counted.
   if (length === null || !/^\d+$/.test(length)) return readStream(request.body, max)
   if (Number(length) > max) return undefined
   const bytes = new Uint8Array(await request.arrayBuffer())
   return bytes.length > max ? undefined : bytes
 }
 
-/** Whether a request surely has no body, told from its headers alone. */
+/** Whether method and headers already show that there is no body. */
 function hasNoBody(request: Request): boolean {
   const { method, headers } = request
   if (method === 'GET' || method === 'HEAD') return true

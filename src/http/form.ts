@@ -1,7 +1,7 @@
-// application/x-www-form-urlencoded, strictly: malformed percent-encoding and invalid UTF-8 are faults
-// (URLSearchParams would repair both and hand us something nobody sent).
+// Strict application/x-www-form-urlencoded: malformed percent-encoding and invalid UTF-8 are errors. URLSearchParams
+// would replace both by other characters, which the client did not send.
 
-/** Names and values in order; undefined when the text is malformed. */
+/** Decoded names and values, in order, repeated names included; undefined when the text is malformed. */
 export function parseForm(text: string): readonly (readonly [name: string, value: string])[] | undefined {
   const pairs: (readonly [name: string, value: string])[] = []
   try {
@@ -17,17 +17,17 @@ export function parseForm(text: string): readonly (readonly [name: string, value
   }
 }
 
-/** Throws URIError on a malformed escape or one that is not UTF-8. */
+/** Throws URIError when percent-encoding is malformed or does not give UTF-8. */
 function decode(text: string): string {
-  // Most texts need no decoding, and a form may have thousands.
+  // Most names and values need no decoding, and a form may have thousands.
   const spaced = text.includes('+') ? text.replaceAll('+', ' ') : text
   return spaced.includes('%') ? decodeURIComponent(spaced) : spaced
 }
 
-/** Longest query string that is parsed, in characters: the same as the limit of a body. */
+/** Longest query string that is parsed, in characters: as many as a body may have bytes. */
 export const MAX_QUERY_LENGTH = 16_384
 
-/** The query string of a URL without its question mark; empty when there is none. */
+/** The raw query string of a URL, without `?` and fragment; empty when there is none. */
 export function queryOf(url: string): string {
   const start = url.indexOf('?')
   if (start < 0) return ''

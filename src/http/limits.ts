@@ -1,21 +1,21 @@
-// A rate limit with one quota, and how clients see it: headers (draft-ietf-httpapi-ratelimit-headers, structured fields
-// of RFC 9651) and the 429.
+// A rate limit with a fixed quota, and what clients see of it: the 429, and the headers of
+// draft-ietf-httpapi-ratelimit-headers (structured fields, RFC 9651).
 
 import type { LimitState, Limits, Quota } from '../counters/counters.ts'
 import type { MaybePromise } from '../lib/result.ts'
 import type { HeaderRecord } from './context.ts'
 import type { Problem } from './problem.ts'
 
-/** Counts requests by key under one quota. */
+/** Counts the requests of each key against one quota. */
 export interface RateLimiter {
   readonly quota: Quota
-  /** Counts a request. */
+  /** Counts one request of the key; the result includes it. */
   consume(key: string): MaybePromise<LimitState>
-  /** The state of a key; counts nothing. */
+  /** The state of the key, without counting a request. */
   peek(key: string): MaybePromise<LimitState>
 }
 
-/** Limits under this quota. */
+/** Binds a store of counts to a quota. */
 export function createRateLimiter(limits: Limits, quota: Quota): RateLimiter {
   return {
     quota,
@@ -24,12 +24,12 @@ export function createRateLimiter(limits: Limits, quota: Quota): RateLimiter {
   }
 }
 
-/** The `RateLimit` header of a success. */
+/** The `RateLimit` header: requests that remain, and seconds until the window ends. Also sent with successes. */
 export function limitHeader(state: LimitState): HeaderRecord {
   return { ratelimit: `"claim";r=${state.remaining};t=${state.resetSeconds}` }
 }
 
-/** The 429 of a key that is over its quota. */
+/** The 429 of a key that exceeded its quota; `Retry-After` is the end of the window. */
 export function overLimit(state: LimitState, quota: Quota): Problem {
   return {
     code: 'rate_limited',

@@ -1,56 +1,56 @@
-// Log lines: one JSON object each, made of named fields. What has no name here cannot be logged; nothing is
-// redacted afterwards. As a last line of defence a value that looks like a credential never goes out.
-// Runs on every engine: the caller brings the clock and the place to write to.
+// Log lines: one JSON object each, with a closed list of fields. Code that has a secret must not pass it here. As a last
+// guard, a text that contains a credential is replaced. Runs on every platform: the caller gives clock and output.
 
 import { ClaimError } from '../claims/errors.ts'
 import { SigningKeysError } from '../signing/errors.ts'
 import { StorageError } from '../storage/errors.ts'
+import { containsCredential, REMOVED } from './credential-text.ts'
 
-/** How much is logged: lines of this level and above; `silent` logs nothing. */
+/** The lowest level that is logged; `silent` logs nothing. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
-/** Everything a log line may say beside its message. Absent and `undefined` fields are left out. */
+/** The fields of a log line in addition to its message. Absent and `undefined` fields are left out. */
 export interface LogFields {
-  /** A URL of our own (where we listen, an issuer); never one with a query. */
+  /** A URL from the configuration, such as the issuer; never one with a query. */
   readonly url?: string | undefined
   readonly requestId?: string | undefined
-  /** The stable code of an answer. */
+  /** Error code of an answer. */
   readonly code?: string | undefined
-  /** Why, in our own words; never a caller's. */
+  /** A text that this project wrote; never text from a request. */
   readonly reason?: string | undefined
-  /** HTTP status. */
+  /** HTTP status of the answer. */
   readonly status?: number | undefined
   readonly method?: string | undefined
-  /** The route's pattern, such as `/admin/accounts/:id`; never the path that was asked for. */
+  /** Name of a route; never the path of a request. */
   readonly route?: string | undefined
   readonly durationMs?: number | undefined
-  /** A client address that was shortened already; never a whole one. */
+  /** Address of a client, after `anonymizeAddress`; never the whole address. */
   readonly address?: string | undefined
-  /** Whole address of a peer that sends proxy headers: the only address that is not shortened. */
+  /** Whole address of a peer that sends proxy headers: operators need it to configure their proxy. */
   readonly peer?: string | undefined
   /** Account id. */
   readonly account?: string | undefined
   /** Credential id. */
   readonly credential?: string | undefined
   readonly kid?: string | undefined
-  /** What was thrown: see describeError for how little of it is written. */
+  /** A thrown value. Little of it is written: see `describeError`. */
   readonly error?: unknown
-  /** A readiness check: `database`, `keys`, `redis`. */
+  /** Name of a readiness check or of a part of upkeep, such as `database`. */
   readonly check?: string | undefined
-  /** A signal of the operating system, such as `SIGTERM`. */
+  /** Signal of the operating system, such as `SIGTERM`. */
   readonly signal?: string | undefined
   readonly count?: number | undefined
 }
 
-/** Writes lines; a line whose level is off costs one call. */
+/** One function for each level. A level that is off writes nothing. */
 export type Logger = { readonly [Level in Exclude<LogLevel, 'silent'>]: LogLine }
 
-/** Writes one line. `message` is a fixed text, never built from input. */
+/** Writes one line. `message` must be a constant, not built from input. */
 export type LogLine = (message: string, fields?: LogFields) => void
 
 const RANK = { debug: 0, info: 1, warn: 2, error: 3, silent: 4 } as const
 
-/** The closed list at run time: an object with more members than LogFields names leaks none of them. */
+/** The fields that are written: other members of the object, which a caller may have spread into it, are not. */
 const KIND: { readonly [Name in keyof LogFields]-?: 'string' | 'number' | 'error' } = {
   url: 'string',
   requestId: 'string',
@@ -72,14 +72,12 @@ const KIND: { readonly [Name in keyof LogFields]-?: 'string' | 'number' | 'error
 }
 const KINDS = Object.entries(KIND) as readonly [keyof LogFields, string][]
 
-/** An account token anywhere, or three long base64url parts (the look-behind keeps the search linear). */
-const CREDENTIAL = /cgk_|(?<![\w-])[\w-]{16,}\.[\w-]{16,}\.[\w-]{16,}/
-/** A query, or user info. */
-const URL_WITH_MORE = /\?|\/\/[^/]*@/
+/** Matches a URL that has a query or a user name. */
+const QUERY_OR_USER = /\?|\/\/[^/]*@/
 
 /**
- * Makes a logger. `write` gets one line of JSON without its line end; `now` gives epoch milliseconds.
- * Fields of a wrong type are left out. Not checked: that an address was shortened.
+ * Creates a logger. `write` gets each line, JSON without a line end; `now` returns epoch milliseconds. A field of the wrong
+ * type is left out. Not checked: that an address was shortened.
  *
  * @example
  * const log = createLogger({ level: 'info', write: (line) => process.stdout.write(`${line}\n`), now: Date.now })
@@ -112,37 +110,37 @@ function pickFields(fields: LogFields): Record<string, string | number> {
     else if (kind === 'number' && typeof value === 'number') picked[name] = value
     else if (kind === 'string' && typeof value === 'string') {
       const mayHoldQuery = name === 'url' || name === 'route'
-      picked[name] = mayHoldQuery && URL_WITH_MORE.test(value) ? '[removed]' : guardText(value)
+      picked[name] = mayHoldQuery && QUERY_OR_USER.test(value) ? REMOVED : guardText(value)
     }
   }
   return picked
 }
 
 function guardText(text: string): string {
-  return CREDENTIAL.test(text) ? '[removed]' : text
+  return containsCredential(text) ? REMOVED : text
 }
 
 /**
- * What a log may say of something thrown: its class; the message only of our own errors, since others quote
- * what they were given; else its code and the place it was thrown at; then the same of its cause.
+ * A thrown value as text: the class, then for this project's errors the message, for all others code and place. Messages of
+ * other errors are left out, because they often quote input. The cause follows in the same form.
  */
 function describeError(thrown: unknown): string {
   if (!(thrown instanceof Error)) return typeof thrown
-  const isOurs =
+  const hasSafeMessage =
     thrown instanceof StorageError || thrown instanceof ClaimError || thrown instanceof SigningKeysError
-  const said = isOurs
+  const text = hasSafeMessage
     ? `${thrown.name}: ${thrown.message}`
     : `${thrown.name}${codeOf(thrown)}${placeOf(thrown)}`
-  return thrown.cause instanceof Error ? `${said}; cause: ${describeError(thrown.cause)}` : said
+  return thrown.cause instanceof Error ? `${text}; cause: ${describeError(thrown.cause)}` : text
 }
 
-/** A driver's or the system's code, such as `ECONNREFUSED`. */
+/** The code that a driver or the system gave the error, such as ` ECONNREFUSED`; empty without one. */
 function codeOf(error: Error): string {
   const code: unknown = 'code' in error ? error.code : undefined
   return typeof code === 'string' && /^\w{1,40}$/.test(code) ? ` ${code}` : ''
 }
 
-/** The topmost stack frame, read after the message so that no text of the message passes for a frame. */
+/** File and line of the first stack frame. The search starts after the message, which could look like a frame. */
 function placeOf(error: Error): string {
   const stack = error.stack ?? ''
   const start = stack.indexOf(error.message)

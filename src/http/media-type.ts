@@ -1,6 +1,6 @@
-// Media types of bodies (RFC 9110 section 8.3): which parser reads it, if any.
+// The media type of a body (RFC 9110 section 8.3) decides which parser reads it.
 
-/** A kind of body that we read. */
+/** The media types that the service can read. */
 export type MediaType = 'json' | 'form'
 
 const KINDS: ReadonlyMap<string, MediaType> = new Map([
@@ -8,12 +8,15 @@ const KINDS: ReadonlyMap<string, MediaType> = new Map([
   ['application/x-www-form-urlencoded', 'form'],
 ])
 
-/** Longest header that is read, in characters. */
+/** Longest Content-Type that is parsed, in characters. */
 const MAX_LENGTH = 1024
 
 const PARAMETER = /^[\t ]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)=(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)|"([^"\\]*)")[\t ]*$/
 
-/** The kind that a Content-Type names; undefined when we do not read it, charsets other than UTF-8 included. */
+/**
+ * The kind of body that a Content-Type describes. Undefined when it is absent, malformed, of another type, or has a charset
+ * other than UTF-8. Other parameters are ignored.
+ */
 export function parseMediaType(contentType: string | null): MediaType | undefined {
   if (contentType === null || contentType.length > MAX_LENGTH) return undefined
   const plain = KINDS.get(contentType)
@@ -23,7 +26,7 @@ export function parseMediaType(contentType: string | null): MediaType | undefine
 }
 
 function isAcceptable(parameter: string): boolean {
-  if (parameter.trim() === '') return true // RFC 9110 section 5.6.6 lets one be empty
+  if (parameter.trim() === '') return true // allowed by RFC 9110 section 5.6.6
   const match = PARAMETER.exec(parameter)
   if (match === null) return false
   const [, name = '', token, quoted = ''] = match

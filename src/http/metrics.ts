@@ -1,78 +1,80 @@
-// What the service counts, in Prometheus' text format. Labels are codes and route names, never values of requests.
+// The metrics of the service, in Prometheus' text format. Labels are codes and names from the source, never values from
+// requests. The label `door` is the name of an issuing endpoint.
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 
-/** Counters of a service. Each instance has a registry of its own. */
+/** Counts events. Each instance has its own registry, so that tests do not share counts. */
 export interface Metrics {
-  countIssued(door: string): void
+  countIssued(endpoint: string): void
   countVerification(outcome: 'allow' | 'deny' | 'would_block', code: string): void
-  /** A refusal at a door to a token. */
-  countRefused(door: string, code: string): void
-  countSecretInBrowser(door: string): void
-  /** A customer's revocation that was refused because the list is full. */
+  /** A refusal of an issuing endpoint. */
+  countRefused(endpoint: string, code: string): void
+  /** A browser's request to an issuing endpoint. */
+  countSecretInBrowser(endpoint: string): void
+  /** A revocation by a customer that was refused because the list is full. */
   countRevocationsFull(): void
-  /** A request to `/admin` or the metrics without the right token. */
+  /** A request to `/admin` or `/metrics` with no admin token, or a wrong one. */
   countAdminRefused(): void
-  /** `seconds` from arrival to answer. */
+  /** One answered request; `seconds` from the start of the route to its answer. */
   observeRequest(route: string, status: number, seconds: number): void
-  /** 1 while a dependency answers, 0 while it does not. */
+  /** The outcome of a readiness check. */
   setUp(check: string, isUp: boolean): void
-  /** Reports how old a copy in memory is, seconds; undefined: there is none yet. */
+  /** Registers a gauge that reads the age of a copy in memory, seconds; undefined while there is no copy. */
   watchAge(copy: string, ageSeconds: () => number | undefined): void
-  /** What was counted since the process began. */
+  /** Sums over all endpoints since the process began. */
   readTotals(): Promise<Totals>
-  /** Text exposition format 0.0.4. */
+  /** All metrics in the text exposition format, version 0.0.4. */
   render(): Promise<string>
 }
 
-/** Sums over doors, of this process. */
+/** Sums over all endpoints of this process. */
 export interface Totals {
   readonly issued: number
-  /** Requests that the verifier let pass. */
+  /** Requests that the verifier allowed. */
   readonly verified: number
-  /** Refusals of the doors to a token and of the verifier, by code. */
+  /** Refusals of the issuing endpoints and of the verifier, by code. */
   readonly refused: Readonly<Record<string, number>>
-  /** Requests that report mode let pass, by code. */
+  /** Requests that were allowed only because of report mode, by code. */
   readonly wouldBlock: Readonly<Record<string, number>>
 }
 
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 
-/** New metrics, all at zero. */
+/** Creates metrics; all counts begin at zero. */
 export function createMetrics(): Metrics {
   const registers = [new Registry()]
   const issued = new Counter({
     name: 'claimgate_tokens_issued_total',
-    help: 'Tokens issued, by door.',
+    help: 'Tokens issued, by endpoint.',
     labelNames: ['door'],
     registers,
   })
   const verifications = new Counter({
     name: 'claimgate_verifications_total',
-    help: 'Requests judged by the verifier, by outcome and code.',
+    help: 'Requests that the verifier decided, by outcome and code.',
     labelNames: ['outcome', 'code'],
     registers,
   })
   const secrets = new Counter({
     name: 'claimgate_secret_in_browser_total',
-    help: 'Requests to an issuing door that came from a browser, by door.',
+    help: 'Requests from a browser to an issuing endpoint, by endpoint.',
     labelNames: ['door'],
     registers,
   })
   const revocationsFull = new Counter({
     name: 'claimgate_revocations_full_total',
-    help: "Revocations by customers that were refused because all customers' revocations together reached their bound.",
+    help: "Revocations by customers that were refused because all customers' revocations together reached their limit.",
     registers,
   })
   const refusals = new Counter({
     name: 'claimgate_refusals_total',
-    help: 'Refusals at the doors to a token, by door and code.',
+    help: 'Refusals of issuing endpoints, by endpoint and code.',
     labelNames: ['door', 'code'],
     registers,
   })
   const adminRefusals = new Counter({
     name: 'claimgate_admin_refused_total',
-    help: 'Requests for the administrator that came without the right token.',
+    help: 'Requests with no admin token, or a wrong one, to paths that require it.',
     registers,
   })
   const durations = new Histogram({
@@ -84,14 +86,14 @@ export function createMetrics(): Metrics {
   })
   const up = new Gauge({
     name: 'claimgate_dependency_up',
-    help: 'Whether a dependency answered when it was last asked.',
+    help: '1 when the last readiness check of a dependency succeeded, else 0.',
     labelNames: ['check'],
     registers,
   })
   const ages = new Map<string, () => number | undefined>()
   new Gauge({
     name: 'claimgate_staleness_seconds',
-    help: 'Age of what is in memory, by what it is a copy of.',
+    help: 'Age of a copy in memory, by the name of what was copied.',
     labelNames: ['copy'],
     registers,
     collect() {
@@ -101,28 +103,28 @@ export function createMetrics(): Metrics {
       }
     },
   })
-  // prom-client hashes its labels at each call; a series that is held costs an addition.
-  const issuedBy = holdSeries((door) => issued.labels(door))
-  const verified = holdSeries((outcome, code) => verifications.labels(outcome, code))
-  const durationOf = holdSeries((route, status) => durations.labels(route, status))
+  // prom-client hashes the labels on each call; these keep the series and only add.
+  const issuedBy = cacheSeries((endpoint) => issued.labels(endpoint))
+  const verified = cacheSeries((outcome, code) => verifications.labels(outcome, code))
+  const durationOf = cacheSeries((route, status) => durations.labels(route, status))
   return {
-    countIssued: (door) => issuedBy(door, '').inc(),
+    countIssued: (endpoint) => issuedBy(endpoint, '').inc(),
     countVerification: (outcome, code) => verified(outcome, code).inc(),
-    countRefused: (door, code) => refusals.inc({ door, code }),
-    countSecretInBrowser: (door) => secrets.inc({ door }),
+    countRefused: (endpoint, code) => refusals.inc({ door: endpoint, code }),
+    countSecretInBrowser: (endpoint) => secrets.inc({ door: endpoint }),
     countRevocationsFull: () => revocationsFull.inc(),
     countAdminRefused: () => adminRefusals.inc(),
     observeRequest: (route, status, seconds) => durationOf(route, String(status)).observe(seconds),
     setUp: (check, isUp) => up.set({ check }, isUp ? 1 : 0),
     watchAge: (copy, ageSeconds) => void ages.set(copy, ageSeconds),
     readTotals: async () => {
-      const judged = (await verifications.get()).values
-      const denied = judged.filter(({ labels }) => labels.outcome === 'deny')
+      const decided = (await verifications.get()).values
+      const denied = decided.filter(({ labels }) => labels.outcome === 'deny')
       return {
         issued: sumOf((await issued.get()).values),
-        verified: sumOf(judged.filter(({ labels }) => labels.outcome === 'allow')),
+        verified: sumOf(decided.filter(({ labels }) => labels.outcome === 'allow')),
         refused: sumByCode([...(await refusals.get()).values, ...denied]),
-        wouldBlock: sumByCode(judged.filter(({ labels }) => labels.outcome === 'would_block')),
+        wouldBlock: sumByCode(decided.filter(({ labels }) => labels.outcome === 'would_block')),
       }
     },
     render: () => (registers[0] as Registry).metrics(),
@@ -145,15 +147,15 @@ function sumByCode(samples: readonly Sample[]): Readonly<Record<string, number>>
   return sums
 }
 
-/** Remembers the series of each pair of labels. Labels are few: codes and route names. */
-function holdSeries<T>(find: (first: string, second: string) => T): (first: string, second: string) => T {
-  const held = new Map<string, T>()
+/** Caches the series of each pair of labels. Unbounded, because codes and names are few. */
+function cacheSeries<T>(find: (first: string, second: string) => T): (first: string, second: string) => T {
+  const cached = new Map<string, T>()
   return (first, second) => {
     const key = `${first} ${second}`
-    const known = held.get(key)
+    const known = cached.get(key)
     if (known !== undefined) return known
     const series = find(first, second)
-    held.set(key, series)
+    cached.set(key, series)
     return series
   }
 }

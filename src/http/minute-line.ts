@@ -8,7 +8,7 @@ const MINUTE_MS = 60_000
  */
 export type WriteMinuteLine = (now: number, write: (count: number) => void) => void
 
-/** Each has a separate count and minute. */
+/** Creates a limited line with a count of its own. */
 export function createMinuteLine(): WriteMinuteLine {
   let count = 0
   let lineAt = Number.NEGATIVE_INFINITY

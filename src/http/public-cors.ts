@@ -1,8 +1,8 @@
-// CORS of public documents (Fetch section 3.2): anybody may read them, in any page.
+// CORS for documents that every page may read, such as the JWK Set (Fetch section 3.2).
 
 import type { Cors, CorsHeaders } from '../verify/middleware/cors.ts'
 
-/** Public documents are for every page: no secret is in them and no credential is looked at. */
+/** Allows every origin. Use it only for routes that return no secret and ignore credentials. */
 export const publicCors: Cors = {
   headersFor: (): CorsHeaders => ({ 'access-control-allow-origin': '*' }),
   preflightHeaders: (): CorsHeaders => ({

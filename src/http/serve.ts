@@ -1,5 +1,5 @@
-// What every answer of the service has in common: a request id, CORS, one error path, one measurement.
-// Framework facts stay outside: it is given the request and the socket's peer.
+// Runs a route for a request and adds what all routes have in common: a request id, CORS, error answers, metrics and the
+// log line. Independent of Hono: the caller passes the request and the address of the socket's peer.
 
 import { type ForwardedHeader, resolveClientIp, type TrustedProxies } from '../claims/client-ip.ts'
 import { anonymizeAddress } from '../claims/ip.ts'
@@ -20,9 +20,9 @@ import type { Logger } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import { formatProblem, type Problem, unavailable } from './problem.ts'
 
-/** What the common part needs. */
-export interface ServiceDeps {
-  /** URL whose fragments are the error codes. */
+/** Settings and sinks that all routes share. */
+export interface ServeDeps {
+  /** URL of the page that explains the error codes; a code is a fragment of it. */
   readonly docs: string
   readonly trustedProxies: TrustedProxies
   readonly forwardedHeader: ForwardedHeader
@@ -30,36 +30,36 @@ export interface ServiceDeps {
   readonly now: () => number
   readonly log: Logger
   readonly metrics: Metrics
-  /** Whether each request is worth a log line. */
+  /** Whether to log one line for each request, at level debug. */
   readonly logsRequests: boolean
 }
 
-/** Answers a request to a route. Never rejects. */
+/** Answers a request by a route. Never rejects. */
 export type Serve = (
   route: Route,
   request: Request,
   peer: string | undefined,
   params?: Readonly<Record<string, string>>,
-  /** The request target as it was sent; absent where the platform does not tell. */
+  /** The request target exactly as it was sent. Default: path and query of the request's URL. */
   target?: string,
 ) => Promise<Response>
 
 const NO_PARAMS = {}
 
-/** A target in origin form (RFC 9112 section 3.2.1) whose path has one spelling. */
+/** A target in origin form (RFC 9112 section 3.2.1) without percent-encoding in its path. */
 const LITERAL = /^\/[\w.~/-]*(?:\?[^#]*)?$/
 
-/** What follows scheme and authority in a URL. */
+/** Path, query and fragment of a URL. */
 function targetOf(url: string): string {
   const start = url.indexOf('/', url.indexOf('://') + 3)
   return start < 0 ? '/' : url.slice(start)
 }
 
-/** The common part of all routes. */
-export function createServe(deps: ServiceDeps): Serve {
-  return async (asked, request, peer, params = NO_PARAMS, target = targetOf(request.url)) => {
+/** Creates the function that all routes are served by. */
+export function createServe(deps: ServeDeps): Serve {
+  return async (matched, request, peer, params = NO_PARAMS, target = targetOf(request.url)) => {
     const route =
-      asked.isLiteral && !LITERAL.test(target) ? { ...NOWHERE, headers: asked.headers ?? {} } : asked
+      matched.isLiteral && !LITERAL.test(target) ? { ...NOWHERE, headers: matched.headers ?? {} } : matched
     const address = resolveClientIp(
       peer,
       request.headers.get(deps.forwardedHeader),
@@ -67,9 +67,9 @@ export function createServe(deps: ServiceDeps): Serve {
       deps.forwardedHeader,
     )
     const requestId = randomBase62(16)
-    const shared = { request, requestId, now: deps.now, peer, address, params }
+    const facts = { request, requestId, now: deps.now, peer, address, params }
     const startedAt = performance.now()
-    const response = await run(deps, route, shared)
+    const response = await run(deps, route, facts)
     const milliseconds = performance.now() - startedAt
     deps.metrics.observeRequest(route.name, response.status, milliseconds / 1000)
     if (deps.logsRequests) {
@@ -86,19 +86,19 @@ export function createServe(deps: ServiceDeps): Serve {
   }
 }
 
-/** Closes the connection, because the rest of the body may still arrive. */
-const TOO_SLOW: Problem = {
+/** The 408 also closes the connection, because the rest of the body may still arrive on it. */
+const BODY_TOO_SLOW: Problem = {
   code: 'request_timeout',
   detail: 'the body did not arrive within 30 seconds',
   headers: { connection: 'close' },
 }
 
-/** Not logged for each request: upkeep logs it. */
+/** Not logged here for each request, because upkeep logs once that there is no key. */
 const NO_KEYS = unavailable('the service has no signing key that it may use; try again shortly')
 
 type Facts = Omit<RequestContext, 'answer' | 'refuse'>
 
-async function run(deps: ServiceDeps, route: Route, facts: Facts): Promise<Response> {
+async function run(deps: ServeDeps, route: Route, facts: Facts): Promise<Response> {
   let context = createContext(deps, route, facts)
   try {
     if (route.cors !== undefined) {
@@ -113,7 +113,7 @@ async function run(deps: ServiceDeps, route: Route, facts: Facts): Promise<Respo
     const answered = pickHandler(route.methods, facts.request.method)(context)
     return answered instanceof Promise ? await answered : answered
   } catch (error) {
-    if (error instanceof SlowBodyError) return context.refuse(TOO_SLOW)
+    if (error instanceof SlowBodyError) return context.refuse(BODY_TOO_SLOW)
     if (error instanceof AbortedBodyError) {
       return context.refuse({ code: 'invalid_request', detail: 'the body ended early' })
     }
@@ -121,14 +121,14 @@ async function run(deps: ServiceDeps, route: Route, facts: Facts): Promise<Respo
     deps.log.error('a request failed', { requestId: facts.requestId, route: route.name, error })
     return context.refuse(
       error instanceof StorageError
-        ? unavailable('the service cannot reach its records; try again shortly')
-        : { code: 'internal', detail: 'the request could not be served; its id helps to find out why' },
+        ? unavailable('the service cannot read its database; try again shortly')
+        : { code: 'internal', detail: 'the service failed; its log has the reason under this request id' },
     )
   }
 }
 
 function createContext(
-  { docs, metrics }: ServiceDeps,
+  { docs, metrics }: ServeDeps,
   route: Route,
   facts: Facts,
   cors?: HeaderRecord,
@@ -144,13 +144,13 @@ function createContext(
     answer,
     refuse: (problem) => {
       const { status, code, body, headers } = (route.formatProblem ?? formatProblem)(problem, docs, requestId)
-      if (route.isDoor) metrics.countRefused(route.name, code)
+      if (route.countsRefusals) metrics.countRefused(route.name, code)
       return answer(status, body, headers)
     },
   }
 }
 
-/** The handler of a method; where there is none, 405, or for OPTIONS the list of what there is. */
+/** The handler of a method. Without one: for OPTIONS a 204 that lists the methods, else 405. */
 function pickHandler(methods: Methods, method: string): Handler {
   const wanted = method === 'HEAD' ? 'GET' : method
   const handler = Object.hasOwn(methods, wanted) ? methods[wanted as keyof Methods] : undefined

@@ -21,7 +21,7 @@ export interface AifabrixDeps {
 
 /** The door. */
 export function createAifabrixRoute(deps: AifabrixDeps): Route {
-  return { name: 'aifabrix', headers: NO_STORE, isDoor: true, methods: { POST: createHandler(deps) } }
+  return { name: 'aifabrix', headers: NO_STORE, countsRefusals: true, methods: { POST: createHandler(deps) } }
 }
 
 function createHandler(deps: AifabrixDeps): Handler {

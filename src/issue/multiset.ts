@@ -36,7 +36,7 @@ export function createMultisetRoute(deps: MultisetDeps): Route {
   return {
     name: 'multiset',
     headers: NO_STORE,
-    isDoor: true,
+    countsRefusals: true,
     formatProblem: formatMultisetProblem,
     cors: createMultisetCors(deps),
     methods: { POST: createHandler(deps) },

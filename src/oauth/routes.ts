@@ -68,7 +68,7 @@ export function createOAuthRoutes(deps: OAuthDeps): Readonly<Record<string, Rout
     [paths.oauthToken]: {
       ...SHARED,
       name: 'oauth',
-      isDoor: true,
+      countsRefusals: true,
       methods: {
         POST: createTokenHandler({
           audience: deps.audience,

@@ -72,7 +72,7 @@ export function createIssuingRoutes(deps: AppDeps, verifier: ServiceVerifier): I
     claim: {
       name: 'claim',
       headers: NO_STORE,
-      isDoor: true,
+      countsRefusals: true,
       methods: {
         POST: createClaimHandler({
           ...issuing,

@@ -56,7 +56,9 @@ describe('explain', () => {
     })
     expect(refused.code).toBe(0)
     expect(refused.stdout).toMatch(/^address +FAIL +ip_mismatch: the /m)
-    expect(refused.stdout).toMatch(/\nrefused: ip_mismatch: use it from the address it was claimed for.*\n$/)
+    expect(refused.stdout).toMatch(
+      /\nrefused: ip_mismatch: Claim the token for the address .* See: .* doctor\n$/,
+    )
     expect(refused.stdout).not.toContain('203.0.113.7')
     for (const part of token.split('.')) expect(refused.stdout + allowed.stdout).not.toContain(part)
   })
