@@ -5,7 +5,7 @@ import * as z from 'zod'
 import { type ForwardedHeader, parseTrustedProxies, type TrustedProxies } from '../claims/client-ip.ts'
 import type { SignatureAlgorithm } from '../claims/jws.ts'
 import type { LogLevel } from '../http/log.ts'
-import { isCanonicalBase64url } from '../lib/base64url.ts'
+import { is32Bytes } from '../lib/base64url.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
 
 /** Where records are kept: a file, this process's memory, a Postgres server. */
@@ -220,7 +220,7 @@ function parseRedis(text: string): Result<string, string> {
 }
 
 function parseMasterKey(text: string): Result<Uint8Array, string> {
-  if (text.length !== 43 || !isCanonicalBase64url(text)) {
+  if (!is32Bytes(text)) {
     return fail(`must be 32 bytes as base64url, 43 characters without padding; ${MASTER_KEY_ADVICE}`)
   }
   const bytes = atob(text.replaceAll('-', '+').replaceAll('_', '/'))

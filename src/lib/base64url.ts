@@ -23,7 +23,12 @@ export function isCanonicalBase64url(text: string, start = 0, end: number = text
   return (last & unused) === 0
 }
 
+/** Whether `text` is 32 bytes in canonical base64url: 43 characters, no padding. */
+export function is32Bytes(text: unknown): text is string {
+  return typeof text === 'string' && text.length === 43 && isCanonicalBase64url(text)
+}
+
 /** Whether `text` is a SHA-256 digest in canonical base64url, such as an RFC 7638 thumbprint. */
 export function isSha256Digest(text: unknown): text is string {
-  return typeof text === 'string' && text.length === 43 && isCanonicalBase64url(text)
+  return is32Bytes(text)
 }

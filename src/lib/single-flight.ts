@@ -1,6 +1,8 @@
 // One piece of work at a time, for every request that needs its outcome. On Node they await one promise. On Workers
 // a request must not await another's promise, and one that is cancelled never ends its work: there the others look.
 
+import { sleep } from './timing.ts'
+
 /** Work that is done once for all who wait. */
 export interface SingleFlight {
   /** When what is under way began, epoch milliseconds; undefined while nothing is. */
@@ -48,7 +50,7 @@ export function createSingleFlight({ work, sharesWork, lostAfterMs, now }: Fligh
   }
 
   async function lookForEnd(flight: Flight): Promise<void> {
-    while (current() === flight) await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+    while (current() === flight) await sleep(LOOK_MS)
   }
 
   return {

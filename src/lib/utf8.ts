@@ -1,12 +1,20 @@
-// Bytes as text, strictly: what is not UTF-8 is no text, and a byte order mark is a character like any other
-// (the usual decoders repair the one and drop the other, and two readers of the same bytes then disagree).
+// UTF-8 decoded strictly: malformed bytes are an error, and a byte order mark is kept as a character. The default
+// decoder replaces malformed bytes and drops the mark, so two readers of the same bytes could see different texts.
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+/**
+ * A decoder for bytes that arrive in parts (`decode(part, { stream: true })`, then `decode()`). `decode` throws a
+ * TypeError when the bytes are not well-formed UTF-8.
+ */
+export function createUtf8Decoder(): TextDecoder {
+  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+}
+
+const whole = createUtf8Decoder()
 
 /** The text, or undefined when the bytes are not well-formed UTF-8. */
 export function decodeUtf8(bytes: Uint8Array): string | undefined {
   try {
-    return utf8.decode(bytes)
+    return whole.decode(bytes)
   } catch {
     return undefined
   }

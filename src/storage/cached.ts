@@ -140,6 +140,7 @@ export function createCachedStorage(
     appendAuditOnce: (entry) => inner.appendAuditOnce(entry),
     listAudit: (position, limit, order) => inner.listAudit(position, limit, order),
     raiseLongestLifetime: (seconds) => inner.raiseLongestLifetime(seconds),
+    readLongestLifetime: () => inner.readLongestLifetime(),
     ping: () => inner.ping(),
     async close() {
       credentials.clear()

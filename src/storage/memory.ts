@@ -206,6 +206,10 @@ export function createMemoryStorage(): Storage {
       longestLifetime = Math.max(longestLifetime, seconds)
       return longestLifetime
     },
+    async readLongestLifetime() {
+      requireOpen()
+      return longestLifetime
+    },
     async ping() {
       requireOpen()
     },

@@ -174,10 +174,12 @@ export interface Storage {
     order?: 'newest' | 'oldest',
   ): Promise<readonly AuditEntry[]>
   /**
-   * Remembers the longest life of a token, seconds, and gives the longest that any process ever gave: tokens may live
-   * that were made before the limit was lowered.
+   * Records that tokens may live for `seconds`, and returns the longest lifetime that any process has recorded: tokens
+   * issued before the limit was lowered are still valid. A shorter lifetime changes nothing.
    */
   raiseLongestLifetime(seconds: number): Promise<number>
+  /** The longest token lifetime that any process has recorded, seconds; 0 when none has. Writes nothing. */
+  readLongestLifetime(): Promise<number>
   /** Resolves when the database answers a read. Rejects with StorageError otherwise. */
   ping(): Promise<void>
   /** Releases the database. Further calls reject with StorageError; closing again does nothing. */

@@ -334,6 +334,7 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
       appendAudit: (closed) => closed.appendAudit(makeAudit()),
       appendAuditOnce: (closed) => closed.appendAuditOnce(makeAudit()),
       raiseLongestLifetime: (closed) => closed.raiseLongestLifetime(1),
+      readLongestLifetime: (closed) => closed.readLongestLifetime(),
       listAudit: (closed) => closed.listAudit(undefined, 1),
       ping: (closed) => closed.ping(),
       close: async (closed) => {

@@ -80,7 +80,11 @@ export function describeRevocations(name: string, open: () => Promise<OpenedStor
     test('the longest life of a token is the longest that was ever given', async () => {
       const given = [60, 86_400, 600, 86_400, 86_401]
       const told: number[] = []
-      for (const seconds of given) told.push(await storage.raiseLongestLifetime(seconds))
+      expect(await storage.readLongestLifetime()).toBe(0)
+      for (const seconds of given) {
+        told.push(await storage.raiseLongestLifetime(seconds))
+        expect(await storage.readLongestLifetime()).toBe(told.at(-1))
+      }
       expect(told).toEqual([60, 86_400, 86_400, 86_400, 86_401])
       expect(await storage.listAudit(undefined, 50)).toEqual([])
     })

@@ -35,8 +35,7 @@ export const rules: readonly Rule[] = [
   { room: 'storage/sql', rooms: ['lib', 'claims', 'storage/errors.ts'], types: [port], packages: ['kysely'] },
   {
     room: 'storage/sql/sqlite.ts',
-    rooms: ['storage/errors.ts', 'storage/sql'],
-    types: ['lib'],
+    rooms: ['lib', 'storage/errors.ts', 'storage/sql'],
     packages: ['node:'],
   },
   {

@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs'
 import { ConfigError } from '../../config/config.ts'
+import { readErrorCode } from '../../lib/error-code.ts'
 import { StorageError } from '../../storage/errors.ts'
 
 /** The environment; names that `.env` sets and the environment does not are added. Throws when it cannot be read. */
@@ -10,7 +11,9 @@ export function loadEnvironment(): NodeJS.ProcessEnv {
   try {
     process.loadEnvFile('.env')
   } catch (error) {
-    throw new Error(`.env cannot be read (${codeOf(error)}); make it a file that the server may read`)
+    throw new Error(
+      `.env cannot be read (${readErrorCode(error) ?? 'unknown'}); make it a file that the server may read`,
+    )
   }
   return process.env
 }
@@ -34,9 +37,5 @@ export function describeStartFault(error: unknown): string {
   if (error instanceof ConfigError || error instanceof StorageError) return error.message
   if (!(error instanceof Error)) return 'an unknown fault'
   const isListening = 'syscall' in error && /^(listen|getaddrinfo)$/.test(String(error.syscall))
-  return (isListening && LISTEN_FAULTS[codeOf(error)]) || error.message
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+  return (isListening && LISTEN_FAULTS[readErrorCode(error) ?? '']) || error.message
 }

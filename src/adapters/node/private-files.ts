@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { open, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readErrorCode } from '../../lib/error-code.ts'
 import { StorageError } from '../../storage/errors.ts'
 import { applyOwnership, type Ownership } from './ownership.ts'
 
@@ -28,7 +29,7 @@ export function readPrivateFile(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined
+    if (readErrorCode(error) === 'ENOENT') return undefined
     throw explainFault(path, error)
   }
 }
@@ -70,7 +71,7 @@ export async function explainFaults<T>(path: string, work: () => Promise<T>): Pr
 }
 
 function explainFault(path: string, error: unknown): unknown {
-  const code = codeOf(error)
+  const code = readErrorCode(error)
   if (code === undefined) return error
   const problem = `cannot be read or written (${code}); check its owner, its mode and the disk`
   return createFault(path, problem, error)
@@ -108,9 +109,5 @@ async function syncFolder(dir: string): Promise<void> {
 }
 
 function ignoreMissing(error: unknown): undefined {
-  if (codeOf(error) !== 'ENOENT') throw error
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+  if (readErrorCode(error) !== 'ENOENT') throw error
 }

@@ -2,6 +2,7 @@
 // The event loop stays free meanwhile (a database's own wait would stop the whole process), and nothing waits for ever.
 
 import type { MaybePromise } from '../../lib/result.ts'
+import { sleep } from '../../lib/timing.ts'
 
 /** How long work waits for a lock at most, milliseconds. */
 export const LOCK_TIMEOUT_MS = 5000
@@ -53,7 +54,7 @@ export function createLockQueue(isLocked: (error: unknown) => boolean): RunLocke
 async function retry<T>(
   work: () => T,
   isWorthIt: (error: unknown) => boolean,
-  after: Promise<void> = sleep(),
+  after: Promise<void> = pause(),
 ): Promise<T> {
   await after
   for (;;) {
@@ -62,12 +63,12 @@ async function retry<T>(
     } catch (error) {
       if (!isWorthIt(error)) throw error
     }
-    await sleep()
+    await pause()
   }
 }
 
-function sleep(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, Math.random() * MAX_PAUSE_MS))
+function pause(): Promise<void> {
+  return sleep(Math.random() * MAX_PAUSE_MS)
 }
 
 function nextTurn(): Promise<void> {

@@ -10,6 +10,7 @@ import {
   SqliteQueryCompiler,
   sql,
 } from 'kysely'
+import type { SqlQuery } from './engine.ts'
 
 /** Table `accounts`. */
 export interface AccountRow {
@@ -98,6 +99,9 @@ export interface MarkRow {
 /** The mark that holds the number of the last change of revocations. */
 export const RULE_SEQ = 'revocation_seq'
 
+/** The mark that holds the longest token lifetime ever recorded, seconds. */
+export const LONGEST_LIFETIME = 'longest_lifetime'
+
 /** Every table by its name. */
 export interface Tables {
   accounts: AccountRow
@@ -125,3 +129,10 @@ export const builder: Kysely<Tables> = new Kysely<Tables>({
 export function jsonMembers(list: RawBuilder<unknown>): RawBuilder<{ value: string }> {
   return sql<{ value: string }>`json_each(${list})`
 }
+
+/** Selects the recorded lifetime as `value`; no row when none was recorded. */
+export const READ_LONGEST_LIFETIME: SqlQuery = builder
+  .selectFrom('marks')
+  .select('value')
+  .where('name', '=', LONGEST_LIFETIME)
+  .compile()

@@ -14,6 +14,7 @@ import {
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
+import { readErrorCode } from '../../lib/error-code.ts'
 import { StorageError } from '../errors.ts'
 import type { SqlEngine, SqlQuery, SqlResult } from './engine.ts'
 import { createLockQueue, LOCK_TIMEOUT_MS, MAX_PAUSE_MS, runLocked } from './queue.ts'
@@ -178,7 +179,7 @@ function createFile(file: string): void {
     closeSync(openSync(file, 'wx', 0o600))
   } catch (error) {
     // Another process that starts at the same time was first.
-    if (readCode(error) !== 'EEXIST') throw error
+    if (readErrorCode(error) !== 'EEXIST') throw error
   }
 }
 
@@ -243,7 +244,7 @@ function attempt<T>(path: string, work: () => T): T {
 function describeFault(error: unknown): string {
   const result = readResultCode(error)
   if (result !== undefined) return FAULTS[result] ?? `failed with SQLite result ${result}`
-  const code = readCode(error)
+  const code = readErrorCode(error) ?? 'unknown'
   return FILE_FAULTS[code] ?? `cannot be used (${code})`
 }
 
@@ -260,8 +261,4 @@ function createFault(code: string | number): Error {
 function readResultCode(error: unknown): number | undefined {
   const code = error instanceof Error && 'errcode' in error ? error.errcode : undefined
   return typeof code === 'number' ? code & 0xff : undefined
-}
-
-function readCode(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
 }

@@ -12,6 +12,7 @@ import {
   builder,
   type CredentialRow,
   jsonMembers,
+  READ_LONGEST_LIFETIME,
   type RevocationRow,
   RULE_SEQ,
 } from './schema.ts'
@@ -171,6 +172,10 @@ export function createSqlStorage(engine: SqlEngine): Storage {
         .orderBy('id', direction)
         .limit(limit)
       return (await engine.run(query.compile())).rows.map(parseAudit)
+    },
+    async readLongestLifetime() {
+      const [row] = (await engine.run(READ_LONGEST_LIFETIME)).rows
+      return row === undefined ? 0 : readInteger(row, 'value')
     },
     async ping() {
       // A table, not a constant: the answer must come from the file.

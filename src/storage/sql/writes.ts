@@ -17,7 +17,7 @@ import {
   raiseRule,
   rulesWith,
 } from './rule-statements.ts'
-import { builder, jsonMembers, type Tables } from './schema.ts'
+import { builder, jsonMembers, LONGEST_LIFETIME, READ_LONGEST_LIFETIME, type Tables } from './schema.ts'
 
 /** The writing part of the port. */
 export type SqlWrites = Pick<
@@ -38,8 +38,6 @@ export type SqlWrites = Pick<
   | 'appendAuditOnce'
   | 'raiseLongestLifetime'
 >
-
-const LONGEST_LIFETIME = 'longest_lifetime'
 
 /** Most records of each kind that one purge deletes: more would block other writers, and with SQLite all requests. */
 const PURGE_MAX = 500
@@ -177,8 +175,7 @@ export function createSqlWrites(engine: SqlEngine): SqlWrites {
         .onConflict((conflict) =>
           conflict.column('name').doUpdateSet({ value: seconds }).where('marks.value', '<', seconds),
         )
-      const read = builder.selectFrom('marks').select('value').where('name', '=', LONGEST_LIFETIME)
-      const [, found] = await engine.batch([raise.compile(), read.compile()])
+      const [, found] = await engine.batch([raise.compile(), READ_LONGEST_LIFETIME])
       return readInteger(found?.rows[0] ?? {}, 'value')
     },
   }

@@ -3,7 +3,7 @@
 
 import { base64url, type JWK } from 'jose'
 import type { SignatureAlgorithm } from '../../claims/jws.ts'
-import { isCanonicalBase64url } from '../../lib/base64url.ts'
+import { is32Bytes, isCanonicalBase64url } from '../../lib/base64url.ts'
 import { isJsonObject } from '../../lib/json.ts'
 import { fail, ok, type Result } from '../../lib/result.ts'
 import { isOnEd25519, isOnP256 } from './curve-points.ts'
@@ -70,5 +70,5 @@ function parseType({ kty, crv, x, y, k }: JWK): Result<Omit<UsableJwk, 'kid'>, s
 
 /** Whether a text is 32 bytes in canonical base64url. */
 function isCoordinate(text: unknown): text is string {
-  return typeof text === 'string' && text.length === 43 && isCanonicalBase64url(text)
+  return is32Bytes(text)
 }

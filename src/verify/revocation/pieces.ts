@@ -4,6 +4,7 @@
 import { base64url } from 'jose'
 import { isCanonicalBase64url } from '../../lib/base64url.ts'
 import { findStringEnd, isJsonObject, type JsonObject, parseJson } from '../../lib/json.ts'
+import { createUtf8Decoder } from '../../lib/utf8.ts'
 
 /** Characters of a piece, a multiple of 4 so that base64url is cut between groups. About half a millisecond of work. */
 const PIECE_LENGTH = 32_768
@@ -15,7 +16,7 @@ export function pause(): Promise<void> {
 
 /** The UTF-8 text in canonical base64url, or undefined when it is not canonical. Rejects when it is not UTF-8. */
 export async function decodeBase64urlText(encoded: string): Promise<string | undefined> {
-  const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+  const utf8 = createUtf8Decoder()
   let text = ''
   for (let start = 0; start < encoded.length; start += PIECE_LENGTH) {
     if (start > 0) await pause()

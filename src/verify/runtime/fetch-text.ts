@@ -1,6 +1,8 @@
 // Fetching a small document from an issuer: bounded in time and size, never redirected, given up when its owner
 // closes. Judges nothing of what is in it.
 
+import { createUtf8Decoder } from '../../lib/utf8.ts'
+
 /** What is asked for, and how much of it is taken. */
 export interface FetchWish {
   readonly accept: string
@@ -65,7 +67,7 @@ export function createTextFetcher(fetcher: typeof fetch): TextFetcher {
 }
 
 async function readText(response: Response, maxBytes: number): Promise<string> {
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+  const decoder = createUtf8Decoder()
   let text = ''
   let total = 0
   const reader = response.body?.getReader()
