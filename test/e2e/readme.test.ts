@@ -41,7 +41,7 @@ const [install = '', ...quickStart] = blocksOf('Quick start', 'sh')
 const backendShell = blocksOf('The claim, by hand', 'sh')
 const backendNode = blocksOf('The claim, by hand', 'js')
 
-const oauthShell = blocksOf('Other doors to a token', 'sh')
+const oauthShell = blocksOf('Other ways to a token', 'sh')
 
 /** A block with the port that is free here. */
 const here = (block: string): string => block.replaceAll('127.0.0.1:8787', `127.0.0.1:${port}`)
