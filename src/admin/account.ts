@@ -1,58 +1,57 @@
-// Making, changing and deleting accounts: from checked input to records, for the admin API and the command line alike.
+// Accounts: input, creation, deletion, and the paths of the admin API. change-account.ts changes them.
 
-import {
-  type Account,
-  type AuditEntry,
-  type Credential,
-  endForGood,
-  endWhileSuspended,
-  LATE_MINT_MS,
-  type Revocation,
-  suspensionId,
-} from '../claims/account.ts'
-import type { Problem } from '../http/problem.ts'
+import * as z from 'zod'
+import { type Account, type Credential, endForGood } from '../claims/account.ts'
+import { invalidParameters, type ParameterFault, type Problem } from '../http/problem.ts'
 import { randomBase62 } from '../lib/random.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
-import { sleep } from '../lib/timing.ts'
-import {
-  type ClientSecret,
-  createAccountId,
-  createClientSecret,
-  formatAccountToken,
-  type HashSecret,
-} from '../signing/secret.ts'
-import type { RuleChange, Storage } from '../storage/storage.ts'
-import type { AccountInput, AccountPatch, AccountPatchInput } from './account-input.ts'
-import { type Actor, type AdminPorts, conflict, createAuditEntry } from './operation.ts'
-import { isNarrowed, settleChange, settleRevocation, settlingMoment } from './settle.ts'
+import { formatTime } from '../lib/time.ts'
+import { createAccountId, createClientSecret, type HashSecret } from '../signing/secret.ts'
+import type { Storage } from '../storage/storage.ts'
+import { type Actor, createAuditEntry } from './audit.ts'
+import { parseAccountPatch, updateAccount } from './change-account.ts'
+import { type ShownCredential, showCredential, toWireCredential } from './credential.ts'
+import { allowedOrigins, flag, lifetime, name, parseInput, scopes } from './input.ts'
+import { type AdminPaths, answerJson, readInput } from './json-api.ts'
+import { type AdminPorts, UNKNOWN_ACCOUNT } from './operation.ts'
+import { ACCOUNT_ID, cutPage, parsePage } from './page.ts'
+import { settleChange } from './settle.ts'
 
-/** A new account, and its first secret: the only time it is shown. */
+/** What a new account is made from, in canonical form. */
+export type AccountInput = Omit<Account, 'id' | 'status' | 'createdAt' | 'updatedAt'>
+
+/** A new account and its first secret. The secret is shown this once. */
 export interface CreatedAccount {
   readonly account: Account
   readonly credential: ShownCredential
 }
 
-/** A secret in both its spellings. */
-export interface ShownCredential extends ClientSecret {
-  readonly id: string
-  /** Account token. */
-  readonly token: string
-}
-
-/** Creates accounts; `now` is epoch milliseconds. Resolves once the records are safe. */
+/** Creates an account. `now` is epoch milliseconds. Resolves after the records are committed. */
 export type CreateAccount = (input: AccountInput, actor: Actor, now: number) => Promise<CreatedAccount>
 
-/** No account has this id. */
-export const UNKNOWN_ACCOUNT: Problem = { code: 'not_found', detail: 'there is no account with this id' }
+/** An account as JSON, its times in ISO 8601. */
+export type WireAccount = Omit<Account, 'createdAt' | 'updatedAt'> & {
+  readonly createdAt: string
+  readonly updatedAt: string
+}
 
-/** For how long a change starts anew because another one was faster. */
-const RETRY_MS = 6000
+/** Checks the JSON of a new account. `maxTtl`: the configured limit of token lifetimes, seconds. */
+export function parseAccountInput(
+  value: unknown,
+  maxTtl: number,
+): Result<AccountInput, readonly ParameterFault[]> {
+  const schema = z.strictObject({
+    name,
+    allowedOrigins,
+    scopes: scopes.default([]),
+    maxTtl: lifetime(maxTtl).default(null),
+    browserPrototype: flag.default(false),
+    requireOrigin: flag.default(false),
+  })
+  return parseInput(schema, value)
+}
 
-/** Longest pause before its first new start; twice as long before each further one, up to the last. */
-const FIRST_PAUSE_MS = 100
-const LAST_PAUSE_MS = 1600
-
-/** Creation in this store. */
+/** Returns a function that creates accounts in `storage`. */
 export function createCreateAccount(storage: Storage, hashSecret: HashSecret): CreateAccount {
   return async (input, actor, now) => {
     const account: Account = {
@@ -76,59 +75,7 @@ export function createCreateAccount(storage: Storage, hashSecret: HashSecret): C
   }
 }
 
-/** A secret as it is shown, once. */
-export function showCredential(pair: ClientSecret): ShownCredential {
-  return { id: pair.clientId, token: formatAccountToken(pair), ...pair }
-}
-
-/**
- * Changes the members that `patch` names, and gives the account as it is then. What is so already is no change and
- * leaves no trace. A change that narrows what the account may do is answered once no process issues by what was before.
- * `not_found`; `conflict` when others keep changing the account at the same moment.
- */
-export async function updateAccount(
-  ports: Pick<AdminPorts, 'storage' | 'lifetimeSeconds' | 'onChange' | 'settleMs'>,
-  id: string,
-  { endTokens, ...patch }: AccountPatchInput,
-  actor: Actor,
-  now: number,
-): Promise<Result<Account, Problem>> {
-  const { storage, settleMs } = ports
-  const startedAt = performance.now()
-  const lifetimeMs = ports.lifetimeSeconds * 1000
-  const deadline = performance.now() + RETRY_MS
-  let pauseMs = FIRST_PAUSE_MS
-  do {
-    const account = await storage.getAccount(id)
-    if (account === undefined) return fail(UNKNOWN_ACCOUNT)
-    const ended = endTokens ? endIssued(id, now, settleMs, lifetimeMs) : undefined
-    const audits = auditsOf(account, patch, actor, now)
-    if (ended !== undefined) {
-      const detail = { revocation: ended.id, kind: ended.kind }
-      audits.push(createAuditEntry(actor, 'revocation.create', id, now, detail))
-    }
-    if (audits.length === 0) {
-      // Perhaps a retry after a lost answer: the first change must have settled too.
-      if (now - account.updatedAt < settleMs) await settleChange(ports)
-      return ok(account)
-    }
-    const next = { ...account, ...patch, updatedAt: Math.max(now, account.updatedAt + 1) }
-    const rules = changeRules(account, next, ended, lifetimeMs)
-    if (await storage.updateAccount(next, account.updatedAt, audits, rules)) {
-      if (ended !== undefined) await settleRevocation(ports, ended, now, startedAt)
-      // Resumed accounts too: their tokens are accepted everywhere once this is answered.
-      else if (isNarrowed(account, next) || rules.lift.length > 0) await settleChange(ports)
-      else await ports.onChange()
-      return ok(next)
-    }
-    // Those that lost together must not start together, and each start costs queries.
-    await sleep(Math.random() * pauseMs)
-    pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS)
-  } while (performance.now() < deadline)
-  return fail(conflict('others are changing this account at the same moment; look at it and try again'))
-}
-
-/** Deletes an account with its credentials and ends its tokens for good. `not_found`. */
+/** Deletes an account with its credentials and ends its tokens permanently. `not_found`: the id is unknown. */
 export async function deleteAccount(
   ports: Pick<AdminPorts, 'storage' | 'lifetimeSeconds' | 'onChange' | 'settleMs'>,
   id: string,
@@ -144,46 +91,79 @@ export async function deleteAccount(
   return ok(undefined)
 }
 
-/** What a change of an account does to its revocations: suspending adds one, resuming lifts it. */
-function changeRules(
-  before: Account,
-  after: Account,
-  ended: Revocation | undefined,
-  lifetimeMs: number,
-): RuleChange {
-  const isSuspended = before.status === 'active' && after.status === 'suspended'
-  const isResumed = before.status === 'suspended' && after.status === 'active'
+/** An account as the admin API and the command line show it. */
+export function toWireAccount(account: Account): WireAccount {
+  const { id, name, status, allowedOrigins, scopes, maxTtl, browserPrototype, requireOrigin } = account
   return {
-    put: [
-      ...(isSuspended ? [endWhileSuspended(after.id, after.updatedAt, lifetimeMs)] : []),
-      ...(ended === undefined ? [] : [ended]),
-    ],
-    lift: isResumed ? [suspensionId(after.id)] : [],
+    id,
+    name,
+    status,
+    allowedOrigins,
+    scopes,
+    maxTtl,
+    browserPrototype,
+    requireOrigin,
+    createdAt: formatTime(account.createdAt),
+    updatedAt: formatTime(account.updatedAt),
   }
 }
 
-/** The revocation of every token that the account is given before the answer. */
-function endIssued(accountId: string, now: number, settleMs: number, lifetimeMs: number): Revocation {
-  const before = settlingMoment(now, settleMs)
-  const until = before + lifetimeMs + LATE_MINT_MS
-  return { id: randomBase62(16), kind: 'sub', value: accountId, account: null, before, until, createdAt: now }
-}
-
-/** One entry for a change of status, one for all other changes; none where nothing changes. Names, never values. */
-function auditsOf(account: Account, patch: AccountPatch, actor: Actor, now: number): AuditEntry[] {
-  const names = (Object.keys(patch) as (keyof AccountPatch)[]).filter(
-    (name) => JSON.stringify(patch[name]) !== JSON.stringify(account[name]),
-  )
-  const changed = names.filter((name) => name !== 'status')
-  const entries: AuditEntry[] = []
-  if (changed.length > 0) {
-    entries.push(createAuditEntry(actor, 'account.update', account.id, now, { changed }))
+/** The paths of accounts: create, list, show, change, delete. */
+export function createAccountPaths(
+  ports: AdminPorts & { readonly maxTtl: number; readonly flushUses: () => Promise<void> },
+): AdminPaths {
+  const { storage, hashSecret, maxTtl, flushUses } = ports
+  const createAccount = createCreateAccount(storage, hashSecret)
+  return {
+    '/admin/accounts': {
+      name: 'admin.accounts',
+      methods: {
+        async GET(context) {
+          const asked = parsePage(context.request.url, ACCOUNT_ID)
+          if (!asked.ok) return context.refuse(invalidParameters(asked.reason))
+          const { after, limit } = asked.value
+          const records = await storage.listAccounts(after, limit + 1)
+          const { page, nextCursor } = cutPage(records, limit, (account) => account.createdAt)
+          return answerJson(context, 200, { accounts: page.map(toWireAccount), nextCursor })
+        },
+        async POST(context) {
+          const input = await readInput(context.request, (value) => parseAccountInput(value, maxTtl))
+          if (!input.ok) return context.refuse(input.reason)
+          const { account, credential } = await createAccount(input.value, 'admin', context.now())
+          return answerJson(context, 201, { account: toWireAccount(account), credential })
+        },
+      },
+    },
+    '/admin/accounts/:id': {
+      name: 'admin.account',
+      methods: {
+        async GET(context) {
+          await flushUses()
+          const account = await storage.getAccount(context.params.id ?? '')
+          if (account === undefined) return context.refuse(UNKNOWN_ACCOUNT)
+          const credentials = await storage.listCredentials(account.id)
+          return answerJson(context, 200, {
+            account: toWireAccount(account),
+            credentials: credentials.map((credential) =>
+              toWireCredential(credential, account, context.now()),
+            ),
+          })
+        },
+        async PATCH(context) {
+          const patch = await readInput(context.request, (value) => parseAccountPatch(value, maxTtl))
+          if (!patch.ok) return context.refuse(patch.reason)
+          const id = context.params.id ?? ''
+          const updated = await updateAccount(ports, id, patch.value, 'admin', context.now())
+          if (!updated.ok) return context.refuse(updated.reason)
+          return answerJson(context, 200, { account: toWireAccount(updated.value) })
+        },
+        async DELETE(context) {
+          const removed = await deleteAccount(ports, context.params.id ?? '', 'admin', context.now())
+          return removed.ok ? context.answer(204, null, {}) : context.refuse(removed.reason)
+        },
+      },
+    },
   }
-  if (names.includes('status')) {
-    const action = patch.status === 'suspended' ? 'account.suspend' : 'account.resume'
-    entries.push(createAuditEntry(actor, action, account.id, now))
-  }
-  return entries
 }
 
 function firstCredential(account: Account, id: string, secretHash: string): Credential {

@@ -1,27 +1,108 @@
-// Making, rotating and revoking credentials. A secret is given out only once the record that accepts it is safe.
+// Credentials: input, creation, rotation, revocation, and the paths of the admin API. A secret is returned only after
+// the record that accepts it is committed.
 
-import { type Credential, endForGood } from '../claims/account.ts'
-import { invalidParameters, type Problem } from '../http/problem.ts'
+import * as z from 'zod'
+import { type Account, type Credential, endForGood } from '../claims/account.ts'
+import { invalidParameters, type ParameterFault, type Problem } from '../http/problem.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
-import { createClientSecret, createSecret } from '../signing/secret.ts'
+import { formatTime } from '../lib/time.ts'
+import { type ClientSecret, createClientSecret, createSecret, formatAccountToken } from '../signing/secret.ts'
 import type { Storage } from '../storage/storage.ts'
-import { type ShownCredential, showCredential, UNKNOWN_ACCOUNT } from './account.ts'
-import type { CredentialInput, RotationInput } from './credential-input.ts'
-import { type Actor, type AdminPorts, conflict, createAuditEntry } from './operation.ts'
+import { type Actor, createAuditEntry } from './audit.ts'
+import { clientKeys } from './client-keys.ts'
+import { flag, instant, name, parseInput, scopes } from './input.ts'
+import { type AdminPaths, answerJson, readInput } from './json-api.ts'
+import { type AdminPorts, conflict, UNKNOWN_ACCOUNT } from './operation.ts'
 import { settleChange } from './settle.ts'
 
-/** A new credential: its secret, shown this once; without one where keys were registered. */
+/** What a new credential is made from, in canonical form. With `jwks` it has no secret. */
+export type CredentialInput = Pick<
+  Credential,
+  'name' | 'scopes' | 'expiresAt' | 'browserPrototype' | 'allowLocalhost' | 'jwks'
+>
+
+/** How a secret is rotated. */
+export interface RotationInput {
+  /** How long the old secret still works, seconds. */
+  readonly overlap: number
+}
+
+/** A secret in both spellings: account token, and client id with client secret. */
+export interface ShownCredential extends ClientSecret {
+  readonly id: string
+  /** The account token. */
+  readonly token: string
+}
+
+/** A new credential. Its secret is shown this once; a credential with registered keys has none. */
 export type CreatedCredential = ShownCredential | Pick<ShownCredential, 'id' | 'clientId'>
 
-/** A new secret of a credential, shown this once. */
+/** The new secret of a credential. It is shown this once. */
 export interface RotatedCredential extends ShownCredential {
-  /** Until when both secrets work, epoch milliseconds; the time of the rotation when the old one has ended. */
+  /** Until when both secrets work, epoch milliseconds. Without an overlap: the time of the rotation. */
   readonly previousExpiresAt: number
 }
 
+/** A credential as JSON, its times in ISO 8601. Holds no secret, hash or key. */
+export interface WireCredential {
+  readonly id: string
+  readonly name: string
+  readonly status: 'active' | 'expired' | 'revoked'
+  readonly scopes: readonly string[]
+  readonly browserPrototype: boolean
+  readonly allowLocalhost: boolean
+  readonly createdAt: string
+  readonly lastUsedAt: string | null
+  readonly expiresAt: string | null
+  readonly previousExpiresAt: string | null
+}
+
+/** The new secret of a credential as JSON, its time in ISO 8601. */
+export type WireRotation = ShownCredential & { readonly previousExpiresAt: string }
+
+const DEFAULT_OVERLAP_SECONDS = 86_400
+const MAX_OVERLAP_SECONDS = 2_592_000
+const OVERLAP = `must be a whole number of seconds from 0 to ${MAX_OVERLAP_SECONDS}`
+
 const UNKNOWN_CREDENTIAL: Problem = { code: 'not_found', detail: 'there is no credential with this id' }
 
-/** Adds a credential to an account. `not_found`; 422 where it would hold a scope that the account does not. */
+/**
+ * Checks the JSON of a new credential. `now` is epoch milliseconds. Does not compare its scopes with those of the
+ * account: `createCredential` does.
+ */
+export function parseCredentialInput(
+  value: unknown,
+  now: number,
+): Result<CredentialInput, readonly ParameterFault[]> {
+  const schema = z.strictObject({
+    name: name.default('credential'),
+    scopes: scopes.optional().transform((given) => given ?? null),
+    expiresAt: instant
+      .refine((at) => at > now, 'must be in the future')
+      .nullable()
+      .default(null),
+    browserPrototype: flag.default(false),
+    allowLocalhost: flag.default(true),
+    jwks: clientKeys.optional().transform((given) => given ?? null),
+  })
+  return parseInput(schema, value)
+}
+
+/** Checks the JSON of a rotation. The overlap is 86 400 seconds by default. */
+export function parseRotationInput(value: unknown): Result<RotationInput, readonly ParameterFault[]> {
+  const overlap = z.int({ error: OVERLAP }).min(0, OVERLAP).max(MAX_OVERLAP_SECONDS, OVERLAP)
+  return parseInput(z.strictObject({ overlap: overlap.default(DEFAULT_OVERLAP_SECONDS) }), value)
+}
+
+/** Both spellings of a secret, for the one answer that shows it. */
+export function showCredential(pair: ClientSecret): ShownCredential {
+  return { id: pair.clientId, token: formatAccountToken(pair), ...pair }
+}
+
+/**
+ * Adds a credential to an account. `now` is epoch milliseconds. `not_found`: the account is unknown.
+ * `invalid_request` (422): a scope that the account does not have.
+ */
 export async function createCredential(
   { storage, hashSecret }: Pick<AdminPorts, 'storage' | 'hashSecret'>,
   accountId: string,
@@ -53,8 +134,11 @@ export async function createCredential(
 }
 
 /**
- * Gives a credential another secret; the one before works for `overlap` seconds more, any older one ends. `not_found`;
- * `conflict` where there is no secret, where it would not work, and where another rotation was faster.
+ * Gives a credential a new secret. The secret before it works for `overlap` seconds more; any older one ends
+ * immediately. `now` is epoch milliseconds.
+ *
+ * `not_found`: the id is unknown. `conflict`: the credential is revoked, has expired, has registered keys and no
+ * secret, or was changed by somebody else in the same moment.
  */
 export async function rotateCredential(
   ports: Pick<AdminPorts, 'storage' | 'hashSecret' | 'onChange' | 'settleMs'>,
@@ -67,12 +151,12 @@ export async function rotateCredential(
   const credential = await readCredential(storage, id)
   if (credential === undefined) return fail(UNKNOWN_CREDENTIAL)
   const { accountId, previousExpiresAt: runningUntil, expiresAt, revokedAt, secretHash } = credential
-  if (revokedAt !== null) return fail(conflict('this credential is revoked; make another one'))
+  if (revokedAt !== null) return fail(conflict('this credential is revoked; create another one'))
   if (secretHash === null) {
-    return fail(conflict('this credential has registered keys and no secret; make another one'))
+    return fail(conflict('this credential has registered keys and no secret; create another one'))
   }
   if (expiresAt !== null && expiresAt <= now) {
-    return fail(conflict('this credential has expired, and so would its new secret; make another one'))
+    return fail(conflict('this credential has expired; create another one'))
   }
   const pair = { clientId: id, clientSecret: createSecret() }
   const previousExpiresAt = now + overlap * 1000
@@ -83,15 +167,18 @@ export async function rotateCredential(
   }
   const audit = createAuditEntry(actor, 'credential.rotate', id, now, { account: accountId, overlap })
   if (!(await storage.replaceSecret(id, change, secretHash, audit))) {
-    return fail(conflict('this credential was changed at the same moment; look at it and try again'))
+    return fail(conflict('this credential was changed by somebody else just now; read it and try again'))
   }
-  // Without an overlap the secret ends now; with one, the secret before it does.
+  // A secret ends now: without an overlap the last one, with an overlap the one before it, if it still worked.
   if (overlap === 0 || (runningUntil ?? 0) > now) await settleChange(ports)
   else await ports.onChange()
   return ok({ ...showCredential(pair), previousExpiresAt })
 }
 
-/** Revokes a credential permanently, and with it the tokens that it was issued. `not_found`, also the second time. */
+/**
+ * Revokes a credential permanently and ends the tokens that it was issued. `not_found`: the id is unknown, or the
+ * credential is revoked already.
+ */
 export async function revokeCredential(
   ports: Pick<AdminPorts, 'storage' | 'lifetimeSeconds' | 'onChange' | 'settleMs'>,
   id: string,
@@ -106,10 +193,83 @@ export async function revokeCredential(
   return ok(undefined)
 }
 
-/** The credential as it is now: the look-up by id may remember for a moment, whose account it is never changes. */
+/** A credential at `now` (epoch milliseconds), as the admin API and the command line show it. */
+export function toWireCredential(credential: Credential, account: Account, now: number): WireCredential {
+  const { id, name, browserPrototype, allowLocalhost } = credential
+  return {
+    id,
+    name,
+    status: statusOf(credential, now),
+    scopes: credential.scopes ?? account.scopes,
+    browserPrototype,
+    allowLocalhost,
+    createdAt: formatTime(credential.createdAt),
+    lastUsedAt: formatTime(credential.lastUsedAt),
+    expiresAt: formatTime(credential.expiresAt),
+    previousExpiresAt: formatTime(credential.previousExpiresAt),
+  }
+}
+
+/** A rotation as the admin API and the command line show it. */
+export function toWireRotation({ previousExpiresAt, ...shown }: RotatedCredential): WireRotation {
+  return { ...shown, previousExpiresAt: formatTime(previousExpiresAt) }
+}
+
+/** The paths of credentials: create, rotate, revoke. */
+export function createCredentialPaths(ports: AdminPorts): AdminPaths {
+  return {
+    '/admin/accounts/:id/credentials': {
+      name: 'admin.credentials',
+      methods: {
+        async POST(context) {
+          const input = await readInput(context.request, (value) =>
+            parseCredentialInput(value, context.now()),
+          )
+          if (!input.ok) return context.refuse(input.reason)
+          const accountId = context.params.id ?? ''
+          const created = await createCredential(ports, accountId, input.value, 'admin', context.now())
+          if (!created.ok) return context.refuse(created.reason)
+          return answerJson(context, 201, { credential: created.value })
+        },
+      },
+    },
+    '/admin/credentials/:id': {
+      name: 'admin.credential',
+      methods: {
+        async DELETE(context) {
+          const revoked = await revokeCredential(ports, context.params.id ?? '', 'admin', context.now())
+          return revoked.ok ? context.answer(204, null, {}) : context.refuse(revoked.reason)
+        },
+      },
+    },
+    '/admin/credentials/:id/rotate': {
+      name: 'admin.rotate',
+      methods: {
+        async POST(context) {
+          const input = await readInput(context.request, parseRotationInput, { mayBeEmpty: true })
+          if (!input.ok) return context.refuse(input.reason)
+          const id = context.params.id ?? ''
+          const rotated = await rotateCredential(ports, id, input.value, 'admin', context.now())
+          if (!rotated.ok) return context.refuse(rotated.reason)
+          return answerJson(context, 200, { credential: toWireRotation(rotated.value) })
+        },
+      },
+    },
+  }
+}
+
+/**
+ * The credential as it is now. `findCredential` may answer from a cache, but whose account a credential belongs to never
+ * changes, so it serves to find the account; the credential itself is read uncached.
+ */
 async function readCredential(storage: Storage, id: string): Promise<Credential | undefined> {
   const found = await storage.findCredential(id)
   if (found === undefined) return undefined
   const all = await storage.listCredentials(found.account.id)
   return all.find((credential) => credential.id === id)
+}
+
+function statusOf(credential: Credential, now: number): WireCredential['status'] {
+  if (credential.revokedAt !== null) return 'revoked'
+  return credential.expiresAt !== null && credential.expiresAt <= now ? 'expired' : 'active'
 }

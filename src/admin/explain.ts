@@ -1,18 +1,34 @@
-// `explain`: why a token is refused, or that it is not. Builds the request that would present it and has the
-// verifier's own judge decide, step by step. Counts nothing, remembers nothing, changes no record.
+// `explain`: why the service refuses a token, or that it accepts it. Builds the request that would present the token and
+// lets the service's own verifier judge it, step by step. Counts nothing and writes nothing: no record, no used proof.
 
+import * as z from 'zod'
 import type { ClaimErrorCode } from '../claims/codes.ts'
 import type { Policy } from '../claims/enforce.ts'
-import { trimBlanks } from '../claims/ip.ts'
-import type { Handler } from '../http/context.ts'
+import { type IpAddress, parseAddress, trimBlanks } from '../claims/ip.ts'
 import { paths } from '../http/paths.ts'
+import type { ParameterFault } from '../http/problem.ts'
+import { ok, type Result } from '../lib/result.ts'
 import { explainVerdict, type StepOutcome } from '../verify/explain.ts'
 import type { RequestLike } from '../verify/extract.ts'
 import type { Judge, JudgeDeps } from '../verify/judge.ts'
-import { answerJson, readInput } from './exchange.ts'
-import { type ExplainInput, parseExplainInput } from './explain-input.ts'
+import { parseInput } from './input.ts'
+import { type AdminPaths, answerJson, readInput } from './json-api.ts'
 
-/** What became of a request, and of each step on the way. */
+/** A token, and the request that presents it. Header values are taken as given: a wrong spelling is what to explain. */
+export interface ExplainInput {
+  readonly token: string
+  /** Value of the `Origin` header; null: no header. */
+  readonly origin: string | null
+  /** The client's address; undefined: unknown. */
+  readonly address: IpAddress | undefined
+  readonly method: string
+  /** Undefined: `/auth/whoami` of the service. */
+  readonly url: URL | undefined
+  /** Value of the `DPoP` header; null: no header. */
+  readonly dpop: string | null
+}
+
+/** The outcome of a request and of each verification step. */
 export interface Explanation {
   readonly allowed: boolean
   /** Null when allowed. */
@@ -20,11 +36,11 @@ export interface Explanation {
   readonly steps: readonly StepOutcome[]
 }
 
-/** What explaining needs. */
+/** Dependencies of {@link createExplain}. */
 export interface ExplainDeps {
-  /** A judge that enforces every bound. Its key step must not remember proofs: they may be used afterwards. */
-  readonly createJudge: (rules: Pick<JudgeDeps, 'sources' | 'apiOrigin'>) => Judge
-  /** What that judge demands of every token. */
+  /** Makes judges that enforce every bound but remember no proof: the proof may still be used afterwards. */
+  readonly createTrialJudge: (rules: Pick<JudgeDeps, 'sources' | 'apiOrigin'>) => Judge
+  /** What those judges demand of every token. */
   readonly policy: Policy
   /** Origin of the service itself. */
   readonly serviceOrigin: string
@@ -32,14 +48,43 @@ export interface ExplainDeps {
   readonly now: () => number
 }
 
-/** Explains a request. Rejects only when the judge does. */
+/** Explains a request. Rejects only when the judge rejects. */
 export type Explain = (input: ExplainInput) => Promise<Explanation>
 
-/** Explaining by these judges; proofs must be for the origin of the request's URL. */
-export function createExplain({ createJudge, policy, serviceOrigin, now }: ExplainDeps): Explain {
+/** Longest token and proof, characters: twice what a verifier accepts, so that a token that is too long is explained. */
+const MAX_TOKEN_LENGTH = 8192
+const MAX_TEXT_LENGTH = 2048
+/** Limits the host to 512 characters, because the cost of parsing a host name grows with the square of its length. */
+const WEB_URL = /^https?:\/\/[^/?#]{1,512}(?:[/?#]|$)/i
+const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+/** One credential in visible ASCII. A comma would make it two. */
+const ONE_CREDENTIAL = /^(?:Bearer|DPoP) *[!-+\--~]*$/
+
+const schema = z.strictObject({
+  token: text(MAX_TOKEN_LENGTH),
+  origin: text(MAX_TEXT_LENGTH).nullish(),
+  ip: parsedText((given) => parseAddress(given), 'must be one address, like 203.0.113.7 or 2001:db8::1'),
+  method: parsedText((given) => (METHOD.test(given) ? given : undefined), 'must be an HTTP method, like GET'),
+  url: parsedText(
+    parseWebUrl,
+    'must be the whole http(s) URL of the request, like https://api.example.com/a',
+  ),
+  dpop: text(MAX_TOKEN_LENGTH).nullish(),
+})
+
+/** Checks the JSON of `POST /admin/explain`, or the options of the command line under the same names. */
+export function parseExplainInput(value: unknown): Result<ExplainInput, readonly ParameterFault[]> {
+  const parsed = parseInput(schema, value)
+  if (!parsed.ok) return parsed
+  const { token, origin = null, ip, method = 'GET', url, dpop = null } = parsed.value
+  return ok({ token, origin, address: ip, method, url, dpop })
+}
+
+/** Returns a function that explains requests. A proof must be for the origin of the request's URL. */
+export function createExplain({ createTrialJudge, policy, serviceOrigin, now }: ExplainDeps): Explain {
   return async (input) => {
     const url = input.url ?? new URL(paths.whoami, serviceOrigin)
-    const judge = createJudge({ sources: ['authorization', 'query'], apiOrigin: url.origin })
+    const judge = createTrialJudge({ sources: ['authorization', 'query'], apiOrigin: url.origin })
     const request = presentToken(input, url)
     const verdict = await judge({ request, address: input.address, now: now() / 1000 })
     return {
@@ -50,26 +95,39 @@ export function createExplain({ createJudge, policy, serviceOrigin, now }: Expla
   }
 }
 
-/** One credential in visible ASCII. A comma would make it two. */
-const ONE_CREDENTIAL = /^(?:Bearer|DPoP) *[!-+\--~]*$/
+/** The path of explanations. */
+export function createExplainPaths({ explain }: { readonly explain: Explain }): AdminPaths {
+  return {
+    '/admin/explain': {
+      name: 'admin.explain',
+      methods: {
+        async POST(context) {
+          const input = await readInput(context.request, parseExplainInput)
+          if (!input.ok) return context.refuse(input.reason)
+          return answerJson(context, 200, await explain(input.value))
+        },
+      },
+    },
+  }
+}
 
 /**
- * The request of a client that has this token: as DPoP where it brings a proof, else as Bearer, a key-bound token too
- * (that is `proof_required`). A text that no such header holds is no token; it comes by the query, where every
- * character arrives, so that the verifier sees what was asked about.
+ * The request of a client that holds this token. With a proof the token is sent under the `DPoP` scheme, otherwise under
+ * `Bearer`, a key-bound token too (that gives `proof_required`). A text that no `Authorization` header can hold is no
+ * token; it is sent in the query, which can hold every character, so that the verifier sees what was asked about.
  */
 function presentToken(
   { token, origin, method, dpop }: ExplainInput,
   { origin: base, pathname }: URL,
 ): RequestLike {
-  const authorization = toHeader(`${dpop === null ? 'Bearer' : 'DPoP'} ${token}`)
+  const authorization = trimHeader(`${dpop === null ? 'Bearer' : 'DPoP'} ${token}`)
   const isCredential = ONE_CREDENTIAL.test(authorization)
   const headers = new Map([
     ['authorization', isCredential ? authorization : null],
-    ['origin', origin === null ? null : toHeader(origin)],
-    ['dpop', dpop === null ? null : toHeader(dpop)],
+    ['origin', origin === null ? null : trimHeader(origin)],
+    ['dpop', dpop === null ? null : trimHeader(dpop)],
   ])
-  // The query of the URL itself bears on no step.
+  // No step reads the query of the given URL, so it is dropped.
   const query = isCredential ? '' : `?${new URLSearchParams({ token })}`
   return {
     method,
@@ -78,16 +136,30 @@ function presentToken(
   }
 }
 
-/** A header's value as HTTP hands it on: without the blanks around it (RFC 9110 section 5.5). */
-function toHeader(text: string): string {
-  return trimBlanks(text, true, true)
+/** The value of a header as HTTP delivers it: without blanks at either end (RFC 9110 section 5.5). */
+function trimHeader(value: string): string {
+  return trimBlanks(value, true, true)
 }
 
-/** The handler of `POST /admin/explain`. */
-export function createExplainHandler(explain: Explain): Handler {
-  return async (context) => {
-    const input = await readInput(context.request, parseExplainInput)
-    if (!input.ok) return context.refuse(input.reason)
-    return answerJson(context, 200, await explain(input.value))
-  }
+function text(max: number) {
+  const message = `must be text of up to ${max} characters`
+  return z.string({ error: message }).max(max, message)
+}
+
+/** An optional text that `parse` must accept. Undefined when it is absent or null. */
+function parsedText<T>(parse: (given: string) => T | undefined, message: string) {
+  return z
+    .string({ error: message })
+    .max(MAX_TEXT_LENGTH, message)
+    .nullish()
+    .transform((given, context) => {
+      if (given === null || given === undefined) return undefined
+      const value = parse(given)
+      if (value === undefined) context.addIssue({ code: 'custom', message })
+      return value
+    })
+}
+
+function parseWebUrl(given: string): URL | undefined {
+  return WEB_URL.test(given) ? (URL.parse(given) ?? undefined) : undefined
 }

@@ -1,40 +1,53 @@
-// Signing keys as an administrator sees and rotates them. No key material comes near.
+// Signing keys as an administrator sees and rotates them. No function here handles key material.
 
 import * as z from 'zod'
 import type { ParameterFault, Problem } from '../http/problem.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
+import { formatTime } from '../lib/time.ts'
 import { applyRevocations, type KeyRecord, type RotationObstacle } from '../signing/key-life.ts'
 import { createRotationEntry } from '../signing/rotation-entry.ts'
-import { flag, parseInput } from './members.ts'
-import { type Actor, type AdminPorts, conflict } from './operation.ts'
+import type { Actor } from './audit.ts'
+import { flag, parseInput } from './input.ts'
+import { type AdminPaths, answerJson, readInput } from './json-api.ts'
+import { type AdminPorts, conflict } from './operation.ts'
 
 /** How keys are rotated. */
 export interface KeyRotationInput {
-  /** Whether the pending key may sign before verifiers have had their time to learn of it. */
+  /** Whether the pending key may sign before all verifiers have had time to fetch it. */
   readonly force: boolean
+}
+
+/** A signing key as JSON, its times in ISO 8601. */
+export type WireKey = Pick<KeyRecord, 'kid' | 'alg' | 'state'> & {
+  readonly createdAt: string
+  readonly currentSince: string | null
+  readonly expiresAt: string | null
 }
 
 const REFUSALS = {
   too_young:
     'the pending key has not been published long enough for every verifier to know it; wait, or force it with "force": true',
   too_many:
-    'as many keys are published as verifiers may be asked to hold; wait until one of the retiring keys has expired',
-  outrun: 'another rotation was faster; look at the keys before you rotate again',
+    'no more keys may be published, because verifiers accept only so many; wait until one of the retiring keys has expired',
+  outrun: 'the keys were changed by somebody else just now; list them before you rotate again',
 } as const satisfies Readonly<Record<RotationObstacle, string>>
 
-/** Reads what a rotation is asked with from JSON. */
+/** Checks the JSON of a rotation. `force` is false by default. */
 export function parseKeyRotationInput(value: unknown): Result<KeyRotationInput, readonly ParameterFault[]> {
   return parseInput(z.strictObject({ force: flag.default(false) }), value)
 }
 
-/** Lets the pending key sign from now on, and gives all keys as they are then. `conflict` when that may not be. */
+/**
+ * Lets the pending key sign from now on, and resolves to all keys as they are then. `conflict`: the pending key is not
+ * published long enough and `force` is false, too many keys are published, or another change was faster.
+ */
 export async function rotateKeys(
   { storage, keyLife, onChange }: Pick<AdminPorts, 'storage' | 'keyLife' | 'onChange'>,
   { force }: KeyRotationInput,
   actor: Actor,
   now: number,
 ): Promise<Result<readonly KeyRecord[], Problem>> {
-  // Keys may live elsewhere: what could not be put on record is not begun.
+  // Keys may be stored apart from the audit log. Without a database to write the entry to, no rotation starts.
   await storage.ping()
   const rotated = await keyLife.rotate(now, { force })
   if (!rotated.ok) return fail(conflict(REFUSALS[rotated.reason]))
@@ -45,10 +58,11 @@ export async function rotateKeys(
 }
 
 /**
- * The same operations; keys are listed with revocations applied, see `applyRevocations`. A rotation first ends the revoked
- * keys that the store still lets sign: where the current one was among them, that is the rotation.
+ * The same operations with revocations enforced: revoked keys are listed as expired, see `applyRevocations`. A rotation
+ * first ends the revoked keys that the store still lets sign. When the current key is one of them, that already is the
+ * rotation.
  */
-export function showRevocations(
+export function enforceRevocations(
   life: AdminPorts['keyLife'],
   isRevoked: (kid: string) => boolean,
 ): AdminPorts['keyLife'] {
@@ -56,12 +70,49 @@ export function showRevocations(
     list: async () => applyRevocations(await life.list(), isRevoked),
     async rotate(now, options) {
       const revoked = (await life.list()).filter(({ kid, state }) => state !== 'expired' && isRevoked(kid))
-      // The pending key first: it would sign in place of the current one.
+      // The pending key first: otherwise it would take over when the current one ends.
       for (const { kid } of revoked.toReversed()) await life.end(kid, now)
       if (revoked.some(({ state }) => state === 'current')) return ok(await life.list())
       const rotated = await life.rotate(now, options)
       return rotated.ok ? ok(applyRevocations(rotated.value, isRevoked)) : rotated
     },
     end: (kid, now) => life.end(kid, now),
+  }
+}
+
+/** A signing key as the admin API and the command line show it. */
+export function toWireKey({ kid, alg, state, createdAt, currentSince, expiresAt }: KeyRecord): WireKey {
+  return {
+    kid,
+    alg,
+    state,
+    createdAt: formatTime(createdAt),
+    currentSince: formatTime(currentSince),
+    expiresAt: formatTime(expiresAt),
+  }
+}
+
+/** The paths of signing keys: list, rotate. */
+export function createKeyPaths(ports: Pick<AdminPorts, 'storage' | 'keyLife' | 'onChange'>): AdminPaths {
+  return {
+    '/admin/keys': {
+      name: 'admin.keys',
+      methods: {
+        GET: async (context) =>
+          answerJson(context, 200, { keys: (await ports.keyLife.list()).map(toWireKey) }),
+      },
+    },
+    '/admin/keys/rotate': {
+      name: 'admin.keys.rotate',
+      methods: {
+        async POST(context) {
+          const input = await readInput(context.request, parseKeyRotationInput, { mayBeEmpty: true })
+          if (!input.ok) return context.refuse(input.reason)
+          const rotated = await rotateKeys(ports, input.value, 'admin', context.now())
+          if (!rotated.ok) return context.refuse(rotated.reason)
+          return answerJson(context, 200, { keys: rotated.value.map(toWireKey) })
+        },
+      },
+    },
   }
 }

@@ -1,46 +1,32 @@
-// What the operations of administration share: what they work on, who asks, and how a change is put on record.
-// They take checked input and know no HTTP: the admin API and the command line call the same ones.
+// What the operations of administration share. Operations take checked input and know no HTTP, so the admin API and the
+// command line call the same ones.
 
-import type { AuditAction, AuditEntry } from '../claims/account.ts'
 import type { Problem } from '../http/problem.ts'
-import { orderedBase62 } from '../lib/random.ts'
 import type { KeyLife } from '../signing/key-life.ts'
 import type { HashSecret } from '../signing/secret.ts'
 import type { Storage } from '../storage/storage.ts'
 
-/** What operations work on; each names the parts that it needs. */
+/** What operations work with. Each operation names the members that it uses. */
 export interface AdminPorts {
   readonly storage: Storage
   readonly hashSecret: HashSecret
-  /** Longest life that a token may be given, seconds. */
-  readonly maxTtl: number
-  /** Longest life of any token that was ever made: the limit may have been higher. Seconds. */
-  readonly lifetimeSeconds: number
+  /** Lists and changes the stored signing keys with revocations enforced, see `enforceRevocations`. */
   readonly keyLife: Pick<KeyLife, 'list' | 'rotate' | 'end'>
+  /** Longest lifetime of any token that was ever issued, seconds. The configured limit may have been higher than now. */
+  readonly lifetimeSeconds: number
   /** Called after every write that can end tokens, bring them back or change keys. Never rejects. */
   readonly onChange: () => Promise<void>
   /**
-   * How long other processes may issue tokens from data that they read before a commit, milliseconds: `SETTLE_MS`, or 0
-   * when no other process uses the same records.
+   * How long other processes may still issue tokens from data that they read before a commit, milliseconds:
+   * `SETTLE_MS`, or 0 when no other process uses the same database.
    */
   readonly settleMs: number
 }
 
-/** Who makes changes, for the audit log. */
-export type Actor = 'admin' | 'cli'
+/** 404 for an account id that does not exist. */
+export const UNKNOWN_ACCOUNT: Problem = { code: 'not_found', detail: 'there is no account with this id' }
 
-/** A line of the audit log; `now` is epoch milliseconds. `detail` must hold no secret. */
-export function createAuditEntry(
-  actor: Actor,
-  action: AuditAction,
-  target: string,
-  now: number,
-  detail: AuditEntry['detail'] = null,
-): AuditEntry {
-  return { id: orderedBase62(), at: now, actor, action, target, detail }
-}
-
-/** A change that does not fit what is there. */
+/** 409: the change does not fit the current state. */
 export function conflict(detail: string): Problem {
   return { code: 'conflict', detail }
 }

@@ -1,17 +1,36 @@
-// Ending tokens before their time: every token issued before the answer, by any process, and none issued after it.
+// Revocations: they end every token issued before the answer, by any process, and none issued after it.
 
-import { LATE_MINT_MS, type Revocation } from '../claims/account.ts'
+import * as z from 'zod'
+import { LATE_MINT_MS, type Revocation, type RevocationKind } from '../claims/account.ts'
+import type { ParameterFault } from '../http/problem.ts'
 import { randomBase62 } from '../lib/random.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
+import { formatTime } from '../lib/time.ts'
 import { sleep } from '../lib/timing.ts'
 import { createRotationEntry } from '../signing/rotation-entry.ts'
-import { type Actor, type AdminPorts, createAuditEntry } from './operation.ts'
-import type { RevocationInput } from './revocation-input.ts'
+import { parseAccountToken } from '../signing/secret.ts'
+import { type Actor, createAuditEntry } from './audit.ts'
+import { instant, parseInput } from './input.ts'
+import { type AdminPaths, answerJson, readInput } from './json-api.ts'
+import type { AdminPorts } from './operation.ts'
 import { settleChange, settleRevocation, settlingMoment } from './settle.ts'
+
+/** What to revoke. */
+export interface RevocationInput {
+  readonly kind: RevocationKind
+  /** Id of the token, credential, account or signing key. It need not exist: issued tokens are not stored. */
+  readonly value: string
+  /**
+   * Ends tokens issued before this, epoch milliseconds. Undefined: those issued before the call. A `jti` and a `kid` are
+   * ended as a whole whatever it says.
+   */
+  readonly issuedBefore: number | undefined
+}
 
 /** A revocation on record. */
 export interface CreatedRevocation {
   readonly revocation: Revocation
-  /** What was asked for, epoch milliseconds. The rule on record may reach further. */
+  /** The time that was asked for, epoch milliseconds. The stored rule may reach further. */
   readonly issuedBefore: number
   /**
    * Why a revoked signing key could not be ended in its store; absent otherwise. The revocation is in force anyway:
@@ -20,7 +39,28 @@ export interface CreatedRevocation {
   readonly keyFault?: unknown
 }
 
-type RevocationPorts = Pick<AdminPorts, 'storage' | 'lifetimeSeconds' | 'keyLife' | 'onChange' | 'settleMs'>
+type RevocationName = 'jti' | 'clientId' | 'sub' | 'kid'
+
+/** A revocation as JSON, its times in ISO 8601. Exactly one of the four ids is present. */
+export type WireRevocation = Readonly<Partial<Record<RevocationName, string>>> & {
+  readonly id: string
+  readonly issuedBefore: string
+  readonly createdAt: string
+  readonly expiresAt: string
+}
+
+/** How JSON names each kind. */
+const NAMES: Readonly<Record<RevocationKind, RevocationName>> = {
+  jti: 'jti',
+  client_id: 'clientId',
+  sub: 'sub',
+  kid: 'kid',
+}
+
+const KINDS = Object.keys(NAMES) as readonly RevocationKind[]
+
+const ONE = 'must name exactly one of jti, clientId, sub and kid'
+const TIME = 'must be a time in ISO 8601 with a zone, like "2030-01-31T12:00:00Z", or in epoch seconds'
 
 /**
  * How long a signing key stays revoked. Longer than any token lives: a read-only store or a restored backup still holds
@@ -28,10 +68,53 @@ type RevocationPorts = Pick<AdminPorts, 'storage' | 'lifetimeSeconds' | 'keyLife
  */
 const KEY_KEPT_MS = 10 * 365 * 24 * 60 * 60 * 1000
 
+/** Timers run by their own clock and may fire a little early. */
+const TIMER_GRAIN_MS = 5
+
+type RevocationPorts = Pick<AdminPorts, 'storage' | 'lifetimeSeconds' | 'keyLife' | 'onChange' | 'settleMs'>
+
+/** Checks the JSON of a revocation. `now` is epoch milliseconds. Does not check that the named id exists. */
+export function parseRevocationInput(
+  value: unknown,
+  now: number,
+): Result<RevocationInput, readonly ParameterFault[]> {
+  const epochSeconds = z.number().transform((seconds) => seconds * 1000)
+  const schema = z.strictObject({
+    jti: text(/^[\x21-\x7e]{1,256}$/, "must be a token's jti: 1 to 256 visible ASCII characters")
+      // A secret that was pasted by mistake would stay in the audit log.
+      .refine((jti) => parseAccountToken(jti) === undefined, 'is an account token; send its clientId instead')
+      .optional(),
+    clientId: text(
+      /^[0-9A-Za-z]{1,64}$/,
+      "must be a credential's id: up to 64 letters and digits",
+    ).optional(),
+    sub: text(/^acct_[0-9A-Za-z]{1,64}$/, "must be an account's id, acct_…").optional(),
+    kid: text(
+      /^[0-9A-Za-z_-]{1,128}$/,
+      "must be a signing key's kid: up to 128 base64url characters",
+    ).optional(),
+    issuedBefore: z
+      .union([instant, epochSeconds], { error: TIME })
+      .refine((at) => at >= 0, TIME)
+      // Fractions of epoch seconds are not exact, so less than a millisecond in the future is allowed.
+      .refine((at) => Math.floor(at) <= now, 'must not be in the future')
+      .optional(),
+  })
+  const parsed = parseInput(schema, value)
+  if (!parsed.ok) return parsed
+  const { issuedBefore, ...named } = parsed.value
+  const [one, another] = KINDS.flatMap((kind) => {
+    const given = named[NAMES[kind]]
+    return given === undefined ? [] : [{ kind, value: given, issuedBefore }]
+  })
+  if (one === undefined || another !== undefined) return fail([{ parameter: 'body', message: ONE }])
+  return ok(one)
+}
+
 /**
- * Puts a revocation on record and resolves once it is in force here and on every process of the same database that
- * issues tokens: for an account, a credential or a signing key that takes up to `settleMs`, and then no token issued
- * before is accepted. `now` is epoch milliseconds, of the clock that tokens are issued by.
+ * Stores a revocation and resolves when it is in force, here and on every process with the same database that issues
+ * tokens. For an account, a credential or a signing key that takes up to `settleMs`; then no token issued before is
+ * accepted. `now` is epoch milliseconds by the clock that tokens are issued by. Rejects with StorageError.
  */
 export async function createRevocation(
   ports: RevocationPorts,
@@ -44,10 +127,10 @@ export async function createRevocation(
   const issuedBefore = Math.floor(input.issuedBefore ?? now)
   const revocation = toRevocation(input, now, ports)
   const { id, kind, value, before } = revocation
-  const detail = { revocation: id, kind, issuedBefore: new Date(issuedBefore).toISOString() }
+  const detail = { revocation: id, kind, issuedBefore: formatTime(issuedBefore) }
   await storage.addRevocation(revocation, createAuditEntry(actor, 'revocation.create', value, now, detail))
   if (kind === 'kid') {
-    // The rule alone stops this process from signing with the key: its store may be slow or read-only.
+    // This stops the process from signing with the key before its store is changed, which may be slow or read-only.
     await onChange()
     const ending = await endKey(keyLife, value, now)
     await settleChange(ports)
@@ -59,10 +142,41 @@ export async function createRevocation(
   else if (input.issuedBefore === undefined) await settleRevocation(ports, revocation, now, startedAt)
   else {
     await onChange()
-    // `iat` has whole seconds: after this wait no token is issued in the second that was named.
+    // `iat` has whole seconds. After this wait no token is issued in the named second any more.
     await waitUntil(before, now + performance.now() - startedAt)
   }
   return { revocation, issuedBefore }
+}
+
+/** A revocation as the admin API and the command line show it. */
+export function toWireRevocation({ revocation, issuedBefore }: CreatedRevocation): WireRevocation {
+  const { id, kind, value, createdAt, until } = revocation
+  return {
+    id,
+    [NAMES[kind]]: value,
+    issuedBefore: formatTime(issuedBefore),
+    createdAt: formatTime(createdAt),
+    expiresAt: formatTime(until),
+  }
+}
+
+/** The path of revocations: create. */
+export function createRevocationPaths(ports: RevocationPorts): AdminPaths {
+  return {
+    '/admin/revocations': {
+      name: 'admin.revocations',
+      methods: {
+        async POST(context) {
+          const input = await readInput(context.request, (value) =>
+            parseRevocationInput(value, context.now()),
+          )
+          if (!input.ok) return context.refuse(input.reason)
+          const created = await createRevocation(ports, input.value, 'admin', context.now())
+          return answerJson(context, 201, { revocation: toWireRevocation(created) })
+        },
+      },
+    },
+  }
 }
 
 /** Ends a key in its store. A store that cannot be changed (mounted read-only, say) does not undo the revocation. */
@@ -78,7 +192,7 @@ async function endKey(
   }
 }
 
-/** Where a key that signed was ended, another one signs from now on. */
+/** When the ended key was the one that signed, another key signs now: that is a rotation, and the audit log has it. */
 async function recordSuccessor(
   { storage, keyLife }: Pick<RevocationPorts, 'storage' | 'keyLife'>,
   ended: string,
@@ -99,7 +213,7 @@ function toRevocation(
     issuedBefore === undefined ? settlingMoment(now, settleMs) : Math.ceil(issuedBefore / 1000) * 1000
   const keptMs = kind === 'kid' ? KEY_KEPT_MS : lifetimeSeconds * 1000 + LATE_MINT_MS
   const until = Math.max(before, now) + keptMs
-  // One token is meant whenever it was issued, and the holder of a stolen key writes any time of issue.
+  // A `jti` means one token whenever it was issued, and a thief of a signing key can write any time of issue.
   const isEndless = kind === 'jti' || kind === 'kid'
   return {
     id: randomBase62(16),
@@ -112,10 +226,11 @@ function toRevocation(
   }
 }
 
-/** Timers count by their own clock, and may fire a little early. */
-const TIMER_GRAIN_MS = 5
-
-/** Resolves once a clock that shows `now` at the call has reached `time`. Uses one timer and never re-reads the clock. */
+/** Resolves when a clock that shows `now` at the call has reached `time`. Uses one timer and never re-reads the clock. */
 async function waitUntil(time: number, now: number): Promise<void> {
   if (time > now) await sleep(time - now + TIMER_GRAIN_MS)
+}
+
+function text(form: RegExp, message: string): z.ZodString {
+  return z.string({ error: message }).regex(form, message)
 }

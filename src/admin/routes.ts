@@ -1,73 +1,127 @@
-// The admin API: JSON in, JSON out, every change on record. Each path behind the guard, unknown ones too.
+// The admin API: its guard, and the routes of all subjects behind it, unknown paths below /admin included.
 
-import { type Handler, type Methods, NO_STORE, type Route } from '../http/context.ts'
+import { addressKey, anonymizeAddress } from '../claims/ip.ts'
+import type { Quota } from '../counters/counters.ts'
+import { readBearer } from '../http/authorization.ts'
+import { type Methods, NO_STORE, type RequestContext, type Route } from '../http/context.ts'
+import type { RateLimiter } from '../http/limits.ts'
+import type { Logger } from '../http/log.ts'
 import type { Metrics } from '../http/metrics.ts'
-import { invalidParameters, NOT_FOUND } from '../http/problem.ts'
-import { after } from '../lib/result.ts'
-import type { Storage } from '../storage/storage.ts'
-import { type AccountDeps, createAccountHandlers } from './account-handlers.ts'
-import type { AdminGuard } from './authenticate.ts'
-import { answerJson } from './exchange.ts'
-import { createExplainHandler, type Explain } from './explain.ts'
-import { AUDIT_ID, cutPage, parsePage } from './page.ts'
-import { createSecretHandlers } from './secret-handlers.ts'
-import { createStatsHandler } from './stats.ts'
-import { toWireAudit } from './wire.ts'
+import { createMinuteLine } from '../http/minute-line.ts'
+import { NOT_FOUND, type Problem } from '../http/problem.ts'
+import { equalsInConstantTime } from '../signing/secret.ts'
+import { createAccountPaths } from './account.ts'
+import { createAuditPaths } from './audit.ts'
+import { createCredentialPaths } from './credential.ts'
+import { createExplainPaths, type Explain } from './explain.ts'
+import { createKeyPaths } from './key.ts'
+import type { AdminPorts } from './operation.ts'
+import { createRevocationPaths } from './revocation.ts'
+import { createStatsPaths } from './stats.ts'
 
-/** What administration needs. */
-export type AdminDeps = AccountDeps & {
+/** What the admin API works with. */
+export interface AdminApiPorts extends AdminPorts {
   /** Null: no admin token is configured. */
   readonly guard: AdminGuard | null
+  /** The configured limit of token lifetimes, seconds. Accounts may only set a lower one. */
+  readonly maxTtl: number
+  /** Writes down when credentials were last used, as far as that is still in memory. */
+  readonly flushUses: () => Promise<void>
   readonly explain: Explain
   readonly metrics: Pick<Metrics, 'readTotals'>
 }
 
 /**
- * The routes of /admin by path pattern; the last one catches every other path below it. None without an admin
- * token: /admin is then a path like any other that is not there.
+ * The routes of /admin by path pattern. The last pattern catches every other path below it. No routes at all without
+ * an admin token: /admin then answers like any other unknown path.
  */
-export function createAdminRoutes(deps: AdminDeps): Readonly<Record<string, Route>> {
-  const { guard } = deps
+export function createAdminRoutes(ports: AdminApiPorts): Readonly<Record<string, Route>> {
+  const { guard } = ports
   if (guard === null) return {}
-  const accounts = createAccountHandlers(deps)
-  const secrets = createSecretHandlers(deps)
-  const route = (name: string, methods: Methods): Route => ({
-    name,
-    headers: NO_STORE,
-    isLiteral: true,
-    guard,
-    methods,
-  })
-  return {
-    '/admin/accounts': route('admin.accounts', { GET: accounts.list, POST: accounts.create }),
-    '/admin/accounts/:id': route('admin.account', {
-      GET: accounts.show,
-      PATCH: accounts.update,
-      DELETE: accounts.remove,
-    }),
-    '/admin/accounts/:id/credentials': route('admin.credentials', { POST: accounts.addCredential }),
-    '/admin/credentials/:id': route('admin.credential', { DELETE: secrets.revoke }),
-    '/admin/credentials/:id/rotate': route('admin.rotate', { POST: secrets.rotate }),
-    '/admin/revocations': route('admin.revocations', { POST: secrets.addRevocation }),
-    '/admin/keys': route('admin.keys', { GET: secrets.listKeys }),
-    '/admin/keys/rotate': route('admin.keys.rotate', { POST: secrets.rotateKeys }),
-    '/admin/audit': route('admin.audit', { GET: createAuditHandler(deps.storage) }),
-    '/admin/stats': route('admin.stats', { GET: createStatsHandler(deps.metrics) }),
-    '/admin/explain': route('admin.explain', { POST: createExplainHandler(deps.explain) }),
-    '/admin/*': {
-      ...route('admin', {}),
-      guard: (context) => after(guard(context), (refusal) => refusal ?? context.refuse(NOT_FOUND)),
-    },
+  const subjects = {
+    ...createAccountPaths(ports),
+    ...createCredentialPaths(ports),
+    ...createRevocationPaths(ports),
+    ...createKeyPaths(ports),
+    ...createAuditPaths(ports),
+    ...createStatsPaths(ports),
+    ...createExplainPaths(ports),
+  }
+  const routes = Object.entries(subjects).map(([path, { name, methods }]) => [
+    path,
+    createRoute(name, methods, guard),
+  ])
+  return { ...Object.fromEntries(routes), '/admin/*': createRoute('admin', {}, refuseUnknownPaths(guard)) }
+}
+
+function createRoute(name: string, methods: Methods, guard: AdminGuard): Route {
+  return { name, headers: NO_STORE, isLiteral: true, guard, methods }
+}
+
+/** A wrong token gets 401 on unknown paths too, so that nobody can find out which paths exist. */
+function refuseUnknownPaths(guard: AdminGuard): AdminGuard {
+  return async (context) => (await guard(context)) ?? context.refuse(NOT_FOUND)
+}
+
+/** Wrong admin tokens that one address may send before it gets 429. */
+export const WRONG_TOKEN_QUOTA: Quota = { requests: 20, seconds: 60 }
+
+/** Resolves to the refusal of a request without the right token, and to undefined for a request that may go on. */
+export type AdminGuard = (context: RequestContext) => Promise<Response | undefined>
+
+/** Dependencies of {@link createAdminGuard}. */
+export interface AdminGuardDeps {
+  readonly adminToken: string
+  /** Counts wrong tokens by client address. */
+  readonly limiter: RateLimiter
+  /** Called for each refused request, before its refusal. */
+  readonly countRefused: () => void
+  readonly log: Pick<Logger, 'warn'>
+}
+
+const UNAUTHORIZED: Problem = {
+  code: 'unauthorized',
+  detail: 'the admin token is missing or wrong',
+  headers: { 'www-authenticate': 'Bearer' },
+}
+
+/**
+ * The guard of the admin API: one bearer token from the configuration. Wrong tokens are limited by address; the right
+ * token is accepted however many wrong ones came from the same address. Create one guard for all paths, so that they
+ * share one count and one log line a minute.
+ */
+export function createAdminGuard({ adminToken, limiter, countRefused, log }: AdminGuardDeps): AdminGuard {
+  const logWrong = createMinuteLine()
+
+  function warn({ address, requestId, now }: RequestContext): void {
+    logWrong(now(), (count) =>
+      log.warn('wrong admin tokens were sent', {
+        requestId,
+        count,
+        address: address && anonymizeAddress(address),
+      }),
+    )
+  }
+
+  return async (context) => {
+    const { headers } = context.request
+    if (equalsInConstantTime(adminToken, readBearer(headers) ?? '')) return undefined
+    countRefused()
+    // A request without a token is no guess, so the limiter does not count it.
+    if (!headers.has('authorization')) return context.refuse(UNAUTHORIZED)
+    warn(context)
+    const { address } = context
+    const { allowed, resetSeconds } = await limiter.consume(
+      address === undefined ? 'unknown' : addressKey(address),
+    )
+    return context.refuse(allowed ? UNAUTHORIZED : tooManyWrong(resetSeconds))
   }
 }
 
-function createAuditHandler(storage: Storage): Handler {
-  return async (context) => {
-    const asked = parsePage(context.request.url, AUDIT_ID)
-    if (!asked.ok) return context.refuse(invalidParameters(asked.reason))
-    const { after: cursor, limit } = asked.value
-    const records = await storage.listAudit(cursor, limit + 1)
-    const { page, nextCursor } = cutPage(records, limit, (entry) => entry.at)
-    return answerJson(context, 200, { entries: page.map(toWireAudit), nextCursor })
+function tooManyWrong(retryAfterSeconds: number): Problem {
+  return {
+    code: 'rate_limited',
+    detail: 'this address sent too many wrong admin tokens; try again later',
+    headers: { 'retry-after': String(retryAfterSeconds) },
   }
 }

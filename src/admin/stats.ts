@@ -1,10 +1,14 @@
-// GET /admin/stats: what this process has issued, let pass and refused since it began. Counts, and nothing of requests.
+// GET /admin/stats: how many tokens this process has issued, verified and refused since it started.
 
-import type { Handler } from '../http/context.ts'
 import type { Metrics } from '../http/metrics.ts'
-import { answerJson } from './exchange.ts'
+import { type AdminPaths, answerJson } from './json-api.ts'
 
-/** The handler: the totals of `metrics` as JSON. */
-export function createStatsHandler(metrics: Pick<Metrics, 'readTotals'>): Handler {
-  return async (context) => answerJson(context, 200, await metrics.readTotals())
+/** The path of the statistics: the totals of `metrics` as JSON. They hold counts only, nothing of any request. */
+export function createStatsPaths({ metrics }: { readonly metrics: Pick<Metrics, 'readTotals'> }): AdminPaths {
+  return {
+    '/admin/stats': {
+      name: 'admin.stats',
+      methods: { GET: async (context) => answerJson(context, 200, await metrics.readTotals()) },
+    },
+  }
 }

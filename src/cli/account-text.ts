@@ -1,6 +1,7 @@
 // Accounts and credentials as text for a person.
 
-import type { WireAccount, WireCredential } from '../admin/wire.ts'
+import type { WireAccount } from '../admin/account.ts'
+import type { WireCredential } from '../admin/credential.ts'
 import { bold, commandName } from './output.ts'
 import { renderTable } from './table.ts'
 import { describeIso, shortenIso } from './when.ts'

@@ -1,10 +1,11 @@
 // `account …`: the admin API's operations on the configured database.
 
 import type { Command } from 'commander'
-import { createCreateAccount, deleteAccount, UNKNOWN_ACCOUNT, updateAccount } from '../admin/account.ts'
-import { parseAccountInput } from '../admin/account-input.ts'
+import { createCreateAccount, deleteAccount, parseAccountInput, toWireAccount } from '../admin/account.ts'
+import { updateAccount } from '../admin/change-account.ts'
+import { toWireCredential } from '../admin/credential.ts'
+import { UNKNOWN_ACCOUNT } from '../admin/operation.ts'
 import { ACCOUNT_ID, cutPage, parsePage } from '../admin/page.ts'
-import { toWireAccount, toWireCredential } from '../admin/wire.ts'
 import type { Account } from '../claims/account.ts'
 import type { Storage } from '../storage/storage.ts'
 import { renderAccount, renderAccounts, renderCredentials, renderSecret } from './account-text.ts'

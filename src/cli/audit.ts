@@ -1,7 +1,7 @@
 // `audit export`: the audit log as JSON lines, oldest first, for an archive or another system.
 
 import type { Command } from 'commander'
-import { toWireAudit } from '../admin/wire.ts'
+import { toWireAudit } from '../admin/audit.ts'
 import type { Position } from '../storage/storage.ts'
 import { usageError } from './fault.ts'
 import { readConfig, withReadRecords } from './open.ts'

@@ -1,9 +1,16 @@
 // `credential …`: secrets of accounts, made, rotated and revoked by the admin API's operations.
 
 import type { Command } from 'commander'
-import { createCredential, revokeCredential, rotateCredential } from '../admin/credential.ts'
-import { parseCredentialInput, parseRotationInput } from '../admin/credential-input.ts'
-import { toWireCredential, toWireRotation, type WireRotation } from '../admin/wire.ts'
+import {
+  createCredential,
+  parseCredentialInput,
+  parseRotationInput,
+  revokeCredential,
+  rotateCredential,
+  toWireCredential,
+  toWireRotation,
+  type WireRotation,
+} from '../admin/credential.ts'
 import { parseJson } from '../lib/json.ts'
 import type { Storage } from '../storage/storage.ts'
 import { ACCOUNT_HINTS } from './account.ts'

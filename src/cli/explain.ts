@@ -2,8 +2,7 @@
 // on the configured records and keys; changes none of them, makes none, and prints nothing of the token.
 
 import type { Command } from 'commander'
-import { createExplain } from '../admin/explain.ts'
-import { parseExplainInput } from '../admin/explain-input.ts'
+import { createExplain, parseExplainInput } from '../admin/explain.ts'
 import { acceptInput } from './fault.ts'
 import { readConfig } from './open.ts'
 import { addExample, addJsonOption, onceOption } from './options.ts'
@@ -41,8 +40,8 @@ async function explainToken(argument: string, { json = false, ...request }: Expl
   const token = argument === '-' ? await readStdinLine('token') : argument
   const input = acceptInput(parseExplainInput({ ...request, token }))
   warnOfUnknownPort(config, json)
-  const explanation = await withVerifier(config, (verifier) =>
-    createExplain({ ...verifier, createJudge: verifier.createTrialJudge, now: Date.now })(input),
+  const explanation = await withVerifier(config, ({ createTrialJudge, policy, serviceOrigin }) =>
+    createExplain({ createTrialJudge, policy, serviceOrigin, now: Date.now })(input),
   )
   if (json) printJson(explanation)
   else print(renderVerdict(explanation.steps, explanation.code))

@@ -2,7 +2,7 @@
 
 import { loadEnvironment } from '../adapters/node/environment.ts'
 import { openKeyLife, openSecretHash, openStorage, openStorageToRead } from '../adapters/node/open.ts'
-import { showRevocations } from '../admin/key.ts'
+import { enforceRevocations } from '../admin/key.ts'
 import type { AdminPorts } from '../admin/operation.ts'
 import { SETTLE_MS } from '../admin/settle.ts'
 import { type Config, parseConfig } from '../config/config.ts'
@@ -27,9 +27,8 @@ export function withRecords<T>(config: Config, use: (ports: AdminPorts) => Promi
     return use({
       storage,
       hashSecret: openSecretHash(config),
-      maxTtl: config.maxTtl,
       lifetimeSeconds,
-      keyLife: showRevocations(openKeyLife(config, lifetimeSeconds), rules.isKeyRevoked),
+      keyLife: enforceRevocations(openKeyLife(config, lifetimeSeconds), rules.isKeyRevoked),
       settleMs: SETTLE_MS,
       // Nothing is remembered here, and running servers look for themselves.
       onChange: async () => undefined,

@@ -4,9 +4,13 @@
 import type { Command } from 'commander'
 import { describeStartFault } from '../adapters/node/environment.ts'
 import type { AdminPorts } from '../admin/operation.ts'
-import { createRevocation } from '../admin/revocation.ts'
-import { parseRevocationInput, type RevocationInput } from '../admin/revocation-input.ts'
-import { toWireRevocation, type WireRevocation } from '../admin/wire.ts'
+import {
+  createRevocation,
+  parseRevocationInput,
+  type RevocationInput,
+  toWireRevocation,
+  type WireRevocation,
+} from '../admin/revocation.ts'
 import type { RevocationKind } from '../claims/account.ts'
 import { parseAccountToken } from '../signing/secret.ts'
 import { decodeToken } from '../verify/format.ts'

@@ -1,10 +1,9 @@
 // What stands behind each path: every route, built from the parts that it uses. Each factory is given exactly the
 // members that it needs, so that no secret of the configuration travels further than it must.
 
-import { type AdminGuard, createAdminGuard, WRONG_TOKEN_QUOTA } from '../admin/authenticate.ts'
 import { createExplain } from '../admin/explain.ts'
-import { showRevocations } from '../admin/key.ts'
-import { createAdminRoutes } from '../admin/routes.ts'
+import { enforceRevocations } from '../admin/key.ts'
+import { type AdminGuard, createAdminGuard, createAdminRoutes, WRONG_TOKEN_QUOTA } from '../admin/routes.ts'
 import { NO_STORE, NOWHERE, type Route } from '../http/context.ts'
 import { createRateLimiter } from '../http/limits.ts'
 import { publicCors } from '../http/public-cors.ts'
@@ -129,7 +128,7 @@ function createAdministration(
     maxTtl: config.maxTtl,
     lifetimeSeconds: deps.lifetimeSeconds,
     settleMs: deps.settleMs,
-    keyLife: showRevocations(deps.keyLife, rules.isKeyRevoked),
+    keyLife: enforceRevocations(deps.keyLife, rules.isKeyRevoked),
     flushUses: deps.uses.flush,
     // Rules first: a revoked key stops signing with them, whether or not its store can be read.
     onChange: async () => {
@@ -137,7 +136,7 @@ function createAdministration(
       await keyRing.refresh().catch((error: unknown) => log.warn('signing keys cannot be read', { error }))
     },
     explain: createExplain({
-      createJudge: verifier.createTrialJudge,
+      createTrialJudge: verifier.createTrialJudge,
       policy: verifier.policy,
       serviceOrigin: verifier.serviceOrigin,
       now: deps.now,

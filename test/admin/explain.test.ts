@@ -1,8 +1,7 @@
 // POST /admin/explain: what is asked and answered, and that asking changes nothing.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createExplain } from '../../src/admin/explain.ts'
-import { parseExplainInput } from '../../src/admin/explain-input.ts'
+import { createExplain, parseExplainInput } from '../../src/admin/explain.ts'
 import { createWhoamiJudge } from '../../src/service/verifier.ts'
 import { createEnforceKey } from '../../src/verify/dpop/enforce-key.ts'
 import { createMemoryUseProof, type UseProof } from '../../src/verify/dpop/use-proof.ts'
@@ -307,7 +306,7 @@ describe('explaining leaves no trace', () => {
     }
     const explain = createExplain({
       ...explaining.verifier,
-      createJudge: (rules) => createRealJudge(rules, () => undefined),
+      createTrialJudge: (rules) => createRealJudge(rules, () => undefined),
       now: () => clock,
     })
     const maker = await createMaker('ES256')

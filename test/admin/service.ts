@@ -4,8 +4,12 @@
 import { Hono } from 'hono'
 import { expect } from 'vitest'
 import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
-import { createAdminGuard, WRONG_TOKEN_QUOTA } from '../../src/admin/authenticate.ts'
-import { type AdminDeps, createAdminRoutes } from '../../src/admin/routes.ts'
+import {
+  type AdminApiPorts,
+  createAdminGuard,
+  createAdminRoutes,
+  WRONG_TOKEN_QUOTA,
+} from '../../src/admin/routes.ts'
 import { parseConfig } from '../../src/config/config.ts'
 import { createMemoryLimits } from '../../src/counters/memory-limits.ts'
 import { createRateLimiter } from '../../src/http/limits.ts'
@@ -26,8 +30,8 @@ export const LIFETIME = 7 * MAX_TTL
 
 export interface AdminService {
   readonly storage: Storage
-  readonly keyLife: AdminDeps['keyLife']
-  readonly hashSecret: AdminDeps['hashSecret']
+  readonly keyLife: AdminApiPorts['keyLife']
+  readonly hashSecret: AdminApiPorts['hashSecret']
   /** When credentials were last used, not written down yet. */
   readonly uses: Map<string, number>
   /** What the service was told or asked to do, in order: `change`, `flush`, `end <kid>`. */
@@ -52,7 +56,7 @@ export interface AdminService {
 export async function startAdmin(
   inner: Storage = createMemoryStorage(),
   settleMs = 0,
-  end?: AdminDeps['keyLife']['end'],
+  end?: AdminApiPorts['keyLife']['end'],
 ): Promise<AdminService> {
   let now = () => NOW
   let tellMs = 0

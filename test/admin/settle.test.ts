@@ -2,7 +2,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { isNarrowed, settleRevocation, settlingMoment } from '../../src/admin/settle.ts'
+import { isNarrowed } from '../../src/admin/change-account.ts'
+import { settleRevocation, settlingMoment } from '../../src/admin/settle.ts'
 import type { Account } from '../../src/claims/account.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'

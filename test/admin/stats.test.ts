@@ -1,7 +1,8 @@
 // GET /admin/stats: what a running service counts, and that /metrics tells the same.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createStatsHandler } from '../../src/admin/stats.ts'
+import { createStatsPaths } from '../../src/admin/stats.ts'
+import type { Route } from '../../src/http/context.ts'
 import { createMetrics, type Metrics } from '../../src/http/metrics.ts'
 import { createServe } from '../../src/http/serve.ts'
 import { createExplaining } from '../support/explaining.ts'
@@ -15,7 +16,7 @@ const NOTHING = { issued: 0, verified: 0, refused: {}, wouldBlock: {} }
 async function ask(metrics: Metrics, service: MemoryService): Promise<Json> {
   const { config, log, now } = service.deps
   const serve = createServe({ ...config, docs: '', now, log, metrics: createMetrics(), logsRequests: false })
-  const route = { name: 'stats', methods: { GET: createStatsHandler(metrics) } }
+  const route = createStatsPaths({ metrics })['/admin/stats'] as Route
   const answer = await serve(route, new Request(`${config.issuer}/admin/stats`), '127.0.0.1')
   expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'application/json'])
   return answer.json()

@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, test } from 'vitest'
 import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
-import { showRevocations } from '../../src/admin/key.ts'
+import { enforceRevocations } from '../../src/admin/key.ts'
 import { applyRevocations, createKeyLife, type KeyRecord } from '../../src/signing/key-life.ts'
 import { type KeyRing, openKeyRing } from '../../src/signing/key-ring.ts'
 import { createFirstKeys } from '../../src/signing/make-keys.ts'
@@ -103,9 +103,9 @@ describe.each(ALGORITHMS)('%s', (alg) => {
   describe.each([true, false])(
     'a rotation, by force %s, where the store still lets a revoked key sign',
     (force) => {
-      const rotate = (): ReturnType<ReturnType<typeof showRevocations>['rotate']> => {
+      const rotate = (): ReturnType<ReturnType<typeof enforceRevocations>['rotate']> => {
         const life = createKeyLife(memory.store, { alg, publishMs: DAY, rotationMs: null, lifetimeMs: DAY })
-        return showRevocations(life, (kid) => revoked.has(kid)).rotate(NOW + 1, { force })
+        return enforceRevocations(life, (kid) => revoked.has(kid)).rotate(NOW + 1, { force })
       }
 
       test('the current key: the pending one takes over, however young it is', async () => {

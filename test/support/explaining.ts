@@ -1,6 +1,7 @@
 // A running service's verifier, and `explain` on it as the admin API has it: what its tests ask.
 
-import { createExplain, createExplainHandler, type Explanation } from '../../src/admin/explain.ts'
+import { createExplain, createExplainPaths, type Explanation } from '../../src/admin/explain.ts'
+import type { Route } from '../../src/http/context.ts'
 import { createMetrics, type Metrics } from '../../src/http/metrics.ts'
 import { createServe } from '../../src/http/serve.ts'
 import { createRevocationRules } from '../../src/service/revocation/rules.ts'
@@ -27,9 +28,9 @@ export function createExplaining({ deps, lines }: MemoryService): Explaining {
     rules,
     proofs: deps.counters.openOneTime('proofs', proofBudget),
   })
-  const handler = createExplainHandler(
-    createExplain({ ...verifier, createJudge: verifier.createTrialJudge, now }),
-  )
+  const { createTrialJudge, policy, serviceOrigin } = verifier
+  const explain = createExplain({ createTrialJudge, policy, serviceOrigin, now })
+  const route = Object.values(createExplainPaths({ explain }))[0] as Route
   // What is measured of every request is not the explanation's.
   const serve = createServe({
     ...config,
@@ -40,7 +41,6 @@ export function createExplaining({ deps, lines }: MemoryService): Explaining {
     logsRequests: false,
   })
 
-  const route = { name: 'explain', methods: { POST: handler } }
   const post: Explaining['post'] = async (body) => {
     const request = new Request(`${config.issuer}/admin/explain`, {
       method: 'POST',

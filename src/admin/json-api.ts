@@ -1,32 +1,36 @@
-// A request and its answer as the admin API has them: a JSON object in, JSON out.
+// How the admin API reads requests and writes answers: a JSON object in, JSON out.
 
 import { readBody } from '../http/body.ts'
-import { JSON_TYPE, type RequestContext } from '../http/context.ts'
+import { JSON_TYPE, type Methods, type RequestContext } from '../http/context.ts'
 import { parseMediaType } from '../http/media-type.ts'
 import { invalidParameters, type ParameterFault, type Problem } from '../http/problem.ts'
 import { isJsonObject, type JsonObject, parseJson } from '../lib/json.ts'
 import { fail, type Result } from '../lib/result.ts'
 import { decodeUtf8 } from '../lib/utf8.ts'
 
-/** Reads an input from a JSON value, or gives every fault of it. */
+/** The paths of one subject. `name` is what logs and metrics call a path. */
+export type AdminPaths = Readonly<Record<string, { readonly name: string; readonly methods: Methods }>>
+
+/** Checks a JSON value: the input in canonical form, or every fault in it. */
 export type ParseInput<T> = (value: unknown) => Result<T, readonly ParameterFault[]>
 
-/** A hundred origins of the longest names fit. */
+/** Enough for a hundred origins with the longest host names. */
 const MAX_ADMIN_BODY_BYTES = 65_536
 
 const UNSUPPORTED: Problem = { code: 'unsupported_media_type', detail: 'send application/json in UTF-8' }
 const TOO_LARGE: Problem = {
   code: 'payload_too_large',
-  detail: `a body may have up to ${MAX_ADMIN_BODY_BYTES} bytes`,
+  detail: `the body must have at most ${MAX_ADMIN_BODY_BYTES} bytes`,
 }
 const MALFORMED: Problem = {
   code: 'invalid_request',
-  detail: 'the body must be one well-formed JSON object, each name in it once',
+  detail: 'the body must be one well-formed JSON object without repeated names',
 }
 
 /**
- * The input in a request's body, or the refusal of whatever else it is: media type, size, form, members.
- * `mayBeEmpty`: no body at all, of any type, counts as `{}`.
+ * Reads the input in a request's body. The reason is the refusal: 415 for another media type, 413 over 65 536 bytes,
+ * 400 for anything but a JSON object, 422 with every fault that `parse` finds. Rejects when the body ends early or
+ * arrives too slowly. `mayBeEmpty`: an empty body of any media type counts as `{}`.
  */
 export async function readInput<T>(
   request: Request,
@@ -43,7 +47,7 @@ export async function readInput<T>(
   return input.ok ? input : fail(invalidParameters(input.reason))
 }
 
-/** A JSON answer. */
+/** Answers with `body` as JSON. */
 export function answerJson(context: RequestContext, status: number, body: unknown): Response {
   return context.answer(status, JSON.stringify(body), JSON_TYPE)
 }
