@@ -1,6 +1,8 @@
 // Reads a request's body with a limit on size and time. Bytes are counted while they arrive, so that a request without
 // Content-Length is limited too.
 
+import { readBytes } from '../lib/read-bytes.ts'
+
 /** Default limit of a body. */
 export const MAX_BODY_BYTES = 16_384
 
@@ -46,7 +48,7 @@ export async function readBody(
 async function readBounded(request: Request, max: number): Promise<Uint8Array | undefined> {
   const length = request.headers.get('content-length')
   // The HTTP parser ends the body after Content-Length bytes. A body without that header must be counted.
-  if (length === null || !/^\d+$/.test(length)) return readStream(request.body, max)
+  if (length === null || !/^\d+$/.test(length)) return readBytes(request.body, max)
   if (Number(length) > max) return undefined
   const bytes = new Uint8Array(await request.arrayBuffer())
   return bytes.length > max ? undefined : bytes
@@ -60,29 +62,4 @@ function hasNoBody(request: Request): boolean {
   return (
     length === '0' || (length === null && headers.get('transfer-encoding') === null && request.body === null)
   )
-}
-
-async function readStream(
-  stream: ReadableStream<Uint8Array> | null,
-  max: number,
-): Promise<Uint8Array | undefined> {
-  if (stream === null) return EMPTY
-  const chunks: Uint8Array[] = []
-  let total = 0
-  const reader = stream.getReader()
-  for (let part = await reader.read(); !part.done; part = await reader.read()) {
-    total += part.value.length
-    if (total > max) {
-      await reader.cancel().catch(() => undefined)
-      return undefined
-    }
-    chunks.push(part.value)
-  }
-  const body = new Uint8Array(total)
-  let offset = 0
-  for (const chunk of chunks) {
-    body.set(chunk, offset)
-    offset += chunk.length
-  }
-  return body
 }

@@ -2,9 +2,9 @@
 // the answer but that it is JSON.
 
 import { isJsonObject, type JsonObject, parseJson } from '../../lib/json.ts'
+import { readBytes } from '../../lib/read-bytes.ts'
 import { decodeUtf8 } from '../../lib/utf8.ts'
 import { ClaimRequestError } from './error.ts'
-import { readBytes } from './read-bytes.ts'
 
 /** What came back. */
 export interface IssuerAnswer {

@@ -1,9 +1,9 @@
 // A client-token endpoint for Express, Connect, Fastify and bare node:http. Knows nothing of Node but the shape of
 // its requests and answers.
 
+import { joinBytes } from '../../lib/read-bytes.ts'
 import { createEndpoint, type Exchange } from './endpoint.ts'
 import { BROKEN_BODY, MAX_BODY_BYTES, type RequestBody } from './endpoint-body.ts'
-import { joinBytes } from './read-bytes.ts'
 import type { ClaimClient, EndpointOptions } from './types.ts'
 
 /** What is used of an IncomingMessage. */

@@ -1,8 +1,8 @@
 // A client-token endpoint for servers that speak Request and Response: Hono, Next.js, Workers, Deno, Bun.
 
+import { readBytes } from '../../lib/read-bytes.ts'
 import { createEndpoint, type Exchange } from './endpoint.ts'
 import { BROKEN_BODY, MAX_BODY_BYTES } from './endpoint-body.ts'
-import { readBytes } from './read-bytes.ts'
 import type { ClaimClient, EndpointOptions } from './types.ts'
 
 /** Options of {@link createClientTokenEndpoint}. */

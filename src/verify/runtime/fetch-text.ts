@@ -1,37 +1,40 @@
-// Fetching a small document from an issuer: bounded in time and size, never redirected, given up when its owner
-// closes. Judges nothing of what is in it.
+// Fetches a document from an issuer: limited in time and size, without following redirects, cancelled when the verifier
+// is closed. Does not check the content.
 
+import { readChunks } from '../../lib/read-bytes.ts'
 import { createUtf8Decoder } from '../../lib/utf8.ts'
 
-/** What is asked for, and how much of it is taken. */
-export interface FetchWish {
+/** Options of one fetch. */
+export interface FetchOptions {
+  /** The `Accept` header. */
   readonly accept: string
-  /** From the request to the last byte. */
+  /** Milliseconds from the request to the last byte of the answer. */
   readonly timeoutMs: number
-  /** Of the decoded body. */
+  /** Longest body, counted after content decoding. */
   readonly maxBytes: number
-  /** Entity tag of what is held: an answer 304 is welcome then (RFC 9110 section 13.1.2). */
+  /** Entity tag of the version in memory, for `If-None-Match` (RFC 9110 section 13.1.2). */
   readonly etag?: string | undefined
 }
 
-/** What came. */
+/** A fetched document. */
 export interface FetchedText {
   readonly text: string
+  /** Its entity tag, if the issuer sent one. */
   readonly etag: string | undefined
 }
 
 /** Fetches texts until it is closed. */
 export interface TextFetcher {
   /**
-   * The body of a 200 at `url`, or undefined for a 304 to `etag`. Rejects on anything else: another status, a
-   * redirect, a body over the bound or not UTF-8, no whole answer in time. The reason holds no URL.
+   * Resolves to the body of a 200 answer, or undefined for a 304 answer to `etag`. Rejects on any other status including
+   * redirects, on a body that is too long or not UTF-8, and after the timeout. The error's message has no URL.
    */
-  fetchText(url: string, wish: FetchWish): Promise<FetchedText | undefined>
-  /** Gives up what is under way; later fetches reject. */
+  fetchText(url: string, options: FetchOptions): Promise<FetchedText | undefined>
+  /** Cancels all fetches; later ones reject. */
   close(): void
 }
 
-/** A fetcher on top of `fetcher`. */
+/** Creates a {@link TextFetcher}; `fetcher` is `fetch`, or a replacement in tests. */
 export function createTextFetcher(fetcher: typeof fetch): TextFetcher {
   const open = new Set<AbortController>()
   let isClosed = false
@@ -55,7 +58,7 @@ export function createTextFetcher(fetcher: typeof fetch): TextFetcher {
       } finally {
         clearTimeout(timer)
         open.delete(abort)
-        // Frees the connection of a body that was not read to its end.
+        // Closes the connection if the body was not read to its end.
         abort.abort()
       }
     },
@@ -67,14 +70,12 @@ export function createTextFetcher(fetcher: typeof fetch): TextFetcher {
 }
 
 async function readText(response: Response, maxBytes: number): Promise<string> {
+  // Decoded chunk by chunk: a list of revocations is long enough to block the event loop.
   const decoder = createUtf8Decoder()
   let text = ''
-  let total = 0
-  const reader = response.body?.getReader()
-  for (let part = await reader?.read(); part !== undefined && !part.done; part = await reader?.read()) {
-    total += part.value.length
-    if (total > maxBytes) throw new Error('the answer of the issuer is too large')
-    text += decoder.decode(part.value, { stream: true })
-  }
+  const isComplete = await readChunks(response.body, maxBytes, (chunk) => {
+    text += decoder.decode(chunk, { stream: true })
+  })
+  if (!isComplete) throw new Error("the issuer's answer is too large")
   return text + decoder.decode()
 }

@@ -1,0 +1,73 @@
+// Reading a stream up to a limit.
+
+import { expect, test } from 'vitest'
+import { joinBytes, readBytes, readChunks } from '../../src/lib/read-bytes.ts'
+
+/** A stream of these chunks, which counts how many were taken and whether it was cancelled. */
+function createStream(sizes: readonly number[]): {
+  readonly stream: ReadableStream<Uint8Array>
+  readonly state: { pulled: number; isCancelled: boolean }
+} {
+  const state = { pulled: 0, isCancelled: false }
+  const stream = new ReadableStream<Uint8Array>(
+    {
+      pull(controller) {
+        const size = sizes[state.pulled]
+        if (size === undefined) return controller.close()
+        state.pulled += 1
+        controller.enqueue(new Uint8Array(size).fill(state.pulled))
+      },
+      cancel() {
+        state.isCancelled = true
+      },
+    },
+    { highWaterMark: 0 },
+  )
+  return { stream, state }
+}
+
+test.each<[string, readonly number[], number, number[] | undefined]>([
+  ['no chunk', [], 0, []],
+  ['exactly the limit', [2, 1], 3, [1, 1, 2]],
+  ['one byte more in the last chunk', [2, 2], 3, undefined],
+  ['one chunk that is larger', [4], 3, undefined],
+  ['empty chunks', [0, 1, 0], 1, [2]],
+])('%s', async (_, sizes, maxBytes, expected) => {
+  const { stream, state } = createStream(sizes)
+  const bytes = await readBytes(stream, maxBytes)
+  expect(bytes && [...bytes]).toEqual(expected)
+  expect(state.isCancelled).toBe(expected === undefined)
+})
+
+test('nothing is read once the limit is passed', async () => {
+  const { stream, state } = createStream([2, 2, 2, 2])
+  const taken: number[] = []
+  expect(await readChunks(stream, 3, (chunk) => taken.push(chunk.length))).toBe(false)
+  expect(taken).toEqual([2])
+  expect(state).toEqual({ pulled: 2, isCancelled: true })
+})
+
+test('no stream is an empty one', async () => {
+  expect(await readBytes(null, 0)).toEqual(new Uint8Array(0))
+})
+
+test('a stream that breaks off rejects', async () => {
+  const stream = new ReadableStream<Uint8Array>({
+    start: (controller) => controller.error(new Error('connection lost')),
+  })
+  await expect(readBytes(stream, 10)).rejects.toThrow('connection lost')
+})
+
+test('a stream that fails while it is cancelled is still only too long', async () => {
+  const stream = new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(new Uint8Array(4)),
+    cancel: () => Promise.reject(new Error('connection lost')),
+  })
+  expect(await readBytes(stream, 3)).toBeUndefined()
+})
+
+test('chunks are joined in order', () => {
+  expect(joinBytes([new Uint8Array([1]), new Uint8Array(), new Uint8Array([2, 3])])).toEqual(
+    new Uint8Array([1, 2, 3]),
+  )
+})
