@@ -15,7 +15,7 @@ import {
 } from '../verify/dpop/enforce-key.ts'
 import { createUseProof, type UseProof } from '../verify/dpop/use-proof.ts'
 import { createProofVerifier } from '../verify/dpop/verify-proof.ts'
-import { createJudge, type Judge, type JudgeDeps } from '../verify/judge.ts'
+import { type Judge, type JudgeDeps, judgeRequest } from '../verify/judge.ts'
 import { type Cors, createCors } from '../verify/middleware/cors.ts'
 import { loadVerifier } from '../verify/runtime/load-key.ts'
 import { hashText } from '../verify/runtime/sha256.ts'
@@ -73,8 +73,8 @@ export function createServiceVerifier(deps: ServiceVerifierDeps): ServiceVerifie
     isRevoked: createRevocationCheck(deps),
     authorize: undefined,
   }
-  const judgeBy = (rules: JudgeRules, use: UseProof): Judge =>
-    createJudge({
+  const judgeBy = (rules: JudgeRules, use: UseProof): Judge => {
+    const judgeDeps: JudgeDeps = {
       ...shared,
       ...rules,
       verifyToken: requireAudience(shared.verifyToken, rules.namedAudience),
@@ -85,7 +85,9 @@ export function createServiceVerifier(deps: ServiceVerifierDeps): ServiceVerifie
         verifyProof,
         useProof: use,
       }),
-    })
+    }
+    return (received) => judgeRequest(judgeDeps, received)
+  }
   return {
     ...shared,
     policy,

@@ -1,13 +1,15 @@
-// From a reason to what the client is told: status, code and WWW-Authenticate
+// Turns the reason of a denial into what the client is told: status, code and WWW-Authenticate
 // (RFC 6750 section 3, RFC 9449 section 7.1, RFC 9110 section 11.6.1).
 
 import { type ClaimErrorCode, statusOf } from '../claims/codes.ts'
+import { proofAlgorithms } from './dpop/proof.ts'
 import type { Denial } from './judge.ts'
 
-const BOTH = 'Bearer, DPoP algs="ES256 EdDSA Ed25519"'
-const PROOF = 'DPoP error="invalid_dpop_proof", algs="ES256 EdDSA Ed25519"'
+const ALGORITHMS = `algs="${proofAlgorithms.join(' ')}"`
+const BOTH_SCHEMES = `Bearer, DPoP ${ALGORITHMS}`
+const PROOF = `DPoP error="invalid_dpop_proof", ${ALGORITHMS}`
 
-/** The RFC 6750 error of each code. Proofs have a challenge of their own; 429 and 503 have none. */
+/** The RFC 6750 error of each code; undefined for codes with another challenge or, on 429 and 503, with none. */
 const errorNames: Readonly<Record<ClaimErrorCode, string | undefined>> = {
   invalid_request: 'invalid_request',
   missing_token: undefined,
@@ -24,16 +26,16 @@ const errorNames: Readonly<Record<ClaimErrorCode, string | undefined>> = {
   unavailable: undefined,
 }
 
-/** `WWW-Authenticate` for a refusal; undefined where none belongs (429, 503). */
+/** The value of `WWW-Authenticate`; undefined on 429 and 503, which no other credential would change. */
 function buildChallenge(code: ClaimErrorCode, isKeyBound: boolean): string | undefined {
   if (code === 'proof_required' || code === 'invalid_proof') return PROOF
-  if (code === 'missing_token') return BOTH
+  if (code === 'missing_token') return BOTH_SCHEMES
   const error = errorNames[code]
   if (error === undefined) return undefined
-  return isKeyBound ? `DPoP error="${error}", algs="ES256 EdDSA Ed25519"` : `Bearer error="${error}"`
+  return isKeyBound ? `DPoP error="${error}", ${ALGORITHMS}` : `Bearer error="${error}"`
 }
 
-/** A refusal as any server writes it. */
+/** What a client is told about its refused request, before it is written as an HTTP answer or thrown as an error. */
 export interface Refusal {
   readonly status: number
   readonly code: ClaimErrorCode
@@ -42,10 +44,13 @@ export interface Refusal {
   readonly retryAfterSeconds: number | undefined
 }
 
-/** `Retry-After` of an outage, seconds. */
+/** `Retry-After` of `unavailable`, in seconds. */
 const OUTAGE_SECONDS = 5
 
-/** The refusal of a denied request; its challenge speaks of DPoP when the token came so, or is bound to a key. */
+/**
+ * The refusal for a denial. Its challenge is for the DPoP scheme when the token was presented with that scheme or is bound
+ * to a key, and otherwise for Bearer.
+ */
 export function toRefusal({ reason, presented }: Denial): Refusal {
   const { code, detail } = reason
   const isKeyBound = presented?.scheme === 'dpop' || reason.isKeyBound === true
@@ -58,7 +63,7 @@ export function toRefusal({ reason, presented }: Denial): Refusal {
   }
 }
 
-/** Headers that tell a client what to do about a refusal: `WWW-Authenticate`, `Retry-After`. */
+/** `WWW-Authenticate` and `Retry-After` of a refusal, in lower case; each only where the refusal has it. */
 export function refusalHeaders({ challenge, retryAfterSeconds }: Refusal): Readonly<Record<string, string>> {
   return {
     ...(challenge && { 'www-authenticate': challenge }),

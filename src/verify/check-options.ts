@@ -1,61 +1,143 @@
-// Judging a verifier's options when it is made: in plain JavaScript a misspelt or misplaced one must not become a
-// verifier that lets more through. Throws TypeError; its message names the option.
+// The checks of a verifier's options, made once, when the verifier is created. In JavaScript a misspelt option would
+// otherwise create a verifier that lets more requests pass. Nothing reads the raw options afterwards.
 
-import { parseTrustedProxies, type TrustedProxies } from '../claims/client-ip.ts'
+import type { JWK } from 'jose'
+import type { ForwardedHeader, TrustedProxies } from '../claims/client-ip.ts'
 import type { Policy, RequiredBound } from '../claims/enforce.ts'
-import { parseOrigin } from '../claims/origin.ts'
+import { checkTrustedProxies, checkWebOrigin } from '../claims/options.ts'
 import { isSafeTransport, TRANSPORT_RULE } from '../claims/plain-http.ts'
 import { isScopeToken, parseScope } from '../claims/scope.ts'
+import {
+  checkChoice,
+  checkChoices,
+  checkFlag,
+  checkFunction,
+  checkNames,
+  isTextList,
+} from '../lib/options.ts'
 import type { TokenSource } from './extract.ts'
-import type { VerifierOptions } from './options.ts'
+import type { Claims, KeyOptions, RevocationFeedOptions, VerifierOptions, VerifierRules } from './options.ts'
 
-const KNOWN: readonly string[] = [
-  'issuer audience jwksUri jwks secret clockTolerance missingOrigin apiOrigin require mode trustedProxies',
-  'forwardedHeader tokenSources scope authorize revocation replay cache onDecision allowInsecureIssuer',
-].flatMap((names) => names.split(' '))
+const FEED_NAMES = {
+  url: true,
+  refreshSeconds: true,
+  maxStaleSeconds: true,
+  onStale: true,
+} satisfies Record<keyof RevocationFeedOptions, true>
+
+const KEY_NAMES = { jwksUri: true, jwks: true, secret: true } satisfies Record<keyof KeyOptions, true>
+
+/** The name of every option of `createVerifier`; a middleware adds its own. */
+export const verifierNames = {
+  ...KEY_NAMES,
+  issuer: true,
+  audience: true,
+  clockTolerance: true,
+  missingOrigin: true,
+  apiOrigin: true,
+  require: true,
+  mode: true,
+  trustedProxies: true,
+  forwardedHeader: true,
+  tokenSources: true,
+  scope: true,
+  authorize: true,
+  revocation: true,
+  replay: true,
+  cache: true,
+  allowInsecureIssuer: true,
+  onDecision: true,
+} as const satisfies Record<keyof VerifierOptions, true>
 
 const SOURCES: readonly TokenSource[] = ['authorization', 'x-client-token', 'query', 'websocket']
-const BOUNDS = ['origin', 'ip', 'key'] as const
-/** A token without an origin passes only where the API says so. */
+const BOUNDS: readonly RequiredBound[] = ['origin', 'ip', 'key']
 const DEFAULT_REQUIRE: readonly RequiredBound[] = ['origin']
 const DEFAULT_SOURCES: readonly TokenSource[] = ['authorization', 'x-client-token']
 const DEFAULT_CACHE_MAX = 10_000
 const MAX_CACHE = 10_000_000
 const MAX_TOLERANCE = 300
 
-/** Options with every default filled in. */
+/** The one source of keys that the options name. */
+export type CheckedKeys =
+  | { readonly kind: 'jwksUri'; readonly url: string }
+  | { readonly kind: 'jwks'; readonly keys: readonly JWK[] }
+  | { readonly kind: 'secret'; readonly secret: string | Uint8Array | JWK }
+
+/** How revocations are looked up: by the API's own function, in the issuer's feed, or not at all. */
+export type CheckedRevocation =
+  | { readonly kind: 'none' }
+  | {
+      readonly kind: 'function'
+      readonly isRevoked: (claims: Claims) => boolean | PromiseLike<boolean>
+    }
+  | { readonly kind: 'feed'; readonly feed: Required<RevocationFeedOptions> }
+
+/** A verifier's options after the checks: canonical, and with every default filled in. */
 export interface CheckedOptions {
+  readonly keys: CheckedKeys
   readonly policy: Policy
   readonly mode: 'enforce' | 'report'
+  /** Canonical origin of the API; undefined when it was not given. */
   readonly apiOrigin: string | undefined
   readonly trustedProxies: TrustedProxies
-  readonly forwardedHeader: 'x-forwarded-for' | 'forwarded'
+  readonly forwardedHeader: ForwardedHeader
   readonly sources: readonly TokenSource[]
-  /** 0: none. */
+  /** Most verified tokens that are remembered; 0 remembers none. */
   readonly cacheMax: number
+  readonly revocation: CheckedRevocation
+  readonly authorize: VerifierRules['authorize']
+  readonly replay: VerifierRules['replay']
+  readonly onDecision: VerifierRules['onDecision']
 }
 
-/** The options, checked; `more` are names that the caller's own middleware knows. */
-export function checkOptions(options: VerifierOptions, more: readonly string[] = []): CheckedOptions {
-  checkKnown(options, [...KNOWN, ...more])
-  const given = ['jwksUri', 'jwks', 'secret'].filter((name) => Reflect.get(options, name) !== undefined)
-  if (given.length !== 1) throw new TypeError('give exactly one of jwksUri, jwks and secret')
-  checkFunctions(options)
+/**
+ * Checks the options of a verifier. Keys are only checked for their shape here: the key sources check their content.
+ *
+ * @param names every name that may occur: {@link verifierNames}, and those of the caller's own options
+ * @throws {TypeError} for the first option that is wrong; the message begins with its name.
+ */
+export function checkOptions(
+  options: VerifierOptions,
+  names: Readonly<Record<string, true>> = verifierNames,
+): CheckedOptions {
+  checkNames(options, names)
+  const isInsecureAllowed = checkFlag('allowInsecureIssuer', options.allowInsecureIssuer, false)
+  const keys = checkKeys(options, isInsecureAllowed)
   const policy = checkPolicy(options)
   const { mode = 'enforce', forwardedHeader = 'x-forwarded-for', tokenSources = DEFAULT_SOURCES } = options
-  const apiOrigin = options.apiOrigin === undefined ? undefined : checkOrigin(options.apiOrigin)
+  const apiOrigin =
+    options.apiOrigin === undefined
+      ? undefined
+      : checkWebOrigin('apiOrigin', options.apiOrigin, 'https://api.example.com')
   if (policy.require.includes('key') && apiOrigin === undefined) {
-    throw new TypeError('apiOrigin: is needed with require: ["key"], since proofs name the URL they are for')
+    throw new TypeError(
+      'apiOrigin: is required with require: ["key"], because a proof names the URL it is for',
+    )
   }
   return {
+    keys,
     policy,
-    mode: oneOf('mode', mode, ['enforce', 'report']),
+    mode: checkChoice('mode', mode, ['enforce', 'report']),
     apiOrigin,
-    trustedProxies: checkProxies(options.trustedProxies),
-    forwardedHeader: oneOf('forwardedHeader', forwardedHeader, ['x-forwarded-for', 'forwarded']),
-    sources: someOf('tokenSources', tokenSources, SOURCES, 1),
+    trustedProxies: checkTrustedProxies(options.trustedProxies),
+    forwardedHeader: checkChoice('forwardedHeader', forwardedHeader, ['x-forwarded-for', 'forwarded']),
+    sources: checkChoices('tokenSources', tokenSources, SOURCES, 1),
     cacheMax: checkCache(options.cache),
+    revocation: checkRevocation(options.revocation, isInsecureAllowed),
+    authorize: checkFunction('authorize', options.authorize),
+    replay: checkReplay(options.replay),
+    onDecision: checkFunction('onDecision', options.onDecision),
   }
+}
+
+function checkKeys({ jwksUri, jwks, secret }: KeyOptions, isInsecureAllowed: boolean): CheckedKeys {
+  if ([jwksUri, jwks, secret].filter((given) => given !== undefined).length !== 1) {
+    throw new TypeError(`give exactly one of ${Object.keys(KEY_NAMES).join(', ')}`)
+  }
+  if (secret !== undefined) return { kind: 'secret', secret }
+  if (jwks === undefined) return { kind: 'jwksUri', url: checkUrl('jwksUri', jwksUri, isInsecureAllowed) }
+  if (!Array.isArray(jwks?.keys)) throw new TypeError('jwks: must be a JWK Set, { keys: [] }')
+  return { kind: 'jwks', keys: jwks.keys }
 }
 
 function checkPolicy(options: VerifierOptions): Policy {
@@ -66,21 +148,22 @@ function checkPolicy(options: VerifierOptions): Policy {
     missingOrigin = 'reject',
     require = DEFAULT_REQUIRE,
   } = options
-  if (typeof issuer !== 'string' || issuer === '')
-    throw new TypeError("issuer: must be the text of the tokens' iss")
+  if (typeof issuer !== 'string' || issuer === '') {
+    throw new TypeError('issuer: must be the text that tokens have as iss')
+  }
   const audiences = Array.isArray(audience) ? [...audience] : [audience]
   if (!isTextList(audiences) || audiences.length === 0 || audiences.includes('')) {
-    throw new TypeError("audience: must be a text, or a list of texts, of the tokens' aud")
+    throw new TypeError('audience: must be the text, or a list of the texts, that tokens have as aud')
   }
-  if (!isWithin(clockTolerance, 0, MAX_TOLERANCE)) {
+  if (!isNumberWithin(clockTolerance, 0, MAX_TOLERANCE)) {
     throw new TypeError(`clockTolerance: must be seconds from 0 to ${MAX_TOLERANCE}`)
   }
   return {
     issuer,
     audience: audiences,
     clockTolerance,
-    missingOrigin: oneOf('missingOrigin', missingOrigin, ['reject', 'allow']),
-    require: someOf('require', require, BOUNDS, 0),
+    missingOrigin: checkChoice('missingOrigin', missingOrigin, ['reject', 'allow']),
+    require: checkChoices('require', require, BOUNDS, 0),
     scopes: checkScopes(options.scope),
   }
 }
@@ -88,117 +171,59 @@ function checkPolicy(options: VerifierOptions): Policy {
 function checkScopes(scope: unknown = []): readonly string[] {
   if (isTextList(scope) && scope.every(isScopeToken)) return [...scope]
   const scopes = typeof scope === 'string' ? parseScope(scope) : undefined
-  if (!scopes?.ok) throw new TypeError('scope: must be scopes in a list, or in a text separated by spaces')
+  if (!scopes?.ok) throw new TypeError('scope: must be a list of scopes, or a text separated by spaces')
   return scopes.value
 }
 
-function checkOrigin(value: unknown): string {
-  const parsed = typeof value === 'string' ? parseOrigin(value) : undefined
-  if (
-    !parsed?.ok ||
-    parsed.value.kind !== 'web' ||
-    new URL(value as string).href !== `${parsed.value.origin}/`
-  ) {
-    throw new TypeError('apiOrigin: must be an origin like https://api.example.com')
-  }
-  return parsed.value.origin
-}
-
-function checkProxies(value: VerifierOptions['trustedProxies']): TrustedProxies {
-  if (value === undefined) return { kind: 'none' }
-  const text = Array.isArray(value) ? value.join(',') : String(value)
-  if (Array.isArray(value)) {
-    if (value.length === 0) return { kind: 'none' }
-    // A number alone is a hop count; in a list it could only be a slip.
-    if (value.some((one) => /^\d+$/.test(one))) throw new TypeError('trustedProxies: a list holds addresses')
-  }
-  const parsed = parseTrustedProxies(text)
-  if (!parsed.ok) throw new TypeError(`trustedProxies: ${parsed.reason}`)
-  return parsed.value
-}
-
-function checkCache(cache: VerifierOptions['cache'] = { max: DEFAULT_CACHE_MAX }): number {
+function checkCache(cache: VerifierRules['cache'] = { max: DEFAULT_CACHE_MAX }): number {
   if (cache === false) return 0
-  if (
-    typeof cache === 'object' &&
-    cache !== null &&
-    Number.isSafeInteger(cache.max) &&
-    cache.max > 0 &&
-    cache.max <= MAX_CACHE
-  )
-    return cache.max
+  const max: unknown = typeof cache === 'object' && cache !== null ? cache.max : undefined
+  if (Number.isSafeInteger(max) && isNumberWithin(max, 1, MAX_CACHE)) return max
   throw new TypeError('cache: must be false or { max: a whole number from 1 to 10 000 000 }')
 }
 
-function checkFunctions(options: VerifierOptions): void {
-  const { authorize, revocation, replay, onDecision, allowInsecureIssuer = false } = options
-  if (typeof allowInsecureIssuer !== 'boolean') {
-    throw new TypeError('allowInsecureIssuer: must be true or false')
-  }
-  if (authorize !== undefined && typeof authorize !== 'function')
-    throw new TypeError('authorize: must be a function')
-  if (onDecision !== undefined && typeof onDecision !== 'function') {
-    throw new TypeError('onDecision: must be a function')
-  }
+function checkReplay(replay: VerifierRules['replay']): VerifierRules['replay'] {
   if (replay !== undefined && typeof replay?.seen !== 'function') {
     throw new TypeError('replay: must be an object with a function seen(key, expiresAt)')
   }
-  if (revocation === undefined || typeof revocation === 'function') return
+  return replay
+}
+
+function checkRevocation(
+  revocation: VerifierRules['revocation'],
+  isInsecureAllowed: boolean,
+): CheckedRevocation {
+  if (revocation === undefined) return { kind: 'none' }
+  if (typeof revocation === 'function') return { kind: 'function', isRevoked: revocation }
   if (typeof revocation !== 'object' || revocation === null) {
     throw new TypeError('revocation: must be a function or { url }')
   }
-  checkKnown(revocation, ['url', 'refreshSeconds', 'maxStaleSeconds', 'onStale'], 'revocation.')
-  checkUrl('revocation.url', revocation.url, allowInsecureIssuer)
+  checkNames(revocation, FEED_NAMES, 'revocation.')
   const { refreshSeconds = 2, maxStaleSeconds = 60, onStale = 'accept' } = revocation
-  if (!isWithin(refreshSeconds, Number.MIN_VALUE, Number.MAX_VALUE)) {
+  const url = checkUrl('revocation.url', revocation.url, isInsecureAllowed)
+  if (!isNumberWithin(refreshSeconds, Number.MIN_VALUE, Number.MAX_VALUE)) {
     throw new TypeError('revocation.refreshSeconds: must be above 0')
   }
-  if (!isWithin(maxStaleSeconds, refreshSeconds, Number.POSITIVE_INFINITY)) {
+  if (!isNumberWithin(maxStaleSeconds, refreshSeconds, Number.POSITIVE_INFINITY)) {
     throw new TypeError('revocation.maxStaleSeconds: must not be below refreshSeconds')
   }
-  oneOf('revocation.onStale', onStale, ['accept', 'refuse'])
+  checkChoice('revocation.onStale', onStale, ['accept', 'refuse'])
+  return { kind: 'feed', feed: { url, refreshSeconds, maxStaleSeconds, onStale } }
 }
 
-/** A URL that keys or revocations may be fetched from. */
-export function checkUrl(name: string, value: unknown, allowInsecure = false): string {
+/** The normalized URL of a document that keys or revocations are fetched from. */
+function checkUrl(name: string, value: unknown, isInsecureAllowed: boolean): string {
   const url = typeof value === 'string' ? URL.parse(value) : null
-  if (url === null || !isSafeTransport(url, allowInsecure)) throw new TypeError(`${name}: ${TRANSPORT_RULE}`)
+  if (url === null || !isSafeTransport(url, isInsecureAllowed)) {
+    throw new TypeError(`${name}: ${TRANSPORT_RULE}`)
+  }
   if (url.username + url.password !== '') {
     throw new TypeError(`${name}: must be a URL without user name and password`)
   }
   return url.href
 }
 
-/** Whether a value is a list of texts, which a JavaScript caller may get wrong. */
-export function isTextList(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((one) => typeof one === 'string')
-}
-
-/** Options of known names only; `path` goes before a name in the message. */
-export function checkKnown(options: object, known: readonly string[], path = ''): void {
-  if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object')
-  const unknown = Object.keys(options).find((name) => !known.includes(name))
-  if (unknown !== undefined) throw new TypeError(`${path}${unknown}: is no option`)
-}
-
-/** A number, not a text that looks like one: `exp + '5'` would be another time altogether. */
-function isWithin(value: unknown, min: number, max: number): boolean {
+/** Rejects numeric strings: with one, `exp + '5'` would concatenate. */
+function isNumberWithin(value: unknown, min: number, max: number): value is number {
   return typeof value === 'number' && value >= min && value <= max
-}
-
-function oneOf<T extends string>(name: string, value: T, known: readonly T[]): T {
-  if (!known.includes(value)) throw new TypeError(`${name}: must be one of ${known.join(', ')}`)
-  return value
-}
-
-function someOf<T extends string>(
-  name: string,
-  values: readonly T[],
-  known: readonly T[],
-  min: number,
-): readonly T[] {
-  if (!Array.isArray(values) || values.length < min || !values.every((value) => known.includes(value))) {
-    throw new TypeError(`${name}: must be a list of ${known.join(', ')}`)
-  }
-  return [...values]
 }

@@ -1,13 +1,16 @@
-// Step 1: finding the one token of a request (RFC 6750 section 2, RFC 9449 section 7.1). Looks only where it
-// was told to look; two different tokens are a malformed request, whatever they are worth.
+// Finds the one token of a request (RFC 6750 section 2, RFC 9449 section 7.1). Reads only the enabled sources. Two
+// different tokens are a malformed request, even when one of them is valid.
 
 import { type Reason, refuse } from '../claims/enforce.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
 
-/** Where a token may stand. */
+/**
+ * A place that tokens are read from: the `Authorization` header (Bearer or DPoP), the `X-Client-Token` header, the query
+ * parameter `token`, or the entry after `claimgate` in `Sec-WebSocket-Protocol`.
+ */
 export type TokenSource = 'authorization' | 'x-client-token' | 'query' | 'websocket'
 
-/** How a token was presented. */
+/** A token with the place and the scheme that it came with. Nothing about it is verified. */
 export interface PresentedToken {
   readonly token: string
   readonly source: TokenSource
@@ -15,7 +18,10 @@ export interface PresentedToken {
   readonly scheme: 'bearer' | 'dpop'
 }
 
-/** The parts of a request that verification reads: never its body. */
+/**
+ * The parts of a request that a verifier reads. A `Request` of the Fetch standard fits. Header names are asked for in
+ * lower case, and a repeated header must be joined by commas.
+ */
 export interface RequestLike {
   readonly method: string
   readonly url: string
@@ -34,12 +40,12 @@ const readers: Readonly<Record<TokenSource, (request: RequestLike) => Found>> = 
   authorization(request) {
     const header = request.headers.get('authorization')
     if (header === null) return NONE
-    // As nearly everybody writes it: what the expression below would say, for a quarter of its price.
+    // The usual spelling, four times faster than the expression below and with the same result.
     if (header.startsWith(PLAIN) && header.indexOf(' ', PLAIN.length) < 0 && !header.includes(',')) {
       return ok([{ token: header.slice(PLAIN.length), source: 'authorization', scheme: 'bearer' }])
     }
     const match = CREDENTIALS.exec(header)
-    // Header lines of one name reach us joined by commas, which no token holds.
+    // Repeated header lines arrive joined by commas, and a token has no comma.
     const isSeveral = match === null ? SECOND_CREDENTIALS.test(header) : header.includes(',')
     if (isSeveral) return fail(malformed('the request has several Authorization headers'))
     if (match === null) return NONE
@@ -69,10 +75,13 @@ const readers: Readonly<Record<TokenSource, (request: RequestLike) => Found>> = 
   },
 }
 
-/** The order in which sources count: the first that holds a token names how it was presented. */
+/** When several sources have the same token, the first one in this order says how it was presented. */
 const ORDER: readonly TokenSource[] = ['authorization', 'x-client-token', 'query', 'websocket']
 
-/** The token of a request from the enabled sources. */
+/**
+ * Finds the token in the enabled sources. Fails with `missing_token` when there is none, and with `invalid_request` when
+ * there are two different tokens or several `Authorization` headers.
+ */
 export function extractToken(
   request: RequestLike,
   sources: readonly TokenSource[],
@@ -85,12 +94,12 @@ export function extractToken(
     for (const presented of found.value) {
       if (first === undefined) first = presented
       else if (first.token !== presented.token) {
-        return fail(malformed('the request holds two different tokens'))
+        return fail(malformed('the request has two different tokens'))
       }
     }
   }
   return first === undefined
-    ? fail(refuse('extract', 'missing_token', 'the request holds no token'))
+    ? fail(refuse('extract', 'missing_token', 'the request has no token'))
     : ok(first)
 }
 

@@ -1,25 +1,28 @@
-// Step 2: the form of a token, before any cryptography (RFC 7515 section 5.2, RFC 8725 section 3).
-// One spelling for each token, no member that names a key or asks for an extension. Judges no claim.
+// The format of a token, checked before its signature (RFC 7515 section 5.2, RFC 8725 section 3). Only canonical
+// base64url and JSON without repeated names are accepted, so each token has one spelling. No claim is checked.
 
 import { base64url } from 'jose'
 import { isCanonicalBase64url } from '../lib/base64url.ts'
 import { isJsonObject, type JsonObject, parseJson } from '../lib/json.ts'
 import { decodeUtf8 } from '../lib/utf8.ts'
 
-/** Longest token that is looked at, in characters. */
+/** Longest token that is decoded, in characters. */
 const MAX_TOKEN_LENGTH = 4096
 
-/** A token whose form is right; nothing in it is trusted yet. */
+/** A token whose format is right. Its signature is not verified, so nothing in it may be trusted. */
 export interface DecodedToken {
   readonly alg: unknown
-  /** Empty when the header names none: no key is called so, and a secret given as text or bytes needs no name. */
+  /** Empty when the header has none. No key has the empty id; a secret given as text or bytes needs no id. */
   readonly kid: string
   readonly payload: JsonObject
 }
 
 const TYPES: ReadonlySet<string> = new Set(['at+jwt', 'application/at+jwt'])
 
-/** The decoded token, or undefined when its form is wrong. */
+/**
+ * Decodes a compact JWS whose header has type `at+jwt`; undefined when its format is wrong. A header with `crit` or `b64`
+ * is rejected, because extensions change what is signed.
+ */
 export function decodeToken(token: string): DecodedToken | undefined {
   const dots = findDots(token)
   if (dots === undefined) return undefined
@@ -30,24 +33,30 @@ export function decodeToken(token: string): DecodedToken | undefined {
   return payload === undefined ? undefined : { alg: header.alg, kid: (header.kid ?? '') as string, payload }
 }
 
-/** `jwk`, `jku`, `x5u` and `x5c` may stand there: they are never looked at. */
+/** `jwk`, `jku`, `x5u` and `x5c` are allowed, and never used: a token must not choose its own key. */
 function isAcceptableHeader(header: JsonObject): boolean {
   const { typ, kid } = header
   if (typeof typ !== 'string' || !TYPES.has(typ.toLowerCase())) return false
   return (kid === undefined || typeof kid === 'string') && !('crit' in header) && !('b64' in header)
 }
 
-/** The two dots of a compact JWS of at most 4096 characters; undefined when it is none, or its signature is not canonical. */
+/**
+ * The positions of the two dots of a compact JWS. Undefined for more than 4096 characters, an empty part, or a signature
+ * that is not canonical base64url.
+ */
 export function findDots(token: string): readonly [number, number] | undefined {
   if (token.length > MAX_TOKEN_LENGTH) return undefined
   const first = token.indexOf('.')
   const second = token.indexOf('.', first + 1)
   if (first <= 0 || second <= first + 1 || second === token.length - 1) return undefined
-  // A third dot is no base64url character, so it fails here.
+  // A third dot fails here too: it is not a base64url character.
   return isCanonicalBase64url(token, second + 1) ? [first, second] : undefined
 }
 
-/** The JSON object, each name in it once, that canonical base64url stands for; undefined when it is none. */
+/**
+ * Decodes the JSON object in canonical base64url from `start` to `end`. Undefined when the encoding is not canonical, the
+ * bytes are not UTF-8, the JSON is not an object, or an object in it repeats a name.
+ */
 export function decodeObject(token: string, start: number, end: number): JsonObject | undefined {
   if (!isCanonicalBase64url(token, start, end)) return undefined
   const text = decodeUtf8(base64url.decode(token.slice(start, end)))

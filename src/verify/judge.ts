@@ -1,6 +1,6 @@
-// The whole verdict on a request, step by step in the fixed order:
+// The verdict on one request. The checks run in a fixed order, and the first that fails decides:
 // extract -> format -> signature -> claims -> revocation -> origin -> address -> key -> scope
-// What is ready is not awaited: a known token on a warm cache is judged without a turn of the event loop.
+// A value that is ready is not awaited: a remembered token is judged without a turn of the event loop.
 
 import { type ClaimsSet, narrowScopes, type ParsedClaims } from '../claims/claims-set.ts'
 import {
@@ -14,139 +14,142 @@ import {
 } from '../claims/enforce.ts'
 import type { IpAddress } from '../claims/ip.ts'
 import { after, type MaybePromise } from '../lib/result.ts'
+import { callSafely } from './callbacks.ts'
 import { extractToken, type PresentedToken, type RequestLike, type TokenSource } from './extract.ts'
-import type { Verified, VerifiedClaims, VerifyTokenText } from './verify.ts'
+import type { VerifierRules } from './options.ts'
+import type { VerifiedClaims, VerifyTokenText } from './verify.ts'
 
-/** What becomes of a request: the first rule that failed, if any, and the claims once the token itself was right. */
+/** The outcome for a request. `parsed` is present as soon as the token itself is valid. */
 export type Verdict =
   | { readonly outcome: 'allow'; readonly parsed: ParsedClaims }
-  /** A bound says no, and report mode lets it pass. */
+  /** A rule about origin, address, key or scope failed, and report mode does not enforce it. */
   | { readonly outcome: 'would_block'; readonly parsed: ParsedClaims; readonly reason: Reason }
   | Denial
 
-/** A refusal. */
+/** The verdict on a request that must not pass. */
 export interface Denial {
   readonly outcome: 'deny'
   readonly reason: Reason
   readonly parsed?: ParsedClaims
-  /** Known once a token was found. */
+  /** Absent when the request has no token, or more than one. */
   readonly presented?: PresentedToken
 }
 
-/** One request as it is judged. */
-export interface Presented {
+/** A request with the facts that are not part of it. */
+export interface ReceivedRequest {
   readonly request: RequestLike
-  /** The client's address, resolved; undefined when there is none to be trusted. */
+  /** The client's address after forwarded headers were resolved; undefined when it is not known. */
   readonly address: IpAddress | undefined
   /** Epoch seconds. */
   readonly now: number
 }
 
-/** Step 8: undefined when the key is proven, or none is needed. */
+/** Checks whether the client holds the key that its token is bound to. Undefined: it does, or need not. */
 export type EnforceKey = (
-  presented: Presented,
-  token: PresentedToken,
+  received: ReceivedRequest,
+  presented: PresentedToken,
   claims: ClaimsSet,
 ) => MaybePromise<Reason | undefined>
 
-/** Scopes that a credential holds at this moment. */
+/** The scopes that a credential holds now, when it has lost some since its token was issued. */
 export interface HeldScopes {
   readonly heldScopes: readonly string[]
 }
 
-/** What judging needs. */
+/** The rules of a verifier, and the functions that check what needs keys, a store or the network. */
 export interface JudgeDeps {
   readonly policy: Policy
   readonly mode: 'enforce' | 'report'
   readonly sources: readonly TokenSource[]
-  /** Origin of the API itself: what a same-origin request without `Origin` counts as. */
+  /** Origin of the API itself, which a same-origin request without an `Origin` header counts as coming from. */
   readonly apiOrigin: string | undefined
   readonly verifyToken: VerifyTokenText
   /**
-   * Whether the token, its credential, its account or the key `kid` that signed it was ended. The scopes that its
-   * credential holds now, instead of false, when the token has other scopes: those no longer count.
+   * Whether the token, its credential, its account or the key `kid` that signed it is revoked. The answer is the
+   * credential's scopes instead of false when the token has scopes that the credential has lost: they no longer count.
    */
   readonly isRevoked: (claims: ClaimsSet, kid: string) => MaybePromise<boolean | 'unavailable' | HeldScopes>
   readonly enforceKey: EnforceKey
-  /** The API's own last word. */
-  readonly authorize: ((claims: ClaimsSet, request: RequestLike) => MaybePromise<boolean>) | undefined
+  readonly authorize: VerifierRules['authorize']
 }
 
-/** Judges a request. Never throws, and rejects only when a function it was given does. */
-export type Judge = (presented: Presented) => MaybePromise<Verdict>
+/** Judges a request by the rules of one verifier. */
+export type Judge = (received: ReceivedRequest) => MaybePromise<Verdict>
 
-/** A judge with these rules. */
-export function createJudge(deps: JudgeDeps): Judge {
-  const { policy } = deps
-
-  /** Steps 6 to 9. */
-  function judgeBounds(
-    presented: Presented,
-    token: PresentedToken,
-    parsed: ParsedClaims,
-  ): MaybePromise<Reason | undefined> {
-    const origin = requestOrigin(presented.request, deps.apiOrigin)
-    const early =
-      enforceOrigin(parsed.claims, policy, origin) ?? enforceAddress(parsed, policy, presented.address)
-    if (early !== undefined) return early
-    return after(
-      deps.enforceKey(presented, token, parsed.claims),
-      (reason) => reason ?? enforceScope(parsed, policy) ?? judgeAuthorize(presented, parsed.claims),
-    )
-  }
-
-  function judgeAuthorize({ request }: Presented, claims: ClaimsSet): MaybePromise<Reason | undefined> {
-    if (deps.authorize === undefined) return undefined
-    return after(deps.authorize(claims, request), (isAllowed) =>
-      isAllowed === true ? undefined : NOT_AUTHORIZED,
-    )
-  }
-
-  /** Steps 5 to 9, for a token that is right in itself. */
-  function judgeRight(
-    presented: Presented,
-    token: PresentedToken,
-    verified: VerifiedClaims,
-  ): MaybePromise<Verdict> {
-    return after(deps.isRevoked(verified.claims, verified.kid), (revoked) => {
-      const parsed = typeof revoked === 'object' ? narrowScopes(verified, revoked.heldScopes) : verified
-      const deny = (reason: Reason): Denial => ({
-        outcome: 'deny',
-        reason: markKeyBound(reason, parsed.claims),
-        parsed,
-        presented: token,
-      })
-      if (revoked === 'unavailable') return deny(NO_REVOCATIONS)
-      if (revoked === true) return deny(REVOKED)
-      return after(judgeBounds(presented, token, parsed), (reason): Verdict => {
-        if (reason === undefined) return { outcome: 'allow', parsed }
-        return deps.mode === 'report' ? { outcome: 'would_block', parsed, reason } : deny(reason)
-      })
-    })
-  }
-
-  return (presented) => {
-    const extracted = extractToken(presented.request, deps.sources)
-    if (!extracted.ok) return { outcome: 'deny', reason: extracted.reason }
-    const token = extracted.value
-    return after(deps.verifyToken(token.token, presented.now), (verified: Verified) =>
+/** Judges a request by these rules. Throws or rejects only when the request or a function of `deps` does. */
+export function judgeRequest(deps: JudgeDeps, received: ReceivedRequest): MaybePromise<Verdict> {
+  const extracted = extractToken(received.request, deps.sources)
+  if (!extracted.ok) return { outcome: 'deny', reason: extracted.reason }
+  const presented = extracted.value
+  return after(
+    deps.verifyToken(presented.token, received.now),
+    (verified): MaybePromise<Verdict> =>
       verified.ok
-        ? judgeRight(presented, token, verified.value)
-        : { outcome: 'deny', reason: verified.reason, presented: token },
-    )
-  }
+        ? judgeVerified(deps, received, presented, verified.value)
+        : { outcome: 'deny', reason: verified.reason, presented },
+  )
 }
 
-const REVOKED = refuse('revocation', 'token_revoked', 'the token, its credential or its account was ended')
-const NO_REVOCATIONS = refuse(
+/** Revocation, then the bindings and scopes of a token whose signature and claims are valid. */
+function judgeVerified(
+  deps: JudgeDeps,
+  received: ReceivedRequest,
+  presented: PresentedToken,
+  verified: VerifiedClaims,
+): MaybePromise<Verdict> {
+  return after(deps.isRevoked(verified.claims, verified.kid), (revoked) => {
+    const parsed = typeof revoked === 'object' ? narrowScopes(verified, revoked.heldScopes) : verified
+    const deny = (reason: Reason): Denial => ({
+      outcome: 'deny',
+      reason: markKeyBound(reason, parsed.claims),
+      parsed,
+      presented,
+    })
+    if (revoked === 'unavailable') return deny(REVOCATION_UNKNOWN)
+    if (revoked === true) return deny(REVOKED)
+    return after(enforceBounds(deps, received, presented, parsed), (reason): Verdict => {
+      if (reason === undefined) return { outcome: 'allow', parsed }
+      return deps.mode === 'report' ? { outcome: 'would_block', parsed, reason } : deny(reason)
+    })
+  })
+}
+
+/** The checks that report mode does not enforce: origin, address, key, scope. */
+function enforceBounds(
+  deps: JudgeDeps,
+  received: ReceivedRequest,
+  presented: PresentedToken,
+  parsed: ParsedClaims,
+): MaybePromise<Reason | undefined> {
+  const { policy, apiOrigin, authorize } = deps
+  const { request, address } = received
+  const { claims } = parsed
+  const early =
+    enforceOrigin(claims, policy, originOf(request, apiOrigin)) ?? enforceAddress(parsed, policy, address)
+  if (early !== undefined) return early
+  return after(deps.enforceKey(received, presented, claims), (unproven) => {
+    const reason = unproven ?? enforceScope(parsed, policy)
+    if (reason !== undefined || authorize === undefined) return reason
+    return after(
+      callSafely(() => authorize(claims, request), false),
+      (isAllowed) => (isAllowed === true ? undefined : NOT_AUTHORIZED),
+    )
+  })
+}
+
+const REVOKED = refuse('revocation', 'token_revoked', 'the token, its credential or its account was revoked')
+const REVOCATION_UNKNOWN = refuse(
   'revocation',
   'unavailable',
-  'whether the token was ended cannot be told at the moment',
+  'the revocation status of the token cannot be determined now',
 )
 const NOT_AUTHORIZED = refuse('scope', 'insufficient_scope', 'the token does not authorize this request')
 
-/** The origin that a request comes from (Fetch section 3.2); null when the browser, or another client, tells none. */
-function requestOrigin({ headers }: RequestLike, apiOrigin: string | undefined): string | null {
+/**
+ * The origin that a request comes from (Fetch section 3.2), or null when the client does not send one. Browsers send a
+ * same-origin GET without `Origin` but with `Sec-Fetch-Site`, which scripts of a page cannot set.
+ */
+function originOf({ headers }: RequestLike, apiOrigin: string | undefined): string | null {
   const origin = headers.get('origin')
   if (origin !== null || apiOrigin === undefined) return origin
   return headers.get('sec-fetch-site') === 'same-origin' ? apiOrigin : null

@@ -1,29 +1,28 @@
-// What may be said to a verifier, and the faults of saying it wrong: a TypeError when it is made, never later.
+// The types of a verifier's options, and of what it reports. check-options.ts checks the values.
 
 import type { JWK } from 'jose'
 import type { ClaimsSet } from '../claims/claims-set.ts'
 import type { ForwardedHeader } from '../claims/client-ip.ts'
 import type { ClaimErrorCode } from '../claims/codes.ts'
 import type { RequiredBound, Step } from '../claims/enforce.ts'
-import type { MaybePromise } from '../lib/result.ts'
 import type { RequestLike, TokenSource } from './extract.ts'
 
-/** Verified claims under their wire names, frozen. Times are epoch seconds. */
+/** The claims of a verified token under their names in the JWT, deeply frozen. Times are epoch seconds. */
 export type Claims = ClaimsSet
 
-/** What was decided on a request. */
+/** What `onDecision` is told about one request. It never contains the token. */
 export interface Decision {
-  /** `would_block`: refused by a rule that report mode lets pass. */
+  /** `would_block`: a rule failed that `mode: "report"` does not enforce, so the request passed. */
   readonly outcome: 'allow' | 'deny' | 'would_block'
-  /** Why not; absent on `allow`. */
+  /** The code of the refusal; absent on `allow`. */
   readonly code?: ClaimErrorCode
   /** The check that failed; absent on `allow`. */
   readonly step?: Step
-  /** Claims of the token once they were right, whatever its bounds said. */
+  /** The token's claims; absent when its form, signature, issuer, audience or time is wrong. */
   readonly claims?: Claims
 }
 
-/** Where the keys come from: exactly one of the three. */
+/** Where the keys that verify tokens come from: give exactly one of the three. */
 export type KeyOptions =
   | {
       /** URL of the issuer's JWK Set: https, or http on loopback (see `allowInsecureIssuer`). */
@@ -32,30 +31,30 @@ export type KeyOptions =
       readonly secret?: never
     }
   | {
-      /** Pinned keys; `oct` keys are welcome here. */
+      /** A fixed JWK Set (RFC 7517). Shared secrets (`kty: "oct"`) are accepted here, but not from `jwksUri`. */
       readonly jwks: { readonly keys: readonly JWK[] }
       readonly jwksUri?: never
       readonly secret?: never
     }
   | {
       /**
-       * HS256: text or bytes, at least 32 bytes, or an `oct` JWK whose `kid` tokens must name. Text and bytes have no
-       * `kid`: a revocation by `kid` does not end their tokens.
+       * A shared secret for HS256: text or bytes of at least 32 bytes, or an `oct` JWK, whose `kid` tokens must name.
+       * Text and bytes have no `kid`, so a revocation by `kid` has no effect on their tokens.
        */
       readonly secret: string | Uint8Array | JWK
       readonly jwksUri?: never
       readonly jwks?: never
     }
 
-/** Where to learn of revocations. */
-export interface RevocationFeed {
+/** How to follow the revocation feed of an issuer. It is polled when requests arrive, not in the background. */
+export interface RevocationFeedOptions {
   /** URL of the issuer's signed feed: https, or http on loopback (see `allowInsecureIssuer`). */
   readonly url: string
-  /** Seconds between polls; 2. */
+  /** Seconds between two polls, above 0; default 2. */
   readonly refreshSeconds?: number
-  /** Age, in seconds from the `iat` that its issuer signed, at which a feed is stale; 60. */
+  /** Seconds after its `iat` at which the last feed is stale, at least `refreshSeconds`; default 60. */
   readonly maxStaleSeconds?: number
-  /** What then: go on with what is known, or refuse everything with `unavailable`. `accept`. */
+  /** On a stale feed: use its last known entries, or refuse every token as `unavailable`; default `accept`. */
   readonly onStale?: 'accept' | 'refuse'
 }
 
@@ -66,52 +65,76 @@ export interface ReplayStore {
    * it was recorded before. `key` is 43 base64url characters. A rejection, or a value that is no boolean, refuses the
    * request with `unavailable`.
    */
-  seen(key: string, expiresAt: number): Promise<boolean>
+  seen(key: string, expiresAt: number): PromiseLike<boolean>
 }
 
-/** Options of a verifier beside its keys. */
+/** The options of a verifier except those for its keys. Functions may return any thenable instead of a promise. */
 export interface VerifierRules {
-  /** The `iss` that tokens must bear. */
+  /** The `iss` that tokens must have. Compared as text. */
   readonly issuer: string
-  /** The `aud` of this API; any of several. */
+  /** The `aud` of this API. With a list, tokens must have one of them. */
   readonly audience: string | readonly string[]
-  /** Seconds of clock difference that are forgiven, 0 to 300; 5. */
+  /** Allowed clock skew in seconds, 0 to 300; default 5. */
   readonly clockTolerance?: number
-  /** What becomes of an origin-bound token without an origin in the request; `reject`. */
+  /** Whether a token bound to an origin passes on a request without an origin; default `reject`. */
   readonly missingOrigin?: 'reject' | 'allow'
-  /** Public origin of this API: for same-origin requests, and for proofs. */
+  /**
+   * Public origin of this API, like `https://api.example.com`. Same-origin requests without an `Origin` header count as
+   * coming from it, and DPoP proofs must be for a URL below it.
+   */
   readonly apiOrigin?: string
   /**
-   * Bounds that every token must carry; `["origin"]`. `[]` where machines call too: tokens of the OAuth, MultiSet and
-   * AI Fabrix endpoints have no origin unless one was asked for.
+   * Bindings that every token must have; default `["origin"]`. Use `[]` if machines call this API too: tokens from the
+   * OAuth, MultiSet and AI Fabrix endpoints have no origin unless the client asked for one.
    */
   readonly require?: readonly RequiredBound[]
-  /** `report`: bounds are judged and told, not enforced; form, signature and time always are. `enforce`. */
+  /**
+   * `report` lets requests pass that break a rule about origin, address, key or scope, and tells `onDecision`. Form,
+   * signature, times and revocation are always enforced. Default `enforce`.
+   */
   readonly mode?: 'enforce' | 'report'
-  /** Proxies whose forwarded header counts: addresses, CIDRs, `loopback`, or a hop count; none. */
+  /**
+   * Proxies whose `forwardedHeader` is believed: a hop count, or addresses, CIDRs and `loopback`; default none.
+   */
   readonly trustedProxies?: string | readonly string[] | number
-  /** The one header that proxies write; `x-forwarded-for`. */
+  /** The one header in which those proxies write the client's address; default `x-forwarded-for`. */
   readonly forwardedHeader?: ForwardedHeader
-  /** Where tokens are looked for; `["authorization", "x-client-token"]`. */
+  /** Where tokens are read from; default `["authorization", "x-client-token"]`. */
   readonly tokenSources?: readonly TokenSource[]
-  /** Scopes that every token must hold; none. Text: separated by spaces. */
+  /** Scopes that every token must have, as a list or as a text separated by spaces; default none. */
   readonly scope?: string | readonly string[]
-  /** The API's own last word; false or a throw refuses with `insufficient_scope`. */
-  readonly authorize?: (claims: Claims, request: RequestLike) => MaybePromise<boolean>
-  /** Whether a token was ended: a function that says so, or the issuer's feed. */
-  readonly revocation?: ((claims: Claims) => MaybePromise<boolean>) | RevocationFeed
-  /** Memory for proofs of key-bound tokens; this process's own. */
+  /**
+   * A final check of your own, called after all others have passed. Anything but `true` and every failure refuses the
+   * request with `insufficient_scope`.
+   */
+  readonly authorize?: (claims: Claims, request: RequestLike) => boolean | PromiseLike<boolean>
+  /**
+   * How revocations are looked up: the issuer's feed, or a function that answers whether a token is revoked. A failure,
+   * and any answer but `true` and `false`, refuses the request as `unavailable`. Default: no revocation is looked up.
+   */
+  readonly revocation?: ((claims: Claims) => boolean | PromiseLike<boolean>) | RevocationFeedOptions
+  /** Where used DPoP proofs are remembered; default the memory of this process. */
   readonly replay?: ReplayStore
-  /** Tokens that are remembered; `{ max: 10000 }`. */
+  /** Most verified tokens to remember, up to 10 000 000, or false for none; default `{ max: 10000 }`. */
   readonly cache?: false | { readonly max: number }
   /**
-   * Whether `jwksUri` and `revocation.url` may be `http:` on other machines than this one; false. Only for a private
-   * network: anybody on the path could replace the keys.
+   * Allows http for `jwksUri` and `revocation.url` on hosts other than loopback; default false. Only for a private
+   * network: anyone between the API and the issuer could replace the keys.
    */
   readonly allowInsecureIssuer?: boolean
-  /** Told of each decision, once; what it throws is swallowed. */
+  /** Called once with each decision. What it throws, or the promise it returns, is ignored. */
   readonly onDecision?: (decision: Decision) => void
 }
 
-/** Options of `createVerifier`. */
+/**
+ * The options of `createVerifier`: one source of keys, and the rules that tokens and requests must meet.
+ *
+ * @example
+ * const options: VerifierOptions = {
+ *   issuer: 'https://auth.example.com',
+ *   audience: 'https://auth.example.com',
+ *   jwksUri: 'https://auth.example.com/.well-known/jwks.json',
+ *   revocation: { url: 'https://auth.example.com/.well-known/revocations' },
+ * }
+ */
 export type VerifierOptions = VerifierRules & KeyOptions

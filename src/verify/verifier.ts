@@ -1,32 +1,36 @@
-// The door "claimgate/verify": a verifier as a function of a request, for any runtime and any framework.
-// Reads headers, method and URL, never a body. Throws nothing but ClaimError; bad options throw TypeError when made.
+// The package export "claimgate/verify": a verifier as a function of a request, for any runtime and any framework.
 
 import { ClaimError } from '../claims/errors.ts'
 import { toRefusal } from './challenge.ts'
 import { checkOptions } from './check-options.ts'
 import type { RequestLike } from './extract.ts'
 import type { Claims, VerifierOptions } from './options.ts'
-import { createRequestJudge } from './request-judge.ts'
+import { createRequestVerifier } from './request-verifier.ts'
 
 export { ClaimError, type ClaimErrorCode } from '../claims/errors.ts'
 export type { RequestLike, TokenSource } from './extract.ts'
 export type * from './options.ts'
 
-/** A verifier of requests. */
+/** A verifier of requests, made by {@link createVerifier}. */
 export interface Verifier {
   /**
-   * The claims of a request's token, once every rule has passed. `ip` is the socket's peer: forwarded headers count
-   * only as `trustedProxies` says. Rejects with ClaimError.
+   * Verifies the token of a request, and checks the request against what the token is bound to. `ip` is the address of
+   * the socket's other end: `trustedProxies` decides whether a forwarded header replaces it. The body is not read.
+   *
+   * @returns the token's claims
+   * @throws {ClaimError} when the request must be refused: answer with its `status`, `challenge` and `retryAfterSeconds`.
+   *   Nothing else is thrown.
    */
   verify(request: RequestLike, from?: { readonly ip?: string | undefined }): Promise<Claims>
-  /** Ends its background work; later calls reject with `unavailable`. */
+  /** Cancels fetches of keys and revocations. Later calls of `verify` throw `unavailable`. */
   close(): void
 }
 
 /**
- * A verifier with these options.
+ * Creates a verifier for the tokens of one issuer. Keys and revocations are fetched when the first request needs them.
+ * Create one per process, because it remembers keys and verified tokens. Not checked: CORS, which only the middlewares do.
  *
- * @throws {TypeError} on options that make no sense; the message names the option.
+ * @throws {TypeError} for wrong options; the message names the option.
  * @example
  * const verifier = createVerifier({
  *   issuer: 'https://auth.example.com',
@@ -36,14 +40,14 @@ export interface Verifier {
  * const claims = await verifier.verify(request, { ip: socket.remoteAddress })
  */
 export function createVerifier(options: VerifierOptions): Verifier {
-  const judge = createRequestJudge(options, checkOptions(options))
+  const { judge, close } = createRequestVerifier(checkOptions(options))
   return {
     async verify(request, from) {
-      const verdict = await judge.judge(request, from?.ip ?? undefined)
+      const verdict = await judge(request, from?.ip ?? undefined)
       if (verdict.outcome !== 'deny') return verdict.parsed.claims
       const { code, detail, challenge, retryAfterSeconds } = toRefusal(verdict)
       throw new ClaimError(code, detail, challenge, retryAfterSeconds)
     },
-    close: () => judge.close(),
+    close,
   }
 }

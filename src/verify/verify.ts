@@ -1,5 +1,5 @@
-// Steps 2 to 4: from a text to claims that can be trusted. The signature is checked before any claim is judged;
-// a token seen before skips to its time (its signature cannot change), everything else is judged every time.
+// Format, signature and claims of a token. The signature is checked before any claim is looked at. A token that was
+// verified before is remembered with its key: only its times are checked again, because its signature cannot change.
 
 import { LRUCache } from 'lru-cache'
 import { type ParsedClaims, parseClaimsSet } from '../claims/claims-set.ts'
@@ -16,44 +16,47 @@ import { after, fail, type MaybePromise, ok, type Result } from '../lib/result.t
 import { type DecodedToken, decodeToken } from './format.ts'
 import type { KeySource } from './keys/source.ts'
 
-/** Claims that can be trusted. */
+/** Parsed claims of a token whose signature, issuer, audience and times are right. */
 export interface VerifiedClaims extends ParsedClaims {
-  /** Id of the key that signed the token; empty for a shared secret that has none, whatever the token's header says. */
+  /** Id of the key that signed the token; empty for a shared secret without `kid`, even if the token's header has one. */
   readonly kid: string
 }
 
-/** Claims that can be trusted, or why not. */
-export type Verified = Result<VerifiedClaims, Reason>
+/** Verifies the text of a token at `now`, epoch seconds. Synchronous when the key and its crypto are. Never rejects. */
+export type VerifyTokenText = (token: string, now: number) => MaybePromise<Result<VerifiedClaims, Reason>>
 
-/** Verifies a token's text at `now` (epoch seconds). Ready at once where keys and crypto are. */
-export type VerifyTokenText = (token: string, now: number) => MaybePromise<Verified>
+type Verified = Result<VerifiedClaims, Reason>
 
 interface KnownToken {
-  readonly parsed: VerifiedClaims
+  readonly verified: VerifiedClaims
   readonly key: VerificationKey
 }
 
-/** One sentence for whatever is wrong with form, key or signature: a forger learns nothing. */
+/** One text for every fault of format, key or signature, so that a forger cannot find out which it was. */
 const NOT_OURS = 'the token is malformed or was not signed by this issuer'
 const BAD_FORM: Verified = fail(refuse('format', 'invalid_token', NOT_OURS))
 const BAD_SIGNATURE: Verified = fail(refuse('signature', 'invalid_token', NOT_OURS))
-
 const NO_KEYS: Verified = fail(
-  refuse('signature', 'unavailable', "the issuer's keys cannot be had at the moment"),
+  refuse('signature', 'unavailable', "the issuer's keys are not available at the moment"),
+)
+const BAD_CLAIMS: Verified = fail(
+  refuse('claims', 'invalid_token', 'the token lacks a claim or has an invalid one'),
 )
 
-/** A verifier of token texts. `max` tokens are remembered; 0: none. */
-export function createVerifyToken(keys: KeySource, policy: Policy, max: number): VerifyTokenText {
-  const known = max > 0 ? new LRUCache<string, KnownToken>({ max }) : undefined
+/**
+ * Makes the function that verifies tokens with `keys` by `policy`. It remembers up to `cacheMax` verified tokens by their
+ * whole text, the least recently used dropped first; 0 remembers none. Not checked: revocation, bindings and scopes.
+ */
+export function createVerifyToken(keys: KeySource, policy: Policy, cacheMax: number): VerifyTokenText {
+  const known = cacheMax > 0 ? new LRUCache<string, KnownToken>({ max: cacheMax }) : undefined
 
-  function accept(token: string, decoded: DecodedToken, key: VerificationKey, now: number): Verified {
+  function checkClaims(token: string, decoded: DecodedToken, key: VerificationKey, now: number): Verified {
     const parsed = parseClaimsSet(decoded.payload)
-    if (!parsed.ok)
-      return fail(refuse('claims', 'invalid_token', 'the token lacks a claim or holds one of a wrong shape'))
+    if (!parsed.ok) return BAD_CLAIMS
     const reason = enforceClaims(parsed.value, policy, now)
     if (reason !== undefined) return fail(markKeyBound(reason, parsed.value.claims))
     const verified = { ...parsed.value, kid: key.kid }
-    known?.set(token, { parsed: verified, key })
+    known?.set(token, { verified, key })
     return ok(verified)
   }
 
@@ -64,17 +67,18 @@ export function createVerifyToken(keys: KeySource, policy: Policy, max: number):
     now: number,
   ): MaybePromise<Verified> {
     if (key === undefined || key.alg !== decoded.alg) return BAD_FORM
-    return after(key.verify(token), (isRight) =>
-      isRight ? after(keys.used?.(key.kid), () => accept(token, decoded, key, now)) : BAD_SIGNATURE,
+    return after(key.verify(token), (isValid) =>
+      isValid ? after(keys.used?.(key.kid), () => checkClaims(token, decoded, key, now)) : BAD_SIGNATURE,
     )
   }
 
-  function judge(token: string, now: number): MaybePromise<Verified> {
+  function verifyToken(token: string, now: number): MaybePromise<Verified> {
     const entry = known?.get(token)
-    // A token leaves the cache with its key: what the issuer withdrew must not live on here.
+    // A remembered token counts only while its key does: the issuer may have withdrawn the key since.
     if (entry !== undefined && keys.get(entry.key.kid) === entry.key) {
-      const reason = enforceTime(entry.parsed.claims, policy.clockTolerance, now)
-      return reason === undefined ? ok(entry.parsed) : fail(markKeyBound(reason, entry.parsed.claims))
+      const { verified } = entry
+      const reason = enforceTime(verified.claims, policy.clockTolerance, now)
+      return reason === undefined ? ok(verified) : fail(markKeyBound(reason, verified.claims))
     }
     const decoded = decodeToken(token)
     if (decoded === undefined) return BAD_FORM
@@ -89,6 +93,8 @@ export function createVerifyToken(keys: KeySource, policy: Policy, max: number):
 
   return (token, now) => {
     const renewing = keys.renew?.()
-    return renewing instanceof Promise ? renewing.then(() => judge(token, now)) : judge(token, now)
+    return renewing instanceof Promise
+      ? renewing.then(() => verifyToken(token, now))
+      : verifyToken(token, now)
   }
 }

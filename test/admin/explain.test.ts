@@ -6,7 +6,7 @@ import { createWhoamiJudge } from '../../src/service/verifier.ts'
 import { createEnforceKey } from '../../src/verify/dpop/enforce-key.ts'
 import { createMemoryUseProof, type UseProof } from '../../src/verify/dpop/use-proof.ts'
 import { createProofVerifier } from '../../src/verify/dpop/verify-proof.ts'
-import { createJudge, type Judge, type JudgeDeps } from '../../src/verify/judge.ts'
+import { type Judge, type JudgeDeps, judgeRequest } from '../../src/verify/judge.ts'
 import { loadVerifier } from '../../src/verify/runtime/load-key.ts'
 import { hashText } from '../../src/verify/runtime/sha256.ts'
 import { createVerifyToken } from '../../src/verify/verify.ts'
@@ -298,11 +298,12 @@ describe('explaining leaves no trace', () => {
     const createRealJudge = (rules: Pick<JudgeDeps, 'sources' | 'apiOrigin'>, use: UseProof): Judge => {
       const { require } = policy
       const apiOrigin = () => rules.apiOrigin
-      return createJudge({
+      const judgeDeps: JudgeDeps = {
         ...{ ...rules, policy, mode: 'enforce', authorize: undefined, isRevoked: () => false },
         verifyToken: createVerifyToken({ get: keyRing.find }, policy, 10),
         enforceKey: createEnforceKey({ require, apiOrigin, verifyProof, useProof: use }),
-      })
+      }
+      return (received) => judgeRequest(judgeDeps, received)
     }
     const explain = createExplain({
       ...explaining.verifier,

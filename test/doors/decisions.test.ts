@@ -41,9 +41,13 @@ const boom = () => {
 const reject = async () => {
   throw new Error('boom')
 }
-/** A query builder, say: it looks like a promise and is none. */
-// biome-ignore lint/suspicious/noThenProperty: that is what it is for
-const thenable = (value: unknown) => () => ({ then: (take: (value: unknown) => void) => take(value) })
+type Settle = (value: unknown) => void
+/** Functions that return a thenable: an object with `then` that is not a Promise, such as a query builder. */
+const thenable = (then: (resolve: Settle, reject: Settle) => void) => () => ({ then })
+const resolveTo = (value: unknown) => thenable((resolve) => resolve(value))
+const resolveLater = (value: unknown) => thenable((resolve) => setTimeout(resolve, 1, value))
+const rejectThenable = thenable((_, reject) => reject(new Error('boom')))
+const throwInThen = thenable(boom)
 
 describe('onDecision', () => {
   const rows: readonly (readonly [string, Rules, Readonly<Record<string, string>>, Decision])[] = [
@@ -139,16 +143,19 @@ describe('onDecision', () => {
     ])
   })
 
-  test.each([boom, reject])('what it throws is swallowed: %s', async (onDecision) => {
-    const unhandled = vi.fn()
-    process.on('unhandledRejection', unhandled)
-    const verifier = createWith({ onDecision })
-    expect(await codeOf(verifier.verify(good()))).toBeUndefined()
-    expect(await codeOf(verifier.verify(ask({})))).toBe('missing_token')
-    await new Promise((resolve) => setImmediate(resolve))
-    process.off('unhandledRejection', unhandled)
-    expect(unhandled).not.toHaveBeenCalled()
-  })
+  test.each([boom, reject, rejectThenable, throwInThen])(
+    'its failures are ignored: %s',
+    async (onDecision) => {
+      const unhandled = vi.fn()
+      process.on('unhandledRejection', unhandled)
+      const verifier = createWith({ onDecision })
+      expect(await codeOf(verifier.verify(good()))).toBeUndefined()
+      expect(await codeOf(verifier.verify(ask({})))).toBe('missing_token')
+      await new Promise((resolve) => setImmediate(resolve))
+      process.off('unhandledRejection', unhandled)
+      expect(unhandled).not.toHaveBeenCalled()
+    },
+  )
 
   test('once for a request through a middleware, never for a preflight', async () => {
     const onDecision = vi.fn()
@@ -171,11 +178,14 @@ describe('functions of the API', () => {
     () => 1,
     () => 'yes',
     () => ({}),
-    thenable(true),
     async () => 'yes',
     () => undefined,
+    resolveTo(false),
+    resolveTo('yes'),
+    rejectThenable,
+    throwInThen,
   ]
-  const yeas = [() => true, async () => true]
+  const yeas = [() => true, async () => true, resolveTo(true), resolveLater(true)]
 
   test.each(nays)('authorize: only true is a yes: %s', async (authorize) => {
     expect(await codeOf(createWith({ authorize: authorize as () => boolean }).verify(good()))).toBe(
@@ -184,7 +194,7 @@ describe('functions of the API', () => {
   })
 
   test.each(yeas)('authorize: %s', async (authorize) => {
-    const verifier = createWith({ authorize })
+    const verifier = createWith({ authorize: authorize as () => boolean })
     expect(await codeOf(verifier.verify(good()))).toBeUndefined()
     expect(await codeOf(verifier.verify(ask({ authorization: 'Bearer {good}' })))).toBe('origin_required')
   })
@@ -213,9 +223,11 @@ describe('functions of the API', () => {
     () => '',
     () => undefined,
     async () => undefined,
-    thenable(false),
+    resolveTo(undefined),
+    rejectThenable,
+    throwInThen,
   ]
-  test.each([() => true, async () => true, ...unclear])(
+  test.each([() => true, async () => true, resolveTo(true), resolveLater(true), ...unclear])(
     'revocation: only a clear no lets a token through: %s',
     async (revocation) => {
       const code = await codeOf(createWith({ revocation: revocation as () => boolean }).verify(good()))
@@ -223,8 +235,30 @@ describe('functions of the API', () => {
     },
   )
 
-  test.each([() => false, async () => false])('revocation: %s', async (revocation) => {
-    expect(await codeOf(createWith({ revocation }).verify(good()))).toBeUndefined()
+  test.each([() => false, async () => false, resolveTo(false), resolveLater(false)])(
+    'revocation: %s',
+    async (revocation) => {
+      const verifier = createWith({ revocation: revocation as () => boolean })
+      expect(await codeOf(verifier.verify(good()))).toBeUndefined()
+    },
+  )
+
+  const SELF = '127.0.0.1'
+  test.each([
+    ...[() => SELF, async () => SELF, resolveTo(SELF), resolveLater(SELF)].map((clientIp) => ({
+      clientIp,
+      status: 200,
+    })),
+    ...[boom, reject, rejectThenable, throwInThen, resolveTo(5), () => '192.0.2.1'].map((clientIp) => ({
+      clientIp,
+      status: 401,
+    })),
+  ])('clientIp: $status for a token bound to an address: $clientIp', async ({ clientIp, status }) => {
+    const options = { ...optionsOf(), allowedOrigins: [SITE], clientIp: clientIp as () => string }
+    const app = new Hono().use(claimAuth(options)).get('/things', (c) => c.text(''))
+    const bound = await app.request(ask({ origin: SITE, authorization: 'Bearer {loopback}' }))
+    expect(bound.status).toBe(status)
+    expect((await app.request(good())).status).toBe(200)
   })
 
   test.each([

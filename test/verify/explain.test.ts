@@ -7,7 +7,7 @@ import { ok } from '../../src/lib/result.ts'
 import { createEnforceKey } from '../../src/verify/dpop/enforce-key.ts'
 import { explainVerdict, type StepOutcome } from '../../src/verify/explain.ts'
 import type { RequestLike } from '../../src/verify/extract.ts'
-import { createJudge, type JudgeDeps, type Verdict } from '../../src/verify/judge.ts'
+import { type JudgeDeps, judgeRequest, type Verdict } from '../../src/verify/judge.ts'
 import { createPinnedKeys } from '../../src/verify/keys/pinned.ts'
 import { loadVerifier } from '../../src/verify/runtime/load-key.ts'
 import { createVerifyToken } from '../../src/verify/verify.ts'
@@ -50,7 +50,7 @@ async function judge({ request, policy = {}, deps = {}, ip = '192.0.2.7' }: Row)
     ...{ missingOrigin: 'reject', require: [], scopes: [] },
     ...policy,
   }
-  const verdict: Verdict = await createJudge({
+  const judgeDeps: JudgeDeps = {
     policy: full,
     mode: 'enforce',
     sources: ['authorization'],
@@ -65,7 +65,9 @@ async function judge({ request, policy = {}, deps = {}, ip = '192.0.2.7' }: Row)
     }),
     authorize: undefined,
     ...deps,
-  })({ request, address: ip === null ? undefined : parseAddress(ip), now: Date.now() / 1000 })
+  }
+  const address = ip === null ? undefined : parseAddress(ip)
+  const verdict: Verdict = await judgeRequest(judgeDeps, { request, address, now: Date.now() / 1000 })
   return { verdict, steps: explainVerdict(verdict, full) }
 }
 
@@ -103,7 +105,7 @@ const rows: readonly Row[] = [
       name: `no JWT: ${text.slice(0, 20)}`,
       expect: 'pfsssssss',
       code: 'invalid_token',
-      detail: /no token of this kind/,
+      detail: /not a token of this kind/,
       request: bearerOf(text),
     }),
   ),
@@ -111,28 +113,28 @@ const rows: readonly Row[] = [
     name: 'another type',
     expect: 'pfsssssss',
     code: 'invalid_token',
-    detail: /no token of this kind/,
+    detail: /not a token of this kind/,
     request: ask({}, {}, { typ: 'JWT' }),
   },
   {
     name: 'an unknown key',
     expect: 'pfsssssss',
     code: 'invalid_token',
-    detail: /not known here/,
+    detail: /a key that this verifier does not know/,
     request: ask({}, {}, { kid: 'other' }),
   },
   {
     name: 'another algorithm',
     expect: 'pfsssssss',
     code: 'invalid_token',
-    detail: /another algorithm/,
+    detail: /an algorithm that is not the one of its key/,
     request: ask({}, {}, { alg: 'HS256' }),
   },
   {
-    name: 'the keys cannot be had',
+    name: 'the keys are not available',
     expect: 'ppfssssss',
     code: 'unavailable',
-    detail: /cannot be had/,
+    detail: /keys are not available/,
     request: ask(),
     deps: {
       verifyToken: createVerifyToken(

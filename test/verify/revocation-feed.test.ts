@@ -6,7 +6,7 @@ import { createPinnedKeys } from '../../src/verify/keys/pinned.ts'
 import { createRevocationFeed } from '../../src/verify/revocation/feed.ts'
 import { createTextFetcher } from '../../src/verify/runtime/fetch-text.ts'
 import { loadVerifier } from '../../src/verify/runtime/load-key.ts'
-import { type Claims, createVerifier, type RevocationFeed } from '../../src/verify/verifier.ts'
+import { type Claims, createVerifier, type RevocationFeedOptions } from '../../src/verify/verifier.ts'
 import {
   type Answer,
   body,
@@ -41,7 +41,7 @@ const ended = (members: Json = {}): Promise<string> =>
 const empty = (): Promise<string> => es.list([])
 
 /** An issuer and a verifier of its feed; `longLived` is a good token for two hours. */
-async function start(feed: Partial<RevocationFeed> = {}) {
+async function start(feed: Partial<RevocationFeedOptions> = {}) {
   const issuer = await startIssuer([es.jwk])
   issuer.answers.set(FEED, body(await empty()))
   const revocation = { url: issuer.feedUrl, ...feed }
@@ -335,7 +335,7 @@ describe('on Workers, where requests do not wait for one another’s promise', (
     const issuer = await startIssuer([])
     issuer.answers.set(FEED, answer)
     const check = createRevocationFeed(
-      { url: issuer.feedUrl },
+      { url: issuer.feedUrl, refreshSeconds: 2, maxStaleSeconds: 60, onStale: 'accept' },
       {
         issuer: RULES.issuer,
         clockTolerance: 5,

@@ -5,7 +5,7 @@ import { createPrivateKey, sign } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
 import {
   createVerifier,
-  type RevocationFeed,
+  type RevocationFeedOptions,
   type VerifierOptions,
   type VerifierRules,
 } from '../../src/verify/verifier.ts'
@@ -47,7 +47,7 @@ type Ask = (token: string) => Promise<string>
 
 function createAsking(
   issuer: Issuer,
-  feed: Partial<RevocationFeed> = {},
+  feed: Partial<RevocationFeedOptions> = {},
   rules: Partial<VerifierRules> = {},
 ): Ask {
   const revocation = { url: issuer.feedUrl, ...feed }

@@ -2,7 +2,7 @@
 // bring ended tokens back.
 
 import { beforeAll, describe, expect, test } from 'vitest'
-import { createVerifier, type RevocationFeed } from '../../src/verify/verifier.ts'
+import { createVerifier, type RevocationFeedOptions } from '../../src/verify/verifier.ts'
 import { body, cleanUp, createSigner, FEED, type Signer, startIssuer, stopClock } from '../support/issuer.ts'
 import { bearerOf, now, RULES, verdictOf } from '../support/mint.ts'
 import type { Json } from '../support/wire.ts'
@@ -21,7 +21,7 @@ const HOUR = 3600
 const entry = (members: Json): Json => ({ before: now() + 1, until: now() + 2 * HOUR, ...members })
 
 /** A verifier whose feed gives the last published list; the clock stands still. */
-async function start(feed: Partial<RevocationFeed> = {}) {
+async function start(feed: Partial<RevocationFeedOptions> = {}) {
   const clock = stopClock()
   const issuer = await startIssuer([es.jwk, ed.jwk])
   const revocation = { url: issuer.feedUrl, ...feed }

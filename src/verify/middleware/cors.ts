@@ -1,44 +1,43 @@
-// CORS for a protected resource (Fetch section 3.2): answers preflights, and lets allowed origins read every
-// other answer, refusals included. Never credentials, never `null`, never an origin out of an unverified token.
+// CORS for a protected resource (Fetch section 3.2). Pages of allowed origins may read every answer, refusals included.
+// Cookies and the origin `null` are never allowed. An origin in a token plays no part, because it is not verified yet.
 
 import { isPreflightHead } from '../../claims/preflight.ts'
-import type { MaybePromise } from '../../lib/result.ts'
+import { after, type MaybePromise } from '../../lib/result.ts'
 import type { RequestLike } from '../extract.ts'
 
 const REQUEST_HEADERS = ['Authorization', 'Content-Type', 'DPoP', 'X-Client-Token']
-const EXPOSED =
+const EXPOSED_HEADERS =
   'WWW-Authenticate, Retry-After, RateLimit, RateLimit-Policy, DPoP-Nonce, Claimgate-Would-Block, X-Request-Id'
 
-/** Which origins may read. */
-export interface CorsOptions {
+/** The rules of CORS for one resource. */
+export interface CorsPolicy {
+  /** Asked with the request's `Origin`, never with `null`. Must not throw or reject. */
   readonly isAllowed: (origin: string) => MaybePromise<boolean>
-  /** Request headers beyond the standing ones. */
+  /** Request headers to allow besides the ones that tokens and proofs need. */
   readonly allowedHeaders?: readonly string[]
 }
 
-/** Headers to put on an answer. */
+/** Headers to set on an answer, with their names in lower case. */
 export type CorsHeaders = Readonly<Record<string, string>>
 
-/** CORS of one resource. */
+/** The CORS headers for requests to one resource. */
 export interface Cors {
-  /** Headers of any answer to this request. */
+  /** Headers for any answer to this request but the one to a preflight. */
   headersFor(request: RequestLike): MaybePromise<CorsHeaders>
-  /** Headers of the 204 to a preflight. */
+  /** Headers for the 204 that answers a preflight; for any other request only `Vary`. */
   preflightHeaders(request: RequestLike): MaybePromise<CorsHeaders>
 }
 
-const CLOSED: CorsHeaders = { vary: 'Origin' }
+const NOT_ALLOWED: CorsHeaders = { vary: 'Origin' }
 
-/** CORS by these options. */
-export function createCors(options: CorsOptions): Cors {
-  const allowHeaders = [...REQUEST_HEADERS, ...(options.allowedHeaders ?? [])].join(', ')
+/** Makes the CORS of a resource. Every answer has `Vary: Origin`, also those to requests without an allowed origin. */
+export function createCors({ isAllowed, allowedHeaders = [] }: CorsPolicy): Cors {
+  const allowHeaders = [...REQUEST_HEADERS, ...allowedHeaders].join(', ')
 
   function decide(request: RequestLike, open: (origin: string) => CorsHeaders): MaybePromise<CorsHeaders> {
     const origin = request.headers.get('origin')
-    if (origin === null || origin === '' || origin === 'null') return CLOSED
-    const allowed = options.isAllowed(origin)
-    if (allowed instanceof Promise) return allowed.then((yes) => (yes ? open(origin) : CLOSED))
-    return allowed ? open(origin) : CLOSED
+    if (origin === null || origin === '' || origin === 'null') return NOT_ALLOWED
+    return after(isAllowed(origin), (isOpen) => (isOpen ? open(origin) : NOT_ALLOWED))
   }
 
   return {
@@ -46,12 +45,12 @@ export function createCors(options: CorsOptions): Cors {
       decide(request, (origin) => ({
         vary: 'Origin',
         'access-control-allow-origin': origin,
-        'access-control-expose-headers': EXPOSED,
+        'access-control-expose-headers': EXPOSED_HEADERS,
       })),
 
     preflightHeaders: (request) => {
       const method = request.headers.get('access-control-request-method')
-      if (method === null || !isPreflight(request)) return CLOSED
+      if (method === null || !isPreflight(request)) return NOT_ALLOWED
       return decide(request, (origin) => ({
         vary: 'Origin',
         'access-control-allow-origin': origin,
@@ -63,14 +62,14 @@ export function createCors(options: CorsOptions): Cors {
   }
 }
 
-/** A `Vary` that names `name` too; `known` is what the handler wrote, if anything. */
+/** Adds `name` to a `Vary` header, unless it or `*` is in it. `known` is the header so far, empty for none. */
 export function addVary(known: string, name: string): string {
   if (known === '') return name
   const names = known.split(',').map((one) => one.trim().toLowerCase())
   return names.includes('*') || names.includes(name.toLowerCase()) ? known : `${known}, ${name}`
 }
 
-/** Whether a request is a preflight: see {@link isPreflightHead}. Anything else is judged as a request. */
+/** Whether a request is a CORS preflight, by the strict definition of {@link isPreflightHead}. */
 export function isPreflight({ method, headers }: RequestLike): boolean {
   return isPreflightHead({
     method,
@@ -79,7 +78,7 @@ export function isPreflight({ method, headers }: RequestLike): boolean {
   })
 }
 
-/** Whether a header, in lower case, is one by which an answer opens itself to pages. */
+/** Whether a header, in lower case, is one of those that allow pages of other origins something. */
 export function isCorsHeader(name: string): boolean {
   return name.startsWith('access-control-')
 }

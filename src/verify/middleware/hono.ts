@@ -1,32 +1,49 @@
-// The door "claimgate/hono": a gate as Hono middleware, on Node, Workers, Deno and Bun.
+// The package export "claimgate/hono": a verifier as Hono middleware, for Node, Workers, Deno and Bun.
 
 import type { Context, MiddlewareHandler, Next } from 'hono'
-import { checkKnown } from '../check-options.ts'
+import { checkFunction, checkNames } from '../../lib/options.ts'
+import { callSafely } from '../callbacks.ts'
 import type { Claims } from '../options.ts'
+import { createRequestVerifier } from '../request-verifier.ts'
 import { isWorkers } from '../runtime/platform.ts'
+import { admitRequest, type Guard } from './admit.ts'
 import { addVary, type CorsHeaders, isCorsHeader, isPreflight } from './cors.ts'
-import { type Allowed, checkAllowed, createGate, type GateOptions } from './gate.ts'
 import { keepHeaders, type ResponseLike } from './keep-headers.ts'
+import {
+  type CorsOptions,
+  checkCors,
+  checkMiddleware,
+  corsNames,
+  type MiddlewareOptions,
+  middlewareNames,
+} from './options.ts'
 
 export type * from '../options.ts'
-export type { Allowed, AllowedOrigins } from './gate.ts'
+export type { AllowedOrigins, CorsOptions } from './options.ts'
 
-/** What the middleware adds to a context. */
+/** The variables that {@link claimAuth} sets on a context, for the type of the app: `new Hono<{ Variables: ClaimVariables }>()`. */
 export interface ClaimVariables {
   /** Verified claims of the request's token. */
   readonly claims: Claims
 }
 
-/** Options of {@link claimAuth}. */
-export type ClaimAuthOptions = GateOptions & {
-  /** The socket's peer; by itself the Node connection, or `CF-Connecting-IP` on Workers. */
-  readonly clientIp?: (context: Context) => string | undefined
+/** The options of {@link claimAuth}: those of a verifier, CORS (required unless `cors: false`), and `clientIp`. */
+export type ClaimAuthOptions = MiddlewareOptions & {
+  /**
+   * The address of the socket's other end, to which `trustedProxies` applies. Default: that of the Node connection, and
+   * `CF-Connecting-IP` on Workers. A failure counts as no address, which refuses tokens that are bound to one.
+   */
+  readonly clientIp?: (context: Context) => string | undefined | PromiseLike<string | undefined>
 }
 
+const optionNames = { ...middlewareNames, clientIp: true } satisfies Record<keyof ClaimAuthOptions, true>
+
 /**
- * Lets requests with a right token through, with `c.var.claims`; answers all others. CORS included.
+ * Middleware that passes only requests with a valid token, and sets its claims as `c.var.claims`. It answers all other
+ * requests itself: 204 to preflights, and problem+json (RFC 9457) with `WWW-Authenticate` to refusals. CORS headers are
+ * set on every answer, also on those of handlers. The request's body is not read.
  *
- * @throws {TypeError} on options that make no sense, when it is made.
+ * @throws {TypeError} for wrong options, when it is created; the message names the option.
  * @example
  * const app = new Hono<{ Variables: ClaimVariables }>()
  * app.use('/api/*', claimAuth({
@@ -37,12 +54,18 @@ export type ClaimAuthOptions = GateOptions & {
  * }))
  */
 export function claimAuth(options: ClaimAuthOptions): MiddlewareHandler<{ Variables: ClaimVariables }> {
-  const gate = createGate(options, ['clientIp'])
-  const { clientIp = defaultPeer } = options
-  if (typeof clientIp !== 'function') throw new TypeError('clientIp: must be a function')
+  const checked = checkMiddleware(options, optionNames)
+  const clientIp = checkFunction('clientIp', options.clientIp) ?? defaultPeer
+  const guard: Guard = {
+    verifier: createRequestVerifier(checked.verifier),
+    cors: checked.cors,
+    issuer: checked.verifier.policy.issuer,
+  }
 
   return async function claimAuth(context, next) {
-    const admitting = gate.admit(context.req.raw, askPeer(clientIp, context))
+    const asked = callSafely(() => clientIp(context), undefined)
+    const peer = asked instanceof Promise ? await asked : asked
+    const admitting = admitRequest(guard, context.req.raw, peer)
     const admission = admitting instanceof Promise ? await admitting : admitting
     if (admission.kind === 'answer') {
       return new Response(admission.body, { status: admission.status, headers: admission.headers })
@@ -54,15 +77,17 @@ export function claimAuth(options: ClaimAuthOptions): MiddlewareHandler<{ Variab
 }
 
 /**
- * CORS alone, as the gate has it: answers preflights, and lets allowed origins read every other answer.
+ * Middleware for routes without tokens: only the CORS of {@link claimAuth}. It answers preflights with 204, and lets pages
+ * of the allowed origins read all other answers. It refuses no request: CORS protects users, not the API.
  *
+ * @throws {TypeError} for wrong options, when it is created; the message names the option.
  * @example
  * const app = new Hono()
  * app.use('/public/*', claimCors({ allowedOrigins: ['https://www.example.com'] }))
  */
-export function claimCors(options: Allowed): MiddlewareHandler {
-  checkKnown(options, ['allowedOrigins', 'allowedHeaders'])
-  const cors = checkAllowed(options)
+export function claimCors(options: CorsOptions): MiddlewareHandler {
+  checkNames(options, corsNames)
+  const cors = checkCors(options)
   return async function claimCors(context, next) {
     const request = context.req.raw
     if (isPreflight(request)) {
@@ -73,7 +98,7 @@ export function claimCors(options: Allowed): MiddlewareHandler {
   }
 }
 
-/** Goes on, and sees to it that `headers` are on the answer: on Node's own, which is cheap, or on the `Response`. */
+/** Runs the handlers. Their answer gets `headers`: through Node's response, which is cheaper, or on the `Response`. */
 async function nextWithHeaders(context: Context, next: Next, headers: CorsHeaders): Promise<void> {
   const { outgoing } = (context.env ?? {}) as NodeEnv
   if (typeof outgoing?.writeHead === 'function') {
@@ -85,21 +110,12 @@ async function nextWithHeaders(context: Context, next: Next, headers: CorsHeader
   }
 }
 
-/** A function that fails knows no address: tokens that are bound to one are refused, others are not. */
-function askPeer(clientIp: (context: Context) => string | undefined, context: Context): string | undefined {
-  try {
-    return clientIp(context)
-  } catch {
-    return undefined
-  }
-}
-
-/** Puts headers on whatever answer there is, an error's too. `Vary` is added to, the others are ours alone. */
+/** Sets headers on the answer, whether a handler or the error handler made it. */
 function putHeaders(context: Context, headers: CorsHeaders): void {
   try {
     setHeaders(context.res.headers, headers)
   } catch {
-    // The answer of a fetch has headers that cannot be changed.
+    // The headers of a fetched response are immutable, so the answer becomes a copy of it.
     context.res = new Response(context.res.body, context.res)
     setHeaders(context.res.headers, headers)
   }
@@ -107,7 +123,7 @@ function putHeaders(context: Context, headers: CorsHeaders): void {
 
 function setHeaders(target: Headers, headers: CorsHeaders): void {
   if (headers.vary !== undefined) {
-    // CORS is the gate's: what a handler opens beside it stays shut.
+    // This middleware alone decides about CORS: a handler must not allow more.
     const foreign = [...target.keys()].filter(isCorsHeader)
     for (const name of foreign) target.delete(name)
   }
@@ -117,7 +133,7 @@ function setHeaders(target: Headers, headers: CorsHeaders): void {
   }
 }
 
-/** What @hono/node-server tells of a request. */
+/** The bindings that @hono/node-server gives to a request. */
 interface NodeEnv {
   readonly outgoing?: ResponseLike
   readonly incoming?: { readonly socket?: { readonly remoteAddress?: string } }

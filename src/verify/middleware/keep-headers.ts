@@ -1,9 +1,9 @@
-// Headers that must be on a Node answer when it goes out, whatever the handler, or the framework's handler of errors,
-// does to headers before. Knows nothing of Node but the shape of its ServerResponse.
+// Sets headers on a Node response at the moment its head is written. Set earlier, they would be lost when a handler or an
+// error handler of the framework removes or replaces headers. Imports nothing from Node.
 
 import { addVary, type CorsHeaders, isCorsHeader } from './cors.ts'
 
-/** What is used of a ServerResponse, HTTP/2's too. */
+/** The members of Node's `ServerResponse` (HTTP/1 and HTTP/2) that are used here. */
 export interface ResponseLike {
   writeHead: unknown
   getHeader(name: string): unknown
@@ -12,7 +12,10 @@ export interface ResponseLike {
   appendHeader(name: string, value: string): unknown
 }
 
-/** Puts `headers`, in lower case, on the answer when its head is written. `Vary` is added to, and CORS is ours alone. */
+/**
+ * Replaces `writeHead` so that the response gets `headers` (names in lower case), whatever the handler sets. `Vary` is
+ * extended. If `headers` has it, they are CORS headers, and those of the handler are removed.
+ */
 export function keepHeaders(response: ResponseLike, headers: CorsHeaders): void {
   const { vary } = headers
   const { writeHead } = response
@@ -22,10 +25,10 @@ export function keepHeaders(response: ResponseLike, headers: CorsHeaders): void 
     ...rest: readonly unknown[]
   ): unknown {
     const given = takeList(this, rest.at(-1))
-    // One object, not setHeader for each: a quarter of the price on Node, which then keeps no second list of them.
+    // One object instead of setHeader for each header: on Node this costs a quarter.
     const all: Record<string, unknown> = { ...headers }
     if (vary !== undefined) all.vary = addVary(String(this.getHeader('vary') ?? ''), vary)
-    // CORS is the gate's: what a handler opens beside it stays shut.
+    // The middleware alone decides about CORS: a handler must not allow more.
     if (vary !== undefined)
       for (const name of this.getHeaderNames().filter(isCorsHeader)) this.removeHeader(name)
     for (const name in given) {
@@ -39,7 +42,10 @@ export function keepHeaders(response: ResponseLike, headers: CorsHeaders): void 
   }
 }
 
-/** Headers as writeHead takes them: an object, or a flat list in which names may repeat, which is set at once. */
+/**
+ * The headers that a handler passes to writeHead, as an object. A flat list of names and values, in which names may repeat,
+ * is set on the response here, and the object is then empty.
+ */
 function takeList(response: ResponseLike, given: unknown): Readonly<Record<string, unknown>> {
   if (Array.isArray(given)) {
     const pairs = given.flatMap((name, at) => (at % 2 === 0 ? [[name, given[at + 1]] as const] : []))

@@ -1,28 +1,32 @@
-// The door "claimgate/node": a gate for Express, Connect, Fastify and bare node:http.
+// The package export "claimgate/node": a verifier as middleware for Express, Connect, Fastify and node:http.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { after } from '../../lib/result.ts'
 import type { RequestLike } from '../extract.ts'
 import type { Claims } from '../options.ts'
-import { type Admission, createGate, type GateOptions } from './gate.ts'
+import { createRequestVerifier } from '../request-verifier.ts'
+import { type Admission, admitRequest, type Guard } from './admit.ts'
 import { keepHeaders } from './keep-headers.ts'
+import { checkMiddleware, type MiddlewareOptions } from './options.ts'
 
 export type * from '../options.ts'
-export type { AllowedOrigins } from './gate.ts'
+export type { AllowedOrigins } from './options.ts'
 
-/** Options of {@link claimAuth}. */
-export type ClaimAuthOptions = GateOptions
+/** The options of {@link claimAuth}: those of a verifier, and CORS (required unless `cors: false`). */
+export type ClaimAuthOptions = MiddlewareOptions
 
-/** A request that was let through. */
+/** A request that {@link claimAuth} has passed to the next handler, with the verified claims of its token. */
 export type AuthorizedRequest = IncomingMessage & { readonly claims: Claims }
 
-/** Connect's middleware signature. */
+/** Middleware with the signature of Connect, which Express and Fastify's hooks accept too. `next` is called without error. */
 export type NodeMiddleware = (request: IncomingMessage, response: ServerResponse, next: () => void) => void
 
 /**
- * Calls `next()` only for requests with a right token, after setting `request.claims`; answers all others. CORS included.
+ * Middleware that calls `next()` only for requests with a valid token, after setting `request.claims`. It answers all other
+ * requests itself: 204 to preflights, and problem+json (RFC 9457) with `WWW-Authenticate` to refusals. CORS headers are
+ * set on every answer, also on those of handlers. The request's body is not read.
  *
- * @throws {TypeError} on options that make no sense, when it is made.
+ * @throws {TypeError} for wrong options, when it is created; the message names the option.
  * @example
  * const auth = claimAuth({
  *   issuer: 'https://auth.example.com',
@@ -34,21 +38,26 @@ export type NodeMiddleware = (request: IncomingMessage, response: ServerResponse
  * fastify.addHook('onRequest', (request, reply, next) => auth(request.raw, reply.raw, next))
  */
 export function claimAuth(options: ClaimAuthOptions): NodeMiddleware {
-  const gate = createGate(options)
+  const checked = checkMiddleware(options)
+  const guard: Guard = {
+    verifier: createRequestVerifier(checked.verifier),
+    cors: checked.cors,
+    issuer: checked.verifier.policy.issuer,
+  }
 
   return function claimAuth(request, response, next) {
-    const admitting = gate.admit(toRequestLike(request), request.socket.remoteAddress)
-    after(admitting, (admission) => conclude(admission, request, response, next))
+    const admitting = admitRequest(guard, toRequestLike(request), request.socket.remoteAddress)
+    after(admitting, (admission) => answerOrPass(admission, request, response, next))
   }
 }
 
-function conclude(
+function answerOrPass(
   admission: Admission,
   request: IncomingMessage,
   response: ServerResponse,
   next: () => void,
 ): void {
-  // While keys were fetched, a time limit of the API's own may have answered.
+  // A timeout of the API may have answered while keys were fetched.
   if (response.headersSent) return
   keepHeaders(response, admission.headers)
   if (admission.kind === 'answer') {
@@ -60,7 +69,7 @@ function conclude(
   next()
 }
 
-/** A Node request as verification reads it. Repeated headers stay visible, joined by commas. */
+/** A Node request in the shape that the verifier reads. Express keeps the whole path of a mounted router in `originalUrl`. */
 function toRequestLike(request: IncomingMessage): RequestLike {
   const { originalUrl } = request as { originalUrl?: string }
   return {
@@ -70,7 +79,7 @@ function toRequestLike(request: IncomingMessage): RequestLike {
   }
 }
 
-/** Node keeps only the first `Authorization`; the others must not go unseen. */
+/** Repeated headers joined by commas. Node's `headers` drops all but the first `Authorization`, so it is read raw. */
 function readHeader(request: IncomingMessage, name: string): string | null {
   const value = request.headers[name]
   if (value === undefined) return null

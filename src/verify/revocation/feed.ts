@@ -7,7 +7,7 @@ import type { MaybePromise } from '../../lib/result.ts'
 import { createSingleFlight } from '../../lib/single-flight.ts'
 import { isDoneWithin } from '../../lib/timing.ts'
 import type { KeySource } from '../keys/source.ts'
-import type { RevocationFeed } from '../options.ts'
+import type { RevocationFeedOptions } from '../options.ts'
 import type { TextFetcher } from '../runtime/fetch-text.ts'
 import { haveSameEntries, isListed, type RevocationList, readRevocations } from './list.ts'
 
@@ -53,10 +53,10 @@ const READING_MS = 2000
 const LOST_AFTER_MS = 2 * PATIENT_MS + 1000
 
 /** A check against the feed of these options, which have been judged. */
-export function createRevocationFeed(feed: RevocationFeed, deps: FeedDeps): CheckRevocation {
+export function createRevocationFeed(feed: Required<RevocationFeedOptions>, deps: FeedDeps): CheckRevocation {
   const { keys, fetcher, now, sharesWork } = deps
-  const refreshMs = (feed.refreshSeconds ?? 2) * 1000
-  const maxStaleMs = (feed.maxStaleSeconds ?? 60) * 1000
+  const refreshMs = feed.refreshSeconds * 1000
+  const maxStaleMs = feed.maxStaleSeconds * 1000
   let known: Known | undefined
   let failedAt = Number.NEGATIVE_INFINITY
 

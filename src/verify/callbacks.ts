@@ -1,0 +1,21 @@
+// Calls of functions that the API's developer gave: authorize, revocation, allowedOrigins, clientIp, onDecision.
+
+import type { MaybePromise } from '../lib/result.ts'
+
+/**
+ * Calls a developer's function: its result, or `fallback` when it throws or rejects. Every object with a `then` method
+ * counts as a promise, such as a query builder or a promise of another realm.
+ */
+export function callSafely<T, F>(call: () => T | PromiseLike<T>, fallback: F): MaybePromise<T | F> {
+  try {
+    const result = call()
+    return isThenable(result) ? Promise.resolve(result).catch(() => fallback) : result
+  } catch {
+    return fallback
+  }
+}
+
+function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  const isObject = (typeof value === 'object' && value !== null) || typeof value === 'function'
+  return isObject && typeof (value as { readonly then?: unknown }).then === 'function'
+}

@@ -1,0 +1,137 @@
+// The verifier behind createVerifier and both middlewares: its parts, made of checked options.
+
+import { resolveClientIp } from '../claims/client-ip.ts'
+import { refuse } from '../claims/enforce.ts'
+import { after, type MaybePromise } from '../lib/result.ts'
+import { callSafely } from './callbacks.ts'
+import type { CheckedKeys, CheckedOptions } from './check-options.ts'
+import { createEnforceKey } from './dpop/enforce-key.ts'
+import { createMemoryUseProof, createReplayUseProof } from './dpop/use-proof.ts'
+import { createProofVerifier } from './dpop/verify-proof.ts'
+import type { RequestLike } from './extract.ts'
+import { type JudgeDeps, judgeRequest, type Verdict } from './judge.ts'
+import { createPinnedKeys, createSharedKey } from './keys/pinned.ts'
+import { createRemoteKeys } from './keys/remote.ts'
+import type { KeySource } from './keys/source.ts'
+import type { Decision } from './options.ts'
+import { createRevocationFeed } from './revocation/feed.ts'
+import { createTextFetcher, type TextFetcher } from './runtime/fetch-text.ts'
+import { loadVerifier } from './runtime/load-key.ts'
+import { isWorkers } from './runtime/platform.ts'
+import { hashText } from './runtime/sha256.ts'
+import { createVerifyToken } from './verify.ts'
+
+/** A verifier that answers with a verdict instead of throwing, since a middleware writes refusals itself. */
+export interface RequestVerifier {
+  /** Never throws or rejects. `peer` is the address of the socket's other end; text that is no address counts as none. */
+  judge(request: RequestLike, peer: string | undefined): MaybePromise<Verdict>
+  /** Cancels fetches of keys and revocations. Later requests are refused as `unavailable`. */
+  close(): void
+}
+
+const CLOSED: Verdict = {
+  outcome: 'deny',
+  reason: refuse('extract', 'unavailable', 'the verifier is closed'),
+}
+/** For an object that is not a request, and for one that throws when it is read. */
+const UNREADABLE: Verdict = {
+  outcome: 'deny',
+  reason: refuse('extract', 'invalid_request', 'the request cannot be read'),
+}
+
+/** Makes a verifier of checked options. Throws a TypeError when a pinned key or a shared secret is not usable. */
+export function createRequestVerifier(options: CheckedOptions): RequestVerifier {
+  const { policy, trustedProxies, forwardedHeader, onDecision } = options
+  const fetcher = createTextFetcher((...request) => globalThis.fetch(...request))
+  const keys = createKeys(options.keys, fetcher)
+  const deps: JudgeDeps = {
+    policy,
+    mode: options.mode,
+    sources: options.sources,
+    apiOrigin: options.apiOrigin,
+    verifyToken: createVerifyToken(keys, policy, options.cacheMax),
+    isRevoked: createIsRevoked(options, keys, fetcher),
+    enforceKey: createEnforceKey({
+      require: policy.require,
+      // Proofs must be for this origin and not for the request's Host, which the client chooses.
+      apiOrigin: () => options.apiOrigin,
+      verifyProof: createProofVerifier({ loadVerifier, hashText }),
+      useProof: options.replay === undefined ? createMemoryUseProof() : createReplayUseProof(options.replay),
+    }),
+    authorize: options.authorize,
+  }
+  let isClosed = false
+
+  function judgeReceived(request: RequestLike, peer: unknown): MaybePromise<Verdict> {
+    const forwarded = trustedProxies.kind === 'none' ? null : request.headers.get(forwardedHeader)
+    const socket = typeof peer === 'string' ? peer : undefined
+    const address = resolveClientIp(socket, forwarded, trustedProxies, forwardedHeader)
+    return judgeRequest(deps, { request, address, now: Date.now() / 1000 })
+  }
+
+  return {
+    judge(request, peer) {
+      const verdict = isClosed ? CLOSED : callSafely(() => judgeReceived(request, peer), UNREADABLE)
+      if (onDecision === undefined) return verdict
+      return after(verdict, (ready) => {
+        void callSafely(() => onDecision(toDecision(ready)), undefined)
+        return ready
+      })
+    },
+    close() {
+      isClosed = true
+      fetcher.close()
+    },
+  }
+}
+
+function createKeys(keys: CheckedKeys, fetcher: TextFetcher): KeySource {
+  switch (keys.kind) {
+    case 'jwks':
+      return createPinnedKeys(keys.keys, loadVerifier)
+    case 'secret':
+      return createSharedKey(keys.secret, loadVerifier)
+    case 'jwksUri':
+      return createRemoteKeys({
+        url: keys.url,
+        load: loadVerifier,
+        fetcher,
+        now: Date.now,
+        sharesWork: !isWorkers,
+      })
+  }
+}
+
+function createIsRevoked(
+  { revocation, policy: { issuer, clockTolerance } }: CheckedOptions,
+  keys: KeySource,
+  fetcher: TextFetcher,
+): JudgeDeps['isRevoked'] {
+  switch (revocation.kind) {
+    case 'none':
+      return () => false
+    case 'function':
+      // An answer that is not a boolean, such as that of a forgotten `return`, must not let a revoked token pass.
+      return (claims) =>
+        after(
+          callSafely(() => revocation.isRevoked(claims), 'unavailable' as const),
+          (isRevoked) => (typeof isRevoked === 'boolean' ? isRevoked : 'unavailable'),
+        )
+    case 'feed':
+      return createRevocationFeed(revocation.feed, {
+        issuer,
+        clockTolerance,
+        keys,
+        fetcher,
+        now: Date.now,
+        sharesWork: !isWorkers,
+      })
+  }
+}
+
+function toDecision(verdict: Verdict): Decision {
+  const { outcome } = verdict
+  const reason = outcome === 'allow' ? {} : { code: verdict.reason.code, step: verdict.reason.step }
+  const claims = verdict.parsed && { claims: verdict.parsed.claims }
+  return { outcome, ...reason, ...claims }
+}
