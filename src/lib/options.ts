@@ -4,7 +4,7 @@
 /**
  * Rejects option names that are not in `known`, also when their value is undefined: a typo must not pass unseen.
  *
- * @param known every allowed name; write it as `{ … } satisfies Record<keyof Options, true>`
+ * @param known every allowed name; write them as a `Record<keyof Options, true>`, so that the compiler finds a missing one
  * @param path goes before the name in the message, such as `revocation.`
  */
 export function checkNames(options: unknown, known: Readonly<Record<string, true>>, path = ''): void {

@@ -28,7 +28,7 @@ const FEED_NAMES = {
 const KEY_NAMES = { jwksUri: true, jwks: true, secret: true } satisfies Record<keyof KeyOptions, true>
 
 /** The name of every option of `createVerifier`; a middleware adds its own. */
-export const verifierNames = {
+export const verifierNames: Readonly<Record<keyof VerifierOptions, true>> = {
   ...KEY_NAMES,
   issuer: true,
   audience: true,
@@ -47,7 +47,7 @@ export const verifierNames = {
   cache: true,
   allowInsecureIssuer: true,
   onDecision: true,
-} as const satisfies Record<keyof VerifierOptions, true>
+}
 
 const SOURCES: readonly TokenSource[] = ['authorization', 'x-client-token', 'query', 'websocket']
 const BOUNDS: readonly RequiredBound[] = ['origin', 'ip', 'key']

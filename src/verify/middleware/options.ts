@@ -33,18 +33,18 @@ export type CorsChoice =
 export type MiddlewareOptions = VerifierOptions & CorsChoice
 
 /** The name of every option of a middleware. */
-export const middlewareNames = {
+export const middlewareNames: Readonly<Record<keyof MiddlewareOptions, true>> = {
   ...verifierNames,
   cors: true,
   allowedOrigins: true,
   allowedHeaders: true,
-} as const satisfies Record<keyof MiddlewareOptions, true>
+}
 
 /** The name of every option of CORS alone. */
-export const corsNames = {
+export const corsNames: Readonly<Record<keyof CorsOptions, true>> = {
   allowedOrigins: true,
   allowedHeaders: true,
-} as const satisfies Record<keyof CorsOptions, true>
+}
 
 /** A middleware's options after the checks. */
 export interface CheckedMiddleware {
