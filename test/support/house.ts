@@ -20,7 +20,9 @@ export const rules: readonly Rule[] = [
   { room: 'lib' },
   {
     room: 'claims',
-    rooms: ['base62', 'base64url', 'freeze', 'json', 'options', 'result', 'utf8'].map((name) => `lib/${name}.ts`),
+    rooms: ['base62', 'base64url', 'freeze', 'json', 'options', 'result', 'utf8'].map(
+      (name) => `lib/${name}.ts`,
+    ),
   },
   { room: 'config', rooms: ['lib', 'claims'], types: ['http/log.ts'], packages: ['zod'] },
   { room: 'counters', rooms: ['lib', 'claims'], packages: ['lru-cache'] },
