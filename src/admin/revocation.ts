@@ -1,7 +1,7 @@
 // Revocations: they end every token issued before the answer, by any process, and none issued after it.
 
 import * as z from 'zod'
-import { LATE_MINT_MS, type Revocation, type RevocationKind } from '../claims/account.ts'
+import { LATE_MINT_MS, type Revocation, type RevocationKind, revocationKinds } from '../claims/account.ts'
 import type { ParameterFault } from '../http/problem.ts'
 import { randomBase62 } from '../lib/random.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
@@ -57,8 +57,6 @@ const NAMES: Readonly<Record<RevocationKind, RevocationName>> = {
   kid: 'kid',
 }
 
-const KINDS = Object.keys(NAMES) as readonly RevocationKind[]
-
 const ONE = 'must name exactly one of jti, clientId, sub and kid'
 const TIME = 'must be a time in ISO 8601 with a zone, like "2030-01-31T12:00:00Z", or in epoch seconds'
 
@@ -103,7 +101,7 @@ export function parseRevocationInput(
   const parsed = parseInput(schema, value)
   if (!parsed.ok) return parsed
   const { issuedBefore, ...named } = parsed.value
-  const [one, another] = KINDS.flatMap((kind) => {
+  const [one, another] = revocationKinds.flatMap((kind) => {
     const given = named[NAMES[kind]]
     return given === undefined ? [] : [{ kind, value: given, issuedBefore }]
   })

@@ -110,10 +110,7 @@ export function createAdminGuard({ adminToken, limiter, countRefused, log }: Adm
     // A request without a token is no guess, so the limiter does not count it.
     if (!headers.has('authorization')) return context.refuse(UNAUTHORIZED)
     warn(context)
-    const { address } = context
-    const { allowed, resetSeconds } = await limiter.consume(
-      address === undefined ? 'unknown' : addressKey(address),
-    )
+    const { allowed, resetSeconds } = await limiter.consume(addressKey(context.address))
     return context.refuse(allowed ? UNAUTHORIZED : tooManyWrong(resetSeconds))
   }
 }

@@ -50,8 +50,11 @@ export interface CredentialWithAccount {
   readonly account: Account
 }
 
-/** What a revocation names, by the claim that tells it: a token, a credential, an account; `kid`: a signing key. */
+/** What a revocation can name: a token, a credential or an account by the name of the claim, a signing key by `kid`. */
 export type RevocationKind = 'jti' | 'client_id' | 'sub' | 'kid'
+
+/** Every kind of revocation. */
+export const revocationKinds: readonly RevocationKind[] = ['jti', 'client_id', 'sub', 'kid']
 
 /** Ends tokens before their time. */
 export interface RevocationRule {

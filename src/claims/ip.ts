@@ -133,9 +133,10 @@ export function anonymizeAddress(address: IpAddress): string {
 
 /**
  * Key for limits per client: the whole IPv4 address, or the /56 of an IPv6 address. Providers assign a /56 to a
- * household: with a longer prefix, one client would have many keys.
+ * household: with a longer prefix, one client would have many keys. All clients without a known address share one key.
  */
-export function addressKey(address: IpAddress): string {
+export function addressKey(address: IpAddress | undefined): string {
+  if (address === undefined) return 'unknown'
   return address.family === 4 ? formatAddress(address) : `${formatAddress(cutAddress(address, 56))}/56`
 }
 

@@ -43,7 +43,7 @@ export type RefuseCaller = (context: RequestContext, problem: Problem) => Promis
 export function createRefuseCaller(limiter: RateLimiter | null): RefuseCaller {
   return async ({ address }, problem) => {
     if (limiter === null) return problem
-    const state = await limiter.consume(address === undefined ? 'unknown' : addressKey(address))
+    const state = await limiter.consume(addressKey(address))
     return state.allowed ? problem : overLimit(state, limiter.quota)
   }
 }

@@ -244,6 +244,10 @@ it.each([
   expect(addressKey(address(text))).toBe(key)
 })
 
+it('all clients without a known address share one key in limits', () => {
+  expect(addressKey(undefined)).toBe('unknown')
+})
+
 describe('properties', () => {
   const word32 = fc.nat({ max: 0xffffffff })
   const quad = word32.map((word) => [24, 16, 8, 0].map((shift) => (word >>> shift) & 255).join('.'))

@@ -6,6 +6,7 @@ import * as z from 'zod'
 import { is32Bytes, isCanonicalBase64url } from '../../lib/base64url.ts'
 import { parseJson } from '../../lib/json.ts'
 import { fail, ok, type Result } from '../../lib/result.ts'
+import { formatTime } from '../../lib/time.ts'
 import type { SigningKeyChange, StoredSigningKey } from '../../signing/signing-key.ts'
 
 const kid = z.string().regex(/^[\w-]{1,128}$/)
@@ -86,13 +87,9 @@ function toMembers(key: StoredSigningKey): object {
   const { kid, alg, state, createdAt, currentSince, expiresAt, jwk } = key
   const life = {
     state,
-    created_at: toIso(createdAt),
-    current_since: toIso(currentSince),
-    expires_at: toIso(expiresAt),
+    created_at: formatTime(createdAt),
+    current_since: formatTime(currentSince),
+    expires_at: formatTime(expiresAt),
   }
   return { ...jwk, kid, alg, use: 'sig', ...life }
-}
-
-function toIso(time: number | null): string | null {
-  return time === null ? null : new Date(time).toISOString()
 }

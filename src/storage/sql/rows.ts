@@ -1,22 +1,20 @@
 // Records to rows and back. What comes back is judged column by column: a row that a hand or a fault has changed is a
 // StorageError, never an account with a status that nobody knows.
 
-import type {
-  Account,
-  AuditAction,
-  AuditEntry,
-  Credential,
-  NumberedRule,
-  Revocation,
-  RevocationKind,
+import {
+  type Account,
+  type AuditAction,
+  type AuditEntry,
+  type Credential,
+  type NumberedRule,
+  type Revocation,
+  revocationKinds,
 } from '../../claims/account.ts'
 import { StorageError } from '../errors.ts'
 import type { SqlRow } from './engine.ts'
 import type { AccountRow, AuditRow, CredentialRow, RevocationRow } from './schema.ts'
 
 const STATUSES = ['active', 'suspended'] as const satisfies readonly Account['status'][]
-
-const KINDS = ['jti', 'client_id', 'sub', 'kid'] as const satisfies readonly RevocationKind[]
 
 const ACTIONS: Readonly<Record<AuditAction, true>> = {
   'account.create': true,
@@ -118,7 +116,7 @@ export function parseRule(row: SqlRow): NumberedRule {
   return {
     id: readText(row, 'id'),
     seq: readInteger(row, 'seq'),
-    kind: readOneOf(row, 'kind', KINDS),
+    kind: readOneOf(row, 'kind', revocationKinds),
     value: readText(row, 'value'),
     account: orNull(row, 'account_id', readText),
     before: readInteger(row, 'before'),
