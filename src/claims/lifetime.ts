@@ -1,5 +1,7 @@
 // How long a token may live.
 
+import type { CredentialWithAccount } from './account.ts'
+
 /** Shortest lifetime that may be asked for, in seconds. */
 export const MIN_LIFETIME_SECONDS = 10
 
@@ -11,6 +13,23 @@ export interface LifetimeLimits {
   readonly accountMax: number | null
   /** Seconds until the credential expires, see `secondsLeft`; Infinity when it does not. */
   readonly credentialLeft: number
+}
+
+/**
+ * The limits of a token that is issued at `now` (epoch milliseconds). `tokenTtl` is the lifetime of a request that names
+ * none, `maxTtl` the longest lifetime that the service allows, both in seconds.
+ */
+export function lifetimeLimits(
+  { account, credential }: CredentialWithAccount,
+  { tokenTtl, maxTtl }: { readonly tokenTtl: number; readonly maxTtl: number },
+  now: number,
+): LifetimeLimits {
+  return {
+    standard: tokenTtl,
+    serverMax: maxTtl,
+    accountMax: account.maxTtl,
+    credentialLeft: secondsLeft(credential.expiresAt, now),
+  }
 }
 
 /** Longest lifetime that may be asked for. */

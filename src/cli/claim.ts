@@ -6,17 +6,11 @@ import { KEYS_GONE } from '../adapters/node/banner.ts'
 import { openKeyLife, openKeys } from '../adapters/node/open.ts'
 import type { AdminPorts } from '../admin/operation.ts'
 import { splitIpList } from '../claims/ip.ts'
+import { lifetimeLimits } from '../claims/lifetime.ts'
 import type { Config } from '../config/config.ts'
 import { createAuthenticate } from '../issue/authenticate.ts'
-import { claimAnswer } from '../issue/claim-answer.ts'
-import { parseClaimParameters } from '../issue/claim-parameters.ts'
-import {
-  authorizeGrant,
-  createIssueToken,
-  type IssuedToken,
-  lifetimeLimits,
-  type PolicyFault,
-} from '../issue/issue.ts'
+import { formatClaimAnswer, parseClaimParameters } from '../issue/claim-wire.ts'
+import { authorizeGrant, createSignGrant, type IssuedToken, type PolicyFault } from '../issue/issue.ts'
 import { createSignCurrent } from '../issue/sign-current.ts'
 import type { Parameters } from '../issue/sources.ts'
 import { after, ok } from '../lib/result.ts'
@@ -80,7 +74,7 @@ async function claim(source: string | undefined, options: ClaimOptions): Promise
   const config = readConfig()
   const accountToken = await readAccountToken(source, options.tokenFile)
   const issued = await withRecords(config, (records) => issueClaim(config, records, accountToken, options))
-  if (options.json) return print(`${claimAnswer(issued)}\n`)
+  if (options.json) return print(`${formatClaimAnswer(issued)}\n`)
   printAside(renderFacts(issued))
   print(`${issued.token}\n`)
 }
@@ -108,7 +102,7 @@ async function issueClaim(
   const request = acceptInput(
     parseClaimParameters(
       toParameters(options),
-      lifetimeLimits(found, { standard: config.tokenTtl, serverMax: config.maxTtl }, now),
+      lifetimeLimits(found, { tokenTtl: config.tokenTtl, maxTtl: config.maxTtl }, now),
     ),
   )
   const grant = authorizeGrant(found, request)
@@ -120,14 +114,14 @@ async function issueClaim(
   const rules = await readRules(storage)
   const { ring, areNew } = await openKeys(config, openKeyLife(config, lifetimeSeconds), rules.isKeyRevoked)
   if (areNew && (await storage.hasUsedCredential())) printWarning(KEYS_GONE, options.json === true)
-  const issueToken = createIssueToken(config, () => ring.sign)
+  const signGrant = createSignGrant({ issuer: config.issuer, audience: config.audience }, () => ring.sign)
   const signCurrent = createSignCurrent({
     storage,
     readStanding: rules.readStanding,
     refreshRules: rules.refresh,
     now: Date.now,
   })
-  const issued = await signCurrent(found, (at) => after(issueToken(grant.value, at), ok))
+  const issued = await signCurrent(found, (at) => after(signGrant(grant.value, at), ok))
   if (!issued.ok) throw new CliError(issued.reason.code, issued.reason.detail)
   return issued.value
 }

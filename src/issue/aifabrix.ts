@@ -1,30 +1,34 @@
-// POST /api/v1/auth/token: the dialect of AI Fabrix' miso-client. The pair stands in two headers; a body is read for
-// its size alone. The checks in their order: browser -> size -> credential and its limit -> policy -> issue
+// POST /api/v1/auth/token: the dialect of AI Fabrix' miso-client. The client id and secret are in two headers; only the
+// size of a body is checked. Checks in this order, and the first that fails is the answer:
+// browser -> size -> credential and its limit -> policy -> signature
 
-import { standardLifetime } from '../claims/lifetime.ts'
-import { formatSecond, type Handler, JSON_TYPE, NO_STORE, type Route } from '../http/context.ts'
+import { lifetimeLimits, standardLifetime } from '../claims/lifetime.ts'
+import { formatSecond, type Handler, NO_STORE, type Route } from '../http/context.ts'
 import { BODY_TOO_LARGE, type Problem } from '../http/problem.ts'
 import type { ClientSecret } from '../signing/secret.ts'
 import { type AdmitCredential, receiveRequest } from './admission.ts'
-import { isFromBrowser, type ReportBrowser } from './browser.ts'
-import { type IssuedToken, lifetimeLimits } from './issue.ts'
-import type { Mint } from './mint.ts'
+import { isFromBrowser, type ReportBrowser, SECRET_IN_BROWSER } from './browser.ts'
+import { createIssue, type IssueDeps, type IssuedToken, requestEveryScope } from './issue.ts'
 
-/** What this door needs of the rest of the house. */
+/** Dependencies of {@link createAifabrixRoute}. */
 export interface AifabrixDeps {
+  /** Lifetime of a token, seconds, unless the account's limit is shorter. */
   readonly tokenTtl: number
+  /** Longest lifetime of any token, seconds. */
   readonly maxTtl: number
   readonly admit: AdmitCredential
-  readonly mint: Mint
   readonly reportBrowser: ReportBrowser
+  readonly issuing: IssueDeps
 }
 
-/** The door. */
+/** The route of AI Fabrix' endpoint. */
 export function createAifabrixRoute(deps: AifabrixDeps): Route {
   return { name: 'aifabrix', headers: NO_STORE, countsRefusals: true, methods: { POST: createHandler(deps) } }
 }
 
 function createHandler(deps: AifabrixDeps): Handler {
+  const { tokenTtl, maxTtl, admit } = deps
+  const issue = createIssue(deps.issuing, 'aifabrix', formatAifabrixAnswer)
   return async (context) => {
     const { headers } = context.request
     if (isFromBrowser(headers)) {
@@ -33,16 +37,11 @@ function createHandler(deps: AifabrixDeps): Handler {
     }
     const received = await receiveRequest(context)
     if (received.bytes === undefined) return context.refuse(BODY_TOO_LARGE)
-    const admitted = await deps.admit(received, readPair(headers), UNAUTHORIZED)
+    const admitted = await admit(received, readPair(headers), UNAUTHORIZED)
     if (!admitted.ok) return context.refuse(admitted.reason.problem)
 
-    const service = { standard: deps.tokenTtl, serverMax: deps.maxTtl }
-    const limits = lifetimeLimits(admitted.value.found, service, context.now())
-    const lifetimeSeconds = standardLifetime(limits)
-    const unbound = { origin: undefined, ip: [], lifetimeSeconds, scopes: [], jkt: undefined }
-    const minted = await deps.mint(admitted.value, unbound)
-    if (!minted.ok) return context.refuse(minted.reason)
-    return context.answer(200, aifabrixAnswer(minted.value.issued), { ...JSON_TYPE, ...minted.value.headers })
+    const limits = lifetimeLimits(admitted.value.found, { tokenTtl, maxTtl }, context.now())
+    return issue(context, admitted.value, requestEveryScope(standardLifetime(limits)))
   }
 }
 
@@ -51,8 +50,8 @@ function readPair(headers: Headers): ClientSecret | undefined {
   return clientId === null || clientSecret === null ? undefined : { clientId, clientSecret }
 }
 
-/** The JSON body of a 200. miso-client reads what is in `data` first, older ones what stands beside it. */
-function aifabrixAnswer({ token, claims }: IssuedToken): string {
+/** The JSON body of a 200. Current miso-clients read `data`, older ones the same members at the top level. */
+function formatAifabrixAnswer({ token, claims }: IssuedToken): string {
   const data = { token, expiresIn: claims.exp - claims.iat, expiresAt: formatSecond(claims.exp) }
   return JSON.stringify({ success: true, data, ...data, timestamp: formatSecond(claims.iat) })
 }
@@ -61,11 +60,7 @@ const UNAUTHORIZED: Problem = {
   code: 'unauthorized',
   detail:
     'the client id or client secret is missing, wrong, expired or revoked; send them as x-client-id and x-client-secret',
-  // RFC 9110 wants a challenge and knows no scheme of two headers. This one is what the claim answers, and unlike
-  // Basic no program takes it for a question to the user.
+  // RFC 9110 requires a challenge on every 401, and no scheme has the pair in two headers. Bearer is what the claim
+  // answers, and unlike Basic it makes no program ask its user for a password.
   headers: { 'www-authenticate': 'Bearer' },
-}
-const SECRET_IN_BROWSER: Problem = {
-  code: 'secret_in_browser',
-  detail: 'this endpoint is for backends: the secret must not be in a page. Ask for the token on your server',
 }

@@ -5,6 +5,7 @@ import { AbortedBodyError, SlowBodyError } from '../http/body.ts'
 import type { RequestContext } from '../http/context.ts'
 import type { RateLimiter } from '../http/limits.ts'
 import type { Logger } from '../http/log.ts'
+import type { Problem } from '../http/problem.ts'
 import { orderedBase62 } from '../lib/random.ts'
 import { isDoneWithin } from '../lib/timing.ts'
 import type { ClientSecret } from '../signing/secret.ts'
@@ -16,12 +17,18 @@ export function isFromBrowser(headers: Headers): boolean {
   return headers.has('origin') || headers.has('sec-fetch-site')
 }
 
-/** The doors to a token. */
-export type Door = 'claim' | 'oauth' | 'multiset' | 'aifabrix'
+/** The refusal of a browser. The endpoints are for backends, so a browser there means that a page contains a secret. */
+export const SECRET_IN_BROWSER: Problem = {
+  code: 'secret_in_browser',
+  detail: 'this endpoint is for backends: a secret must not be in a page. Ask for the token on your server',
+}
 
-/** Takes note of a browser at `door`. `readPair` gives the pair that was sent, if one can be read. Never rejects. */
+/** The endpoints that issue tokens. */
+export type IssuingEndpoint = 'claim' | 'oauth' | 'multiset' | 'aifabrix'
+
+/** Takes note of a browser at `endpoint`. `readPair` gives the pair that was sent, if one can be read. Never rejects. */
 export type ReportBrowser = (
-  door: Door,
+  endpoint: IssuingEndpoint,
   context: RequestContext,
   readPair: () => Promise<ClientSecret | undefined>,
 ) => Promise<void>
@@ -30,7 +37,7 @@ export type ReportBrowser = (
 export interface ReportDeps {
   readonly storage: Pick<Storage, 'appendAudit'>
   readonly authenticate: Authenticate
-  readonly count: (door: Door) => void
+  readonly count: (endpoint: IssuingEndpoint) => void
   /** Bounds the audit entries of one credential: a page with a secret in it may have many visitors. */
   readonly limiter: RateLimiter
   readonly log: Logger
@@ -38,15 +45,15 @@ export interface ReportDeps {
 
 /** Reporting to this store. */
 export function createReportBrowser(deps: ReportDeps): ReportBrowser {
-  return async (door, context, readPair) => {
-    deps.count(door)
+  return async (endpoint, context, readPair) => {
+    deps.count(endpoint)
     try {
       const found = await deps.authenticate(await readInTime(readPair), context.now())
       if (found === undefined) return
       const { id, accountId } = found.credential
       deps.log.warn('a secret was used from a browser', { requestId: context.requestId, credential: id })
       const { allowed } = await deps.limiter.consume(id)
-      if (allowed) await deps.storage.appendAudit(auditEntry(door, context.now(), id, accountId))
+      if (allowed) await deps.storage.appendAudit(auditEntry(endpoint, context.now(), id, accountId))
     } catch (error) {
       // The refusal must go out whatever becomes of its record.
       deps.log.error('a secret in a browser could not be recorded', { requestId: context.requestId, error })
@@ -74,13 +81,18 @@ async function readInTime(
   return pair
 }
 
-function auditEntry(door: Door, now: number, credentialId: string, accountId: string): AuditEntry {
+function auditEntry(
+  endpoint: IssuingEndpoint,
+  now: number,
+  credentialId: string,
+  accountId: string,
+): AuditEntry {
   return {
     id: orderedBase62(),
     at: now,
     actor: 'system',
     action: 'secret_in_browser',
     target: credentialId,
-    detail: { door, account: accountId },
+    detail: { door: endpoint, account: accountId },
   }
 }

@@ -28,7 +28,7 @@ export function readBodyPair(bytes: Uint8Array): Result<BodyPair, string> {
 }
 
 /** The JSON body of a 200. Some readers take `token`, some `access_token`. */
-export function multisetAnswer({ token, claims }: IssuedToken): string {
+export function formatMultisetAnswer({ token, claims }: IssuedToken): string {
   return JSON.stringify({
     token,
     // Without the fraction, which not every parser of ISO 8601 takes.

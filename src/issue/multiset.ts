@@ -3,19 +3,18 @@
 // The one door that a page may use: with a credential made for that, and for a token bound to the page's origin.
 
 import type { CredentialWithAccount } from '../claims/account.ts'
-import { standardLifetime } from '../claims/lifetime.ts'
-import { type Handler, JSON_TYPE, NO_STORE, type Route } from '../http/context.ts'
+import { lifetimeLimits, standardLifetime } from '../claims/lifetime.ts'
+import { type Handler, NO_STORE, type Route } from '../http/context.ts'
 import { BODY_TOO_LARGE, type Problem } from '../http/problem.ts'
 import type { ClientSecret } from '../signing/secret.ts'
 import { type AdmitCredential, type NotAdmitted, type Received, receiveRequest } from './admission.ts'
-import { isFromBrowser, type ReportBrowser } from './browser.ts'
-import { lifetimeLimits, type TokenRequest } from './issue.ts'
-import type { Mint } from './mint.ts'
+import { isFromBrowser, type ReportBrowser, SECRET_IN_BROWSER } from './browser.ts'
+import { createIssue, type IssueDeps, requestEveryScope } from './issue.ts'
 import { createMultisetCors, LOCALHOST_PATTERNS, type MultisetCorsDeps } from './multiset-cors.ts'
 import {
   type BodyPair,
+  formatMultisetAnswer,
   formatMultisetProblem,
-  multisetAnswer,
   readBasicPair,
   readBodyPair,
 } from './multiset-wire.ts'
@@ -24,8 +23,8 @@ import {
 export interface MultisetDeps extends MultisetCorsDeps {
   readonly maxTtl: number
   readonly admit: AdmitCredential
-  readonly mint: Mint
   readonly reportBrowser: ReportBrowser
+  readonly issuing: IssueDeps
 }
 
 /** MultiSet's tokens live this long, whatever the service's own standard is. */
@@ -44,6 +43,8 @@ export function createMultisetRoute(deps: MultisetDeps): Route {
 }
 
 function createHandler(deps: MultisetDeps): Handler {
+  const { maxTtl } = deps
+  const issue = createIssue(deps.issuing, 'multiset', formatMultisetAnswer)
   return async (context) => {
     const received = await receiveRequest(context)
     const { headers } = context.request
@@ -54,7 +55,7 @@ function createHandler(deps: MultisetDeps): Handler {
     const { found } = admitted.value
     if (isFromBrowser(headers) && !mayBeUsedFrom(headers, found)) {
       await deps.reportBrowser('multiset', context, async () => pair)
-      return context.refuse(SECRET_IN_BROWSER)
+      return context.refuse(BACKEND_SECRET)
     }
 
     if (received.bytes === undefined) return context.refuse(BODY_TOO_LARGE)
@@ -63,10 +64,9 @@ function createHandler(deps: MultisetDeps): Handler {
     if (!agrees(sent.value, pair)) return context.refuse(DISAGREES)
 
     const alsoAllowed = found.credential.allowLocalhost ? LOCALHOST_PATTERNS : []
-    const request = tokenRequest(headers, found, deps.maxTtl, context.now())
-    const minted = await deps.mint(admitted.value, request, alsoAllowed)
-    if (!minted.ok) return context.refuse(minted.reason)
-    return context.answer(200, multisetAnswer(minted.value.issued), { ...JSON_TYPE, ...minted.value.headers })
+    const limits = lifetimeLimits(found, { tokenTtl: LIFETIME_SECONDS, maxTtl }, context.now())
+    const request = requestEveryScope(standardLifetime(limits), headers.get('origin') ?? undefined)
+    return issue(context, admitted.value, request, alsoAllowed)
   }
 }
 
@@ -79,23 +79,6 @@ function mayBeUsedFrom(headers: Headers, { account, credential }: CredentialWith
 function agrees({ clientId, clientSecret }: BodyPair, pair: ClientSecret | undefined): boolean {
   const isSameId = clientId === undefined || clientId === pair?.clientId
   return isSameId && (clientSecret === undefined || clientSecret === pair?.clientSecret)
-}
-
-/** Everything that the credential allows; from a page, bound to its origin. `now` is epoch milliseconds. */
-function tokenRequest(
-  headers: Headers,
-  found: CredentialWithAccount,
-  serverMax: number,
-  now: number,
-): TokenRequest {
-  const limits = lifetimeLimits(found, { standard: LIFETIME_SECONDS, serverMax }, now)
-  return {
-    origin: headers.get('origin') ?? undefined,
-    ip: [],
-    lifetimeSeconds: standardLifetime(limits),
-    scopes: [],
-    jkt: undefined,
-  }
 }
 
 /** 401 or 429. A right secret that a page sends only in the body is put on record too. */
@@ -127,8 +110,9 @@ const UNAUTHORIZED: Problem = {
   detail: 'the client id or client secret is missing, wrong, expired or revoked; send them as HTTP Basic',
 }
 const CHALLENGED: Problem = { ...UNAUTHORIZED, headers: { 'www-authenticate': 'Basic realm="claimgate"' } }
-const SECRET_IN_BROWSER: Problem = {
-  code: 'secret_in_browser',
+/** Says more than `SECRET_IN_BROWSER`: here other credentials may be used from pages. */
+const BACKEND_SECRET: Problem = {
+  ...SECRET_IN_BROWSER,
   detail:
     'this credential is for backends and must not be in a page: ask for the token on your server, or use a credential with browserPrototype',
 }

@@ -6,7 +6,6 @@ import type { CredentialWithAccount } from '../claims/account.ts'
 import { type Problem, unavailable } from '../http/problem.ts'
 import { fail, type MaybePromise, type Result } from '../lib/result.ts'
 import type { CachedStorage } from '../storage/cached.ts'
-import type { IssuedToken } from './issue.ts'
 
 /** Dependencies of {@link createSignCurrent}. */
 export interface SignCurrentDeps {
@@ -26,10 +25,10 @@ export interface SignCurrentDeps {
  * took too long. While a revocation of the account or credential settles, it waits up to 2.5 s, because that revocation
  * would end the token. 503 when that takes longer (the clock was set back) or the record has just changed.
  */
-export type SignCurrent = (
+export type SignCurrent = <T>(
   found: CredentialWithAccount,
-  sign: (now: number) => MaybePromise<Result<IssuedToken, Problem>>,
-) => Promise<Result<IssuedToken, Problem>>
+  sign: (now: number) => MaybePromise<Result<T, Problem>>,
+) => Promise<Result<T, Problem>>
 
 /** Greatest age of the record and the rules behind a signature when it is ready, milliseconds. */
 const MAX_BASIS_AGE_MS = 1000

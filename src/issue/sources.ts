@@ -1,8 +1,8 @@
 // Where parameters come from: query string, JSON object, urlencoded form, mixed freely. Gathers them under
 // their names and refuses a name with two values. Judges no value; that is the parameters' own room.
 
-import { isIpTooLong, MAX_IP_LENGTH } from '../claims/caller-text.ts'
-import { parseIpRange, splitIpList } from '../claims/ip.ts'
+import { isIpTooLong, splitIpText } from '../claims/caller-text.ts'
+import { parseIpRange } from '../claims/ip.ts'
 import { MAX_QUERY_LENGTH, parseForm } from '../http/form.ts'
 import type { MediaType } from '../http/media-type.ts'
 import { isJsonObject, parseJson } from '../lib/json.ts'
@@ -44,13 +44,8 @@ function parsePairs(text: string, where: string): Result<Parameters, string> {
 
 function addIp(parameters: Parameters, value: string): void {
   const entries = parameters.get('ip') as string[] | undefined
-  if (entries === undefined) parameters.set('ip', splitIp(value))
-  else entries.push(...splitIp(value))
-}
-
-/** The entries of a comma list. A text that is too long is not split; parsing the parameters refuses it. */
-function splitIp(text: string): string[] {
-  return text.length > MAX_IP_LENGTH ? [text] : splitIpList(text)
+  if (entries === undefined) parameters.set('ip', splitIpText(value))
+  else entries.push(...splitIpText(value))
 }
 
 function parseObject(text: string): Result<Parameters, string> {
@@ -70,7 +65,7 @@ function parseObject(text: string): Result<Parameters, string> {
 
 function toIpList(value: unknown): readonly unknown[] {
   if (Array.isArray(value)) return value
-  return typeof value === 'string' ? splitIp(value) : [value]
+  return typeof value === 'string' ? splitIpText(value) : [value]
 }
 
 /** All sources as one. A name in two of them must have the same value; `ip` is compared as a set of addresses. */

@@ -6,7 +6,7 @@ import { queryOf } from '../http/form.ts'
 import { paths } from '../http/paths.ts'
 import type { Problem } from '../http/problem.ts'
 import type { Admission } from '../issue/admission.ts'
-import { isFromBrowser, type ReportBrowser } from '../issue/browser.ts'
+import { isFromBrowser, type ReportBrowser, SECRET_IN_BROWSER } from '../issue/browser.ts'
 import type { CredentialLimit } from '../issue/limits.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
 import { type AuthenticateClient, findClientSecret, UNAUTHORIZED } from './client.ts'
@@ -32,12 +32,6 @@ export interface AdmitDeps {
   readonly assertionLimit: CredentialLimit
 }
 
-/** A browser at an endpoint of clients means that somebody put a secret into a page. */
-const IN_BROWSER: Problem = {
-  code: 'secret_in_browser',
-  detail: 'this endpoint is for backends: the secret must not be in a page. Ask for the token on your server',
-}
-
 /** Admission to the endpoints of this issuer. */
 export function createAdmit(deps: AdmitDeps): Admit {
   const { issuer, authenticateClient, reportBrowser } = deps
@@ -48,7 +42,7 @@ export function createAdmit(deps: AdmitDeps): Admit {
         const bytes = await readBody(request)
         return findClientSecret(request.headers, [new TextDecoder().decode(bytes), queryOf(request.url)])
       })
-      return fail(IN_BROWSER)
+      return fail(SECRET_IN_BROWSER)
     }
     const read = await receiveForm(context)
     if (!read.ok) return read

@@ -1,8 +1,7 @@
 // The parameters of a token request (RFC 6749 section 4.4.2, RFC 8707, and our own bounds `origin` and `ip`), each
 // against its rule, first fault wins. A bound that is sent empty is a fault: it must never turn into "no bound".
 
-import { MAX_IP_LENGTH, readIpTexts, readOriginText, readScopeText } from '../claims/caller-text.ts'
-import { splitIpList } from '../claims/ip.ts'
+import { readCanonicalOrigin, readIpTexts, readScopeText, splitIpText } from '../claims/caller-text.ts'
 import { type LifetimeLimits, standardLifetime } from '../claims/lifetime.ts'
 import type { Problem } from '../http/problem.ts'
 import type { TokenRequest } from '../issue/issue.ts'
@@ -28,9 +27,11 @@ export function parseTokenParameters(
   }
   const scopes = readScopeText(readParameter(form, 'scope') ?? '')
   if (!scopes.ok) return refuse(`scope: ${scopes.reason}`, 'invalid_scope')
-  const origin = readOrigin(form.values.get('origin'))
+  const originText = form.values.get('origin')
+  const origin = originText === undefined ? ok(undefined) : readCanonicalOrigin(originText)
   if (!origin.ok) return refuse(`origin: ${origin.reason}`)
-  const ip = readIp(form.values.get('ip'))
+  const ipText = form.values.get('ip')
+  const ip = ipText === undefined ? ok([]) : readIpTexts(splitIpText(ipText))
   if (!ip.ok) return refuse(`ip: ${ip.reason}`)
   const audience = [...new Set(form.resources.filter((resource) => resource !== ''))]
   if (!audience.every((resource) => resources.includes(resource))) {
@@ -51,16 +52,4 @@ function refuse(
   dialectCode = 'invalid_request',
 ): { readonly ok: false; readonly reason: Problem } {
   return fail({ code: 'invalid_request', dialectCode, detail })
-}
-
-function readOrigin(value: string | undefined): Result<string | undefined, string> {
-  if (value === undefined) return ok(undefined)
-  const parsed = readOriginText(value)
-  return parsed.ok ? ok(parsed.value.origin) : parsed
-}
-
-function readIp(value: string | undefined): Result<readonly string[], string> {
-  if (value === undefined) return ok([])
-  const ranges = readIpTexts(value.length > MAX_IP_LENGTH ? [value] : splitIpList(value))
-  return ranges.ok ? ok(ranges.value.map((range) => range.text)) : ranges
 }

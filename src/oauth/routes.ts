@@ -6,8 +6,8 @@ import { paths } from '../http/paths.ts'
 import { publicCors } from '../http/public-cors.ts'
 import type { Authenticate } from '../issue/authenticate.ts'
 import type { ReportBrowser } from '../issue/browser.ts'
+import type { IssueDeps } from '../issue/issue.ts'
 import type { CredentialLimit, RefuseCaller } from '../issue/limits.ts'
-import type { Mint } from '../issue/mint.ts'
 import type { Storage } from '../storage/storage.ts'
 import { createAdmit } from './admit.ts'
 import { createAuthenticateClient } from './client.ts'
@@ -42,11 +42,11 @@ export interface OAuthDeps {
   readonly limit: CredentialLimit
   /** Limits assertions at the other endpoints. */
   readonly assertionLimit: CredentialLimit
-  readonly mint: Mint
   /** Checks the DPoP proof of a token request. */
   readonly proveKey: ProveKey
   readonly examine: Examine
   readonly revokeToken: RevokeToken
+  readonly issuing: IssueDeps
 }
 
 /** Every OAuth answer: HTTP/1.0 caches know only `Pragma` (RFC 6749 section 5.1). */
@@ -75,8 +75,8 @@ export function createOAuthRoutes(deps: OAuthDeps): Readonly<Record<string, Rout
           tokenTtl: deps.tokenTtl,
           maxTtl: deps.maxTtl,
           admit,
-          mint: deps.mint,
           proveKey: deps.proveKey,
+          issuing: deps.issuing,
         }),
       },
     },

@@ -2,11 +2,11 @@
 // (RFC 9449 section 5). admit -> parameters -> proof -> policy, signature
 
 import type { Reason } from '../claims/enforce.ts'
-import { type Handler, JSON_TYPE, type RequestContext } from '../http/context.ts'
+import { lifetimeLimits } from '../claims/lifetime.ts'
+import type { Handler, RequestContext } from '../http/context.ts'
 import { paths } from '../http/paths.ts'
 import { type Problem, unavailable } from '../http/problem.ts'
-import { type IssuedToken, lifetimeLimits } from '../issue/issue.ts'
-import type { Mint } from '../issue/mint.ts'
+import { createIssue, type IssueDeps, type IssuedToken } from '../issue/issue.ts'
 import { fail, type MaybePromise, ok, type Result } from '../lib/result.ts'
 import type { Admit } from './admit.ts'
 import { parseTokenParameters } from './parameters.ts'
@@ -24,26 +24,24 @@ export interface TokenDeps {
   readonly tokenTtl: number
   readonly maxTtl: number
   readonly admit: Admit
-  readonly mint: Mint
   readonly proveKey: ProveKey
+  readonly issuing: IssueDeps
 }
 
 /** The handler of the token endpoint. */
 export function createTokenHandler(deps: TokenDeps): Handler {
+  const { tokenTtl, maxTtl } = deps
+  const issue = createIssue(deps.issuing, 'oauth', formatTokenAnswer)
   return async (context) => {
     const admitted = await deps.admit(context, paths.oauthToken)
     if (!admitted.ok) return context.refuse(admitted.reason)
     const { form, client } = admitted.value
-    const service = { standard: deps.tokenTtl, serverMax: deps.maxTtl }
-    const lifetime = lifetimeLimits(client.found, service, context.now())
+    const lifetime = lifetimeLimits(client.found, { tokenTtl, maxTtl }, context.now())
     const request = parseTokenParameters(form, { lifetime, resources: deps.audience })
     if (!request.ok) return context.refuse(request.reason)
     const jkt = await readKey(context, deps.proveKey)
     if (!jkt.ok) return context.refuse(jkt.reason)
-    const minted = await deps.mint(client, { ...request.value, jkt: jkt.value })
-    if (!minted.ok) return context.refuse(minted.reason)
-    const { issued, headers } = minted.value
-    return context.answer(200, tokenAnswer(issued), { ...JSON_TYPE, ...headers })
+    return issue(context, client, { ...request.value, jkt: jkt.value })
   }
 }
 
@@ -63,7 +61,7 @@ async function readKey(
   return fail({ code: 'invalid_proof', detail })
 }
 
-function tokenAnswer({ token, claims }: IssuedToken): string {
+function formatTokenAnswer({ token, claims }: IssuedToken): string {
   return JSON.stringify({
     access_token: token,
     token_type: claims.cnf === undefined ? 'Bearer' : 'DPoP',

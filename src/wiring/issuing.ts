@@ -1,17 +1,16 @@
 // The routes that give tokens.
 
 import type { Quota } from '../counters/counters.ts'
-import { NO_STORE, type Route } from '../http/context.ts'
+import type { Route } from '../http/context.ts'
 import { createRateLimiter, type RateLimiter } from '../http/limits.ts'
 import { paths } from '../http/paths.ts'
 import { createAdmitCredential } from '../issue/admission.ts'
 import { createAifabrixRoute } from '../issue/aifabrix.ts'
 import { createAuthenticate, withNote } from '../issue/authenticate.ts'
 import { createReportBrowser } from '../issue/browser.ts'
-import { createClaimHandler } from '../issue/claim.ts'
-import { createIssueToken } from '../issue/issue.ts'
+import { createClaimRoute } from '../issue/claim.ts'
+import { createSignGrant, type IssueDeps } from '../issue/issue.ts'
 import { createCredentialLimit, createRefuseCaller } from '../issue/limits.ts'
-import { createMint, type MintDeps } from '../issue/mint.ts'
 import { createMultisetRoute } from '../issue/multiset.ts'
 import { createSignCurrent } from '../issue/sign-current.ts'
 import { createExamine } from '../oauth/examine.ts'
@@ -48,11 +47,8 @@ export function createIssuingRoutes(deps: AppDeps, verifier: ServiceVerifier): I
     limiter: createRateLimiter(counters.openLimits('browser-audit'), BROWSER_AUDIT_QUOTA),
     count: metrics.countSecretInBrowser,
   })
-  const minting: MintDeps = {
-    issueToken: createIssueToken(
-      { issuer: config.issuer, audience: config.audience },
-      () => deps.keyRing.sign,
-    ),
+  const issuing: IssueDeps = {
+    signGrant: createSignGrant({ issuer: config.issuer, audience: config.audience }, () => deps.keyRing.sign),
     signCurrent: createSignCurrent({
       storage,
       readStanding: rules.readStanding,
@@ -62,33 +58,26 @@ export function createIssuingRoutes(deps: AppDeps, verifier: ServiceVerifier): I
     countIssued: metrics.countIssued,
   }
   const { tokenTtl, maxTtl } = config
-  const issuing = {
-    tokenTtl,
-    maxTtl,
-    reportBrowser,
-    admit: createAdmitCredential({ authenticate, limit, refuseCaller }),
-  }
+  const admit = createAdmitCredential({ authenticate, limit, refuseCaller })
   return {
-    claim: {
-      name: 'claim',
-      headers: NO_STORE,
-      countsRefusals: true,
-      methods: {
-        POST: createClaimHandler({
-          ...issuing,
-          querySecrets: config.querySecrets,
-          mint: createMint(minting, 'claim'),
-        }),
-      },
-    },
+    claim: createClaimRoute({
+      tokenTtl,
+      maxTtl,
+      querySecrets: config.querySecrets,
+      admit,
+      reportBrowser,
+      issuing,
+    }),
     multiset: createMultisetRoute({
-      ...issuing,
-      mint: createMint(minting, 'multiset'),
+      maxTtl,
+      admit,
+      reportBrowser,
+      issuing,
       isPrototypeOriginListed: storage.isPrototypeOriginListedStale,
       now,
       log,
     }),
-    aifabrix: createAifabrixRoute({ ...issuing, mint: createMint(minting, 'aifabrix') }),
+    aifabrix: createAifabrixRoute({ tokenTtl, maxTtl, admit, reportBrowser, issuing }),
     oauth: createOAuthRoutes({
       issuer: config.issuer,
       audience: config.audience,
@@ -102,7 +91,7 @@ export function createIssuingRoutes(deps: AppDeps, verifier: ServiceVerifier): I
       limit,
       assertionLimit: createCredentialLimit(openLimiter('assertions')),
       noteUse: deps.uses.note,
-      mint: createMint(minting, 'oauth'),
+      issuing,
       examine: createExamine(verifier),
       revokeToken: createRevokeToken({
         storage,

@@ -1,22 +1,26 @@
-// The parameters of a claim: each value against its rule, all faults told at once. A bound that is present
-// but empty, or under a misspelt name, is a fault: it must never turn into "no bound".
+// The claim on the wire: its parameters and its answer. Every parameter is checked and all faults are reported together.
+// A bound that is present but empty, or under a misspelt name, is a fault: it must never turn into "no bound".
 
-import { readIpTexts, readOriginText, readScopeText } from '../claims/caller-text.ts'
+import { readCanonicalOrigin, readIpTexts, readScopeText } from '../claims/caller-text.ts'
 import {
   type LifetimeLimits,
   longestLifetime,
   MIN_LIFETIME_SECONDS,
   standardLifetime,
 } from '../claims/lifetime.ts'
+import { formatSecond } from '../http/context.ts'
 import type { ParameterFault } from '../http/problem.ts'
 import { isSha256Digest } from '../lib/base64url.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
-import type { TokenRequest } from './issue.ts'
+import type { IssuedToken, TokenRequest } from './issue.ts'
 import type { Parameters } from './sources.ts'
 
 const KNOWN = ['token', 'origin', 'ip', 'expiresIn', 'scope', 'jkt'] as const
 const KNOWN_NAMES: ReadonlySet<string> = new Set(KNOWN)
-const KNOWN_BY_SOUND: ReadonlyMap<string, string> = new Map(KNOWN.map((name) => [name.toLowerCase(), name]))
+/** The known names by their lower case, which is what a misspelt name is compared with. */
+const KNOWN_BY_LOWER_CASE: ReadonlyMap<string, string> = new Map(
+  KNOWN.map((name) => [name.toLowerCase(), name]),
+)
 
 const ORIGIN_EXAMPLE = 'write the whole origin, like https://www.example.com'
 
@@ -26,7 +30,7 @@ export function parseClaimParameters(
   limits: LifetimeLimits,
 ): Result<TokenRequest, readonly ParameterFault[]> {
   const faults: ParameterFault[] = []
-  /** The value, or the fallback after noting the fault: parsing goes on, to tell all faults at once. */
+  /** The value. On a fault, notes it and returns the fallback, so that the other parameters are checked too. */
   const take = <T>(parameter: string, result: Result<T, string>, fallback: T): T => {
     if (result.ok) return result.value
     faults.push({ parameter, message: result.reason })
@@ -40,37 +44,37 @@ export function parseClaimParameters(
     jkt: take<string | undefined>('jkt', readThumbprint(parameters.get('jkt')), undefined),
   }
   for (const name of parameters.keys()) {
-    const meant = nearMiss(name)
+    const meant = findNearMiss(name)
     if (meant !== undefined) faults.push({ parameter: meant.shown, message: `is written \`${meant.name}\`` })
   }
   return faults.length === 0 ? ok(request) : fail(faults)
 }
 
-/** The known name that this one was probably meant to be, and the name as it may be shown. */
-function nearMiss(name: string): { readonly name: string; readonly shown: string } | undefined {
+/**
+ * The known name that an unknown one probably stands for, and the unknown one in a form that may be shown: a name that is
+ * long may hold anything. Undefined for a known name, and for one that resembles none.
+ */
+function findNearMiss(name: string): { readonly name: string; readonly shown: string } | undefined {
   if (KNOWN_NAMES.has(name)) return undefined
   const bracket = name.endsWith(']') ? name.indexOf('[') : -1
   const bare = bracket < 0 ? name : name.slice(0, bracket)
-  const known = KNOWN_BY_SOUND.get(bare.toLowerCase().replace(/[_-]/g, ''))
+  const known = KNOWN_BY_LOWER_CASE.get(bare.toLowerCase().replace(/[_-]/g, ''))
   if (known === undefined) return undefined
   return { name: known, shown: bare.length < 32 ? bare + (bare === name ? '' : '[]') : known }
 }
 
-function readOrigin(value: unknown): Result<string | undefined, string> {
+function readOrigin(value: unknown): Result<string, string> {
   if (value === undefined) return fail(`is required; ${ORIGIN_EXAMPLE}`)
-  if (typeof value !== 'string') return fail(`must be text; ${ORIGIN_EXAMPLE}`)
-  const parsed = readOriginText(value)
-  return parsed.ok ? ok(parsed.value.origin) : parsed
+  return typeof value === 'string' ? readCanonicalOrigin(value) : fail(`must be text; ${ORIGIN_EXAMPLE}`)
 }
 
 function readIp(value: unknown): Result<readonly string[], string> {
   if (value === undefined) return ok([])
+  // `Parameters` always holds `ip` as a list.
   const entries = value as readonly unknown[]
-  if (!entries.every((entry) => typeof entry === 'string')) {
-    return fail('must be an address, a comma separated list, or an array of texts')
-  }
-  const ranges = readIpTexts(entries)
-  return ranges.ok ? ok(ranges.value.map((range) => range.text)) : ranges
+  return entries.every((entry) => typeof entry === 'string')
+    ? readIpTexts(entries)
+    : fail('must be an address, a comma separated list, or an array of texts')
 }
 
 function readLifetime(value: unknown, limits: LifetimeLimits): Result<number, string> {
@@ -92,4 +96,24 @@ function readScope(value: unknown): Result<readonly string[], string> {
 function readThumbprint(value: unknown): Result<string | undefined, string> {
   if (value === undefined || isSha256Digest(value)) return ok(value)
   return fail('must be the SHA-256 thumbprint of a key (RFC 7638): 43 base64url characters')
+}
+
+/** The JSON body of a 200. Members that the token does not have are left out. */
+export function formatClaimAnswer({ token, claims }: IssuedToken): string {
+  const expiresAt = formatSecond(claims.exp)
+  return JSON.stringify({
+    token,
+    tokenType: claims.cnf === undefined ? 'Bearer' : 'DPoP',
+    expiresIn: claims.exp - claims.iat,
+    expiresAt,
+    expiration: formatMinute(expiresAt),
+    origin: claims.origin,
+    ip: claims.ip,
+    scope: claims.scope,
+  })
+}
+
+/** ISO 8601 as `MM-DD-YYYY HH:MM`, UTC: what Trefle's clients parse. */
+function formatMinute(iso: string): string {
+  return `${iso.slice(5, 10)}-${iso.slice(0, 4)} ${iso.slice(11, 16)}`
 }
