@@ -1,14 +1,8 @@
 // Changes of an account, each with its audit entries and revocations in one transaction.
 
 import * as z from 'zod'
-import {
-  type Account,
-  type AuditEntry,
-  endWhileSuspended,
-  LATE_MINT_MS,
-  type Revocation,
-  suspensionId,
-} from '../claims/account.ts'
+import type { Account, AuditEntry } from '../claims/account.ts'
+import { endWhileSuspended, LATE_MINT_MS, type Revocation, suspensionId } from '../claims/revocation.ts'
 import type { ParameterFault, Problem } from '../http/problem.ts'
 import { randomBase62 } from '../lib/random.ts'
 import { fail, ok, type Result } from '../lib/result.ts'

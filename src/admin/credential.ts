@@ -2,7 +2,8 @@
 // the record that accepts it is committed.
 
 import * as z from 'zod'
-import { type Account, type Credential, endForGood } from '../claims/account.ts'
+import type { Account, Credential } from '../claims/account.ts'
+import { endForGood } from '../claims/revocation.ts'
 import { invalidParameters, type ParameterFault, type Problem } from '../http/problem.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
 import { formatTime } from '../lib/time.ts'

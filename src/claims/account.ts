@@ -1,4 +1,4 @@
-// The records that everything else speaks about: accounts, their credentials, revocations, and the audit trail.
+// The records that everything else speaks about: accounts, their credentials, and the audit trail.
 // Plain data; times are epoch milliseconds here and ISO 8601 on the wire.
 
 /** A customer of the API provider. */
@@ -48,72 +48,6 @@ export interface Credential {
 export interface CredentialWithAccount {
   readonly credential: Credential
   readonly account: Account
-}
-
-/** What a revocation can name: a token, a credential or an account by the name of the claim, a signing key by `kid`. */
-export type RevocationKind = 'jti' | 'client_id' | 'sub' | 'kid'
-
-/** Every kind of revocation. */
-export const revocationKinds: readonly RevocationKind[] = ['jti', 'client_id', 'sub', 'kid']
-
-/** Ends tokens before their time. */
-export interface RevocationRule {
-  readonly kind: RevocationKind
-  readonly value: string
-  /** The only account whose tokens match, so that customers end only their own tokens. Null: any account. */
-  readonly account: string | null
-  /** Tokens minted before this are ended, epoch milliseconds. */
-  readonly before: number
-  /** No token that it can match lives longer, epoch milliseconds. */
-  readonly until: number
-}
-
-/** A rule on record. */
-export interface Revocation extends RevocationRule {
-  /** Unique. */
-  readonly id: string
-  readonly createdAt: number
-}
-
-/** A rule with its place in the order of all changes, as the store lists it. */
-export interface NumberedRule extends RevocationRule {
-  readonly id: string
-  /** Number of the change that wrote the rule last; numbers grow with each change. */
-  readonly seq: number
-}
-
-/**
- * How long after a credential or an account has ended a token may still bear a mint time of then: another replica
- * remembers records for a moment, and clocks differ. As much as the greatest clock tolerance of a verifier, by which
- * a token may also live on.
- */
-export const LATE_MINT_MS = 300_000
-
-/**
- * The rule that ends every token of a credential or account that ended at `at` and never comes back.
- * `maxLifetimeMs`: the longest life of a token.
- */
-export function endForGood(
-  kind: 'client_id' | 'sub',
-  value: string,
-  at: number,
-  maxLifetimeMs: number,
-): RevocationRule {
-  const before = at + LATE_MINT_MS
-  return { kind, value, account: null, before, until: before + maxLifetimeMs }
-}
-
-/**
- * The revocation that ends every token of an account suspended at `at`. One id for each account: resuming the account
- * lifts it, which brings back the tokens that have not expired. No token is issued in between, so the rule need not move.
- */
-export function endWhileSuspended(accountId: string, at: number, maxLifetimeMs: number): Revocation {
-  return { ...endForGood('sub', accountId, at, maxLifetimeMs), id: suspensionId(accountId), createdAt: at }
-}
-
-/** The id of the revocation that {@link endWhileSuspended} makes. */
-export function suspensionId(accountId: string): string {
-  return `suspended_${accountId}`
 }
 
 /** The changes and events that the audit log records. */

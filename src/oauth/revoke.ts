@@ -1,8 +1,8 @@
 // POST /oauth/revoke (RFC 7009): a client ends a token of its own account. Whatever else it hands in, the answer is the
 // same: there is nothing left to end. `token_type_hint` is not looked at, there is one type.
 
-import { LATE_MINT_MS } from '../claims/account.ts'
 import type { ClaimsSet } from '../claims/claims-set.ts'
+import { LATE_MINT_MS } from '../claims/revocation.ts'
 import type { Handler } from '../http/context.ts'
 import type { Logger } from '../http/log.ts'
 import { createMinuteLine } from '../http/minute-line.ts'

@@ -1,6 +1,6 @@
 // Revocations in this process's memory, numbered by the change that wrote them last.
 
-import { LATE_MINT_MS, type NumberedRule, type Revocation } from '../claims/account.ts'
+import { LATE_MINT_MS, type NumberedRule, type Revocation } from '../claims/revocation.ts'
 import { freezeDeep } from '../lib/freeze.ts'
 import type { BudgetedRevocation, RevocationBudget, RuleChange, RulePosition } from './storage.ts'
 

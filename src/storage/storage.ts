@@ -11,14 +11,8 @@
 //   throws at once.
 // - Texts are kept to the character, U+0000 included, as long as they are well-formed Unicode (no lone surrogate).
 
-import type {
-  Account,
-  AuditEntry,
-  Credential,
-  CredentialWithAccount,
-  NumberedRule,
-  Revocation,
-} from '../claims/account.ts'
+import type { Account, AuditEntry, Credential, CredentialWithAccount } from '../claims/account.ts'
+import type { NumberedRule, Revocation } from '../claims/revocation.ts'
 import type { MaybePromise } from '../lib/result.ts'
 
 /** Where a page starts: after this record, in the listing's order. Opaque to callers of the API. */

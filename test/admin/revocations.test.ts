@@ -1,7 +1,7 @@
 // Revocations: the rule on record, who is told and when, and the second in which both old and new tokens are minted.
 
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { RevocationRule } from '../../src/claims/account.ts'
+import type { RevocationRule } from '../../src/claims/revocation.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
 import { listRules } from '../support/records.ts'
 import type { Json } from '../support/wire.ts'

@@ -1,7 +1,7 @@
 // Revocation and introspection over time and across credentials; and that refusals of a client all take the same work.
 
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { endForGood } from '../../src/claims/account.ts'
+import { endForGood } from '../../src/claims/revocation.ts'
 import { randomBase62 } from '../../src/lib/random.ts'
 import { createExamine } from '../../src/oauth/examine.ts'
 import {

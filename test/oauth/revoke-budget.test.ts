@@ -2,7 +2,8 @@
 // are never refused.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Account, Revocation } from '../../src/claims/account.ts'
+import type { Account } from '../../src/claims/account.ts'
+import type { Revocation } from '../../src/claims/revocation.ts'
 import { getToken, type OAuthService, post, readAudit, startOAuth } from '../support/oauth-service.ts'
 import { basicOf, type Headers } from '../support/oauth-wire.ts'
 import { listRules, makeRevocation } from '../support/records.ts'

@@ -3,7 +3,7 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { NumberedRule } from '../../src/claims/account.ts'
+import type { NumberedRule } from '../../src/claims/revocation.ts'
 import { createListWriter, type ListFacts } from '../../src/service/revocation/payload.ts'
 import { parseLongArray } from '../../src/verify/revocation/pieces.ts'
 

@@ -3,8 +3,8 @@
 
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { NumberedRule, RevocationRule } from '../../src/claims/account.ts'
 import type { ClaimsSet } from '../../src/claims/claims-set.ts'
+import type { NumberedRule, RevocationRule } from '../../src/claims/revocation.ts'
 import { createRuleIndex, type RuleIndex } from '../../src/service/revocation/rule-index.ts'
 import { isListed, readRevocations } from '../../src/verify/revocation/list.ts'
 import { RULES } from '../support/mint.ts'

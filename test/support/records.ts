@@ -1,6 +1,7 @@
 // Records for the storage tests: whole ones, each with its own ids.
 
-import type { Account, AuditEntry, Credential, Revocation, RevocationRule } from '../../src/claims/account.ts'
+import type { Account, AuditEntry, Credential } from '../../src/claims/account.ts'
+import type { Revocation, RevocationRule } from '../../src/claims/revocation.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 
 let serial = 0

@@ -1,8 +1,8 @@
 // What the tests of the service's own rooms share: a log that is kept, and a store of revocations that is slow, hangs
 // or fails on demand.
 
-import type { NumberedRule, RevocationRule } from '../../src/claims/account.ts'
 import type { ClaimsSet } from '../../src/claims/claims-set.ts'
+import type { NumberedRule, RevocationRule } from '../../src/claims/revocation.ts'
 import { createLogger, type Logger } from '../../src/http/log.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 import type { Storage } from '../../src/storage/storage.ts'

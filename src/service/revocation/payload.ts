@@ -4,7 +4,7 @@
 // so that replicas produce the same one.
 
 import { base64url } from 'jose'
-import type { NumberedRule } from '../../claims/account.ts'
+import type { NumberedRule } from '../../claims/revocation.ts'
 import { pause } from '../../verify/revocation/pieces.ts'
 import { toEntry } from './rule-index.ts'
 

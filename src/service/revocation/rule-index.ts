@@ -1,8 +1,8 @@
 // Revocation rules in memory, indexed by the name that they end. Rules are added and replaced one by one, so that the
 // cost of a change is independent of their number. Agrees with a remote verifier's list (verify/revocation/list.ts).
 
-import type { NumberedRule, RevocationKind } from '../../claims/account.ts'
 import type { ClaimsSet } from '../../claims/claims-set.ts'
+import type { NumberedRule, RevocationKind } from '../../claims/revocation.ts'
 import type { RevocationEntry } from '../../verify/revocation/list.ts'
 
 /** Rules by id and by what they name. */

@@ -2,8 +2,8 @@
 // cheap look-up a second, and then only the rules that changed. While the store fails, verification uses the last known
 // rules; no token is issued on rules older than a second.
 
-import type { NumberedRule } from '../../claims/account.ts'
 import type { ClaimsSet } from '../../claims/claims-set.ts'
+import type { NumberedRule } from '../../claims/revocation.ts'
 import type { Logger } from '../../http/log.ts'
 import { after, type MaybePromise } from '../../lib/result.ts'
 import { createSingleFlight } from '../../lib/single-flight.ts'

@@ -1,15 +1,8 @@
 // Records to rows and back. What comes back is judged column by column: a row that a hand or a fault has changed is a
 // StorageError, never an account with a status that nobody knows.
 
-import {
-  type Account,
-  type AuditAction,
-  type AuditEntry,
-  type Credential,
-  type NumberedRule,
-  type Revocation,
-  revocationKinds,
-} from '../../claims/account.ts'
+import type { Account, AuditAction, AuditEntry, Credential } from '../../claims/account.ts'
+import { type NumberedRule, type Revocation, revocationKinds } from '../../claims/revocation.ts'
 import { StorageError } from '../errors.ts'
 import type { SqlRow } from './engine.ts'
 import type { AccountRow, AuditRow, CredentialRow, RevocationRow } from './schema.ts'
