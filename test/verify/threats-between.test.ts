@@ -46,8 +46,8 @@ const threats: readonly (readonly [attack: string, tests: Tests])[] = [
   [
     'a body that a parser has read before',
     [
-      ['client/parsed-body.test.ts', 'a parser that read the body'],
-      ['client/parsed-body.test.ts', 'because there is none, and left %j'],
+      ['client/backend/parsed-body.test.ts', 'a parser that read the body'],
+      ['client/backend/parsed-body.test.ts', 'because there is none, and left %j'],
     ],
   ],
   [
