@@ -4,7 +4,7 @@
 import { KEYS_GONE, printBanner } from './adapters/node/banner.ts'
 import { describeStartFault, loadEnvironment } from './adapters/node/environment.ts'
 import { findOpenFolder } from './adapters/node/key-files.ts'
-import { openKeyLife, openKeys, openSecretHash, openStorage } from './adapters/node/open.ts'
+import { openKeys, openSecretHash, openStorage } from './adapters/node/open.ts'
 import { listen } from './adapters/node/server.ts'
 import { onStopSignal } from './adapters/node/signals.ts'
 import { SETTLE_MS } from './admin/settle.ts'
@@ -44,7 +44,6 @@ async function start(asked: Config): Promise<void> {
   const inner = await openStorage(asked)
   const lifetimeSeconds = await inner.raiseLongestLifetime(asked.maxTtl)
   const storage = createCachedStorage(inner, { ttlMs: RECORD_TTL_MS })
-  const keyLife = openKeyLife(asked, lifetimeSeconds)
   const rules = createRevocationRules({
     storage,
     log,
@@ -53,7 +52,7 @@ async function start(asked: Config): Promise<void> {
   })
   // Before any key may sign.
   await rules.refresh()
-  const { ring: keyRing, areNew } = await openKeys(asked, keyLife, rules.isKeyRevoked)
+  const { keyLife, keyRing, areNew } = await openKeys(asked, lifetimeSeconds, rules.isKeyRevoked)
   const haveKeysGone = areNew && (await storage.hasUsedCredential())
   if (haveKeysGone) log.warn(KEYS_GONE)
   const openness = findOpenFolder(asked.keysDir)

@@ -16,8 +16,8 @@ import { randomBase62 } from './lib/random.ts'
 import { createRevocationRules, type RevocationRules } from './service/revocation/rules.ts'
 import { createUpkeep, DAY_MS, type Upkeep } from './service/upkeep.ts'
 import { createUseLog } from './service/use-log.ts'
-import { createKeyLife } from './signing/key-life.ts'
-import { type KeyRing, openKeyRing } from './signing/key-ring.ts'
+import type { KeyRing } from './signing/key-ring.ts'
+import { describeLostKeys, openSigningKeys } from './signing/open-keys.ts'
 import { DEFAULT_PEPPER } from './signing/secret.ts'
 import { webCryptoEngine } from './signing/webcrypto.ts'
 import { createCachedStorage } from './storage/cached.ts'
@@ -173,13 +173,11 @@ function isDatabase(binding: unknown): binding is D1Database {
 async function openService({ config, masterKey, database }: Settings): Promise<Service> {
   const engine = createD1Engine(database)
   await migrateSchema(engine)
-  const keyStore = createSqlKeyStore(engine, masterKey)
   const storage = createCachedStorage(createSqlStorage(engine), {
     shareLookups: false,
     ttlMs: RECORD_TTL_MS,
   })
   const lifetimeSeconds = await storage.raiseLongestLifetime(config.maxTtl)
-  const keyLife = createKeyLife(keyStore, keyTerms(config, lifetimeSeconds))
   const log = createLog(config.logLevel)
   const rules = createRevocationRules({
     storage,
@@ -190,15 +188,14 @@ async function openService({ config, masterKey, database }: Settings): Promise<S
   const counters = createMemoryCounters()
   // Before any key may sign.
   await rules.refresh()
-  const areKeysNew = await keyLife.open(Date.now())
-  if (areKeysNew && (await storage.hasUsedCredential())) log.warn(KEYS_GONE)
-  const keyRing = await openKeyRing(
-    keyStore,
-    { ...webCryptoEngine, loadVerifier },
-    config.alg,
-    Date.now(),
-    rules.isKeyRevoked,
-  )
+  const { keyLife, keyRing, areNew } = await openSigningKeys({
+    store: createSqlKeyStore(engine, masterKey),
+    engine: { ...webCryptoEngine, loadVerifier },
+    terms: keyTerms(config, lifetimeSeconds),
+    now: Date.now(),
+    isRevoked: rules.isKeyRevoked,
+  })
+  if (areNew && (await storage.hasUsedCredential())) log.warn(describeLostKeys('gone from the database'))
   const deps: AppDeps = {
     config,
     storage,
@@ -232,9 +229,6 @@ async function openService({ config, masterKey, database }: Settings): Promise<S
     rules,
   }
 }
-
-const KEYS_GONE =
-  'new signing keys were made although credentials have been used before: the old keys are gone from the database, and every token that they signed is refused'
 
 /** Work after the answer lives on with the request that led to it. */
 function defer(milliseconds: number, work: () => Promise<void>): void {

@@ -4,8 +4,12 @@ import * as z from 'zod'
 import type { ParameterFault, Problem } from '../http/problem.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
 import { formatTime } from '../lib/time.ts'
-import { applyRevocations, type KeyRecord, type RotationObstacle } from '../signing/key-life.ts'
-import { createRotationEntry } from '../signing/rotation-entry.ts'
+import {
+  applyRevocations,
+  createRotationEntry,
+  type KeyRecord,
+  type RotationObstacle,
+} from '../signing/key-life.ts'
 import type { Actor } from './audit.ts'
 import { flag, parseInput } from './input.ts'
 import { type AdminPaths, answerJson, readInput } from './json-api.ts'

@@ -3,7 +3,7 @@
 
 import { type Command, Option } from 'commander'
 import { KEYS_GONE } from '../adapters/node/banner.ts'
-import { openKeyLife, openKeys } from '../adapters/node/open.ts'
+import { openKeys } from '../adapters/node/open.ts'
 import type { AdminPorts } from '../admin/operation.ts'
 import { splitIpList } from '../claims/ip.ts'
 import { lifetimeLimits } from '../claims/lifetime.ts'
@@ -112,9 +112,9 @@ async function issueClaim(
   }
   warnOfUnknownPort(config, options.json === true)
   const rules = await readRules(storage)
-  const { ring, areNew } = await openKeys(config, openKeyLife(config, lifetimeSeconds), rules.isKeyRevoked)
+  const { keyRing, areNew } = await openKeys(config, lifetimeSeconds, rules.isKeyRevoked)
   if (areNew && (await storage.hasUsedCredential())) printWarning(KEYS_GONE, options.json === true)
-  const signGrant = createSignGrant({ issuer: config.issuer, audience: config.audience }, () => ring.sign)
+  const signGrant = createSignGrant({ issuer: config.issuer, audience: config.audience }, () => keyRing.sign)
   const signCurrent = createSignCurrent({
     storage,
     readStanding: rules.readStanding,

@@ -3,9 +3,8 @@
 
 import type { Logger } from '../http/log.ts'
 import { SigningKeysError } from '../signing/errors.ts'
-import type { KeyLife } from '../signing/key-life.ts'
+import { createRotationEntry, type KeyLife, type KeyRecord } from '../signing/key-life.ts'
 import type { KeyRing } from '../signing/key-ring.ts'
-import { createRotationEntry } from '../signing/rotation-entry.ts'
 import type { Storage } from '../storage/storage.ts'
 import { pause } from '../verify/revocation/pieces.ts'
 import type { RevocationRules } from './revocation/rules.ts'
@@ -14,7 +13,7 @@ import type { RevocationRules } from './revocation/rules.ts'
 export interface UpkeepDeps {
   readonly storage: Pick<Storage, 'appendAuditOnce' | 'purge'>
   readonly keyRing: Pick<KeyRing, 'refresh' | 'kid'>
-  readonly keyLife: Pick<KeyLife, 'list' | 'maintain' | 'end'>
+  readonly keyLife: Pick<KeyLife, 'maintain'>
   /** Kept up to date for the time when the database is down. */
   readonly rules: Pick<RevocationRules, 'refresh' | 'isKeyRevoked'>
   readonly log: Logger
@@ -58,6 +57,8 @@ export function createUpkeep({
   let rareAt = Number.NEGATIVE_INFINITY
   /** The key whose rotation, and every one before it, is known to be on record. */
   let settledKid: string | undefined
+  /** The keys as the last round left them. */
+  let records: readonly KeyRecord[] = []
 
   /** Runs one duty; its failures are told once, until it is done again. */
   async function attempt(duty: string, work: () => Promise<void>): Promise<void> {
@@ -70,22 +71,23 @@ export function createUpkeep({
     }
   }
 
-  async function rotateWhenDue(): Promise<void> {
+  async function maintainKeys(): Promise<void> {
     const at = now()
-    if (!(await keyLife.maintain(at))) return
-    const rotated = (await keyLife.list()).find(({ currentSince }) => currentSince === at)
-    if (rotated === undefined) return
-    log.info('the signing key was rotated', { kid: rotated.kid })
-    await storage.appendAuditOnce(createRotationEntry('system', rotated.kid, at, null))
+    const { keys, rotatedKid } = await keyLife.maintain(at, rules.isKeyRevoked)
+    records = keys
+    if (rotatedKid === undefined) return
+    log.info('the signing key was rotated', { kid: rotatedKid })
+    await storage.appendAuditOnce(createRotationEntry('system', rotatedKid, at, null))
   }
 
   /** Puts on record what its process could not, because it died or the database was locked. */
   async function recordRotations(): Promise<void> {
     const { kid: settling } = keyRing
     if (settling === settledKid) return
-    const records = await keyLife.list()
-    // A pending key that signs in place of a revoked one: its rotation is still to come.
-    if (records.some(({ kid, state }) => kid === settling && state === 'pending')) return
+    // A pending key signs in place of a revoked one, or became current after this round read the keys: the next round
+    // sees its rotation.
+    const state = records.find(({ kid }) => kid === settling)?.state
+    if (state === undefined || state === 'pending') return
     for (const { kid, createdAt, currentSince } of records) {
       // First keys sign from the moment they are made.
       if (currentSince === null || currentSince === createdAt) continue
@@ -97,19 +99,12 @@ export function createUpkeep({
     settledKid = settling
   }
 
-  /** A key that was revoked is ended, also when the process that revoked it did not live to do so. */
-  async function endRevokedKeys(): Promise<void> {
-    for (const { kid, state } of await keyLife.list()) {
-      if (state !== 'expired' && rules.isKeyRevoked(kid)) await keyLife.end(kid, now())
-    }
-  }
-
   return async () => {
     if (Math.abs(now() - runningSince) < LOST_AFTER_MS) return
     runningSince = now()
     try {
       await rules.refresh()
-      await attempt('revoked keys', endRevokedKeys)
+      await attempt('signing keys', maintainKeys)
       if (Math.abs(now() - rareAt) >= RARELY_MS) {
         await attempt('purge', async () => {
           for (let part = 0; part < PURGES_PER_ROUND; part += 1) {
@@ -125,7 +120,6 @@ export function createUpkeep({
           }
         })
       }
-      await attempt('rotation', rotateWhenDue)
       await attempt('keys', () => keyRing.refresh())
       await attempt('signing', async () => {
         if (keyRing.kid === undefined) throw new SigningKeysError('no key may sign: claims are refused')

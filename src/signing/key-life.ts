@@ -1,9 +1,12 @@
-// The life of signing keys in a store that other processes change too: each change is made as a whole, on what was
-// read just before, or not at all. No key is made before it is known to be needed.
+// Changes signing keys in a store that other processes change too. key-plan.ts decides what should change; this module
+// reads the keys, makes the new ones and writes the change, on condition that the keys are still as they were read.
 
+import type { AuditEntry } from '../claims/account.ts'
 import type { SignatureAlgorithm } from '../claims/jws.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
+import { EmptyKeyStoreError } from './errors.ts'
 import {
+  findCurrentKey,
   hasMovedOn,
   isRotationDue,
   type KeyPlan,
@@ -13,81 +16,128 @@ import {
   planRotation,
   planUpkeep,
 } from './key-plan.ts'
-import { EmptyStoreError } from './key-ring.ts'
-import { createSigningKey, listOrMakeKeys } from './make-keys.ts'
-import type { SigningKeyChange, SigningKeyStore, StoredSigningKey } from './signing-key.ts'
+import { createFirstKeys, createSigningKey } from './make-keys.ts'
+import {
+  compareStates,
+  type SigningKeyChange,
+  type SigningKeyStore,
+  type StoredSigningKey,
+} from './signing-key.ts'
 
 /** A signing key without its key material. */
 export type KeyRecord = Omit<StoredSigningKey, 'jwk'>
 
-/** Why keys were not rotated. */
+/** Why keys were not rotated; see `KeyLife.rotate`. */
 export type RotationObstacle = 'too_young' | 'too_many' | 'outrun'
 
-/** Operations on the keys of one store. `now` is epoch milliseconds; each rejects with what the store rejects with. */
+/** What one round of `KeyLife.maintain` found and did. */
+export interface Maintenance {
+  /** Every key after this round, in the order of `KeyLife.list`. */
+  readonly keys: readonly KeyRecord[]
+  /** The key that signs since this round rotated by schedule; undefined when it did not. */
+  readonly rotatedKid: string | undefined
+}
+
+/**
+ * Operations on the keys of one store. `now` is epoch milliseconds. Each operation rejects with the error of the store
+ * (StorageError) when the store fails.
+ */
 export interface KeyLife {
   /**
-   * Makes the store ready for a process that starts: first keys, repairs, and the change of algorithm. Not to be called
-   * later: two processes with different algorithms would take turns. True when the store held no key at all. From then
-   * on a store that is found empty has lost its keys, and none are made.
+   * Prepares the store for a process that starts: creates the first keys, repairs, and changes the algorithm. Call it
+   * only at the start: two running processes with different algorithms would take turns. True when the store held no
+   * key. After this call an empty store has lost its keys, and no new ones are created.
    */
   open(now: number): Promise<boolean>
-  /** Every key: current, pending, retiring, expired; newest first in each. */
+  /** Every key: current, then pending, retiring and expired ones; the newest first in each state. */
   list(): Promise<readonly KeyRecord[]>
   /**
-   * Lets the pending key sign from now on, and gives every key as it is then. `too_young`: it is not published long
-   * enough, which `force` passes over. `too_many`: as many keys are published as may be. `outrun`: another change was faster, or another process has taken the service
-   * to another algorithm; nothing was done.
+   * Lets the pending key sign from now on, and returns every key after that. Fails, and changes nothing, with
+   * `too_young`: the pending key has not been published long enough; `force` skips this check.
+   * `too_many`: the most keys that may be published are published.
+   * `outrun`: another process changed the keys first, or moved the service to another algorithm.
+   * Rejects with EmptyKeyStoreError when an opened store has lost its keys.
    */
   rotate(
     now: number,
     options: { readonly force: boolean },
   ): Promise<Result<readonly KeyRecord[], RotationObstacle>>
-  /** Ends a key at once, also against faster changes. False when it is unknown or ended already. */
+  /** Expires a key immediately; retries when other processes change keys. False when it is unknown or expired. */
   end(kid: string, now: number): Promise<boolean>
-  /** What time asks for: keys expire, go, are made, are rotated. True when it has rotated. Meant for every second. */
-  maintain(now: number): Promise<boolean>
+  /**
+   * Everything that is due at `now`: ends keys that a revocation names, expires and deletes old keys, repairs, and
+   * rotates by schedule. Reads the store once when nothing is due. Meant to be called every second. Rejects with
+   * EmptyKeyStoreError when the store is empty.
+   */
+  maintain(now: number, isRevoked: (kid: string) => boolean): Promise<Maintenance>
 }
 
-/** The life of keys of `alg` in `store`. */
+/** The life of the keys of `alg` in `store`. */
 export function createKeyLife(
   store: SigningKeyStore,
   { alg, ...terms }: KeyTerms & { readonly alg: SignatureAlgorithm },
 ): KeyLife {
   let isOpen = false
 
-  /** Makes the planned change; undefined when it lost a race. */
+  /** Writes a planned change; undefined when another process changed the keys first. */
   async function commit({ make, ...change }: KeyPlan, now: number): Promise<SigningKeyChange | undefined> {
     const made = await Promise.all(make.map((key) => createSigningKey(key.alg, key.state, now)))
     const whole = { ...change, put: [...change.put, ...made] }
     return (await store.replace(whole)) ? whole : undefined
   }
 
-  /** Every stored key. Rejects once the service runs and there is none. */
-  async function listHeld(): Promise<readonly StoredSigningKey[]> {
+  async function listStored(): Promise<readonly StoredSigningKey[]> {
     const keys = await store.list()
-    if (isOpen && keys.length === 0) throw new EmptyStoreError()
+    if (keys.length === 0) throw new EmptyKeyStoreError()
     return keys
   }
 
+  async function end(kid: string, now: number): Promise<boolean> {
+    for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+      const plan = planEnd(await store.list(), kid, now, terms)
+      if (plan === undefined) return false
+      if ((await commit(plan, now)) !== undefined) return true
+    }
+    throw createContentionError()
+  }
+
+  async function endRevoked(
+    keys: readonly StoredSigningKey[],
+    now: number,
+    isRevoked: (kid: string) => boolean,
+  ): Promise<readonly StoredSigningKey[]> {
+    const revoked = keys.filter(({ kid, state }) => state !== 'expired' && isRevoked(kid))
+    for (const { kid } of revoked) await end(kid, now)
+    return revoked.length === 0 ? keys : listStored()
+  }
+
   return {
+    end,
+
     async open(now) {
-      const isNew = (await store.list()).length === 0
+      let isNew = false
       for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-        const plan = planOpening(await listOrMakeKeys(store, alg, now), alg, now, terms)
+        const keys = await store.list()
+        if (tries === 0) isNew = keys.length === 0
+        if (!keys.some((key) => key.alg === alg)) {
+          await store.initialize(await createFirstKeys(alg, now))
+          continue
+        }
+        const plan = planOpening(keys, alg, now, terms)
         if (plan === undefined) {
           isOpen = true
           return isNew
         }
-        // Checked again: another process that makes the same repair may have added its own keys.
+        // The loop checks again: another process that made the same repair may have added its own keys.
         await commit(plan, now)
       }
-      throw createRestlessFault()
+      throw createContentionError()
     },
 
     list: async () => toRecords(await store.list()),
 
     async rotate(now, { force }) {
-      const keys = await listHeld()
+      const keys = isOpen ? await listStored() : await store.list()
       if (hasMovedOn(keys, alg)) return fail('outrun')
       const plan = planRotation(keys, alg, now, { ...terms, force })
       if (!plan.ok) return plan
@@ -95,52 +145,48 @@ export function createKeyLife(
       return change === undefined ? fail('outrun') : ok(toRecords(applyChange(keys, change)))
     },
 
-    async end(kid, now) {
-      for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-        const plan = planEnd(await store.list(), kid, now, terms)
-        if (plan === undefined) return false
-        if ((await commit(plan, now)) !== undefined) return true
-      }
-      throw createRestlessFault()
-    },
-
-    async maintain(now) {
-      const keys = await store.list()
-      if (keys.length === 0) throw new EmptyStoreError()
+    async maintain(now, isRevoked) {
+      const keys = await endRevoked(await listStored(), now, isRevoked)
       const upkeep = planUpkeep(keys, alg, now, terms)
-      if (upkeep !== undefined) {
-        // Lost to a faster process or not: the next call sees what is left, a rotation too.
-        await commit(upkeep, now)
-        return false
-      }
-      if (!isRotationDue(keys, alg, now, terms)) return false
-      const plan = planRotation(keys, alg, now, { ...terms, force: false })
-      return plan.ok && (await commit(plan.value, now)) !== undefined
+      const rotation =
+        upkeep === undefined && isRotationDue(keys, alg, now, terms)
+          ? planRotation(keys, alg, now, { ...terms, force: false })
+          : undefined
+      const plan = upkeep ?? (rotation?.ok ? rotation.value : undefined)
+      // If another process was faster, the next round sees what is left to do.
+      const change = plan && (await commit(plan, now))
+      const after = change === undefined ? keys : applyChange(keys, change)
+      const hasRotated = rotation !== undefined && change !== undefined
+      return { keys: toRecords(after), rotatedKid: hasRotated ? findCurrentKey(after, alg)?.kid : undefined }
     },
   }
 }
 
-/** Each loss is another's success: only a store that never takes a change comes here. */
+/** Each lost race is another process's success, so only a store that accepts no change reaches this. */
 const MAX_TRIES = 200
 
-function createRestlessFault(): Error {
-  return new Error('the signing keys do not stand still; too many processes change them')
+function createContentionError(): Error {
+  return new Error('the signing keys could not be changed: too many processes change them')
 }
 
-const ORDER = { current: 0, pending: 1, retiring: 2, expired: 3 }
+function applyChange(
+  keys: readonly StoredSigningKey[],
+  { put, remove }: SigningKeyChange,
+): readonly StoredSigningKey[] {
+  const gone = new Set([...remove, ...put.map(({ kid }) => kid)])
+  return [...keys.filter(({ kid }) => !gone.has(kid)), ...put]
+}
 
 function toRecords(keys: readonly StoredSigningKey[]): readonly KeyRecord[] {
   return sortRecords(keys.map(({ jwk: _, ...record }) => record))
 }
 
 function sortRecords(keys: readonly KeyRecord[]): readonly KeyRecord[] {
-  return keys.toSorted(
-    (a, b) => ORDER[a.state] - ORDER[b.state] || b.createdAt - a.createdAt || (a.kid < b.kid ? -1 : 1),
-  )
+  return keys.toSorted((a, b) => compareStates(a, b) || b.createdAt - a.createdAt || (a.kid < b.kid ? -1 : 1))
 }
 
 /**
- * Keys with revocations applied, as they are used while their store cannot be changed: a revoked key is expired,
+ * The keys as a service uses them that knows revocations which its store does not reflect yet: a revoked key is expired
  * whatever its stored state, and the pending key signs in place of a revoked current one.
  */
 export function applyRevocations(
@@ -158,10 +204,23 @@ export function applyRevocations(
   )
 }
 
-function applyChange(
-  keys: readonly StoredSigningKey[],
-  { put, remove }: SigningKeyChange,
-): readonly StoredSigningKey[] {
-  const gone = new Set([...remove, ...put.map(({ kid }) => kid)])
-  return [...keys.filter(({ kid }) => !gone.has(kid)), ...put]
+const AUDIT_ID_LENGTH = 16
+
+/**
+ * The audit entry that says that the key `kid` signs from `at` (epoch milliseconds) on. Keys and the audit log may be in
+ * different stores: the process that rotates writes the entry after the rotation, and upkeep writes it if that process
+ * could not. Both derive the same id from the kid, so `appendAuditOnce` writes one entry.
+ */
+export function createRotationEntry(
+  actor: string,
+  kid: string,
+  at: number,
+  detail: AuditEntry['detail'],
+): AuditEntry {
+  // Ids of audit entries are letters and digits. 16 characters of a thumbprint hold more than 90 bits.
+  const id = kid
+    .replace(/[^0-9A-Za-z]/g, '0')
+    .slice(0, AUDIT_ID_LENGTH)
+    .padEnd(AUDIT_ID_LENGTH, '0')
+  return { id, at, actor, action: 'key.rotate', target: kid, detail }
 }

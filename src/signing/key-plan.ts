@@ -1,7 +1,7 @@
-// What becomes of signing keys: every change in their life is planned here, and made by key-life.ts. Pure: `now` is an
-// argument, and the plan says which keys are to be made.
-// Whatever a plan finds, it leaves exactly one current and one pending key of its algorithm. Ages are never negative:
-// with a clock that was set back everything comes later, nothing earlier.
+// Decides what should change in the stored signing keys; key-life.ts makes the change. Pure functions: `now` (epoch
+// milliseconds) is an argument, and a plan lists the keys to create instead of creating them.
+// Every plan ends with exactly one current and one pending key of its algorithm, whatever it found. An age is never
+// negative: when the clock is set back, changes happen later, never earlier.
 
 import type { SignatureAlgorithm } from '../claims/jws.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
@@ -9,46 +9,49 @@ import type { SigningKeyChange, StoredSigningKey } from './signing-key.ts'
 
 type Keys = readonly StoredSigningKey[]
 
-/** A change of stored keys, and the keys to be made and stored with it. */
+/** A change of stored keys, and the keys to create and store in the same change. */
 export interface KeyPlan extends SigningKeyChange {
   readonly make: readonly Pick<StoredSigningKey, 'alg' | 'state'>[]
 }
 
-/** How keys live, milliseconds. */
+/** How long keys stay in their states, milliseconds. */
 export interface KeyTerms {
   /** How long a key is published before it may sign. */
   readonly publishMs: number
-  /** How long a key signs until it is rotated by schedule; null: for ever. */
+  /** How long a key signs before it is rotated by schedule; null: keys are rotated only on request. */
   readonly rotationMs: number | null
-  /** Longest life of a token. */
+  /** Longest lifetime of a token that these keys have signed or may sign. */
   readonly lifetimeMs: number
 }
 
-/** After its last token has expired: another process signs with a retired key for a moment, and verifiers forgive so much. */
+/**
+ * How long a retired key stays published after its last token has expired. Covers a process that signs with it for a
+ * moment longer, and the clock skew that verifiers allow.
+ */
 const GRACE_MS = 300_000
 
-/** How long an expired key is listed, beyond the life of a token. */
+/** How long an expired key is listed, in addition to the lifetime of a token. */
 const LISTED_MS = 86_400_000
 
-/** Most keys that are published together. Each verifier holds all of them, and may accept as few as twice as many. */
+/** Most keys in the JWK Set. Verifiers accept sets of at least twice this size. */
 const MAX_PUBLISHED = 50
 
-/** Aged keys that one change takes along: some databases allow few values in a statement. The rest comes next time. */
+/** Most keys that one upkeep expires or deletes: some databases limit the values in a statement. The next one continues. */
 const MAX_AGED = 8
 
-/** The key in force: the newest one, should there be several. */
+/** The key that signs. If there are several current keys, the newest. */
 export function findCurrentKey(keys: Keys, alg: SignatureAlgorithm): StoredSigningKey | undefined {
   return listCurrent(keys, alg)[0]
 }
 
-/** The key that signs next; of several the one that was published first. */
+/** The key that signs after the next rotation. If there are several pending keys, the one published first. */
 export function findPendingKey(keys: Keys, alg: SignatureAlgorithm): StoredSigningKey | undefined {
   return listPending(keys, alg)[0]
 }
 
 /**
- * Whether another process has taken the service to another algorithm: this one must not bring its own back.
- * Opening it again (`planOpening`) does.
+ * Whether another process has moved the service to another algorithm: there are current keys, but none of `alg`. A running
+ * process must not move it back. A process that starts does (`planOpening`).
  */
 export function hasMovedOn(keys: Keys, alg: SignatureAlgorithm): boolean {
   return (
@@ -57,8 +60,8 @@ export function hasMovedOn(keys: Keys, alg: SignatureAlgorithm): boolean {
 }
 
 /**
- * Lets the pending key sign and the current one retire. `too_young`: its time of publication is not over.
- * `too_many`: as many keys are published as may be; one of the retiring ones must expire first.
+ * The pending key becomes current, and the current one retires. Fails with `too_young` while the pending key has not been
+ * published for `publishMs` (not with `force`), and with `too_many` when one of the retiring keys must expire first.
  */
 export function planRotation(
   keys: Keys,
@@ -75,7 +78,7 @@ export function planRotation(
   return published > MAX_PUBLISHED ? fail('too_many') : ok(compare(keys, draft, alg))
 }
 
-/** Whether the schedule asks for a rotation, and the pending key is ready for it. */
+/** Whether a rotation is due by schedule and the pending key has been published long enough. */
 export function isRotationDue(
   keys: Keys,
   alg: SignatureAlgorithm,
@@ -90,8 +93,8 @@ export function isRotationDue(
 }
 
 /**
- * Ends a key at once, whatever its algorithm. For a current key the pending one signs from now on, however young it is.
- * Undefined when the key is unknown or expired already.
+ * Expires a key immediately, whatever its algorithm. If it is the current one, the pending key becomes current, however
+ * short its publication was. Undefined when the key is unknown or expired.
  */
 export function planEnd(
   keys: Keys,
@@ -108,7 +111,7 @@ export function planEnd(
   return compare(keys, isServing(ended) ? settle(rest, alg, now, lifetimeMs) : { keys: rest, make: [] }, alg)
 }
 
-/** Expires retiring keys and deletes expired ones in their time, and mends what is odd. Undefined: nothing is to be done. */
+/** Expires retiring keys, deletes expired ones, and repairs missing or surplus keys. Undefined: nothing is due. */
 export function planUpkeep(
   keys: Keys,
   alg: SignatureAlgorithm,
@@ -129,8 +132,8 @@ export function planUpkeep(
 }
 
 /**
- * Makes a store ready for a process that starts with `alg`: current keys of other algorithms retire, pending ones are
- * deleted, what is odd is mended. Undefined: it is ready.
+ * Prepares the keys for a process that starts with `alg`: current keys of other algorithms retire, pending ones are
+ * deleted, missing or surplus keys are repaired. Undefined: they are ready.
  */
 export function planOpening(
   keys: Keys,
@@ -145,12 +148,13 @@ export function planOpening(
   return compareOrNone(keys, settle(rest, alg, now, lifetimeMs), alg)
 }
 
+/** Keys after a change, without those to create. */
 interface Draft {
   readonly keys: Keys
   readonly make: KeyPlan['make']
 }
 
-/** Exactly one current and one pending key of `alg`: the newest current and the longest published pending one stay. */
+/** Leaves one current and one pending key of `alg`: the newest current and the longest published pending one stay. */
 function settle(keys: Keys, alg: SignatureAlgorithm, now: number, lifetimeMs: number): Draft {
   const [current, ...surplus] = listCurrent(keys, alg)
   const [pending, ...spare] = listPending(keys, alg)
@@ -169,13 +173,13 @@ function settle(keys: Keys, alg: SignatureAlgorithm, now: number, lifetimeMs: nu
   return { keys: settled, make: missing.map((state) => ({ alg, state })) }
 }
 
-/** The last token was signed at `now`, or later where the clock was set back since. */
+/** The key signed its last token at `now`, or later if the clock was set back since. */
 function retire(key: StoredSigningKey, now: number, lifetimeMs: number): StoredSigningKey {
   const last = Math.max(now, key.currentSince ?? now)
   return { ...key, state: 'retiring', expiresAt: last + lifetimeMs + GRACE_MS }
 }
 
-/** From what was seen to what shall be, on the condition that whatever was decided by is still so. */
+/** The change from `before` to the draft. It expects every key that the decision depended on to be unchanged. */
 function compare(before: Keys, { keys, make }: Draft, alg: SignatureAlgorithm): KeyPlan {
   const kept = new Set(keys)
   const kids = new Set(keys.map(({ kid }) => kid))
@@ -198,7 +202,7 @@ function isServing({ state }: StoredSigningKey): boolean {
   return state === 'current' || state === 'pending'
 }
 
-/** A key that is still to be made has no age. */
+/** Whether the pending key has been published for `publishMs`. A key that is yet to be created has the age 0. */
 function isPublished(keys: Keys, alg: SignatureAlgorithm, now: number, publishMs: number): boolean {
   const [pending] = listPending(keys, alg)
   return Math.max(0, now - (pending?.createdAt ?? now)) >= publishMs

@@ -1,12 +1,12 @@
-// The signing keys of a running service, loaded, and following their store: one signs, all verify. What was read last
-// goes on while the store is down. Never signs with a key that is ended in the store or revoked, whether or not the
-// store could be changed; where no other key is left, signing fails.
+// The signing keys of a running service in memory: which key signs now, and which keys verify. Follows the store; while
+// the store fails, the keys read last stay in use. A key that is expired in the store or revoked never signs, also if the
+// store could not be changed. If no other key is left, signing fails.
 
 import type { SignatureAlgorithm, SignToken, VerificationKey } from '../claims/jws.ts'
 import { createFreshRead, type FreshRead } from '../lib/fresh-read.ts'
-import { SigningKeysError } from './errors.ts'
+import { isDoneWithin, sleep } from '../lib/timing.ts'
+import { EmptyKeyStoreError, SigningKeysError } from './errors.ts'
 import { findCurrentKey } from './key-plan.ts'
-import { createLateKeys } from './late-keys.ts'
 import {
   formatKeySet,
   type KeyRingEngine,
@@ -16,74 +16,70 @@ import {
   type PublicKeySet,
   type PublishedKeys,
 } from './loaded-keys.ts'
-import { listOrMakeKeys } from './make-keys.ts'
 import type { SigningKeyStore } from './signing-key.ts'
 
-/** Loaded keys, always as they were read last. */
+/** The keys as they were read last. */
 export interface KeyRing {
-  /** Id of the key that signs; undefined when none may. */
+  /** Id of the key that signs; undefined when no key may. */
   readonly kid: string | undefined
   readonly alg: SignatureAlgorithm
   /**
-   * Signs with the key that signs now, also when it was taken from the ring before. Rejects with SigningKeysError when
-   * none may.
+   * Signs a payload with the key that is current at the time of the call, also if this function was read from the ring
+   * earlier. Rejects with SigningKeysError when no key may sign.
    */
   readonly sign: SignToken
-  /**
-   * Signs lists of revocations with the key that signs now, and names that key. Throws SigningKeysError when none may.
-   */
+  /** Signs lists of revocations, with the key that signs now. Reading it throws SigningKeysError when no key may sign. */
   readonly revocationSigner: Pick<LoadedSigner, 'kid' | 'revocationsHeader' | 'signRevocations'>
-  /** Current, pending and retiring keys that are not revoked; the same object as long as the keys are the same. */
+  /** Current, pending and retiring keys that are not revoked. The same object until the keys change. */
   readonly publicKeySet: PublicKeySet
   /**
-   * `ok`; `degraded`: the store cannot be read, or still lets a revoked key sign now or next, and what is in memory
-   * goes on; `failed`: no key may sign, or the store was found empty.
+   * `degraded`: the store cannot be read, or still has a revoked key as current or pending; the keys in memory stay in
+   * use. `failed`: no key may sign, or the store is empty.
    */
   readonly state: 'ok' | 'degraded' | 'failed'
   /**
-   * The key with this id, or undefined; expired ones too, so that a token of theirs is told from a forged one: ask
-   * `isEnded`. A key is the same object for as long as it is stored.
+   * The key with this id, or undefined. Also finds expired and revoked keys, so that their tokens can be distinguished
+   * from forged ones: check `isEnded`. A key is the same object for as long as it is stored.
    */
   find(kid: string): VerificationKey | undefined
-  /** Whether the key with this id is expired or revoked: its tokens are refused even with a valid signature. */
+  /** Whether the key with this id is expired or revoked: its tokens are refused although their signature is valid. */
   isEnded(kid: string): boolean
   /**
-   * Looks into the store for a key that `find` does not know, at most once in 250 ms for all who ask; takes up to 2 s.
-   * Never rejects: while the store fails, what is in memory decides.
+   * As `find`, but reads the store for a key that is not in memory: at most once in 250 ms for all callers together, and
+   * for up to 2 s. Never rejects: while the store fails, the keys in memory decide.
    */
   load(kid: string): Promise<VerificationKey | undefined>
   /** Milliseconds since the store was last read. */
   ageMs(): number
   /**
-   * Reads the store: what was stored before this call is in force when it resolves. Rejects with what the store
-   * rejects with; then everything is as it was.
+   * Reads the store. When it resolves, changes that were stored before the call are in force. Rejects with the error of
+   * the store (StorageError), or with EmptyKeyStoreError; then nothing has changed.
    */
   refresh(): Promise<void>
 }
 
 /**
- * Loads the keys of `store`, making the first ones of `alg` where it has none. `now` is epoch milliseconds.
- * `isRevoked` is asked at each signature whether a revocation names the key with this id.
- * Rejects when there is no current key of `alg`; `KeyLife.open` makes one.
+ * Loads the keys of `store`. `isRevoked` says whether a revocation names the key with this id; it is called at each
+ * signature. Creates no key: rejects with SigningKeysError when there is no current key of `alg`, which `KeyLife.open`
+ * creates.
  */
 export async function openKeyRing(
-  store: Pick<SigningKeyStore, 'list' | 'initialize'>,
+  store: Pick<SigningKeyStore, 'list'>,
   engine: KeyRingEngine,
   alg: SignatureAlgorithm,
-  now: number,
   isRevoked: (kid: string) => boolean,
 ): Promise<KeyRing> {
-  const stored = await listOrMakeKeys(store, alg, now)
+  const stored = await store.list()
   if (findCurrentKey(stored, alg) === undefined)
     throw new SigningKeysError(`the key store holds no current ${alg} key`)
   const first = await loadKeys(stored, undefined, engine, alg)
   const loaded: FreshRead<LoadedKeys> = createFreshRead(first, async () => {
     const stored = await store.list()
-    // A store that was moved away or emptied under a running service is no order to forget everything.
-    if (stored.length === 0) throw new EmptyStoreError()
+    // The store was moved or emptied under a running service, which keeps its keys.
+    if (stored.length === 0) throw new EmptyKeyStoreError()
     return loadKeys(stored, loaded.value, engine, alg)
   })
-  /** Why the last reading of the store failed. */
+  /** Why the last read of the store failed. */
   let fault: 'empty' | 'unreadable' | undefined
 
   async function refresh(): Promise<void> {
@@ -91,13 +87,13 @@ export async function openKeyRing(
       await loaded.refresh()
       fault = undefined
     } catch (error) {
-      fault = error instanceof EmptyStoreError ? 'empty' : 'unreadable'
+      fault = error instanceof EmptyKeyStoreError ? 'empty' : 'unreadable'
       throw error
     }
   }
 
   const find = (kid: string): VerificationKey | undefined => loaded.value.byId.get(kid)?.key
-  const findLate = createLateKeys((kid) => loaded.value.byId.has(kid), refresh)
+  const searchKey = createKeySearch((kid) => loaded.value.byId.has(kid), refresh)
   const findSigner = (): LoadedSigner | undefined => loaded.value.signers.find(({ kid }) => !isRevoked(kid))
   const createFault = (): SigningKeysError =>
     new SigningKeysError(`no ${alg} key may sign: each was ended or revoked, and none could be made`)
@@ -133,7 +129,7 @@ export async function openKeyRing(
     find,
     isEnded: (kid) => (loaded.value.byId.get(kid)?.isExpired ?? false) || isRevoked(kid),
     async load(kid) {
-      await findLate(kid)
+      await searchKey(kid)
       return find(kid)
     },
     ageMs: () => performance.now() - loaded.readAt,
@@ -141,9 +137,59 @@ export async function openKeyRing(
   }
 }
 
-/** No key where there were some. */
-export class EmptyStoreError extends SigningKeysError {
-  constructor() {
-    super('the key store is empty; put the keys back, or restart to make new ones')
+/** Shortest time between the starts of two searches. */
+const COOLDOWN_MS = 250
+/** How long a caller waits, and how long a search that does not end blocks the next one. */
+const WAIT_MS = 2000
+/** How often waiting callers check whether a search has ended. */
+const POLL_MS = 20
+/** Most callers that wait for a search. Further callers get an answer from memory. */
+const MAX_WAITING = 1000
+
+/**
+ * Limits how often unknown key ids make the ring read its store: once in 250 ms, however many made-up ids arrive. The
+ * returned function resolves when `has(kid)` is true, when a search that ended after the call has ended, or after 2 s. It
+ * never rejects: if `search` fails, the keys in memory decide. A caller within the 250 ms waits for the next search, so
+ * that no answer is older than the question. Callers never await each other's promises, which Workers forbid: a search
+ * that was cancelled with its request blocks the others for 2 s at most.
+ */
+export function createKeySearch(
+  has: (kid: string) => boolean,
+  search: () => Promise<void>,
+): (kid: string) => Promise<void> {
+  // `performance.now` is monotonic: no time span below changes when the wall clock is set back.
+  let latest: { readonly since: number; isOver: boolean } | undefined
+  let ended = 0
+  let waiting = 0
+
+  /** Milliseconds until the next search may start. */
+  function getRestMs(): number {
+    if (latest === undefined) return 0
+    return latest.since + (latest.isOver ? COOLDOWN_MS : WAIT_MS) - performance.now()
+  }
+
+  async function startSearch(limitMs: number): Promise<void> {
+    const current = { since: performance.now(), isOver: false }
+    latest = current
+    waiting = 0
+    const end = (): void => {
+      current.isOver = true
+      ended += 1
+    }
+    await isDoneWithin(limitMs, search().then(end, end))
+  }
+
+  return async (kid) => {
+    const asked = performance.now()
+    const endedBefore = ended
+    waiting += 1
+    if (waiting > MAX_WAITING && getRestMs() > 0) return
+    while (!has(kid) && ended === endedBefore) {
+      const leftMs = asked + WAIT_MS - performance.now()
+      if (leftMs <= 0) return
+      const restMs = getRestMs()
+      if (restMs <= 0) await startSearch(leftMs)
+      else await sleep(latest?.isOver ? restMs : POLL_MS)
+    }
   }
 }

@@ -1,5 +1,6 @@
-// Stored keys made usable: one signs, all verify, those that are not expired are published. What was loaded before and
-// is the same stays the same object: a verifier knows tokens by it. Never signs with an expired key.
+// Imports stored keys into the crypto engine: one signs, all verify, those that are not expired are published. A key
+// that has not changed keeps its object, because the verifier's cache of tokens compares objects. An expired key never
+// signs.
 
 import { base64url, type JWK } from 'jose'
 import type { SignatureAlgorithm, SignToken, VerificationKey, VerifyToken } from '../claims/jws.ts'
@@ -9,7 +10,7 @@ import { findCurrentKey, findPendingKey } from './key-plan.ts'
 import { buildPublicKeySet, verificationJwk } from './key-set.ts'
 import type { StoredSigningKey } from './signing-key.ts'
 
-/** What loading keys needs of cryptography: signing here, verification as the verify folder has it. */
+/** The cryptography that a key ring needs: signing, and verification by the verifier's own code. */
 export type KeyRingEngine = Pick<CryptoEngine, 'loadSigner' | 'loadLongSigner'> & {
   readonly loadVerifier: (jwk: JWK, alg: SignatureAlgorithm) => MaybePromise<VerifyToken>
 }
@@ -20,11 +21,11 @@ export interface PublicKeySet {
   readonly etag: string
 }
 
-/** Keys as they were at one moment. */
+/** The keys of a store as they were read at one time. */
 export interface LoadedKeys {
   /** Every stored key by its id, expired ones included. */
   readonly byId: ReadonlyMap<string, LoadedKey>
-  /** Keys that may sign, in order of preference: the current one, then the pending one. */
+  /** Keys that may sign: the current one, then the pending one, which signs if the current one is revoked. */
   readonly signers: readonly LoadedSigner[]
   /** The keys that are not expired, in the order in which they are published. */
   readonly published: PublishedKeys
@@ -37,7 +38,7 @@ export interface PublishedKeys {
   readonly digest: string
 }
 
-/** A key that may sign. */
+/** A key that may sign tokens and lists of revocations. */
 export interface LoadedSigner {
   readonly kid: string
   readonly sign: SignToken
@@ -49,11 +50,11 @@ export interface LoadedSigner {
 interface LoadedKey {
   readonly key: VerificationKey
   readonly isExpired: boolean
-  /** What it verifies with, as text. */
+  /** Algorithm and verification JWK as JSON, to notice a change. */
   readonly material: string
 }
 
-/** Loads stored keys; `last` is what was loaded before. Rejects when a key cannot be loaded. */
+/** Loads stored keys. `last` is the previous result, whose unchanged objects are kept. Rejects when a key cannot be imported. */
 export async function loadKeys(
   stored: readonly StoredSigningKey[],
   last: LoadedKeys | undefined,
@@ -71,9 +72,9 @@ export async function loadKeys(
 }
 
 /**
- * The current key, then the pending one, which signs when the current one was revoked and the store could not be
- * changed. Without a current key another process has taken the service to another algorithm: the last key signs on,
- * which verifies as long as it is not expired. No key of another algorithm than the configured one ever signs.
+ * The current key, then the pending one, which signs if the current one is revoked and the store could not be changed.
+ * Without a current key of `alg` another process has moved the service to another algorithm: the key that signed last
+ * goes on until it expires. A key of another algorithm than the configured one never signs.
  */
 function chooseSigners(
   stored: readonly StoredSigningKey[],
@@ -126,10 +127,10 @@ async function publishKeys(
     : { keys, digest: await digest(text) }
 }
 
-/** The JWK Set of these keys without those at the positions in `removed`, which are in ascending order. */
+/** The JWK Set without the keys at the positions in `removed` (ascending). */
 export function formatKeySet({ keys, digest }: PublishedKeys, removed: readonly number[]): PublicKeySet {
   const body = JSON.stringify({ keys: keys.filter((_, position) => !removed.includes(position)) })
-  // The positions identify the text as well as its own digest would, which cannot be computed synchronously.
+  // Digest and positions together identify the text. Its own digest could not be computed synchronously.
   return { body, etag: `"${[digest, ...removed].join('-')}"` }
 }
 

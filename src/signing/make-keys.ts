@@ -1,11 +1,14 @@
-// Making signing keys. A service always has two: one that signs, and one that is published and waits.
+// Creates signing keys. A service always has two: one signs, the other is published and signs after the next rotation.
 
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, generateSecret } from 'jose'
 import type { SignatureAlgorithm } from '../claims/jws.ts'
 import { randomBase62 } from '../lib/random.ts'
-import type { SigningKeyState, SigningKeyStore, StoredSigningKey } from './signing-key.ts'
+import type { SigningKeyState, StoredSigningKey } from './signing-key.ts'
 
-/** A new key. `now` is epoch milliseconds. Its `kid` is the RFC 7638 thumbprint; random for HS256, whose thumbprint would tell of the secret. */
+/**
+ * A new key. `now` is epoch milliseconds. Its `kid` is the RFC 7638 thumbprint; random for HS256, because the thumbprint
+ * of a shared secret helps to guess it.
+ */
 export async function createSigningKey(
   alg: SignatureAlgorithm,
   state: SigningKeyState,
@@ -21,22 +24,10 @@ export async function createSigningKey(
   return { kid: await calculateJwkThumbprint(jwk), alg, jwk, ...times }
 }
 
-/** The keys of a service that has none: one current, one pending. */
+/** The first keys of a service: one current, one pending. `now` is epoch milliseconds. */
 export async function createFirstKeys(
   alg: SignatureAlgorithm,
   now: number,
 ): Promise<readonly StoredSigningKey[]> {
   return [await createSigningKey(alg, 'current', now), await createSigningKey(alg, 'pending', now)]
-}
-
-/** Every key of `store`, its first ones made when it holds none of `alg`. `now` is epoch milliseconds. */
-export async function listOrMakeKeys(
-  store: Pick<SigningKeyStore, 'list' | 'initialize'>,
-  alg: SignatureAlgorithm,
-  now: number,
-): Promise<readonly StoredSigningKey[]> {
-  const stored = await store.list()
-  if (stored.some((key) => key.alg === alg)) return stored
-  await store.initialize(await createFirstKeys(alg, now))
-  return store.list()
 }

@@ -1,11 +1,13 @@
-// A signing key's record and life: pending (published, not used yet), current (signs), retiring (still verifies), expired.
-// Pure data; times are epoch milliseconds.
+// A stored signing key, its states, and the port to the place where keys are stored. Times are epoch milliseconds.
 
 import type { JWK } from 'jose'
 import type { SignatureAlgorithm } from '../claims/jws.ts'
 
-/** Where a signing key is in its life. */
-export type SigningKeyState = 'pending' | 'current' | 'retiring' | 'expired'
+/**
+ * The states of a signing key. `current` signs. `pending` is published and signs after the next rotation. `retiring`
+ * signs no more, but its tokens are still accepted. `expired`: its tokens are refused.
+ */
+export type SigningKeyState = 'current' | 'pending' | 'retiring' | 'expired'
 
 /** A signing key as a store keeps it. `jwk` is private: it never leaves the process. */
 export interface StoredSigningKey {
@@ -14,34 +16,49 @@ export interface StoredSigningKey {
   readonly alg: SignatureAlgorithm
   readonly state: SigningKeyState
   readonly createdAt: number
+  /** When it began to sign; null for a key that never has. */
   readonly currentSince: number | null
+  /** When it expires or has expired; null for a current or pending key. */
   readonly expiresAt: number | null
   readonly jwk: JWK
 }
 
-/** A change of stored keys, on the condition that they are what its author saw. */
+const ORDER = { current: 0, pending: 1, retiring: 2, expired: 3 } as const satisfies Record<
+  SigningKeyState,
+  number
+>
+
+/** For sorting: current keys first, then pending, retiring and expired ones. */
+export function compareStates(
+  a: Pick<StoredSigningKey, 'state'>,
+  b: Pick<StoredSigningKey, 'state'>,
+): number {
+  return ORDER[a.state] - ORDER[b.state]
+}
+
+/** A change of stored keys. It is made only if the stored keys are still as `expect` describes them. */
 export interface SigningKeyChange {
-  /** Keys that must be there, each in this state; each kid once. */
+  /** Keys that must be stored, each in this state. Each kid is listed once. */
   readonly expect: readonly Pick<StoredSigningKey, 'kid' | 'state'>[]
-  /** Keys to be stored, each in place of the one with its kid, if any. */
+  /** Keys to store. A stored key with the same kid is replaced. */
   readonly put: readonly StoredSigningKey[]
-  /** Kids of keys to be deleted. A deleted key never comes back: a kid is not used again. */
+  /** Kids of keys to delete. A kid is never used for another key. */
   readonly remove: readonly string[]
 }
 
-/** Where signing keys live: a folder of files on one machine, a table in a shared database. A port. */
+/** Port to the signing keys: a folder of files on one machine, or a table in a shared database. */
 export interface SigningKeyStore {
-  /** Every stored key, in no order. */
+  /** Every stored key, in no particular order. */
   list(): Promise<readonly StoredSigningKey[]>
   /**
-   * Adds these keys if the store holds none of their algorithm, all or nothing; otherwise does nothing.
-   * Two processes that start together end with the same keys.
+   * Adds these keys if the store has none of their algorithm, all or nothing; otherwise does nothing. If two processes
+   * call it at the same time, both end up with the same keys.
    */
   initialize(keys: readonly StoredSigningKey[]): Promise<void>
   /**
-   * Changes keys, all or nothing, as long as every expected one is in its state; else false, and nothing is changed.
-   * Of several changes at once that expect the same key, and change its state, one is made. A change that answered true
-   * survives a crash; one that rejected is made or not, never half. Rejects with StorageError.
+   * Makes the whole change and returns true if every expected key is stored in its state; otherwise changes nothing and
+   * returns false. If several processes change the state of the same key at the same time, one succeeds. A change that
+   * returned true survives a crash; one that rejected was made completely or not at all. Rejects with StorageError.
    */
   replace(change: SigningKeyChange): Promise<boolean>
 }

@@ -93,7 +93,7 @@ export async function createKeys(alg: 'ES256' | 'EdDSA' | 'HS256' = 'ES256'): Pr
       }
     },
   }
-  const ring = await openKeyRing(store, { ...engine, loadVerifier }, alg, Date.now(), () => false)
+  const ring = await openKeyRing(store, { ...engine, loadVerifier }, alg, () => false)
   return {
     ring,
     signed: () => signed,

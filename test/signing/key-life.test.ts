@@ -1,13 +1,18 @@
 // The life of keys in a store: what each operation answers and leaves, and that no key is made in vain.
 
 import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { createKeyLife, type KeyLife } from '../../src/signing/key-life.ts'
+import { AUDIT_ID } from '../../src/admin/page.ts'
+import { createKeyLife, createRotationEntry, type KeyLife } from '../../src/signing/key-life.ts'
 import type { KeyTerms } from '../../src/signing/key-plan.ts'
 import { createFirstKeys, createSigningKey } from '../../src/signing/make-keys.ts'
 import { createMemoryKeys, type MemoryKeys } from '../support/memory-keys.ts'
 import { ALGORITHMS, count, DAY, GRACE, NOW } from './plans.ts'
 
 const MINUTE = 60_000
+const isRevoked = () => false
+/** Whether a round of maintenance rotated. */
+const maintain = async (life: KeyLife, now: number) =>
+  (await life.maintain(now, isRevoked)).rotatedKid !== undefined
 const terms: KeyTerms = { publishMs: 15 * MINUTE, rotationMs: 90 * DAY, lifetimeMs: DAY }
 
 /** How many keys are made, asymmetric and shared ones alike. */
@@ -15,7 +20,8 @@ const generate = crypto.subtle.generateKey.bind(crypto.subtle) as () => Promise<
 const making = vi.spyOn(crypto.subtle, 'generateKey').mockImplementation(generate)
 afterAll(() => making.mockRestore())
 
-describe.each(ALGORITHMS)('%s', (alg) => {
+describe('the life of keys', () => {
+  const alg = 'ES256'
   let memory: MemoryKeys
   let life: KeyLife
   let current: string
@@ -58,11 +64,11 @@ describe.each(ALGORITHMS)('%s', (alg) => {
     )
     await memory.store.replace({ expect: [], put: retiring, remove: [] })
     const due = NOW + 90 * DAY
-    expect(await life.maintain(due)).toBe(false)
+    expect(await maintain(life, due)).toBe(false)
     expect(await life.rotate(due, { force: true })).toEqual({ ok: false, reason: 'too_many' })
     expect(memory.keys()).toHaveLength(50)
-    expect(await life.maintain(due + 2000)).toBe(false)
-    expect(await life.maintain(due + 2000)).toBe(true)
+    expect(await maintain(life, due + 2000)).toBe(false)
+    expect(await maintain(life, due + 2000)).toBe(true)
     expect(memory.keys().filter(({ state }) => state !== 'expired')).toHaveLength(50)
     expect(await states()).toContain(`current ${pending}`)
   })
@@ -138,17 +144,17 @@ describe.each(ALGORITHMS)('%s', (alg) => {
       { ...memory.store, list: async () => memory.keys(), replace: async () => false },
       { alg, ...terms },
     )
-    await expect(stubborn.end(current, NOW)).rejects.toThrow('do not stand still')
+    await expect(stubborn.end(current, NOW)).rejects.toThrow('too many processes change them')
     expect(await stubborn.rotate(NOW + DAY, { force: false })).toEqual({ ok: false, reason: 'outrun' })
-    expect(await stubborn.maintain(NOW + 90 * DAY)).toBe(false)
+    expect(await maintain(stubborn, NOW + 90 * DAY)).toBe(false)
     await memory.store.replace({ expect: [], put: [], remove: [pending] })
-    await expect(stubborn.open(NOW)).rejects.toThrow('do not stand still')
+    await expect(stubborn.open(NOW)).rejects.toThrow('too many processes change them')
   })
 
   test('maintain: one read and no change where there is nothing to do', async () => {
     const reads = memory.reads()
     const before = memory.keys()
-    expect(await life.maintain(NOW + 90 * DAY - 1)).toBe(false)
+    expect(await maintain(life, NOW + 90 * DAY - 1)).toBe(false)
     expect(memory.reads()).toBe(reads + 1)
     expect(memory.keys()).toEqual(before)
     expect(making).not.toHaveBeenCalled()
@@ -156,11 +162,11 @@ describe.each(ALGORITHMS)('%s', (alg) => {
 
   test('maintain rotates by schedule; the old key expires, and is forgotten in the end', async () => {
     const due = NOW + 90 * DAY
-    expect(await life.maintain(due)).toBe(true)
-    expect(await life.maintain(due + 1)).toBe(false)
+    expect(await maintain(life, due)).toBe(true)
+    expect(await maintain(life, due + 1)).toBe(false)
     expect((await states())[0]).toBe(`current ${pending}`)
     const stateAt = async (now: number) => {
-      expect(await life.maintain(now)).toBe(false)
+      expect(await maintain(life, now)).toBe(false)
       return memory.keys().find(({ kid }) => kid === current)?.state
     }
     expect(await stateAt(due + DAY + GRACE - 1)).toBe('retiring')
@@ -172,19 +178,19 @@ describe.each(ALGORITHMS)('%s', (alg) => {
 
   test('maintain never rotates where no schedule is set, nor by a clock that was set back', async () => {
     const unscheduled = createKeyLife(memory.store, { alg, ...terms, rotationMs: null })
-    expect(await unscheduled.maintain(NOW + 9000 * DAY)).toBe(false)
-    expect(await life.maintain(NOW - 9000 * DAY)).toBe(false)
+    expect(await maintain(unscheduled, NOW + 9000 * DAY)).toBe(false)
+    expect(await maintain(life, NOW - 9000 * DAY)).toBe(false)
     expect((await states())[0]).toBe(`current ${current}`)
   })
 
   test('maintain makes the pending key that is missing, and rotates when that is published long enough', async () => {
     await memory.store.replace({ expect: [], put: [], remove: [pending] })
     const due = NOW + 90 * DAY
-    expect(await life.maintain(due)).toBe(false)
+    expect(await maintain(life, due)).toBe(false)
     expect(making).toHaveBeenCalledTimes(1)
     expect(count(memory.keys(), alg, 'pending')).toBe(1)
-    expect(await life.maintain(due + 15 * MINUTE - 1)).toBe(false)
-    expect(await life.maintain(due + 15 * MINUTE)).toBe(true)
+    expect(await maintain(life, due + 15 * MINUTE - 1)).toBe(false)
+    expect(await maintain(life, due + 15 * MINUTE)).toBe(true)
   })
 
   test('a store that is down: every operation says so', async () => {
@@ -194,7 +200,7 @@ describe.each(ALGORITHMS)('%s', (alg) => {
       life.list(),
       life.rotate(NOW, { force: true }),
       life.end(current, NOW),
-      life.maintain(NOW),
+      life.maintain(NOW, isRevoked),
     ])
       await expect(call).rejects.toThrow('the store is down')
   })
@@ -225,7 +231,7 @@ describe('opening', () => {
     const next = await open(memory, 'EdDSA', NOW + 1)
     const moved = ['EdDSA current', 'EdDSA pending', 'ES256 retiring']
     expect(await shown(next)).toEqual(moved)
-    expect(await old.maintain(NOW + 2)).toBe(false)
+    expect(await maintain(old, NOW + 2)).toBe(false)
     expect(await old.rotate(NOW + 2, { force: true })).toEqual({ ok: false, reason: 'outrun' })
     expect(await shown(old)).toEqual(moved)
     // What leaked can be ended by either.
@@ -239,5 +245,27 @@ describe('opening', () => {
     const keys = await createFirstKeys('ES256', NOW)
     const memory = createMemoryKeys(keys.filter((key) => key.state !== state))
     expect(await shown(await open(memory, 'ES256', NOW))).toEqual(['ES256 current', 'ES256 pending'])
+  })
+})
+
+// Both the process that rotates and upkeep derive the id from the kid, and pages of the audit log accept it.
+test.each([
+  ['a thumbprint', 'NzbLsXh8uDCcd6MNwXF4W7noWXFZAfHkxZsRGC9Xs', 'NzbLsXh8uDCcd6MN'],
+  ['one with - and _', '-_bL-Xh8_DCc-6M_wXF4W7noWXFZAfHkxZsRGC9Xs', '00bL0Xh80DCc06M0'],
+  ['a short kid of a key that was added by hand', 'a-1', 'a010000000000000'],
+])('the audit entry of a rotation has an id that follows from the kid: %s', (_name, kid, id) => {
+  expect(id).toMatch(AUDIT_ID)
+  const common = { id, action: 'key.rotate', target: kid }
+  expect(createRotationEntry('cli', kid, 5, { forced: true })).toEqual({
+    ...common,
+    at: 5,
+    actor: 'cli',
+    detail: { forced: true },
+  })
+  expect(createRotationEntry('system', kid, 6, null)).toEqual({
+    ...common,
+    at: 6,
+    actor: 'system',
+    detail: null,
   })
 })

@@ -57,23 +57,26 @@ describe.each(ALGORITHMS)('%s', (alg) => {
     memory = createMemoryKeys(await createFirstKeys(alg, NOW))
     life = createKeyLife(memory.store, { alg, ...terms })
     engine = createNotingEngine()
-    ring = await openKeyRing(memory.store, engine, alg, NOW, isRevoked)
+    ring = await openKeyRing(memory.store, engine, alg, isRevoked)
     ;[first = '', second = ''] = memory.keys().map(({ kid }) => kid)
   })
   const rotate = async () => expect((await life.rotate(NOW + 1, { force: true })).ok).toBe(true)
   const statesOf = (kid: string) => memory.keys().find((key) => key.kid === kid)?.state
 
-  test('opens an empty store with its first keys, and finds them again', async () => {
+  test('an empty store is refused and stays empty; once its life was opened, every ring finds the same keys', async () => {
     const empty = createMemoryKeys()
-    const opened = await openKeyRing(empty.store, engine, alg, NOW, isRevoked)
-    const again = await openKeyRing(empty.store, engine, alg, NOW, isRevoked)
+    await expect(openKeyRing(empty.store, engine, alg, isRevoked)).rejects.toThrow(`no current ${alg} key`)
+    expect(empty.keys()).toEqual([])
+    await createKeyLife(empty.store, { alg, ...terms }).open(NOW)
+    const opened = await openKeyRing(empty.store, engine, alg, isRevoked)
+    const again = await openKeyRing(empty.store, engine, alg, isRevoked)
     expect(empty.keys()).toHaveLength(2)
     expect([again.kid, again.alg]).toEqual([opened.kid, alg])
     expect(await again.find(opened.kid ?? '')?.verify(await opened.sign('{}'))).toBe(true)
   })
 
   test('two rings on one store: a rotation of one is followed by the other, and nothing stops to verify', async () => {
-    const other = await openKeyRing(memory.store, engine, alg, NOW, isRevoked)
+    const other = await openKeyRing(memory.store, engine, alg, isRevoked)
     const { sign } = other
     const before = await other.sign('{}')
     await rotate()
@@ -119,7 +122,7 @@ describe.each(ALGORITHMS)('%s', (alg) => {
   test('the key set does not depend on the order in which a store gives its keys', async () => {
     const stored = memory.keys()
     const turned = { ...memory.store, list: async () => stored.toReversed() }
-    expect((await openKeyRing(turned, engine, alg, NOW, isRevoked)).publicKeySet).toEqual(ring.publicKeySet)
+    expect((await openKeyRing(turned, engine, alg, isRevoked)).publicKeySet).toEqual(ring.publicKeySet)
   })
 
   test('an ended key: still found, so that its tokens are told from forged ones, but it signs and is published no more', async () => {
@@ -139,15 +142,15 @@ describe.each(ALGORITHMS)('%s', (alg) => {
     ])
     expect(publishedBy(ring)).not.toContain(first)
     // A process that starts now knows it too.
-    const fresh = await openKeyRing(memory.store, engine, alg, NOW, isRevoked)
+    const fresh = await openKeyRing(memory.store, engine, alg, isRevoked)
     expect([fresh.isEnded(first), await fresh.find(first)?.verify(token)]).toEqual([true, true])
   })
 
   test('a key that the store forgets is forgotten', async () => {
     await rotate()
     await ring.refresh()
-    await life.maintain(NOW + 2 * DAY)
-    await life.maintain(NOW + 4 * DAY)
+    await life.maintain(NOW + 2 * DAY, isRevoked)
+    await life.maintain(NOW + 4 * DAY, isRevoked)
     expect(statesOf(first)).toBeUndefined()
     await ring.refresh()
     expect([ring.find(first), ring.isEnded(first), await ring.load(first)]).toEqual([
@@ -163,19 +166,17 @@ describe.each(ALGORITHMS)('%s', (alg) => {
     await ring.refresh()
     expect([ring.kid, statesOf(first), ring.isEnded(first)]).toEqual([first, 'retiring', false])
     const token = await ring.sign('{}')
-    const newer = await openKeyRing(memory.store, engine, alg === 'EdDSA' ? 'ES256' : 'EdDSA', NOW, isRevoked)
+    const newer = await openKeyRing(memory.store, engine, alg === 'EdDSA' ? 'ES256' : 'EdDSA', isRevoked)
     expect(await newer.find(first)?.verify(token)).toBe(true)
     // What the newer process signs verifies in the older one.
     expect(await ring.find(newer.kid ?? '')?.verify(await newer.sign('{}'))).toBe(true)
 
-    await others.maintain(NOW + 1 + DAY + GRACE)
+    await others.maintain(NOW + 1 + DAY + GRACE, isRevoked)
     await ring.refresh()
     await expect(ring.sign('{}')).rejects.toThrow(`no ${alg} key may sign`)
     expect(ring.kid).toBeUndefined()
     expect(ring.isEnded(first)).toBe(true)
-    await expect(openKeyRing(memory.store, engine, alg, NOW, isRevoked)).rejects.toThrow(
-      `no current ${alg} key`,
-    )
+    await expect(openKeyRing(memory.store, engine, alg, isRevoked)).rejects.toThrow(`no current ${alg} key`)
     // Its own algorithm comes back.
     await life.open(NOW + 2 * DAY)
     await ring.refresh()
@@ -233,8 +234,8 @@ describe.each(ALGORITHMS)('%s', (alg) => {
 test.each(['__proto__', 'constructor', '', 'toString'])(
   'nothing but an exact id finds a key: %j',
   async (kid) => {
-    const memory = createMemoryKeys()
-    const ring = await openKeyRing(memory.store, createNotingEngine(), 'ES256', NOW, isRevoked)
+    const memory = createMemoryKeys(await createFirstKeys('ES256', NOW))
+    const ring = await openKeyRing(memory.store, createNotingEngine(), 'ES256', isRevoked)
     expect([ring.find(kid), ring.isEnded(kid), await ring.load(kid)]).toEqual([undefined, false, undefined])
   },
 )
@@ -252,13 +253,7 @@ describe('refreshes that overtake each other', () => {
       ...memory.store,
       list: () => (isSlow ? new Promise<readonly StoredSigningKey[]>((resolve) => open.push(resolve)) : old),
     }
-    const ring = await openKeyRing(
-      store as typeof memory.store,
-      createNotingEngine(),
-      'ES256',
-      NOW,
-      isRevoked,
-    )
+    const ring = await openKeyRing(store as typeof memory.store, createNotingEngine(), 'ES256', isRevoked)
     isSlow = true
     const kids = { old: ring.kid, next: next.find(({ state }) => state === 'current')?.kid }
     const settled = () => new Promise((resolve) => setTimeout(resolve, 20))

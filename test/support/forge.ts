@@ -23,14 +23,8 @@ export interface Forging extends Asking {
 
 export async function startForging(alg: 'ES256' | 'EdDSA' | 'HS256'): Promise<Forging> {
   const stored = await createFirstKeys(alg, Date.now())
-  const store = { list: async () => stored, initialize: async () => undefined }
-  const keyRing = await openKeyRing(
-    store,
-    { ...nodeCryptoEngine, loadVerifier },
-    alg,
-    Date.now(),
-    () => false,
-  )
+  const store = { list: async () => stored }
+  const keyRing = await openKeyRing(store, { ...nodeCryptoEngine, loadVerifier }, alg, () => false)
   const asking = await startAsking({ CLAIMGATE_ALG: alg }, { keyRing })
   const jwk = stored.find((key) => key.kid === keyRing.kid)?.jwk ?? {}
   const whoami = (path: string, headers: Readonly<Record<string, string>>) =>

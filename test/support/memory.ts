@@ -9,8 +9,7 @@ import { createLogger } from '../../src/http/log.ts'
 import { createMetrics } from '../../src/http/metrics.ts'
 import { createRevocationRules } from '../../src/service/revocation/rules.ts'
 import { createUseLog } from '../../src/service/use-log.ts'
-import { createKeyLife } from '../../src/signing/key-life.ts'
-import { openKeyRing } from '../../src/signing/key-ring.ts'
+import { openSigningKeys } from '../../src/signing/open-keys.ts'
 import { DEFAULT_PEPPER } from '../../src/signing/secret.ts'
 import { createCachedStorage } from '../../src/storage/cached.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
@@ -40,8 +39,6 @@ export async function startMemory(
   })
   const storage = replace.storage ?? createCachedStorage(createMemoryStorage())
   const lifetimeSeconds = await storage.raiseLongestLifetime(config.maxTtl)
-  const keyLife = createKeyLife(keyStore, keyTerms(config, lifetimeSeconds))
-  await keyLife.open(Date.now())
   const lines: string[] = []
   const log = createLogger({ level: 'debug', write: (line) => lines.push(line), now: Date.now })
   const counters = createMemoryCounters()
@@ -51,7 +48,13 @@ export async function startMemory(
     now: replace.now ?? Date.now,
     sharesWork: true,
   })
-  const engine = { ...nodeCryptoEngine, loadVerifier }
+  const { keyLife, keyRing } = await openSigningKeys({
+    store: keyStore,
+    engine: { ...nodeCryptoEngine, loadVerifier },
+    terms: keyTerms(config, lifetimeSeconds),
+    now: Date.now(),
+    isRevoked: rules.isKeyRevoked,
+  })
   const deps: AppDeps = {
     config,
     storage,
@@ -60,7 +63,7 @@ export async function startMemory(
     counters,
     uses: createUseLog({ storage, log, defer: () => undefined }),
     rules,
-    keyRing: await openKeyRing(keyStore, engine, config.alg, Date.now(), rules.isKeyRevoked),
+    keyRing,
     hashSecret: nodeCryptoEngine.createSecretHash(config.pepper ?? DEFAULT_PEPPER),
     log,
     metrics: createMetrics(),

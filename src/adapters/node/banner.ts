@@ -2,13 +2,13 @@
 // Goes to stderr; stdout carries log lines only. Holds no secret.
 
 import type { Config } from '../../config/config.ts'
+import { describeLostKeys } from '../../signing/open-keys.ts'
 
 const ORIGIN = 'https://www.example.com'
 const DEFAULT_PATH = 'data/claimgate.db'
 
-/** Message of the log and the banner when new keys were made for a database that was used with other keys. */
-export const KEYS_GONE: string =
-  'new signing keys were made although credentials have been used before: the old keys are not in CLAIMGATE_KEYS_DIR (is its volume mounted?), and every token that they signed is refused'
+/** Warning of the log, the banner and the command line when new keys were made for a database used with other keys. */
+export const KEYS_GONE: string = describeLostKeys('not in CLAIMGATE_KEYS_DIR (is its volume mounted?)')
 
 /** Warnings that the banner may show. */
 export interface BannerWarnings {

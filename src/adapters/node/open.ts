@@ -3,7 +3,7 @@
 
 import { type Config, ConfigError, type ConfigProblem, keyTerms } from '../../config/config.ts'
 import { createKeyLife, type KeyLife } from '../../signing/key-life.ts'
-import { type KeyRing, openKeyRing } from '../../signing/key-ring.ts'
+import { openSigningKeys, type SigningKeys } from '../../signing/open-keys.ts'
 import { DEFAULT_PEPPER, type HashSecret } from '../../signing/secret.ts'
 import type { SigningKeyStore } from '../../signing/signing-key.ts'
 import { createMemoryStorage } from '../../storage/memory.ts'
@@ -66,31 +66,27 @@ export function openKeyStore({ keysDir }: Config): SigningKeyStore {
   return createFileKeyStore(keysDir, { production: isProduction() })
 }
 
-/** The life of a configuration's signing keys. `lifetimeSeconds`: see `keyTerms`. */
+/** The operations on a configuration's signing keys. `lifetimeSeconds`: see `keyTerms`. */
 export function openKeyLife(config: Config, lifetimeSeconds: number): KeyLife {
   return createKeyLife(openKeyStore(config), keyTerms(config, lifetimeSeconds))
 }
 
-/** The signing keys of a server that starts. */
-export interface OpenKeys {
-  readonly ring: KeyRing
-  /** Whether the store held none, so that the first ones were made. */
-  readonly areNew: boolean
-}
-
 /**
- * The signing keys of a configuration, loaded, made when missing. `keyLife` is that of the same configuration, and
- * `isRevoked` as `openKeyRing` takes it.
+ * The signing keys of a configuration, loaded; the first ones are created if there are none. `lifetimeSeconds`: see
+ * `keyTerms`. `isRevoked` says whether a revocation names the key with this id. Rejects with StorageError.
  */
-export async function openKeys(
+export function openKeys(
   config: Config,
-  keyLife: KeyLife,
+  lifetimeSeconds: number,
   isRevoked: (kid: string) => boolean,
-): Promise<OpenKeys> {
-  const now = Date.now()
-  const areNew = await keyLife.open(now)
-  const engine = { ...nodeCryptoEngine, loadVerifier }
-  return { ring: await openKeyRing(openKeyStore(config), engine, config.alg, now, isRevoked), areNew }
+): Promise<SigningKeys> {
+  return openSigningKeys({
+    store: openKeyStore(config),
+    engine: { ...nodeCryptoEngine, loadVerifier },
+    terms: keyTerms(config, lifetimeSeconds),
+    now: Date.now(),
+    isRevoked,
+  })
 }
 
 /** The hash of secrets under a configuration's pepper. */

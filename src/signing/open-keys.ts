@@ -1,0 +1,48 @@
+// The signing keys of a process that starts: one store, the operations that change it, and the ring that signs.
+
+import type { SignatureAlgorithm } from '../claims/jws.ts'
+import { createKeyLife, type KeyLife } from './key-life.ts'
+import type { KeyTerms } from './key-plan.ts'
+import { type KeyRing, openKeyRing } from './key-ring.ts'
+import type { KeyRingEngine } from './loaded-keys.ts'
+import type { SigningKeyStore } from './signing-key.ts'
+
+/** What opening signing keys needs. */
+export interface OpenKeysOptions {
+  readonly store: SigningKeyStore
+  readonly engine: KeyRingEngine
+  readonly terms: KeyTerms & { readonly alg: SignatureAlgorithm }
+  /** Epoch milliseconds. */
+  readonly now: number
+  /** Whether a revocation names the key with this id. */
+  readonly isRevoked: (kid: string) => boolean
+}
+
+/** The signing keys of a running process. */
+export interface SigningKeys {
+  readonly keyLife: KeyLife
+  readonly keyRing: KeyRing
+  /** Whether the store was empty, so that the first keys were created. */
+  readonly areNew: boolean
+}
+
+/**
+ * Opens the keys of `store`; creates the first ones if it is empty. Read the revocations before: no revoked key may sign.
+ * Rejects with StorageError when the store fails, and with the engine's error when a key cannot be imported.
+ */
+export async function openSigningKeys({
+  store,
+  engine,
+  terms,
+  now,
+  isRevoked,
+}: OpenKeysOptions): Promise<SigningKeys> {
+  const keyLife = createKeyLife(store, terms)
+  const areNew = await keyLife.open(now)
+  return { keyLife, keyRing: await openKeyRing(store, engine, terms.alg, isRevoked), areNew }
+}
+
+/** Warning for the operator: keys are new although credentials were used. `place` says where the old keys are missing. */
+export function describeLostKeys(place: string): string {
+  return `new signing keys were made although credentials have been used before: the old keys are ${place}, and every token that they signed is refused`
+}
