@@ -38,7 +38,7 @@ function listPaths(routes: Routes): Readonly<Record<string, Route>> {
  * @example
  * const config = parseConfig({ CLAIMGATE_ISSUER: 'https://auth.example.com', DATABASE_URL: 'memory:' })
  * const app = createApp({ ...adapters, config })
- * const answer = await app.request([paths.health])
+ * const answer = await app.request('/healthz')
  */
 export function createApp(deps: AppDeps): Hono {
   const { config, peerOf, targetOf } = deps

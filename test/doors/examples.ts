@@ -1,7 +1,7 @@
-// The examples in the packed declarations: compiled and run as they stand, but for the address of the issuer.
+// The examples in the docstrings of the package's exports, read from the packed declarations. Each one compiles in a
+// customer's project. Those in the table of runs are also run, as they stand but for the address of the issuer.
 
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -10,17 +10,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ISSUER, SITE, SUBJECT } from './cases.ts'
 import { createIssuer } from './mint.ts'
 import type { Project } from './project.ts'
+import { type PublicName, readPublicNames } from './public-examples.ts'
 import { compile } from './types.ts'
 
-interface Example {
-  readonly door: string
-  /** The declarations that hold it, and which of their examples it is. */
-  readonly file: string
-  readonly index: number
-  readonly imports: string
-  /** What it takes for granted. */
+/** How an example is run. */
+interface Run {
+  /** Code before the example, which declares what it uses. */
   readonly before: string
-  /** Writes, as JSON, what came of it. */
+  /** Code after the example, which writes its outcome as JSON. */
   readonly after: string
   readonly output: unknown
 }
@@ -28,48 +25,32 @@ interface Example {
 const REQUEST = `const headers = { origin: '${SITE}', authorization: 'Bearer ' + process.env.TOKEN }
 const request = new Request('https://api.example.com/things', { headers })
 const socket = { remoteAddress: '127.0.0.1' }`
-const TELL = (expression: string): string => `console.log(JSON.stringify(${expression}))`
+const print = (expression: string): string => `console.log(JSON.stringify(${expression}))`
 
-const examples: readonly Example[] = [
-  {
-    door: 'claimgate/verify',
-    file: 'verify/verifier.d.ts',
-    index: 0,
-    imports: `import { createVerifier } from 'claimgate/verify'`,
+const runs: Readonly<Record<string, Run>> = {
+  'claimgate/verify#createVerifier': {
     before: REQUEST,
-    after: TELL('[claims.sub, claims.origin]'),
+    after: print('[claims.sub, claims.origin]'),
     output: [SUBJECT, SITE],
   },
-  {
-    door: 'claimgate/hono: claimAuth',
-    file: 'verify/hono.d.ts',
-    index: 0,
-    imports: `import { Hono } from 'hono'\nimport { claimAuth, type ClaimVariables } from 'claimgate/hono'`,
+  'claimgate/hono#claimAuth': {
     before: REQUEST,
     after: `app.get('/api/me', (c) => c.text(c.var.claims.sub))
       const answer = await app.request('/api/me', { headers })
-      ${TELL(`[answer.status, await answer.text(), answer.headers.get('access-control-allow-origin'), (await app.request('/api/me')).status]`)}
-      void [request, socket]`,
+      ${print(`[answer.status, await answer.text(), answer.headers.get('access-control-allow-origin'), (await app.request('/api/me')).status]`)}`,
     output: [200, SUBJECT, SITE, 401],
   },
-  {
-    door: 'claimgate/hono: claimCors',
-    file: 'verify/hono.d.ts',
-    index: 1,
-    imports: `import { Hono } from 'hono'\nimport { claimCors } from 'claimgate/hono'`,
+  'claimgate/hono#claimCors': {
     before: '',
     after: `app.get('/public/a', (c) => c.text('a'))
       const answer = await app.request('/public/a', { headers: { origin: '${SITE}' } })
-      ${TELL(`[answer.status, answer.headers.get('access-control-allow-origin')]`)}`,
+      ${print(`[answer.status, answer.headers.get('access-control-allow-origin')]`)}`,
     output: [200, SITE],
   },
-  {
-    door: 'claimgate/node',
-    file: 'verify/node.d.ts',
-    index: 0,
-    imports: `import express from 'express'\nimport createFastify from 'fastify'
-      import { claimAuth, type AuthorizedRequest } from 'claimgate/node'`,
-    before: `${REQUEST}\nconst app = express()\nconst fastify = createFastify({ forceCloseConnections: true })`,
+  'claimgate/node#claimAuth': {
+    before: `${REQUEST}
+      const app = express()
+      const fastify = createFastify({ forceCloseConnections: true })`,
     after: `app.get('/api/me', (request, response) => void response.send((request as unknown as AuthorizedRequest).claims.sub))
       fastify.get('/api/me', async (request) => (request.raw as AuthorizedRequest).claims.sub)
       const server = app.listen(0, '127.0.0.1')
@@ -80,71 +61,142 @@ const examples: readonly Example[] = [
         const answer = await fetch(url + '/api/me', { headers })
         answers.push(answer.status, await answer.text(), (await fetch(url + '/api/me')).status)
       }
-      ${TELL('answers')}
+      ${print('answers')}
       server.closeAllConnections()
       server.close()
-      await fastify.close()
-      void [request, socket]`,
+      await fastify.close()`,
     output: [200, SUBJECT, 401, 200, SUBJECT, 401],
   },
-  {
-    door: 'claimgate/errors',
-    file: 'claims/errors.d.ts',
-    index: 0,
-    imports: `import { createVerifier } from 'claimgate/verify'\nimport { ClaimError } from 'claimgate/errors'`,
+  'claimgate/verify#ClaimError': {
     before: `const request = new Request('https://api.example.com/things')
       const verifier = createVerifier({ issuer: 'a', audience: 'a', secret: 'x'.repeat(32) })
       const handle = async (): Promise<Response | undefined> => {`,
     after: `return undefined }
       const answer = await handle()
-      ${TELL('[answer?.status, await answer?.text()]')}`,
+      ${print('[answer?.status, await answer?.text()]')}`,
     output: [401, expect.stringMatching(/token/)],
   },
-  {
-    door: 'claimgate: createApp',
-    file: 'app.d.ts',
-    index: 0,
-    imports: `import { type AppDeps, createApp, parseConfig } from 'claimgate'`,
+  'claimgate#createApp': {
     before: `const { startMemory } = await import(process.env.MEMORY ?? '')
       const adapters: Omit<AppDeps, 'config'> = (await startMemory()).deps`,
-    after: TELL('[answer.status, await answer.json()]'),
+    after: print('[answer.status, await answer.json()]'),
     output: [200, { status: 'ok' }],
   },
-]
-
-/** The examples of a file of declarations, without their comment's margin. */
-function readExamples(text: string): readonly string[] {
-  return [...text.matchAll(/@example\n((?:\s*\* ?.*\n)*?)\s*(?:\*\/|\* @)/g)].map((match) =>
-    (match[1] ?? '').replace(/^\s*\* ?/gm, '').replace(/\*\/\s*$/, ''),
-  )
 }
 
+/** What examples use without declaring it, such as the reader's own session check. An example may declare it itself. */
+const surroundings: Readonly<Record<string, string>> = {
+  Hono: `import { Hono } from 'hono'`,
+  express: `import express from 'express'`,
+  createFastify: `import createFastify from 'fastify'`,
+  createServer: `import { createServer } from 'node:http'`,
+  request: 'declare const request: Request',
+  socket: 'declare const socket: { readonly remoteAddress?: string }',
+  accountToken: 'declare const accountToken: string',
+  forbid: 'declare const forbid: () => Response',
+  isSignedIn: 'declare const isSignedIn: (cookie: string | null | undefined) => boolean',
+  origin: 'declare const origin: string',
+  fastify: `declare const fastify: import('fastify').FastifyInstance`,
+}
+
+/** The kind of app that an example without a line for it stands in. */
+const appOf = (door: string, code: string): string =>
+  door === 'claimgate/node' || code.includes('fastify')
+    ? `declare const app: import('express').Express`
+    : `declare const app: import('hono').Hono`
+
+/** Clients that examples of errors and methods call, as an example of the same door would create them. */
+const clients: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'claimgate/verify': { verifier: `declare const verifier: import('claimgate/verify').Verifier` },
+  'claimgate/backend': { client: `declare const client: import('claimgate/backend').ClaimClient` },
+  'claimgate/browser': { client: `declare const client: import('claimgate/browser').DataClient` },
+}
+
+interface Example extends PublicName {
+  readonly title: string
+  readonly code: string
+}
+
+/** The examples of the packed package, each once. */
+function listExamples(names: readonly PublicName[]): readonly Example[] {
+  const seen = new Set<string>()
+  return names.flatMap((one) => {
+    if (seen.has(one.declaration)) return []
+    seen.add(one.declaration)
+    return one.examples.map((code, index) => {
+      const title = `${one.door}#${one.name}${index === 0 ? '' : ` ${index + 1}`}`
+      return { ...one, title, code }
+    })
+  })
+}
+
+/** Whether code uses a name as a variable or type that it does not declare. */
+function usesFreely(code: string, name: string): boolean {
+  const isUsed = new RegExp(`(?<![.\\w'"/-])${name}(?![\\w'":/-])`).test(code)
+  return isUsed && !new RegExp(`(?:const|let|function|class|import)[\\s{]+${name}\\b`).test(code)
+}
+
+/** The example as a module: with imports of what it uses, and inside a function because some examples return. */
+function toModule({ door, title, code }: Example, names: readonly PublicName[]): string {
+  const run = runs[title]
+  const body = [run?.before ?? '', code, run?.after ?? ''].join('\n')
+  const own = names.filter((one) => one.door === door)
+  const others = names.filter(({ name }) => !own.some((one) => one.name === name))
+  const imports = [
+    ...own,
+    ...others.filter(({ name }, at) => others.findIndex((one) => one.name === name) === at),
+  ]
+    .filter(({ name }) => usesFreely(body, name))
+    .map((one) => `import ${one.isType ? 'type ' : ''}{ ${one.name} } from '${one.door}'`)
+  const given = { app: appOf(door, code), ...surroundings, ...clients[door] }
+  const declared = Object.entries(given).flatMap(([name, line]) => (usesFreely(body, name) ? [line] : []))
+  const top = [
+    ...imports,
+    ...declared.toSorted((a, b) => Number(b.startsWith('import')) - Number(a.startsWith('import'))),
+  ]
+  return `${top.join('\n')}\nasync function example() {\n${body}\n}\n${run ? 'await example()' : 'export { example }'}\n`
+}
+
+const fileOf = ({ title }: Example): string => `examples/${title.replace(/\W+/g, '-')}.ts`
+
 export function describeExamples(project: () => Project): void {
-  describe('the examples of the doors', () => {
-    const declarations = (file: string) =>
-      readFileSync(join(project().folder, 'node_modules/claimgate/dist', file), 'utf8')
+  describe('the examples in docstrings', () => {
+    let names: readonly PublicName[]
+    let examples: readonly Example[]
     let server: Server
-    let issuer: string
     let token: string
 
     beforeAll(async () => {
       let keys: unknown
       server = createServer((_, response) => response.end(JSON.stringify(keys)))
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-      issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+      const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
       const own = await createIssuer('jwks', { iss: issuer, aud: issuer })
       keys = 'jwks' in own.keys && own.keys.jwks
       token = await own.mint()
+      names = readPublicNames(join(project().folder, 'node_modules/claimgate'))
+      examples = listExamples(names)
+      for (const example of examples) {
+        project().write(fileOf(example), toModule(example, names).replaceAll(ISSUER, issuer))
+      }
     })
     afterAll(() => server?.close())
 
-    test.each(examples)('$door', async ({ door, file, index, imports, before, after, output }) => {
-      const example = readExamples(declarations(file))[index]
-      if (example === undefined) throw new Error(`${file} holds no example ${index}`)
-      const name = `examples/${door.replace(/\W+/g, '-')}.ts`
-      const text = [imports, before, example.replaceAll(ISSUER, issuer), after].join('\n')
-      compile(project(), [project().write(name, text)])
-      const { stdout } = await promisify(execFile)(process.execPath, [name], {
+    test('compile', () => {
+      expect(compile(project(), examples.map(fileOf))).toBe('')
+    })
+
+    test('exist for every function and class, except those of the service itself', () => {
+      const without = names.filter(
+        ({ door, isCallable, examples: own }) => door !== 'claimgate' && isCallable && own.length === 0,
+      )
+      expect(without.map(({ door, name }) => `${door}#${name}`)).toEqual([])
+    })
+
+    test.each(Object.entries(runs))('give what they promise: %s', async (title, { output }) => {
+      const example = examples.find((one) => one.title === title)
+      if (example === undefined) throw new Error(`${title} has no example`)
+      const { stdout } = await promisify(execFile)(process.execPath, [fileOf(example)], {
         cwd: project().folder,
         env: {
           ...process.env,
@@ -154,13 +206,6 @@ export function describeExamples(project: () => Project): void {
         timeout: 30_000,
       })
       expect(JSON.parse(stdout)).toEqual(output)
-    })
-
-    test('every example is run', () => {
-      for (const file of new Set(examples.map((one) => one.file))) {
-        const run = examples.filter((one) => one.file === file)
-        expect(run, file).toHaveLength(declarations(file).split('@example').length - 1)
-      }
     })
   })
 }

@@ -18,7 +18,9 @@ export interface Failing {
  * A call, or the request for its token, that failed; which of the two, the message says.
  *
  * @example
- * try { await client.get('/plants') } catch (error) { if (error.code === 'insufficient_scope') … }
+ * try { await client.get('/plants') } catch (error) {
+ *   if ((error as DataClientError).code === 'insufficient_scope') alert('Ask your administrator for access.')
+ * }
  */
 export class DataClientError extends Error {
   override readonly name = 'DataClientError'
