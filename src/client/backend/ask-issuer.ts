@@ -1,28 +1,30 @@
-// One question to the issuer, with the secret in it: bounded in time and size, never redirected. Judges nothing of
-// the answer but that it is JSON.
+// One POST to the issuer, limited in time and size, without redirects; and a refusal as an error. The request contains the
+// credential, so no message repeats what was sent.
 
 import { isJsonObject, type JsonObject, parseJson } from '../../lib/json.ts'
 import { readBytes } from '../../lib/read-bytes.ts'
 import { decodeUtf8 } from '../../lib/utf8.ts'
 import { ClaimRequestError } from './error.ts'
+import { parseRetryAfter } from './retry-after.ts'
 
-/** What came back. */
+/** An answer of the issuer. Only its size and syntax were checked. */
 export interface IssuerAnswer {
   readonly status: number
-  /** Seconds of `Retry-After`, where it names some. */
+  /** Seconds from now; undefined when `Retry-After` is absent or invalid. */
   readonly retryAfter: number | undefined
-  /** Undefined where it is no JSON object, or a very long one. */
+  /** Undefined when the body is not a JSON object, or longer than 64 KiB. */
   readonly body: JsonObject | undefined
 }
 
-/** From the request to the last byte of the answer. */
+/** Limit of the whole exchange, up to the last byte of the answer. */
 const TIMEOUT_MS = 5000
 const MAX_ANSWER_BYTES = 65_536
+const MAX_DETAIL_LENGTH = 1000
 
 /**
- * The answer of a POST. A redirect is an answer like any other: the secret follows none.
+ * Sends a POST. Redirects are not followed, because they would send the credential to another URL; they count as answers.
  *
- * @throws {ClaimRequestError} `gateway_timeout` when the issuer cannot be reached or takes over 5 s.
+ * @throws {ClaimRequestError} `gateway_timeout` when the issuer is unreachable or its answer is not complete within 5 s.
  */
 export async function askIssuer(
   url: string,
@@ -42,23 +44,46 @@ export async function askIssuer(
     const bytes = await readBytes(response.body, MAX_ANSWER_BYTES)
     return {
       status: response.status,
-      retryAfter: readSeconds(response.headers.get('retry-after')),
+      retryAfter: parseRetryAfter(response.headers.get('retry-after'), Date.now()),
       body: bytes && parseObject(bytes),
     }
   } catch (error) {
-    const why = abort.signal.aborted
+    const reason = abort.signal.aborted
       ? `did not answer within ${TIMEOUT_MS / 1000} s`
       : `cannot be reached${causeOf(error)}`
-    throw new ClaimRequestError('gateway_timeout', 504, `the issuer ${why}`)
+    throw new ClaimRequestError('gateway_timeout', 504, `the issuer ${reason}`)
   } finally {
     clearTimeout(timer)
-    // Frees the connection of a body that was not read to its end.
+    // Closes the connection when the body was not read to its end.
     abort.abort()
   }
 }
 
-function readSeconds(text: string | null): number | undefined {
-  return text !== null && /^\d{1,9}$/.test(text) ? Number(text) : undefined
+/**
+ * The error for an answer without a token: problem+json (RFC 9457) or the format of RFC 6749 section 5.2, on one line. When
+ * the answer contains one of `secrets`, the error has nothing of it but the status.
+ */
+export function toRequestError(answer: IssuerAnswer, secrets: readonly string[]): ClaimRequestError {
+  const { status, body = {}, retryAfter } = answer
+  if (status < 400) {
+    return new ClaimRequestError('bad_gateway', 502, `the issuer answered ${status} without a token`)
+  }
+  const code = typeof body.error === 'string' && /^\w{1,40}$/.test(body.error) ? body.error : 'bad_gateway'
+  const detail = describeRefusal(body)
+  if (secrets.some((secret) => `${code} ${detail}`.includes(secret))) {
+    return new ClaimRequestError('bad_gateway', status, `the issuer answered ${status}`, retryAfter)
+  }
+  const message = `the issuer answered ${status} ${code}${detail && `: ${detail.slice(0, MAX_DETAIL_LENGTH)}`}`
+  return new ClaimRequestError(code, status, message, retryAfter)
+}
+
+/** The detail of a refusal and the message of each invalid parameter, on one line. */
+function describeRefusal({ detail, error_description: description, errors }: JsonObject): string {
+  const faults = (Array.isArray(errors) ? errors : [])
+    .filter((fault) => typeof fault?.parameter === 'string' && typeof fault.message === 'string')
+    .map(({ parameter, message }) => `${parameter} ${message}`)
+  const texts = [detail ?? description, ...faults].filter((text) => typeof text === 'string')
+  return texts.join('; ').replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ')
 }
 
 function parseObject(bytes: Uint8Array): JsonObject | undefined {
@@ -66,34 +91,8 @@ function parseObject(bytes: Uint8Array): JsonObject | undefined {
   return parsed.ok && isJsonObject(parsed.value) ? parsed.value : undefined
 }
 
-/** The system's word for what went wrong, such as ECONNREFUSED; nothing that an address could stand in. */
+/** The system's error code, such as ` (ECONNREFUSED)`. The message of the error is left out: it may contain the URL. */
 function causeOf(error: unknown): string {
   const { code } = ((error as Error).cause ?? {}) as { readonly code?: unknown }
   return typeof code === 'string' ? ` (${code})` : ''
-}
-
-const MAX_DETAIL = 1000
-
-/** The error of an answer that is no token. `secrets` are what its text must not repeat. */
-export function toRequestError(answer: IssuerAnswer, secrets: readonly string[]): ClaimRequestError {
-  const { status, body = {}, retryAfter } = answer
-  if (status < 400) {
-    return new ClaimRequestError('bad_gateway', 502, `the issuer answered ${status} without a token`)
-  }
-  const code = typeof body.error === 'string' && /^\w{1,40}$/.test(body.error) ? body.error : 'bad_gateway'
-  const detail = describe(body)
-  if (secrets.some((secret) => `${code} ${detail}`.includes(secret))) {
-    return new ClaimRequestError('bad_gateway', status, `the issuer answered ${status}`, retryAfter)
-  }
-  const message = `the issuer answered ${status} ${code}${detail && `: ${detail.slice(0, MAX_DETAIL)}`}`
-  return new ClaimRequestError(code, status, message, retryAfter)
-}
-
-/** What a refusal says, every parameter at fault included. */
-function describe({ detail, error_description: description, errors }: JsonObject): string {
-  const faults = (Array.isArray(errors) ? errors : [])
-    .filter((fault) => typeof fault?.parameter === 'string' && typeof fault.message === 'string')
-    .map(({ parameter, message }) => `${parameter} ${message}`)
-  const texts = [detail ?? description, ...faults].filter((text) => typeof text === 'string')
-  return texts.join('; ').replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ')
 }
