@@ -1,31 +1,42 @@
-// The customer's backend as a client of the issuer: its credential goes to the issuer and nowhere else, and into no
-// message. Remembers no token and repeats no request.
+// A client of the issuer for the customer's backend. The credential is sent to the issuer only, and no message contains it.
 
 import type { JsonObject } from '../../lib/json.ts'
+import { checkNames } from '../../lib/options.ts'
 import { askIssuer, toRequestError } from './ask-issuer.ts'
-import { type Credential, checkCredential, checkIssuer, spellBasic } from './credential.ts'
+import { type Credential, checkCredential, checkIssuer, encodeBasic } from './credential.ts'
 import { ClaimRequestError } from './error.ts'
 import type { ClaimAnswer, ClaimClient, ClaimClientOptions } from './types.ts'
 
-const KNOWN = [
-  'issuer token clientId clientSecret clientTokenUri allowedOrigins baseUrl allowInsecureIssuer',
-].flatMap((names) => names.split(' '))
+/** The option names, also allowed in the options of an endpoint: the result of `loadConfig` may be spread into both. */
+export const clientOptionNames: Readonly<Record<keyof ClaimClientOptions, true>> = {
+  issuer: true,
+  token: true,
+  clientId: true,
+  clientSecret: true,
+  clientTokenUri: true,
+  allowedOrigins: true,
+  baseUrl: true,
+  allowInsecureIssuer: true,
+}
 
-/** Longest token that a verifier reads. */
+/** Longest token that a verifier accepts. */
 const MAX_TOKEN_LENGTH = 4096
+const FORM_TYPE = 'application/x-www-form-urlencoded'
+
+type Scheme = 'Bearer' | 'Basic'
 
 /**
- * A client of the issuer. Without issuer or credential it can be made, and every request of it rejects with
- * `unavailable`. Not checked: whether the credential is right, which the issuer tells.
+ * Creates a client that claims tokens from an issuer. Each call is one request: tokens are not cached and failures are not
+ * retried. A client without issuer or credential can be created; its calls reject with `unavailable`. Not checked: whether
+ * the issuer accepts the credential.
  *
- * @throws {TypeError} on options that make no sense; its message names the option, never its value.
+ * @throws {TypeError} when an option is unknown or invalid. The message names the option, never its value.
  * @example
  * const client = createClaimClient({ issuer: 'https://auth.example.com', token: accountToken })
  * const { token, expiresIn } = await client.claim({ origin: 'https://www.example.com' })
  */
 export function createClaimClient(options: ClaimClientOptions): ClaimClient {
-  const unknown = Object.keys(options).find((name) => !KNOWN.includes(name))
-  if (unknown !== undefined) throw new TypeError(`${unknown}: is no option`)
+  checkNames(options, clientOptionNames)
   const issuer = checkIssuer(options.issuer, options.allowInsecureIssuer)
   const credential = checkCredential(options)
   const { clientTokenUri, allowedOrigins, baseUrl } = options
@@ -35,11 +46,11 @@ export function createClaimClient(options: ClaimClientOptions): ClaimClient {
       const missing = issuer === undefined ? 'issuer' : 'credential'
       throw new ClaimRequestError('unavailable', 503, `no ${missing} is configured`)
     }
-    const presented = scheme === 'Bearer' ? credential.accountToken : spellBasic(credential)
-    const headers = { 'content-type': type, authorization: `${scheme} ${presented}` }
+    const credentialText = scheme === 'Bearer' ? credential.accountToken : encodeBasic(credential)
+    const headers = { 'content-type': type, authorization: `${scheme} ${credentialText}` }
     const answer = await askIssuer(`${issuer}${path}`, headers, body)
     if (answer.status === 200 && answer.body !== undefined) return answer.body
-    throw toRequestError(answer, secretsOf(credential, presented))
+    throw toRequestError(answer, secretsOf(credential, credentialText))
   }
 
   return {
@@ -49,10 +60,10 @@ export function createClaimClient(options: ClaimClientOptions): ClaimClient {
 
     async claim(request) {
       const answer = await ask('/auth/claim', 'application/json', 'Bearer', JSON.stringify(request))
-      const isKeyBound = (request.jkt ?? undefined) !== undefined
-      // A bound that was asked for and is not there would be a token for everybody.
-      const isRight = answer.tokenType === (isKeyBound ? 'DPoP' : 'Bearer')
-      if (!isRight || !isToken(answer.token, answer.expiresIn)) throw badAnswer()
+      const wantsKey = (request.jkt ?? undefined) !== undefined
+      // A Bearer token in place of a key-bound one could be used by anyone who copies it.
+      const hasRightType = answer.tokenType === (wantsKey ? 'DPoP' : 'Bearer')
+      if (!hasRightType || !isToken(answer.token, answer.expiresIn)) throw createAnswerFault()
       return answer as unknown as ClaimAnswer
     },
 
@@ -60,7 +71,7 @@ export function createClaimClient(options: ClaimClientOptions): ClaimClient {
       const form = new URLSearchParams({ grant_type: 'client_credentials', ...(scope && { scope }) })
       const answer = await ask('/oauth/token', FORM_TYPE, 'Basic', form.toString())
       const { access_token: token, token_type: tokenType, expires_in: expiresIn, scope: granted } = answer
-      if (tokenType !== 'Bearer' || !isToken(token, expiresIn)) throw badAnswer()
+      if (tokenType !== 'Bearer' || !isToken(token, expiresIn)) throw createAnswerFault()
       return {
         token: token as string,
         tokenType,
@@ -71,20 +82,20 @@ export function createClaimClient(options: ClaimClientOptions): ClaimClient {
   }
 }
 
-type Scheme = 'Bearer' | 'Basic'
-
-const FORM_TYPE = 'application/x-www-form-urlencoded'
-
 function isToken(token: unknown, expiresIn: unknown): boolean {
   const isText = typeof token === 'string' && token.length <= MAX_TOKEN_LENGTH && /^[\w.-]+$/.test(token)
   return isText && Number.isSafeInteger(expiresIn) && (expiresIn as number) > 0
 }
 
-/** Every spelling of the secret that an answer could repeat. */
-function secretsOf({ accountToken, clientSecret }: Credential, presented: string): readonly string[] {
-  return [accountToken, presented, ...(clientSecret === undefined ? [] : [clientSecret])]
+/** Every form of the secret that an answer might repeat. */
+function secretsOf({ accountToken, clientSecret }: Credential, credentialText: string): readonly string[] {
+  return [accountToken, credentialText, ...(clientSecret === undefined ? [] : [clientSecret])]
 }
 
-function badAnswer(): ClaimRequestError {
-  return new ClaimRequestError('bad_gateway', 502, 'the issuer gave an answer that holds no such token')
+function createAnswerFault(): ClaimRequestError {
+  return new ClaimRequestError(
+    'bad_gateway',
+    502,
+    'the answer of the issuer does not contain the token that was asked for',
+  )
 }

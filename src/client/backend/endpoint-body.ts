@@ -1,5 +1,5 @@
-// The body of a page's request: empty, or a JSON object of which only `jkt` is read, whatever media type it is sent
-// under. A thumbprint that is there but unusable is a fault: it must not become a token for everybody.
+// The body of a page's request: empty, or a JSON object of which only `jkt` is read. Its media type is ignored. An invalid
+// thumbprint is an error, because without it the page would get a token that works without its key.
 
 import { isSha256Digest } from '../../lib/base64url.ts'
 import { isJsonObject, parseJson } from '../../lib/json.ts'
@@ -7,16 +7,16 @@ import { fail, ok, type Result } from '../../lib/result.ts'
 import { decodeUtf8 } from '../../lib/utf8.ts'
 import type { EndpointProblem } from './endpoint-problem.ts'
 
-/** Longest body that is read. */
+/** Longest body that is accepted. */
 export const MAX_BODY_BYTES = 16_384
 
-/** A body: its bytes, or what the server's own parser made of them; undefined when it is too large. */
+/** A body: its bytes, or the value that the server's own parser made of them. Undefined when it is too large. */
 export type RequestBody = Uint8Array | { readonly parsed: unknown } | undefined
 
-/** A body that ended before its end: its client went away, or sends nonsense. */
+/** A body whose connection ended early. It is refused like one that is not JSON. */
 export const BROKEN_BODY: RequestBody = { parsed: undefined }
 
-/** The thumbprint in a body; undefined when it names none. */
+/** The thumbprint in a body (RFC 7638); undefined when `jkt` is absent or null. */
 export function readThumbprint(body: RequestBody): Result<string | undefined, EndpointProblem> {
   if (body === undefined) {
     return fail({ code: 'payload_too_large', detail: `a body may have up to ${MAX_BODY_BYTES} bytes` })

@@ -1,7 +1,7 @@
-// Refusals of a client-token endpoint: problem+json (RFC 9457) with a stable code. Says nothing of the issuer: where
-// it is, and what it answered, is the operator's to know.
+// The error answers of a client-token endpoint: problem+json (RFC 9457) with a stable code, like those of the service
+// (http/problem.ts), which this package does not contain. They do not reveal the issuer's URL or what it answered.
 
-/** A stable code. */
+/** A stable error code. */
 export type EndpointCode =
   | 'invalid_request'
   | 'unauthorized'
@@ -13,45 +13,45 @@ export type EndpointCode =
   | 'unavailable'
   | 'gateway_timeout'
 
-/** A refusal. */
+/** A refusal, before it is formatted. */
 export interface EndpointProblem {
   readonly code: EndpointCode
   readonly detail: string
-  /** Where it is not the code's usual one. */
+  /** Default: the status of the code. */
   readonly status?: number
   readonly errors?: readonly { readonly parameter: string; readonly message: string }[]
-  /** Lower case. */
+  /** Headers of the answer, lower case. */
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** An answer of the endpoint, whichever server writes it. Headers in lower case. */
+/** An answer that an adapter writes to its server. Header names are in lower case. */
 export interface EndpointAnswer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string | null
 }
 
-/** Usual status and title of each code. */
+/** The default status and the title of each code. */
 const PROBLEMS: Readonly<Record<EndpointCode, readonly [status: number, title: string]>> = {
   invalid_request: [400, 'The request is not well-formed'],
-  unauthorized: [401, 'Nobody is signed in who may have a token'],
-  origin_not_allowed: [403, 'This origin may have no token'],
-  method_not_allowed: [405, 'The method is not allowed here'],
+  unauthorized: [401, 'Sign-in is required'],
+  origin_not_allowed: [403, 'Pages of this origin get no token'],
+  method_not_allowed: [405, 'The method is not allowed at this path'],
   payload_too_large: [413, 'The body is too large'],
-  internal: [500, 'Something went wrong here'],
-  bad_gateway: [502, 'The service behind gave no good answer'],
-  unavailable: [503, 'The service is not available'],
-  gateway_timeout: [504, 'The service behind took too long'],
+  internal: [500, 'The endpoint has an internal error'],
+  bad_gateway: [502, 'The issuer gave no usable answer'],
+  unavailable: [503, 'No token is available now'],
+  gateway_timeout: [504, 'The issuer took too long'],
 }
 
-/** Codes are what counts; there is no page behind this URL (RFC 9457 section 3.1.1 does not ask for one). */
+/** The `type` URI of a code is a fragment of it. No page exists there; RFC 9457 section 3.1.1 does not require one. */
 const TYPE = 'https://claimgate.invalid/docs'
 
-/** A refusal as it goes out. */
-export function toProblemAnswer(problem: EndpointProblem, requestId: string): EndpointAnswer {
+/** Formats a refusal as problem+json. */
+export function formatEndpointProblem(problem: EndpointProblem, requestId: string): EndpointAnswer {
   const { code, detail, errors, headers } = problem
-  const [usual, title] = PROBLEMS[code]
-  const status = problem.status ?? usual
+  const [defaultStatus, title] = PROBLEMS[code]
+  const status = problem.status ?? defaultStatus
   const type = `${TYPE}#${code}`
   return {
     status,
@@ -60,7 +60,7 @@ export function toProblemAnswer(problem: EndpointProblem, requestId: string): En
   }
 }
 
-/** No token now, but later. */
+/** A 503 with `Retry-After` in seconds. */
 export function unavailable(detail: string, retryAfter = 5): EndpointProblem {
   return { code: 'unavailable', detail, headers: { 'retry-after': String(retryAfter) } }
 }

@@ -1,14 +1,16 @@
-// Judging an endpoint's options when it is made: in plain JavaScript a misspelt or empty one must not become an
-// endpoint that gives tokens to more pages. Throws TypeError; its message names the option.
+// Checks the options of a client-token endpoint when it is created, and turns them into rules with every default filled in.
+// A typo in plain JavaScript must not create an endpoint that gives tokens to more pages.
 
-import { parseTrustedProxies, type TrustedProxies } from '../../claims/client-ip.ts'
+import type { TrustedProxies } from '../../claims/client-ip.ts'
 import { MIN_LIFETIME_SECONDS } from '../../claims/lifetime.ts'
-import { parseOrigin } from '../../claims/origin.ts'
-import { matchOrigin, parseOriginPatterns } from '../../claims/origin-pattern.ts'
+import { checkAllowedOrigins, checkTrustedProxies, checkWebOrigin } from '../../claims/options.ts'
+import { matchOrigin } from '../../claims/origin-pattern.ts'
 import { parseScope } from '../../claims/scope.ts'
+import { checkFlag, checkFunction, checkNames } from '../../lib/options.ts'
+import { clientOptionNames } from './claim-client.ts'
 import type { ClaimClient, EndpointOptions } from './types.ts'
 
-/** Options with the client's settings and every default filled in. */
+/** The checked options of an endpoint. */
 export interface EndpointRules<R> {
   readonly authenticate: EndpointOptions<R>['authenticate']
   readonly origins: EndpointOrigins
@@ -17,69 +19,112 @@ export interface EndpointRules<R> {
   readonly trustedProxies: TrustedProxies
   readonly expiresIn: number | undefined
   readonly scope: string | undefined
+  /** Undefined: the path of the request. */
   readonly clientTokenUri: string | undefined
-  /** Undefined: no config in the answer. */
+  /** Undefined: the answer contains no `config`. */
   readonly baseUrl: string | undefined
   readonly onError: EndpointOptions<R>['onError']
 }
 
-/** Options, and what the client's own are called: those may be spread into an endpoint's. */
-const KNOWN = [
-  'authenticate allowedOrigins origin allowGet clientTokenUri expiresIn scope includeConfig baseUrl bindIp',
-  'trustedProxies onError issuer token clientId clientSecret allowInsecureIssuer',
-].flatMap((names) => names.split(' '))
+/** What a browser's request says about its page. */
+export interface PageRequest {
+  readonly method: string
+  /** The `Origin` header. */
+  readonly origin: string | null
+  /** The `Sec-Fetch-Site` header. */
+  readonly site: string | null
+}
 
-/** The options, checked. */
+/** The pages that may get a token, and those that may read the answers from another origin. */
+export interface EndpointOrigins {
+  /** The origin that the page's token is bound to; undefined when the page may not get one. */
+  findOrigin(page: PageRequest): string | undefined
+  /** Whether pages of this origin may read answers (CORS, Fetch section 3.2). */
+  canRead(origin: string | null): boolean
+}
+
+const optionNames: Readonly<Record<keyof EndpointOptions<unknown>, true>> = {
+  authenticate: true,
+  allowedOrigins: true,
+  origin: true,
+  allowGet: true,
+  clientTokenUri: true,
+  expiresIn: true,
+  scope: true,
+  includeConfig: true,
+  baseUrl: true,
+  bindIp: true,
+  trustedProxies: true,
+  onError: true,
+}
+
+/** Options of the client are accepted and ignored, so that the result of `loadConfig` may be spread into the options. */
+const knownNames = { ...clientOptionNames, ...optionNames }
+
+/** The rules of an endpoint. Throws a TypeError whose message names the option. */
 export function checkEndpoint<R>(client: ClaimClient, options: EndpointOptions<R>): EndpointRules<R> {
-  if (typeof client?.claim !== 'function')
-    throw new TypeError('client: must be a client of createClaimClient')
-  if (typeof options !== 'object' || options === null) throw new TypeError('options: must be an object')
-  const unknown = Object.keys(options).find((name) => !KNOWN.includes(name))
-  if (unknown !== undefined) throw new TypeError(`${unknown}: is no option`)
-  const { settings = {} } = client
-  const { authenticate, onError, expiresIn } = options
-  if (typeof authenticate !== 'function' && authenticate !== 'public') {
-    throw new TypeError('authenticate: must be a function that says who may have a token, or "public"')
+  if (typeof client?.claim !== 'function') {
+    throw new TypeError('client: must be a client from createClaimClient')
   }
-  if (onError !== undefined && typeof onError !== 'function')
-    throw new TypeError('onError: must be a function')
+  if (typeof options !== 'object' || options === null) throw new TypeError('options: must be an object')
+  checkNames(options, knownNames)
+  const { settings = {} } = client
+  const { authenticate, expiresIn } = options
+  if (typeof authenticate !== 'function' && authenticate !== 'public') {
+    throw new TypeError('authenticate: must be a function that decides who gets a token, or "public"')
+  }
   if (expiresIn !== undefined && !(Number.isSafeInteger(expiresIn) && expiresIn >= MIN_LIFETIME_SECONDS)) {
-    throw new TypeError(`expiresIn: must be whole seconds from ${MIN_LIFETIME_SECONDS}`)
+    throw new TypeError(`expiresIn: must be whole seconds, at least ${MIN_LIFETIME_SECONDS}`)
   }
   const hasConfig = checkFlag('includeConfig', options.includeConfig, true)
   const baseUrl = options.baseUrl ?? settings.baseUrl
   return {
     authenticate,
-    onError,
+    onError: checkFunction('onError', options.onError),
     expiresIn,
     scope: checkScope(options.scope),
     origins: createEndpointOrigins(options.allowedOrigins ?? settings.allowedOrigins, options.origin),
     methods: checkFlag('allowGet', options.allowGet, false) ? ['GET', 'POST'] : ['POST'],
     bindIp: checkFlag('bindIp', options.bindIp, false),
-    trustedProxies: checkProxies(options.trustedProxies),
+    trustedProxies: checkTrustedProxies(options.trustedProxies),
     clientTokenUri: checkUri(options.clientTokenUri ?? settings.clientTokenUri),
     baseUrl: hasConfig ? checkBaseUrl(baseUrl) : undefined,
   }
 }
 
-function checkFlag(name: string, value: unknown, fallback: boolean): boolean {
-  if (value !== undefined && typeof value !== 'boolean') throw new TypeError(`${name}: must be true or false`)
-  return value ?? fallback
+/**
+ * The pages according to `allowedOrigins` and the site's own `origin`. An origin must be spelled as browsers do (RFC 6454
+ * section 6.1); `null` never counts.
+ */
+function createEndpointOrigins(allowedOrigins: unknown, ownOrigin: unknown): EndpointOrigins {
+  const own =
+    ownOrigin === undefined ? undefined : checkWebOrigin('origin', ownOrigin, 'https://www.example.com')
+  const listed = allowedOrigins === undefined ? [] : checkOriginList(allowedOrigins)
+  const allowed = own === undefined ? listed : [...listed, own]
+
+  return {
+    findOrigin({ method, origin, site }) {
+      if (origin === null) return method === 'GET' && site === 'same-origin' ? own : undefined
+      if (allowed.length > 0) return matchOrigin(allowed, origin) ? origin : undefined
+      // Without a list, the issuer checks the account's list; pages of other sites cannot read the answer.
+      const isOwnPage = site === null || site === 'same-origin'
+      return isOwnPage && matchOrigin(['*'], origin) ? origin : undefined
+    },
+    canRead: (origin) => origin !== null && matchOrigin(allowed, origin),
+  }
+}
+
+function checkOriginList(value: unknown): readonly string[] {
+  const patterns = checkAllowedOrigins(value, 'a list of origins')
+  if (patterns.includes('*')) {
+    throw new TypeError('allowedOrigins: "*" would let every page get tokens of your users; list the origins')
+  }
+  return patterns
 }
 
 function checkScope(scope: unknown): string | undefined {
   if (scope === undefined || (typeof scope === 'string' && parseScope(scope).ok)) return scope
   throw new TypeError('scope: must be text, scopes separated by spaces')
-}
-
-function checkProxies(value: unknown): TrustedProxies {
-  const isList = Array.isArray(value)
-  if (value === undefined || (isList && value.length === 0)) return { kind: 'none' }
-  const parsed = parseTrustedProxies(isList ? value.join(',') : String(value))
-  if (!parsed.ok) throw new TypeError(`trustedProxies: ${parsed.reason}`)
-  // A number alone is a hop count; in a list it could only be a slip.
-  if (isList && parsed.value.kind === 'hops') throw new TypeError('trustedProxies: a list holds addresses')
-  return parsed.value
 }
 
 function checkUri(uri: unknown): string | undefined {
@@ -100,64 +145,4 @@ function checkBaseUrl(value: unknown): string {
   throw new TypeError(
     'baseUrl: must be the http(s) URL of the API that the page calls, unless includeConfig is false',
   )
-}
-
-/** Facts of a request, as its browser tells them. */
-export interface PageFacts {
-  readonly method: string
-  /** `Origin`. */
-  readonly origin: string | null
-  /** `Sec-Fetch-Site`. */
-  readonly site: string | null
-}
-
-/** The pages of an endpoint. */
-export interface EndpointOrigins {
-  /** The origin that a token for this page is bound to; undefined when the page may have none. */
-  admit(page: PageFacts): string | undefined
-  /** Whether a page of this origin may read answers. */
-  canRead(origin: string | null): boolean
-}
-
-/** The pages by `allowedOrigins` and the site's own `origin`. Throws TypeError. */
-export function createEndpointOrigins(allowedOrigins: unknown, ownOrigin: unknown): EndpointOrigins {
-  const own = ownOrigin === undefined ? undefined : checkOrigin(ownOrigin)
-  const listed = allowedOrigins === undefined ? [] : checkList(allowedOrigins)
-  const allowed = own === undefined ? listed : [...listed, own]
-
-  return {
-    admit({ method, origin, site }) {
-      if (origin === null) return method === 'GET' && site === 'same-origin' ? own : undefined
-      if (allowed.length > 0) return matchOrigin(allowed, origin) ? origin : undefined
-      // Without a list the account's own decides, which the issuer knows; and no other site's page could read a token.
-      const isOwnPage = site === null || site === 'same-origin'
-      return isOwnPage && matchOrigin(['*'], origin) ? origin : undefined
-    },
-    canRead: (origin) => origin !== null && matchOrigin(allowed, origin),
-  }
-}
-
-function checkOrigin(value: unknown): string {
-  const parsed = typeof value === 'string' ? parseOrigin(value) : undefined
-  if (
-    parsed?.ok &&
-    parsed.value.kind === 'web' &&
-    URL.parse(value as string)?.href === `${parsed.value.origin}/`
-  ) {
-    return parsed.value.origin
-  }
-  throw new TypeError('origin: must be the origin of your site, like https://www.example.com')
-}
-
-function checkList(value: unknown): readonly string[] {
-  if (!Array.isArray(value) || !value.every((one) => typeof one === 'string')) {
-    throw new TypeError('allowedOrigins: must be a list of origins')
-  }
-  // The list is the site's own: no stranger can put a public suffix into it.
-  const patterns = parseOriginPatterns(value, () => false)
-  if (!patterns.ok) throw new TypeError(`allowedOrigins: ${patterns.reason}`)
-  if (patterns.value.includes('*')) {
-    throw new TypeError('allowedOrigins: name them; "*" would let every page take the tokens of your users')
-  }
-  return patterns.value
 }

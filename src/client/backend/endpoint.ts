@@ -1,5 +1,5 @@
-// A client-token endpoint, whatever server it runs in: one request of a page in, one answer out. The checks in their
-// order, first failure wins: method -> origin -> authenticate -> body -> address -> the issuer.
+// A client-token endpoint, independent of the server that it runs in. The checks of a request, in order; the first that
+// fails decides: method, origin, authenticate, body, address, issuer.
 
 import { resolveClientIp } from '../../claims/client-ip.ts'
 import { formatAddress } from '../../claims/ip.ts'
@@ -8,49 +8,49 @@ import { type RequestBody, readThumbprint } from './endpoint-body.ts'
 import {
   type EndpointAnswer,
   type EndpointProblem,
-  toProblemAnswer,
+  formatEndpointProblem,
   unavailable,
 } from './endpoint-problem.ts'
 import { checkEndpoint, type EndpointRules } from './endpoint-rules.ts'
 import { ClaimRequestError } from './error.ts'
 import type { ClaimClient, EndpointOptions } from './types.ts'
 
-/** A request of a page. */
+/** A request of a page, as an adapter reads it from its server. */
 export interface Exchange<R> {
-  /** As the server knows it, for `authenticate`. */
+  /** The server's own request object: `authenticate` gets it. */
   readonly request: R
   readonly method: string
   readonly path: string
-  /** The socket's peer. */
+  /** Address of the socket's peer. */
   readonly peer: string | undefined
-  /** A header by its lower-case name; several lines joined by commas. */
+  /** A header by its lower-case name; repeated ones are joined by commas. */
   header(name: string): string | null
-  /** Rejects when the body was read by somebody else. */
+  /** Rejects when other code has already read the body. */
   readBody(): Promise<RequestBody>
 }
 
 /** Answers a request. Never rejects. */
 export type Endpoint<R> = (exchange: Exchange<R>) => Promise<EndpointAnswer>
 
-/** What a page is not told of a failure. */
+/** Passes the reason of a failure to `onError`. */
 type Report = (error: Error) => void
 
 const PREFLIGHT_SECONDS = 7200
 
-/** An endpoint of a client. Throws TypeError. */
+/** Creates the endpoint of a client. Throws a TypeError when an option is unknown or invalid. */
 export function createEndpoint<R>(client: ClaimClient, options: EndpointOptions<R>): Endpoint<R> {
   const rules = checkEndpoint(client, options)
 
   return async (exchange) => {
     const requestId = crypto.randomUUID()
-    const report: Report = (error) => tell(rules, error, requestId)
+    const report: Report = (error) => void reportError(rules, error, requestId)
     let answer: EndpointAnswer
     try {
       const outcome = await decide(client, rules, exchange, report)
-      answer = 'code' in outcome ? toProblemAnswer(outcome, requestId) : outcome
+      answer = 'code' in outcome ? formatEndpointProblem(outcome, requestId) : outcome
     } catch (error) {
-      report(error instanceof Error ? error : new Error('a failure that is no Error', { cause: error }))
-      answer = toProblemAnswer(toProblem(error), requestId)
+      report(error instanceof Error ? error : new Error('a thrown value is not an Error', { cause: error }))
+      answer = formatEndpointProblem(toProblem(error), requestId)
     }
     const common = { vary: 'Origin', 'cache-control': 'no-store', 'x-request-id': requestId }
     const cors = corsHeaders(rules, exchange)
@@ -70,22 +70,22 @@ async function decide<R>(
   if (!rules.methods.includes(method)) {
     return {
       code: 'method_not_allowed',
-      detail: `ask with ${rules.methods.join(' or ')}`,
+      detail: `use ${rules.methods.join(' or ')}`,
       headers: { allow },
     }
   }
-  const origin = rules.origins.admit({
+  const origin = rules.origins.findOrigin({
     method,
     origin: exchange.header('origin'),
     site: exchange.header('sec-fetch-site'),
   })
   if (origin === undefined) return WRONG_ORIGIN
-  if (!(await isAdmitted(rules, exchange.request))) return NOBODY
+  if (!(await isAdmitted(rules, exchange.request))) return NOT_SIGNED_IN
   const jkt = method === 'POST' ? readThumbprint(await exchange.readBody()) : undefined
   if (jkt?.ok === false) return jkt.reason
   const ip = rules.bindIp ? findAddress(rules, exchange) : undefined
   if (rules.bindIp && ip === undefined) {
-    report(new Error('bindIp: the address of a visitor is not known; see ip and trustedProxies'))
+    report(new Error('bindIp: the address of the visitor is unknown; check ip and trustedProxies'))
     return unavailable('the token cannot be bound to your address')
   }
 
@@ -94,23 +94,23 @@ async function decide<R>(
   const claimed = await client.claim({ origin, ip, scope, expiresIn, jkt: jkt?.value })
   const seconds = Math.floor(claimed.expiresIn - (performance.now() - startedAt) / 1000)
   const { token, tokenType } = claimed
-  const body = { token, expiresIn: seconds, tokenType, config: configOf(client, rules, exchange) }
+  const body = { token, expiresIn: seconds, tokenType, config: createConfig(client, rules, exchange) }
   return { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
 }
 
 const WRONG_ORIGIN: EndpointProblem = {
   code: 'origin_not_allowed',
-  detail: 'tokens are for the pages of this site: the request names no origin, or another one',
+  detail: 'only pages of this site get a token: the request has no origin, or another one',
 }
-const NOBODY: EndpointProblem = {
+const NOT_SIGNED_IN: EndpointProblem = {
   code: 'unauthorized',
   detail: 'sign in first',
   headers: { 'www-authenticate': 'Bearer' },
 }
 
 async function isAdmitted<R>({ authenticate }: EndpointRules<R>, request: R): Promise<boolean> {
-  const verdict = authenticate === 'public' ? authenticate : await authenticate(request)
-  return verdict === true || verdict === 'public'
+  const admitted = authenticate === 'public' ? authenticate : await authenticate(request)
+  return admitted === true || admitted === 'public'
 }
 
 function findAddress<R>({ trustedProxies }: EndpointRules<R>, exchange: Exchange<R>): string | undefined {
@@ -118,8 +118,8 @@ function findAddress<R>({ trustedProxies }: EndpointRules<R>, exchange: Exchange
   return address && formatAddress(address)
 }
 
-/** What the page needs to call the API; undefined when it is not to be told. */
-function configOf<R>(
+/** The `config` of a 200: what the page needs to call the API. Undefined with `includeConfig: false`. */
+function createConfig<R>(
   { issuer, clientId }: ClaimClient,
   { baseUrl, clientTokenUri }: EndpointRules<R>,
   { path }: Exchange<R>,
@@ -144,29 +144,40 @@ function corsHeaders<R>(rules: EndpointRules<R>, exchange: Exchange<R>): Readonl
   }
 }
 
-/** What the page is told of a failure. An origin that the account does not allow is the page's own matter. */
+/** What the page is told about a failure. Only an origin that the account does not allow is shown to it as it is. */
 function toProblem(error: unknown): EndpointProblem {
-  if (!(error instanceof ClaimRequestError))
-    return { code: 'internal', detail: 'the token could not be made' }
+  if (!(error instanceof ClaimRequestError)) {
+    return { code: 'internal', detail: 'the endpoint failed; the log of this site has the reason' }
+  }
   const { status, code, retryAfter } = error
   if (code === 'origin_not_allowed') return WRONG_ORIGIN
-  if (status === 429 || status === 503) return unavailable('tokens cannot be had now; try again', retryAfter)
-  if (status === 504)
-    return { code: 'gateway_timeout', detail: 'the issuer of tokens did not answer in time' }
-  return { code: 'bad_gateway', detail: 'the issuer of tokens gave none; the logs of this site tell why' }
+  if (status === 429 || status === 503) {
+    return unavailable('no token is available now; try again later', retryAfter)
+  }
+  if (status === 504) {
+    return { code: 'gateway_timeout', detail: 'the token issuer did not answer in time' }
+  }
+  return {
+    code: 'bad_gateway',
+    detail: 'the token issuer gave no token; the log of this site has the reason',
+  }
 }
 
-/** A fault of the listener is not the request's. */
-function tell<R>({ onError = logError }: EndpointRules<R>, error: Error, requestId: string): void {
+/** What `onError` throws, or rejects with, is ignored: it must neither change the answer nor end the process. */
+async function reportError<R>(
+  { onError = logError }: EndpointRules<R>,
+  error: Error,
+  requestId: string,
+): Promise<void> {
   try {
-    onError(error, requestId)
+    await onError(error, requestId)
   } catch {
-    // There is nobody else to tell.
+    // Nobody is left to report this to.
   }
 }
 
 function logError({ message }: Error, requestId: string): void {
   const line = message.replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ')
-  // biome-ignore lint/suspicious/noConsole: the one line of a library without a logger; onError replaces it
+  // biome-ignore lint/suspicious/noConsole: the default of a library that has no logger; onError replaces it
   console.error(`claimgate: no client token (request ${requestId}): ${line}`)
 }

@@ -1,7 +1,8 @@
-// The door "claimgate/backend": what a customer's server needs to give its pages tokens. Runs wherever fetch does.
+// The package export "claimgate/backend": gives the pages of a customer's site their tokens. Needs only `fetch` and Web
+// Crypto, so it runs on Node, Workers, Deno and Bun.
 
 export { createClaimClient } from './claim-client.ts'
-export type { ClaimRequestError } from './error.ts'
+export { ClaimRequestError } from './error.ts'
 export { loadConfig } from './load-config.ts'
 export {
   createNodeClientTokenEndpoint,

@@ -1,20 +1,21 @@
-// A client's options from the environment of the customer's backend. Checks only that no credential is sent to another
-// service's issuer; the values are checked by the functions that use them.
+// The options of a client from the environment of the customer's backend.
 
 import type { ClaimClientOptions, ClientCredential } from './types.ts'
 
 /**
- * Reads `CLAIMGATE_ISSUER`, `CLAIMGATE_ACCOUNT_TOKEN` or `CLAIMGATE_CLIENT_ID` + `CLAIMGATE_CLIENT_SECRET`,
- * `CLAIMGATE_CLIENT_TOKEN_URI`, `CLAIMGATE_ALLOWED_ORIGINS` (comma list) and `CLAIMGATE_API_URL`; where they are not
- * set, `MISO_CONTROLLER_URL`, `MISO_CLIENTID` + `MISO_CLIENTSECRET`, `MISO_ALLOWED_ORIGINS`. Empty counts as not set.
- * `env` is the process's own where there is one; on Workers, give the bindings.
+ * Reads the options of `createClaimClient` from environment variables: `CLAIMGATE_ISSUER`, `CLAIMGATE_ACCOUNT_TOKEN` or
+ * `CLAIMGATE_CLIENT_ID` + `CLAIMGATE_CLIENT_SECRET`, `CLAIMGATE_CLIENT_TOKEN_URI`, `CLAIMGATE_ALLOWED_ORIGINS`
+ * (separated by commas) and `CLAIMGATE_API_URL`. Without issuer and credential of that family, `MISO_CONTROLLER_URL`,
+ * `MISO_CLIENTID` + `MISO_CLIENTSECRET`; `MISO_ALLOWED_ORIGINS` where the other list is not set. An empty variable counts
+ * as not set. Not checked: everything that `createClaimClient` checks.
  *
- * @throws {TypeError} when issuer and credential would come from different families of variables, when both families
- *   are complete, and when a secret begins or ends with a blank or line end. The message names variables, no values.
+ * @param env default: `process.env`, or no variables where there is no `process`. On Workers, pass the bindings.
+ * @throws {TypeError} when issuer and credential are of different families, when both families are complete, or when a
+ *   secret begins or ends with white space. The message names variables, never values.
  * @example
  * const client = createClaimClient(loadConfig())
  */
-export function loadConfig(env: object = environment()): ClaimClientOptions {
+export function loadConfig(env: object = globalThis.process?.env ?? {}): ClaimClientOptions {
   const read = (name: string): string | undefined => {
     const value: unknown = Reflect.get(env, name)
     return typeof value === 'string' && value !== '' ? value : undefined
@@ -24,7 +25,7 @@ export function loadConfig(env: object = environment()): ClaimClientOptions {
     if (value !== value?.trim()) throw new TypeError(`${name}: begins or ends with a blank or a line end`)
     return value
   }
-  // Pairs are taken whole: an id and a secret of different credentials would fit nobody.
+  // Both or none: an id with the secret of another credential would be refused.
   const readPair = (idName: string, secretName: string): ClientCredential | undefined => {
     const [clientId, clientSecret] = [read(idName), readSecret(secretName)]
     return clientId && clientSecret ? { clientId, clientSecret } : undefined
@@ -49,13 +50,13 @@ export function loadConfig(env: object = environment()): ClaimClientOptions {
   }
 }
 
-/** Where a credential is sent, and the credential. */
+/** An issuer and the credential for it, from variables with the same prefix. */
 interface Family {
   readonly issuer: string | undefined
   readonly credential: ClientCredential | undefined
 }
 
-/** The family that is set, ours first. Mixing is an error: a secret must not go to the other family's issuer. */
+/** The CLAIMGATE family if any of it is set. Throws when a credential could be sent to the other family's issuer. */
 function chooseFamily(own: Family, miso: Family): Family {
   const isComplete = ({ issuer, credential }: Family): boolean =>
     issuer !== undefined && credential !== undefined
@@ -70,14 +71,10 @@ function chooseFamily(own: Family, miso: Family): Family {
 const FAMILIES =
   'CLAIMGATE_ISSUER with CLAIMGATE_ACCOUNT_TOKEN (or CLAIMGATE_CLIENT_ID, CLAIMGATE_CLIENT_SECRET), MISO_CONTROLLER_URL with MISO_CLIENTID, MISO_CLIENTSECRET'
 
-/** A list without an entry stays a list: it allows nobody, which is not what an absent one means. */
+/** The entries of a comma list. Without an entry it is an empty list, which allows no page; undefined means the default. */
 function splitList(text: string | undefined): readonly string[] | undefined {
   return text
     ?.split(',')
     .map((entry) => entry.trim())
     .filter((entry) => entry !== '')
-}
-
-function environment(): object {
-  return (globalThis as { readonly process?: { readonly env?: object } }).process?.env ?? {}
 }

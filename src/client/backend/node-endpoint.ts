@@ -1,12 +1,12 @@
-// A client-token endpoint for Express, Connect, Fastify and bare node:http. Knows nothing of Node but the shape of
-// its requests and answers.
+// A client-token endpoint for Express, Connect, Fastify and node:http. It uses the shape of Node's requests and responses
+// and imports nothing from Node.
 
 import { joinBytes } from '../../lib/read-bytes.ts'
 import { createEndpoint, type Exchange } from './endpoint.ts'
 import { BROKEN_BODY, MAX_BODY_BYTES, type RequestBody } from './endpoint-body.ts'
 import type { ClaimClient, EndpointOptions } from './types.ts'
 
-/** What is used of an IncomingMessage. */
+/** The members of an IncomingMessage that are used. */
 export interface NodeRequest extends NodeBody {
   readonly method?: string | undefined
   readonly url?: string | undefined
@@ -16,7 +16,7 @@ export interface NodeRequest extends NodeBody {
   readonly socket: { readonly remoteAddress?: string | undefined }
 }
 
-/** What is used of a ServerResponse. */
+/** The members of a ServerResponse that are used. */
 export interface NodeResponse {
   readonly headersSent: boolean
   statusCode: number
@@ -25,21 +25,21 @@ export interface NodeResponse {
   end(body?: string): unknown
 }
 
-/** Options of {@link createNodeClientTokenEndpoint}; `authenticate` gets the server's own request, session and all. */
+/** Options of {@link createNodeClientTokenEndpoint}. `authenticate` gets the server's own request, with its session. */
 export type NodeClientTokenEndpointOptions<R extends NodeRequest = NodeRequest> = EndpointOptions<R>
 
-/** Answers a page's request. Never rejects, and calls nothing that comes after it. */
+/** Answers a page's request. Never rejects, and never calls the next handler. */
 export type NodeClientTokenEndpoint<R extends NodeRequest = NodeRequest> = (
   request: R,
   response: NodeResponse,
 ) => Promise<void>
 
 /**
- * `createClientTokenEndpoint` for Node's own requests. A body that a parser has read is taken from `request.body`; one
- * that is still unread is read here, whatever `request.body` holds. A body that was read and discarded is 500: it may
- * have asked for a key.
+ * Creates the same endpoint as `createClientTokenEndpoint`, with the same answers, for requests of Node's http module. It may
+ * be mounted before or after a body parser: an unread body is read, a parsed one is taken from `request.body`. A body that
+ * was read and is not in `request.body` is answered 500, because it may have asked for a key-bound token.
  *
- * @throws {TypeError} on options that make no sense, when it is made.
+ * @throws {TypeError} when an option is unknown or invalid.
  * @example
  * const client = createClaimClient(loadConfig())
  * const endpoint = createNodeClientTokenEndpoint(client, {
@@ -63,7 +63,7 @@ export function createNodeClientTokenEndpoint<R extends NodeRequest = NodeReques
 
   return async function clientTokenEndpoint(request, response) {
     const { status, headers, body } = await endpoint(toExchange(request))
-    // While the issuer was asked, a time limit of the server's own may have answered.
+    // A timeout of the server may have answered while the issuer was asked.
     if (response.headersSent) return
     response.statusCode = status
     const { vary = '', ...others } = headers
@@ -74,7 +74,7 @@ export function createNodeClientTokenEndpoint<R extends NodeRequest = NodeReques
 }
 
 function toExchange<R extends NodeRequest>(request: R): Exchange<R> {
-  // Express takes the prefix of a router off `url`.
+  // Express removes the mount path of a router from `url`.
   const { originalUrl } = request as { readonly originalUrl?: string }
   const url = originalUrl ?? request.url ?? '/'
   return {
@@ -90,23 +90,27 @@ function toExchange<R extends NodeRequest>(request: R): Exchange<R> {
   }
 }
 
-/** What is used of an IncomingMessage to read its body. */
+/** The members of an IncomingMessage that are used to read its body. */
 export interface NodeBody {
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
-  /** Whether something of its body was read. */
+  /** Whether any part of the body was read. */
   readonly readableDidRead: boolean
   readonly readableEnded: boolean
   readonly destroyed: boolean
   on(event: string, listener: (chunk: Uint8Array | string) => void): unknown
 }
 
-/** Length of `{}`. No shorter body holds anything. */
+/** Length of `{}`: a shorter body cannot contain a member. */
 const EMPTY_OBJECT_LENGTH = 2
 
-/** The body of a request. Rejects when it was read before and its content is lost. */
+/**
+ * The body of a request, which a parser may have read before. Parsers leave `{}` in `request.body` for a body that they did
+ * not read (Express 4) or could not parse, and other middleware may add members. Rejects when the body was read and its
+ * content is lost.
+ */
 export async function readNodeBody(request: NodeBody): Promise<RequestBody> {
   const { readableDidRead, readableEnded, destroyed } = request
-  // Not a Node stream (a serverless platform, say): `body` must hold the content.
+  // Not a Node stream, as on some serverless platforms: the content must be in `request.body`.
   if (typeof readableDidRead !== 'boolean') return readParsed(request, false)
   if (readableDidRead) return destroyed && !readableEnded ? BROKEN_BODY : readParsed(request, true)
   if (readableEnded) return readParsed(request, false)
@@ -115,7 +119,7 @@ export async function readNodeBody(request: NodeBody): Promise<RequestBody> {
   return read instanceof Uint8Array && read.length === 0 ? readParsed(request, false) : read
 }
 
-/** The content in `request.body`. `hadBytes`: bytes were read, so an empty value means that they are lost. */
+/** The content of `request.body`. `hadBytes`: bytes were read before, so an empty value means that they are lost. */
 function readParsed(request: NodeBody, hadBytes: boolean): RequestBody {
   const { body } = request as { readonly body?: unknown }
   if (!hadBytes && (body === undefined || body === null)) return new Uint8Array()
@@ -132,18 +136,18 @@ function readParsed(request: NodeBody, hadBytes: boolean): RequestBody {
 }
 
 const READ_BEFORE =
-  'the body was read before, and request.body does not hold what was in it; mount the endpoint before the parser, or let it parse this content type'
+  'other code has already read the body, and request.body does not contain it; mount the endpoint before the body parser, or let the parser accept this content type'
 
 function isEmptyObject(body: unknown): boolean {
   return typeof body === 'object' && body !== null && !Array.isArray(body) && Object.keys(body).length === 0
 }
 
-/** NaN without the header, as in a chunked body. */
+/** The Content-Length; NaN without the header, as in a chunked body. */
 function contentLength({ headers }: NodeBody): number {
   return Number(headers['content-length'] ?? Number.NaN)
 }
 
-/** Uses events: leaving a `for await` loop early would destroy the connection that the answer needs. */
+/** Uses events, because leaving a `for await` loop early would destroy the connection that the answer needs. */
 function readStream(request: NodeBody): Promise<RequestBody> {
   const chunks: Uint8Array[] = []
   let total = 0
@@ -152,7 +156,7 @@ function readStream(request: NodeBody): Promise<RequestBody> {
       const bytes = typeof chunk === 'string' ? new TextEncoder().encode(chunk) : chunk
       total += bytes.length
       if (total <= MAX_BODY_BYTES) chunks.push(bytes)
-      else resolve(undefined) // The rest is discarded.
+      else resolve(undefined) // further chunks are discarded
     })
     request.on('end', () => resolve(joinBytes(chunks)))
     request.on('error', () => resolve(BROKEN_BODY))

@@ -1,21 +1,21 @@
-// What is said to a client of the issuer, and what it answers.
+// The types of the client and of the client-token endpoint, as their users write them.
 
 import type { ClaimRequestError } from './error.ts'
 
-/** Settings of a client-token endpoint that come with a client, for the endpoints made of it. */
+/** Settings of a client-token endpoint that may be given to the client instead, so that `loadConfig` can read them. */
 export interface EndpointSettings {
-  /** Path or URL of the endpoint, as the page reaches it. */
+  /** Path or URL at which the page reaches the endpoint. */
   readonly clientTokenUri?: string | undefined
-  /** Origins of the pages. */
+  /** Origins of the pages that may get a token. */
   readonly allowedOrigins?: readonly string[] | undefined
   /** URL of the API that the page calls. */
   readonly baseUrl?: string | undefined
 }
 
-/** One credential in either spelling. Undefined or empty: a client that can claim nothing. */
+/** An account token, or the client id and client secret in it. With undefined or empty values, every claim fails. */
 export type ClientCredential =
   | {
-      /** Account token, `cgk_…`. */
+      /** Account token: `cgk_…`. */
       readonly token: string | undefined
       readonly clientId?: undefined
       readonly clientSecret?: undefined
@@ -29,100 +29,115 @@ export type ClientCredential =
 /** Options of `createClaimClient`. */
 export type ClaimClientOptions = ClientCredential &
   EndpointSettings & {
-    /** URL of the issuer: https, or http on this machine. */
+    /** URL of the issuer: `https:`, or `http:` on a loopback address. */
     readonly issuer: string | undefined
     /**
-     * Whether the issuer may be `http:` on another machine; false. Only for a private network: the credential is sent
-     * there, and anybody between could read it.
+     * Whether the issuer may be `http:` on another machine. Default: false. Only for a private network, because the
+     * credential is sent in clear text.
      */
     readonly allowInsecureIssuer?: boolean | undefined
   }
 
-/** A claim. The issuer judges it. */
+/** Parameters of a claim. The issuer checks them. */
 export interface ClaimRequest {
-  /** Origin (or any URL) of the page that will use the token. */
+  /** Origin, or any URL, of the page that will use the token. */
   readonly origin: string
-  /** Addresses or CIDRs of the page's visitor, up to four; none. */
+  /** Up to four addresses or CIDRs of the page's visitor. Default: the token is not bound to an address. */
   readonly ip?: string | readonly string[] | undefined
-  /** Separated by spaces; all that the credential holds. */
+  /** Scopes separated by spaces. Default: all scopes of the credential. */
   readonly scope?: string | undefined
-  /** Seconds, from 10; the issuer's default. */
+  /** Lifetime in seconds, at least 10. Default: that of the issuer. */
   readonly expiresIn?: number | undefined
-  /** RFC 7638 thumbprint of the page's key: the token is then bound to it. */
+  /** RFC 7638 thumbprint of the page's key, to which the token is then bound. Default: a Bearer token. */
   readonly jkt?: string | undefined
 }
 
-/** A token for a page. */
+/** A token for a page, and what it is bound to. */
 export interface ClaimAnswer {
   readonly token: string
+  /** `DPoP` when the token is bound to a key. */
   readonly tokenType: 'Bearer' | 'DPoP'
-  /** Seconds of life at the moment of issue. */
+  /** Lifetime in seconds, counted from the moment of issue. */
   readonly expiresIn: number
-  /** ISO 8601. */
+  /** The end of the lifetime, RFC 3339 in UTC. */
   readonly expiresAt: string
-  /** `MM-DD-YYYY HH:MM`, UTC. */
+  /** The end of the lifetime as `MM-DD-YYYY HH:MM`, UTC. */
   readonly expiration: string
   readonly origin: string
   readonly ip?: string | readonly string[]
   readonly scope?: string
 }
 
-/** A token for the backend itself. */
+/** A token for the backend's own calls. */
 export interface TokenAnswer {
   readonly token: string
   readonly tokenType: 'Bearer'
-  /** Seconds of life at the moment of issue. */
+  /** Lifetime in seconds, counted from the moment of issue. */
   readonly expiresIn: number
   readonly scope?: string
 }
 
 /** A client of one issuer with one credential. */
 export interface ClaimClient {
-  /** URL of the issuer, without trailing slash. */
+  /** URL of the issuer, without a slash at its end. */
   readonly issuer: string | undefined
   readonly clientId: string | undefined
-  /** For endpoints made of this client; their own options come first. */
+  /** Defaults for the endpoints that use this client. */
   readonly settings: EndpointSettings
-  /** A token for a page, bound to its origin. Rejects with a `ClaimRequestError`. */
+  /**
+   * Claims a token for a page, bound to the page's origin.
+   *
+   * @throws {ClaimRequestError} when there is no token: not configured, refused, or no answer within 5 s.
+   */
   claim(request: ClaimRequest): Promise<ClaimAnswer>
-  /** A token for the backend's own calls, bound to nothing (RFC 6749 section 4.4). Rejects likewise. */
+  /**
+   * Gets a token for the backend's own calls, which is not bound to an origin (RFC 6749 section 4.4).
+   *
+   * @throws {ClaimRequestError} as `claim` does.
+   */
   token(request?: { readonly scope?: string | undefined }): Promise<TokenAnswer>
 }
 
-/** What the function of `authenticate` answers: anything but `true` and `"public"` is a no. */
+/** Result of an `authenticate` function: true and `"public"` allow a token, everything else refuses one. */
 export type Admitted = boolean | 'public'
 
-/** Options of an endpoint whose requests are of type `R`. Settings that are absent are the client's. */
+/** Options of a client-token endpoint. `R` is the type of the server's requests. */
 export interface EndpointOptions<R> extends EndpointSettings {
-  /** Who may have a token: a function that knows your users by their session, or `"public"`: everybody. */
-  readonly authenticate: ((request: R) => Admitted | Promise<Admitted>) | 'public'
   /**
-   * Origins of the pages that may have a token, and read it from another origin (CORS with credentials): origins,
-   * `https://*.example.com`, `http://localhost:*`; never `*`. Absent: the site's own pages, of an origin that the
-   * account allows.
+   * Decides who may get a token, usually by the session cookie of your site; or `"public"`: everybody. Its result may be
+   * a promise or any other thenable. When it throws, the answer is 500.
+   */
+  readonly authenticate: ((request: R) => Admitted | PromiseLike<Admitted>) | 'public'
+  /**
+   * Origins of the pages that may get a token, also from another origin (CORS with credentials): origins,
+   * `https://*.example.com`, `http://localhost:*`; never `*`. Default: the client's; without both, only pages of the
+   * endpoint's own site, on origins that the account allows.
    */
   readonly allowedOrigins?: readonly string[] | undefined
-  /** The site's own origin, for a same-origin GET, which browsers send without `Origin`. */
+  /** Origin of your site. Needed for GET requests from it, which browsers send without `Origin`. */
   readonly origin?: string | undefined
-  /** Whether GET is answered like POST; false. */
+  /** Whether GET is answered like POST. Default: false. */
   readonly allowGet?: boolean | undefined
-  /** Path or URL of this endpoint as the page reaches it; the path of the request. */
+  /** Path or URL at which the page reaches this endpoint. Default: the client's, else the path of the request. */
   readonly clientTokenUri?: string | undefined
-  /** Seconds of life to ask for, from 10; the issuer's default. */
+  /** Lifetime of the tokens in seconds, at least 10. Default: that of the issuer. */
   readonly expiresIn?: number | undefined
-  /** Scope to ask for, separated by spaces; all that the credential holds. */
+  /** Scopes of the tokens, separated by spaces. Default: all scopes of the credential. */
   readonly scope?: string | undefined
-  /** Whether the answer tells the page `baseUrl`, the issuer, the client id and this endpoint; true. */
+  /** Whether the answer also contains `baseUrl`, the issuer, the client id and this endpoint's URI. Default: true. */
   readonly includeConfig?: boolean | undefined
-  /** URL of the API that the page calls; required unless `includeConfig` is false. */
+  /** URL of the API that the page calls. Required unless `includeConfig` is false. Default: the client's. */
   readonly baseUrl?: string | undefined
-  /** Whether tokens are bound to the address of the page's visitor; false. */
+  /** Whether tokens are bound to the address of the page's visitor. Default: false. */
   readonly bindIp?: boolean | undefined
-  /** Proxies before this backend whose `X-Forwarded-For` counts: addresses, CIDRs, `loopback`, or a hop count; none. */
+  /**
+   * Proxies in front of this backend whose `X-Forwarded-For` is believed: addresses, CIDRs, `loopback`, or the number of
+   * proxies. Used by `bindIp`. Default: none.
+   */
   readonly trustedProxies?: string | readonly string[] | number | undefined
   /**
-   * Told of what the page is not told: why there was no token for a request that should have one. By itself one line
-   * on `console.error`, without secrets.
+   * Called with the reason when a request that should have got a token got none: the page is not told that reason. The
+   * error contains no secret. What the function throws is ignored. Default: one line on `console.error`.
    */
   readonly onError?: ((error: ClaimRequestError | Error, requestId: string) => void) | undefined
 }

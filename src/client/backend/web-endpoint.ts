@@ -1,4 +1,4 @@
-// A client-token endpoint for servers that speak Request and Response: Hono, Next.js, Workers, Deno, Bun.
+// A client-token endpoint for servers that use Request and Response: Hono, Next.js, Workers, Deno, Bun.
 
 import { readBytes } from '../../lib/read-bytes.ts'
 import { createEndpoint, type Exchange } from './endpoint.ts'
@@ -8,21 +8,22 @@ import type { ClaimClient, EndpointOptions } from './types.ts'
 /** Options of {@link createClientTokenEndpoint}. */
 export type ClientTokenEndpointOptions = EndpointOptions<Request>
 
-/** Answers a page's request. `ip` is the socket's peer, which only `bindIp` asks for. Never rejects. */
+/** Answers a page's request. `ip` is the address of the socket's peer; only `bindIp` needs it. Never rejects. */
 export type ClientTokenEndpoint = (
   request: Request,
   connection?: { readonly ip?: string | undefined },
 ) => Promise<Response>
 
 /**
- * Gives the pages of a site short-lived tokens for an API, so that the site's credential never leaves its server.
+ * Creates the endpoint from which the pages of your site get their tokens: it claims each token with the credential of the
+ * client, which never leaves your server.
  *
- * 200 `{ token, expiresIn, tokenType, config? }`, `expiresIn` being the seconds that the token still lives. Refusals
- * are problem+json: 401 `authenticate` said no, 403 wrong or missing origin, 405, 502 the issuer refused us (see
- * `onError`), 503 not configured or not now, 504 no answer in 5 s. Not done: sessions and CSRF tokens; `authenticate`
- * is where yours belong.
+ * 200 is `{ token, expiresIn, tokenType, config? }`, `expiresIn` in seconds from now. Errors are problem+json: 401
+ * `authenticate` refused, 403 wrong or missing origin, 405, 413, 422 invalid `jkt`, 502 the issuer refused the credential,
+ * 503 not configured or temporarily unavailable, 504 no answer within 5 s. `onError` gets the reason. Not done: sessions and
+ * CSRF tokens, which belong into `authenticate`; rate limits.
  *
- * @throws {TypeError} on options that make no sense, when it is made.
+ * @throws {TypeError} when an option is unknown or invalid.
  * @example
  * const client = createClaimClient(loadConfig())
  * const endpoint = createClientTokenEndpoint(client, {
@@ -33,9 +34,9 @@ export type ClientTokenEndpoint = (
  * })
  * app.all('/api/client-token', (c) => endpoint(c.req.raw)) // Hono
  * const POST = (request: Request) => endpoint(request) // Next.js: exported by app/api/client-token/route.ts,
- * const OPTIONS = POST // the second only where a page of another origin asks
+ * const OPTIONS = POST // this one too when pages of another origin use it
  * const worker = {
- *   // Workers: the second argument is for bindIp
+ *   // Workers; `ip` is for bindIp
  *   fetch: (request: Request) => endpoint(request, { ip: request.headers.get('cf-connecting-ip') ?? undefined }),
  * }
  */
@@ -59,9 +60,11 @@ function toExchange(request: Request, ip: unknown): Exchange<Request> {
     peer: typeof ip === 'string' ? ip : undefined,
     header: (name) => request.headers.get(name),
     async readBody() {
-      // It may have asked for a key-bound token: one without the key could be used by any holder.
+      // The body may have asked for a key-bound token. A token without the key would work for anyone who copies it.
       if (request.bodyUsed || request.body?.locked) {
-        throw new Error('the body was read before; hand over a request whose body is whole, such as a clone')
+        throw new Error(
+          'other code has already read the body; pass a request whose body is unread, such as a clone',
+        )
       }
       return readBytes(request.body, MAX_BODY_BYTES).catch(() => BROKEN_BODY)
     },

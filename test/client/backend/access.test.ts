@@ -1,5 +1,4 @@
-// The client-token endpoint with a real issuer behind it: who may read its answers, whom the site knows, and the
-// visitor's address.
+// The client-token endpoint with a real issuer: CORS, authenticate and the visitor's address.
 
 import { describe, expect, test, vi } from 'vitest'
 import type { Json } from '../../support/wire.ts'
@@ -41,7 +40,7 @@ describe('CORS', () => {
   test.each([
     ['POST', {}],
     ['GET, POST', { allowGet: true }],
-  ])('a preflight of an allowed origin: %s', async (methods, options) => {
+  ])('answers the preflight of an allowed origin: %s', async (methods, options) => {
     const answer = await ask(options, preflight(WILD))
     expect([answer.status, await answer.text()]).toEqual([204, ''])
     expect([answer.headers.get('cache-control'), answer.headers.get('vary')]).toEqual(['no-store', 'Origin'])
@@ -55,12 +54,12 @@ describe('CORS', () => {
   })
 
   test.each<[string, Options, Asked]>([
-    ['a stranger', {}, preflight(STRANGER)],
+    ['an unlisted origin', {}, preflight(STRANGER)],
     ['null', {}, preflight('null')],
-    ['anybody without a list', { allowedOrigins: undefined }, preflight(SITE)],
-    ['an OPTIONS that is none', {}, { method: 'OPTIONS', headers: {} }],
-    ['an origin that no browser sends', {}, preflight(`${SITE}/`)],
-  ])('a preflight of %s opens nothing, and asks nobody', async (_, options, asked) => {
+    ['any origin without a list', { allowedOrigins: undefined }, preflight(SITE)],
+    ['an OPTIONS that is not a preflight', {}, { method: 'OPTIONS', headers: {} }],
+    ['an origin with a slash', {}, preflight(`${SITE}/`)],
+  ])('sets no CORS header for %s, and does not call authenticate', async (_, options, asked) => {
     const authenticate = vi.fn(() => true)
     const answer = await ask({ ...options, authenticate }, asked)
     expect([answer.status, answer.headers.get('allow'), corsOf(answer)]).toEqual([204, 'POST, OPTIONS', {}])
@@ -71,29 +70,36 @@ describe('CORS', () => {
     ['a token', {}, {}, 200],
     ['no session', { authenticate: () => false }, {}, 401],
     ['another method', {}, { method: 'PUT' }, 405],
-    ['a wrong body', {}, { body: '{' }, 400],
-    ['no address', { bindIp: true }, {}, 503],
+    ['an invalid body', {}, { body: '{' }, 400],
+    ['an unknown address', { bindIp: true }, {}, 503],
     ['a refusal of the issuer', { scope: 'admin' }, {}, 502],
-  ])('an allowed origin can read %s', async (_, options, asked, status) => {
+  ])('lets an allowed origin read the answer: %s', async (_, options, asked, status) => {
     const answer = await ask(options, asked)
     expect([answer.status, corsOf(answer)]).toEqual([status, readable(SITE)])
   })
 
-  test('an OPTIONS that asks for two methods is told of none', async () => {
+  test('an OPTIONS that names two methods is not a preflight', async () => {
     const headers = { origin: SITE, 'access-control-request-method': 'POST, PUT' }
     expect(corsOf(await ask({}, { method: 'OPTIONS', headers }))).toEqual(readable(SITE))
   })
 
-  test('a stranger can read nothing', async () => {
+  test('an unlisted origin cannot read the answer', async () => {
     const answer = await ask({}, { headers: { origin: STRANGER } })
     expect([answer.status, corsOf(answer)]).toEqual([403, {}])
   })
 })
 
+type Settle = (value: unknown) => void
+
+/** An object with `then` that is not a Promise, as some database libraries return. */
+function createThenable(then: (resolve: Settle, reject: Settle) => void): PromiseLike<boolean> {
+  return { then } as PromiseLike<boolean>
+}
+
 describe('authenticate', () => {
   const session = (request: Request): boolean => request.headers.get('cookie') === 'session=good'
 
-  test('sees the request', async () => {
+  test('gets the request', async () => {
     await good(await ask({ authenticate: session }, { headers: { origin: SITE, cookie: 'session=good' } }))
     const answer = await ask({ authenticate: session }, { headers: { origin: SITE, cookie: 'session=bad' } })
     expect(answer.headers.get('www-authenticate')).toBe('Bearer')
@@ -108,9 +114,10 @@ describe('authenticate', () => {
     [1, 401],
     [{ user: 1 }, 401],
     ['yes', 401],
-  ])('that answers %j, at once or later: %i', async (verdict, status) => {
-    for (const given of [verdict, Promise.resolve(verdict)]) {
-      expect((await ask({ authenticate: () => given as boolean })).status).toBe(status)
+  ])('that returns %j, also as a promise or another thenable: %i', async (verdict, status) => {
+    const returned = [verdict, Promise.resolve(verdict), createThenable((resolve) => resolve(verdict))]
+    for (const value of returned) {
+      expect((await ask({ authenticate: () => value as boolean })).status).toBe(status)
     }
   })
 
@@ -122,7 +129,11 @@ describe('authenticate', () => {
       },
     ],
     ['rejects', () => Promise.reject(new Error('the session store is down'))],
-  ])('that %s gives no token, and its reason to nobody but the site', async (_, authenticate) => {
+    [
+      'returns a thenable that rejects',
+      () => createThenable((_, reject) => reject(new Error('the session store is down'))),
+    ],
+  ])('that %s gives 500, and only onError gets the reason', async (_, authenticate) => {
     const onError = vi.fn()
     const answer = await ask({ authenticate, onError })
     expect(JSON.stringify(await problem(answer, 500, 'internal'))).not.toContain('store')
@@ -134,38 +145,53 @@ describe('bindIp', () => {
   const via = (forwarded: string): Record<string, string> => ({ origin: SITE, 'x-forwarded-for': forwarded })
 
   test.each<[string, Options, Asked, string | undefined]>([
-    ['the peer', {}, { ip: '192.0.2.7' }, '192.0.2.7'],
+    ['the address of the peer', {}, { ip: '192.0.2.7' }, '192.0.2.7'],
     ['a mapped peer', {}, { ip: '::ffff:192.0.2.7' }, '192.0.2.7'],
     ['an IPv6 peer, in its canonical form', {}, { ip: '2001:DB8:0:0::1' }, '2001:db8::1'],
-    ['the peer, whatever it forwards', {}, { ip: '192.0.2.7', headers: via('198.51.100.9') }, '192.0.2.7'],
     [
-      'behind a trusted proxy',
+      'the peer, although it sends X-Forwarded-For',
+      {},
+      { ip: '192.0.2.7', headers: via('198.51.100.9') },
+      '192.0.2.7',
+    ],
+    [
+      'the client of a trusted proxy',
       { trustedProxies: 'loopback' },
       { ip: '127.0.0.1', headers: via('198.51.100.9') },
       '198.51.100.9',
     ],
     [
-      'behind two',
+      'the client of two trusted proxies',
       { trustedProxies: ['loopback', '10.0.0.0/8'] },
       { ip: '::1', headers: via('203.0.113.1, 198.51.100.9, 10.1.2.3') },
       '198.51.100.9',
     ],
-    ['by a hop count', { trustedProxies: 1 }, { headers: via('203.0.113.1, 198.51.100.9') }, '198.51.100.9'],
-    ['by no hop', { trustedProxies: 0 }, { ip: '192.0.2.7', headers: via('198.51.100.9') }, '192.0.2.7'],
     [
-      'a hop that is no address',
+      'the client according to a hop count',
+      { trustedProxies: 1 },
+      { headers: via('203.0.113.1, 198.51.100.9') },
+      '198.51.100.9',
+    ],
+    [
+      'the peer with a hop count of 0',
+      { trustedProxies: 0 },
+      { ip: '192.0.2.7', headers: via('198.51.100.9') },
+      '192.0.2.7',
+    ],
+    [
+      'unknown: the proxy sends no valid address',
       { trustedProxies: 'loopback' },
       { ip: '127.0.0.1', headers: via('unknown') },
       undefined,
     ],
     [
-      'fewer hops than counted',
+      'unknown: fewer hops than the hop count',
       { trustedProxies: 2 },
       { ip: '127.0.0.1', headers: via('198.51.100.9') },
       undefined,
     ],
-    ['no peer', {}, {}, undefined],
-    ['a peer that is none', {}, { ip: 'unix' }, undefined],
+    ['unknown: no peer', {}, {}, undefined],
+    ['unknown: the peer is not an address', {}, { ip: 'unix' }, undefined],
   ])('%s', async (_, options, asked, bound) => {
     const onError = vi.fn()
     const answer = await ask({ bindIp: true, onError, ...options }, asked)
@@ -178,7 +204,7 @@ describe('bindIp', () => {
     expect(onError.mock.calls[0]?.[0].message).toMatch(/bindIp/)
   })
 
-  test('without it no address is bound', async () => {
+  test('false binds no address', async () => {
     expect(payloadOf((await good(await ask({}, { ip: '192.0.2.7' }))).token).ip).toBeUndefined()
   })
 })

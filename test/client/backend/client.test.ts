@@ -1,16 +1,25 @@
-// createClaimClient against the real server: both spellings of a credential, every parameter, every refusal.
+// createClaimClient against the real server: both forms of a credential, every parameter, every refusal.
 
 import { describe, expect, test } from 'vitest'
 import { ClaimRequestError } from '../../../src/client/backend/error.ts'
 import { type ClaimClientOptions, createClaimClient } from '../../../src/client/backend/index.ts'
 import { parseAccountToken } from '../../../src/signing/secret.ts'
 import { payloadOf, SITE } from '../../support/world.ts'
-import { answer, closedUrl, expectNoSecret, JKT, TOKEN, useMadeUpIssuer, useWorld, whoami } from './issuer.ts'
+import {
+  answer,
+  closedUrl,
+  expectNoSecret,
+  JKT,
+  TOKEN,
+  useSimulatedIssuer,
+  useWorld,
+  whoami,
+} from './issuer.ts'
 
 const world = useWorld()
-const madeUp = useMadeUpIssuer()
+const simulated = useSimulatedIssuer()
 
-const spellings = {
+const clients = {
   'an account token': () => createClaimClient({ issuer: world().issuer, token: world().token }),
   'a pair': () => {
     const { issuer, clientId, clientSecret } = world()
@@ -18,7 +27,7 @@ const spellings = {
   },
 }
 
-describe.each(Object.entries(spellings))('with %s', (_, create) => {
+describe.each(Object.entries(clients))('with %s', (_, create) => {
   test('a page gets a token that works from its origin', async () => {
     const claimed = await create().claim({ origin: `${SITE}/some/page?x=1` })
     expect(claimed).toMatchObject({ tokenType: 'Bearer', expiresIn: 1800, origin: SITE, scope: 'read write' })
@@ -26,7 +35,7 @@ describe.each(Object.entries(spellings))('with %s', (_, create) => {
     expect(await whoami(world(), claimed.token, SITE)).toMatchObject({ clientId: world().clientId })
   })
 
-  test('every bound that is asked for is in the token', async () => {
+  test('the token has every bound of the request', async () => {
     const asked = {
       origin: SITE,
       ip: ['192.0.2.7', '2001:db8::/64'],
@@ -40,7 +49,7 @@ describe.each(Object.entries(spellings))('with %s', (_, create) => {
     expect({ origin, ip, scope, jkt: cnf.jkt, expiresIn: exp - iat }).toEqual(asked)
   })
 
-  test('the backend gets a token of its own, bound to nothing', async () => {
+  test('the backend gets a token for itself, which is not bound', async () => {
     const own = await create().token({ scope: 'read' })
     expect(own).toEqual({ token: expect.any(String), tokenType: 'Bearer', expiresIn: 1800, scope: 'read' })
     const { origin, ip, cnf, sub } = payloadOf(own.token)
@@ -48,7 +57,7 @@ describe.each(Object.entries(spellings))('with %s', (_, create) => {
     expect((await create().token()).scope).toBe('read write')
   })
 
-  test('it knows whose it is, and shows no secret', () => {
+  test('it shows issuer and client id, and no secret', () => {
     const client = create()
     expect(client).toMatchObject({ issuer: world().issuer, clientId: world().clientId })
     expectNoSecret(JSON.stringify(client), world())
@@ -66,13 +75,25 @@ async function rejection(promise: Promise<unknown>): Promise<ClaimRequestError> 
 }
 
 describe('refusals of the issuer', () => {
-  const right = () => spellings['an account token']()
+  const right = () => clients['an account token']()
 
   test.each([
-    ['an origin of nobody', { origin: 'https://evil.example' }, 403, 'origin_not_allowed', /not/],
-    ['a scope that is not held', { origin: SITE, scope: 'admin' }, 403, 'scope_not_allowed', /scope/],
     [
-      'parameters out of bounds',
+      'an origin that the account lacks',
+      { origin: 'https://evil.example' },
+      403,
+      'origin_not_allowed',
+      /not/,
+    ],
+    [
+      'a scope that the credential lacks',
+      { origin: SITE, scope: 'admin' },
+      403,
+      'scope_not_allowed',
+      /scope/,
+    ],
+    [
+      'parameters out of range',
       { origin: '*', expiresIn: 5 },
       422,
       'invalid_request',
@@ -93,7 +114,7 @@ describe('refusals of the issuer', () => {
     ['no account token', () => ({ token: 'nonsense' })],
     ['an unknown pair', () => parseAccountToken(TOKEN) as { clientId: string; clientSecret: string }],
     ['a pair of other characters', () => ({ clientId: 'ctrl-dev-my-app', clientSecret: 'your:secret' })],
-  ])('%s: unauthorized for a page, invalid_client for itself', async (_, credential) => {
+  ])('%s: claim gives unauthorized, token gives invalid_client', async (_, credential) => {
     const options = { issuer: world().issuer, ...credential() } as ClaimClientOptions
     const client = createClaimClient(options)
     const errors = [await rejection(client.claim({ origin: SITE })), await rejection(client.token())]
@@ -108,13 +129,13 @@ describe('refusals of the issuer', () => {
   })
 })
 
-describe('nothing configured', () => {
+describe('without issuer or credential', () => {
   test.each([
     ['no credential', { issuer: 'https://auth.example.com', token: undefined }],
-    ['an empty one', { issuer: 'https://auth.example.com', token: '' }],
+    ['an empty credential', { issuer: 'https://auth.example.com', token: '' }],
     ['half a pair', { issuer: 'https://auth.example.com', clientId: 'a', clientSecret: undefined }],
     ['no issuer', { issuer: undefined, token: TOKEN }],
-  ])('%s: it is made, and asks nobody', async (_, options) => {
+  ])('%s: the client can be created, and its calls reject without a request', async (_, options) => {
     const client = createClaimClient(options as ClaimClientOptions)
     for (const asked of [client.claim({ origin: SITE }), client.token()]) {
       expect(await rejection(asked)).toMatchObject({ status: 503, code: 'unavailable' })
@@ -122,7 +143,7 @@ describe('nothing configured', () => {
   })
 })
 
-describe('options that make no sense', () => {
+describe('invalid options', () => {
   const issuer = 'https://auth.example.com'
   test.each([
     ['issuer', { issuer: 'auth.example.com', token: TOKEN }],
@@ -157,16 +178,16 @@ describe('options that make no sense', () => {
   })
 })
 
-describe('the made-up issuer', () => {
-  const client = () => createClaimClient({ issuer: madeUp.url, token: TOKEN })
+describe('the simulated issuer', () => {
+  const client = () => createClaimClient({ issuer: simulated.url, token: TOKEN })
 
-  test('is asked as JSON with the account token, and as a form with the pair', async () => {
-    madeUp.asked.length = 0
-    madeUp.reply = answer(401)
+  test('gets JSON with the account token, or a form with the pair', async () => {
+    simulated.asked.length = 0
+    simulated.reply = answer(401)
     await rejection(client().claim({ origin: SITE, ip: undefined, scope: 'read' }))
     await rejection(client().token({ scope: 'read' }))
     const { clientId, clientSecret } = parseAccountToken(TOKEN) ?? {}
-    expect(madeUp.asked.map(({ path, body, headers }) => [path, body, headers.authorization])).toEqual([
+    expect(simulated.asked.map(({ path, body, headers }) => [path, body, headers.authorization])).toEqual([
       ['/auth/claim', `{"origin":"${SITE}","scope":"read"}`, `Bearer ${TOKEN}`],
       [
         '/oauth/token',
@@ -176,19 +197,19 @@ describe('the made-up issuer', () => {
     ])
   })
 
-  test('an issuer below a path is asked there', async () => {
-    madeUp.asked.length = 0
+  test('may have a path', async () => {
+    simulated.asked.length = 0
     await rejection(
-      createClaimClient({ issuer: `${madeUp.url}/tenant/`, token: TOKEN }).claim({ origin: SITE }),
+      createClaimClient({ issuer: `${simulated.url}/tenant/`, token: TOKEN }).claim({ origin: SITE }),
     )
-    expect(madeUp.asked.map(({ path }) => path)).toEqual(['/tenant/auth/claim'])
+    expect(simulated.asked.map(({ path }) => path)).toEqual(['/tenant/auth/claim'])
   })
 
   test.each([
     ['the account token', (headers: Record<string, string>) => headers.authorization],
     ['the secret alone', () => parseAccountToken(TOKEN)?.clientSecret],
-  ])('that echoes %s is not repeated', async (_, echo) => {
-    madeUp.reply = (request, response) => {
+  ])('may echo %s: the error does not contain it', async (_, echo) => {
+    simulated.reply = (request, response) => {
       const detail = `you sent ${echo(request.headers as Record<string, string>)}`
       response
         .writeHead(403, { 'retry-after': '7' })
@@ -201,13 +222,13 @@ describe('the made-up issuer', () => {
     }
   })
 
-  test('that writes several lines is quoted on one', async () => {
-    madeUp.reply = answer(400, { error: 'bad', detail: 'first\r\nsecond\u2028\u001b[31m' })
+  test('may send several lines: the message has one', async () => {
+    simulated.reply = answer(400, { error: 'bad', detail: 'first\r\nsecond\u2028\u001b[31m' })
     const { message } = await rejection(client().claim({ origin: SITE }))
     expect(message).toBe('the issuer answered 400 bad: first second [31m')
   })
 
-  test('that is not there', async () => {
+  test('may be unreachable', async () => {
     const nobody = createClaimClient({ issuer: await closedUrl(), token: TOKEN })
     const error = await rejection(nobody.claim({ origin: SITE }))
     expect(error).toMatchObject({ status: 504, code: 'gateway_timeout' })

@@ -1,5 +1,5 @@
-// loadConfig: the variables of the contract, and those of the AI Fabrix client where they are not set; never an issuer of
-// the one with a credential of the other.
+// loadConfig: our variables, or else those of the AI Fabrix client; never the issuer of one family with the credential of
+// the other.
 
 import { describe, expect, test } from 'vitest'
 import { createClaimClient, loadConfig } from '../../../src/client/backend/index.ts'
@@ -40,35 +40,43 @@ function messageOf(work: () => unknown): string {
     expect(error).toBeInstanceOf(TypeError)
     return (error as TypeError).message
   }
-  return expect.unreachable('it was taken')
+  return expect.unreachable('it did not throw')
 }
 
 describe('loadConfig', () => {
   test.each([
-    ['nothing', {}, {}],
+    ['no variables', {}, {}],
     ['an account token', { ...OWN, CLAIMGATE_ACCOUNT_TOKEN: TOKEN }, { ...FROM_OWN, token: TOKEN }],
     ['a pair', { ...OWN, ...PAIR }, { ...FROM_OWN, ...FROM_PAIR }],
-    ['an account token before a pair', { ...PAIR, CLAIMGATE_ACCOUNT_TOKEN: TOKEN }, { token: TOKEN }],
-    ["the seed's names", MISO, FROM_MISO],
     [
-      'our names, where theirs have an issuer only',
+      'an account token, which has priority over a pair',
+      { ...PAIR, CLAIMGATE_ACCOUNT_TOKEN: TOKEN },
+      { token: TOKEN },
+    ],
+    ['the names of the AI Fabrix client', MISO, FROM_MISO],
+    [
+      'our names, when only the issuer of the others is set',
       { MISO_CONTROLLER_URL: 'https://controller.example', ...OWN, ...PAIR },
       { ...FROM_OWN, ...FROM_PAIR },
     ],
     [
-      'our names, where theirs have a credential only',
+      'our names, when only the credential of the others is set',
       { ...MISO, MISO_CONTROLLER_URL: '', ...OWN, ...PAIR },
       { ...FROM_OWN, ...FROM_PAIR },
     ],
     [
-      'two issuers and no credential',
+      'our issuer, when no credential is set',
       { ...OWN, MISO_CONTROLLER_URL: 'https://controller.example' },
       FROM_OWN,
     ],
-    ['no id with the secret of another', { ...MISO, CLAIMGATE_CLIENT_ID: 'abc' }, FROM_MISO],
-    ['half a pair', { CLAIMGATE_CLIENT_SECRET: 'def' }, {}],
     [
-      'empty ones, which are not set',
+      'the names of the AI Fabrix client, when ours have half a pair',
+      { ...MISO, CLAIMGATE_CLIENT_ID: 'abc' },
+      FROM_MISO,
+    ],
+    ['half a pair as no credential', { CLAIMGATE_CLIENT_SECRET: 'def' }, {}],
+    [
+      'empty variables as not set',
       {
         CLAIMGATE_ISSUER: '',
         CLAIMGATE_ACCOUNT_TOKEN: '',
@@ -78,12 +86,16 @@ describe('loadConfig', () => {
       {},
     ],
     [
-      'a list without an entry, which is no absent one',
+      'a list without an entry as an empty list',
       { CLAIMGATE_ALLOWED_ORIGINS: ' , ' },
       { allowedOrigins: [] },
     ],
-    ['bindings that are no text', { CLAIMGATE_ISSUER: 5, CLAIMGATE_ACCOUNT_TOKEN: { get: () => TOKEN } }, {}],
-  ])('%s', (_, env, expected) => {
+    [
+      'bindings other than text as not set',
+      { CLAIMGATE_ISSUER: 5, CLAIMGATE_ACCOUNT_TOKEN: { get: () => TOKEN } },
+      {},
+    ],
+  ])('reads %s', (_, env, expected) => {
     expect(loadConfig(env)).toEqual(expected)
     expect(() => createClaimClient(loadConfig(env))).not.toThrow()
   })
@@ -110,11 +122,11 @@ describe('loadConfig', () => {
     ['CLAIMGATE_CLIENT_SECRET', { ...OWN, ...PAIR, CLAIMGATE_CLIENT_SECRET: ' def' }],
     ['MISO_CLIENTSECRET', { ...MISO, MISO_CLIENTSECRET: 'your-secret\r\n' }],
     ['MISO_CLIENTSECRET', { MISO_CLIENTSECRET: ' ' }],
-  ])('refuses a secret with a blank at its end: %s', (name, env) => {
+  ])('refuses a secret that begins or ends with white space: %s', (name, env) => {
     expect(messageOf(() => loadConfig(env))).toMatch(new RegExp(`^${name}: .* blank`))
   })
 
-  test("reads the process's own environment, and none where there is no process", () => {
+  test('reads process.env by default, and nothing where there is no process', () => {
     process.env.CLAIMGATE_API_URL = 'https://api.example.com'
     const { process: own } = globalThis
     try {

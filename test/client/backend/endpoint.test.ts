@@ -1,4 +1,4 @@
-// The client-token endpoint with a real issuer behind it: who may have a token, and what it is bound to.
+// The client-token endpoint with a real issuer: which pages get a token, and what it is bound to.
 
 import { describe, expect, test, vi } from 'vitest'
 import { createClaimClient, createClientTokenEndpoint } from '../../../src/client/backend/index.ts'
@@ -26,7 +26,7 @@ const problem = (answer: Response, status: number, code: string): Promise<Json> 
   problemPage(world(), answer, status, code)
 
 describe('a token', () => {
-  test('comes with what the page needs to use it, and works from that page only', async () => {
+  test('comes with the config that the page needs, and works only from that page', async () => {
     const answer = await good(await ask())
     const { clientId, issuer } = world()
     expect(answer).toEqual({
@@ -44,8 +44,8 @@ describe('a token', () => {
 
   test.each([
     ['the default', {}, 1800],
-    ['what was asked for', { expiresIn: 60 }, 60],
-  ])('tells its true remaining life: %s', async (_, options, life) => {
+    ['expiresIn', { expiresIn: 60 }, 60],
+  ])('comes with its remaining lifetime: %s', async (_, options, life) => {
     const { token, expiresIn } = await good(await ask(options))
     const { exp, iat } = payloadOf(token)
     expect(exp - iat).toBe(life)
@@ -54,7 +54,7 @@ describe('a token', () => {
     expect(expiresIn).toBeLessThan(life)
   })
 
-  test('holds the scope of the options, whatever the page sends', async () => {
+  test('has the scope and lifetime of the options, whatever the page sends', async () => {
     const body = JSON.stringify({
       scope: 'write',
       origin: STRANGER,
@@ -71,50 +71,53 @@ describe('a token', () => {
 
   test.each([
     ['without config', { includeConfig: false, baseUrl: undefined }, undefined],
-    ['with another URI of the endpoint', { clientTokenUri: '/x' }, '/x'],
-  ])('%s', async (_, options, uri) => {
+    ['with the clientTokenUri of the options', { clientTokenUri: '/x' }, '/x'],
+  ])('comes %s', async (_, options, uri) => {
     expect((await good(await ask(options))).config?.clientTokenUri).toBe(uri)
   })
 })
 
-describe('the key of a page', () => {
+describe('the thumbprint in the body', () => {
   const send = (body: Asked['body'], type = 'application/json'): Promise<Response> =>
     ask({}, { headers: { origin: SITE, 'content-type': type }, ...(body !== undefined && { body }) })
 
-  test.each(['application/json', 'text/plain;charset=UTF-8'])('is bound, sent as %s', async (type) => {
-    const { token, tokenType } = await good(await send(JSON.stringify({ jkt: JKT, more: 1 }), type))
-    expect([tokenType, payloadOf(token).cnf]).toEqual(['DPoP', { jkt: JKT }])
-  })
+  test.each(['application/json', 'text/plain;charset=UTF-8'])(
+    'binds the token to the key, sent as %s',
+    async (type) => {
+      const { token, tokenType } = await good(await send(JSON.stringify({ jkt: JKT, more: 1 }), type))
+      expect([tokenType, payloadOf(token).cnf]).toEqual(['DPoP', { jkt: JKT }])
+    },
+  )
 
   test.each([
-    ['nothing', undefined],
+    ['no body', undefined],
     ['an empty body', ''],
     ['an empty object', '{}'],
     ['null', '{"jkt":null}'],
-  ])('%s names none', async (_, body) => {
+  ])('%s gives a Bearer token', async (_, body) => {
     const { token, tokenType } = await good(await send(body))
     expect([tokenType, payloadOf(token).cnf]).toEqual(['Bearer', undefined])
   })
 
   test.each([
     ['malformed', '{"jkt":', 400],
-    ['no object', `["${JKT}"]`, 400],
+    ['a list of one', `["${JKT}"]`, 400],
     ['text', '"x"', 400],
     ['null', 'null', 400],
     ['a form', `jkt=${JKT}`, 400],
-    ['the name twice', `{"jkt":"${JKT}","jkt":null}`, 400],
-    ['no UTF-8', new Uint8Array([0x7b, 0xff, 0x7d]), 400],
-    ['an empty one', '{"jkt":""}', 422],
-    ['another length', `{"jkt":"${JKT}A"}`, 422],
-    ['unused bits set', `{"jkt":"${JKT.slice(0, -1)}t"}`, 422],
-    ['a list', `{"jkt":["${JKT}"]}`, 422],
+    ['a repeated name', `{"jkt":"${JKT}","jkt":null}`, 400],
+    ['invalid UTF-8', new Uint8Array([0x7b, 0xff, 0x7d]), 400],
+    ['an empty thumbprint', '{"jkt":""}', 422],
+    ['a thumbprint of another length', `{"jkt":"${JKT}A"}`, 422],
+    ['a thumbprint with unused bits set', `{"jkt":"${JKT.slice(0, -1)}t"}`, 422],
+    ['a thumbprint in a list', `{"jkt":["${JKT}"]}`, 422],
     ['false', '{"jkt":false}', 422],
-  ])('a body that is wrong is no body without a key: %s', async (_, body, status) => {
+  ])('an invalid body gets no token, not one without a key: %s', async (_, body, status) => {
     const { errors } = await problem(await send(body), status, 'invalid_request')
     expect(errors).toEqual(status === 422 ? [{ parameter: 'jkt', message: expect.any(String) }] : undefined)
   })
 
-  test('16384 bytes are read and one more is not, of a stream too', async () => {
+  test('the limit of a body is 16384 bytes, and no more of a stream is read', async () => {
     const full = `{"a":"${'x'.repeat(16_384 - 8)}"}`
     expect(full).toHaveLength(16_384)
     await good(await send(full))
@@ -130,7 +133,7 @@ describe('the key of a page', () => {
     expect(pulled).toBeLessThan(10)
   })
 
-  test('a body that breaks off is malformed', async () => {
+  test('a body that breaks off is refused as malformed', async () => {
     const broken = new ReadableStream<Uint8Array>({
       pull(controller) {
         controller.error(new Error('gone'))
@@ -139,7 +142,7 @@ describe('the key of a page', () => {
     await problem(await send(broken), 400, 'invalid_request')
   })
 
-  test('a body that somebody else has read is a fault of the site, told to it and not passed over', async () => {
+  test('a body that other code has read gets 500, and onError gets the reason', async () => {
     const onError = vi.fn()
     const { issuer, token } = world()
     const client = createClaimClient({ issuer, token })
@@ -148,14 +151,14 @@ describe('the key of a page', () => {
     await request.json()
     const { requestId } = await problem(await endpoint(request), 500, 'internal')
     expect(onError).toHaveBeenCalledExactlyOnceWith(
-      expect.objectContaining({ message: expect.stringMatching(/body was read/) }),
+      expect.objectContaining({ message: expect.stringMatching(/already read the body/) }),
       requestId,
     )
   })
 })
 
 describe('methods', () => {
-  test.each(['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE'])('%s is none of them', async (method) => {
+  test.each(['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE'])('%s is refused with 405', async (method) => {
     const answer = await ask({}, { method })
     expect(answer.headers.get('allow')).toBe('POST, OPTIONS')
     await problem(answer, 405, 'method_not_allowed')
@@ -177,44 +180,49 @@ describe('origins', () => {
   const none = { allowedOrigins: undefined }
 
   test.each<[string, Options, Asked, string | undefined]>([
-    ['a listed one', {}, { headers: { origin: SITE } }, SITE],
-    ['one below a wildcard', {}, { headers: { origin: WILD } }, WILD],
-    ['a local one', {}, { headers: { origin: LOCAL } }, LOCAL],
-    ["an app's", {}, { headers: { origin: APP } }, APP],
-    ['a stranger', {}, { headers: { origin: STRANGER } }, undefined],
-    ['none', {}, { headers: {} }, undefined],
-    ['an empty one', {}, { headers: { origin: '' } }, undefined],
+    ['a listed origin', {}, { headers: { origin: SITE } }, SITE],
+    ['a subdomain of a listed wildcard', {}, { headers: { origin: WILD } }, WILD],
+    ['a local origin', {}, { headers: { origin: LOCAL } }, LOCAL],
+    ['the origin of an app', {}, { headers: { origin: APP } }, APP],
+    ['an unlisted origin', {}, { headers: { origin: STRANGER } }, undefined],
+    ['no origin', {}, { headers: {} }, undefined],
+    ['an empty origin', {}, { headers: { origin: '' } }, undefined],
     ['null', {}, { headers: { origin: 'null' } }, undefined],
     ['another scheme', {}, { headers: { origin: SITE.replace('https', 'http') } }, undefined],
-    ['another spelling', {}, { headers: { origin: SITE.toUpperCase() } }, undefined],
-    ['a slash after it', {}, { headers: { origin: `${SITE}/` } }, undefined],
-    ['a listed one as the head of another', {}, { headers: { origin: `${SITE}.evil.example` } }, undefined],
-    ['two of them', {}, { headers: { origin: `${SITE}, ${SITE}` } }, undefined],
+    ['upper case', {}, { headers: { origin: SITE.toUpperCase() } }, undefined],
+    ['a slash at the end', {}, { headers: { origin: `${SITE}/` } }, undefined],
+    ['a listed origin as a prefix', {}, { headers: { origin: `${SITE}.evil.example` } }, undefined],
+    ['two origins', {}, { headers: { origin: `${SITE}, ${SITE}` } }, undefined],
     ['a same-origin GET', own, { method: 'GET', headers: same }, SITE],
-    ['the same where the site is not known', { allowGet: true }, { method: 'GET', headers: same }, undefined],
-    ['a GET from a bookmark', own, { method: 'GET', headers: { 'sec-fetch-site': 'none' } }, undefined],
-    ['a GET of another site without Origin', own, { method: 'GET', headers: cross }, undefined],
-    ['a GET of who knows whom', own, { method: 'GET', headers: {} }, undefined],
-    ['a POST without Origin, which no browser sends', own, { headers: same }, undefined],
     [
-      "the site's own beside the list",
+      'a same-origin GET without the option origin',
+      { allowGet: true },
+      { method: 'GET', headers: same },
+      undefined,
+    ],
+    ['a GET from a bookmark', own, { method: 'GET', headers: { 'sec-fetch-site': 'none' } }, undefined],
+    ['a cross-site GET without Origin', own, { method: 'GET', headers: cross }, undefined],
+    ['a GET without Origin and Sec-Fetch-Site', own, { method: 'GET', headers: {} }, undefined],
+    ['a POST without Origin', own, { headers: same }, undefined],
+    [
+      'the option origin in addition to the list',
       { origin: SITE, allowedOrigins: [WILD] },
       { headers: { origin: SITE } },
       SITE,
     ],
     [
-      'a stranger where only the own is known',
+      'another origin when only the option origin is set',
       { ...none, origin: SITE },
       { headers: { origin: LOCAL } },
       undefined,
     ],
-    ['without a list, what the account allows', none, { headers: { origin: SITE } }, SITE],
-    ['the same in a browser that tells', none, { headers: { origin: SITE, ...same } }, SITE],
-    ['another site of the account', none, { headers: { origin: SITE, ...cross } }, undefined],
-    ['without a list, what the account does not allow', none, { headers: { origin: STRANGER } }, undefined],
+    ['without a list, an origin of the account', none, { headers: { origin: SITE } }, SITE],
+    ['the same with Sec-Fetch-Site: same-origin', none, { headers: { origin: SITE, ...same } }, SITE],
+    ['the same with Sec-Fetch-Site: cross-site', none, { headers: { origin: SITE, ...cross } }, undefined],
+    ['without a list, an origin that the account lacks', none, { headers: { origin: STRANGER } }, undefined],
     ['without a list, null', none, { headers: { origin: 'null' } }, undefined],
     [
-      'listed here, but not by the account',
+      'an origin that is listed here and not by the account',
       { allowedOrigins: [STRANGER] },
       { headers: { origin: STRANGER } },
       undefined,
@@ -225,7 +233,7 @@ describe('origins', () => {
     else expect(payloadOf((await good(answer)).token).origin).toBe(bound)
   })
 
-  test('the list of the client counts where the options have none', async () => {
+  test('settings of the client apply where the options have none', async () => {
     const { issuer, token } = world()
     const settings = { allowedOrigins: [WILD], baseUrl: API, clientTokenUri: '/here' }
     const client = createClaimClient({ issuer, token, ...settings })

@@ -1,4 +1,4 @@
-// What a page sees, and what the site's log says, when the issuer refuses, redirects, hangs or talks nonsense.
+// What a page gets, and what the site's log says, when the issuer refuses, redirects, hangs or sends invalid answers.
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
@@ -16,12 +16,12 @@ import {
   JKT,
   type Reply,
   TOKEN,
-  useMadeUpIssuer,
+  useSimulatedIssuer,
   useWorld,
 } from './issuer.ts'
 
 const world = useWorld()
-const issuer = useMadeUpIssuer()
+const issuer = useSimulatedIssuer()
 
 let lines: string[]
 beforeEach(() => {
@@ -32,7 +32,7 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** What a page gets that asks an endpoint of this client; whatever that is, it gives nothing away. */
+/** The answer of an endpoint of this client, which must not contain a secret. */
 async function ask(
   client: ClaimClient,
   body?: object,
@@ -49,7 +49,7 @@ async function ask(
   return { answer, text }
 }
 
-/** The code and status of a refusal, which names neither the issuer nor what it said, and leaves one line behind. */
+/** Status, code and Retry-After of a refusal, which must not reveal the issuer or its answer, and must log one line. */
 async function refusal(client: ClaimClient, body?: object): Promise<string> {
   const { answer, text } = await ask(client, body)
   const { host, port } = new URL(client.issuer ?? 'http://none')
@@ -64,7 +64,7 @@ async function refusal(client: ClaimClient, body?: object): Promise<string> {
   return [status, error, answer.headers.get('retry-after') ?? ''].join(' ').trim()
 }
 
-const madeUp = (): ClaimClient => createClaimClient({ issuer: issuer.url, token: TOKEN })
+const simulated = (): ClaimClient => createClaimClient({ issuer: issuer.url, token: TOKEN })
 
 function refuse(status: number, error: string, headers: Record<string, string> = {}): Reply {
   return answer(status, { error, detail: 'secret-detail' }, headers)
@@ -72,110 +72,119 @@ function refuse(status: number, error: string, headers: Record<string, string> =
 
 describe('an issuer that refuses', () => {
   test.each<[string, Reply, string]>([
-    ['our credential', refuse(401, 'unauthorized'), '502 bad_gateway'],
-    ['our credential, without a word', answer(401), '502 bad_gateway'],
-    ['our scope', refuse(403, 'scope_not_allowed'), '502 bad_gateway'],
-    ['our origin', refuse(403, 'origin_not_allowed'), '403 origin_not_allowed'],
-    ['us as a browser', refuse(403, 'secret_in_browser'), '502 bad_gateway'],
-    ['our path', refuse(404, 'not_found'), '502 bad_gateway'],
-    ['our parameters', refuse(422, 'invalid_request'), '502 bad_gateway'],
-    ['for now', refuse(429, 'rate_limited', { 'retry-after': '12' }), '503 unavailable 12'],
-    ['for now, without saying how long', answer(429), '503 unavailable 5'],
+    ['the credential', refuse(401, 'unauthorized'), '502 bad_gateway'],
+    ['the credential, without a body', answer(401), '502 bad_gateway'],
+    ['the scope', refuse(403, 'scope_not_allowed'), '502 bad_gateway'],
+    ['the origin', refuse(403, 'origin_not_allowed'), '403 origin_not_allowed'],
+    ['with secret_in_browser', refuse(403, 'secret_in_browser'), '502 bad_gateway'],
+    ['the path', refuse(404, 'not_found'), '502 bad_gateway'],
+    ['the parameters', refuse(422, 'invalid_request'), '502 bad_gateway'],
+    ['for 12 seconds', refuse(429, 'rate_limited', { 'retry-after': '12' }), '503 unavailable 12'],
+    ['temporarily, without Retry-After', answer(429), '503 unavailable 5'],
     [
-      'until a date, which we do not read',
-      answer(429, '', { 'retry-after': 'Fri, 31 Dec 2027 23:59:59 GMT' }),
-      '503 unavailable 5',
+      'until a date in the past',
+      answer(503, '', { 'retry-after': 'Fri, 31 Dec 1999 23:59:59 GMT' }),
+      '503 unavailable 0',
     ],
-    ['as it is down', refuse(503, 'unavailable', { 'retry-after': '30' }), '503 unavailable 30'],
-    ['as it is broken', refuse(500, 'internal'), '502 bad_gateway'],
-    ['behind a proxy that does not reach it', answer(502, '<html>'), '502 bad_gateway'],
-    ['behind a proxy that waited', answer(504, '<html>'), '504 gateway_timeout'],
+    ['until an invalid date', answer(429, '', { 'retry-after': 'tomorrow' }), '503 unavailable 5'],
+    ['because it is down', refuse(503, 'unavailable', { 'retry-after': '30' }), '503 unavailable 30'],
+    ['because of an internal error', refuse(500, 'internal'), '502 bad_gateway'],
+    ['behind a proxy that cannot reach it', answer(502, '<html>'), '502 bad_gateway'],
+    ['behind a proxy that timed out', answer(504, '<html>'), '504 gateway_timeout'],
   ])('%s', async (_, reply, expected) => {
     issuer.reply = reply
-    expect(await refusal(madeUp())).toBe(expected)
+    expect(await refusal(simulated())).toBe(expected)
+  })
+
+  test('until a date: the page gets the seconds that are left', async () => {
+    issuer.reply = (request, response) => {
+      const date = new Date(Date.now() + 90_000).toUTCString()
+      answer(429, '', { 'retry-after': date })(request, response)
+    }
+    expect(await refusal(simulated())).toMatch(/^503 unavailable (8[5-9]|90)$/)
   })
 
   test.each([301, 302, 303, 307, 308])(
-    'a %i is not followed: the secret goes nowhere else',
+    'a %i is not followed: no other URL gets the secret',
     async (status) => {
       let followed = 0
       issuer.reply = (request, response) => {
         if (request.url === '/elsewhere') followed += 1
         answer(status, '', { location: '/elsewhere' })(request, response)
       }
-      expect(await refusal(madeUp())).toBe('502 bad_gateway')
+      expect(await refusal(simulated())).toBe('502 bad_gateway')
       expect(followed).toBe(0)
     },
   )
 })
 
-describe('an issuer that talks nonsense', () => {
+describe('an issuer that sends an invalid answer', () => {
   const { token } = GOOD
   test.each<[string, unknown]>([
-    ['nothing', ''],
-    ['a page', '<html></html>'],
-    ['half of an answer', JSON.stringify(GOOD).slice(0, -5)],
+    ['an empty body', ''],
+    ['HTML', '<html></html>'],
+    ['truncated JSON', JSON.stringify(GOOD).slice(0, -5)],
     ['a list', [GOOD]],
-    ['a member twice', `{"token":"${token}","token":"${token}","tokenType":"Bearer","expiresIn":600}`],
+    ['a repeated member', `{"token":"${token}","token":"${token}","tokenType":"Bearer","expiresIn":600}`],
     ['no token', { ...GOOD, token: undefined }],
     ['an empty token', { ...GOOD, token: '' }],
-    ['a token that is no text', { ...GOOD, token: 5 }],
+    ['a token that is a number', { ...GOOD, token: 5 }],
     ['a token with a blank', { ...GOOD, token: `${token} ` }],
-    ['a token that no verifier would read', { ...GOOD, token: 'x'.repeat(4097) }],
-    ['another kind of token', { ...GOOD, tokenType: 'MAC' }],
-    ['a key-bound token that nobody asked for', { ...GOOD, tokenType: 'DPoP' }],
-    ['no life', { ...GOOD, expiresIn: undefined }],
-    ['a life of none', { ...GOOD, expiresIn: 0 }],
-    ['an endless life', JSON.stringify(GOOD).replace('600', '1e400')],
-    ['a life that is text', { ...GOOD, expiresIn: '600' }],
-    ['over 64 KiB', { ...GOOD, more: 'x'.repeat(65_536) }],
+    ['a token that is too long for verifiers', { ...GOOD, token: 'x'.repeat(4097) }],
+    ['another token type', { ...GOOD, tokenType: 'MAC' }],
+    ['a key-bound token without a request for one', { ...GOOD, tokenType: 'DPoP' }],
+    ['no lifetime', { ...GOOD, expiresIn: undefined }],
+    ['a lifetime of 0', { ...GOOD, expiresIn: 0 }],
+    ['an infinite lifetime', JSON.stringify(GOOD).replace('600', '1e400')],
+    ['a lifetime that is text', { ...GOOD, expiresIn: '600' }],
+    ['a body over 64 KiB', { ...GOOD, more: 'x'.repeat(65_536) }],
   ])('%s', async (_, body) => {
     issuer.reply = answer(200, body)
-    expect(await refusal(madeUp())).toBe('502 bad_gateway')
+    expect(await refusal(simulated())).toBe('502 bad_gateway')
   })
 
-  test.each([201, 204])('%i is no 200', async (status) => {
+  test.each([201, 204])('status %i', async (status) => {
     issuer.reply = answer(status, status === 204 ? '' : GOOD)
-    expect(await refusal(madeUp())).toBe('502 bad_gateway')
+    expect(await refusal(simulated())).toBe('502 bad_gateway')
   })
 
-  test('a token without the key that was asked for', async () => {
+  test('a Bearer token when a key-bound one was requested', async () => {
     issuer.reply = answer(200, GOOD)
-    expect(await refusal(madeUp(), { jkt: JKT })).toBe('502 bad_gateway')
+    expect(await refusal(simulated(), { jkt: JKT })).toBe('502 bad_gateway')
   })
 
-  test('the good answer is one', async () => {
+  test('for comparison: a valid answer gives a token', async () => {
     issuer.reply = answer(200, { ...GOOD, more: 'x'.repeat(60_000) })
-    expect((await ask(madeUp())).answer.status).toBe(200)
+    expect((await ask(simulated())).answer.status).toBe(200)
     expect(lines).toEqual([])
   })
 
-  test('a token that was under way for two seconds has two seconds less to live', async () => {
+  test('the lifetime in the answer is reduced by the time that the claim took', async () => {
     issuer.reply = (request, response) => void setTimeout(() => answer(200, GOOD)(request, response), 2000)
-    expect(JSON.parse((await ask(madeUp())).text).expiresIn).toBe(597)
+    expect(JSON.parse((await ask(simulated())).text).expiresIn).toBe(597)
   })
 })
 
-describe('an issuer that is not there', () => {
-  test('nothing listens', async () => {
+describe('an issuer that does not answer', () => {
+  test('because nothing listens', async () => {
     expect(await refusal(createClaimClient({ issuer: await closedUrl(), token: TOKEN }))).toBe(
       '504 gateway_timeout',
     )
     expect(lines[0]).toContain('ECONNREFUSED')
   })
 
-  test('the connection ends', async () => {
+  test('because the connection ends', async () => {
     issuer.reply = (request) => request.socket.destroy()
-    expect(await refusal(madeUp())).toBe('504 gateway_timeout')
+    expect(await refusal(simulated())).toBe('504 gateway_timeout')
   })
 
   test.each<[string, Reply]>([
-    ['before its answer', () => undefined],
-    ['in its answer', (_, response) => response.writeHead(200).write('{"token":')],
-  ])('it falls silent %s: given up after 5 s', async (_, reply) => {
+    ['before the answer', () => undefined],
+    ['within the answer', (_, response) => response.writeHead(200).write('{"token":')],
+  ])('because it stops %s: 504 after 5 s', async (_, reply) => {
     issuer.reply = reply
     const startedAt = performance.now()
-    expect(await refusal(madeUp())).toBe('504 gateway_timeout')
+    expect(await refusal(simulated())).toBe('504 gateway_timeout')
     const seconds = (performance.now() - startedAt) / 1000
     expect(seconds).toBeGreaterThan(4.8)
     expect(seconds).toBeLessThan(5.8)
@@ -184,14 +193,14 @@ describe('an issuer that is not there', () => {
 })
 
 describe('the real issuer', () => {
-  test('a credential that is wrong', async () => {
+  test('refuses a wrong credential', async () => {
     expect(await refusal(createClaimClient({ issuer: world().issuer, token: world().wrong }))).toBe(
       '502 bad_gateway',
     )
     expect(lines[0]).toContain('401 unauthorized')
   })
 
-  test('nothing configured', async () => {
+  test('is not configured', async () => {
     expect(await refusal(createClaimClient({ issuer: undefined, token: undefined }))).toBe(
       '503 unavailable 5',
     )
@@ -204,12 +213,12 @@ describe('onError', () => {
   const page = (): Request =>
     new Request('https://www.example.com/api/client-token', { method: 'POST', headers: { origin: SITE } })
 
-  test('is told instead of the console, and its own fault harms nobody', async () => {
+  test('replaces the line on the console, and may throw', async () => {
     issuer.reply = refuse(429, 'rate_limited', { 'retry-after': '12' })
     const onError = vi.fn(() => {
       throw new Error('the log is full')
     })
-    const answer = await createClientTokenEndpoint(madeUp(), { ...options, onError })(page())
+    const answer = await createClientTokenEndpoint(simulated(), { ...options, onError })(page())
     expect(answer.status).toBe(503)
     const told = { name: 'ClaimRequestError', status: 429, code: 'rate_limited', retryAfter: 12 }
     expect(onError).toHaveBeenCalledExactlyOnceWith(
@@ -219,11 +228,27 @@ describe('onError', () => {
     expect(lines).toEqual([])
   })
 
+  test('may be async and reject: the answer is the same, and the process goes on', async () => {
+    issuer.reply = refuse(500, 'internal')
+    const unhandled = vi.fn()
+    process.on('unhandledRejection', unhandled)
+    let calls = 0
+    // No vi.fn: it would handle the rejection.
+    const onError = async () => {
+      calls += 1
+      throw new Error('the log is full')
+    }
+    const answer = await createClientTokenEndpoint(simulated(), { ...options, onError })(page())
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    process.off('unhandledRejection', unhandled)
+    expect([answer.status, calls, unhandled.mock.calls]).toEqual([502, 1, []])
+  })
+
   test.each([
-    ['an error of another kind', new Error('two\nlines')],
-    ['no error at all', 'text'],
-  ])("%s out of a client of the site's own: one line, and 500", async (_, thrown) => {
-    const client: ClaimClient = { ...madeUp(), claim: () => Promise.reject(thrown) }
+    ['an error of another class', new Error('two\nlines')],
+    ['a text', 'thrown text'],
+  ])('gets %s that an own client throws, and the page gets 500', async (_, thrown) => {
+    const client: ClaimClient = { ...simulated(), claim: () => Promise.reject(thrown) }
     expect((await createClientTokenEndpoint(client, options)(page())).status).toBe(500)
     expect(lines).toHaveLength(1)
     expect(lines[0]).not.toContain('\n')

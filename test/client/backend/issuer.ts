@@ -1,4 +1,4 @@
-// What the tests of claimgate/backend talk to: the real server, and a loopback server that answers as it is told.
+// The issuers of these tests: the real server, and a simulated one on loopback.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -11,11 +11,11 @@ import { createWorld, type World } from '../../support/world.ts'
 export const API = 'https://api.example.com'
 /** Thumbprint of RFC 7638 section 3.1. */
 export const JKT = 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs'
-/** A credential that no issuer knows. */
+/** A credential that is unknown to every issuer. */
 export const PAIR = createClientSecret()
 export const TOKEN = formatAccountToken(PAIR)
 
-/** To be called at the top of a test file: the real server, with an account as the matrix has it. */
+/** Starts the real server with an account. Call it at the top of a test file. */
 export function useWorld(): () => World {
   const servers: Servers = useServers()
   let world: World
@@ -27,13 +27,13 @@ export function useWorld(): () => World {
   return () => world
 }
 
-/** How the made-up issuer answers. */
+/** Answers one request of the simulated issuer. */
 export type Reply = (request: IncomingMessage, response: ServerResponse) => void
 
-export interface MadeUpIssuer {
+export interface SimulatedIssuer {
   readonly url: string
   reply: Reply
-  /** What it was asked, oldest first. */
+  /** The requests, oldest first. */
   readonly asked: {
     readonly path: string
     readonly headers: IncomingMessage['headers']
@@ -41,9 +41,9 @@ export interface MadeUpIssuer {
   }[]
 }
 
-/** To be called at the top of a test file: an issuer that answers as its `reply` says. */
-export function useMadeUpIssuer(): MadeUpIssuer {
-  const issuer = { url: '', reply: answer(500), asked: [] as MadeUpIssuer['asked'] }
+/** Starts an issuer that answers with its `reply`. Call it at the top of a test file. */
+export function useSimulatedIssuer(): SimulatedIssuer {
+  const issuer = { url: '', reply: answer(500), asked: [] as SimulatedIssuer['asked'] }
   const server = createServer((request, response) => {
     let body = ''
     request.on('data', (chunk) => {
@@ -65,17 +65,17 @@ export function useMadeUpIssuer(): MadeUpIssuer {
   return issuer
 }
 
-/** A reply with this body, JSON unless it is text. */
+/** A reply with this body: text as it is, everything else as JSON. */
 export function answer(status: number, body: unknown = '', headers: Record<string, string> = {}): Reply {
   return (_, response) => {
     response.writeHead(status, headers).end(typeof body === 'string' ? body : JSON.stringify(body))
   }
 }
 
-/** A good answer to a claim. */
+/** A valid answer to a claim. */
 export const GOOD = { token: 'eyJhbGciOiJub25lIn0.e30.c2ln', tokenType: 'Bearer', expiresIn: 600 }
 
-/** A port of this machine where nothing listens. */
+/** A loopback URL at which nothing listens. */
 export async function closedUrl(): Promise<string> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -84,7 +84,7 @@ export async function closedUrl(): Promise<string> {
   return `http://127.0.0.1:${port}`
 }
 
-/** Fails where a text holds a secret, however spelled, or a token. */
+/** Fails when a text contains a secret in any form, or an account token. */
 export function expectNoSecret(text: string, world?: World): void {
   const pairs = [PAIR, ...(world ? [world] : [])]
   for (const { clientId, clientSecret } of pairs) {
@@ -94,7 +94,7 @@ export function expectNoSecret(text: string, world?: World): void {
   expect(text).not.toMatch(/cgk_[0-9A-Za-z]+_/)
 }
 
-/** What the issuer's own verifier says of a token that a page of `origin` presents. */
+/** The answer of `/auth/whoami` to a token that a page of `origin` sends. */
 export async function whoami(world: World, token: string, origin: string): Promise<Json> {
   const headers = { authorization: `Bearer ${token}`, origin }
   const seen = await world.send({ method: 'GET', path: '/auth/whoami', headers })

@@ -11,9 +11,9 @@ import {
 } from '../../../src/client/backend/index.ts'
 import { sendToSocket } from '../../support/wire.ts'
 import { SITE } from '../../support/world.ts'
-import { API, answer, GOOD, TOKEN, useMadeUpIssuer } from './issuer.ts'
+import { API, answer, GOOD, TOKEN, useSimulatedIssuer } from './issuer.ts'
 
-const issuer = useMadeUpIssuer()
+const issuer = useSimulatedIssuer()
 const onError = vi.fn()
 beforeEach(() => {
   issuer.reply = answer(200, GOOD)

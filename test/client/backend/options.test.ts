@@ -1,4 +1,4 @@
-// Options of the endpoints: what makes no sense is a TypeError when the endpoint is made, and names the option.
+// Options of the endpoints: an unknown or invalid one is a TypeError at creation, whose message names the option.
 
 import { describe, expect, test } from 'vitest'
 import {
@@ -33,7 +33,7 @@ function faultOf(make: () => unknown): string {
   return ''
 }
 
-const wrong: readonly (readonly [name: string, ...values: unknown[]])[] = [
+const invalid: readonly (readonly [name: string, ...values: unknown[]])[] = [
   ['authenticate', undefined, null, true, false, 'private', 'Public', {}],
   [
     'allowedOrigins',
@@ -82,26 +82,29 @@ const wrong: readonly (readonly [name: string, ...values: unknown[]])[] = [
 ]
 
 describe.each(Object.entries(makers))('%s', (_, make) => {
-  for (const [name, ...values] of wrong) {
-    test.each(values.map((value) => [typeof value, value]))(`${name} of %s %j`, (_, value) => {
-      // `null` of a setting means the client's own, which has none.
-      const message = faultOf(() => make({ ...GOOD, [name]: value }))
-      const isAbsent = value === null && ['allowedOrigins', 'clientTokenUri'].includes(name)
-      expect(message).toMatch(isAbsent ? /^$/ : new RegExp(`^${name}: `))
-    })
+  for (const [name, ...values] of invalid) {
+    test.each(values.map((value) => [typeof value, value]))(
+      `refuses or ignores ${name}: %s %j`,
+      (_, value) => {
+        // For settings of the client, null means the client's value, which is not set here.
+        const message = faultOf(() => make({ ...GOOD, [name]: value }))
+        const isAbsent = value === null && ['allowedOrigins', 'clientTokenUri'].includes(name)
+        expect(message).toMatch(isAbsent ? /^$/ : new RegExp(`^${name}: `))
+      },
+    )
   }
 
-  test.each(['bindIP', 'allowedOrigin', 'secret', 'ttl'])('an option of another name: %s', (name) => {
-    expect(faultOf(() => make({ ...GOOD, [name]: true }))).toBe(`${name}: is no option`)
+  test.each(['bindIP', 'allowedOrigin', 'secret', 'ttl'])('refuses an unknown option: %s', (name) => {
+    expect(faultOf(() => make({ ...GOOD, [name]: true }))).toBe(`${name}: unknown option`)
   })
 
-  test('no options, no client', () => {
+  test('refuses missing options, and a client that is not one', () => {
     expect(faultOf(() => make(undefined as unknown as object))).toMatch(/^options: /)
     expect(faultOf(() => make(GOOD, {} as ClaimClient))).toMatch(/^client: /)
     expect(faultOf(() => make(GOOD, null as unknown as ClaimClient))).toMatch(/^client: /)
   })
 
-  test('what the client brings is judged as well', () => {
+  test('checks the settings of the client too', () => {
     const by = (settings: object): ClaimClient =>
       createClaimClient({ issuer: 'https://auth.example.com', token: TOKEN, ...settings })
     expect(faultOf(() => make({ authenticate: 'public' }, by({ baseUrl: 'x' })))).toMatch(/^baseUrl: /)
@@ -109,7 +112,7 @@ describe.each(Object.entries(makers))('%s', (_, make) => {
     expect(faultOf(() => make({ authenticate: 'public' }, empty))).toMatch(/^allowedOrigins: /)
   })
 
-  test('right ones', () => {
+  test('accepts valid options', () => {
     const all = {
       ...GOOD,
       origin: `${SITE}/`,

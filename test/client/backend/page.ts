@@ -1,4 +1,4 @@
-// A page that asks a client-token endpoint, and what every answer of one must be.
+// A page that asks a client-token endpoint, and the checks of every answer.
 
 import { expect } from 'vitest'
 import {
@@ -23,11 +23,11 @@ export interface Asked {
   readonly method?: string
   readonly headers?: Record<string, string>
   readonly body?: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>
-  /** The socket's peer. */
+  /** Address of the socket's peer. */
   readonly ip?: string
 }
 
-/** Asks an endpoint of the world's account; a POST from SITE unless told otherwise. */
+/** Asks an endpoint for the world's account. Default: POST from SITE, without a body. */
 export async function ask(world: World, options: Options = {}, asked: Asked = {}): Promise<Response> {
   const { issuer, token } = world
   const endpoint = createClientTokenEndpoint(createClaimClient({ issuer, token }), {
@@ -43,7 +43,7 @@ export async function ask(world: World, options: Options = {}, asked: Asked = {}
   return ip === undefined ? endpoint(request) : endpoint(request, { ip })
 }
 
-/** The JSON of a 200, which must be one to the letter. */
+/** The JSON of a 200, after checks of its headers. */
 export async function good(world: World, answer: Response): Promise<Json> {
   const text = await answer.text()
   expect(answer.status, text).toBe(200)
@@ -53,7 +53,7 @@ export async function good(world: World, answer: Response): Promise<Json> {
   return JSON.parse(text)
 }
 
-/** The problem of a refusal, which must be one to the letter. */
+/** The problem of a refusal, after checks of its headers and members. */
 export async function problem(world: World, answer: Response, status: number, code: string): Promise<Json> {
   const text = await answer.text()
   expect(`${answer.status} ${answer.headers.get('content-type')}`, text).toBe(

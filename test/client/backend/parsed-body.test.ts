@@ -16,9 +16,9 @@ import {
 } from '../../../src/client/backend/index.ts'
 import { sendToSocket } from '../../support/wire.ts'
 import { SITE } from '../../support/world.ts'
-import { API, JKT, TOKEN, useMadeUpIssuer } from './issuer.ts'
+import { API, JKT, TOKEN, useSimulatedIssuer } from './issuer.ts'
 
-const issuer = useMadeUpIssuer()
+const issuer = useSimulatedIssuer()
 const onError = vi.fn()
 beforeEach(() => {
   // As the issuer does: the type of a token tells whether it is bound to a key.

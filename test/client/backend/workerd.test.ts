@@ -4,7 +4,7 @@ import { build } from 'esbuild'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { payloadOf, SITE } from '../../support/world.ts'
-import { API, answer, closedUrl, expectNoSecret, JKT, TOKEN, useMadeUpIssuer, useWorld } from './issuer.ts'
+import { API, answer, closedUrl, expectNoSecret, JKT, TOKEN, useSimulatedIssuer, useWorld } from './issuer.ts'
 
 const ENTRY = `
 import { createClaimClient, createClientTokenEndpoint, loadConfig } from '../../../src/client/backend/index.ts'
@@ -17,7 +17,7 @@ export default {
 }`
 
 const world = useWorld()
-const issuer = useMadeUpIssuer()
+const issuer = useSimulatedIssuer()
 const running: Miniflare[] = []
 let script: string
 
