@@ -22,7 +22,7 @@ export type CredentialInput = Pick<
   'name' | 'scopes' | 'expiresAt' | 'browserPrototype' | 'allowLocalhost' | 'jwks'
 >
 
-/** How a secret is rotated. */
+/** Options of a rotation: how a credential gets its new secret. */
 export interface RotationInput {
   /** How long the old secret still works, seconds. */
   readonly overlap: number
@@ -31,7 +31,7 @@ export interface RotationInput {
 /** A secret in both spellings: account token, and client id with client secret. */
 export interface ShownCredential extends ClientSecret {
   readonly id: string
-  /** The account token. */
+  /** The account token: id, secret and checksum in one text. */
   readonly token: string
 }
 

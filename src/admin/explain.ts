@@ -31,20 +31,20 @@ export interface ExplainInput {
 /** The outcome of a request and of each verification step. */
 export interface Explanation {
   readonly allowed: boolean
-  /** Null when allowed. */
+  /** Code of the step that failed; null when the request is allowed. */
   readonly code: ClaimErrorCode | null
   readonly steps: readonly StepOutcome[]
 }
 
-/** Dependencies of {@link createExplain}. */
+/** The parts of the service's verifier that {@link createExplain} uses. */
 export interface ExplainDeps {
   /** Makes judges that enforce every bound but remember no proof: the proof may still be used afterwards. */
   readonly createTrialJudge: (rules: Pick<JudgeDeps, 'sources' | 'apiOrigin'>) => Judge
   /** What those judges demand of every token. */
   readonly policy: Policy
-  /** Origin of the service itself. */
+  /** Origin of the issuer's URL. Requests without a `url` go there. */
   readonly serviceOrigin: string
-  /** Epoch milliseconds. */
+  /** Reads the current time, epoch milliseconds. */
   readonly now: () => number
 }
 
@@ -95,7 +95,7 @@ export function createExplain({ createTrialJudge, policy, serviceOrigin, now }: 
   }
 }
 
-/** The path of explanations. */
+/** The path that explains requests through `explain`. */
 export function createExplainPaths({ explain }: { readonly explain: Explain }): AdminPaths {
   return {
     '/admin/explain': {

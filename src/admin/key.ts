@@ -15,7 +15,7 @@ import { flag, parseInput } from './input.ts'
 import { type AdminPaths, answerJson, readInput } from './json-api.ts'
 import { type AdminPorts, conflict } from './operation.ts'
 
-/** How keys are rotated. */
+/** Options of a rotation of signing keys. */
 export interface KeyRotationInput {
   /** Whether the pending key may sign before all verifiers have had time to fetch it. */
   readonly force: boolean

@@ -1,4 +1,4 @@
-// Pages of listings: a limit, and a cursor that says where the last page ended.
+// Pages of listings. A request names a limit and a cursor; the cursor says where the previous page ended.
 
 import * as z from 'zod'
 import { parseForm, queryOf } from '../http/form.ts'
@@ -6,23 +6,27 @@ import type { ParameterFault } from '../http/problem.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
 import type { Position } from '../storage/storage.ts'
 
-/** A page that was asked for. */
+/** The page of a listing that a request asks for. */
 export interface PageRequest {
   readonly limit: number
+  /** Position of the last record of the previous page; undefined for the first page. */
   readonly after: Position | undefined
 }
 
 const DEFAULT_LIMIT = 50
 
-/** Ids of accounts, as cursors hold them. */
+/** The form of account ids in cursors. */
 export const ACCOUNT_ID: RegExp = /^acct_[0-9A-Za-z]+$/
 
-/** Ids of audit entries, as cursors hold them. */
+/** The form of audit entry ids in cursors. */
 export const AUDIT_ID: RegExp = /^[0-9A-Za-z]{16}$/
 
 const cursorShape = z.tuple([z.int().min(0), z.string()])
 
-/** Reads `limit` (1 to 200, 50) and `cursor` from a URL. `idForm`: what the ids of this listing look like. */
+/**
+ * Reads `limit` (1 to 200, default 50) and `cursor` from the query of a URL. `idForm`: the form of the ids that cursors of
+ * this listing hold. Other parameters are ignored.
+ */
 export function parsePage(url: string, idForm: RegExp): Result<PageRequest, readonly ParameterFault[]> {
   const faults: ParameterFault[] = []
   const pairs = parseForm(queryOf(url))
@@ -30,7 +34,7 @@ export function parsePage(url: string, idForm: RegExp): Result<PageRequest, read
   const query = new Map(pairs)
   for (const name of ['limit', 'cursor']) {
     if (pairs.filter(([given]) => given === name).length > 1) {
-      faults.push({ parameter: name, message: 'must be given once' })
+      faults.push({ parameter: name, message: 'must be given only once' })
     }
   }
   const limitText = query.get('limit') ?? String(DEFAULT_LIMIT)
@@ -45,7 +49,7 @@ export function parsePage(url: string, idForm: RegExp): Result<PageRequest, read
   return faults.length === 0 ? ok({ limit, after }) : fail(faults)
 }
 
-/** A page's records and its cursor, from one record more than the page holds. */
+/** Cuts a page from `records`, which must hold one record more than `limit` when there is a next page. */
 export function cutPage<T extends { readonly id: string }>(
   records: readonly T[],
   limit: number,
@@ -57,7 +61,7 @@ export function cutPage<T extends { readonly id: string }>(
   return { page, nextCursor: hasMore ? toCursor([timeOf(last), last.id]) : null }
 }
 
-/** Base64url: a cursor is pasted into URLs as it is. */
+/** A cursor is base64url text, so that it fits into a URL without encoding. */
 function toCursor(position: readonly [at: number, id: string]): string {
   return btoa(JSON.stringify(position)).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 }

@@ -15,7 +15,7 @@ import { type AdminPaths, answerJson, readInput } from './json-api.ts'
 import type { AdminPorts } from './operation.ts'
 import { settleChange, settleRevocation, settlingMoment } from './settle.ts'
 
-/** What to revoke. */
+/** Which tokens a revocation ends, in canonical form. */
 export interface RevocationInput {
   readonly kind: RevocationKind
   /** Id of the token, credential, account or signing key. It need not exist: issued tokens are not stored. */
@@ -27,7 +27,7 @@ export interface RevocationInput {
   readonly issuedBefore: number | undefined
 }
 
-/** A revocation on record. */
+/** A revocation that was stored, and what became of its signing key. */
 export interface CreatedRevocation {
   readonly revocation: Revocation
   /** The time that was asked for, epoch milliseconds. The stored rule may reach further. */

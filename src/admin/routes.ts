@@ -69,7 +69,7 @@ export const WRONG_TOKEN_QUOTA: Quota = { requests: 20, seconds: 60 }
 /** Resolves to the refusal of a request without the right token, and to undefined for a request that may go on. */
 export type AdminGuard = (context: RequestContext) => Promise<Response | undefined>
 
-/** Dependencies of {@link createAdminGuard}. */
+/** What {@link createAdminGuard} needs. `adminToken` comes from the configuration. */
 export interface AdminGuardDeps {
   readonly adminToken: string
   /** Counts wrong tokens by client address. */

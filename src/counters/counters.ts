@@ -1,16 +1,16 @@
-// The port for rate limits and for ids that may be used once. Each call is atomic: of many concurrent callers, exactly
-// as many are let in as the quota allows. Results may be synchronous or promised, so that an adapter can keep its state
-// inside or outside the process.
+// The port for rate limits and for ids that may be used once. Each call is atomic: of many concurrent callers, exactly as
+// many pass as the quota allows. Results may be synchronous or promised, because some adapters keep their state outside
+// the process and both verifying and issuing wait for them.
 
 import type { MaybePromise } from '../lib/result.ts'
 
-/** A number of requests in a window of time. */
+/** How many requests a key may make in a window of time. */
 export interface Quota {
   readonly requests: number
   readonly seconds: number
 }
 
-/** Where a key stands with its quota. */
+/** The state of a key under its quota. */
 export interface LimitState {
   /** After `hit`: the request was within the quota and is counted. After `peek`: one more request would be. */
   readonly allowed: boolean
@@ -25,53 +25,53 @@ export interface LimitState {
  * length by a monotonic clock. Refused requests are not counted.
  */
 export interface Limits {
-  /** Counts a request of this cost; 1. One that costs more than the quota is always refused. */
+  /** Counts a request of `cost` (default 1). A request that costs more than the quota is always refused. */
   hit(key: string, quota: Quota, cost?: number): MaybePromise<LimitState>
-  /** The state of a key; counts nothing. */
+  /** Reads the state of a key without counting. */
   peek(key: string, quota: Quota): MaybePromise<LimitState>
 }
 
 /** Capacity of a {@link OneTimeStore}. No unexpired id is evicted to make room. */
 export interface OneTimeBudget {
-  /** Unexpired ids of one tenant. */
+  /** Most unexpired ids of one tenant. */
   readonly perTenant: number
-  /** Unexpired ids of all tenants. */
+  /** Most unexpired ids of all tenants together. */
   readonly inAll: number
   /**
-   * The furthest ahead of `now` that an id expires, seconds. An id that expires later was used before the clock was set
-   * back: it stays used, but does not count against its tenant.
+   * How far ahead of `now` an id can expire at most, seconds. An id that expires later was used before the clock was set
+   * back: it stays used but does not count against its tenant.
    */
   readonly longestSeconds: number
 }
 
 /** One use of an id. */
 export interface OneTimeUse {
-  /** Who uses it: whose budget it counts against. */
+  /** Whose budget the id counts against. */
   readonly tenant: string
   readonly id: string
-  /** Epoch seconds; a fraction is rounded up. From then on the id is new again. */
+  /** Epoch seconds; a fraction is rounded up. From then on the id counts as new. */
   readonly expiresAt: number
-  /** Epoch seconds by the clock that judges the request. */
+  /** Current time by the clock that the request is checked with, epoch seconds. */
   readonly now: number
 }
 
-/** Outcome of a use. Only `new` is remembered. */
+/** Outcome of a use. The id is stored only when the outcome is `new`. */
 export type OneTimeOutcome =
   | { readonly kind: 'new' }
-  /** This tenant or another one used the id before. */
+  /** The id was used before, by this tenant or another one. */
   | { readonly kind: 'used' }
-  /** The tenant has used up its budget, until the oldest of its ids expires. */
+  /** The tenant's budget is used up until the first of its ids expires. */
   | { readonly kind: 'tenant_full'; readonly retryAfterSeconds: number }
-  /** The store is full for all tenants. */
+  /** The store holds no more ids of any tenant. */
   | { readonly kind: 'full' }
 
-/** Remembers ids that were used. */
+/** Remembers which ids were used, until they expire. */
 export interface OneTimeStore {
-  /** Uses an id up. */
+  /** Marks an id as used, in the same step in which it checks that it is new. */
   use(use: OneTimeUse): MaybePromise<OneTimeOutcome>
 }
 
-/** The counters of one process, or shared by several. Open each name only once in a process. */
+/** Opens counters, of one process or shared by several. A process must open each name only once. */
 export interface Counters {
   openLimits(name: string): Limits
   openOneTime(name: string, budget: OneTimeBudget): OneTimeStore

@@ -1,18 +1,18 @@
-// Limits in this process's memory.
+// Rate limits in this process's memory.
 
 import { LRUCache } from 'lru-cache'
 import type { LimitState, Limits, Quota } from './counters.ts'
 
-/** Options of {@link createMemoryLimits}. */
+/** Options of {@link createMemoryLimits}; both are for tests. */
 export interface MemoryLimitsOptions {
-  /** Milliseconds of a monotonic clock; `performance.now`. */
+  /** Reads a monotonic clock, milliseconds. Default: `performance.now`. */
   readonly monotonicMs?: () => number
-  /** Most keys that are remembered; 100 000. */
+  /** Most keys in memory. Default: 100 000. */
   readonly max?: number
 }
 
 interface Window {
-  /** Milliseconds. */
+  /** Milliseconds of the monotonic clock. */
   readonly startedAt: number
   count: number
 }
@@ -20,12 +20,12 @@ interface Window {
 const MAX_KEYS = 100_000
 
 /**
- * Limits in memory. No timers: an expired window is noticed at the next request of its key, and a full memory evicts
- * the least recently used key.
+ * Rate limits in memory. Without timers: an expired window is replaced at the next request of its key, and a full memory
+ * evicts the least recently used key.
  *
- * An evicted key starts a new window. To have its own key evicted, a caller needs 100 000 other keys between two of its
- * requests. Credentials belong to accounts, which only the operator creates. Addresses count by IPv4 address and by
- * IPv6 /56: a /48, as sites get, has 256 such keys and a /40 has 65 536, which is not enough.
+ * An evicted key starts a new window. A caller that wants its own key evicted needs 100 000 other keys between two of its
+ * requests. It has too few: only the operator creates credentials, and addresses count by IPv4 address or IPv6 /56, of
+ * which a /48 (one site) has 256 and a /40 has 65 536.
  */
 export function createMemoryLimits({
   monotonicMs = () => performance.now(),
@@ -33,7 +33,7 @@ export function createMemoryLimits({
 }: MemoryLimitsOptions = {}): Limits {
   const windows = new LRUCache<string, Window>({ max })
 
-  /** The open window of a key. Reading it counts as recent use, so that a key over its quota is not evicted. */
+  /** The open window of a key. Reading it counts as use, so that a key over its quota is not evicted. */
   function findWindow(key: string, { seconds }: Quota, now: number): Window | undefined {
     const found = windows.get(key)
     return found !== undefined && now < found.startedAt + seconds * 1000 ? found : undefined
@@ -44,7 +44,7 @@ export function createMemoryLimits({
       const now = monotonicMs()
       const current = findWindow(key, quota, now)
       const count = current?.count ?? 0
-      // Written so that NaN is refused.
+      // Negated, so that a cost of NaN is refused.
       if (!(count + cost <= quota.requests)) return describe(false, count, current, quota, now)
       const counted = current ?? { startedAt: now, count: 0 }
       counted.count += cost

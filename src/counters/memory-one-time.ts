@@ -1,45 +1,45 @@
-// Used ids in this process's memory. No unexpired id is evicted: a tenant that is full cannot evict entries of
-// others or its own. Each call does a bounded amount of work.
+// Used ids in this process's memory. No unexpired id is ever evicted, so a tenant cannot push out ids of its own or of
+// others and use one again. Each call does a bounded amount of work.
 
 import type { OneTimeBudget, OneTimeOutcome, OneTimeStore, OneTimeUse } from './counters.ts'
 
 /** A {@link OneTimeStore} whose results are synchronous. */
 export interface MemoryOneTime extends OneTimeStore {
   use(use: OneTimeUse): OneTimeOutcome
-  /** Whole seconds until a full tenant has room again; undefined while it has room. Uses nothing up. */
+  /** Whole seconds until a full tenant has room again; undefined while it has room. Marks no id as used. */
   secondsUntilRoom(tenant: string, now: number): number | undefined
 }
 
 interface Tenant {
   readonly name: string
-  /** Ids that count against it, by the second in which they expire. */
+  /** How many ids count against it, by the second in which they expire. */
   readonly bySecond: Map<number, number>
   count: number
 }
 
-/** Ids that expire in one second, each with its tenant at the same place. */
+/** Ids that expire in one second, and their tenants at the same indexes. */
 interface Second {
   readonly ids: string[]
   readonly tenants: Tenant[]
 }
 
-/** Most expired ids that one call removes; each call adds at most one. */
+/** Most expired ids that one call removes. Each call adds at most one, so the sweep keeps up. */
 const SWEEP_MAX = 256
 
 const NEW: OneTimeOutcome = { kind: 'new' }
 const USED: OneTimeOutcome = { kind: 'used' }
 const FULL: OneTimeOutcome = { kind: 'full' }
 
-/** README states the memory of a full store; test/counters/measure.ts measures it. */
+/** Creates a store of used ids with this budget. README states the memory of a full one; test/counters/measure.ts measures it. */
 export function createMemoryOneTime({ perTenant, inAll, longestSeconds }: OneTimeBudget): MemoryOneTime {
   /** When each id expires, epoch seconds. */
   const expiries = new Map<string, number>()
   const tenants = new Map<string, Tenant>()
   const seconds = new Map<number, Second>()
-  /** Keys of `seconds`, soonest first: two or three hundred of them. */
+  /** Keys of `seconds`, soonest first. There are two or three hundred of them. */
   const order: number[] = []
 
-  /** Removes expired ids, in the order of expiry. */
+  /** Removes up to {@link SWEEP_MAX} expired ids, oldest first. */
   function sweep(now: number): void {
     let left = SWEEP_MAX
     while (order[0] !== undefined && order[0] <= now) {
@@ -47,7 +47,7 @@ export function createMemoryOneTime({ perTenant, inAll, longestSeconds }: OneTim
       const { ids, tenants: owners } = seconds.get(second) as Second
       for (; ids.length > 0 && left > 0; left -= 1) {
         const id = ids.pop() as string
-        // Unless the id was used again after it had expired.
+        // The id may have been used again after it had expired.
         if (expiries.get(id) === second) expiries.delete(id)
         discount(owners.pop() as Tenant, second, 1)
       }
@@ -57,7 +57,7 @@ export function createMemoryOneTime({ perTenant, inAll, longestSeconds }: OneTim
     }
   }
 
-  /** Ids of this second no longer count against their tenant. */
+  /** Takes ids that expire in this second off the count of their tenant. */
   function discount(tenant: Tenant, second: number, ids: number): void {
     const counted = tenant.bySecond.get(second)
     if (counted === undefined) return
@@ -72,7 +72,7 @@ export function createMemoryOneTime({ perTenant, inAll, longestSeconds }: OneTim
     if (tenant === undefined || tenant.count < perTenant) return undefined
     let oldest = Number.POSITIVE_INFINITY
     for (const [second, ids] of tenant.bySecond) {
-      // Expired but not swept yet, or used before the clock was set back: does not count against the tenant.
+      // Ids that have expired but are not swept yet do not count, nor ids used before the clock was set back.
       if (second <= now || second > now + longestSeconds) discount(tenant, second, ids)
       else oldest = Math.min(oldest, second)
     }

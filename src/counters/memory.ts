@@ -1,10 +1,10 @@
-// Counters in this process's memory: each process counts for itself, and a restart forgets.
+// Counters in this process's memory. Each process counts separately, and a restart clears all counts.
 
 import type { Counters } from './counters.ts'
 import { createMemoryLimits } from './memory-limits.ts'
 import { createMemoryOneTime } from './memory-one-time.ts'
 
-/** Each name that is opened gets separate counts. */
+/** Counters in memory. Each opened name has its own counts. */
 export function createMemoryCounters(): Counters {
   return {
     openLimits: () => createMemoryLimits(),

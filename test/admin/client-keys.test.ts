@@ -88,9 +88,9 @@ describe('refused', () => {
     ['no keys', { keys: [] }, { 'jwks.keys': /1 to 20/ }],
     ['keys that are no list', { keys: ed }, { 'jwks.keys': /JWK Set/ }],
     ['21 keys', { keys: Array.from({ length: 21 }, () => ed) }, { 'jwks.keys': /1 to 20/ }],
-    ['a key that is none', key(7), { 'jwks.keys.0': /no JSON object/ }],
-    ['null as a key', key(null), { 'jwks.keys.0': /no JSON object/ }],
-    ['a list as a key', key([]), { 'jwks.keys.0': /no JSON object/ }],
+    ['a key that is none', key(7), { 'jwks.keys.0': /not a JSON object/ }],
+    ['null as a key', key(null), { 'jwks.keys.0': /not a JSON object/ }],
+    ['a list as a key', key([]), { 'jwks.keys.0': /not a JSON object/ }],
     ['an empty key', key({}), { 'jwks.keys.0': /type/ }],
     ...['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth'].map(
       (name) => [`private ${name}`, key({ ...p256, [name]: zeros }), { 'jwks.keys.0': /private/ }] as const,

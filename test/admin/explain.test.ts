@@ -3,6 +3,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createExplain, parseExplainInput } from '../../src/admin/explain.ts'
 import { createWhoamiJudge } from '../../src/service/verifier.ts'
+import { createCachedStorage } from '../../src/storage/cached.ts'
+import { createMemoryStorage } from '../../src/storage/memory.ts'
+import type { Storage } from '../../src/storage/storage.ts'
 import { createEnforceKey } from '../../src/verify/dpop/enforce-key.ts'
 import { createMemoryUseProof, type UseProof } from '../../src/verify/dpop/use-proof.ts'
 import { createProofVerifier } from '../../src/verify/dpop/verify-proof.ts'
@@ -13,6 +16,7 @@ import { createVerifyToken } from '../../src/verify/verify.ts'
 import { createMaker, HTU, hashToken } from '../support/dpop-maker.ts'
 import { createExplaining, type Explaining } from '../support/explaining.ts'
 import { type MemoryService, startMemory } from '../support/memory.ts'
+import { ADMIN_TOKEN } from '../support/server.ts'
 import type { Json } from '../support/wire.ts'
 import { claimToken, createAccount, createWorld, payloadOf, SITE, type World } from '../support/world.ts'
 
@@ -245,6 +249,32 @@ describe('a body that is refused', () => {
 })
 
 describe('explaining leaves no trace', () => {
+  test('in the database: the admin API only reads from it', async () => {
+    const calls: string[] = []
+    const inner = createMemoryStorage()
+    const storage = createCachedStorage(
+      new Proxy(inner, {
+        get(_target, name: keyof Storage) {
+          calls.push(name)
+          return inner[name]
+        },
+      }),
+    )
+    const running = await startMemory({ CLAIMGATE_MAX_TTL: '999999' }, { storage })
+    const asked = await claimToken(await createWorld(running))
+    calls.length = 0
+    const answer = await running.send({
+      method: 'POST',
+      path: '/admin/explain',
+      headers: { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ token: asked, origin: SITE }),
+    })
+    expect(answer.json().allowed).toBe(true)
+    const reads: readonly string[] = ['findCredential', 'readRuleSeq', 'listRuleChanges']
+    expect(calls.filter((name) => !reads.includes(name))).toEqual([])
+    await running.stop()
+  })
+
   test('in counts, records and logs', async () => {
     const before = await explaining.snapshot()
     expect(before).toContain(world.accountId)
