@@ -1,12 +1,12 @@
 // The admin API's order as rows: authentication before everything, then path, method, media type, size, form,
 // parameters. One rule each; the same rows run on every runtime.
 
+import type { RuntimeRow } from '../support/rows.ts'
 import { ADMIN_TOKEN } from '../support/server.ts'
 import type { WireRequest } from '../support/wire.ts'
 import { SITE, type World } from '../support/world.ts'
 
-export interface AdminRow {
-  readonly rule: string
+export interface AdminRow extends RuntimeRow {
   readonly request: (world: World) => WireRequest
   /** Status and code, on 422 the parameters too; or what the account of a 201 must hold. */
   readonly expect:

@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
 import { DEFAULT_PEPPER, formatAccountToken } from '../../src/signing/secret.ts'
+import { everywhere, type RowRunner } from '../support/rows.ts'
 import type { Json, WireAnswer, WireRequest } from '../support/wire.ts'
 import { expectProblem, SITE, type World } from '../support/world.ts'
 import { memberRows, originRows, pageRows } from './admin-account-rows.ts'
@@ -16,7 +17,7 @@ const time = expect.stringMatching(ISO)
 const CROWD = 23
 
 /** Every rule of the admin API, asked of the world that `getWorld` gives once tests run. */
-export function describeAdmin(getWorld: () => World): void {
+export function describeAdmin(getWorld: () => World, runner: RowRunner): void {
   async function send(request: WireRequest): Promise<WireAnswer> {
     const answer = await getWorld().send(request)
     expectClosed(answer)
@@ -48,23 +49,21 @@ export function describeAdmin(getWorld: () => World): void {
     throw new Error(`the listing at ${path} has no end`)
   }
 
-  describe.each([
-    ['admin: authentication', authRows],
-    ['admin: paths and methods', pathRows],
-    ['admin: bodies', bodyRows],
+  for (const [group, rows] of [
+    ['admin: authentication', everywhere(authRows)],
+    ['admin: paths and methods', everywhere(pathRows)],
+    ['admin: bodies', everywhere(bodyRows)],
     ['admin: members', memberRows],
     ['admin: allowed origins', originRows],
     ['admin: pages', pageRows],
     ['admin: faults of changes', changeRows],
-  ])('%s', (_, rows) => {
-    for (const row of rows) {
-      test(row.rule, async () => {
-        const world = getWorld()
-        const request = row.request(world)
-        expectRow(row, await send(request), request.method, world)
-      })
-    }
-  })
+  ] as const) {
+    runner.describe(group, rows, async (row) => {
+      const world = getWorld()
+      const request = row.request(world)
+      expectRow(row, await send(request), request.method, world)
+    })
+  }
 
   describe('admin: answers', () => {
     test('OPTIONS with the token: 204, Allow', async () => {

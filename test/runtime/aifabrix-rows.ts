@@ -1,21 +1,21 @@
-// AI Fabrix' door against one runtime: the pair in two headers, the answer that its client reads, everything refused.
+// AI Fabrix' endpoint against one runtime: the pair in two headers, the answer that its client reads, every refusal.
 
 import { describe, expect, test } from 'vitest'
 import { createSecret, parseAccountToken } from '../../src/signing/secret.ts'
+import type { RowRunner, RuntimeRow } from '../support/rows.ts'
 import type { Json, WireAnswer, WireRequest } from '../support/wire.ts'
 import { expectProblem, payloadOf, SITE, type World } from '../support/world.ts'
 
 const PATH = '/api/v1/auth/token'
 const JSON_TYPE = { 'content-type': 'application/json' }
 
-interface AifabrixRow {
-  readonly rule: string
+interface AifabrixRow extends RuntimeRow {
   readonly request: (world: World) => WireRequest
   /** Status and code of a refusal; 200. */
   readonly expect: readonly [status: number, code: string] | 200
 }
 
-/** Asks with the world's pair; headers that are undefined are left out. */
+/** A request with the world's pair; headers that are undefined are left out. */
 const ask =
   (headers: Readonly<Record<string, string | undefined>> = {}, extra: Partial<WireRequest> = {}) =>
   ({ clientId, clientSecret }: World): WireRequest => {
@@ -30,39 +30,70 @@ const TOO_LARGE = [413, 'payload_too_large'] as const
 const LARGE = 'x'.repeat(16_385)
 
 const rows: readonly AifabrixRow[] = [
-  { rule: 'no body and no type', request: ask(), expect: 200 },
-  { rule: 'JSON type and no body', request: ask(JSON_TYPE), expect: 200 },
-  { rule: 'JSON type and an empty body', request: ask(JSON_TYPE, { body: '' }), expect: 200 },
-  { rule: 'a body is ignored', request: ask(JSON_TYPE, { body: '{"expiresIn":' }), expect: 200 },
+  { rule: 'no body and no media type', everywhere: true, request: ask(), expect: 200 },
+  { rule: 'a JSON media type and no body', request: ask(JSON_TYPE), expect: 200 },
   {
-    rule: 'a body of another type',
+    rule: 'a JSON media type and an empty body',
+    everywhere: true,
+    request: ask(JSON_TYPE, { body: '' }),
+    expect: 200,
+  },
+  {
+    rule: 'malformed JSON in the body is ignored',
+    request: ask(JSON_TYPE, { body: '{"expiresIn":' }),
+    expect: 200,
+  },
+  {
+    rule: 'a text body',
     request: ask({ 'content-type': 'text/plain' }, { body: 'x' }),
     expect: 200,
   },
   {
-    rule: 'exactly 16384 bytes, chunked',
+    rule: 'a body of exactly 16384 bytes, chunked',
+    everywhere: true,
     request: ask(JSON_TYPE, { body: LARGE.slice(1), chunked: true }),
     expect: 200,
   },
-  { rule: 'one byte more, with its length', request: ask(JSON_TYPE, { body: LARGE }), expect: TOO_LARGE },
-  { rule: 'one byte more, chunked', request: ask({}, { body: LARGE, chunked: true }), expect: TOO_LARGE },
   {
-    rule: 'the size before the pair',
+    rule: 'a body of 16385 bytes, with Content-Length',
+    everywhere: true,
+    request: ask(JSON_TYPE, { body: LARGE }),
+    expect: TOO_LARGE,
+  },
+  {
+    rule: 'a body of 16385 bytes, chunked',
+    everywhere: true,
+    request: ask({}, { body: LARGE, chunked: true }),
+    expect: TOO_LARGE,
+  },
+  {
+    rule: 'the size is checked before the pair',
     request: ask({ 'x-client-secret': 'wrong' }, { body: LARGE }),
     expect: TOO_LARGE,
   },
   {
-    rule: 'Sec-Fetch-Mode alone proves nothing',
+    rule: 'Sec-Fetch-Mode alone does not count as a browser',
     request: ask({ 'sec-fetch-mode': 'cors', 'user-agent': 'node' }),
     expect: 200,
   },
-  { rule: 'no pair', request: () => ({ method: 'POST', path: PATH }), expect: UNAUTHORIZED },
+  {
+    rule: 'no pair',
+    everywhere: true,
+    request: () => ({ method: 'POST', path: PATH }),
+    expect: UNAUTHORIZED,
+  },
   { rule: 'no id', request: ask({ 'x-client-id': undefined }), expect: UNAUTHORIZED },
   { rule: 'no secret', request: ask({ 'x-client-secret': undefined }), expect: UNAUTHORIZED },
-  { rule: 'a wrong secret', request: ask({ 'x-client-secret': createSecret() }), expect: UNAUTHORIZED },
+  {
+    rule: 'a wrong secret',
+    everywhere: true,
+    request: ask({ 'x-client-secret': createSecret() }),
+    expect: UNAUTHORIZED,
+  },
   { rule: 'an unknown id', request: ask({ 'x-client-id': 'ctrl-dev-my-app' }), expect: UNAUTHORIZED },
   {
-    rule: 'a secret given twice',
+    rule: 'two secret headers',
+    everywhere: true,
     request: ({ clientId, clientSecret }) => ({
       method: 'POST',
       path: PATH,
@@ -76,7 +107,7 @@ const rows: readonly AifabrixRow[] = [
     expect: UNAUTHORIZED,
   },
   {
-    rule: 'the pair in the body',
+    rule: 'the pair only in the body',
     request: ({ clientId, clientSecret }) => ({
       method: 'POST',
       path: PATH,
@@ -85,55 +116,59 @@ const rows: readonly AifabrixRow[] = [
     }),
     expect: UNAUTHORIZED,
   },
-  { rule: 'a page', request: ask({ origin: SITE }), expect: IN_BROWSER },
-  { rule: 'a page without an origin', request: ask({ origin: 'null' }), expect: IN_BROWSER },
+  { rule: 'a page (Origin)', everywhere: true, request: ask({ origin: SITE }), expect: IN_BROWSER },
+  { rule: 'a page whose Origin is null', request: ask({ origin: 'null' }), expect: IN_BROWSER },
   {
-    rule: 'a page of the same origin',
+    rule: 'a page (Sec-Fetch-Site)',
+    everywhere: true,
     request: ask({ 'sec-fetch-site': 'same-origin' }),
     expect: IN_BROWSER,
   },
-  { rule: 'a page before the size', request: ask({ origin: SITE }, { body: LARGE }), expect: IN_BROWSER },
   {
-    rule: 'a page before the pair',
+    rule: 'the browser is checked before the size',
+    request: ask({ origin: SITE }, { body: LARGE }),
+    expect: IN_BROWSER,
+  },
+  {
+    rule: 'the browser is checked before the pair',
     request: ask({ origin: SITE, 'x-client-secret': undefined }),
     expect: IN_BROWSER,
   },
-  { rule: 'GET', request: ask({}, { method: 'GET' }), expect: [405, 'method_not_allowed'] },
+  { rule: 'GET', everywhere: true, request: ask({}, { method: 'GET' }), expect: [405, 'method_not_allowed'] },
   {
-    rule: 'the method before the page',
+    rule: 'the method is checked before the browser',
     request: ask({ origin: SITE }, { method: 'DELETE' }),
     expect: [405, 'method_not_allowed'],
   },
   {
-    rule: 'its client’s log lines',
+    rule: 'POST /api/v1/logs, which miso-client also calls',
+    everywhere: true,
     request: ask(JSON_TYPE, { path: '/api/v1/logs', body: '{"level":"info"}' }),
     expect: [404, 'not_found'],
   },
 ]
 
-/** Every rule of the door, asked of the world that `getWorld` gives once tests run. */
-export function describeAifabrix(getWorld: () => World): void {
+/** The tests of the endpoint. `getWorld` gives the world once tests run. */
+export function describeAifabrix(getWorld: () => World, runner: RowRunner): void {
   describe('aifabrix', () => {
-    for (const row of rows) {
-      test(row.rule, async () => {
-        const world = getWorld()
-        const request = row.request(world)
-        const answer = await world.send(request)
-        expect([...answer.headers.keys()].filter((name) => name.startsWith('access-control-'))).toEqual([])
-        if (row.expect === 200) {
-          expect(expectToken(answer).expiresIn).toBe(1800)
-          return
-        }
-        const [status, code] = row.expect
-        expectProblem(answer, status, code, world)
-        if (request.path !== PATH) return
-        expect(answer.headers.get('cache-control')).toBe('no-store')
-        expect(answer.headers.get('www-authenticate')).toBe(status === 401 ? 'Bearer' : null)
-        expect(answer.headers.get('allow')).toBe(status === 405 ? 'POST, OPTIONS' : null)
-      })
-    }
+    runner.describe('one request', rows, async (row) => {
+      const world = getWorld()
+      const request = row.request(world)
+      const answer = await world.send(request)
+      expect([...answer.headers.keys()].filter((name) => name.startsWith('access-control-'))).toEqual([])
+      if (row.expect === 200) {
+        expect(expectToken(answer).expiresIn).toBe(1800)
+        return
+      }
+      const [status, code] = row.expect
+      expectProblem(answer, status, code, world)
+      if (request.path !== PATH) return
+      expect(answer.headers.get('cache-control')).toBe('no-store')
+      expect(answer.headers.get('www-authenticate')).toBe(status === 401 ? 'Bearer' : null)
+      expect(answer.headers.get('allow')).toBe(status === 405 ? 'POST, OPTIONS' : null)
+    })
 
-    test('the token is for the backend that asked: all its scopes, no origin', async () => {
+    test('the token has every scope of the credential and no origin', async () => {
       const world = getWorld()
       const claims = payloadOf(expectToken(await world.send(ask()(world))).token)
       expect(claims).toEqual({
@@ -148,7 +183,7 @@ export function describeAifabrix(getWorld: () => World): void {
       })
     })
 
-    test('an account whose tokens live shorter is told how long they live', async () => {
+    test("the account's maxTtl limits the lifetime", async () => {
       const world = getWorld()
       const pair = parseAccountToken(world.open)
       const headers = { 'x-client-id': pair?.clientId, 'x-client-secret': pair?.clientSecret }
@@ -164,7 +199,7 @@ export function describeAifabrix(getWorld: () => World): void {
   })
 }
 
-/** The token and its life as miso-client reads them out of a 200, which must say what the token says. */
+/** Token and lifetime as miso-client reads them from a 200. The answer must agree with the token. */
 function expectToken(answer: WireAnswer): { readonly token: string; readonly expiresIn: number } {
   expect([answer.status, answer.headers.get('content-type')], answer.text).toEqual([200, 'application/json'])
   expect(answer.headers.get('cache-control')).toBe('no-store')

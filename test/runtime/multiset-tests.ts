@@ -1,4 +1,4 @@
-// MultiSet's door against one runtime: its rows, who may read its answers, and what its token is good for.
+// MultiSet's endpoint against one runtime: its rows, which pages may read the answers, and where the token works.
 
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createSecret } from '../../src/signing/secret.ts'
@@ -6,18 +6,18 @@ import {
   BACKEND_SITE,
   basicRows,
   bodyRows,
-  type MultisetRow,
   OPEN,
   PAGE,
   type People,
   page,
   pageRows,
 } from '../support/multiset-rows.ts'
+import type { RowRunner } from '../support/rows.ts'
 import type { Json, WireAnswer, WireRequest } from '../support/wire.ts'
 import { APP, createAccount, payloadOf, type World } from '../support/world.ts'
 
-/** Every rule of the door, asked of the world that `getWorld` gives once tests run. */
-export function describeMultiset(getWorld: () => World, skips: (row: MultisetRow) => boolean): void {
+/** The tests of the endpoint. `getWorld` gives the world once tests run. */
+export function describeMultiset(getWorld: () => World, runner: RowRunner): void {
   describe('multiset', () => {
     let people: People
     let accountId: string
@@ -39,24 +39,22 @@ export function describeMultiset(getWorld: () => World, skips: (row: MultisetRow
       }
     })
 
-    describe.each([
+    for (const [group, rows] of [
       ['bodies', bodyRows],
       ['Basic', basicRows],
       ['pages', pageRows],
-    ])('%s', (_, rows) => {
-      for (const row of rows) {
-        test.skipIf(skips(row))(row.rule, async () => {
-          const request = row.request(people)
-          const answer = await getWorld().send(request)
-          expectReadable(answer, request)
-          if (row.expect !== null && typeof row.expect === 'object') {
-            expectRefusal(answer, request, row.expect, people)
-          } else expect(payloadOf(expectToken(answer)).origin ?? null).toBe(row.expect)
-        })
-      }
-    })
+    ] as const) {
+      runner.describe(group, rows, async (row) => {
+        const request = row.request(people)
+        const answer = await getWorld().send(request)
+        expectReadable(answer, request)
+        if (row.expect !== null && typeof row.expect === 'object') {
+          expectRefusal(answer, request, row.expect, people)
+        } else expect(payloadOf(expectToken(answer)).origin ?? null).toBe(row.expect)
+      })
+    }
 
-    test('the token has all that the credential has, and works from its page alone', async () => {
+    test('a token for a page has every scope of the credential and works only from that page', async () => {
       const { send, issuer } = getWorld()
       const token = expectToken(await send(page(PAGE)(people)))
       expect(payloadOf(token)).toMatchObject({
@@ -74,7 +72,7 @@ export function describeMultiset(getWorld: () => World, skips: (row: MultisetRow
       expect(await whoami('http://localhost:5173')).toBe(401)
     })
 
-    test.each(OPEN)('a preflight from %s', async (origin) => {
+    test.each(OPEN)('a preflight from %s, which a prototype allows', async (origin) => {
       const answer = await getWorld().send(preflight(origin))
       expect([answer.status, answer.text]).toEqual([204, ''])
       expect(corsOf(answer)).toEqual({
@@ -100,7 +98,7 @@ export function describeMultiset(getWorld: () => World, skips: (row: MultisetRow
       expect(answer.headers.get('vary')).toBe('Origin')
     })
 
-    test('OPTIONS that is no preflight: 204, Allow', async () => {
+    test('OPTIONS without the headers of a preflight: 204, Allow', async () => {
       const answer = await getWorld().send({ method: 'OPTIONS', path: '/m2m/token' })
       expect([answer.status, answer.text, answer.headers.get('allow')]).toEqual([204, '', 'POST, OPTIONS'])
       expect(corsOf(answer)).toEqual({})
@@ -120,7 +118,7 @@ function corsOf({ headers }: WireAnswer): Record<string, string> {
   return Object.fromEntries([...headers].filter(([name]) => name.startsWith('access-control-')))
 }
 
-/** Pages of prototypes read every answer, nobody else reads any. */
+/** Pages of prototypes may read every answer, other pages none. */
 function expectReadable(answer: WireAnswer, { headers = {} }: WireRequest): void {
   expect(answer.headers.get('vary')).toBe('Origin')
   expect(answer.headers.get('cache-control')).toBe('no-store')
@@ -151,7 +149,7 @@ function expectRefusal(
   if (status === 405) expect(answer.headers.get('allow')).toBe('POST, OPTIONS')
 }
 
-/** The token of a 200 whose answer says what the token says. */
+/** The token of a 200. The answer must agree with it. */
 function expectToken(answer: WireAnswer): string {
   expect([answer.status, answer.headers.get('content-type')], answer.text).toEqual([200, 'application/json'])
   const body: Json = answer.json()

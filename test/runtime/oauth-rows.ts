@@ -1,4 +1,4 @@
-// The OAuth endpoints as rows: one rule each. The same rows run on every runtime.
+// What the OAuth endpoints check before the endpoint itself matters, as rows: one rule each.
 
 import {
   ASSERTION_TYPE,
@@ -8,13 +8,13 @@ import {
   type Members,
   tokenForm,
 } from '../support/oauth-wire.ts'
+import type { RuntimeRow } from '../support/rows.ts'
 import type { WireRequest } from '../support/wire.ts'
 import { SITE, type World } from '../support/world.ts'
 
-export interface OAuthRow {
-  readonly rule: string
+export interface OAuthRow extends RuntimeRow {
   readonly request: (world: World) => WireRequest
-  /** Status and `error`; or what the 200 and the claims of its token must hold. */
+  /** Status and `error`; or members of the 200 and of the claims in its token. */
   readonly expect: readonly [status: number, error: string] | ExpectedToken
 }
 
@@ -23,16 +23,16 @@ export interface ExpectedToken {
   readonly claims?: Readonly<Record<string, unknown>>
 }
 
-/** A token request of the main account, these members added or replaced; undefined takes one away. */
+/** A token request of the main account with these members added or replaced; undefined removes one. */
 export const ask =
   (members: Members, headers: Headers = {}, extra: Partial<WireRequest> = {}) =>
   (world: World): WireRequest => ({ ...tokenForm(members, { ...asMain(world), ...headers }), ...extra })
 
-/** The same with a body of any kind. */
+/** A token request of the main account with this body. */
 export const body = (content: string | Uint8Array, headers: Headers = {}, extra: Partial<WireRequest> = {}) =>
   ask({}, headers, { body: content, ...extra })
 
-/** A token request with nothing that proves the client but what is said here. */
+/** A token request without the main account's credential: only these members and headers. */
 export const bare =
   (members: (world: World) => Members, headers: (world: World) => Headers = () => ({})) =>
   (world: World): WireRequest =>
@@ -57,56 +57,79 @@ export const pair = (world: World) => ({ client_id: world.clientId, client_secre
 export const invalid = [400, 'invalid_request'] as const
 const unauthorized = [401, 'invalid_client'] as const
 
-/** What comes before the client is known: the same at each of the three endpoints. */
+/** Checks before client authentication: the same at each of the three endpoints. */
 export const formRows: readonly OAuthRow[] = [
-  { rule: 'GET', request: () => ({ method: 'GET', path: '/oauth/token' }), expect: [405, 'invalid_request'] },
   {
-    rule: 'PUT from a browser: method first',
+    rule: 'GET',
+    everywhere: true,
+    request: () => ({ method: 'GET', path: '/oauth/token' }),
+    expect: [405, 'invalid_request'],
+  },
+  {
+    rule: 'PUT from a browser: the method is checked first',
     request: ask({}, { origin: SITE }, { method: 'PUT' }),
     expect: [405, 'invalid_request'],
   },
-  { rule: 'Origin', request: ask({}, { origin: SITE }), expect: [400, 'unauthorized_client'] },
+  {
+    rule: 'Origin',
+    everywhere: true,
+    request: ask({}, { origin: SITE }),
+    expect: [400, 'unauthorized_client'],
+  },
   { rule: 'Origin: null', request: ask({}, { origin: 'null' }), expect: [400, 'unauthorized_client'] },
   {
     rule: 'Sec-Fetch-Site',
+    everywhere: true,
     request: ask({}, { 'sec-fetch-site': 'none' }),
     expect: [400, 'unauthorized_client'],
   },
   {
-    rule: 'browser before media type and client',
+    rule: 'the browser is checked before media type and client',
     request: ask({}, { origin: SITE, authorization: 'Basic', 'content-type': 'text/plain' }),
     expect: [400, 'unauthorized_client'],
   },
   {
-    rule: 'JSON',
+    rule: 'a JSON body',
+    everywhere: true,
     request: body('{"grant_type":"client_credentials"}', { 'content-type': 'application/json' }),
     expect: invalid,
   },
-  { rule: 'text', request: ask({}, { 'content-type': 'text/plain' }), expect: invalid },
+  { rule: 'a text body', request: ask({}, { 'content-type': 'text/plain' }), expect: invalid },
   {
-    rule: 'multipart',
+    rule: 'a multipart body',
     request: ask({}, { 'content-type': 'multipart/form-data; boundary=x' }),
     expect: invalid,
   },
   {
-    rule: 'Latin-1',
+    rule: 'a form in ISO-8859-1',
     request: ask({}, { 'content-type': 'application/x-www-form-urlencoded; charset=iso-8859-1' }),
     expect: invalid,
   },
-  { rule: 'Content-Encoding', request: ask({}, { 'content-encoding': 'identity' }), expect: invalid },
   {
-    rule: 'type before size',
+    rule: 'Content-Encoding',
+    everywhere: true,
+    request: ask({}, { 'content-encoding': 'identity' }),
+    expect: invalid,
+  },
+  {
+    rule: 'the media type is checked before the size',
     request: body('x'.repeat(20_000), { 'content-type': 'text/csv' }),
     expect: invalid,
   },
-  { rule: 'size with a length', request: body('x'.repeat(16_385)), expect: [413, 'invalid_request'] },
   {
-    rule: 'size, chunked',
+    rule: 'a body over 16384 bytes, with Content-Length',
+    everywhere: true,
+    request: body('x'.repeat(16_385)),
+    expect: [413, 'invalid_request'],
+  },
+  {
+    rule: 'a body over 16384 bytes, chunked',
+    everywhere: true,
     request: body('x'.repeat(16_385), {}, { chunked: true }),
     expect: [413, 'invalid_request'],
   },
   {
-    rule: 'size before client',
+    rule: 'the size is checked before the client',
     request: body('x'.repeat(16_385), { authorization: 'Basic' }),
     expect: [413, 'invalid_request'],
   },
@@ -120,22 +143,36 @@ export const formRows: readonly OAuthRow[] = [
     request: body('grant_type=client_credentials&x=%ff'),
     expect: invalid,
   },
-  { rule: 'bytes that are not UTF-8', request: body(Buffer.from([0x78, 0x3d, 0xff])), expect: invalid },
-  { rule: 'a parameter twice', request: ask({ scope: ['read', 'write'] }), expect: invalid },
   {
-    rule: 'a parameter twice, equal',
+    rule: 'bytes that are not UTF-8',
+    everywhere: true,
+    request: body(Buffer.from([0x78, 0x3d, 0xff])),
+    expect: invalid,
+  },
+  {
+    rule: 'a parameter twice, different values',
+    request: ask({ scope: ['read', 'write'] }),
+    expect: invalid,
+  },
+  {
+    rule: 'a parameter twice, equal values',
     request: ask({ grant_type: ['client_credentials', 'client_credentials'] }),
     expect: invalid,
   },
   { rule: 'an unknown parameter twice, empty', request: ask({ colour: ['', ''] }), expect: invalid },
-  { rule: 'form before client', request: bare(() => ({ scope: ['read', 'read'] })), expect: invalid },
+  {
+    rule: 'the form is checked before the client',
+    request: bare(() => ({ scope: ['read', 'read'] })),
+    expect: invalid,
+  },
   ...['client_id', 'client_secret', 'client_assertion'].map((name) => ({
     rule: `${name} in the query string`,
     request: (w: World) => ({ ...ask({})(w), path: `/oauth/token?x=%zz&${name}=x` }),
     expect: invalid,
   })),
   {
-    rule: 'credentials in the query string beside none',
+    rule: 'credentials only in the query string',
+    everywhere: true,
     request: (w) => ({
       ...bare(() => ({}))(w),
       path: `/oauth/token?client_id=${w.clientId}&client_secret=${w.clientSecret}`,
@@ -144,17 +181,27 @@ export const formRows: readonly OAuthRow[] = [
   },
 ]
 
-/** Who the client is: the same at each of the three endpoints. */
+/** Client authentication: the same at each of the three endpoints. */
 export const clientRows: readonly OAuthRow[] = [
-  { rule: 'nothing', request: bare(() => ({})), expect: unauthorized },
-  { rule: 'Basic with a wrong secret', request: basic(id, wrongSecret), expect: unauthorized },
+  { rule: 'no client credentials', everywhere: true, request: bare(() => ({})), expect: unauthorized },
+  {
+    rule: 'Basic with a wrong secret',
+    everywhere: true,
+    request: basic(id, wrongSecret),
+    expect: unauthorized,
+  },
   { rule: 'Basic with an unknown id', request: basic(() => 'nobody', secret), expect: unauthorized },
   {
-    rule: 'Basic with an id that no database takes',
+    rule: 'Basic with a NUL in the id',
+    everywhere: true,
     request: basic(() => 'a%00b', secret),
     expect: unauthorized,
   },
-  { rule: 'Basic with the account', request: basic((w) => w.accountId, secret), expect: unauthorized },
+  {
+    rule: 'Basic with the account id in place of the client id',
+    request: basic((w) => w.accountId, secret),
+    expect: unauthorized,
+  },
   { rule: 'Basic with an empty secret', request: basic(id, () => ''), expect: unauthorized },
   { rule: 'Basic with an empty id', request: basic(() => '', secret), expect: unauthorized },
   {
@@ -163,12 +210,12 @@ export const clientRows: readonly OAuthRow[] = [
     expect: unauthorized,
   },
   {
-    rule: 'Basic with a blank after the secret',
+    rule: 'Basic with a space after the secret',
     request: basic(id, (w) => `${w.clientSecret}+`),
     expect: unauthorized,
   },
   {
-    rule: 'Basic with a broken escape',
+    rule: 'Basic with a malformed percent-encoding',
     request: basic(id, (w) => `${w.clientSecret}%`),
     expect: unauthorized,
   },
@@ -177,21 +224,23 @@ export const clientRows: readonly OAuthRow[] = [
     request: header((w) => `Basic ${btoa(w.clientId)}`),
     expect: unauthorized,
   },
-  { rule: 'Basic that is no base64', request: header(() => 'Basic %%%'), expect: unauthorized },
-  { rule: 'Basic alone', request: header(() => 'Basic'), expect: unauthorized },
+  { rule: 'Basic that is not base64', request: header(() => 'Basic %%%'), expect: unauthorized },
+  { rule: 'Basic without a value', request: header(() => 'Basic'), expect: unauthorized },
   {
-    rule: 'Basic twice',
+    rule: 'two Authorization headers',
+    everywhere: true,
     request: header((w) => [basicOf(w.clientId, w.clientSecret), basicOf('x', 'y')]),
     expect: unauthorized,
   },
-  { rule: 'a Bearer', request: header((w) => `Bearer ${w.token}`), expect: unauthorized },
+  { rule: 'the account token as Bearer', request: header((w) => `Bearer ${w.token}`), expect: unauthorized },
   {
-    rule: 'Basic and a client_id that disagrees',
+    rule: 'Basic and another client_id',
     request: ask({ client_id: 'nobody' }),
     expect: unauthorized,
   },
   {
     rule: 'a wrong secret in the body',
+    everywhere: true,
     request: bare((w) => ({ client_id: w.clientId, client_secret: wrongSecret(w) })),
     expect: unauthorized,
   },
@@ -247,12 +296,12 @@ export const clientRows: readonly OAuthRow[] = [
     expect: unauthorized,
   },
   {
-    rule: 'an assertion that is no JWT',
+    rule: 'an assertion that is not a JWT',
     request: bare(() => ({ client_assertion: 'x', client_assertion_type: ASSERTION_TYPE })),
     expect: unauthorized,
   },
   {
-    rule: 'an assertion that nobody signed',
+    rule: 'an unsigned assertion',
     request: bare((w) => ({
       client_assertion: `${btoa('{"alg":"none"}')}.${btoa(`{"sub":"${w.clientId}"}`)}.`,
       client_assertion_type: ASSERTION_TYPE,
@@ -260,7 +309,7 @@ export const clientRows: readonly OAuthRow[] = [
     expect: unauthorized,
   },
   {
-    rule: 'client before grant_type and parameters',
+    rule: 'the client is checked before grant_type and parameters',
     request: basic(id, wrongSecret, { grant_type: 'password', origin: '*', ip: '', token: '' }),
     expect: unauthorized,
   },

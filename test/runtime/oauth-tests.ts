@@ -1,4 +1,4 @@
-// The OAuth endpoints against one runtime: their rows, and what takes more than one request to see.
+// The OAuth endpoints against one runtime: their rows, and tests that need several requests.
 
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { describe, expect, test } from 'vitest'
@@ -14,6 +14,7 @@ import {
   postForm,
   tokenForm,
 } from '../support/oauth-wire.ts'
+import type { RowRunner } from '../support/rows.ts'
 import { ADMIN_TOKEN } from '../support/server.ts'
 import type { Json, WireAnswer } from '../support/wire.ts'
 import { payloadOf, type World } from '../support/world.ts'
@@ -22,8 +23,8 @@ import { tokenRows } from './oauth-token-rows.ts'
 
 const PATHS = ['/oauth/token', '/oauth/revoke', '/oauth/introspect'] as const
 
-/** Every rule of the OAuth endpoints, asked of the world that `getWorld` gives once tests run. */
-export function describeOAuth(getWorld: () => World): void {
+/** The tests of the OAuth endpoints. `getWorld` gives the world once tests run. */
+export function describeOAuth(getWorld: () => World, runner: RowRunner): void {
   const get = (path: string, headers: Headers = {}) => getWorld().send({ method: 'GET', path, headers })
   const post = (path: string, members: Members, headers: Headers = asMain(getWorld())): Promise<WireAnswer> =>
     getWorld().send(postForm(path, members, headers))
@@ -39,15 +40,13 @@ export function describeOAuth(getWorld: () => World): void {
   }
 
   describe.each(PATHS)('oauth: %s', (path) => {
-    for (const row of [...formRows, ...clientRows]) {
-      test(row.rule, async () => {
-        const world = getWorld()
-        const request = row.request(world)
-        const [status, error] = row.expect as readonly [number, string]
-        const asked = { ...request, path: request.path.replace('/oauth/token', path) }
-        expectRefusal(await world.send(asked), status, error, world)
-      })
-    }
+    runner.describe('form and client', [...formRows, ...clientRows], async (row) => {
+      const world = getWorld()
+      const request = row.request(world)
+      const [status, error] = row.expect as readonly [number, string]
+      const asked = { ...request, path: request.path.replace('/oauth/token', path) }
+      expectRefusal(await world.send(asked), status, error, world)
+    })
 
     test('OPTIONS: 204, Allow, no CORS', async () => {
       const headers = { origin: 'https://a.example', 'access-control-request-method': 'POST' }
@@ -56,20 +55,18 @@ export function describeOAuth(getWorld: () => World): void {
       expectSealed(answer)
     })
 
-    test('a 405 names what is allowed', async () => {
+    test('a 405 lists the allowed methods', async () => {
       expect((await get(path)).headers.get('allow')).toBe('POST, OPTIONS')
     })
   })
 
   describe('oauth: token', () => {
-    for (const row of tokenRows) {
-      test(row.rule, async () => {
-        const world = getWorld()
-        expectToken(row, await world.send(row.request(world)), world)
-      })
-    }
+    runner.describe('parameters', tokenRows, async (row) => {
+      const world = getWorld()
+      expectToken(row, await world.send(row.request(world)), world)
+    })
 
-    test('without scopes there is no scope, and the account’s limit cuts the lifetime', async () => {
+    test('an account without scopes: no scope in the answer, and its maxTtl limits the lifetime', async () => {
       const answer = await getWorld().send(tokenForm({}, asOther()))
       const body: Json = answer.json()
       expect(Object.keys(body)).toEqual(['access_token', 'token_type', 'expires_in'])
@@ -86,7 +83,7 @@ export function describeOAuth(getWorld: () => World): void {
       expectSealed(answer)
     }
 
-    test('an active token tells its claims, and nothing that it lacks', async () => {
+    test('an active token: its claims, and no member that it does not have', async () => {
       const token = await getToken()
       const { iss, aud, sub, client_id, jti, iat, exp, scope } = payloadOf(token)
       const answer = await introspect(token)
@@ -99,7 +96,7 @@ export function describeOAuth(getWorld: () => World): void {
       })
     })
 
-    test('with its bounds, whoever introspects and from wherever', async () => {
+    test('an active token: its bounds, which do not apply to the client that asks', async () => {
       const token = await getToken({ origin: 'http://localhost:5173', ip: '192.0.2.1,2001:db8::/32' })
       expect((await introspect(token)).json()).toMatchObject({
         active: true,
@@ -108,19 +105,19 @@ export function describeOAuth(getWorld: () => World): void {
       })
     })
 
-    test('a hint is not looked at', async () => {
+    test('token_type_hint is ignored', async () => {
       const members = { token: await getToken(), token_type_hint: 'refresh_token' }
       expect((await post('/oauth/introspect', members)).json().active).toBe(true)
     })
 
-    test('a token of another account', async () =>
+    test('a token of another account is inactive', async () =>
       expectInactive(await introspect(await getToken(), asOther())))
 
-    test.each(['garbage', '..', 'x'.repeat(5000), ' ', '\0'])('%j', async (token) =>
+    test.each(['garbage', '..', 'x'.repeat(5000), ' ', '\0'])('%j is inactive', async (token) =>
       expectInactive(await introspect(token)),
     )
 
-    test('a changed token', async () => {
+    test('a changed token is inactive', async () => {
       const [head = '', payload = '', signature = ''] = (await getToken()).split('.')
       const claims = Buffer.from(JSON.stringify({ ...payloadOf(`.${payload}`), scope: 'admin' })).toString(
         'base64url',
@@ -131,7 +128,7 @@ export function describeOAuth(getWorld: () => World): void {
       expectInactive(await introspect(getWorld().token))
     })
 
-    test('no token at all', async () => {
+    test('no token', async () => {
       expectRefusal(await post('/oauth/introspect', {}), 400, 'invalid_request', getWorld())
       expectRefusal(await introspect(''), 400, 'invalid_request', getWorld())
     })
@@ -150,7 +147,7 @@ export function describeOAuth(getWorld: () => World): void {
       return entries.filter((entry) => entry.action === 'revocation.create' && entry.target === jti)
     }
 
-    test('ends a token at once, puts it on record once, and leaves others alone', async () => {
+    test('ends a token immediately with one audit entry, and no other token', async () => {
       const [token, other] = [await getToken(), await getToken()]
       expectDone(await post('/oauth/revoke', { token, token_type_hint: 'refresh_token' }))
       expect([await isActive(token), await isActive(other)]).toEqual([false, true])
@@ -159,27 +156,27 @@ export function describeOAuth(getWorld: () => World): void {
       expect(entries.map(({ actor }) => actor)).toEqual([getWorld().clientId])
     })
 
-    test('a token of another account stays', async () => {
+    test('does not end a token of another account', async () => {
       const token = await getToken()
       expectDone(await post('/oauth/revoke', { token }, asOther()))
       expect(await isActive(token)).toBe(true)
       expect(await readRevocations(payloadOf(token).jti)).toEqual([])
     })
 
-    test('what is no token is revoked as well as can be', async () => {
+    test('answers 200 for a text that is not a token', async () => {
       for (const token of ['garbage', 'a.b.c', 'x'.repeat(5000), getWorld().token, '\0']) {
         expectDone(await post('/oauth/revoke', { token }))
       }
     })
 
-    test('no token at all', async () => {
+    test('no token', async () => {
       expectRefusal(await post('/oauth/revoke', {}), 400, 'invalid_request', getWorld())
       expectRefusal(await post('/oauth/revoke', { token: '' }), 400, 'invalid_request', getWorld())
     })
   })
 
   test.each(['ES256', 'EdDSA', 'Ed25519'])(
-    'oauth: private_key_jwt by %s, each assertion once',
+    'oauth: private_key_jwt by %s, each assertion works once',
     async (alg) => {
       const { privateKey, publicKey } = await generateKeyPair(alg)
       const registered = await getWorld().send({
@@ -214,7 +211,7 @@ export function describeOAuth(getWorld: () => World): void {
   describe('oauth: metadata', () => {
     const PATH = '/.well-known/oauth-authorization-server'
 
-    test('names every endpoint below the issuer, and what they take', async () => {
+    test('lists every endpoint below the issuer, and what each supports', async () => {
       const answer = await get(PATH)
       const { issuer } = getWorld()
       const methods = ['client_secret_basic', 'client_secret_post', 'private_key_jwt']
@@ -245,7 +242,7 @@ export function describeOAuth(getWorld: () => World): void {
       expect(headers.get('access-control-allow-origin')).toBe('*')
     })
 
-    test.each([`${PATH}/`, `${PATH}/elsewhere`, `${PATH}x`])('%s is not there', async (path) => {
+    test.each([`${PATH}/`, `${PATH}/elsewhere`, `${PATH}x`])('%s is 404', async (path) => {
       expect((await get(path)).status).toBe(404)
     })
 

@@ -1,22 +1,23 @@
-// The token endpoint as rows, once the client is known: one rule each. The same rows run on every runtime.
+// What the token endpoint checks once the client is authenticated, as rows: one rule each.
 
 import { ASSERTION_TYPE, basicOf } from '../support/oauth-wire.ts'
-import { APP, SITE, type World } from '../support/world.ts'
-import { ask, bare, body, invalid, type OAuthRow } from './oauth-rows.ts'
+import { APP, SITE } from '../support/world.ts'
+import { ask, bare, body, invalid, type OAuthRow, pair } from './oauth-rows.ts'
 
-const pair = (world: World) => ({ client_id: world.clientId, client_secret: world.clientSecret })
 /** Every character escaped. */
 const escaped = (text: string): string => text.replace(/./g, (c) => `%${c.charCodeAt(0).toString(16)}`)
 
-/** What the token endpoint alone asks. */
+/** The parameters of a token request. */
 export const tokenRows: readonly OAuthRow[] = [
   {
     rule: 'Basic',
+    everywhere: true,
     request: ask({}),
     expect: { body: { token_type: 'Bearer', expires_in: 1800, scope: 'read write' } },
   },
   {
-    rule: 'Basic in any case, form-encoded',
+    rule: 'Basic in mixed case, every character percent-encoded',
+    everywhere: true,
     request: bare(
       () => ({}),
       (w) => ({
@@ -26,34 +27,40 @@ export const tokenRows: readonly OAuthRow[] = [
     expect: {},
   },
   {
-    rule: 'Basic and a client_id that agrees',
+    rule: 'Basic and the same client_id',
     request: (w) => ask({ client_id: w.clientId })(w),
     expect: {},
   },
   {
-    rule: 'Basic and an empty client_secret',
+    rule: 'Basic and an empty client_secret and client_assertion',
     request: ask({ client_secret: '', client_assertion: '' }),
     expect: {},
   },
-  { rule: 'the secret in the body', request: bare(pair), expect: {} },
+  { rule: 'the secret in the body', everywhere: true, request: bare(pair), expect: {} },
   {
-    rule: 'the secret in the body beside a Bearer',
+    rule: 'the secret in the body, and a Bearer header',
     request: bare(pair, () => ({ authorization: 'Bearer x' })),
     expect: {},
   },
   {
-    rule: 'type in any case, charset quoted',
+    rule: 'media type in mixed case, charset quoted',
     request: ask({}, { 'content-type': 'Application/X-WWW-Form-URLencoded; Charset="UTF-8"' }),
     expect: {},
   },
-  { rule: 'Sec-Fetch-Mode alone proves nothing', request: ask({}, { 'sec-fetch-mode': 'cors' }), expect: {} },
   {
-    rule: 'exactly 16384 bytes, chunked',
+    rule: 'Sec-Fetch-Mode alone does not count as a browser',
+    request: ask({}, { 'sec-fetch-mode': 'cors' }),
+    expect: {},
+  },
+  {
+    rule: 'a body of exactly 16384 bytes, chunked',
+    everywhere: true,
     request: body(`grant_type=client_credentials&x=${'x'.repeat(16_384 - 32)}`, {}, { chunked: true }),
     expect: {},
   },
   {
-    rule: 'the rest of the query string is not read',
+    rule: 'other parameters in the query string are ignored',
+    everywhere: true,
     request: ask({}, {}, { path: '/oauth/token?colour=blue&%zz' }),
     expect: { claims: { origin: undefined } },
   },
@@ -64,7 +71,7 @@ export const tokenRows: readonly OAuthRow[] = [
     'ip=',
     'resource=x',
   ].map((parameter) => ({
-    rule: `a bound in the query string is not dropped: ${parameter}`,
+    rule: `a parameter in the query string: ${parameter}`,
     request: ask({}, {}, { path: `/oauth/token?${parameter}` }),
     expect: [400, 'invalid_request'] as const,
   })),
@@ -74,7 +81,7 @@ export const tokenRows: readonly OAuthRow[] = [
     expect: { body: { expires_in: 1800 } },
   },
   { rule: 'no grant_type', request: ask({ grant_type: undefined }), expect: invalid },
-  { rule: 'an empty body', request: body(''), expect: invalid },
+  { rule: 'an empty body', everywhere: true, request: body(''), expect: invalid },
   { rule: 'an empty grant_type', request: ask({ grant_type: '' }), expect: invalid },
   ...['password', 'authorization_code', 'Client_Credentials', 'client_credentials ', ASSERTION_TYPE].map(
     (grant) => ({
@@ -84,26 +91,30 @@ export const tokenRows: readonly OAuthRow[] = [
     }),
   ),
   {
-    rule: 'grant_type before scope',
+    rule: 'grant_type is checked before scope',
     request: ask({ grant_type: 'password', scope: '"' }),
     expect: [400, 'unsupported_grant_type'],
   },
   {
-    rule: 'a part of the scopes',
+    rule: 'one of the scopes',
     request: ask({ scope: 'write' }),
     expect: { body: { scope: 'write' }, claims: { scope: 'write' } },
   },
   {
-    rule: 'scopes in the credential’s order, without repeats',
+    rule: 'repeated scopes, in another order than the credential has',
     request: ask({ scope: 'write read write' }),
     expect: { body: { scope: 'read write' } },
   },
   {
-    rule: 'an empty scope is none asked',
+    rule: 'an empty scope',
     request: ask({ scope: '' }),
     expect: { body: { scope: 'read write' } },
   },
-  { rule: 'a scope not held', request: ask({ scope: 'read admin' }), expect: [400, 'invalid_scope'] },
+  {
+    rule: 'a scope that the credential does not hold',
+    request: ask({ scope: 'read admin' }),
+    expect: [400, 'invalid_scope'],
+  },
   {
     rule: '1024 characters of scopes',
     request: ask({ scope: 'read '.repeat(205).slice(0, 1024) }),
@@ -119,9 +130,9 @@ export const tokenRows: readonly OAuthRow[] = [
     request: ask({ scope }),
     expect: [400, 'invalid_scope'] as const,
   })),
-  { rule: 'origin', request: ask({ origin: SITE }), expect: { claims: { origin: SITE } } },
+  { rule: 'origin', everywhere: true, request: ask({ origin: SITE }), expect: { claims: { origin: SITE } } },
   {
-    rule: 'origin is made canonical',
+    rule: 'an origin that is not canonical',
     request: ask({ origin: 'HTTPS://WWW.Example.com:443/a?b#c' }),
     expect: { claims: { origin: SITE } },
   },
@@ -131,17 +142,17 @@ export const tokenRows: readonly OAuthRow[] = [
     expect: { claims: { origin: APP } },
   },
   {
-    rule: 'origin not allowed',
+    rule: 'an origin that the account does not allow',
     request: ask({ origin: 'https://other.example' }),
     expect: [400, 'invalid_target'],
   },
   {
-    rule: 'an app origin not listed',
+    rule: 'an app origin that the account does not list',
     request: ask({ origin: 'ionic://localhost' }),
     expect: [400, 'invalid_target'],
   },
   {
-    rule: 'origin before scope',
+    rule: 'the origin is checked before the scope',
     request: ask({ origin: 'https://other.example', scope: 'admin' }),
     expect: [400, 'invalid_target'],
   },
@@ -152,9 +163,14 @@ export const tokenRows: readonly OAuthRow[] = [
       expect: invalid,
     }),
   ),
-  { rule: 'ip', request: ask({ ip: '203.0.113.7' }), expect: { claims: { ip: '203.0.113.7' } } },
   {
-    rule: 'ip as a comma list, made canonical',
+    rule: 'ip',
+    everywhere: true,
+    request: ask({ ip: '203.0.113.7' }),
+    expect: { claims: { ip: '203.0.113.7' } },
+  },
+  {
+    rule: 'ip as a comma list that is not canonical',
     request: ask({ ip: '2001:DB8::/32 , ::ffff:10.0.0.1,10.0.0.1' }),
     expect: { claims: { ip: ['2001:db8::/32', '10.0.0.1'] } },
   },
@@ -176,7 +192,7 @@ export const tokenRows: readonly OAuthRow[] = [
   })),
   { rule: 'ip twice', request: ask({ ip: ['10.0.0.1', '10.0.0.2'] }), expect: invalid },
   {
-    rule: 'parameters before policy',
+    rule: 'parameters are checked before policy',
     request: ask({ origin: 'https://other.example', ip: '' }),
     expect: invalid,
   },
@@ -192,16 +208,21 @@ export const tokenRows: readonly OAuthRow[] = [
     request: ask({ resource: 'https://other.example' }),
     expect: [400, 'invalid_target'],
   },
-  { rule: 'resource: no URL', request: ask({ resource: 'things' }), expect: [400, 'invalid_target'] },
+  { rule: 'resource: not a URL', request: ask({ resource: 'things' }), expect: [400, 'invalid_target'] },
   {
     rule: 'resource: one of two',
     request: (w) => ask({ resource: [w.issuer, 'https://other.example'] })(w),
     expect: [400, 'invalid_target'],
   },
   {
-    rule: 'a DPoP header that is no proof',
+    rule: 'a DPoP header that is not a proof',
+    everywhere: true,
     request: ask({}, { dpop: 'x' }),
     expect: [400, 'invalid_dpop_proof'],
   },
-  { rule: 'parameters before the proof', request: ask({ ip: '' }, { dpop: 'x' }), expect: invalid },
+  {
+    rule: 'parameters are checked before the proof',
+    request: ask({ ip: '' }, { dpop: 'x' }),
+    expect: invalid,
+  },
 ]

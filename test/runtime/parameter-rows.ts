@@ -1,16 +1,18 @@
-// The parameters of a claim as rows: what each may be, and what its canonical form is.
+// The parameters of a claim as rows: which values are accepted, and the canonical form in the answer.
 
 import { APP, claimRequest, SITE } from '../support/world.ts'
 import { claim, ok, query, type Row } from './claim-rows.ts'
 
 const jkt = 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs'
 
+/** A value of a parameter that gets 422. */
 const bad = (parameter: string, value: unknown): Row => ({
   rule: `${parameter} = ${JSON.stringify(value)}`,
   request: claim({ [parameter]: value }),
   expect: [422, 'invalid_request', parameter],
 })
 
+/** A value of a parameter, and members of its 200. Origins are asked of the account that allows `*`. */
 const good = (parameter: string, value: unknown, members: Record<string, unknown>): Row => ({
   rule: `${parameter} = ${JSON.stringify(value)} gives ${JSON.stringify(members)}`,
   request: (w) =>
@@ -24,7 +26,8 @@ const good = (parameter: string, value: unknown, members: Record<string, unknown
 
 export const parameterRows: readonly Row[] = [
   {
-    rule: 'every fault at once',
+    rule: 'all faults are reported together',
+    everywhere: true,
     request: claim({ origin: '*', ip: '', expiresIn: '', jkt: 'x', IP: '1' }),
     expect: [422, 'invalid_request', 'origin', 'ip', 'expiresIn', 'jkt', 'IP'],
   },
@@ -60,11 +63,14 @@ export const parameterRows: readonly Row[] = [
   good('origin', 'http://127.0.0.1/test>', { origin: 'http://127.0.0.1' }),
   good('origin', 'http://2130706433', { origin: 'http://127.0.0.1' }),
   good('origin', 'https://example.com.', { origin: 'https://example.com.' }),
-  good('origin', 'https://bücher.example', { origin: 'https://xn--bcher-kva.example' }),
+  {
+    ...good('origin', 'https://bücher.example', { origin: 'https://xn--bcher-kva.example' }),
+    everywhere: true,
+  },
   good('origin', 'https://a.b.wild.example.com', { origin: 'https://a.b.wild.example.com' }),
   good('origin', APP, { origin: APP }),
   {
-    rule: 'app origins need a literal entry, * is not enough',
+    rule: 'an app origin that the account does not list, only *',
     request: (w) => claimRequest({ token: w.open, origin: APP }),
     expect: [403, 'origin_not_allowed'],
   },
@@ -96,12 +102,13 @@ export const parameterRows: readonly Row[] = [
   good('ip', ['::ffff:1.2.3.4', '1.2.3.4/32', '1.2.3.4'], { ip: '1.2.3.4' }),
   good('ip', '::ffff:10.0.0.0/104', { ip: '10.0.0.0/8' }),
   {
-    rule: 'ip repeated in the query',
+    rule: 'ip twice in the query string',
+    everywhere: true,
     request: query(`origin=${SITE}&ip=10.0.0.1&ip=10.0.0.2,10.0.0.3`),
     expect: ok({ ip: ['10.0.0.1', '10.0.0.2', '10.0.0.3'] }),
   },
   {
-    rule: 'ip empty in the query',
+    rule: 'ip empty in the query string',
     request: query(`origin=${SITE}&ip=`),
     expect: [422, 'invalid_request', 'ip'],
   },
@@ -116,12 +123,12 @@ export const parameterRows: readonly Row[] = [
     expect: [422, 'invalid_request', 'expiresIn'],
   },
   {
-    rule: 'the default is cut to maxTtl',
+    rule: "without expiresIn the account's maxTtl limits the lifetime",
     request: (w) => claimRequest({ token: w.open, origin: SITE }),
     expect: ok({ expiresIn: 600 }),
   },
   ...['', 'x', `${jkt}=`, `${jkt.slice(0, -1)}t`, 7].map((value) => bad('jkt', value)),
-  good('jkt', jkt, { tokenType: 'DPoP' }),
+  { ...good('jkt', jkt, { tokenType: 'DPoP' }), claims: { cnf: { jkt } } },
   ...[7, ['read'], 'read"', 'read '.repeat(205)].map((value) => bad('scope', value)),
   good('scope', '', { scope: 'read write' }),
   good('scope', 'write  read write', { scope: 'read write' }),
@@ -140,7 +147,7 @@ export const parameterRows: readonly Row[] = [
     'Token',
   ].map(
     (name): Row => ({
-      rule: `near miss ${name}`,
+      rule: `${name}, which resembles a known name`,
       request: claim({ [name]: 'x' }),
       expect: [422, 'invalid_request', name.replace(/\[.*/, '[]')],
     }),

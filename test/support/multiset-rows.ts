@@ -1,13 +1,14 @@
-// MultiSet's door as rows: one rule each. The same rows run on every runtime.
+// The rules of MultiSet's endpoint as rows, one rule each.
 
+import type { RuntimeRow } from './rows.ts'
 import type { WireRequest } from './wire.ts'
 import { APP } from './world.ts'
 
 const JSON_TYPE = { 'content-type': 'application/json' }
 export const PAGE = 'https://page.example'
-/** Listed by an account that has no credential for pages. */
+/** Allowed by an account that has no credential for pages. */
 export const BACKEND_SITE = 'https://backend.example'
-/** Origins that the prototype's account lists, or that its credential allows as localhost. */
+/** Origins that the prototype's account allows, and those that its credential allows as localhost. */
 export const OPEN: readonly string[] = [
   PAGE,
   'https://a.b.wild-page.example',
@@ -23,11 +24,11 @@ interface Pair {
   readonly clientSecret: string
 }
 
-/** Whose pairs the rows send. */
+/** The credentials that the rows send. */
 export interface People {
   /** A credential for pages. */
   readonly prototype: Pair
-  /** One for backends, whose account lists `PAGE` and `BACKEND_SITE`. */
+  /** A credential for backends, whose account allows `PAGE` and `BACKEND_SITE`. */
   readonly backend: Pair
   /** The prototype's id with another secret. */
   readonly wrong: Pair
@@ -35,11 +36,9 @@ export interface People {
   readonly token: string
 }
 
-export interface MultisetRow {
-  readonly rule: string
-  readonly hasEmptyHeader?: true
+export interface MultisetRow extends RuntimeRow {
   readonly request: (people: People) => WireRequest
-  /** Status and code; or the origin that the token is bound to, null for none. */
+  /** Status and code; or the origin of the token, null when it has none. */
   readonly expect: readonly [status: number, code: string] | string | null
 }
 
@@ -47,7 +46,7 @@ export function basic({ clientId, clientSecret }: Pair): string {
   return `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`
 }
 
-/** Asks with a pair as Basic, nothing else. */
+/** A request with a pair as Basic. */
 function ask(
   pair: Pair,
   headers: WireRequest['headers'] = {},
@@ -84,34 +83,49 @@ const IN_BROWSER = [403, 'secret_in_browser'] as const
 const NOT_ALLOWED = [403, 'origin_not_allowed'] as const
 
 export const bodyRows: readonly MultisetRow[] = [
-  // The callers that exist.
-  { rule: 'axios: {}', request: withBody('{}'), expect: null },
-  { rule: 'fetch: the pair again', request: withJson(({ backend }) => backend), expect: null },
+  // What MultiSet's clients send.
+  { rule: 'axios: an empty object', everywhere: true, request: withBody('{}'), expect: null },
+  { rule: 'fetch: the pair in the body too', request: withJson(({ backend }) => backend), expect: null },
   {
-    rule: 'Unity: text/plain and nothing',
+    rule: 'Unity: text/plain and an empty body',
+    everywhere: true,
     request: withBody('', { 'content-type': 'text/plain' }),
     expect: null,
   },
-  { rule: 'Python: nothing at all', request: backend(), expect: null },
-  { rule: 'the shorter path', request: backend({}, { path: '/m2m/token' }), expect: null },
+  { rule: 'Python: no body and no media type', everywhere: true, request: backend(), expect: null },
   {
-    rule: 'JSON under another type',
+    rule: 'the alias /m2m/token',
+    everywhere: true,
+    request: backend({}, { path: '/m2m/token' }),
+    expect: null,
+  },
+  {
+    rule: 'JSON with another media type',
     request: withBody('{}', { 'content-type': 'text/plain' }),
     expect: null,
   },
-  { rule: 'JSON without a type', request: withBody('{}', {}), expect: null },
+  { rule: 'JSON without a media type', request: withBody('{}', {}), expect: null },
   {
-    rule: 'JSON type, empty body, a length of 0',
+    rule: 'a JSON media type and Content-Length: 0',
+    everywhere: true,
     request: backend({ ...JSON_TYPE, 'content-length': '0' }),
     expect: null,
   },
-  { rule: 'the id alone', request: withJson(({ backend: { clientId } }) => ({ clientId })), expect: null },
   {
-    rule: 'the secret alone',
+    rule: 'the id in the body too',
+    request: withJson(({ backend: { clientId } }) => ({ clientId })),
+    expect: null,
+  },
+  {
+    rule: 'the secret in the body too',
     request: withJson(({ backend: { clientSecret } }) => ({ clientSecret })),
     expect: null,
   },
-  { rule: 'null is absent', request: withJson(() => ({ clientId: null, clientSecret: null })), expect: null },
+  {
+    rule: 'null counts as absent',
+    request: withJson(() => ({ clientId: null, clientSecret: null })),
+    expect: null,
+  },
   {
     rule: 'other members are ignored',
     request: withJson(() => ({ ip: 'x', scope: 1, a: { a: [] } })),
@@ -123,36 +137,47 @@ export const bodyRows: readonly MultisetRow[] = [
     expect: null,
   },
   {
-    rule: 'another id',
+    rule: 'another id in the body',
     request: withJson(({ prototype: { clientId } }) => ({ clientId })),
     expect: MALFORMED,
   },
   {
-    rule: 'another secret',
+    rule: 'another secret in the body',
     request: withJson(({ wrong: { clientSecret } }) => ({ clientSecret })),
     expect: MALFORMED,
   },
-  { rule: 'an empty secret', request: withJson(() => ({ clientSecret: '' })), expect: MALFORMED },
-  { rule: 'an id that is no text', request: withJson(() => ({ clientId: [] })), expect: MALFORMED },
-  { rule: 'malformed JSON', request: withBody('{"clientId":'), expect: MALFORMED },
-  { rule: 'blanks', request: withBody(' '), expect: MALFORMED },
-  { rule: 'an array', request: withBody('[]'), expect: MALFORMED },
-  { rule: 'null', request: withBody('null'), expect: MALFORMED },
-  { rule: 'a text', request: withBody('hello', { 'content-type': 'text/plain' }), expect: MALFORMED },
+  { rule: 'an empty secret in the body', request: withJson(() => ({ clientSecret: '' })), expect: MALFORMED },
   {
-    rule: 'a form',
+    rule: 'an id in the body that is not a string',
+    request: withJson(() => ({ clientId: [] })),
+    expect: MALFORMED,
+  },
+  { rule: 'malformed JSON', request: withBody('{"clientId":'), expect: MALFORMED },
+  { rule: 'a body of one space', request: withBody(' '), expect: MALFORMED },
+  { rule: 'a JSON array', request: withBody('[]'), expect: MALFORMED },
+  { rule: 'JSON null', request: withBody('null'), expect: MALFORMED },
+  { rule: 'a text body', request: withBody('hello', { 'content-type': 'text/plain' }), expect: MALFORMED },
+  {
+    rule: 'a form body',
     request: withBody('a=b', { 'content-type': 'application/x-www-form-urlencoded' }),
     expect: MALFORMED,
   },
-  { rule: 'a name twice', request: withBody('{"a":1,"a":1}'), expect: MALFORMED },
-  { rule: 'invalid UTF-8', request: withBody(Buffer.from('7b22ff223a317d', 'hex')), expect: MALFORMED },
+  { rule: 'a name twice in the JSON', request: withBody('{"a":1,"a":1}'), expect: MALFORMED },
   {
-    rule: 'exactly 16384 bytes, chunked',
+    rule: 'invalid UTF-8',
+    everywhere: true,
+    request: withBody(Buffer.from('7b22ff223a317d', 'hex')),
+    expect: MALFORMED,
+  },
+  {
+    rule: 'a body of exactly 16384 bytes, chunked',
+    everywhere: true,
     request: backend(JSON_TYPE, { body: `{"a":"${'x'.repeat(16_376)}"}`, chunked: true }),
     expect: null,
   },
   ...[true, false].map((chunked) => ({
-    rule: `one byte more, ${chunked ? 'chunked' : 'with its length'}`,
+    rule: `a body of 16385 bytes, ${chunked ? 'chunked' : 'with Content-Length'}`,
+    everywhere: true,
     request: backend({}, { body: `{"a":"${'x'.repeat(16_377)}"}`, chunked }),
     expect: [413, 'payload_too_large'] as const,
   })),
@@ -160,54 +185,65 @@ export const bodyRows: readonly MultisetRow[] = [
 
 export const basicRows: readonly MultisetRow[] = [
   {
-    rule: 'the scheme in any case, base64 without padding',
+    rule: 'the scheme in mixed case, base64 without padding',
     request: ({ backend }) => header(basic(backend).replace('Basic', 'bASIC').replace(/=+$/, ''))(),
     expect: null,
   },
-  { rule: 'none', request: () => ({ method: 'POST', path: '/v1/m2m/token' }), expect: UNAUTHORIZED },
-  { rule: 'a wrong secret', request: ({ wrong }) => ask(wrong), expect: UNAUTHORIZED },
+  {
+    rule: 'no Authorization header',
+    everywhere: true,
+    request: () => ({ method: 'POST', path: '/v1/m2m/token' }),
+    expect: UNAUTHORIZED,
+  },
+  { rule: 'a wrong secret', everywhere: true, request: ({ wrong }) => ask(wrong), expect: UNAUTHORIZED },
   {
     rule: 'an unknown id',
     request: ({ backend }) => ask({ ...backend, clientId: 'nobody' }),
     expect: UNAUTHORIZED,
   },
   { rule: 'an empty pair', request: () => ask({ clientId: '', clientSecret: '' }), expect: UNAUTHORIZED },
-  { rule: 'no base64', request: header('Basic %%%'), expect: UNAUTHORIZED },
+  { rule: 'not base64', request: header('Basic %%%'), expect: UNAUTHORIZED },
   { rule: 'no colon', request: header(`Basic ${btoa('cgk')}`), expect: UNAUTHORIZED },
-  { rule: 'nothing behind the scheme', request: header('Basic'), expect: UNAUTHORIZED },
+  { rule: 'no value after the scheme', request: header('Basic'), expect: UNAUTHORIZED },
   {
     rule: 'the account token as Bearer',
     request: ({ token }) => header(`Bearer ${token}`)(),
     expect: UNAUTHORIZED,
   },
   {
-    rule: 'a blank after the secret',
+    rule: 'a space after the secret',
     request: ({ backend }) => ask({ ...backend, clientSecret: `${backend.clientSecret} ` }),
     expect: UNAUTHORIZED,
   },
   {
-    rule: 'two of them',
+    rule: 'two Authorization headers',
+    everywhere: true,
     request: ({ backend }) => header([basic(backend), basic(backend)])(),
     expect: UNAUTHORIZED,
   },
   {
-    rule: 'the pair in the body alone',
+    rule: 'the pair only in the body',
     request: ({ backend }) => ({ ...header('')(), headers: JSON_TYPE, body: JSON.stringify(backend) }),
     expect: UNAUTHORIZED,
   },
   {
-    rule: 'before the body is judged',
+    rule: 'the credential is checked before the body',
     request: ({ wrong }) => ask(wrong, JSON_TYPE, { body: '{' }),
     expect: UNAUTHORIZED,
   },
   {
-    rule: 'before the size is judged',
+    rule: 'the credential is checked before the size',
     request: ({ wrong }) => ask(wrong, JSON_TYPE, { body: 'x'.repeat(20_000) }),
     expect: UNAUTHORIZED,
   },
-  { rule: 'GET', request: backend({}, { method: 'GET' }), expect: [405, 'method_not_allowed'] },
   {
-    rule: 'the method first, whoever asks',
+    rule: 'GET',
+    everywhere: true,
+    request: backend({}, { method: 'GET' }),
+    expect: [405, 'method_not_allowed'],
+  },
+  {
+    rule: 'PUT from a browser: the method is checked first',
     request: page(BACKEND_SITE, {}, { method: 'PUT', body: '{' }),
     expect: [405, 'method_not_allowed'],
   },
@@ -216,7 +252,8 @@ export const basicRows: readonly MultisetRow[] = [
 export const pageRows: readonly MultisetRow[] = [
   ...OPEN.map((origin) => ({ rule: `a page at ${origin}`, request: page(origin), expect: origin })),
   {
-    rule: 'a page as Chromium announces it',
+    rule: 'a page with the headers of Chromium',
+    everywhere: true,
     request: page(
       PAGE,
       { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'cors', ...JSON_TYPE },
@@ -225,7 +262,7 @@ export const pageRows: readonly MultisetRow[] = [
     expect: PAGE,
   },
   {
-    rule: 'the pair again, disagreeing',
+    rule: 'another id in the body',
     request: page(PAGE, JSON_TYPE, { body: '{"clientId":"x"}' }),
     expect: MALFORMED,
   },
@@ -249,11 +286,16 @@ export const pageRows: readonly MultisetRow[] = [
   ].map((origin) => ({ rule: `a page at ${origin}`, request: page(origin), expect: NOT_ALLOWED })),
   {
     rule: 'several Origin headers',
+    everywhere: true,
     request: ({ prototype }) => ask(prototype, { origin: [PAGE, PAGE] }),
     expect: NOT_ALLOWED,
   },
-  { rule: 'an empty Origin', hasEmptyHeader: true, request: page(''), expect: NOT_ALLOWED },
-  { rule: 'the body before the origin', request: page('null', {}, { body: '{' }), expect: MALFORMED },
+  { rule: 'an empty Origin', everywhere: true, hasEmptyHeader: true, request: page(''), expect: NOT_ALLOWED },
+  {
+    rule: 'the body is checked before the origin',
+    request: page('null', {}, { body: '{' }),
+    expect: MALFORMED,
+  },
   ...[PAGE, BACKEND_SITE, 'http://localhost:5173', 'null'].map((origin) => ({
     rule: `a secret for backends at ${origin}`,
     request: backend({ origin }),
@@ -261,6 +303,7 @@ export const pageRows: readonly MultisetRow[] = [
   })),
   {
     rule: 'a secret for backends, without Origin',
+    everywhere: true,
     request: backend({ 'sec-fetch-site': 'same-origin' }),
     expect: IN_BROWSER,
   },
@@ -270,12 +313,12 @@ export const pageRows: readonly MultisetRow[] = [
     expect: IN_BROWSER,
   },
   {
-    rule: 'before the body is judged',
+    rule: 'the browser is checked before the body',
     request: backend({ origin: PAGE }, { body: '{' }),
     expect: IN_BROWSER,
   },
   {
-    rule: 'Sec-Fetch-Mode alone proves nothing',
+    rule: 'Sec-Fetch-Mode alone does not count as a browser',
     request: backend({ 'sec-fetch-mode': 'cors' }),
     expect: null,
   },
