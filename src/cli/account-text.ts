@@ -1,9 +1,9 @@
-// Accounts and credentials as text for a person.
+// Accounts and credentials as text for a person. `bold` is the shell's.
 
 import type { WireAccount } from '../admin/account.ts'
 import type { WireCredential } from '../admin/credential.ts'
-import { bold, commandName } from './output.ts'
-import { renderTable } from './table.ts'
+import { commandName } from './output.ts'
+import { type Emphasis, renderTable } from './table.ts'
 import { describeIso, shortenIso } from './when.ts'
 
 /** An account, one fact a line. */
@@ -22,8 +22,8 @@ export function renderAccount(account: WireAccount): string {
   ])
 }
 
-/** Accounts, one a line; nothing when there are none. */
-export function renderAccounts(accounts: readonly WireAccount[]): string {
+/** Accounts, one a line; an empty text when there are none. */
+export function renderAccounts(accounts: readonly WireAccount[], bold: Emphasis): string {
   if (accounts.length === 0) return ''
   const rows = accounts.map(({ id, name, status, allowedOrigins: [first = '', ...others], createdAt }) => [
     id,
@@ -35,8 +35,15 @@ export function renderAccounts(accounts: readonly WireAccount[]): string {
   return renderTable([['ACCOUNT', 'STATUS', 'CREATED', 'ORIGINS', 'NAME'], ...rows], bold)
 }
 
-/** Credentials, one a line. The end of old secrets has a column while there is one. `now` is epoch milliseconds. */
-export function renderCredentials(credentials: readonly WireCredential[], now: number): string {
+/**
+ * Credentials, one a line. The column for the end of old secrets is there only while an old secret works. `now` is epoch
+ * milliseconds.
+ */
+export function renderCredentials(
+  credentials: readonly WireCredential[],
+  now: number,
+  bold: Emphasis,
+): string {
   const hasOld = credentials.some((one) => endOfOldSecret(one, now) !== undefined)
   const columns: readonly (readonly [head: string, cell: (one: WireCredential) => string])[] = [
     ['CREDENTIAL', ({ id }) => id],
@@ -65,17 +72,18 @@ export function renderCredential(accountId: string, credential: WireCredential, 
     ['name', name],
     ['status', status],
     ['scopes', renderScopes(scopes)],
-    ['prototype', `${renderPrototype(browserPrototype)}${isOpen ? ', on localhost too' : ''}`],
+    ['prototype', `${renderPrototype(browserPrototype)}${isOpen ? ', also on localhost' : ''}`],
     ['expires', expiresAt === null ? 'never' : describeIso(expiresAt, now)],
-    ...(old === undefined ? [] : [['old secret', `works too until ${describeIso(old, now)}`]]),
+    ...(old === undefined ? [] : [['old secret', `also works until ${describeIso(old, now)}`]]),
   ])
 }
 
-/** A new secret, or the file that holds it, and the next command to try. */
+/** A new account token, or the file that holds it, and the next command to try. The third argument is the account's patterns. */
 export function renderSecret(
   token: string,
   tokenFile: string | undefined,
   [pattern = '*']: readonly string[],
+  bold: Emphasis,
 ): string {
   const kept =
     tokenFile === undefined
@@ -98,19 +106,19 @@ function renderPrototype(isPrototype: boolean): string {
   return isPrototype ? 'yes: pages may use its secret' : 'no'
 }
 
-/** Until when the secret before the last rotation works; undefined when none does. */
+/** When the secret before the last rotation stops working; undefined when it has stopped, or there was none. */
 function endOfOldSecret({ previousExpiresAt }: WireCredential, now: number): string | undefined {
   if (previousExpiresAt === null || Date.parse(previousExpiresAt) <= now) return undefined
   return shortenIso(previousExpiresAt)
 }
 
-/** One origin that a pattern allows. */
+/** An origin that the pattern allows. */
 function exampleOrigin(pattern: string): string {
   if (pattern === '*') return 'https://www.example.com'
   return pattern.replace('://*.', '://www.').replace(/:\*$/, ':3000')
 }
 
-/** A text as one word of a POSIX shell. */
+/** Quotes a text where a POSIX shell would not take it as one word. */
 function quoteShell(text: string): string {
   return /^[\w./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }

@@ -1,5 +1,5 @@
-// `claim`: what POST /auth/claim does, with the same code and in the same order, on the configured database and keys.
-// The account token comes from the environment, a file or stdin, and is refused as an argument.
+// `claim`: does what POST /auth/claim does, with the same code in the same order, on the configured database and keys.
+// The account token comes from the environment, a file or stdin; as an argument it is refused.
 
 import { type Command, Option } from 'commander'
 import { KEYS_GONE } from '../adapters/node/banner.ts'
@@ -19,8 +19,8 @@ import { createCachedStorage } from '../storage/cached.ts'
 import { acceptInput, CliError, usageError } from './fault.ts'
 import { readConfig, readRules, withRecords } from './open.ts'
 import { addJsonOption, listOption, onceOption } from './options.ts'
-import { commandName, print, printAside, printWarning, warnOfUnknownPort } from './output.ts'
-import { readStdinLine } from './stdin.ts'
+import { commandName, warnOfUnknownPort } from './output.ts'
+import type { Shell } from './shell.ts'
 import { renderTable } from './table.ts'
 import { readTokenFile } from './token-file.ts'
 import { describeTime } from './when.ts'
@@ -36,60 +36,67 @@ interface ClaimOptions {
   readonly json?: boolean
 }
 
-/** Adds the command to the program. */
-export function addClaimCommand(program: Command): void {
+/** Adds `claim` to the program. */
+export function addClaimCommand(program: Command, shell: Shell): void {
   addJsonOption(program.command('claim'), 'print the answer of POST /auth/claim')
     .description("claim a browser token, as a customer's backend does")
     .argument('[source]', '- to read the account token from stdin')
-    .addOption(onceOption('--origin <url>', 'the page the token is for').makeOptionMandatory())
-    .addOption(listOption('--ip <address>', 'address or CIDR it works from; repeat for more'))
+    .addOption(onceOption('--origin <url>', 'the page that will use the token').makeOptionMandatory())
+    .addOption(listOption('--ip <address>', 'address or CIDR that the token works from; repeat for more'))
     .addOption(
-      onceOption('--expires-in <seconds>', "its lifetime (CLAIMGATE_TOKEN_TTL, cut to the account's limit)"),
+      onceOption('--expires-in <seconds>', "its lifetime (CLAIMGATE_TOKEN_TTL, at most the account's limit)"),
     )
     .addOption(
-      listOption('--scope <scope>', 'what it is for; repeat for more (all that the credential holds)'),
+      listOption('--scope <scope>', 'scopes of the token; repeat for more (all scopes of the credential)'),
     )
     .addOption(onceOption('--jkt <thumbprint>', "RFC 7638 thumbprint of the browser's key"))
-    .addOption(onceOption('--token-file <path>', 'the file that holds the account token; - for stdin'))
+    .addOption(onceOption('--token-file <path>', 'the file with the account token; - for stdin'))
     .addOption(new Option('--token [token]').hideHelp())
     .addHelpText('after', CLAIM_HELP)
-    .action(claim)
+    .action((source, options) => claim(shell, source, options))
 }
 
-const SOURCES = 'set CLAIMGATE_ACCOUNT_TOKEN, or give --token-file <path>, or - to read it from stdin'
+const SOURCES = 'set CLAIMGATE_ACCOUNT_TOKEN, or pass --token-file <path>, or - to read it from stdin'
 
 const CLAIM_HELP = `
 The account token: ${SOURCES}.
-The token alone goes to stdout, what it is bound to goes to stderr.
+stdout gets only the token; stderr says what the token is bound to.
 
 Example:
   $ TOKEN=$(${commandName} claim --origin https://shop.example --token-file shop.token)`
 
-async function claim(source: string | undefined, options: ClaimOptions): Promise<void> {
+async function claim(shell: Shell, source: string | undefined, options: ClaimOptions): Promise<void> {
   if (options.token !== undefined || (source !== undefined && source !== '-')) {
     throw usageError(
-      `an account token is not taken from the command line, where other users of the machine can read it; ${SOURCES}. Replace a token that you have passed so`,
+      `an account token is not taken from the command line, where other users of the machine can read it; ${SOURCES}. If you passed a real token, rotate it`,
     )
   }
-  const config = readConfig()
-  const accountToken = await readAccountToken(source, options.tokenFile)
-  const issued = await withRecords(config, (records) => issueClaim(config, records, accountToken, options))
-  if (options.json) return print(`${formatClaimAnswer(issued)}\n`)
-  printAside(renderFacts(issued))
-  print(`${issued.token}\n`)
+  const config = readConfig(shell)
+  const accountToken = await readAccountToken(shell, source, options.tokenFile)
+  const issued = await withRecords(config, (records) =>
+    issueClaim(shell, config, records, accountToken, options),
+  )
+  if (options.json) return shell.print(`${formatClaimAnswer(issued)}\n`)
+  shell.printAside(renderFacts(issued))
+  shell.print(`${issued.token}\n`)
 }
 
-async function readAccountToken(source: string | undefined, file: string | undefined): Promise<string> {
-  if (source !== undefined && file !== undefined) throw usageError('give either --token-file or -, not both')
-  if (source === '-' || file === '-') return readStdinLine('account token')
+async function readAccountToken(
+  shell: Shell,
+  source: string | undefined,
+  file: string | undefined,
+): Promise<string> {
+  if (source !== undefined && file !== undefined) throw usageError('pass either --token-file or -, not both')
+  if (source === '-' || file === '-') return shell.readLine('account token')
   if (file !== undefined) return readTokenFile(file)
-  const token = process.env.CLAIMGATE_ACCOUNT_TOKEN
+  const token = shell.readEnvironment().CLAIMGATE_ACCOUNT_TOKEN
   if (token === undefined || token === '') throw usageError(`an account token is needed: ${SOURCES}`)
   return token
 }
 
-/** Authenticate, parameters, policy, issue. */
+/** Authenticates, checks the parameters, applies the policy and issues the token, in this order. Rejects with CliError. */
 async function issueClaim(
+  shell: Shell,
   config: Config,
   { storage: inner, hashSecret, lifetimeSeconds }: AdminPorts,
   accountToken: string,
@@ -110,10 +117,10 @@ async function issueClaim(
     const hint = `see: ${commandName} account show ${found.account.id}`
     throw new CliError(grant.reason, `${POLICY_TEXTS[grant.reason]}; ${hint}`)
   }
-  warnOfUnknownPort(config, options.json === true)
+  warnOfUnknownPort(shell, config, options.json === true)
   const rules = await readRules(storage)
   const { keyRing, areNew } = await openKeys(config, lifetimeSeconds, rules.isKeyRevoked)
-  if (areNew && (await storage.hasUsedCredential())) printWarning(KEYS_GONE, options.json === true)
+  if (areNew && (await storage.hasUsedCredential())) shell.printWarning(KEYS_GONE, options.json === true)
   const signGrant = createSignGrant({ issuer: config.issuer, audience: config.audience }, () => keyRing.sign)
   const signCurrent = createSignCurrent({
     storage,
@@ -127,12 +134,12 @@ async function issueClaim(
 }
 
 const UNAUTHORIZED =
-  'the account token is wrong, expired or revoked; check that DATABASE_URL and CLAIMGATE_PEPPER are those it was made with'
+  'the account token is wrong, expired or revoked; check that DATABASE_URL and CLAIMGATE_PEPPER are those of the server that created it'
 
 const POLICY_TEXTS: Readonly<Record<PolicyFault, string>> = {
-  origin_missing: 'the account gets no token without an origin',
+  origin_missing: 'this account needs an origin in every token',
   origin_not_allowed: 'the account does not allow this origin',
-  scope_not_allowed: 'the credential does not hold every scope that was asked for',
+  scope_not_allowed: 'the credential does not hold every scope in the request',
 }
 
 function toParameters({ origin, ip, expiresIn, scope, jkt }: ClaimOptions): Parameters {

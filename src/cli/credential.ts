@@ -1,4 +1,4 @@
-// `credential …`: secrets of accounts, made, rotated and revoked by the admin API's operations.
+// `credential …`: the admin API's operations on the credentials of accounts, on the configured database.
 
 import type { Command } from 'commander'
 import {
@@ -26,8 +26,10 @@ import {
   parseWholeNumber,
   splitScopes,
 } from './options.ts'
-import { commandName, concealSecret, IN_FORCE, print, printJson } from './output.ts'
-import { keepToken, readTextFile } from './token-file.ts'
+import { commandName, IN_FORCE } from './output.ts'
+import type { Shell } from './shell.ts'
+import type { Emphasis } from './table.ts'
+import { concealToken, keepToken, readTextFile } from './token-file.ts'
 import { shortenIso } from './when.ts'
 
 interface CreateOptions {
@@ -52,52 +54,52 @@ const HINTS = {
   conflict: `see: ${commandName} credential --help`,
 }
 
-/** Adds the commands to the program. */
-export function addCredentialCommands(program: Command): void {
-  const credential = program.command('credential').description("make, rotate and revoke accounts' secrets")
+/** Adds `credential create`, `rotate` and `revoke` to the program. */
+export function addCredentialCommands(program: Command, shell: Shell): void {
+  const credential = program.command('credential').description("create, rotate and revoke accounts' secrets")
   const create = addJsonOption(credential.command('create <account-id>'))
     .description('give an account another secret, which is shown once, or register public keys')
-    .addOption(onceOption('--name <text>', 'what it is for (credential)'))
+    .addOption(onceOption('--name <text>', 'a name for people (credential)'))
     .addOption(listOption('--scope <scope>', "some of the account's scopes; repeat for more (all of them)"))
     .addOption(onceOption('--expires <time>', 'when it ends, ISO 8601 with a zone (never)'))
-    .option('--browser-prototype', 'let pages on the allowed origins use the secret, for prototypes')
-    .option('--no-localhost', 'but not pages on localhost')
+    .option('--browser-prototype', 'let pages on the allowed origins use the secret (for prototypes)')
+    .option('--no-localhost', 'with --browser-prototype: not pages on localhost')
     .addOption(
       onceOption(
         '--jwks-file <path>',
-        'public keys (JWK Set) that the customer signs with, instead of a secret',
+        'register the public keys (JWK Set) that the customer signs with, instead of a secret',
       ),
     )
-    .action(makeCredential)
+    .action((accountId, options) => makeCredential(shell, accountId, options))
   addTokenFileOption(create)
   addExample(
     create,
     'credential create acct_Zl3kVx0TbQ4 --name "Checkout" --scope read --expires 2030-01-31T12:00:00Z',
   )
   const rotate = addJsonOption(credential.command('rotate <id>'))
-    .description('give a credential a new secret, shown once; the old one works on for a while')
+    .description('give a credential a new secret, shown once; the old secret works for a while')
     .option(
       '--overlap <seconds>',
-      'how long the old secret works too, 0 to 2592000 (86400)',
+      'how long the old secret still works, 0 to 2592000 (86400)',
       parseWholeNumber,
     )
-    .action(renewSecret)
+    .action((id, options) => renewSecret(shell, id, options))
   addTokenFileOption(rotate)
   addExample(rotate, 'credential rotate 4kXo0Qd1TzGm --overlap 3600 --token-file shop.token')
   const revoke = addJsonOption(credential.command('revoke <id>'), 'print {"revoked": id}')
-    .description('end a credential and the tokens it minted, for good')
-    .action(endCredential)
+    .description('end a credential and all its tokens permanently')
+    .action((id, options) => endCredential(shell, id, options))
   addExample(revoke, 'credential revoke 4kXo0Qd1TzGm')
 }
 
-async function makeCredential(accountId: string, options: CreateOptions): Promise<void> {
+async function makeCredential(shell: Shell, accountId: string, options: CreateOptions): Promise<void> {
   const { name, scope, expires, browserPrototype, localhost, jwksFile, tokenFile, json } = options
   if (jwksFile !== undefined && tokenFile !== undefined) {
     throw usageError(
-      'a credential with registered keys has no secret; give either --jwks-file or --token-file',
+      'a credential with registered keys has no secret; pass either --jwks-file or --token-file',
     )
   }
-  const config = readConfig()
+  const config = readConfig(shell)
   const value = {
     ...(name !== undefined && { name }),
     ...(scope !== undefined && { scopes: splitScopes(scope) }),
@@ -116,17 +118,21 @@ async function makeCredential(accountId: string, options: CreateOptions): Promis
         return { credential: acceptResult(made, ACCOUNT_HINTS) }
       },
       ({ credential: { id } }) =>
-        `the credential ${id} was made, but its token is lost: make another with ${commandName} credential rotate ${id} --overlap 0`,
+        `the credential ${id} was created, but its token is lost: create another with ${commandName} credential rotate ${id} --overlap 0`,
     )
-    if (json) return printJson({ credential: concealSecret(credential, tokenFile) })
+    if (json) return shell.printJson({ credential: concealToken(credential, tokenFile) })
     const kept = 'token' in credential ? credential.token : undefined
-    print(await renderChanged(ports.storage, credential.id, kept, tokenFile))
+    shell.print(await renderChanged(ports.storage, credential.id, kept, tokenFile, shell.bold))
   })
 }
 
-async function renewSecret(id: string, { overlap, tokenFile, json }: RotateOptions): Promise<void> {
+async function renewSecret(
+  shell: Shell,
+  id: string,
+  { overlap, tokenFile, json }: RotateOptions,
+): Promise<void> {
   const input = acceptInput(parseRotationInput({ ...(overlap !== undefined && { overlap }) }))
-  await withRecords(readConfig(), async (ports) => {
+  await withRecords(readConfig(shell), async (ports) => {
     const { credential } = await keepToken(
       tokenFile,
       async () => {
@@ -135,48 +141,52 @@ async function renewSecret(id: string, { overlap, tokenFile, json }: RotateOptio
       },
       ({ credential }) => describeLostRotation(credential, input.overlap),
     )
-    if (json) return printJson({ credential: concealSecret(credential, tokenFile) })
-    print(await renderChanged(ports.storage, id, credential.token, tokenFile))
+    if (json) return shell.printJson({ credential: concealToken(credential, tokenFile) })
+    shell.print(await renderChanged(ports.storage, id, credential.token, tokenFile, shell.bold))
   })
 }
 
 function describeLostRotation({ id, previousExpiresAt }: WireRotation, overlap: number): string {
   const again = `${commandName} credential rotate ${id}`
   return overlap === 0
-    ? `the secret was rotated, the new one is lost and the old one has ended: rotate again at once with ${again}`
+    ? `the secret was rotated, the new one is lost and the old one has ended: rotate again immediately with ${again}`
     : `the secret was rotated and the new one is lost; the old one works until ${shortenIso(previousExpiresAt)}, or until you rotate again with ${again}`
 }
 
-async function endCredential(id: string, { json }: { readonly json?: boolean }): Promise<void> {
-  await withRecords(readConfig(), async (ports) => {
+async function endCredential(shell: Shell, id: string, { json }: { readonly json?: boolean }): Promise<void> {
+  await withRecords(readConfig(shell), async (ports) => {
     acceptResult(await revokeCredential(ports, id, 'cli', Date.now()), HINTS)
-    if (json) return printJson({ revoked: id })
-    print(`The credential ${id} is revoked, and the tokens it minted have ended: ${IN_FORCE}.\n`)
+    if (json) return shell.printJson({ revoked: id })
+    shell.print(`The credential ${id} is revoked, and its tokens have ended: ${IN_FORCE}.\n`)
   })
 }
 
-/** A credential as it is now, with its new secret where it has one. */
+/** The credential as it is now, and its new secret if it has one. Rejects with CliError when it does not exist any more. */
 async function renderChanged(
   storage: Storage,
   id: string,
   token: string | undefined,
   tokenFile: string | undefined,
+  bold: Emphasis,
 ): Promise<string> {
   const found = await storage.findCredential(id)
-  if (found === undefined) throw new CliError('not_found', `the credential ${id} was deleted meanwhile`)
+  if (found === undefined)
+    throw new CliError('not_found', `the credential ${id} has been deleted by someone else`)
   const { account, credential } = found
   const now = Date.now()
   const facts = renderCredential(account.id, toWireCredential(credential, account, now), now)
-  const secret = token === undefined ? KEYS_ALONE : renderSecret(token, tokenFile, account.allowedOrigins)
+  const secret =
+    token === undefined ? KEYS_ALONE : renderSecret(token, tokenFile, account.allowedOrigins, bold)
   return `${facts}\n${secret}`
 }
 
 const KEYS_ALONE =
   'It has no secret: the customer signs with its own key (private_key_jwt), and the credential is the client_id.\n'
 
-/** A JSON value in a file. What is wrong with it as keys is found later. */
+/** Reads a JSON file. Rejects with CliError when it is not JSON. Not checked: whether it is a JWK Set. */
 async function readJsonFile(path: string): Promise<unknown> {
   const parsed = parseJson(await readTextFile(path))
-  if (!parsed.ok) throw new CliError('invalid_request', `${path} holds no well-formed JSON; name a JWK Set`)
+  if (!parsed.ok)
+    throw new CliError('invalid_request', `${path} is not well-formed JSON; name a file with a JWK Set`)
   return parsed.value
 }

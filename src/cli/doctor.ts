@@ -1,5 +1,5 @@
-// `doctor`: what the service's verifier would see in a request, and which rule decides. Takes the request as curl
-// spells it; nothing is sent anywhere, no statistic or record changes, and no key or database is made.
+// `doctor`: shows what the service's verifier would see in a request, and which rule decides. Takes the request in curl's
+// notation, sends nothing anywhere, and changes no statistic, record, key or file.
 
 import { type Command, InvalidArgumentError } from 'commander'
 import { isTrustedPeer, resolveClientIp } from '../claims/client-ip.ts'
@@ -10,12 +10,13 @@ import type { Config } from '../config/config.ts'
 import { paths } from '../http/paths.ts'
 import { createWhoamiJudge } from '../service/verifier.ts'
 import { explainVerdict, type StepOutcome } from '../verify/explain.ts'
+import { renderVerdict } from './explain.ts'
 import { usageError } from './fault.ts'
 import { readConfig } from './open.ts'
 import { addJsonOption, listOption, onceOption } from './options.ts'
-import { commandName, print, printJson, warnOfOpenFolder, warnOfUnknownPort } from './output.ts'
-import { renderTable } from './table.ts'
-import { renderVerdict } from './verdict-text.ts'
+import { commandName, warnOfOpenFolder, warnOfUnknownPort } from './output.ts'
+import type { Shell } from './shell.ts'
+import { type Emphasis, renderTable } from './table.ts'
 import { withVerifier } from './verifier.ts'
 
 interface DoctorOptions {
@@ -25,47 +26,47 @@ interface DoctorOptions {
   readonly json?: boolean
 }
 
-/** What the verifier sees; the members of the JSON document. */
+/** What the verifier sees in a request; the JSON document has these members. */
 interface Diagnosis {
   readonly peer: string
-  /** Whether the peer's forwarded header counts. */
+  /** Whether the peer is a trusted proxy, so that its forwarded header counts. */
   readonly peerIsTrusted: boolean
   readonly forwardedHeader: string
-  /** That header as it came, null when it did not. */
+  /** The value of that header; null when the request has none. */
   readonly forwarded: string | null
-  /** Null: there is no address that can be trusted. */
+  /** The client's address; null when no trusted source names one. */
   readonly address: string | null
   readonly origin: string | null
-  /** Whether CORS lets that origin read the answer. */
+  /** Whether CORS lets a page on that origin read the answer. */
   readonly readable: boolean
   readonly allowed: boolean
   readonly code: ClaimErrorCode | null
   readonly steps: readonly StepOutcome[]
 }
 
-/** Adds the command to the program. */
-export function addDoctorCommand(program: Command): void {
+/** Adds `doctor` to the program. */
+export function addDoctorCommand(program: Command, shell: Shell): void {
   addJsonOption(program.command('doctor'), 'print one JSON document')
     .description("show what the service's verifier would see in a request, and which rule decides")
-    .argument('[url]', 'what is asked for (/auth/whoami of the issuer)')
+    .argument('[url]', 'the URL of the request (/auth/whoami of the issuer)')
     .addOption(
-      listOption('-H, --header <line>', 'a header of the request, as curl takes it; repeat for more'),
+      listOption('-H, --header <line>', 'a header of the request, written as for curl; repeat for more'),
     )
-    .addOption(onceOption('--peer <address>', "the socket's peer (127.0.0.1)"))
+    .addOption(onceOption('--peer <address>', 'the address at the other end of the socket (127.0.0.1)'))
     .addOption(onceOption('-X, --method <name>', 'the method (GET)'))
     .addHelpText('after', HELP)
-    .action(diagnose)
+    .action((url, options) => diagnose(shell, url, options))
 }
 
 const HELP = `
-Judged as /auth/whoami judges; what a proxy asks of /auth/verify besides is not known here.
+Applies the rules of /auth/whoami. The options that a proxy adds at /auth/verify are not known here.
 
 Example:
   $ ${commandName} doctor -H "Origin: https://shop.example" -H "Authorization: Bearer $TOKEN" \\
       --peer 10.0.0.2 -H "X-Forwarded-For: 203.0.113.7"`
 
-async function diagnose(url: string | undefined, options: DoctorOptions): Promise<void> {
-  const config = readConfig()
+async function diagnose(shell: Shell, url: string | undefined, options: DoctorOptions): Promise<void> {
+  const config = readConfig(shell)
   const { peer = '127.0.0.1', method = 'GET' } = options
   const request = {
     method,
@@ -73,14 +74,14 @@ async function diagnose(url: string | undefined, options: DoctorOptions): Promis
     headers: parseHeaders(options.header ?? []),
   }
   if (parseAddress(peer) === undefined) throw usageError('--peer must be a plain address')
-  warnOfUnknownPort(config, options.json === true)
-  warnOfOpenFolder(config, options.json === true)
+  warnOfUnknownPort(shell, config, options.json === true)
+  warnOfOpenFolder(shell, config, options.json === true)
   const diagnosis = await examine(config, request, peer)
-  if (options.json) printJson(diagnosis)
-  else print(renderDiagnosis(diagnosis))
+  if (options.json) shell.printJson(diagnosis)
+  else shell.print(renderDiagnosis(diagnosis, shell.bold))
 }
 
-/** Header lines; several of one name are joined, as servers hand them over. */
+/** Parses header lines. Several of one name are joined with a comma, as servers do. Throws on a malformed line. */
 function parseHeaders(lines: readonly string[]): Headers {
   const headers = new Headers()
   for (const line of lines) {
@@ -88,7 +89,7 @@ function parseHeaders(lines: readonly string[]): Headers {
     try {
       headers.append(line.slice(0, colon), line.slice(colon + 1))
     } catch {
-      throw new InvalidArgumentError('A header is written "Name: value".')
+      throw new InvalidArgumentError('Write a header as "Name: value".')
     }
   }
   return headers
@@ -120,17 +121,17 @@ async function examine(
   })
 }
 
-function renderDiagnosis(diagnosis: Diagnosis): string {
+function renderDiagnosis(diagnosis: Diagnosis, bold: Emphasis): string {
   const { peer, peerIsTrusted, forwarded, address, origin, readable, code } = diagnosis
   const facts = renderTable([
     [
       'peer',
-      `${peer}${peerIsTrusted ? ' (a trusted proxy)' : ' (no trusted proxy: its headers do not count)'}`,
+      `${peer}${peerIsTrusted ? ' (a trusted proxy)' : ' (not a trusted proxy: its forwarded headers do not count)'}`,
     ],
     [diagnosis.forwardedHeader, forwarded ?? 'none'],
-    ['client address by these', address ?? 'none that can be trusted'],
+    ['client address', address ?? 'none from a trusted source'],
     ['origin', origin ?? 'none'],
-    ['the page can read the answer', readable ? 'yes' : 'no'],
+    ['page can read the answer', readable ? 'yes' : 'no'],
   ])
-  return `${facts}\n${renderVerdict(diagnosis.steps, code)}`
+  return `${facts}\n${renderVerdict(diagnosis.steps, code, bold)}`
 }

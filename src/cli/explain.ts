@@ -1,14 +1,17 @@
-// `explain`: why the service's verifier refuses a token, step by step, or that it does not. The admin API's operation
-// on the configured records and keys; changes none of them, makes none, and prints nothing of the token.
+// `explain`: shows step by step why the service's verifier refuses a token, or that it allows it. Runs the admin API's
+// operation on the configured database and keys, changes nothing in them, and prints no part of the token.
 
 import type { Command } from 'commander'
 import { createExplain, parseExplainInput } from '../admin/explain.ts'
+import type { ClaimErrorCode } from '../claims/codes.ts'
+import { problemAdvice } from '../http/advice.ts'
+import type { StepOutcome } from '../verify/explain.ts'
 import { acceptInput } from './fault.ts'
 import { readConfig } from './open.ts'
 import { addExample, addJsonOption, onceOption } from './options.ts'
-import { print, printJson, warnOfUnknownPort } from './output.ts'
-import { readStdinLine } from './stdin.ts'
-import { renderVerdict } from './verdict-text.ts'
+import { commandName, warnOfUnknownPort } from './output.ts'
+import type { Shell } from './shell.ts'
+import { type Emphasis, renderTable } from './table.ts'
 import { withVerifier } from './verifier.ts'
 
 interface ExplainOptions {
@@ -20,29 +23,61 @@ interface ExplainOptions {
   readonly json?: boolean
 }
 
-/** Adds the command to the program. */
-export function addExplainCommand(program: Command): void {
+/** Adds `explain` to the program. */
+export function addExplainCommand(program: Command, shell: Shell): void {
   const explain = addJsonOption(program.command('explain'))
-    .description('show why a browser token is refused, or that it is not; counts as no use of it')
+    .description('show why a browser token is refused, or that it is allowed; changes nothing')
     .argument('<jwt>', 'the token, or - to read it from stdin')
     .addOption(onceOption('--origin <origin>', 'the header Origin of the request (none)'))
     .addOption(onceOption('--ip <address>', "the client's address (none is known)"))
     .addOption(onceOption('--method <name>', 'the method (GET)'))
-    .addOption(onceOption('--url <url>', 'what is asked for (/auth/whoami of the issuer)'))
+    .addOption(onceOption('--url <url>', 'the URL of the request (/auth/whoami of the issuer)'))
     .addOption(onceOption('--dpop <proof>', 'the header DPoP of the request (none)'))
-    .addHelpText('after', '\nThe exit code is 0 whether it is allowed or refused, once that is known.')
-    .action(explainToken)
+    .addHelpText('after', '\nThe exit code is 0 for an allowed token and for a refused one.')
+    .action((token, options) => explainToken(shell, token, options))
   addExample(explain, 'explain - --origin https://shop.example --ip 203.0.113.7', 'echo "$TOKEN" | ')
 }
 
-async function explainToken(argument: string, { json = false, ...request }: ExplainOptions): Promise<void> {
-  const config = readConfig()
-  const token = argument === '-' ? await readStdinLine('token') : argument
+async function explainToken(
+  shell: Shell,
+  argument: string,
+  { json = false, ...request }: ExplainOptions,
+): Promise<void> {
+  const config = readConfig(shell)
+  const token = argument === '-' ? await shell.readLine('token') : argument
   const input = acceptInput(parseExplainInput({ ...request, token }))
-  warnOfUnknownPort(config, json)
+  warnOfUnknownPort(shell, config, json)
   const explanation = await withVerifier(config, ({ createTrialJudge, policy, serviceOrigin }) =>
     createExplain({ createTrialJudge, policy, serviceOrigin, now: Date.now })(input),
   )
-  if (json) printJson(explanation)
-  else print(renderVerdict(explanation.steps, explanation.code))
+  if (json) shell.printJson(explanation)
+  else shell.print(renderVerdict(explanation.steps, explanation.code, shell.bold))
+}
+
+/** The verifier's steps as a table, and one line with the decision. `code` is why it refuses; null when it allows. */
+export function renderVerdict(
+  steps: readonly StepOutcome[],
+  code: ClaimErrorCode | null,
+  bold: Emphasis,
+): string {
+  const rows = steps.map(({ step, outcome, code, detail }) => [
+    step,
+    outcome === 'fail' ? 'FAIL' : outcome,
+    code === undefined ? '' : `${code}: ${detail}`,
+  ])
+  const decision = code === null ? bold('allowed') : `${bold(`refused: ${code}`)}: ${renderAdvice(code)}`
+  return `${renderTable([['STEP', 'OUTCOME', 'WHY'], ...rows], bold)}\n${decision}\n`
+}
+
+/** The command that helps to find the cause. */
+const COMMANDS: Readonly<Partial<Record<ClaimErrorCode, string>>> = {
+  invalid_token: 'inspect',
+  token_revoked: 'account show <id>',
+  ip_mismatch: 'doctor',
+}
+
+function renderAdvice(code: ClaimErrorCode): string {
+  const command = COMMANDS[code]
+  const advice = problemAdvice[code].replaceAll('`', '"')
+  return command === undefined ? advice : `${advice} See: ${commandName} ${command}`
 }

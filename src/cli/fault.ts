@@ -1,16 +1,16 @@
-// The error of the command line: a stable code, and a message that says what to do next. Holds no secret.
+// The error class of the command line: a stable code, and a message that says what to do next. Holds no secret.
 
 import { invalidParameters, type ParameterFault, type Problem } from '../http/problem.ts'
 import type { Result } from '../lib/result.ts'
 
-/** A command that could not do what it was asked. */
+/** A command failed. */
 export class CliError extends Error {
   override readonly name = 'CliError'
   /** One of the service's codes where one fits, else `usage`, `cancelled` or `invalid_configuration`. */
   readonly code: string
   /** 1; 2 when the command line itself is wrong. */
   readonly exitCode: 1 | 2
-  /** Every option at fault, under the parameter's name in the API. */
+  /** Every option at fault, by the parameter's name in the admin API. */
   readonly errors: readonly ParameterFault[] | undefined
 
   constructor(
@@ -25,23 +25,23 @@ export class CliError extends Error {
   }
 }
 
-/** A refusal of the service as an error of the command line; `hint` says what to do next. */
+/** A problem of the service as an error of the command line. `hint` says what to do next. */
 export function toCliError({ code, detail, errors }: Problem, hint?: string): CliError {
   return new CliError(code, hint === undefined ? detail : `${detail}; ${hint}`, errors && { errors })
 }
 
-/** A command line that cannot be meant as it stands. */
+/** The error for a wrong command line: code `usage`, exit code 2. */
 export function usageError(message: string): CliError {
   return new CliError('usage', message, { exitCode: 2 })
 }
 
-/** An input of the admin API as it was read, or its faults thrown. */
+/** The parsed input. Throws CliError with all its faults when parsing failed. */
 export function acceptInput<T>(input: Result<T, readonly ParameterFault[]>): T {
   if (!input.ok) throw toCliError(invalidParameters(input.reason))
   return input.value
 }
 
-/** What an operation of the admin API gave, or its refusal thrown; `hints` say by code what to do next. */
+/** The value of an operation. Throws CliError when it was refused; `hints` say what to do next, by code. */
 export function acceptResult<T>(
   result: Result<T, Problem>,
   hints: Readonly<Partial<Record<Problem['code'], string>>>,

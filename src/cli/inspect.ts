@@ -1,5 +1,5 @@
-// `inspect`: what a token says, what it is bound to, and whether it is ours and in its time.
-// Reads the configured keys and makes none; never prints the token itself. Not checked: revocation, issuer, audience.
+// `inspect`: shows what a token contains, what it is bound to, whether one of the configured keys signed it, and whether
+// it has expired. Creates no keys and does not print the token. Not checked: revocation, issuer, audience.
 
 import type { Command } from 'commander'
 import { base64url } from 'jose'
@@ -12,42 +12,41 @@ import { decodeToken } from '../verify/format.ts'
 import { CliError } from './fault.ts'
 import { readConfig } from './open.ts'
 import { addExample, addJsonOption } from './options.ts'
-import { bold, print, printJson } from './output.ts'
-import { readStdinLine } from './stdin.ts'
-import { renderTable, toPlainText } from './table.ts'
+import type { Shell } from './shell.ts'
+import { type Emphasis, renderTable, toPlainText } from './table.ts'
 import { loadVerificationKeys } from './verifier.ts'
 import { describeTime, toIso } from './when.ts'
 
-/** What is known of a JWT; the members of the JSON document. */
+/** What a JWT contains, and what was checked; the JSON document has these members. */
 interface Inspection {
   readonly header: JsonObject
   readonly claims: JsonObject
   readonly issuedAt: string | null
   readonly expiresAt: string | null
   readonly bounds: readonly string[]
-  /** Verifiers accept no token of an expired key. */
+  /** Verifiers refuse the tokens of an expired key. */
   readonly validSignature: 'yes' | 'yes, by an expired key' | 'no' | 'unknown key'
   readonly inItsTime: 'yes' | 'no, expired' | 'no, not yet' | 'unknown'
-  /** Why a verifier refuses it whatever the request is; null when its form is right. */
+  /** Why verifiers refuse the token in every request; null when its format is right. */
   readonly fault: string | null
 }
 
-/** Adds the command to the program. */
-export function addInspectCommand(program: Command): void {
+/** Adds `inspect` to the program. */
+export function addInspectCommand(program: Command, shell: Shell): void {
   const command = addJsonOption(program.command('inspect'), 'print one JSON document')
-    .description('show what a browser token says, and whether it is valid')
+    .description('show what a browser token contains, and whether it is valid')
     .argument('<jwt>', 'the token, or - to read it from stdin')
-    .action(inspect)
+    .action((token, options) => inspect(shell, token, options))
   addExample(command, 'inspect -', 'echo "$TOKEN" | ')
 }
 
-async function inspect(argument: string, { json }: { readonly json?: boolean }): Promise<void> {
-  const config = readConfig()
-  const token = argument === '-' ? await readStdinLine('token') : argument
+async function inspect(shell: Shell, argument: string, { json }: { readonly json?: boolean }): Promise<void> {
+  const config = readConfig(shell)
+  const token = argument === '-' ? await shell.readLine('token') : argument
   const now = Date.now() / 1000
   const inspection = await inspectToken(token, config, now)
-  if (json) printJson(inspection)
-  else print(renderInspection(inspection, now))
+  if (json) shell.printJson(inspection)
+  else shell.print(renderInspection(inspection, now, shell.bold))
 }
 
 async function inspectToken(token: string, config: Config, now: number): Promise<Inspection> {
@@ -65,7 +64,10 @@ async function inspectToken(token: string, config: Config, now: number): Promise
   }
 }
 
-/** Header and claims of a JWS in compact form (RFC 7519 section 7.2): three canonical parts, two of them JSON objects. */
+/**
+ * Header and claims of a JWS in compact form (RFC 7519 section 7.2): three canonical base64url parts, of which the first
+ * two are JSON objects. Throws CliError for anything else. The signature is not checked.
+ */
 function decodeJwt(token: string): readonly [header: JsonObject, claims: JsonObject] {
   const [head = '', body = '', signature, ...others] = token.split('.')
   const header = decodeObject(head)
@@ -73,9 +75,9 @@ function decodeJwt(token: string): readonly [header: JsonObject, claims: JsonObj
   if (others.length === 0 && signature && isCanonicalBase64url(signature) && header && claims)
     return [header, claims]
   const hint = token.startsWith('cgk_')
-    ? 'this is an account token, which belongs on a server alone'
-    : 'this is no JWT: it must be three base64url parts with dots between them, the first two of them JSON'
-  throw new CliError('invalid_token', `${hint}; pass the token that a claim gave`)
+    ? 'this is an account token, which belongs only on a server'
+    : 'this is not a JWT: it must be three base64url parts with dots between them, the first two of them JSON'
+  throw new CliError('invalid_token', `${hint}; pass a token from a claim`)
 }
 
 function decodeObject(part: string): JsonObject | undefined {
@@ -104,7 +106,9 @@ function judgeTime({ claims }: ParsedClaims, tolerance: number, now: number): In
 
 function findFault(token: string, claim: string | undefined): string | null {
   if (claim !== undefined) return `its claim "${claim}" is missing or wrong`
-  return !decodeToken(token)?.kid ? 'its header is not that of a browser token, or it is too long' : null
+  return !decodeToken(token)?.kid
+    ? 'its header is not the header of a browser token, or it is too long'
+    : null
 }
 
 function describeBounds({ claims, ranges, scopes }: ParsedClaims): readonly string[] {
@@ -119,10 +123,10 @@ function describeBounds({ claims, ranges, scopes }: ParsedClaims): readonly stri
   ]
 }
 
-/** Claims that are epoch seconds. */
+/** Names of the claims that are epoch seconds (RFC 7519 section 4.1). */
 const TIMES: ReadonlySet<string> = new Set(['iat', 'nbf', 'exp'])
 
-function renderInspection(inspection: Inspection, now: number): string {
+function renderInspection(inspection: Inspection, now: number, bold: Emphasis): string {
   const { header, claims, bounds, validSignature, inItsTime, fault } = inspection
   const rows = (members: JsonObject, times: ReadonlySet<string>): string[][] =>
     Object.entries(members).map(([name, value]) => [

@@ -1,4 +1,4 @@
-// `key list` and `key rotate`: the signing keys of the configured store, without their key material.
+// `key list` and `key rotate`: the signing keys of the configured store. Prints no key material.
 
 import type { Command } from 'commander'
 import { KEYS_GONE } from '../adapters/node/banner.ts'
@@ -10,80 +10,79 @@ import { StorageError } from '../storage/errors.ts'
 import { CliError, toCliError } from './fault.ts'
 import { readConfig, readRules, withReadRecords, withRecords } from './open.ts'
 import { addExample, addJsonOption } from './options.ts'
-import {
-  bold,
-  commandName,
-  IN_FORCE,
-  print,
-  printAside,
-  printJson,
-  printWarning,
-  warnOfOpenFolder,
-} from './output.ts'
-import { renderTable } from './table.ts'
+import { commandName, IN_FORCE, warnOfOpenFolder } from './output.ts'
+import type { Shell } from './shell.ts'
+import { type Emphasis, renderTable } from './table.ts'
 import { describeIso, describeTime, shortenIso } from './when.ts'
 
-/** Adds the commands to the program. */
-export function addKeyCommands(program: Command): void {
-  const key = program.command('key').description('see and rotate the keys that tokens are signed with')
+/** Adds `key list` and `key rotate` to the program. */
+export function addKeyCommands(program: Command, shell: Shell): void {
+  const key = program.command('key').description('list and rotate the keys that sign tokens')
   const list = addJsonOption(key.command('list'))
-    .description('list the signing keys and where each is in its life; makes none')
-    .action(listKeys)
+    .description('list the signing keys and their states; creates none')
+    .action((options) => listKeys(shell, options))
   addExample(list, 'key list')
   const rotate = addJsonOption(key.command('rotate'))
-    .description('sign with the pending key from now on; no token is refused for it')
-    .option('--force', 'also when the pending key is not published long enough for every verifier to know it')
-    .action(rotateKey)
+    .description('sign with the pending key from now on; existing tokens stay valid')
+    .option('--force', 'also when verifiers may not know the pending key yet')
+    .action((options) => rotateKey(shell, options))
   addExample(rotate, 'key rotate')
 }
 
 const SEE = `see: ${commandName} key list`
 
-const NO_KEYS = 'the server and the command claim make them when they first need them'
+const NO_KEYS = 'the server and the command claim create them when they first need them'
 
-async function listKeys({ json }: { readonly json?: boolean }): Promise<void> {
-  const config = readConfig()
-  warnOfOpenFolder(config, json === true)
-  // Nothing is changed here, so no lifetime matters.
+async function listKeys(shell: Shell, { json }: { readonly json?: boolean }): Promise<void> {
+  const config = readConfig(shell)
+  warnOfOpenFolder(shell, config, json === true)
+  // The lifetime matters only for changes of keys, and this lists them.
   const stored = await openKeyLife(config, config.maxTtl).list()
-  const isRevoked = stored.length === 0 ? () => false : await findRevokedKeys(config, json === true)
+  const isRevoked = stored.length === 0 ? () => false : await findRevokedKeys(shell, config, json === true)
   const keys = applyRevocations(stored, isRevoked).map(toWireKey)
-  if (json) return printJson({ keys })
-  print(renderKeys(keys))
-  if (keys.length === 0) printAside(`There are no signing keys yet; ${NO_KEYS}.\n`)
+  if (json) return shell.printJson({ keys })
+  shell.print(renderKeys(keys, shell.bold))
+  if (keys.length === 0) shell.printAside(`There are no signing keys yet; ${NO_KEYS}.\n`)
 }
 
-/** Looks up which keys are revoked; none when the database is in memory or cannot be read. */
-async function findRevokedKeys(config: Config, json: boolean): Promise<(kid: string) => boolean> {
+/** Reads which keys are revoked. When the database is in memory or cannot be read it warns, and none counts as revoked. */
+async function findRevokedKeys(
+  shell: Shell,
+  config: Config,
+  json: boolean,
+): Promise<(kid: string) => boolean> {
   if (config.database.kind === 'memory') return () => false
   try {
     return await withReadRecords(config, async (storage) => (await readRules(storage)).isKeyRevoked)
   } catch (error) {
     if (!(error instanceof StorageError)) throw error
-    printWarning(`${error.message}; so keys that were revoked are not marked as expired here`, json)
+    shell.printWarning(`${error.message}; revoked keys are therefore not shown as expired here`, json)
     return () => false
   }
 }
 
-async function rotateKey({ force = false, json }: { force?: boolean; json?: boolean }): Promise<void> {
-  const config = readConfig()
+async function rotateKey(
+  shell: Shell,
+  { force = false, json }: { force?: boolean; json?: boolean },
+): Promise<void> {
+  const config = readConfig(shell)
   await withRecords(config, async (ports) => {
     const now = Date.now()
-    warnOfOpenFolder(config, json === true)
+    warnOfOpenFolder(shell, config, json === true)
     const areMissing = (await ports.keyLife.list()).length === 0
     const rotated = await rotateKeys(ports, { force }, 'cli', now)
     if (!rotated.ok) {
       const why = describeObstacle(await ports.keyLife.list(), config, force, now)
       throw why === undefined ? toCliError(rotated.reason, SEE) : new CliError('conflict', `${why}; ${SEE}`)
     }
-    if (areMissing && (await ports.storage.hasUsedCredential())) printWarning(KEYS_GONE, json === true)
+    if (areMissing && (await ports.storage.hasUsedCredential())) shell.printWarning(KEYS_GONE, json === true)
     const keys = rotated.value.map(toWireKey)
-    if (json) printJson({ keys })
-    else print(`${renderKeys(keys)}\nThe new current key is ${IN_FORCE}.\n`)
+    if (json) shell.printJson({ keys })
+    else shell.print(`${renderKeys(keys, shell.bold)}\nThe new current key is ${IN_FORCE}.\n`)
   })
 }
 
-/** Why keys like these were not rotated; undefined when it was a matter of chance. */
+/** Why these keys cannot be rotated; undefined when the reason is not in the keys (another process was faster). */
 function describeObstacle(
   keys: readonly KeyRecord[],
   { alg, keyPublish }: Config,
@@ -98,11 +97,11 @@ function describeObstacle(
   const pending = keys.find(({ state }) => state === 'pending')
   if (force || pending === undefined || now >= pending.createdAt + keyPublish * 1000) return undefined
   const readyAt = Math.ceil(pending.createdAt / 1000) + keyPublish
-  return `verifiers may not know the pending key before ${describeTime(readyAt, now / 1000)}; wait, or say --force`
+  return `verifiers may not know the pending key before ${describeTime(readyAt, now / 1000)}; wait, or pass --force`
 }
 
-/** Keys, one a line; nothing when there are none. */
-function renderKeys(keys: readonly WireKey[]): string {
+/** Keys, one a line; an empty text when there are none. */
+function renderKeys(keys: readonly WireKey[], bold: Emphasis): string {
   if (keys.length === 0) return ''
   const now = Date.now()
   const rows = keys.map(({ kid, alg, state, createdAt, currentSince, expiresAt }) => [

@@ -1,5 +1,28 @@
-// The command `claimgate`; scripts/claimgate.mjs has looked at Node's version before.
+// The entry point of the command line: hands the process to the program. scripts/claimgate.mjs has checked Node's
+// version before it loads this file.
 
+import { loadEnvironment } from '../adapters/node/environment.ts'
 import { runProgram } from './program.ts'
 
-await runProgram(process.argv.slice(2))
+// A reader that closes its end early, such as `head`, is not a failure of the command.
+const onOutputError = (error: NodeJS.ErrnoException): void => {
+  if (error.code === 'EPIPE') return
+  process.stderr.write(`claimgate: the result cannot be written (${error.code}); check the disk\n`)
+  process.exitCode = 1
+}
+process.stdout.on('error', onOutputError)
+process.stderr.on('error', () => undefined)
+
+const exitCode = await runProgram(process.argv.slice(2), {
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  isColoured: process.stdout.isTTY && !process.env.NO_COLOR,
+  readEnvironment: loadEnvironment,
+  serve: async () => {
+    // The server looks after its own streams.
+    process.stdout.off('error', onOutputError)
+    await import('../node.ts')
+  },
+})
+if (exitCode !== 0) process.exitCode = exitCode

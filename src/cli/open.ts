@@ -1,6 +1,5 @@
 // The configured database and keys, opened for one command and closed after it.
 
-import { loadEnvironment } from '../adapters/node/environment.ts'
 import { openKeyLife, openSecretHash, openStorage, openStorageToRead } from '../adapters/node/open.ts'
 import { enforceRevocations } from '../admin/key.ts'
 import type { AdminPorts } from '../admin/operation.ts'
@@ -10,15 +9,16 @@ import { createLogger } from '../http/log.ts'
 import { createRevocationRules, type RevocationRules } from '../service/revocation/rules.ts'
 import type { Storage } from '../storage/storage.ts'
 import { CliError } from './fault.ts'
+import type { Shell } from './shell.ts'
 
-/** The configuration of the environment and `.env`. Throws ConfigError. */
-export function readConfig(): Config {
-  return parseConfig(loadEnvironment())
+/** The configuration in the shell's environment. Throws ConfigError. */
+export function readConfig(shell: Shell): Config {
+  return parseConfig(shell.readEnvironment())
 }
 
 /**
- * Runs `use` with the configured records and keys. Records are made where there are none, keys only by what makes them.
- * Rejects with CliError, StorageError, or what `use` rejects with.
+ * Runs `use` with the configured records and keys. Creates the database when it does not exist, and no keys.
+ * Rejects with CliError, with StorageError, or with what `use` rejects with.
  */
 export function withRecords<T>(config: Config, use: (ports: AdminPorts) => Promise<T>): Promise<T> {
   return withStorage(config, openStorage, async (storage) => {
@@ -30,7 +30,7 @@ export function withRecords<T>(config: Config, use: (ports: AdminPorts) => Promi
       lifetimeSeconds,
       keyLife: enforceRevocations(openKeyLife(config, lifetimeSeconds), rules.isKeyRevoked),
       settleMs: SETTLE_MS,
-      // Nothing is remembered here, and running servers look for themselves.
+      // This process caches nothing, and running servers read the change from the database.
       onChange: async () => undefined,
     })
   })
@@ -44,7 +44,7 @@ export function withReadRecords<T>(config: Config, use: (storage: Storage) => Pr
   return withStorage(config, openStorageToRead, use)
 }
 
-/** The revocations on record, read now. Rejects with StorageError. */
+/** Reads the recorded revocations. Rejects with StorageError. */
 export async function readRules(
   storage: Pick<Storage, 'readRuleSeq' | 'listRuleChanges'>,
 ): Promise<RevocationRules> {
@@ -62,7 +62,7 @@ async function withStorage<T>(
   if (config.database.kind === 'memory') {
     throw new CliError(
       'invalid_configuration',
-      'DATABASE_URL is memory:, which ends with each process; name a file (example: DATABASE_URL=sqlite:data/claimgate.db), or use the admin API of the running server',
+      'DATABASE_URL is memory:, which each process has for itself; name a file (example: DATABASE_URL=sqlite:data/claimgate.db), or use the admin API of the running server',
     )
   }
   const storage = await open(config)

@@ -1,12 +1,12 @@
-// Options that several commands share, and how repeats of an option are read.
+// Options that several commands share, and what happens when an option is repeated.
 
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { commandName } from './output.ts'
 
-/** Adds `--json` to a command. */
+/** Adds the option `--json` to a command. */
 export function addJsonOption(
   command: Command,
-  description = 'print one JSON document, as the admin API would answer',
+  description = "print the admin API's answer as one JSON document",
 ): Command {
   return command.option('--json', description)
 }
@@ -14,37 +14,38 @@ export function addJsonOption(
 /** Adds the option that keeps a new account token in a file. */
 export function addTokenFileOption(command: Command): Command {
   return command.addOption(
-    onceOption('--token-file <path>', 'keep the account token there instead of printing it'),
+    onceOption('--token-file <path>', 'write the account token to this file instead of printing it'),
   )
 }
 
-/** Adds an example to a command's help. `line` is what follows the program's name; `before` what goes before it. */
+/** Adds an example to a command's help: `before`, the program's name, `line`. */
 export function addExample(command: Command, line: string, before = ''): Command {
   return command.addHelpText('after', `\nExample:\n  $ ${before}${commandName} ${line}`)
 }
 
-/** An option that may be repeated: its values in order. */
+/** An option that may be repeated; its value is the list of values, in order. */
 export function listOption(flags: string, description: string): Option {
   return new Option(flags, description).argParser(
     (value: string, previous: readonly string[] | undefined) => [...(previous ?? []), value],
   )
 }
 
-/** An option with one value: two different ones are an error, since one of them would be lost. */
+/** An option with one value. Two different values are an error, because one of them would be ignored. */
 export function onceOption(flags: string, description: string): Option {
   return new Option(flags, description).argParser((value: string, previous: string | undefined) => {
-    if (previous !== undefined && previous !== value) throw new InvalidArgumentError('It was given twice.')
+    if (previous !== undefined && previous !== value)
+      throw new InvalidArgumentError('It was given twice, with different values.')
     return value
   })
 }
 
-/** Reads a whole number written in plain digits. */
+/** Reads a whole number of 1 to 10 digits. Throws InvalidArgumentError. */
 export function parseWholeNumber(text: string): number {
   if (!/^\d{1,10}$/.test(text)) throw new InvalidArgumentError('Write a whole number.')
   return Number(text)
 }
 
-/** Scopes of a repeated option, each of which may hold several with blanks between them. */
+/** The scopes of a repeated option; each value may hold several, separated by spaces. */
 export function splitScopes(texts: readonly string[]): readonly string[] {
   return texts.flatMap((text) => text.split(' '))
 }

@@ -1,5 +1,5 @@
-// What the commands print: results on stdout, everything else on stderr. Whatever becomes a message passes a last
-// guard, so that no error repeats a secret that stood in the wrong place of a command line.
+// Texts that several commands print, warnings about the configuration, and failures as text. A last filter removes
+// secrets from every failure, because a secret may stand in the wrong place of a command line.
 
 import { describeStartFault } from '../adapters/node/environment.ts'
 import { findOpenFolder } from '../adapters/node/key-files.ts'
@@ -9,76 +9,45 @@ import type { ParameterFault } from '../http/problem.ts'
 import { SigningKeysError } from '../signing/errors.ts'
 import { StorageError } from '../storage/errors.ts'
 import { CliError } from './fault.ts'
-import { type Emphasis, toPlainText } from './table.ts'
+import { escapeControls, type Shell } from './shell.ts'
+import { toPlainText } from './table.ts'
 
-/** How a person calls this program: from the repository, or installed. */
+/** How a person calls this program: in a checkout, or installed. */
 export const commandName: string = import.meta.url.endsWith('.ts')
   ? 'npm run -s claimgate --'
   : 'npx claimgate'
 
-const isColoured = process.stdout.isTTY && !process.env.NO_COLOR
-
-/** What is said of a change that running servers must learn of: they look by themselves. */
+/** When a change takes effect in running servers, which read the database themselves. */
 export const IN_FORCE = 'in force in running servers within 2 seconds'
 
-/** Bold where stdout is a terminal that may be coloured (NO_COLOR is not set). */
-export const bold: Emphasis = (text) => (isColoured ? `\x1b[1m${text}\x1b[22m` : text)
-
-/** Prints text on stdout as it is. */
-export function print(text: string): void {
-  process.stdout.write(text)
+/** Warns when the issuer contains a port that only a running server knows. */
+export function warnOfUnknownPort(shell: Shell, { port, issuerGiven }: Config, asJson: boolean): void {
+  if (port === 0 && !issuerGiven) shell.printWarning(UNKNOWN_PORT, asJson)
 }
 
-/** Prints text on stderr as it is: what accompanies a result. */
-export function printAside(text: string): void {
-  process.stderr.write(text)
-}
-
-/** Prints one JSON document on one line of stdout. */
-export function printJson(value: unknown): void {
-  print(`${escapeControls(JSON.stringify(value))}\n`)
-}
-
-/** A new credential as a JSON document: without its secret when a file keeps that. */
-export function concealSecret(credential: object, tokenFile: string | undefined): object {
-  if (tokenFile === undefined) return credential
-  return { ...credential, token: undefined, clientSecret: undefined }
-}
-
-/** Prints on stderr what is odd about a result, for a person or as one JSON document. */
-export function printWarning(message: string, asJson: boolean): void {
-  printAside(asJson ? `${JSON.stringify({ warning: message })}\n` : `claimgate: ${message}\n`)
-}
-
-/** Warns where a token would name, or is expected to name, an issuer that no server has. */
-export function warnOfUnknownPort({ port, issuerGiven }: Config, asJson: boolean): void {
-  if (port === 0 && !issuerGiven) printWarning(UNKNOWN_PORT, asJson)
-}
-
-/** Warns when group or others may write the folder of the signing keys. */
-export function warnOfOpenFolder({ keysDir }: Config, asJson: boolean): void {
+/** Warns when group or others may write to the folder of the signing keys. */
+export function warnOfOpenFolder(shell: Shell, { keysDir }: Config, asJson: boolean): void {
   const openness = findOpenFolder(keysDir)
-  if (openness !== undefined) printWarning(openness, asJson)
+  if (openness !== undefined) shell.printWarning(openness, asJson)
 }
 
 const UNKNOWN_PORT =
   'PORT is 0, so the port in the issuer is not known here; set CLAIMGATE_ISSUER (example: CLAIMGATE_ISSUER=http://127.0.0.1:8787)'
 
-/** Prints a failure on stderr, for a person or as one JSON document. */
-export function printFault(error: unknown, asJson: boolean): void {
+/** A failure as the text for stderr: lines for a person, or one JSON document. Holds no account token and no JWT. */
+export function renderFault(error: unknown, asJson: boolean): string {
   const { code, message, errors } = describeFault(error)
   if (asJson) {
     const body = { error: code, message: removeCredentials(message), ...(errors && { errors }) }
-    printAside(`${escapeControls(JSON.stringify(body))}\n`)
-    return
+    return `${escapeControls(JSON.stringify(body))}\n`
   }
   const lines = [`claimgate: ${message}`]
   for (const fault of errors ?? [])
     lines.push(`  ${FLAGS[fault.parameter.split('.')[0] ?? ''] ?? fault.parameter}: ${fault.message}`)
-  printAside(`${removeCredentials(lines.join('\n')).split('\n').map(toPlainText).join('\n')}\n`)
+  return `${removeCredentials(lines.join('\n')).split('\n').map(toPlainText).join('\n')}\n`
 }
 
-/** Parameters of the API as options of the command line; what stands behind a dot is a place in a list. */
+/** The option for each parameter of the API. A parameter in a list (`scopes.0`) has the option of the list. */
 const FLAGS: Readonly<Record<string, string>> = {
   name: '--name',
   allowedOrigins: '--origin',
@@ -119,19 +88,11 @@ function describeFault(error: unknown): FaultText {
     })
     return {
       code: 'invalid_configuration',
-      message: 'the configuration cannot be used; mend the environment or .env',
+      message: 'the configuration cannot be used; correct the environment or .env',
       errors,
     }
   }
   const message = describeStartFault(error).trim()
   const isAway = error instanceof StorageError || error instanceof SigningKeysError
   return { code: isAway ? 'unavailable' : 'internal', message }
-}
-
-/** JSON text of one line holds control characters only inside strings, and JSON.stringify leaves some as they are. */
-function escapeControls(json: string): string {
-  return json.replace(
-    /\p{Cc}/gu,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
 }

@@ -12,29 +12,34 @@ import { CliError, usageError } from './fault.ts'
 import { addInspectCommand } from './inspect.ts'
 import { addKeyCommands } from './key.ts'
 import { addExample, addJsonOption } from './options.ts'
-import { commandName, printFault } from './output.ts'
+import { commandName, renderFault } from './output.ts'
 import { addRevokeCommand } from './revoke.ts'
+import { createShell, type Shell, type ShellSource } from './shell.ts'
+
+/** What the program needs of its process. */
+export interface ProgramSource extends ShellSource {
+  /** Starts the server. Resolves when it listens; it goes on after the program has resolved. */
+  readonly serve: () => Promise<void>
+}
 
 /**
- * Runs one command line (without node and script). Failures set the process's exit code: 1, or 2 when the command
- * line itself is wrong. Resolves when the command is done; `serve` goes on serving.
+ * Runs one command line (without node and script) and resolves with its exit code: 0, 1 for a command that failed, 2 for
+ * a wrong command line. Never rejects. Does not set the process's exit code, and does not end the process.
  */
-export async function runProgram(argv: readonly string[]): Promise<void> {
-  // A reader such as `head` may close the pipe early; that is no fault of the command.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-  })
+export async function runProgram(argv: readonly string[], source: ProgramSource): Promise<number> {
+  const shell = createShell(source)
   try {
-    await createProgram().parseAsync(argv, { from: 'user' })
+    await createProgram(shell, source.serve).parseAsync(argv, { from: 'user' })
+    return 0
   } catch (error) {
     const fault = error instanceof CommanderError ? toUsageFault(error) : error
-    if (fault === undefined) return
-    printFault(fault, argv.includes('--json'))
-    process.exitCode = fault instanceof CliError ? fault.exitCode : 1
+    if (fault === undefined) return 0
+    shell.printAside(renderFault(fault, argv.includes('--json')))
+    return fault instanceof CliError ? fault.exitCode : 1
   }
 }
 
-function createProgram(): Command {
+function createProgram(shell: Shell, startServer: ProgramSource['serve']): Command {
   const program = new Command('claimgate')
     .description(
       'Browser-safe tokens for an API. The commands work on the configured database and keys (environment and .env), with or without a running server.',
@@ -43,23 +48,25 @@ function createProgram(): Command {
     .helpOption('-h, --help', 'show this help')
     .helpCommand('help [command]', 'show the help of a command')
     .exitOverride()
-    .configureOutput({ outputError: () => undefined })
-    .addHelpText('after', EXAMPLES)
-  const serve = addJsonOption(program.command('serve'), 'its log lines are JSON in any case')
-    .description('start the server')
-    .action(async () => {
-      await import('../node.ts')
+    .configureOutput({
+      writeOut: shell.print,
+      writeErr: shell.printAside,
+      outputError: () => undefined,
     })
+    .addHelpText('after', EXAMPLES)
+  const serve = addJsonOption(program.command('serve'), 'accepted and ignored: log lines are always JSON')
+    .description('start the server')
+    .action(startServer)
   addExample(serve, 'serve')
-  addAccountCommands(program)
-  addCredentialCommands(program)
-  addKeyCommands(program)
-  addRevokeCommand(program)
-  addAuditCommands(program)
-  addClaimCommand(program)
-  addInspectCommand(program)
-  addExplainCommand(program)
-  addDoctorCommand(program)
+  addAccountCommands(program, shell)
+  addCredentialCommands(program, shell)
+  addKeyCommands(program, shell)
+  addRevokeCommand(program, shell)
+  addAuditCommands(program, shell)
+  addClaimCommand(program, shell)
+  addInspectCommand(program, shell)
+  addExplainCommand(program, shell)
+  addDoctorCommand(program, shell)
   return program
 }
 
@@ -69,10 +76,10 @@ Examples:
   $ ${commandName} claim --origin https://shop.example --token-file shop.token
   $ ${commandName} inspect <jwt>`
 
-/** Undefined where help or the version was asked for: that was printed already. */
+/** A fault of commander as ours; undefined when it has printed the help or version that was asked for. */
 function toUsageFault(error: CommanderError): CliError | undefined {
   if (error.exitCode === 0) return undefined
-  // The help is on the screen then.
+  // Commander has printed the help already.
   if (error.code === 'commander.help') return usageError('a command is missing')
   return usageError(`${error.message.replace(/^error: /, '')}\nsee: ${commandName} --help`)
 }

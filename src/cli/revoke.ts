@@ -1,5 +1,5 @@
-// `revoke`: ends tokens before their time, one of them or all of a credential, an account or a signing key.
-// A token that is given is only decoded; nothing of it is printed but its jti.
+// `revoke`: ends tokens before they expire: one token, or all tokens of a credential, an account or a signing key.
+// A token argument is only decoded; of its content only the jti is printed.
 
 import type { Command } from 'commander'
 import { describeStartFault } from '../adapters/node/environment.ts'
@@ -17,8 +17,8 @@ import { decodeToken } from '../verify/format.ts'
 import { acceptInput, CliError, usageError } from './fault.ts'
 import { readConfig, withRecords } from './open.ts'
 import { addExample, addJsonOption, onceOption } from './options.ts'
-import { commandName, IN_FORCE, print, printJson, printWarning } from './output.ts'
-import { readStdinLine } from './stdin.ts'
+import { commandName, IN_FORCE } from './output.ts'
+import type { Shell } from './shell.ts'
 import { renderTable } from './table.ts'
 import { describeIso } from './when.ts'
 
@@ -31,36 +31,45 @@ interface RevokeOptions {
   readonly json?: boolean
 }
 
-/** Adds the command to the program. */
-export function addRevokeCommand(program: Command): void {
+/** Adds `revoke` to the program. */
+export function addRevokeCommand(program: Command, shell: Shell): void {
   const revoke = addJsonOption(program.command('revoke'))
-    .description('end tokens that were made until now: exactly one of a token and these options')
+    .description(
+      'end tokens that were issued until now; pass a token, or exactly one of --jti, --client, --account, --kid',
+    )
     .argument('[jwt]', 'the token to end, or - to read it from stdin')
     .addOption(onceOption('--jti <id>', 'the token with this jti'))
-    .addOption(onceOption('--client <id>', 'all that this credential minted'))
-    .addOption(onceOption('--account <id>', 'all that credentials of this account minted'))
+    .addOption(onceOption('--client <id>', 'all tokens of this credential'))
+    .addOption(onceOption('--account <id>', 'all tokens of this account'))
     .addOption(
-      onceOption('--kid <id>', 'all that this signing key signed; a current key is replaced at once'),
+      onceOption(
+        '--kid <id>',
+        'all tokens that this signing key signed; a current key is replaced immediately',
+      ),
     )
     .addOption(
-      onceOption('--before <time>', 'only those made before: ISO 8601 with a zone, or epoch seconds (now)'),
+      onceOption(
+        '--before <time>',
+        'only tokens issued before this time: ISO 8601 with a zone, or epoch seconds (now)',
+      ),
     )
     .addHelpText('after', HELP)
-    .action(revokeTokens)
+    .action((jwt, options) => revokeTokens(shell, jwt, options))
   addExample(revoke, 'revoke --client 4kXo0Qd1TzGm')
 }
 
 const HELP = `
-New tokens are accepted. To end what makes them: credential revoke, account suspend, account delete.`
+Tokens that are issued later are accepted. To stop issuing: credential revoke, account suspend, account delete.`
 
 const ONE = 'say what to revoke: a token (- for stdin), or one of --jti, --client, --account and --kid'
 
-async function revokeTokens(jwt: string | undefined, options: RevokeOptions): Promise<void> {
+async function revokeTokens(shell: Shell, jwt: string | undefined, options: RevokeOptions): Promise<void> {
   const { jti, client, account, kid, before, json } = options
   if ([jwt, jti, client, account, kid].filter((given) => given !== undefined).length !== 1)
     throw usageError(ONE)
-  const config = readConfig()
-  const named = jwt === undefined ? { jti, clientId: client, sub: account, kid } : { jti: await readJti(jwt) }
+  const config = readConfig(shell)
+  const named =
+    jwt === undefined ? { jti, clientId: client, sub: account, kid } : { jti: await readJti(shell, jwt) }
   const now = Date.now()
   const issuedBefore = before !== undefined && /^\d+(\.\d+)?$/.test(before) ? Number(before) : before
   const input = acceptInput(parseRevocationInput({ ...named, issuedBefore }, now))
@@ -68,34 +77,37 @@ async function revokeTokens(jwt: string | undefined, options: RevokeOptions): Pr
     const isUnknown = await isNowhere(ports, input)
     const created = await createRevocation(ports, input, 'cli', now)
     const revocation = toWireRevocation(created)
-    if (created.keyFault !== undefined) printWarning(describeKeyFault(created.keyFault), json === true)
-    if (isUnknown) printWarning(UNKNOWN, json === true)
-    if (json) printJson({ revocation })
-    else print(renderRevocation(input, revocation, now))
+    if (created.keyFault !== undefined) shell.printWarning(describeKeyFault(created.keyFault), json === true)
+    if (isUnknown) shell.printWarning(UNKNOWN, json === true)
+    if (json) shell.printJson({ revocation })
+    else shell.print(renderRevocation(input, revocation, now))
   })
 }
 
 const UNKNOWN =
-  'nothing here has this id now, so check it; the revocation is on record all the same and ends tokens that name it'
+  'no record has this id, so check it; the revocation is recorded all the same, and ends tokens with this id'
 
 function describeKeyFault(fault: unknown): string {
-  return `${describeStartFault(fault)}; so the key is still in its folder, and running servers sign with another one`
+  return `${describeStartFault(fault)}; the key is therefore still in its folder, but running servers sign with another one`
 }
 
-/** The jti of a token that is given as it is, or on stdin. Its signature is not checked: ending a token that is none does no harm. */
-async function readJti(argument: string): Promise<string> {
-  const token = argument === '-' ? await readStdinLine('token') : argument
+/**
+ * The jti of a token: `argument`, or the first line of stdin when that is `-`. The signature is not checked, because
+ * revoking the jti of a forged token does no harm. Rejects with CliError when it is not a browser token.
+ */
+async function readJti(shell: Shell, argument: string): Promise<string> {
+  const token = argument === '-' ? await shell.readLine('token') : argument
   const jti = decodeToken(token)?.payload.jti
   if (typeof jti === 'string') return jti
   const clientId = parseAccountToken(token)?.clientId
   const hint =
     clientId === undefined
-      ? 'this is no browser token; pass the token that a claim gave'
+      ? 'this is not a browser token; pass a token from a claim'
       : `this is an account token; end it with ${commandName} credential revoke ${clientId}`
   throw new CliError('invalid_token', hint)
 }
 
-/** Whether what is named by its own id is not on record: perhaps deleted, perhaps a typing error. */
+/** Whether no record has the id of the revocation: it may be deleted, or mistyped. A jti is never on record. */
 async function isNowhere(
   { storage, keyLife }: AdminPorts,
   { kind, value }: RevocationInput,
@@ -103,7 +115,7 @@ async function isNowhere(
   if (kind === 'client_id') return (await storage.findCredential(value)) === undefined
   if (kind === 'sub') return (await storage.getAccount(value)) === undefined
   if (kind !== 'kid') return false
-  // A key can be revoked even when the keys cannot be read.
+  // A key can be revoked even while the key store cannot be read.
   const known = await keyLife.list().catch(() => undefined)
   return known !== undefined && !known.some(({ kid }) => kid === value)
 }
@@ -112,7 +124,7 @@ function renderRevocation(input: RevocationInput, revocation: WireRevocation, no
   const facts = renderTable([
     [NAMES[input.kind], input.value],
     ['ended', describeReach(input, revocation, now)],
-    ['on record until', describeIso(revocation.expiresAt, now)],
+    ['recorded until', describeIso(revocation.expiresAt, now)],
   ])
   return `${facts}\nThe revocation is ${IN_FORCE}.\n`
 }
@@ -127,5 +139,5 @@ const NAMES: Readonly<Record<RevocationKind, string>> = {
 function describeReach({ kind }: RevocationInput, revocation: WireRevocation, now: number): string {
   if (kind === 'jti') return 'this token'
   if (kind === 'kid') return 'all its tokens'
-  return `its tokens made before ${describeIso(revocation.issuedBefore, now)}`
+  return `its tokens issued before ${describeIso(revocation.issuedBefore, now)}`
 }

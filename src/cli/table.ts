@@ -1,10 +1,10 @@
-// Aligned columns for a terminal. What stands in a cell can do nothing to the terminal: control characters and
-// those that turn the direction of text are shown as `?`.
+// Aligned columns for a terminal. Text in a cell cannot change the terminal: control characters and characters that
+// reverse the direction of text are shown as `?`.
 
-/** How the heads of a table look. */
+/** Makes text stand out, for example in bold. */
 export type Emphasis = (text: string) => string
 
-/** Rows as lines with two blanks between columns; no line ends in blanks. `emphasizeHead` is given the first row. */
+/** Rows as lines, with two spaces between columns and none at the end. `emphasizeHead` is applied to the first row. */
 export function renderTable(rows: readonly (readonly string[])[], emphasizeHead?: Emphasis): string {
   const cells = rows.map((row) => row.map(toPlainText))
   const widths: number[] = []
@@ -20,12 +20,12 @@ export function renderTable(rows: readonly (readonly string[])[], emphasizeHead?
     .join('')
 }
 
-/** A text without characters that a terminal obeys instead of showing. */
+/** Replaces every character that a terminal would act on instead of showing it. */
 export function toPlainText(text: string): string {
   return text.replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, '?')
 }
 
-/** In code points: close enough to columns for what stands in our tables. */
+/** Code points: close enough to the number of columns for the text in our tables. */
 function lengthOf(text: string): number {
   return [...text].length
 }

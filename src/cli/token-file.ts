@@ -1,28 +1,29 @@
-// Account tokens in files: never as an argument, which every user of a machine can read.
-// A file is written for its owner alone, and is there whole or not at all.
+// Account tokens in files; an argument could be read by every user of the machine. Only the owner may read the file,
+// and it is written completely or not at all.
 
 import { randomUUID } from 'node:crypto'
 import { type FileHandle, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { CliError, usageError } from './fault.ts'
 
-/** A place for a token, made before the token is: what can fail has then not cost a secret. */
+/** A file prepared before the token is made, so that most failures happen while there is no secret to lose. */
 interface TokenFile {
-  /** Writes the token and puts the file in its place, over an older one. */
+  /** Writes the token and moves the file to its path, replacing an older file. */
   save(token: string): Promise<void>
-  /** Removes what is not in its place; does nothing after `save`. */
+  /** Removes the temporary file; does nothing after `save`. */
   discard(): Promise<void>
 }
 
-/** What was just made; its secret, where it has one. */
+/** A new credential; `token` is missing when it has registered keys instead of a secret. */
 interface Made {
   readonly credential: { readonly id: string; readonly token?: string }
 }
 
 /**
- * Makes a credential and keeps its token in the file `path`, over an older one (mode 0600, missing folders 0700);
- * nothing is made when that cannot be a file. `describeLoss` says what is left, and what to do, where the file fails all
- * the same. Without a path it only makes it. Rejects with CliError, or with what `make` rejects with.
+ * Calls `make` and keeps the new token in the file `path`, replacing an older file (mode 0600, missing folders 0700).
+ * Does not call `make` when the file cannot be prepared. When writing fails after that, the error begins with
+ * `describeLoss`, which says what exists now and what to do. Without a path it only calls `make`.
+ * Rejects with CliError, or with what `make` rejects with.
  */
 export async function keepToken<T extends Made>(
   path: string | undefined,
@@ -43,6 +44,12 @@ export async function keepToken<T extends Made>(
   } finally {
     await file.discard()
   }
+}
+
+/** A new credential as part of a JSON document: without its secret when a file keeps the secret. */
+export function concealToken(credential: object, path: string | undefined): object {
+  if (path === undefined) return credential
+  return { ...credential, token: undefined, clientSecret: undefined }
 }
 
 async function prepareTokenFile(path: string): Promise<TokenFile> {
@@ -69,19 +76,19 @@ async function prepareTokenFile(path: string): Promise<TokenFile> {
 
 async function createTemporary(path: string, temporary: string): Promise<FileHandle> {
   const found = await stat(path).catch(() => undefined)
-  // Renaming over a device such as /dev/null would replace it.
+  // Renaming a file to the path of a device such as /dev/null would replace the device.
   if (found !== undefined && !found.isFile())
     throw new CliError('conflict', `${path} is not a file; name a file`)
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   return open(temporary, 'wx', 0o600)
 }
 
-/** The account token in a file, without its line end. */
+/** Reads the account token in a file, without its line end. Rejects with CliError when the file cannot be read. */
 export async function readTokenFile(path: string): Promise<string> {
   return (await readTextFile(path)).replace(/\r?\n$/, '')
 }
 
-/** The text in a file. Rejects with CliError. */
+/** Reads a text file. Rejects with CliError when it cannot be read. */
 export function readTextFile(path: string): Promise<string> {
   return explainFault(path, () => readFile(path, 'utf8'))
 }

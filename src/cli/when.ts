@@ -1,19 +1,22 @@
-// Moments for a person: ISO 8601, and how far away.
+// Times for a person: ISO 8601, and the distance from now.
 
 const MINUTE = 60
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
-/** Furthest moment that a Date can hold, in epoch seconds. */
+/** Greatest time that fits in a Date, in epoch seconds. */
 const MAX_EPOCH_SECONDS = 8.64e12
 
-/** `2026-01-01T00:30:00Z (in 29 min)`; both arguments are epoch seconds. A number that is no moment stays a number. */
+/**
+ * `2026-01-01T00:30:00Z (in 29 min)`; both arguments are epoch seconds. A number that does not fit in a Date is
+ * printed as it is.
+ */
 export function describeTime(at: number, now: number): string {
   const iso = toIso(at)
   return iso === null ? String(at) : `${iso} (${describeDistance(Math.trunc(at - now))})`
 }
 
-/** As `describeTime`, of an ISO 8601 time at `now` (epoch milliseconds). */
+/** As `describeTime`, for an ISO 8601 time; `now` is epoch milliseconds. */
 export function describeIso(iso: string, now: number): string {
   return describeTime(Math.trunc(Date.parse(iso) / 1000), now / 1000)
 }
@@ -23,7 +26,7 @@ export function shortenIso(iso: string): string {
   return iso.replace(/\.\d+Z$/, 'Z')
 }
 
-/** ISO 8601 to the second, UTC; null when the number of epoch seconds is no moment. */
+/** ISO 8601 to the second, UTC; null when `at` (epoch seconds) does not fit in a Date. */
 export function toIso(at: number): string | null {
   if (!(Math.abs(at) <= MAX_EPOCH_SECONDS)) return null
   return shortenIso(new Date(at * 1000).toISOString())
@@ -35,7 +38,7 @@ function describeDistance(seconds: number): string {
   return seconds > 0 ? `in ${length}` : `${length} ago`
 }
 
-/** In whole units, of which there is at least one. */
+/** A positive number of seconds in whole units, rounded down. */
 function describeLength(seconds: number): string {
   if (seconds < MINUTE) return `${seconds} s`
   if (seconds < HOUR) return `${Math.floor(seconds / MINUTE)} min`

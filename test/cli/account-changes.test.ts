@@ -1,16 +1,11 @@
 // `account suspend`, `resume` and `delete`.
 
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { createMachine } from './run.ts'
 import { createShop, expectFailure, ORIGIN } from './shop.ts'
 
-/** Makes a command believe that a person types. */
-const TERMINAL = {
-  nodeArguments: ['--import', 'data:text/javascript,process.stdin.isTTY = true'],
-}
-
-describe('account suspend and resume', () => {
-  it('end secrets and tokens, and bring both back', async () => {
+describe.concurrent('account suspend and resume', () => {
+  test('end secrets and tokens, and bring both back', async () => {
     const shop = await createShop()
     const browserToken = await shop.claim()
     const { account } = await shop.json(['account', 'suspend', shop.accountId])
@@ -29,8 +24,8 @@ describe('account suspend and resume', () => {
   })
 })
 
-describe('account delete', () => {
-  it('asks for --yes where nobody can answer, and ends everything with it', async () => {
+describe.concurrent('account delete', () => {
+  test('asks for --yes where nobody can answer, and ends everything with it', async () => {
     const shop = await createShop()
     const browserToken = await shop.claim()
     const unsure = await shop.run(['account', 'delete', shop.accountId], { stdin: 'yes\n' })
@@ -46,23 +41,23 @@ describe('account delete', () => {
     await expectFailure(shop, ['account', 'delete', shop.accountId, '--yes'], [1, 'not_found'])
   })
 
-  it('asks at a terminal, and takes nothing but a yes', async () => {
+  test('asks at a terminal, and takes nothing but a yes', async () => {
     const shop = await createShop()
     const argv = ['account', 'delete', shop.accountId]
     for (const stdin of ['', '\n', 'no\n', 'yess\n', `${shop.accountId}\nyes\n`]) {
-      const { code, stdout, stderr } = await shop.run(argv, { ...TERMINAL, stdin })
+      const { code, stdout, stderr } = await shop.run(argv, { isTerminal: true, stdin })
       expect([stdin, code, stdout]).toEqual([stdin, 1, ''])
       expect(stderr).toContain(`Delete the account ${shop.accountId} (Shop)`)
       expect(stderr).toContain('claimgate: nothing was deleted\n')
     }
-    const { code, stdout } = await shop.run(argv, { ...TERMINAL, stdin: ' Y \n' })
+    const { code, stdout } = await shop.run(argv, { isTerminal: true, stdin: ' Y \n' })
     expect([code, stdout]).toEqual([0, expect.stringContaining(`The account ${shop.accountId} is deleted`)])
     expect((await shop.json(['account', 'list'])).accounts).toEqual([])
   })
 })
 
-describe('an id that no account has', () => {
-  it('is told with the way to find one', async () => {
+describe.concurrent('an id that no account has', () => {
+  test('is told with the way to find one', async () => {
     const machine = createMachine()
     const commands = [
       ['account', 'suspend', 'x'],

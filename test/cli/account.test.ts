@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { parseAccountToken } from '../../src/signing/secret.ts'
 import { countOf, createDatabase, createMachine, readDatabase } from './run.ts'
 
@@ -11,7 +11,7 @@ const CREATE = ['account', 'create', '--name', 'Shop', '--origin', 'https://Shop
 const TOKEN = /cgk_[0-9A-Za-z]+_[0-9A-Za-z]+_[0-9A-Za-z]{6}/
 
 describe('account create', () => {
-  it('shows the secret once, says so, and names the next command', async () => {
+  test('shows the secret once, says so, and names the next command', async () => {
     const machine = createMachine()
     const { code, stdout, stderr } = await machine.run(CREATE)
     expect(code).toBe(0)
@@ -28,7 +28,7 @@ describe('account create', () => {
     expect(database).not.toContain(pair!.clientSecret)
   })
 
-  it("prints the admin API's body with --json", async () => {
+  test("prints the admin API's body with --json", async () => {
     const machine = createMachine()
     const body = await machine.json([
       ...CREATE,
@@ -57,7 +57,7 @@ describe('account create', () => {
     expect(readDatabase(machine.dir)).not.toContain(body.credential.clientSecret)
   })
 
-  it('keeps the token in a file for its owner alone, over an older one, and prints it nowhere', async () => {
+  test('keeps the token in a file for its owner alone, over an older one, and prints it nowhere', async () => {
     const machine = createMachine()
     const folder = join(machine.dir, 'new folder')
     const path = join(folder, 'shop.token')
@@ -78,7 +78,7 @@ describe('account create', () => {
     expect(readdirSync(folder)).toEqual(['shop.token'])
   })
 
-  it('makes no account when the token could not be kept', async () => {
+  test('makes no account when the token could not be kept', async () => {
     const machine = createMachine()
     const folder = join(machine.dir, 'a-folder')
     mkdirSync(folder)
@@ -93,7 +93,7 @@ describe('account create', () => {
     expect(readFileSync(join(machine.dir, 'a-file'), 'utf8')).toBe('kept')
   })
 
-  it('leaves the older token file as it was when the account cannot be made', async () => {
+  test('leaves the older token file as it was when the account cannot be made', async () => {
     const machine = createMachine()
     await createDatabase(machine)
     const database = new DatabaseSync(join(machine.dir, 'claimgate.db'))
@@ -108,7 +108,7 @@ describe('account create', () => {
     expect(readFileSync(join(folder, 'shop.token'), 'utf8')).toBe('older')
   })
 
-  it('tells every fault of an account at once, and makes no database for it', async () => {
+  test('tells every fault of an account at once, and makes no database for it', async () => {
     const machine = createMachine()
     const argv = [
       'account',
@@ -140,7 +140,7 @@ describe('account create', () => {
     expect(existsSync(join(machine.dir, 'claimgate.db'))).toBe(false)
   })
 
-  it('writes a shell word for an origin that a shell would take apart', async () => {
+  test('writes a shell word for an origin that a shell would take apart', async () => {
     const { stdout } = await createMachine().run([
       'account',
       'create',
@@ -154,7 +154,7 @@ describe('account create', () => {
 })
 
 describe('account list and show', () => {
-  it('pages through accounts, oldest first, and shows one', async () => {
+  test('pages through accounts, oldest first, and shows one', async () => {
     const machine = createMachine()
     await createDatabase(machine)
     const empty = await machine.run(['account', 'list'])
@@ -215,7 +215,7 @@ describe('account list and show', () => {
     expect(text.stdout).toMatch(new RegExp(`^${shown.credentials[0].id} +active `, 'm'))
   })
 
-  it('refuses made-up ids, limits and cursors', async () => {
+  test('refuses made-up ids, limits and cursors', async () => {
     const machine = createMachine()
     await createDatabase(machine)
     const cases = [
@@ -229,17 +229,5 @@ describe('account list and show', () => {
       expect([code, stdout, body.error]).toEqual([1, '', error])
       expect(body.errors?.map((fault: { parameter: string }) => fault.parameter)).toEqual(parameters)
     }
-  })
-})
-
-describe('several processes on one machine', () => {
-  it('make the database and accounts at the same moment', async () => {
-    const machine = createMachine()
-    const bodies = await Promise.all(
-      ['a', 'b', 'c'].map((name) => machine.json(['account', 'create', '--name', name, '--origin', '*'])),
-    )
-    const { accounts } = await machine.json(['account', 'list'])
-    const made = bodies.map((body) => body.account.id)
-    expect(accounts.map((account: { id: string }) => account.id).sort()).toEqual(made.sort())
   })
 })

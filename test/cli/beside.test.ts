@@ -1,12 +1,14 @@
 // Commands beside a running server on the same database and keys: what they change is in force there within two
 // seconds, and what they print is what the server's admin API answers.
 
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { admin, claim, whoami } from '../support/admin-api.ts'
-import { startServer } from '../support/server.ts'
+import { useServers } from '../support/server.ts'
 import type { Json } from '../support/wire.ts'
 import { payloadOf } from '../support/world.ts'
 import { createMachine, type Machine } from './run.ts'
+
+const { start } = useServers()
 
 const ORIGIN = 'https://shop.example'
 const WITHIN_MS = 2000
@@ -25,9 +27,7 @@ interface Beside extends Machine {
 
 async function startBeside(env: Readonly<Record<string, string>> = {}): Promise<Beside> {
   const machine = createMachine(env)
-  const server = await startServer({ dir: machine.dir, env })
-  onTestFinished(() => server.stop())
-  const { url } = server
+  const { url } = await start({ dir: machine.dir, env })
   const body = { name: 'Shop', allowedOrigins: [ORIGIN], scopes: ['read', 'write'] }
   const { account, credential } = await admin(url, 'POST', '/accounts', { body, status: 201 })
   const issuer = { CLAIMGATE_ISSUER: url }
@@ -46,15 +46,16 @@ async function startBeside(env: Readonly<Record<string, string>> = {}): Promise<
 
 /** Asks until the answer is the expected one, for as long as running servers may take to see a change. */
 async function expectSoon(ask: () => Promise<unknown>, expected: unknown): Promise<void> {
-  await expect.poll(ask, { timeout: WITHIN_MS, interval: 50 }).toEqual(expected)
+  const check = async () => expect(await ask()).toEqual(expected)
+  await vi.waitFor(check, { timeout: WITHIN_MS, interval: 50 })
 }
 
 function kidOf(token: string): string {
   return JSON.parse(atob(token.split('.')[0] ?? '')).kid
 }
 
-describe('beside a running server', () => {
-  it('revocations are in force there', async () => {
+describe.concurrent('beside a running server', () => {
+  test('revocations are in force there', async () => {
     const beside = await startBeside()
     const [first, second, third] = [await beside.claim(), await beside.claim(), await beside.claim()]
     expect([await beside.judge(first), await beside.judge(second)]).toEqual(['200', '200'])
@@ -75,7 +76,7 @@ describe('beside a running server', () => {
     expect(await beside.judge(fifth)).toBe('200')
   })
 
-  it('accounts and credentials are ended there, and come back where they can', async () => {
+  test('accounts and credentials are ended there, and come back where they can', async () => {
     const beside = await startBeside()
     const token = await beside.claim()
     const claimCode = async () => (await claim(beside.url, beside.token, ORIGIN)).refusal ?? '200'
@@ -100,7 +101,7 @@ describe('beside a running server', () => {
     await expectSoon(() => beside.judge(browserToken), '401 token_revoked')
   })
 
-  it('a rotated key signs there', async () => {
+  test('a rotated key signs there', async () => {
     const beside = await startBeside()
     const token = await beside.claim()
     const { keys } = await beside.json(['key', 'rotate', '--force'])
@@ -112,8 +113,8 @@ describe('beside a running server', () => {
   })
 })
 
-describe('--json', () => {
-  it('prints what the admin API answers', async () => {
+describe.concurrent('--json', () => {
+  test('prints what the admin API answers', async () => {
     const beside = await startBeside({ CLAIMGATE_KEY_PUBLISH: '0' })
     const { accountId } = beside
     const ask = (method: string, path: string, body?: object, status?: number): Promise<Json> =>
@@ -177,7 +178,7 @@ describe('--json', () => {
     expect(first).toEqual(second)
   })
 
-  it('puts the same on record, by another actor', async () => {
+  test('puts the same on record, by another actor', async () => {
     const beside = await startBeside({ CLAIMGATE_KEY_PUBLISH: '0' })
     const { accountId, credentialId } = beside
     for (const argv of [

@@ -1,11 +1,11 @@
 // `credential create`, `rotate` and `revoke`.
 
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { exportJWK, generateKeyPair } from 'jose'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { parseAccountToken } from '../../src/signing/secret.ts'
-import { countOf, readDatabase } from './run.ts'
+import { countOf, type RunResult, readDatabase } from './run.ts'
 import { createShop, expectFailure, ORIGIN, type Shop } from './shop.ts'
 
 const TOKEN = /cgk_[0-9A-Za-z]+_[0-9A-Za-z]+_[0-9A-Za-z]{6}/
@@ -17,8 +17,8 @@ async function claimBy(shop: Shop, ...tokens: readonly string[]): Promise<readon
   return codes
 }
 
-describe('credential create', () => {
-  it('shows the secret once, says what it is worth, and names the next command', async () => {
+describe.concurrent('credential create', () => {
+  test('shows the secret once, says what it is worth, and names the next command', async () => {
     const shop = await createShop()
     const argv = ['credential', 'create', shop.accountId, '--name', 'Checkout', '--scope', 'write']
     const { code, stdout, stderr } = await shop.run(argv)
@@ -34,7 +34,7 @@ describe('credential create', () => {
     expect(claimed.scope).toBe('write')
   })
 
-  it('makes what its options say', async () => {
+  test('makes what its options say', async () => {
     const shop = await createShop()
     const plain = await shop.json(['credential', 'create', shop.accountId])
     expect(plain).toEqual({
@@ -63,7 +63,7 @@ describe('credential create', () => {
     ])
   })
 
-  it('keeps the token in a file, or makes nothing', async () => {
+  test('keeps the token in a file, or makes nothing', async () => {
     const shop = await createShop()
     const path = join(shop.dir, 'tokens', 'checkout.token')
     const argv = ['credential', 'create', shop.accountId, '--token-file']
@@ -80,7 +80,7 @@ describe('credential create', () => {
     expect(await shop.credentials()).toEqual(before)
   })
 
-  it('registers public keys instead of a secret', async () => {
+  test('registers public keys instead of a secret', async () => {
     const shop = await createShop()
     const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true })
     const write = (name: string, value: unknown): string => {
@@ -107,7 +107,7 @@ describe('credential create', () => {
     expect(await shop.credentials()).toHaveLength(3)
   })
 
-  it('tells every fault by its option', async () => {
+  test('tells every fault by its option', async () => {
     const shop = await createShop()
     const faults = ['--name', '', '--scope', 'a"b', '--expires', '2020-01-01T00:00:00Z']
     const { code, stdout, stderr } = await shop.run(['credential', 'create', shop.accountId, ...faults])
@@ -120,21 +120,28 @@ describe('credential create', () => {
   })
 })
 
-/** Nothing can be put in place on this machine: the disk filled up after the token file was prepared. */
-const FULL_DISK = {
-  nodeArguments: [
-    '--import',
-    `data:text/javascript,${encodeURIComponent(`
-      import files from 'node:fs/promises'
-      import { syncBuiltinESMExports } from 'node:module'
-      files.rename = async () => { throw Object.assign(new Error('full'), { code: 'ENOSPC' }) }
-      syncBuiltinESMExports()
-    `)}`,
-  ],
+/** Folders that no file can be moved into. */
+const full = vi.hoisted(() => new Set<string>())
+
+vi.mock('node:fs/promises', async (importOriginal) => {
+  const files = await importOriginal<typeof import('node:fs/promises')>()
+  const rename: typeof files.rename = async (from, to) => {
+    if (full.has(dirname(String(to)))) throw Object.assign(new Error('full'), { code: 'ENOSPC' })
+    await files.rename(from, to)
+  }
+  return { ...files, rename }
+})
+
+/** Runs a command whose token file cannot be put in place, as if the disk filled up after the file was prepared. */
+async function runOnFullDisk(shop: Shop, argv: readonly string[], path: string): Promise<RunResult> {
+  full.add(dirname(path))
+  const result = await shop.run([...argv, '--token-file', path])
+  full.delete(dirname(path))
+  return result
 }
 
-describe('credential rotate', () => {
-  it('gives a new secret, and the old one its time', async () => {
+describe.concurrent('credential rotate', () => {
+  test('gives a new secret, and the old one its time', async () => {
     const shop = await createShop()
     const argv = ['credential', 'rotate', shop.credentialId]
     const { credential: second } = await shop.json([...argv, '--overlap', '3600'])
@@ -163,10 +170,10 @@ describe('credential rotate', () => {
     const after = await shop.run(['account', 'show', shop.accountId])
     expect(after.stdout).not.toContain('OLD SECRET UNTIL')
     const standard = await shop.run(argv)
-    expect(standard.stdout).toMatch(/^old secret {2}works too until \S+Z \(in 2[34] h\)$/m)
+    expect(standard.stdout).toMatch(/^old secret {2}also works until \S+Z \(in 2[34] h\)$/m)
   })
 
-  it('refuses what is no overlap, and what cannot be rotated', async () => {
+  test('refuses what is no overlap, and what cannot be rotated', async () => {
     const shop = await createShop()
     const argv = ['credential', 'rotate', shop.credentialId]
     await expectFailure(shop, [...argv, '--overlap', '1h'], [2, 'usage'])
@@ -177,14 +184,18 @@ describe('credential rotate', () => {
     expect(await shop.credentials()).toMatchObject([{ previousExpiresAt: null }])
   })
 
-  it.each([
-    [['--overlap', '0'], 1, /the old one has ended: rotate again at once with \S.* credential rotate \w+\. /],
+  test.each([
+    [
+      ['--overlap', '0'],
+      1,
+      /the old one has ended: rotate again immediately with \S.* credential rotate \w+\. /,
+    ],
     [[], 0, /the old one works until \S+Z, or until you rotate again with \S.* credential rotate \w+\. /],
   ] as const)('says what is left when the token is lost: %j', async (options, oldCode, text) => {
     const shop = await createShop()
     const path = join(shop.dir, 'tokens', 'shop.token')
-    const argv = ['credential', 'rotate', shop.credentialId, '--token-file', path, ...options]
-    const { code, stdout, stderr } = await shop.run(argv, FULL_DISK)
+    const argv = ['credential', 'rotate', shop.credentialId, ...options]
+    const { code, stdout, stderr } = await runOnFullDisk(shop, argv, path)
     expect([code, stdout]).toEqual([1, ''])
     expect(stderr).toMatch(text)
     expect(stderr).toContain('shop.token cannot be read or written (ENOSPC)')
@@ -192,21 +203,21 @@ describe('credential rotate', () => {
     expect(await claimBy(shop, shop.token)).toEqual([oldCode])
   })
 
-  it('says so too where a credential or an account was made', async () => {
+  test('says so too where a credential or an account was made', async () => {
     const shop = await createShop()
-    const kept = ['--token-file', join(shop.dir, 'shop.token')]
-    const lost = await shop.run(['credential', 'create', shop.accountId, ...kept], FULL_DISK)
-    expect(lost.stderr).toMatch(/the credential (\w+) was made, .* credential rotate \1 --overlap 0\. /)
+    const path = join(shop.dir, 'shop.token')
+    const lost = await runOnFullDisk(shop, ['credential', 'create', shop.accountId], path)
+    expect(lost.stderr).toMatch(/the credential (\w+) was created, .* credential rotate \1 --overlap 0\. /)
     const create = ['account', 'create', '--name', 'x', '--origin', '*']
-    const account = await shop.run([...create, ...kept], FULL_DISK)
+    const account = await runOnFullDisk(shop, create, path)
     const [, id = ''] =
-      /the account acct_\w+ was made, .* credential rotate (\w+) --overlap 0\. /.exec(account.stderr) ?? []
+      /the account acct_\w+ was created, .* credential rotate (\w+) --overlap 0\. /.exec(account.stderr) ?? []
     expect(await claimBy(shop, (await shop.json(['credential', 'rotate', id])).credential.token)).toEqual([0])
   })
 })
 
-describe('credential revoke', () => {
-  it('ends the secret and its tokens, for good', async () => {
+describe.concurrent('credential revoke', () => {
+  test('ends the secret and its tokens, for good', async () => {
     const shop = await createShop()
     const browserToken = await shop.claim()
     const argv = ['credential', 'revoke', shop.credentialId]

@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { importJWK, SignJWT } from 'jose'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Json } from '../support/wire.ts'
 import { payloadOf } from '../support/world.ts'
 import { createMachine, type Machine, readDatabase, readKey } from './run.ts'
@@ -28,7 +28,7 @@ function readAll({ dir }: Machine): Readonly<Record<string, string>> {
 }
 
 describe('explain', () => {
-  it('shows every step, the decision, and what to do', async () => {
+  test('shows every step, the decision, and what to do', async () => {
     const shop = await createShop()
     const stdin = shop.token
     const claim = ['claim', '--origin', ORIGIN, '--ip', '203.0.113.7', '-']
@@ -63,7 +63,7 @@ describe('explain', () => {
     for (const part of token.split('.')) expect(refused.stdout + allowed.stdout).not.toContain(part)
   })
 
-  it('gives the document of the API with --json', async () => {
+  test('gives the document of the API with --json', async () => {
     const shop = await createShop()
     const token = await shop.claim()
     const explain = (text: string, ...more: readonly string[]) => shop.json(['explain', text, ...more])
@@ -115,7 +115,7 @@ describe('explain', () => {
     }
   })
 
-  it('knows a token of an ended key from a forged one', async () => {
+  test('knows a token of an ended key from a forged one', async () => {
     const shop = await createShop()
     const token = await shop.claim()
     await shop.json(['revoke', '--kid', String(readKey(shop.dir, 'current').kid)])
@@ -125,7 +125,7 @@ describe('explain', () => {
     expect(await shop.json(['inspect', token])).toMatchObject({ validSignature: 'yes, by an expired key' })
   })
 
-  it('changes nothing, and makes nothing where there is nothing', async () => {
+  test('changes nothing, and makes nothing where there is nothing', async () => {
     const machine = createMachine()
     for (const argv of READS) {
       const { message } = await expectFailure(machine, argv, [1, 'unavailable'])
@@ -146,7 +146,7 @@ describe('explain', () => {
     expect(await shop.credentials()).toMatchObject([{ lastUsedAt: null }])
   })
 
-  it('tells every fault by its option, and repeats no token', async () => {
+  test('tells every fault by its option, and repeats no token', async () => {
     const machine = createMachine()
     const argv = ['explain', FOREIGN, '--ip', FOREIGN, '--method', 'G T', '--url', 'api.example']
     const { code, stdout, stderr } = await machine.run(argv)
@@ -166,7 +166,7 @@ describe('explain', () => {
     expect(existsSync(join(machine.dir, 'claimgate.db'))).toBe(false)
   })
 
-  it('warns where the port of the issuer is not known', async () => {
+  test('warns where the port of the issuer is not known', async () => {
     const { code, stderr } = await (await createShop({ PORT: '0' })).run(['explain', FOREIGN])
     expect([code, stderr]).toEqual([0, expect.stringContaining('set CLAIMGATE_ISSUER')])
   })

@@ -4,7 +4,7 @@ import { createPrivateKey, sign as signBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { importJWK, SignJWT } from 'jose'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { createMachine, type Machine, readKey } from './run.ts'
 
 const NOW = Math.floor(Date.now() / 1000)
@@ -19,7 +19,7 @@ async function createIssuer(): Promise<Machine> {
 }
 
 describe('inspect', () => {
-  it('tells signature, time and faults of form apart', async () => {
+  test('tells signature, time and faults of form apart', async () => {
     const machine = await createIssuer()
     const { kid = '', alg = '', ...jwk } = readKey(machine.dir, 'current')
     const key = await importJWK(jwk as { kty: string }, alg)
@@ -69,7 +69,7 @@ describe('inspect', () => {
     expect(JSON.parse(document.stdout).claims).toMatchObject({ 'a\x9b2J': '\x1b[2J\u202e\x07' })
   })
 
-  it('refuses what is no JWT without repeating it', async () => {
+  test('refuses what is no JWT without repeating it', async () => {
     const machine = createMachine()
     const part = Buffer.from('{"a":1}').toString('base64url')
     const cases = {
@@ -95,7 +95,7 @@ describe('inspect', () => {
     expect(existsSync(join(machine.dir, 'claimgate.db'))).toBe(false)
   })
 
-  it('makes no keys where there are none', async () => {
+  test('makes no keys where there are none', async () => {
     const machine = createMachine()
     const token = await new SignJWT({ ...CLAIMS, iat: NOW, exp: NOW + 60 })
       .setProtectedHeader({ alg: 'HS256', kid: 'k', typ: 'at+jwt' })

@@ -3,14 +3,14 @@
 import { chmodSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { expect, it } from 'vitest'
+import { expect, test } from 'vitest'
 import type { Json } from '../support/wire.ts'
 import { readKey } from './run.ts'
 import { createShop, ORIGIN } from './shop.ts'
 
 const kidOf = (token: string): string => JSON.parse(atob(token.split('.')[0] ?? '')).kid
 
-it('locked: a revoked key is shown as expired and signs nothing; the next one signs, then none', async () => {
+test.concurrent('locked: a revoked key is shown as expired and signs nothing; the next one signs, then none', async () => {
   const shop = await createShop()
   const old = await shop.claim()
   const leaked = kidOf(old)
@@ -26,7 +26,7 @@ it('locked: a revoked key is shown as expired and signs nothing; the next one si
   holder.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
   try {
     expect(await revoke(leaked)).toMatch(
-      /\.lock: is held by another process.*so the key is still in its folder/,
+      /\.lock: is held by another process.*the key is therefore still in its folder/,
     )
     expect(await statesOf()).toEqual([`current ${next}`, `expired ${leaked}`])
     expect(kidOf(await shop.claim())).toBe(next)
@@ -42,7 +42,7 @@ it('locked: a revoked key is shown as expired and signs nothing; the next one si
   }
 }, 60_000)
 
-it('damaged: a key can be revoked all the same, and the file is named', async () => {
+test.concurrent('damaged: a key can be revoked all the same, and the file is named', async () => {
   const shop = await createShop()
   const kid = kidOf(await shop.claim())
   writeFileSync(join(shop.dir, 'keys', 'half.json'), '{"kid":"half')
@@ -51,7 +51,7 @@ it('damaged: a key can be revoked all the same, and the file is named', async ()
   expect(stdout).toContain(kid)
 }, 30_000)
 
-it('gone: new keys for records that had others are said to be new', async () => {
+test.concurrent('gone: new keys for records that had others are said to be new', async () => {
   const shop = await createShop({ CLAIMGATE_ISSUER: 'https://issuer.example' })
   const warningsOf = async (argv: readonly string[], stdin?: string): Promise<string> => {
     rmSync(join(shop.dir, 'keys'), { recursive: true, force: true })
@@ -70,7 +70,7 @@ it('gone: new keys for records that had others are said to be new', async () => 
     expect(await warningsOf(argv, stdin)).toContain('claimgate: new signing keys were made although')
 }, 30_000)
 
-it('open to others: said by the commands that look at the keys', async () => {
+test.concurrent('open to others: said by the commands that look at the keys', async () => {
   const shop = await createShop({ CLAIMGATE_KEY_PUBLISH: '0' })
   await shop.claim()
   const quiet = await shop.run(['key', 'list'])

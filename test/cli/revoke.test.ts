@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { payloadOf } from '../support/world.ts'
 import { createMachine, readKey } from './run.ts'
 import { createShop, expectFailure, type Shop } from './shop.ts'
@@ -11,8 +11,8 @@ import { createShop, expectFailure, type Shop } from './shop.ts'
 const INSTANT = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
 const RECORD = { id: expect.any(String), issuedBefore: INSTANT, createdAt: INSTANT, expiresAt: INSTANT }
 
-describe('one token', () => {
-  it.each([
+describe.concurrent('one token', () => {
+  test.each([
     ['as it is', (token: string) => [[token], {}] as const],
     ['on stdin', (token: string) => [['-'], { stdin: `${token}\n` }] as const],
     ['by its jti', (token: string) => [['--jti', String(payloadOf(token).jti)], {}] as const],
@@ -26,7 +26,7 @@ describe('one token', () => {
     expect([await shop.judge(token), await shop.judge(other)]).toEqual(['token_revoked', 'allowed'])
   })
 
-  it('is only decoded: one that no key of ours signed is ended too', async () => {
+  test('is only decoded: one that no key of ours signed is ended too', async () => {
     const shop = await createShop()
     const [head = '', body = ''] = (await shop.claim()).split('.')
     const forged = `${head}.${body}.${Buffer.alloc(64, 1).toString('base64url')}`
@@ -35,27 +35,30 @@ describe('one token', () => {
   })
 })
 
-describe('all tokens', () => {
+describe.concurrent('all tokens', () => {
   const kinds: readonly (readonly [string, string, string, (shop: Shop) => string])[] = [
     ['--client', 'clientId', 'credential', ({ credentialId }) => credentialId],
     ['--account', 'sub', 'account', ({ accountId }) => accountId],
     ['--kid', 'kid', 'signing key', ({ dir }) => readKey(dir, 'current').kid ?? ''],
   ]
-  it.each(kinds)('of %s until now, and none that is made afterwards', async (option, member, word, idOf) => {
-    const shop = await createShop()
-    const token = await shop.claim()
-    const id = idOf(shop)
-    expect(await shop.json(['revoke', option, id])).toEqual({ revocation: { ...RECORD, [member]: id } })
-    expect(await shop.judge(token)).toBe('token_revoked')
-    expect(await shop.judge(await shop.claim())).toBe('allowed')
+  test.each(kinds)(
+    'of %s until now, and none that is made afterwards',
+    async (option, member, word, idOf) => {
+      const shop = await createShop()
+      const token = await shop.claim()
+      const id = idOf(shop)
+      expect(await shop.json(['revoke', option, id])).toEqual({ revocation: { ...RECORD, [member]: id } })
+      expect(await shop.judge(token)).toBe('token_revoked')
+      expect(await shop.judge(await shop.claim())).toBe('allowed')
 
-    const human = await shop.run(['revoke', option, id])
-    expect([human.code, human.stderr]).toEqual([0, ''])
-    expect(human.stdout).toMatch(new RegExp(`^${word} +${id}\nended +(its|all its) tokens`))
-    expect(human.stdout).toContain('The revocation is in force in running servers within 2 seconds.\n')
-  })
+      const human = await shop.run(['revoke', option, id])
+      expect([human.code, human.stderr]).toEqual([0, ''])
+      expect(human.stdout).toMatch(new RegExp(`^${word} +${id}\nended +(its|all its) tokens`))
+      expect(human.stdout).toContain('The revocation is in force in running servers within 2 seconds.\n')
+    },
+  )
 
-  it('of a key end the key at once: the pending one signs, whatever its age', async () => {
+  test('of a key end the key at once: the pending one signs, whatever its age', async () => {
     const shop = await createShop()
     await shop.claim()
     const [kid = '', next = ''] = [readKey(shop.dir, 'current').kid, readKey(shop.dir, 'pending').kid]
@@ -70,7 +73,7 @@ describe('all tokens', () => {
     expect(after.kid).toBe(next)
   })
 
-  it('of a key are all ended, whatever time is given', async () => {
+  test('of a key are all ended, whatever time is given', async () => {
     const shop = await createShop()
     const token = await shop.claim()
     const kid = readKey(shop.dir, 'current').kid ?? ''
@@ -79,14 +82,14 @@ describe('all tokens', () => {
     expect(await shop.judge(token)).toBe('token_revoked')
   })
 
-  it('stay ended for as long as any may live, though the limit was lowered', async () => {
+  test('stay ended for as long as any may live, though the limit was lowered', async () => {
     const shop = await createShop({ CLAIMGATE_MAX_TTL: '86400' })
     const env = { CLAIMGATE_MAX_TTL: '60', CLAIMGATE_TOKEN_TTL: '60' }
     const { revocation } = await shop.json(['revoke', '--client', shop.credentialId], { env })
     expect(Date.parse(revocation.expiresAt) - Date.now()).toBeGreaterThan(86_400_000)
   })
 
-  it.each(['seconds', 'ISO 8601'])('from before a time in %s', async (form) => {
+  test.each(['seconds', 'ISO 8601'])('from before a time in %s', async (form) => {
     const shop = await createShop()
     const older = await shop.claim()
     const from = Number(payloadOf(older).iat) + 1
@@ -99,8 +102,8 @@ describe('all tokens', () => {
   })
 })
 
-describe('a wrong command line', () => {
-  it('names nothing, or two things: usage', async () => {
+describe.concurrent('a wrong command line', () => {
+  test('names nothing, or two things: usage', async () => {
     const machine = createMachine()
     for (const argv of [[], ['x', '--jti', 'y'], ['--client', 'a', '--kid', 'b'], ['--before', '1']]) {
       const { message } = await expectFailure(machine, ['revoke', ...argv], [2, 'usage'])
@@ -109,7 +112,7 @@ describe('a wrong command line', () => {
     expect(existsSync(join(machine.dir, 'claimgate.db'))).toBe(false)
   })
 
-  it('is told by its options, and nothing is on record', async () => {
+  test('is told by its options, and nothing is on record', async () => {
     const machine = createMachine()
     const faults = [
       [['--jti', 'two words'], '--jti'],
@@ -128,7 +131,7 @@ describe('a wrong command line', () => {
     expect(existsSync(join(machine.dir, 'claimgate.db'))).toBe(false)
   })
 
-  it('warns of an id that nothing has', async () => {
+  test('warns of an id that nothing has', async () => {
     const machine = createMachine()
     for (const argv of [
       ['--client', 'nobody'],
@@ -136,13 +139,13 @@ describe('a wrong command line', () => {
       ['--kid', 'nobody'],
     ]) {
       const { code, stdout, stderr } = await machine.run(['revoke', ...argv])
-      expect([code, stdout.includes('on record until')]).toEqual([0, true])
-      expect(stderr).toMatch(/^claimgate: nothing here has this id now/)
+      expect([code, stdout.includes('recorded until')]).toEqual([0, true])
+      expect(stderr).toMatch(/^claimgate: no record has this id/)
     }
     expect(existsSync(join(machine.dir, 'keys'))).toBe(false)
   })
 
-  it('holds a secret or a token: it is refused, and not repeated', async () => {
+  test('holds a secret or a token: it is refused, and not repeated', async () => {
     const shop = await createShop()
     const browserToken = await shop.claim()
     const [head = '', body = '', signature = ''] = browserToken.split('.')
@@ -153,8 +156,8 @@ describe('a wrong command line', () => {
       [['--client', shop.token], '--client'],
       [['--account', browserToken], '--account'],
       [['--jti', browserToken], '--jti'],
-      [[`${browserToken}.x`], 'this is no browser token'],
-      [[`${head}.${body}`], 'this is no browser token'],
+      [[`${browserToken}.x`], 'this is not a browser token'],
+      [[`${head}.${body}`], 'this is not a browser token'],
       [[browserToken, browserToken], 'too many arguments'],
       [[browserToken, `--${browserToken}`], 'unknown option'],
     ]

@@ -1,10 +1,12 @@
-// Runs the command line as a user does: a process of its own, in a folder of its own, with an environment of its own.
+// Runs the command line on a machine of its own: in this process, as the entry point does, or as a process.
 
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { afterAll, onTestFinished } from 'vitest'
+import { Readable, Writable } from 'node:stream'
+import { afterAll } from 'vitest'
+import { runProgram } from '../../src/cli/program.ts'
 import type { Json } from '../support/wire.ts'
 
 export interface RunResult {
@@ -15,8 +17,16 @@ export interface RunResult {
 
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
-  /** What stands on stdin; nothing by default. */
+  /** The content of stdin; empty by default. */
   readonly stdin?: string
+}
+
+export interface CallOptions extends RunOptions {
+  /** Whether stdin counts as a terminal where a person types. */
+  readonly isTerminal?: boolean
+}
+
+export interface ProcessOptions extends RunOptions {
   /** Arguments of Node itself. */
   readonly nodeArguments?: readonly string[]
 }
@@ -25,28 +35,36 @@ export interface Machine {
   readonly dir: string
   /** Environment of every command on this machine. */
   readonly env: Readonly<Record<string, string>>
-  run(argv: readonly string[], options?: RunOptions): Promise<RunResult>
-  /** Runs with --json, expects success, and gives the document. */
-  json(argv: readonly string[], options?: RunOptions): Promise<Json>
+  /** Runs the program in this process. */
+  run(argv: readonly string[], options?: CallOptions): Promise<RunResult>
+  /** Runs with --json, expects success, and parses the document. */
+  json(argv: readonly string[], options?: CallOptions): Promise<Json>
+  /** Starts scripts/claimgate.mjs as a process in the machine's folder. */
+  start(argv: readonly string[], options?: ProcessOptions): Promise<RunResult>
 }
 
 const MAIN = resolve('scripts/claimgate.mjs')
+/** Compiled code of earlier starts: halves the time of the next. */
+const COMPILE_CACHE = resolve('node_modules/.cache/node')
 const TIME_LIMIT_MS = 20_000
 
-/** Compiled code of the first command for those that follow: they start twice as fast. */
-const COMPILED = mkdtempSync(join(tmpdir(), 'claimgate-compiled-'))
-afterAll(() => rmSync(COMPILED, { recursive: true, force: true }))
+const folders: string[] = []
 
-/** A fresh machine: an empty folder, which is also where commands run, so that no `.env` of the repository is read. */
+// Not after each test: tests of one file may run at the same time.
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+})
+
+/** A fresh machine: an empty folder, for the database, the keys and as the working directory of processes. */
 export function createMachine(more: Readonly<Record<string, string>> = {}): Machine {
   const dir = mkdtempSync(join(tmpdir(), 'claimgate-cli-'))
-  onTestFinished(() => rmSync(dir, { recursive: true, force: true }))
+  folders.push(dir)
   const env = {
     DATABASE_URL: `sqlite:${join(dir, 'claimgate.db')}`,
     CLAIMGATE_KEYS_DIR: join(dir, 'keys'),
     ...more,
   }
-  const run: Machine['run'] = (argv, options = {}) => runProcess(dir, env, argv, options)
+  const run: Machine['run'] = (argv, options = {}) => callProgram(env, argv, options)
   return {
     dir,
     env,
@@ -56,14 +74,45 @@ export function createMachine(more: Readonly<Record<string, string>> = {}): Mach
       if (code !== 0) throw new Error(`${argv.join(' ')} exited with ${code}: ${stderr}`)
       return JSON.parse(stdout)
     },
+    start: (argv, options = {}) => startProcess(dir, env, argv, options),
   }
 }
 
-function runProcess(
+async function callProgram(
+  env: Readonly<Record<string, string>>,
+  argv: readonly string[],
+  { env: more, stdin = '', isTerminal = false }: CallOptions,
+): Promise<RunResult> {
+  const stdout = collectText()
+  const stderr = collectText()
+  const code = await runProgram(argv, {
+    stdin: Object.assign(Readable.from(stdin === '' ? [] : [Buffer.from(stdin)]), { isTTY: isTerminal }),
+    stdout: stdout.stream,
+    stderr: stderr.stream,
+    isColoured: false,
+    readEnvironment: () => ({ ...env, ...more }),
+    serve: () => Promise.reject(new Error('a test starts the server as a process')),
+  })
+  return { code, stdout: stdout.text(), stderr: stderr.text() }
+}
+
+function collectText(): { readonly stream: Writable; readonly text: () => string } {
+  let text = ''
+  const stream = new Writable({
+    decodeStrings: false,
+    write(chunk, _encoding, done) {
+      text += chunk
+      done()
+    },
+  })
+  return { stream, text: () => text }
+}
+
+function startProcess(
   cwd: string,
   env: Readonly<Record<string, string>>,
   argv: readonly string[],
-  options: RunOptions,
+  options: ProcessOptions,
 ): Promise<RunResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [...(options.nodeArguments ?? []), MAIN, ...argv], {
@@ -71,7 +120,7 @@ function runProcess(
       env: {
         PATH: process.env.PATH,
         HOME: process.env.HOME,
-        NODE_COMPILE_CACHE: COMPILED,
+        NODE_COMPILE_CACHE: COMPILE_CACHE,
         ...env,
         ...options.env,
       },
@@ -98,12 +147,12 @@ export async function createDatabase(machine: Machine): Promise<void> {
   await machine.run(['account', 'suspend', 'nobody'])
 }
 
-/** How often a text stands in another. */
+/** How many times `text` contains `part`. */
 export function countOf(text: string, part: string): number {
   return text.split(part).length - 1
 }
 
-/** Every byte of the database, its journal files included, as text that keeps ASCII. */
+/** Every byte of the database and its journal files, as Latin-1 text. */
 export function readDatabase(dir: string): string {
   const names = readdirSync(dir).filter((name) => name.startsWith('claimgate.db'))
   return names.map((name) => readFileSync(join(dir, name), 'latin1')).join('\n')

@@ -148,7 +148,7 @@ export const rules: readonly Rule[] = [
 /** Files that may read the process's environment. */
 export const environmentReaders: readonly string[] = [
   'adapters/node/environment.ts',
-  'cli',
+  'cli/main.ts',
   'client/backend/load-config.ts',
 ]
 

@@ -1,0 +1,110 @@
+// What the shell gives a command: three streams and the environment. Commands use nothing else of the process, so
+// tests run them in their own process.
+
+import { createInterface } from 'node:readline'
+import { type Readable, Writable } from 'node:stream'
+import { usageError } from './fault.ts'
+import type { Emphasis } from './table.ts'
+
+/** Variables by name, as `parseConfig` takes them. */
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** The streams and the environment of one run of the program. */
+export interface ShellSource {
+  /** `isTTY`: a person types there. */
+  readonly stdin: Readable & { readonly isTTY?: boolean }
+  readonly stdout: Writable
+  readonly stderr: Writable
+  /** Whether stdout shows ANSI sequences. */
+  readonly isColoured: boolean
+  /** Reads the environment, with `.env` where it exists. Throws when `.env` cannot be read. */
+  readonly readEnvironment: () => Environment
+}
+
+/** What commands read and write. Results go to stdout, everything else goes to stderr. */
+export interface Shell {
+  readonly readEnvironment: () => Environment
+  /** Whether a person at a terminal can answer a question. */
+  readonly isInteractive: boolean
+  /** Makes text bold, where stdout can show that. */
+  readonly bold: Emphasis
+  /** Writes text to stdout. */
+  print(text: string): void
+  /** Writes text to stderr. */
+  printAside(text: string): void
+  /** Writes one JSON document to stdout, on one line. */
+  printJson(value: unknown): void
+  /** Writes a warning to stderr: for a person, or as one JSON document. */
+  printWarning(message: string, asJson: boolean): void
+  /** Waits until stdout takes more. Resolves with false when it takes nothing more, because its reader closed it. */
+  canPrintMore(): Promise<boolean>
+  /**
+   * Reads the first line of stdin. At a terminal it asks for `what` and does not show what is typed.
+   * Rejects with CliError (exit code 2) when stdin is empty.
+   */
+  readLine(what: string): Promise<string>
+  /** Asks a yes-or-no question on the terminal; anything but y or yes is no. Check `isInteractive` first. */
+  confirm(question: string): Promise<boolean>
+}
+
+/** Creates the shell of one run. */
+export function createShell({ stdin, stdout, stderr, isColoured, readEnvironment }: ShellSource): Shell {
+  const isInteractive = stdin.isTTY ?? false
+  let isStdoutOpen = true
+  stdout.on('error', () => {
+    isStdoutOpen = false
+  })
+  const print = (text: string): void => void stdout.write(text)
+  const printAside = (text: string): void => void stderr.write(text)
+
+  async function readFirstLine(echo: Writable): Promise<string | undefined> {
+    const lines = createInterface({ input: stdin, output: echo, terminal: isInteractive })
+    try {
+      for await (const line of lines) return line
+      return undefined
+    } finally {
+      lines.close()
+    }
+  }
+
+  return {
+    readEnvironment,
+    isInteractive,
+    bold: (text) => (isColoured ? `\x1b[1m${text}\x1b[22m` : text),
+    print,
+    printAside,
+    printJson: (value) => print(`${escapeControls(JSON.stringify(value))}\n`),
+    printWarning: (message, asJson) =>
+      printAside(asJson ? `${JSON.stringify({ warning: message })}\n` : `claimgate: ${message}\n`),
+
+    async canPrintMore() {
+      if (isStdoutOpen && stdout.writableNeedDrain) {
+        await new Promise((resolve) => stdout.once('drain', resolve).once('error', resolve))
+      }
+      return isStdoutOpen
+    },
+
+    async readLine(what) {
+      if (isInteractive) printAside(`${what}: `)
+      const line = await readFirstLine(new Writable({ write: (_chunk, _encoding, done) => done() }))
+      if (isInteractive) printAside('\n')
+      if (line === undefined) throw usageError(`stdin holds no ${what}`)
+      return line
+    },
+
+    async confirm(question) {
+      printAside(`${question} [y/N] `)
+      const line = await readFirstLine(stderr)
+      if (line === undefined) printAside('\n')
+      return /^\s*y(es)?\s*$/i.test(line ?? '')
+    },
+  }
+}
+
+/** Escapes every control character of a JSON text of one line: JSON.stringify leaves U+007F to U+009F as they are. */
+export function escapeControls(json: string): string {
+  return json.replace(
+    /\p{Cc}/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
