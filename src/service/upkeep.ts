@@ -2,11 +2,11 @@
 // what was left half done, and drops records that no longer matter. Called every second or so; never rejects.
 
 import type { Logger } from '../http/log.ts'
+import { sleep } from '../lib/timing.ts'
 import { SigningKeysError } from '../signing/errors.ts'
 import { createRotationEntry, type KeyLife, type KeyRecord } from '../signing/key-life.ts'
 import type { KeyRing } from '../signing/key-ring.ts'
 import type { Storage } from '../storage/storage.ts'
-import { pause } from '../verify/revocation/pieces.ts'
 import type { RevocationRules } from './revocation/rules.ts'
 
 /** What upkeep needs. */
@@ -108,7 +108,7 @@ export function createUpkeep({
       if (Math.abs(now() - rareAt) >= RARELY_MS) {
         await attempt('purge', async () => {
           for (let part = 0; part < PURGES_PER_ROUND; part += 1) {
-            if (part > 0) await pause()
+            if (part > 0) await sleep(0)
             const isUnfinished = await storage.purge({
               revocationsUntil: now() - KEPT_MS,
               assertionsUntil: now() - ASSERTIONS_KEPT_MS,

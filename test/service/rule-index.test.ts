@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { ClaimsSet } from '../../src/claims/claims-set.ts'
 import type { NumberedRule, RevocationRule } from '../../src/claims/revocation.ts'
 import { createRuleIndex, type RuleIndex } from '../../src/service/revocation/rule-index.ts'
-import { isListed, readRevocations } from '../../src/verify/revocation/list.ts'
+import { readRevocations } from '../../src/verify/revocation/list.ts'
 import { RULES } from '../support/mint.ts'
 import { claimsWith, createRuleStore } from '../support/service-parts.ts'
 import { createKeys, createReplica } from './replica.ts'
@@ -116,7 +116,7 @@ test('the index, a list and a remote verifier say the same of every token', asyn
           if (claims.exp <= now) continue
           const expected = isEnded(list, claims, kid, now, inMilliseconds)
           expect(index.isListed(claims, kid, now)).toBe(expected)
-          expect(isListed(remote.byName, claims, kid, now)).toBe(isEnded(list, claims, kid, now, inSeconds))
+          expect(remote.rules.isListed(claims, kid, now)).toBe(isEnded(list, claims, kid, now, inSeconds))
           if (expected) ended += 1
           else alive += 1
           const unbound = list.map((one) => ({ ...one, account: null }))

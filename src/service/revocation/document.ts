@@ -3,11 +3,13 @@
 // while the store is down, for a day; then refused, never empty. A long list is written and signed in slices, between
 // which other requests are answered.
 
+import type { NumberedRule } from '../../claims/revocation.ts'
 import { type Handler, matchesTag } from '../../http/context.ts'
 import { unavailable } from '../../http/problem.ts'
 import type { KeyRing } from '../../signing/key-ring.ts'
-import { createListWriter } from './payload.ts'
+import { formatEntry } from '../../verify/revocation/list.ts'
 import type { RevocationRules, RuleSnapshot } from './rules.ts'
+import { createArrayWriter, type SigningInput } from './write-long-array.ts'
 
 /** What the document needs. */
 export interface DocumentDeps {
@@ -129,6 +131,38 @@ export function createRevocationsHandler(deps: DocumentDeps): Handler {
       ? context.answer(304, null, { ...HEADERS, etag })
       : context.answer(200, body, { ...HEADERS, etag, 'content-type': 'application/jwt' })
   }
+}
+
+/** The members of a list in addition to its entries; times are epoch seconds. */
+export interface ListFacts {
+  readonly seq: number
+  readonly issuedAt: number
+  readonly expiresAt: number
+  /** Rules that expired by this time are left out. */
+  readonly period: number
+}
+
+/** Writes a list behind a protected header in base64url; `rules` are in the order of their numbers, then ids. */
+export type WriteList = (
+  header: string,
+  facts: ListFacts,
+  rules: readonly NumberedRule[],
+) => Promise<SigningInput>
+
+/** Creates a writer of an issuer's lists, which keeps the encoded entries of the last one. */
+export function createListWriter(issuer: string): WriteList {
+  const writeArray = createArrayWriter({ format: formatEntry, isBefore })
+  return (header, { seq, issuedAt, expiresAt, period }, rules) =>
+    writeArray(header, {
+      members: { iss: issuer, iat: issuedAt, exp: expiresAt, seq },
+      name: 'revoked',
+      items: rules,
+      isIncluded: ({ until }) => until > period * 1000,
+    })
+}
+
+function isBefore(one: NumberedRule, other: NumberedRule): boolean {
+  return one.seq < other.seq || (one.seq === other.seq && one.id < other.id)
 }
 
 const UNAVAILABLE = unavailable('revocations cannot be read at the moment')

@@ -7,10 +7,9 @@ import type { NumberedRule } from '../../claims/revocation.ts'
 import type { Logger } from '../../http/log.ts'
 import { after, type MaybePromise } from '../../lib/result.ts'
 import { createSingleFlight } from '../../lib/single-flight.ts'
-import { isDoneWithin } from '../../lib/timing.ts'
+import { isDoneWithin, sleep } from '../../lib/timing.ts'
 import { StorageError } from '../../storage/errors.ts'
 import type { RulePosition, Storage } from '../../storage/storage.ts'
-import { pause } from '../../verify/revocation/pieces.ts'
 import { createRuleIndex, type TokenSubject } from './rule-index.ts'
 
 /** The rules at one moment. */
@@ -103,7 +102,7 @@ export function createRevocationRules({ storage, log, now, sharesWork }: RulesDe
     let cursor = position
     // To the last page: many rules may have the same number.
     for (let page = seq > cursor.seq ? PAGE : 0; page === PAGE; ) {
-      if (changes.length > 0) await pause()
+      if (changes.length > 0) await sleep(0)
       const rules = await storage.listRuleChanges(cursor, PAGE)
       changes.push(...rules)
       page = rules.length
@@ -136,7 +135,7 @@ export function createRevocationRules({ storage, log, now, sharesWork }: RulesDe
     for (const [at, rule] of changes.entries()) {
       const isBetween = askedAt === undefined || changes[at - 1]?.seq !== rule.seq
       if (together >= PAGE && isBetween) {
-        await pause()
+        await sleep(0)
         together = 0
       }
       if (index.put(rule)) replaces = true

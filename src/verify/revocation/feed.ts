@@ -9,7 +9,7 @@ import { isDoneWithin } from '../../lib/timing.ts'
 import type { KeySource } from '../keys/source.ts'
 import type { RevocationFeedOptions } from '../options.ts'
 import type { TextFetcher } from '../runtime/fetch-text.ts'
-import { haveSameEntries, isListed, type RevocationList, readRevocations } from './list.ts'
+import { haveSameRules, type RevocationList, readRevocations } from './list.ts'
 
 /** What a feed needs beside its options. */
 export interface FeedDeps {
@@ -94,10 +94,10 @@ export function createRevocationFeed(feed: Required<RevocationFeedOptions>, deps
     if (expiresAt <= seconds || issuedAt > seconds + deps.clockTolerance) return false
     if (expiresAt - issuedAt > MAX_LIFETIME_SECONDS) return false
     if (last === undefined) return true
-    if (seq < last.seq || issuedAt < last.issuedAt || last.byName.kid.has(kid)) return false
+    if (seq < last.seq || issuedAt < last.issuedAt || isKeyRevoked(last, kid)) return false
     // The issuer leaves out what has ended by its own clock.
     const endsBy = Math.max(seconds, issuedAt) + deps.clockTolerance
-    return seq > last.seq || haveSameEntries(list.byName, last.byName, endsBy)
+    return seq > last.seq || haveSameRules(list, last, endsBy)
   }
 
   /** Replaces the known list if `next` follows it. Checks again after a wait: on Workers two polls may end together. */
@@ -142,11 +142,16 @@ export function createRevocationFeed(feed: Required<RevocationFeedOptions>, deps
   function judge(claims: ClaimsSet, kid: string): boolean | 'unavailable' {
     const isStale = known === undefined || !isYoung(known)
     if (isStale && feed.onStale === 'refuse') return 'unavailable'
-    return known !== undefined && isListed(known.list.byName, claims, kid, now() / 1000)
+    return known?.list.rules.isListed(claims, kid, now() / 1000) ?? false
   }
 
   return (claims, kid) => {
     const renewing = renew()
     return renewing === undefined ? judge(claims, kid) : renewing.then(() => judge(claims, kid))
   }
+}
+
+/** Whether a list names the signing key, expired entries included. */
+function isKeyRevoked({ rules }: RevocationList, kid: string): boolean {
+  return rules.find({ kind: 'kid', value: kid, account: null }).length > 0
 }

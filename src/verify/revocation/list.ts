@@ -1,48 +1,70 @@
-// An issuer's signed list of revocations: reading one (RFC 7515 compact, `typ: revocations+jwt`), and judging a
-// token by it. A list with anything wrong in it is no list: leaving out what is not understood would let tokens
-// through. Whether it is current is checked in revocation-feed.ts. A list may have 100 000 entries: all work in
-// proportion to them is done in pieces.
+// An issuer's signed list of revocations (JWS compact, RFC 7515, `typ: revocations+jwt`): the format of an entry, and
+// reading a list. A list with any fault is refused as a whole, because skipping an entry would let ended tokens pass.
+// feed.ts decides whether a list is current. A list may have 100 000 entries, so work on its entries is done in slices.
 
 import { decodeProtectedHeader } from 'jose'
-import type { ClaimsSet } from '../../claims/claims-set.ts'
+import {
+  createRevocationIndex,
+  type ListedKind,
+  type RevocationIndex,
+  type RevocationRule,
+  revocationKinds,
+  roundUpToSeconds,
+} from '../../claims/revocation.ts'
 import { isCanonicalBase64url } from '../../lib/base64url.ts'
 import { isJsonObject } from '../../lib/json.ts'
+import { sleep } from '../../lib/timing.ts'
 import type { KeySource } from '../keys/source.ts'
-import { decodeBase64urlText, parseLongArray, pause } from './pieces.ts'
+import { decodeBase64urlText, parseLongArray } from './read-long-array.ts'
 
-/** Revocations as the issuer signed them. Times are epoch seconds. */
+/** A revocation as a verifier has it: the issuer's rule, with times of whole seconds. */
+export type ListedRule = RevocationRule<ListedKind>
+
+/** A list whose signature was verified. Times are epoch seconds. */
 export interface RevocationList {
   /** The key that signed it. */
   readonly kid: string
-  /** Grows with each change. */
+  /** Higher after each change of rules. */
   readonly seq: number
   readonly issuedAt: number
   readonly expiresAt: number
-  readonly byName: RevocationIndex
+  readonly rules: RevocationIndex<ListedRule>
 }
-
-/** What ends tokens. Times are epoch seconds. */
-export interface RevocationEntry {
-  /** Tokens minted before are ended. */
-  readonly before: number
-  /** When the last of them has expired. */
-  readonly until: number
-}
-
-/** The names by which a revocation matches tokens; of a pair the token must have both. */
-const NAMES = ['jti', 'client_id', 'sub', 'kid', 'sub+user', 'sub+jti'] as const
-/** A name by which a revocation matches. The value of a pair is made by {@link pairOf}. */
-export type RevocationName = (typeof NAMES)[number]
-
-/** Entries by what they name, and by its value. */
-export type RevocationIndex = Readonly<Record<RevocationName, Map<string, RevocationEntry[]>>>
 
 const TYPES: readonly unknown[] = ['revocations+jwt', 'application/revocations+jwt']
 
-/** Entries that are compared before the event loop runs other work. */
+/** Names that stand alone in an entry, and names that stand next to `sub`. */
+const ALONE: readonly string[] = revocationKinds
+const OF_ACCOUNT: readonly string[] = ['jti', 'user'] satisfies ListedKind[]
+
+/** Groups of rules that are compared before the event loop runs other work. */
 const COMPARED_TOGETHER = 2000
 
-/** The list in a feed's text, or undefined when form, key, signature, issuer or a member is wrong. */
+/** The entry of a rule as JSON text: `{ sub?, <kind>, before, until }`, times in epoch seconds, rounded up. */
+export function formatEntry({ account, kind, value, before, until }: ListedRule): string {
+  return JSON.stringify({
+    ...(account !== null && { sub: account }),
+    [kind]: value,
+    before: roundUpToSeconds(before),
+    until: roundUpToSeconds(until),
+  })
+}
+
+/** The rule in an entry; undefined if it names nothing, or has a member or combination of names that is unknown. */
+export function parseEntry(entry: unknown): ListedRule | undefined {
+  if (!isJsonObject(entry)) return undefined
+  const { before, until, sub } = entry
+  if (!isTime(before) || !isTime(until)) return undefined
+  const names = Object.keys(entry).filter((name) => name !== 'before' && name !== 'until')
+  const isPair = names.length === 2 && sub !== undefined
+  const [kind = '', another] = isPair ? names.filter((name) => name !== 'sub') : names
+  if (another !== undefined || !(isPair ? OF_ACCOUNT : ALONE).includes(kind)) return undefined
+  const [value, account] = [entry[kind], isPair ? sub : null]
+  if (!isName(value) || !(account === null || isName(account))) return undefined
+  return { kind: kind as ListedKind, value, account, before: before * 1000, until: until * 1000 }
+}
+
+/** The list in a feed's text, or undefined if its form, key, signature, issuer or any member is wrong. Never rejects. */
 export async function readRevocations(
   text: string,
   issuer: string,
@@ -56,30 +78,7 @@ export async function readRevocations(
   }
 }
 
-/** Whether a token signed under `kid` is ended at `now` (epoch seconds). */
-export function isListed(
-  index: RevocationIndex,
-  claims: ClaimsSet & { readonly user?: unknown },
-  kid: string,
-  now: number,
-): boolean {
-  const { jti, client_id, sub, user, iat, exp } = claims
-  const isEnded = (entries: readonly RevocationEntry[] | undefined): boolean =>
-    // Also a token that expires before `until` but is still accepted because of the clock tolerance.
-    entries?.some(({ before, until }) => iat < before && (now < until || exp <= until)) ?? false
-  const pairs = (name: 'sub+user' | 'sub+jti', other: string): boolean =>
-    index[name].size > 0 && isEnded(index[name].get(pairOf(sub, other)))
-  return (
-    isEnded(index.jti.get(jti)) ||
-    isEnded(index.client_id.get(client_id)) ||
-    isEnded(index.sub.get(sub)) ||
-    isEnded(index.kid.get(kid)) ||
-    pairs('sub+jti', jti) ||
-    (typeof user === 'string' && pairs('sub+user', user))
-  )
-}
-
-/** The key id of a list whose form and signature are valid; undefined otherwise. Throws on text that is not a JWS. */
+/** The key id of a list whose form and signature are valid, or undefined. Throws on text that is not a JWS. */
 async function verifyList(text: string, keys: KeySource): Promise<string | undefined> {
   const [head = '', payload = '', signature = '', ...others] = text.split('.')
   if (others.length > 0 || payload === '' || head === '' || signature === '') return undefined
@@ -90,101 +89,47 @@ async function verifyList(text: string, keys: KeySource): Promise<string | undef
   const key = keys.get(kid) ?? (await keys.load?.(kid))
   if (key === undefined || key === 'unavailable' || key.alg !== alg) return undefined
   if (!(await key.verify(text))) return undefined
-  // Not awaited, on Workers either: a list must not wait for keys that it does not need.
+  // Not awaited, not even on Workers: this list does not need the keys that are renewed here.
   void keys.used?.(kid)
   return kid
 }
 
-/** The list in a text whose signature is right. */
+/** The list in a text whose signature was verified. */
 async function parseList(text: string, kid: string, issuer: string): Promise<RevocationList | undefined> {
   const encoded = text.slice(text.indexOf('.') + 1, text.lastIndexOf('.'))
   const payload = await decodeBase64urlText(encoded)
   if (payload === undefined) return undefined
-  const byName = createRevocationIndex()
-  const members = await parseLongArray(payload, 'revoked', (entry) => addEntry(byName, entry))
+  const rules = createRevocationIndex<ListedRule>()
+  const members = await parseLongArray(payload, 'revoked', (entry) => {
+    const rule = parseEntry(entry)
+    if (rule !== undefined) rules.add(rule)
+    return rule !== undefined
+  })
   if (members === undefined) return undefined
   const { iss, iat, exp, seq } = members
   if (iss !== issuer || !isTime(iat) || !isTime(exp) || !Number.isSafeInteger(seq)) return undefined
-  return { kid, seq: seq as number, issuedAt: iat, expiresAt: exp, byName }
+  return { kid, seq: seq as number, issuedAt: iat, expiresAt: exp, rules }
 }
 
-/** Adds an entry to the index; false when it has an unknown member or names nothing. */
-function addEntry(index: RevocationIndex, entry: unknown): boolean {
-  if (!isJsonObject(entry)) return false
-  const { before, until, sub, jti, user } = entry
-  if (!isTime(before) || !isTime(until)) return false
-  const names = Object.keys(entry).filter((name) => name !== 'before' && name !== 'until')
-  if (!names.every((name) => typeof entry[name] === 'string' && entry[name] !== '')) return false
-  const [name = '', another] = names
-  const times = { before, until }
-  if (another === undefined) {
-    if (!isSingle(name)) return false
-    addRevocation(index, name, entry[name] as string, times)
-    return true
-  }
-  const other = jti ?? user
-  if (names.length !== 2 || sub === undefined || other === undefined) return false
-  addRevocation(
-    index,
-    jti === undefined ? 'sub+user' : 'sub+jti',
-    pairOf(sub as string, other as string),
-    times,
-  )
-  return true
-}
-
-function isSingle(name: string): name is 'jti' | 'client_id' | 'sub' | 'kid' {
-  return name === 'jti' || name === 'client_id' || name === 'sub' || name === 'kid'
-}
-
-/** An index without entries. */
-export function createRevocationIndex(): RevocationIndex {
-  return {
-    jti: new Map(),
-    client_id: new Map(),
-    sub: new Map(),
-    kid: new Map(),
-    'sub+user': new Map(),
-    'sub+jti': new Map(),
-  }
-}
-
-/** The value of a pair in an index; unique for each pair. */
-export function pairOf(sub: string, other: string): string {
-  return `${sub.length}:${sub}${other}`
-}
-
-/** Adds an entry for the tokens that have this value under this name. */
-export function addRevocation(
-  index: RevocationIndex,
-  name: RevocationName,
-  value: string,
-  { before, until }: RevocationEntry,
-): void {
-  const others = index[name].get(value)
-  if (others === undefined) index[name].set(value, [{ before, until }])
-  else others.push({ before, until })
-}
-
-/** Whether two indexes have the same entries, ignoring those that expire by `time` (epoch seconds). */
-export async function haveSameEntries(
-  one: RevocationIndex,
-  other: RevocationIndex,
+/** Whether two lists have the same rules, ignoring those that expire by `time` (epoch seconds). */
+export async function haveSameRules(
+  one: RevocationList,
+  other: RevocationList,
   time: number,
 ): Promise<boolean> {
   return (await holdsAll(one, other, time)) && (await holdsAll(other, one, time))
 }
 
-async function holdsAll(index: RevocationIndex, of: RevocationIndex, time: number): Promise<boolean> {
+async function holdsAll(list: RevocationList, of: RevocationList, time: number): Promise<boolean> {
   let compared = 0
-  for (const name of NAMES) {
-    for (const [value, entries] of of[name]) {
-      compared += 1
-      if (compared % COMPARED_TOGETHER === 0) await pause()
-      const held = index[name].get(value)
-      const isHeld = ({ before, until }: RevocationEntry): boolean =>
-        until <= time || held?.some((own) => own.before === before && own.until === until) === true
-      if (!entries.every(isHeld)) return false
+  for (const group of of.rules.groups()) {
+    compared += 1
+    if (compared % COMPARED_TOGETHER === 0) await sleep(0)
+    for (const rule of group) {
+      if (rule.until <= time * 1000) continue
+      const isSame = ({ before, until }: ListedRule): boolean =>
+        before === rule.before && until === rule.until
+      if (!list.rules.find(rule).some(isSame)) return false
     }
   }
   return true
@@ -192,4 +137,8 @@ async function holdsAll(index: RevocationIndex, of: RevocationIndex, time: numbe
 
 function isTime(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value)
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
 }

@@ -5,7 +5,7 @@
 import type { JWK } from 'jose'
 import type { SignatureAlgorithm, VerifyToken } from '../../claims/jws.ts'
 import type { MaybePromise } from '../../lib/result.ts'
-import { pause } from '../revocation/pieces.ts'
+import { sleep } from '../../lib/timing.ts'
 import { isWorkers } from './platform.ts'
 
 /** The part of node:crypto that is used here. */
@@ -100,7 +100,7 @@ function createLoader(
     input: string,
   ): Promise<T> {
     for (let start = 0; start < input.length; start += SLICE_LENGTH) {
-      if (start > 0) await pause()
+      if (start > 0) await sleep(0)
       hash.update(input.slice(start, start + SLICE_LENGTH), 'latin1')
     }
     return hash

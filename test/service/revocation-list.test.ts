@@ -4,8 +4,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { NumberedRule } from '../../src/claims/revocation.ts'
-import { createListWriter, type ListFacts } from '../../src/service/revocation/payload.ts'
-import { parseLongArray } from '../../src/verify/revocation/pieces.ts'
+import { createListWriter, type ListFacts } from '../../src/service/revocation/document.ts'
+import { parseLongArray } from '../../src/verify/revocation/read-long-array.ts'
 
 const ISSUER = 'https://auth.example.com/ü'
 const PERIOD = 1_900_000_000

@@ -1,46 +1,42 @@
-// Work on a large document in pieces, so that a server answers requests in between. Pieces have a fixed size instead of
-// a fixed time, because on Workers the clock does not advance while code runs.
+// Decodes a JWS payload that has a long array in slices, between which other requests are answered. Slices have a fixed
+// length instead of a time limit, because on Workers the clock does not advance while code runs.
 
 import { base64url } from 'jose'
 import { isCanonicalBase64url } from '../../lib/base64url.ts'
 import { findStringEnd, isJsonObject, type JsonObject, parseJson } from '../../lib/json.ts'
+import { sleep } from '../../lib/timing.ts'
 import { createUtf8Decoder } from '../../lib/utf8.ts'
 
-/** Characters of a piece, a multiple of 4 so that base64url is cut between groups. About half a millisecond of work. */
-const PIECE_LENGTH = 32_768
+/** Characters of a slice: about half a millisecond of work. A multiple of 4, so that base64url is cut between groups. */
+const SLICE_LENGTH = 32_768
 
-/** Lets the event loop run other work. */
-export function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0))
-}
-
-/** The UTF-8 text in canonical base64url, or undefined when it is not canonical. Rejects when it is not UTF-8. */
+/** Decodes base64url to UTF-8 text; undefined if it is not canonical. Rejects if the bytes are not UTF-8. */
 export async function decodeBase64urlText(encoded: string): Promise<string | undefined> {
   const utf8 = createUtf8Decoder()
   let text = ''
-  for (let start = 0; start < encoded.length; start += PIECE_LENGTH) {
-    if (start > 0) await pause()
-    const piece = encoded.slice(start, start + PIECE_LENGTH)
-    if (!isCanonicalBase64url(piece)) return undefined
-    text += utf8.decode(base64url.decode(piece), { stream: true })
+  for (let start = 0; start < encoded.length; start += SLICE_LENGTH) {
+    if (start > 0) await sleep(0)
+    const slice = encoded.slice(start, start + SLICE_LENGTH)
+    if (!isCanonicalBase64url(slice)) return undefined
+    text += utf8.decode(base64url.decode(slice), { stream: true })
   }
   return text + utf8.decode()
 }
 
-/** The piece of a long array that is not parsed yet. */
-interface OpenPiece {
+/** The slice of a long array that is being scanned. */
+interface OpenSlice {
   /** Position of its first character. */
   readonly start: number
   readonly isFirst: boolean
 }
 
 /**
- * Parses the JSON text of an object whose array `member` may be long. Each item of the array goes to `take`, which
- * returns false when it is wrong; the other members are returned. Undefined when the text is malformed, repeats a name
- * at any depth, has no such array, or when an item was wrong.
+ * Parses the JSON text of an object with a long array named `member`. Gives each item to `take`, which returns false to
+ * refuse it; returns the other members, with an empty array for `member`. Undefined if the text is malformed, repeats a
+ * name at any depth, has no such array, or an item was refused.
  *
- * The array is cut at commas between its items, and each piece is parsed on its own; what is left, with `[]` in its
- * place, is parsed as the object. All of them are well-formed only when the whole text is.
+ * The array is cut at commas between items and each slice is parsed as an array of its own; the rest of the text is parsed
+ * with `[]` in place of the array. The whole text is well-formed exactly when all of these are.
  */
 export async function parseLongArray(
   text: string,
@@ -51,11 +47,11 @@ export async function parseLongArray(
   let depth = 0
   let lastString = ''
   let arrayStart = -1
-  let open: OpenPiece | undefined
+  let open: OpenSlice | undefined
   let rest = text
 
-  /** Whether the text up to `end` holds items that are right. Only an empty array has a piece without any. */
-  function takePiece({ start, isFirst }: OpenPiece, end: number, isLast: boolean): boolean {
+  /** Parses the slice that ends at `end`; false if it is malformed or an item is refused. Only the slice of an empty array may be empty. */
+  function takeSlice({ start, isFirst }: OpenSlice, end: number, isLast: boolean): boolean {
     const parsed = parseJson(`[${text.slice(start, end)}]`)
     const items = parsed.ok && Array.isArray(parsed.value) ? parsed.value : undefined
     if (items === undefined || (items.length === 0 && !(isFirst && isLast))) return false
@@ -78,20 +74,20 @@ export async function parseLongArray(
     } else if (character === ']' || character === '}') {
       depth -= 1
       if (open !== undefined && depth === 1) {
-        if (!takePiece(open, position, true)) return undefined
+        if (!takeSlice(open, position, true)) return undefined
         rest = text.slice(0, arrayStart) + text.slice(position)
         break
       }
     } else if (character === ',' && open !== undefined && depth === 2) {
-      if (position - open.start < PIECE_LENGTH) continue
-      if (!takePiece(open, position, false)) return undefined
+      if (position - open.start < SLICE_LENGTH) continue
+      if (!takeSlice(open, position, false)) return undefined
       open = { start: position + 1, isFirst: false }
-      await pause()
+      await sleep(0)
     }
   }
   const parsed = parseJson(rest)
   if (!parsed.ok || !isJsonObject(parsed.value)) return undefined
-  // Empty, unless the member's name was spelled with escapes: then nothing was cut out.
+  // Not empty if the name was written with escapes, which the scan does not recognize: its items are taken here.
   const left = parsed.value[member]
   return Array.isArray(left) && left.every(take) ? parsed.value : undefined
 }
