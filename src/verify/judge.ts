@@ -40,7 +40,7 @@ export interface ReceivedRequest {
   readonly request: RequestLike
   /** The client's address after forwarded headers were resolved; undefined when it is not known. */
   readonly address: IpAddress | undefined
-  /** Epoch seconds. */
+  /** The time at which the request is judged, in epoch seconds. */
   readonly now: number
 }
 

@@ -1,12 +1,12 @@
-// A request on a real socket, headers exactly as given, and all that came back.
+// Sends a request with exactly these headers over a real socket, and reads the whole answer.
 
 import { request } from 'node:http'
 
 export interface Answer {
   readonly status: number
-  /** Lines of one name joined by commas; undefined: none. */
+  /** The lines of one header joined by commas; undefined when there is none. */
   header(name: string): string | undefined
-  /** Lines of one name. */
+  /** The lines of one header, separately. */
   lines(name: string): readonly string[]
   readonly text: string
 }

@@ -1,5 +1,6 @@
-// Requests and what every door must make of them, as data: the same verdict, code, status, challenge and CORS
-// headers whatever stands before the API. Imports only data, so that any harness, in any engine, can run it.
+// Requests and the answers that every verifier must give to them, as data: the same verdict, code, status, challenge and
+// CORS headers from each middleware, from createVerifier and from forward auth. Imports only data, so that any test
+// harness, on any runtime, can use it.
 
 import { type Case, type Expected, PARTNER, refused, SITE, STRANGER, type TokenName } from './setups.ts'
 
@@ -8,7 +9,7 @@ export * from './setups.ts'
 const PASS: Expected = { status: 200, allows: SITE }
 const MISSING = refused('missing_token')
 const INVALID = refused('invalid_token')
-/** For requests whose origin may not read the answer, or that name none. */
+/** For requests without an origin, or from an origin that may not read the answer. */
 const UNREADABLE = { allows: undefined }
 
 type Row = readonly [
@@ -18,7 +19,7 @@ type Row = readonly [
   more?: { readonly [Key in 'setup' | 'method' | 'path' | 'workerd']?: Case[Key] },
 ]
 
-/** From SITE, unless the row says otherwise. */
+/** Headers of a request from SITE, unless the row replaces `origin`. */
 const from = (headers: Case['headers']): Case['headers'] => ({ origin: SITE, ...headers })
 const bearer = (token: TokenName, headers: Case['headers'] = {}): Case['headers'] =>
   from({ authorization: `Bearer {${token}}`, ...headers })
@@ -45,8 +46,8 @@ const tokenRows: readonly Row[] = [
   ['a token with one bit flipped', bearer('flipped'), INVALID],
   ['a token in a second spelling', bearer('padded'), INVALID],
   ['a signature over other claims', bearer('swapped'), INVALID],
-  ['a bound that is null', bearer('nullOrigin'), INVALID],
-  ['a bound that is empty', bearer('noAddress'), INVALID],
+  ['a binding that is null', bearer('nullOrigin'), INVALID],
+  ['a binding that is empty', bearer('noAddress'), INVALID],
   ['a binding of an unknown kind', bearer('unknownBinding'), INVALID],
   ['garbage', from({ authorization: 'Bearer garbage' }), INVALID],
   ['a credential instead of a token', from({ authorization: 'Bearer cgk_a_b_000000' }), INVALID],
@@ -70,9 +71,9 @@ const sourceRows: readonly Row[] = [
   ['no token', from({}), MISSING],
   ['another scheme', from({ authorization: 'Basic {good}' }), MISSING],
   ['a scheme that only begins like Bearer', from({ authorization: 'Bearers {good}' }), MISSING],
-  ['Bearer in odd case and blanks', from({ authorization: 'bEARER   {good}' }), PASS],
+  ['Bearer in mixed case, before several spaces', from({ authorization: 'bEARER   {good}' }), PASS],
   ['Bearer without a token', from({ authorization: 'Bearer' }), INVALID],
-  ['Bearer with something behind the token', from({ authorization: 'Bearer {good} x' }), INVALID],
+  ['Bearer with text after the token', from({ authorization: 'Bearer {good} x' }), INVALID],
   ['x-client-token', from({ 'x-client-token': '{good}' }), PASS],
   [
     'x-client-token beside another scheme',
@@ -107,7 +108,7 @@ const sourceRows: readonly Row[] = [
     refused('invalid_request'),
   ],
   ['the query, which is not enabled', from({}), MISSING, { path: 'ok?token={good}' }],
-  ['a second token where nobody looks', bearer('good'), PASS, { path: 'ok?token={narrow}' }],
+  ['a second token in a source that is not enabled', bearer('good'), PASS, { path: 'ok?token={narrow}' }],
   ['the query, enabled', from({}), PASS, { setup: 'query', path: 'ok?a=b&token={good}' }],
   [
     'a key-bound token in the query',
@@ -150,7 +151,11 @@ const originRows: readonly Row[] = [
     bearer('good', { origin: PARTNER }),
     refused('origin_mismatch', { allows: PARTNER }),
   ],
-  ['a strange origin', bearer('good', { origin: STRANGER }), refused('origin_mismatch', UNREADABLE)],
+  [
+    'an origin that is not allowed',
+    bearer('good', { origin: STRANGER }),
+    refused('origin_mismatch', UNREADABLE),
+  ],
   [
     'a strange origin where all may read',
     bearer('good', { origin: STRANGER }),
@@ -162,7 +167,7 @@ const originRows: readonly Row[] = [
     'an empty origin',
     bearer('good', { origin: '' }),
     refused('origin_mismatch', UNREADABLE),
-    // workerd does not show header lines that are empty.
+    // workerd drops empty header lines.
     { setup: 'open', workerd: refused('origin_required', UNREADABLE) },
   ],
   [
@@ -260,7 +265,7 @@ const PROXIED = { setup: 'proxied' } as const
 const HOPS = { setup: 'hops' } as const
 const FORWARDED = { setup: 'forwarded' } as const
 
-/** All come over loopback: the socket's peer is 127.0.0.1. */
+/** All requests come over loopback: the address of the socket's other end is 127.0.0.1. */
 const addressRows: readonly Row[] = [
   ['the right address', bearer('loopback'), PASS],
   ['another address', bearer('elsewhere'), WRONG_ADDRESS],
@@ -315,8 +320,8 @@ const addressRows: readonly Row[] = [
 
 const ruleRows: readonly Row[] = [
   ['all scopes', bearer('good'), PASS, { setup: 'scoped' }],
-  ['a scope too few', bearer('narrow'), refused('insufficient_scope'), { setup: 'scoped' }],
-  ['authorize says no', bearer('good'), refused('insufficient_scope'), { setup: 'unauthorized' }],
+  ['a missing scope', bearer('narrow'), refused('insufficient_scope'), { setup: 'scoped' }],
+  ['authorize returns false', bearer('good'), refused('insufficient_scope'), { setup: 'unauthorized' }],
   ['authorize throws', bearer('good'), refused('insufficient_scope'), { setup: 'broken' }],
   ['a revoked token', bearer('good'), refused('token_revoked'), { setup: 'revoked' }],
   [
@@ -326,7 +331,7 @@ const ruleRows: readonly Row[] = [
     { setup: 'revoked' },
   ],
   [
-    'revocation that cannot be told',
+    'a revocation status that is not known',
     bearer('good'),
     { code: 'unavailable', status: 503, allows: SITE },
     { setup: 'outage' },
@@ -339,7 +344,7 @@ const ruleRows: readonly Row[] = [
     { setup: 'report' },
   ],
   [
-    'report: a scope too few',
+    'report: a missing scope',
     bearer('narrow'),
     { ...PASS, wouldBlock: 'insufficient_scope' },
     { setup: 'report' },
@@ -368,7 +373,7 @@ const methodRows: readonly Row[] = [
     { setup: 'open' },
   ],
   ['a preflight of an app', preflight('capacitor://localhost', 'GET'), { status: 204, isPreflight: true }],
-  ['OPTIONS that asks for no method', asking(SITE, 'G,ET'), MISSING, { method: 'OPTIONS' }],
+  ['OPTIONS that asks for an invalid method', asking(SITE, 'G,ET'), MISSING, { method: 'OPTIONS' }],
   ['OPTIONS that asks for two methods', asking(SITE, ['GET', 'PUT']), MISSING, { method: 'OPTIONS' }],
   [
     'OPTIONS of two origins',
@@ -388,11 +393,11 @@ const methodRows: readonly Row[] = [
     refused('missing_token', UNREADABLE),
     { method: 'OPTIONS' },
   ],
-  ['OPTIONS that is no preflight', from({}), MISSING, { method: 'OPTIONS' }],
+  ['OPTIONS without Access-Control-Request-Method', from({}), MISSING, { method: 'OPTIONS' }],
   ['OPTIONS with a token', bearer('good'), PASS, { method: 'OPTIONS' }],
 ]
 
-/** By what they are about. */
+/** The cases by topic; the topic is part of the test's name. */
 const topics: Readonly<Record<string, readonly Row[]>> = {
   token: tokenRows,
   source: sourceRows,
@@ -402,7 +407,7 @@ const topics: Readonly<Record<string, readonly Row[]>> = {
   method: methodRows,
 }
 
-/** Every case. */
+/** All cases in one list, each named by its topic and its own name. */
 export const cases: readonly Case[] = Object.entries(topics).flatMap(([topic, rows]) =>
   rows.map(
     ([name, headers, expected, more = {}]): Case => ({

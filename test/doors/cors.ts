@@ -1,4 +1,4 @@
-// CORS on whatever a handler answers: its own errors and headers, answers of other servers, streams, 404s.
+// CORS on every kind of answer from a handler: errors, its own CORS headers, fetched responses, streams and 404s.
 
 import { describe, expect, test } from 'vitest'
 import { ask } from './ask.ts'
@@ -7,14 +7,14 @@ import { SITE } from './cases.ts'
 interface World {
   readonly urls: Readonly<Record<string, string>>
   readonly token: string
-  /** Of an address that no test comes from. */
+  /** A token bound to an address from which no test sends requests. */
   readonly elsewhere: string
 }
 
 interface Row {
   readonly route: string
   readonly status?: number
-  /** What `Vary` must be: the handler's, then ours. */
+  /** The expected `Vary`: first what the handler set, then `Origin`. */
   readonly vary?: string
   readonly text?: string
   readonly cookies?: readonly string[]
@@ -99,7 +99,7 @@ export function describeCors(world: () => World): void {
       expect(answer.header('access-control-allow-origin')).toBe(SITE)
     })
 
-    test('report mode tells what it would block on a 404 and on a 500 too', async () => {
+    test('report mode sets Claimgate-Would-Block also on a 404 and a 500', async () => {
       for (const route of ['missing', ...(door === 'http' ? [] : ['throws'])]) {
         const answer = await askRoute(`report/${route}`, { origin: 'https://partner.example' })
         expect(answer.header('claimgate-would-block')).toBe('origin_mismatch')
@@ -108,7 +108,7 @@ export function describeCors(world: () => World): void {
     })
 
     if (door !== 'workerd') {
-      test('CF-Connecting-IP is nobody’s word outside Workers', async () => {
+      test('CF-Connecting-IP is ignored outside Workers', async () => {
         const { elsewhere } = world()
         const answer = await askRoute('plain/ok', {
           authorization: `Bearer ${elsewhere}`,
@@ -123,7 +123,7 @@ export function describeCors(world: () => World): void {
     const askPublic = (path: string, headers: Readonly<Record<string, string>>, method = 'GET') =>
       ask(`${world().urls[door]}/public/${path}`, headers, method)
 
-    test('answers preflights, its own headers included', async () => {
+    test('answers preflights, with the additional allowed headers', async () => {
       const answer = await askPublic(
         'ok',
         { origin: SITE, 'access-control-request-method': 'PATCH' },
@@ -136,7 +136,7 @@ export function describeCors(world: () => World): void {
       )
     })
 
-    test('lets an allowed origin read, and no other', async () => {
+    test('lets only allowed origins read the answer', async () => {
       const allowed = await askPublic('ok', { origin: SITE })
       expect(allowed.header('access-control-allow-origin')).toBe(SITE)
       const other = await askPublic('ok', { origin: 'https://evil.example' })
@@ -145,7 +145,7 @@ export function describeCors(world: () => World): void {
       expect(other.header('vary')).toBe('Origin')
     })
 
-    test('twice on one path is as good as once', async () => {
+    test('used twice on one path has the same effect as once', async () => {
       const answer = await askPublic('twice/ok', { origin: SITE })
       expect(answer.lines('access-control-allow-origin')).toEqual([SITE])
       expect(answer.header('vary')).toBe('Origin')

@@ -1,5 +1,5 @@
-// How a verifier decides: whom it asks and tells, what it makes of their faults and of odd requests, and what of a
-// request it reads.
+// Decisions of a verifier: when it calls the developer's functions, what their failures mean, how it handles malformed
+// request objects, and which parts of a request it reads.
 
 import { Hono } from 'hono'
 import { describe, expect, test, vi } from 'vitest'
@@ -24,7 +24,7 @@ const ask = (headers: Readonly<Record<string, string>>) =>
   })
 const good = () => ask({ origin: SITE, authorization: 'Bearer {good}' })
 
-/** The code of the refusal, undefined when the request passes; anything but a ClaimError fails the test. */
+/** The code of the refusal, or undefined when the request passes. An error other than ClaimError fails the test. */
 async function codeOf(verifying: Promise<unknown>): Promise<string | undefined> {
   try {
     await verifying
@@ -169,7 +169,7 @@ describe('onDecision', () => {
   })
 })
 
-describe('functions of the API', () => {
+describe('functions that the developer gives', () => {
   const nays = [
     () => false,
     async () => false,
@@ -187,19 +187,19 @@ describe('functions of the API', () => {
   ]
   const yeas = [() => true, async () => true, resolveTo(true), resolveLater(true)]
 
-  test.each(nays)('authorize: only true is a yes: %s', async (authorize) => {
+  test.each(nays)('authorize refuses unless the result is true: %s', async (authorize) => {
     expect(await codeOf(createWith({ authorize: authorize as () => boolean }).verify(good()))).toBe(
       'insufficient_scope',
     )
   })
 
-  test.each(yeas)('authorize: %s', async (authorize) => {
+  test.each(yeas)('authorize lets the request pass: %s', async (authorize) => {
     const verifier = createWith({ authorize: authorize as () => boolean })
     expect(await codeOf(verifier.verify(good()))).toBeUndefined()
     expect(await codeOf(verifier.verify(ask({ authorization: 'Bearer {good}' })))).toBe('origin_required')
   })
 
-  test('authorize has the last word, with the claims and the request', async () => {
+  test('authorize is called last, with the claims and the request', async () => {
     const authorize = vi.fn(() => true)
     const verifier = createWith({ authorize, scope: 'read' })
     for (const headers of [
@@ -228,7 +228,7 @@ describe('functions of the API', () => {
     throwInThen,
   ]
   test.each([() => true, async () => true, resolveTo(true), resolveLater(true), ...unclear])(
-    'revocation: only a clear no lets a token through: %s',
+    'revocation refuses unless the result is false: %s',
     async (revocation) => {
       const code = await codeOf(createWith({ revocation: revocation as () => boolean }).verify(good()))
       expect(code).toBe(unclear.includes(revocation) ? 'unavailable' : 'token_revoked')
@@ -236,7 +236,7 @@ describe('functions of the API', () => {
   )
 
   test.each([() => false, async () => false, resolveTo(false), resolveLater(false)])(
-    'revocation: %s',
+    'revocation lets the request pass: %s',
     async (revocation) => {
       const verifier = createWith({ revocation: revocation as () => boolean })
       expect(await codeOf(verifier.verify(good()))).toBeUndefined()
@@ -281,7 +281,7 @@ describe('functions of the API', () => {
     }
   })
 
-  test('a handler cannot open itself to an origin that is not allowed, nor to credentials', async () => {
+  test('a handler cannot allow another origin, nor cookies', async () => {
     const app = new Hono().use('/things', claimCors({ allowedOrigins: [SITE] })).get('/things', (c) => {
       c.header('Access-Control-Allow-Origin', '*')
       c.header('Access-Control-Allow-Credentials', 'true')
@@ -297,7 +297,7 @@ describe('functions of the API', () => {
     }
   })
 
-  test('allowedOrigins is asked about the origin alone, and never about null', async () => {
+  test('allowedOrigins is called with the origin only, and never with null', async () => {
     const allowedOrigins = vi.fn(() => true)
     const app = new Hono().use(claimAuth({ ...optionsOf(), allowedOrigins }))
     for (const origin of ['null', '', SITE]) await app.request('/things', { headers: { origin } })
@@ -305,7 +305,7 @@ describe('functions of the API', () => {
   })
 })
 
-describe('odd requests', () => {
+describe('malformed request objects', () => {
   const headersOf = (get: (name: string) => unknown) => ({ method: 'GET', url: '/', headers: { get } })
   const odd: Readonly<Record<string, unknown>> = {
     undefined,
@@ -315,7 +315,7 @@ describe('odd requests', () => {
     'no headers': { method: 'GET', url: '/' },
     'plain headers': { method: 'GET', url: '/', headers: { authorization: 'Bearer a' } },
     'headers that throw': headersOf(boom),
-    'headers that answer later': headersOf(async () => 'Bearer a'),
+    'headers that return promises': headersOf(async () => 'Bearer a'),
     'headers that are numbers': headersOf(() => 5),
     'headers that are lists': headersOf(() => ['Bearer a']),
     'headers in a Map': { method: 'GET', url: '/', headers: new Map([['authorization', 'Bearer a']]) },
@@ -326,7 +326,7 @@ describe('odd requests', () => {
         return boom()
       },
     },
-    'a URL that is none': { method: 'GET', url: 'http://[?token=%zz&%', headers: new Headers() },
+    'an invalid URL': { method: 'GET', url: 'http://[?token=%zz&%', headers: new Headers() },
     'no URL': { method: 'GET', headers: new Headers() },
     'a Proxy that was revoked': revokedProxy(),
   }
@@ -359,7 +359,7 @@ describe('odd requests', () => {
     }
   })
 
-  test.each(from)('an odd address, %o, is no address', async (place) => {
+  test.each(from)('an invalid address counts as none: %o', async (place) => {
     const request = ask({ origin: SITE, authorization: 'Bearer {loopback}' })
     const code = await codeOf(createWith().verify(request, place as { ip: string }))
     expect(['ip_mismatch', 'invalid_request']).toContain(code)
@@ -400,7 +400,7 @@ describe('odd requests', () => {
   })
 })
 
-test('claims are frozen to their leaves', async () => {
+test('claims are deeply frozen', async () => {
   const claims = await createWith().verify(ask({ origin: SITE, authorization: 'Bearer {severalAudiences}' }))
   expect(Object.isFrozen(claims)).toBe(true)
   expect(Object.isFrozen(claims.aud)).toBe(true)

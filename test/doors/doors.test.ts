@@ -1,5 +1,5 @@
-// One verdict behind every door: the cases in Hono on Node, Hono in workerd, Express, Fastify, bare node:http and
-// createVerifier alone, all of them from the packed package in a customer's project.
+// Runs the cases in Hono on Node, Hono in workerd, Express, Fastify, node:http and with createVerifier alone. All of them
+// import the packed package, which is installed in an empty project.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -20,7 +20,7 @@ const EXPOSED =
 const doors = ['hono', 'workerd', 'express', 'fastify', 'http', 'verifier'] as const
 type Door = (typeof doors)[number]
 
-/** A Worker is a default export. */
+/** Workers need a default export, which the house rules forbid in the app's own file. */
 const ENTRY = `export { worker as default } from './doors/apps/worker.ts'`
 
 let project: Project
@@ -69,7 +69,7 @@ for (const kind of ['jwks', 'secret'] as const) {
         ask(
           `${urls[door]}/${setup}/${fillTokens(path, minted)}`,
           {
-            // On Workers this is the client's address, set by the platform.
+            // The Workers platform sets this header to the client's address.
             ...(door === 'workerd' && { 'cf-connecting-ip': '127.0.0.1' }),
             ...Object.fromEntries(
               Object.entries(headers).map(([name, value]) => [
@@ -146,7 +146,7 @@ for (const kind of ['jwks', 'secret'] as const) {
 describeTypes(() => project)
 describeExamples(() => project)
 
-/** The Hono app in a real workerd, without any of Node's modules. */
+/** Starts the Hono app in a real workerd, without Node's modules. */
 async function startWorker(issuer: Issuer, upstream: string): Promise<Miniflare> {
   const bundle = await build({
     stdin: { contents: ENTRY, resolveDir: project.folder },

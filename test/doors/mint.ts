@@ -1,9 +1,9 @@
-// An issuer for the cases: its keys as a verifier is given them, and every token of cases.ts, signed with jose.
+// An issuer for the cases: its keys as options of a verifier, and the tokens of setups.ts, signed with jose.
 
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
 import { AUDIENCE, ISSUER, SITE, SUBJECT, type TokenName, type TokenRecipe, tokens } from './cases.ts'
 
-/** Where a verifier has its keys from, as JSON. */
+/** The options for the keys of a verifier. They are valid JSON, for the process and the Worker under test. */
 export type KeyOption =
   | { readonly jwks: { readonly keys: readonly JWK[] } }
   | { readonly jwksUri: string }
@@ -11,16 +11,16 @@ export type KeyOption =
 
 export interface Issuer {
   readonly keys: KeyOption
-  /** The private half of its key, where it has one. */
+  /** The private key; absent for a shared secret. */
   readonly privateJwk: JWK | undefined
-  /** One token of each recipe. */
+  /** Signs one token for each recipe in setups.ts. */
   mintAll(): Promise<Record<TokenName, string>>
   mint(recipe?: TokenRecipe): Promise<string>
 }
 
 type Key = Parameters<SignJWT['sign']>[0]
 
-/** An issuer with a pinned set of public keys, or with a shared secret. */
+/** Creates an issuer that signs with ES256 (`jwks`) or with a shared secret (`secret`). */
 export async function createIssuer(
   kind: 'jwks' | 'secret',
   claims: TokenRecipe['claims'] = {},

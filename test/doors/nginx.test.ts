@@ -1,6 +1,6 @@
-// The cases behind a real nginx whose auth_request asks a really started claimgate: the verdict, code, status and
-// challenge of every other door. One server of the example configuration for each setup, told apart by its Host;
-// a setup's options stand in its query. The issuer of the cases is the service: it signs with a key file of theirs.
+// Runs the cases behind a real nginx, whose auth_request asks a running claimgate: verdict, code, status and challenge must
+// be those of the middlewares. nginx has one server of the example configuration for each setup, selected by Host, with
+// the setup's options in the query. The service is the issuer of the cases, because it has their signing key.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -28,20 +28,20 @@ import {
 } from './cases.ts'
 import { createIssuer, type Issuer } from './mint.ts'
 
-/** Why a case cannot be asked here; undefined: it is asked. The one place that leaves cases out. */
+/** The reason why a case cannot be run behind nginx; undefined when it can. */
 function explainOmission({ setup: name, headers }: Case): string | undefined {
   const setup: Setup = setups[name]
-  if (setup.authorize || setup.revocation) return 'functions cannot stand in a query'
+  if (setup.authorize || setup.revocation) return 'functions cannot be given in a query'
   if (typeof headers.authorization === 'object') return 'nginx itself answers 400'
   if ('sec-fetch-site' in headers && headers.origin === undefined && setup.apiOrigin === undefined)
-    return 'nginx always tells the origin of the API'
+    return 'nginx always sends the origin of the API'
   return undefined
 }
 
 const askable = cases.filter((one) => explainOmission(one) === undefined)
 const isHere = spawnSync('which', ['nginx']).status === 0
 
-test('most cases are asked', () => {
+test('most cases can be run behind nginx', () => {
   expect(askable.length).toBeGreaterThan(cases.length * 0.85)
 })
 
@@ -52,7 +52,7 @@ for (const one of cases) {
 
 describe.skipIf(!isHere)('behind nginx', () => {
   const servers = useServers()
-  /** Filled in once the account is there. */
+  /** Set after the account was created. */
   const ids = { sub: '', client_id: '' }
   let api: Server
   let nginx: ChildProcess
@@ -109,7 +109,7 @@ describe.skipIf(!isHere)('behind nginx', () => {
       wouldBlock: answer.header('claimgate-would-block'),
       api: answer.header('x-api'),
     }).toEqual({
-      // Forward auth never says 400, which nginx takes for a fault.
+      // Forward auth never answers 400, which nginx treats as an error of the service.
       status: status === 400 ? 401 : status,
       challenge,
       wouldBlock,
@@ -118,7 +118,7 @@ describe.skipIf(!isHere)('behind nginx', () => {
     if (one.method === 'HEAD' || isPreflight) expect(answer.text).toBe('')
     else if (code === undefined) expect(JSON.parse(answer.text)).toEqual({ sub: ids.sub })
     else expect(JSON.parse(answer.text)).toMatchObject({ error: code, status: answer.status })
-    // Who may read is not a proxy's option: the service knows the origins of its accounts.
+    // A proxy has no option for CORS: the service allows the origins of its accounts.
     if (one.setup !== 'open') expect(answer.header('access-control-allow-origin')).toBe(allows)
     for (const token of Object.values(minted)) expect(answer.text).not.toContain(token)
   })
@@ -132,7 +132,7 @@ describe.skipIf(!isHere)('behind nginx', () => {
   )
 })
 
-/** An issuer whose key is a file in `folder`. */
+/** Writes the key of the cases' issuer to a file in `folder`, where the service reads it. */
 async function createSharedIssuer(folder: string, claims: Record<string, string>): Promise<Issuer> {
   const issuer = await createIssuer('jwks', claims)
   const { kid = '', ...jwk } = issuer.privateJwk ?? {}
@@ -144,7 +144,7 @@ async function createSharedIssuer(folder: string, claims: Record<string, string>
   return issuer
 }
 
-/** What is said of addresses to the service and not in a query. nginx is one hop more. */
+/** The service's settings for client addresses, which are not options of a query. nginx adds one hop. */
 function serviceEnvironment({ trustedProxies, forwardedHeader = 'x-forwarded-for' }: Setup) {
   return {
     CLAIMGATE_ISSUER: ISSUER,
@@ -154,7 +154,7 @@ function serviceEnvironment({ trustedProxies, forwardedHeader = 'x-forwarded-for
   }
 }
 
-/** The example with one server for each setup, which asks the setup's service. */
+/** The example configuration, with one nginx server for each setup. */
 function configure(port: number, apiPort: number, urls: Readonly<Record<string, string>>): string {
   const text = readFileSync(join(import.meta.dirname, '../examples/nginx.conf'), 'utf8')
   const start = text.indexOf('  server {\n    listen 8080;')
@@ -165,7 +165,7 @@ function configure(port: number, apiPort: number, urls: Readonly<Record<string, 
       'listen 8080;': `listen 127.0.0.1:${port};\n    server_name ${name};`,
       'http://claimgate/auth/verify?scope=read;': `${urls[name]}/auth/verify${query && `?${query}`};`,
     })
-    // Behind another proxy, whose word counts.
+    // This nginx stands behind another proxy, whose headers it trusts.
     return setup.trustedProxies === undefined
       ? block
       : substitute(block, {
@@ -185,7 +185,7 @@ function configure(port: number, apiPort: number, urls: Readonly<Record<string, 
   return `${head}${blocks.join('\n')}}\n`
 }
 
-/** A setup's options as an operator writes them. */
+/** The options of a setup as a query string, which an operator would write into the proxy's configuration. */
 function writeQuery({ scope, missingOrigin, require, mode, apiOrigin, tokenSources }: Setup): string {
   const bounds = require?.length === 0 ? 'none' : require
   const options = { scope, missingOrigin, require: bounds, mode, apiOrigin, tokenSources }
@@ -193,7 +193,7 @@ function writeQuery({ scope, missingOrigin, require, mode, apiOrigin, tokenSourc
   return new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString()
 }
 
-/** Replaces every occurrence of texts that must be there. */
+/** Replaces every occurrence of each text, and fails when a text does not occur. */
 function substitute(text: string, changes: Readonly<Record<string, string>>): string {
   return Object.entries(changes).reduce((before, [from, to]) => {
     if (!before.includes(from)) throw new Error(`the example has no "${from}"`)

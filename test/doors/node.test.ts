@@ -1,5 +1,4 @@
-// What only the Node door can get wrong: other middlewares around it, answers that came before its own, header lines
-// as Node shows them.
+// The Node middleware together with other middlewares, with answers sent before its own, and with repeated header lines.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -17,7 +16,7 @@ afterEach(() => stop())
 
 type Handle = (request: IncomingMessage, response: ServerResponse) => void
 
-/** A server whose middleware is `claimAuth` with these options; `before` runs first. */
+/** Starts a server with `claimAuth` of these options. `before` runs earlier in each request. */
 async function serve(rules: Partial<ClaimAuthOptions>, next: Handle, before: Handle = () => undefined) {
   const options = { issuer: ISSUER, audience: AUDIENCE, ...issuer.keys, allowedOrigins: [SITE], ...rules }
   const auth = claimAuth(options as ClaimAuthOptions)
@@ -30,7 +29,7 @@ async function serve(rules: Partial<ClaimAuthOptions>, next: Handle, before: Han
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
 }
 
-test('the handler sees the claims; next is called once, and never on a refusal', async () => {
+test('calls next once, with the claims on the request, and never on a refusal', async () => {
   const next = vi.fn((request: IncomingMessage, response: ServerResponse) => {
     response.end((request as AuthorizedRequest).claims.sub)
   })
@@ -42,7 +41,7 @@ test('the handler sees the claims; next is called once, and never on a refusal',
   expect(next).toHaveBeenCalledTimes(1)
 })
 
-test('what a middleware before it put on the answer stays on a refusal and on a preflight', async () => {
+test('headers set by an earlier middleware stay on refusals and preflights', async () => {
   const url = await serve(
     {},
     (_, response) => response.end(),
@@ -59,22 +58,25 @@ test('what a middleware before it put on the answer stays on a refusal and on a 
   }
 })
 
-test('a refusal has a length, so that the connection can be used again', async () => {
+test('a refusal has Content-Length, so that the connection can be reused', async () => {
   const answer = await ask(await serve({}, boom), { origin: SITE })
   expect(answer.header('content-length')).toBe(String(Buffer.byteLength(answer.text)))
 })
 
-test.each(['a refusal', 'a pass'])('%s that comes after somebody else answered is dropped', async (what) => {
-  const next = vi.fn()
-  const url = await serve(
-    { authorize: () => new Promise((resolve) => setTimeout(resolve, 50, what === 'a pass')) },
-    next,
-    (_, response) => response.writeHead(504).end('too slow'),
-  )
-  for (const _ of [1, 2]) expect((await ask(url, headers)).status).toBe(504)
-  await new Promise((resolve) => setTimeout(resolve, 150))
-  expect(next).not.toHaveBeenCalled()
-})
+test.each(['a refusal', 'a pass'])(
+  '%s is dropped when another handler has already answered',
+  async (what) => {
+    const next = vi.fn()
+    const url = await serve(
+      { authorize: () => new Promise((resolve) => setTimeout(resolve, 50, what === 'a pass')) },
+      next,
+      (_, response) => response.writeHead(504).end('too slow'),
+    )
+    for (const _ of [1, 2]) expect((await ask(url, headers)).status).toBe(504)
+    await new Promise((resolve) => setTimeout(resolve, 150))
+    expect(next).not.toHaveBeenCalled()
+  },
+)
 
 test.each(['sync', 'async'])(
   'a decision about origins that fails opens nothing and ends nothing: %s',
@@ -99,7 +101,7 @@ test('authorize reads headers in any case', async () => {
   expect((await ask(url, headers)).status).toBe(403)
 })
 
-test('a handler cannot undo CORS, nor open it further', async () => {
+test('a handler can neither remove CORS headers nor allow more', async () => {
   const url = await serve({}, (_, response) => {
     response.setHeader('access-control-allow-origin', '*')
     for (const name of response.getHeaderNames()) response.removeHeader(name)
@@ -110,7 +112,7 @@ test('a handler cannot undo CORS, nor open it further', async () => {
   expect(answer.header('vary')).toBe('Origin')
 })
 
-test('cors: false adds nothing', async () => {
+test('cors: false adds no headers', async () => {
   const options = { cors: false, allowedOrigins: undefined } as unknown as Partial<ClaimAuthOptions>
   const url = await serve(options, (_, response) => response.end('in'))
   for (const asked of [headers, { origin: SITE }]) {

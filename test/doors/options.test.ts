@@ -1,5 +1,5 @@
-// What may be said to a verifier in plain JavaScript: each wrong option is a TypeError that names it, when the
-// verifier is made; each right one is taken.
+// Options from JavaScript, without the compiler's help. Each wrong one throws a TypeError that names it when the verifier is
+// created; each valid one is accepted.
 
 import { describe, expect, test } from 'vitest'
 import { claimCors, claimAuth as honoAuth } from '../../src/verify/middleware/hono.ts'
@@ -22,7 +22,7 @@ const middlewares = { 'claimgate/hono': honoAuth, 'claimgate/node': nodeAuth } a
   Record<string, (options: unknown) => unknown>
 >
 
-/** Wrong values of each option; a function makes the whole set of options. */
+/** Invalid values of each option. A name with a dot is an option of the feed. */
 const wrong: Readonly<Record<string, readonly unknown[]>> = {
   issuer: [undefined, null, '', 5, ['https://auth.example.com']],
   audience: [undefined, null, '', 5, [], [''], ['a', 5], [['a']], {}],
@@ -172,14 +172,14 @@ const hideBytes = (_: string, value: unknown): unknown =>
       ? String(value)
       : value
 
-/** Rows of a table: the option, one wrong value of it, and the whole set of options. */
+/** The rows of a table: an option, one value of it, and the whole set of options with that value. */
 function rowsOf(table: typeof wrong, complete: (name: string, value: unknown) => Options) {
   return Object.entries(table).flatMap(([name, values]) =>
     values.map((value) => ({ name, shown: show(value), options: complete(name, value) })),
   )
 }
 
-/** Runs `make` and gives the message of its TypeError. */
+/** The message of the TypeError that `make` must throw. */
 function messageOf(make: () => unknown): string {
   try {
     make()
@@ -200,7 +200,7 @@ describe('wrong options of a verifier', () => {
     expect(messageOf(() => create(options))).toContain(name)
   })
 
-  test.each(Object.entries(middlewares))('%s judges the same ones', (_, make) => {
+  test.each(Object.entries(middlewares))('%s rejects the same options', (_, make) => {
     for (const { name, options, shown } of rows) {
       expect(
         messageOf(() => make({ ...options, allowedOrigins: '*' })),
@@ -209,7 +209,7 @@ describe('wrong options of a verifier', () => {
     }
   })
 
-  test.each([undefined, null, 'options', 5, () => base])('options that are %s', (options) => {
+  test.each([undefined, null, 'options', 5, () => base])('options must be an object: %s', (options) => {
     expect(messageOf(() => create(options))).toContain('options')
     for (const make of Object.values(middlewares)) expect(messageOf(() => make(options))).toContain('options')
     expect(messageOf(() => claimCors(options as never))).toContain('options')
@@ -242,7 +242,7 @@ describe('wrong options of a verifier', () => {
   })
 
   test.each(['ftp://auth.internal/jwks', 'http://me:secret@auth.internal/jwks', 'data:,x'])(
-    'nor is %s opened by allowInsecureIssuer',
+    'allowInsecureIssuer does not allow %s',
     (jwksUri) => {
       const options = keyless({ jwksUri, allowInsecureIssuer: true })
       expect(messageOf(() => create(options))).toMatch(/^jwksUri: /)
@@ -255,7 +255,7 @@ describe('wrong options of a verifier', () => {
   })
 
   test.each(['Issuer', 'aud', 'jwksURI', 'tolerance', 'origins', 'allowedOrigin', 'clientIP', 'onDecisions'])(
-    'an unknown name: %s',
+    'an unknown option: %s',
     (name) => {
       expect(messageOf(() => create({ ...base, [name]: undefined }))).toContain(name)
       for (const make of Object.values(middlewares)) {
@@ -264,11 +264,14 @@ describe('wrong options of a verifier', () => {
     },
   )
 
-  test.each(['allowedOrigins', 'allowedHeaders', 'cors', 'clientIp'])('a middleware’s name: %s', (name) => {
-    expect(messageOf(() => create({ ...base, [name]: undefined }))).toContain(name)
-  })
+  test.each(['allowedOrigins', 'allowedHeaders', 'cors', 'clientIp'])(
+    'an option that only middlewares have: %s',
+    (name) => {
+      expect(messageOf(() => create({ ...base, [name]: undefined }))).toContain(name)
+    },
+  )
 
-  test('no message holds key material', () => {
+  test('messages never contain key material', () => {
     for (const secret of ['correct-horse-battery-staple', { ...OCT, kid: 5 }, { ...OCT, use: 'enc' }]) {
       const message = messageOf(() => create(keyless({ secret })))
       expect(message).not.toContain('horse')
@@ -302,7 +305,7 @@ describe('wrong options of a middleware', () => {
     expect(messageOf(() => claimCors(options as never))).toContain(name)
   })
 
-  test.each(['cors', 'issuer', 'allowCredentials'])('claimCors: an unknown name: %s', (name) => {
+  test.each(['cors', 'issuer', 'allowCredentials'])('claimCors: an unknown option: %s', (name) => {
     expect(messageOf(() => claimCors({ allowedOrigins: '*', [name]: false }))).toContain(name)
   })
 
@@ -310,14 +313,14 @@ describe('wrong options of a middleware', () => {
     expect(messageOf(() => middlewares['claimgate/hono']?.({ ...open, clientIp }))).toContain('clientIp')
   })
 
-  test('clientIp is no option of claimgate/node', () => {
+  test('claimgate/node rejects clientIp', () => {
     expect(messageOf(() => middlewares['claimgate/node']?.({ ...open, clientIp: nothing }))).toContain(
       'clientIp',
     )
   })
 })
 
-/** Right values of each option. */
+/** Valid values of each option. */
 const right: Readonly<Record<string, readonly unknown[]>> = {
   issuer: ['http://127.0.0.1:8787', 'an issuer'],
   audience: ['api', ['api', 'https://api.example.com']],
@@ -366,7 +369,7 @@ const rightCors: Readonly<Record<string, readonly unknown[]>> = {
   allowedHeaders: [undefined, [], ['X-Extra', 'x-other']],
 }
 
-describe('right options', () => {
+describe('valid options', () => {
   const verifierRows = [
     ...rowsOf(right, (name, value) => ({ ...base, [name]: value })),
     ...rowsOf(rightKeys, (name, value) => keyless({ [name]: value })),
@@ -390,7 +393,7 @@ describe('right options', () => {
     },
   )
 
-  test('the tables name every option', () => {
+  test('the tables of valid and invalid values name the same options', () => {
     const known = 'cors allowedOrigins allowedHeaders jwksUri jwks secret'.split(' ')
     expect([...Object.keys(right), ...known].sort()).toEqual(
       [...new Set([...Object.keys(wrong), ...Object.keys(wrongKeys), ...Object.keys(wrongCors), 'cors'])]

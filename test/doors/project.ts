@@ -1,4 +1,4 @@
-// A customer's project: an empty folder with the packed package and the frameworks, installed as a customer does it.
+// An empty project in which npm has installed the packed package and the frameworks, as an API developer would.
 
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path'
 const ROOT = join(import.meta.dirname, '../..')
 const FRAMEWORKS = ['hono', '@hono/node-server', 'express', 'fastify', '@types/express', '@types/node']
 
-/** The doors and the sources that this repository's own tests import in their stead. */
+/** The package export for each source file that tests of this repository import. */
 const DOORS: Readonly<Record<string, string>> = {
   'src/index.ts': 'claimgate',
   'src/verify/verifier.ts': 'claimgate/verify',
@@ -17,19 +17,19 @@ const DOORS: Readonly<Record<string, string>> = {
   'src/claims/errors.ts': 'claimgate/errors',
 }
 
-/** A customer's environment: without the settings that npm hands to the scripts it runs. */
+/** The environment without the variables that npm sets for the scripts it runs. */
 const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)))
 
 export interface Project {
   readonly folder: string
-  /** Puts a text into the project, importing the package instead of the sources of this repository. */
+  /** Writes a file into the project. Imports of this repository's sources become imports of the package. */
   write(name: string, text: string): string
-  /** The same with files of `test/`, at the same place. */
+  /** Writes files of `test/` to the same paths in the project, likewise. */
   copy(...names: readonly string[]): void
   remove(): void
 }
 
-/** Packs a copy of this checkout, so that nobody else's build is in the way, and installs it. */
+/** Packs a copy of this checkout and installs it. The copy keeps parallel builds of other tests apart. */
 export function createProject(): Project {
   const folder = mkdtempSync(join(tmpdir(), 'claimgate-doors-'))
   const remove = () => rmSync(folder, { recursive: true, force: true })
@@ -75,7 +75,7 @@ function install(folder: string): void {
 
 function quoteDoor(quoted: string, source: string): string {
   const door = DOORS[source]
-  if (door === undefined) throw new Error(`${quoted} is behind no door`)
+  if (door === undefined) throw new Error(`${quoted} is not a package export`)
   return `'${door}'`
 }
 
@@ -96,7 +96,7 @@ function pack(folder: string): { version: string; manifest: Manifest } {
   return { version: manifest.version, manifest }
 }
 
-/** Runs a command to its end and gives what it wrote; its whole output is in the error when it fails. */
+/** Runs a command and returns its standard output. The error of a failure contains all of its output. */
 export function run(command: string, args: readonly string[], cwd: string): string {
   try {
     return execFileSync(command, args, { cwd, env, encoding: 'utf8', stdio: 'pipe' })

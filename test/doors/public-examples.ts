@@ -94,7 +94,7 @@ function readExports(file: string): ReadonlyMap<string, Declared> {
   return found
 }
 
-/** The text of each `@example`, without the margin of its comment. */
+/** The code of every example in a docstring, without the margin of the comment. */
 function readExamples(text: string): readonly string[] {
   return [...text.matchAll(/@example\n((?:\s*\* ?.*\n)*?)\s*(?:\*\/|\* @)/g)].map((match) =>
     (match[1] ?? '').replace(/^\s*\* ?/gm, ''),

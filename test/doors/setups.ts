@@ -1,15 +1,15 @@
-// What the cases are made of: origins, verifiers as data, and tokens as data. Imports nothing.
+// The origins, verifier options and tokens of the cases, as data. Imports nothing.
 
 export const SITE = 'https://www.example.com'
 export const PARTNER = 'https://partner.example'
-/** Allowed to nobody. */
+/** An origin that no setup allows. */
 export const STRANGER = 'https://evil.example'
 export const API = 'https://api.example.com'
 export const ISSUER = 'https://auth.example.com'
 export const AUDIENCE = 'https://audience.example.com'
 export const SUBJECT = 'acct_customer'
 
-/** Options of a verifier that are data; `allowedOrigins` are a middleware's. */
+/** The options of one verifier that are plain data. `allowedOrigins` applies to middlewares only. */
 export interface Setup {
   readonly allowedOrigins?: readonly string[] | '*'
   readonly scope?: string
@@ -20,12 +20,12 @@ export interface Setup {
   readonly require?: readonly ('origin' | 'ip')[]
   readonly mode?: 'report'
   readonly tokenSources?: readonly ('authorization' | 'x-client-token' | 'query' | 'websocket')[]
-  /** Functions, by what they do: a harness without functions leaves these setups out. */
+  /** Functions, named by what they do. A harness that cannot pass functions leaves these setups out. */
   readonly authorize?: 'no' | 'throws'
   readonly revocation?: 'revoked' | 'throws'
 }
 
-/** Every verifier that the cases need; those of one name are one verifier. */
+/** The verifiers that the cases use, by name. Cases with the same setup share one verifier. */
 export const setups = {
   plain: {},
   open: { allowedOrigins: '*' },
@@ -48,22 +48,22 @@ export const setups = {
 
 export type SetupName = keyof typeof setups
 
-/** How a token differs from a good one. */
+/** The differences of a token from a valid one. */
 export interface TokenRecipe {
-  /** Claims that replace, or with undefined remove, those of a good token. */
+  /** Claims to replace; undefined removes a claim. */
   readonly claims?: Readonly<Record<string, unknown>>
-  /** Seconds from now to its end; 600. */
+  /** Seconds until the token expires; default 600. */
   readonly expiresIn?: number
   readonly header?: Readonly<Record<string, unknown>>
-  /** Signed by a key that is not the issuer's, under the issuer's key id. */
+  /** The token is signed with another key than the issuer's, but has the issuer's `kid`. */
   readonly isForged?: true
-  /** What is done to the finished text. */
+  /** A change to the text of the signed token. */
   readonly mangle?: 'truncate' | 'flip' | 'pad' | 'unsign' | 'swap'
 }
 
 const THUMBPRINT = '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I'
 
-/** Every token that the cases need; all but `free` and `home` are bound to SITE. */
+/** The tokens that the cases use. All except `free` and `home` are bound to SITE. */
 export const tokens = {
   good: { claims: { scope: 'read write' } },
   free: { claims: { origin: undefined } },
@@ -93,30 +93,30 @@ export const tokens = {
 
 export type TokenName = keyof typeof tokens
 
-/** What must come of a request. */
+/** The expected answer to a request. */
 export interface Expected {
-  /** Undefined: the handler answers. */
+  /** The code of the refusal; undefined when the handler must answer. */
   readonly code?: string
   readonly status: number
   readonly challenge?: string
-  /** `Access-Control-Allow-Origin`; undefined: none. */
+  /** The value of `Access-Control-Allow-Origin`; undefined when there must be none. */
   readonly allows?: string | undefined
-  /** Of a middleware in report mode; elsewhere the request passes without it. */
+  /** `Claimgate-Would-Block`, which only middlewares set. */
   readonly wouldBlock?: string
-  /** The answer to a preflight: for middlewares only. */
+  /** The answer is the one to a preflight, which only middlewares give. */
   readonly isPreflight?: true
 }
 
-/** One request. In headers and path, `{name}` stands for the token of that name, and a list for several lines. */
+/** One request. In headers and path, `{name}` is replaced by the token of that name. A list is sent as several lines. */
 export interface Case {
   readonly name: string
   readonly setup: SetupName
   readonly method: string
-  /** Below the verifier's own path. */
+  /** The path after that of the setup. */
   readonly path: string
   readonly headers: Readonly<Record<string, string | readonly string[]>>
   readonly expected: Expected
-  /** In workerd, where that differs. */
+  /** The expected answer in workerd, where it differs. */
   readonly workerd?: Expected
 }
 
@@ -130,7 +130,7 @@ const REFUSED: Readonly<Record<string, Partial<Expected>>> = {
   missing_token: { challenge: BEARER_OR_DPOP },
 }
 
-/** A refusal that SITE can read, unless `more` says otherwise. */
+/** The expected refusal with this code. Pages of SITE may read it, unless `more` replaces `allows`. */
 export function refused(code: string, more: Partial<Expected> = {}): Expected {
   return {
     code,
@@ -142,7 +142,7 @@ export function refused(code: string, more: Partial<Expected> = {}): Expected {
   }
 }
 
-/** A text of a case with its tokens in place. */
+/** Replaces each `{name}` in a text of a case by its token. */
 export function fillTokens(text: string, minted: Readonly<Record<TokenName, string>>): string {
   return text.replace(/\{(\w+)\}/g, (_, name: TokenName) => minted[name])
 }

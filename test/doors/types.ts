@@ -1,4 +1,4 @@
-// The packed declarations as a customer's compiler sees them: strict, libraries checked too.
+// Compiles code against the packed declarations, with strict options and without skipLibCheck.
 
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -21,7 +21,7 @@ const resolutions = {
   bundler: { module: 'ESNext', moduleResolution: 'Bundler' },
 }
 
-/** Compiles files of the project; throws what the compiler says. */
+/** Compiles files of the project. Throws an error with the compiler's messages. */
 export function compile(
   project: Project,
   files: readonly string[],
@@ -34,7 +34,7 @@ export function compile(
 
 export function describeTypes(project: () => Project): void {
   describe('the packed types', () => {
-    test.each(Object.entries(resolutions))('let right code through and wrong code not: %s', (_, options) => {
+    test.each(Object.entries(resolutions))('accept valid code and reject invalid code: %s', (_, options) => {
       project().copy('types/doors.ts')
       expect(compile(project(), ['types/doors.ts'], options)).toBe('')
     })
@@ -43,7 +43,7 @@ export function describeTypes(project: () => Project): void {
       'createVerifier({ issuer: 5 })',
       'createVerifier()',
       "import { nothing } from 'claimgate/verify'",
-    ])('the compiler does look at them: %s', (wrong) => {
+    ])('are used by the compiler, which rejects: %s', (wrong) => {
       const file = project().write(
         'types/wrong.ts',
         `import { createVerifier } from 'claimgate/verify'\n${wrong}\n`,

@@ -1,6 +1,6 @@
-// Properties of a claim that is right, or nearly: a token is given with every bound that was asked, or not at all.
-// What was asked is known from how the request was made, not from reading it as the service does.
-// A failure prints its seed and path; `fc.assert(…, { seed, path })` plays it again.
+// Properties of claims that are valid or almost valid: the token has every binding that was asked for, or none is issued.
+// The test knows what was asked for from generating the request, and does not parse it as the service does.
+// A failure prints its seed and path: repeat it with `fc.assert(…, { seed, path })`.
 
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => asking.world.stop())
 
 describe('a claim', () => {
-  /** One value as it is spelt, and what it means; undefined: nothing, it must be refused. */
+  /** Spellings of a value, with what each means; undefined when it must be refused. */
   interface Spelt {
     readonly value: Json
     readonly means: Json
@@ -95,11 +95,11 @@ describe('a claim', () => {
     jkt: ['JKT', 'jkt[]', 'j-k-t'],
   }
   type Place = 'query' | 'body'
-  /** One parameter where it stands. */
+  /** One parameter, and the part of the request that has it. */
   interface Asked extends Spelt {
     readonly name: string
     readonly place: Place
-    /** How a list is written in a query or form. */
+    /** How a query or form spells a list. */
     readonly manner: 'repeated' | 'commas' | 'blanks'
   }
   const asked = (name: string, value: fc.Arbitrary<Spelt>): fc.Arbitrary<Asked> =>
@@ -135,7 +135,7 @@ describe('a claim', () => {
       asked(name, spelt(['1.2.3.4', null])),
     ),
   )
-  /** In JSON it is absent; in a query or form it cannot be said, and is left out. */
+  /** A parameter that JSON leaves out. A query or form cannot express it, so it is left out there too. */
   const nothing = fc.oneof(...Object.keys(values).map((name) => asked(name, spelt([null, null]))))
   const way = fc.record({
     body: fc.constantFrom<'json' | 'form'>('json', 'form'),
@@ -144,7 +144,7 @@ describe('a claim', () => {
   })
   type Way = typeof way extends fc.Arbitrary<infer T> ? T : never
 
-  /** A value as texts, for a query or form; an empty list is an empty text there. */
+  /** A value as strings for a query or form, where an empty list becomes one empty string. */
   function toTexts(value: Json): readonly string[] {
     const list = Array.isArray(value) && value.length > 0 ? value : [Array.isArray(value) ? '' : value]
     return list.map((item) => (typeof item === 'object' ? JSON.stringify(item) : String(item)))
@@ -191,7 +191,7 @@ describe('a claim', () => {
     }
   }
 
-  /** Every bound that was asked, under any name and from any source, is in the token. */
+  /** Expects every binding in the token that was asked for, under any name and in any part of the request. */
   function expectBounds(parts: readonly Asked[], answer: WireAnswer): void {
     const claims = payloadOf(answer.json().token)
     const held: Json = {
@@ -211,7 +211,7 @@ describe('a claim', () => {
     expect(answer.json().tokenType).toBe(wanted.jkt === undefined ? 'Bearer' : 'DPoP')
   }
 
-  test('that is right gives a token with exactly the bounds asked', async () => {
+  test('that is valid gives a token with exactly the requested bindings', async () => {
     const additions = fc.uniqueArray(harmless, { maxLength: 2, selector: (one) => one.name })
     await fc.assert(
       fc.asyncProperty(rightClaim, additions, way, async (parts, more, how) => {
@@ -223,7 +223,7 @@ describe('a claim', () => {
     )
   })
 
-  test('with anything else in it gives no token, or one that holds all that was asked', async () => {
+  test('with other content gives no token, or one with all requested bindings', async () => {
     const statuses = new Map<number, number>()
     const repeated = fc.oneof(...each(values))
     const changes = fc.array(fc.oneof(badPart, nearMiss, repeated, nothing, harmless), {

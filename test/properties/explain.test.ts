@@ -1,5 +1,5 @@
-// Properties of explain: it says what the service does with the request itself, and leaves nothing behind.
-// A failure prints its seed and path; `fc.assert(…, { seed, path })` plays it again.
+// Properties of explain: its result is what the service answers to the request, and it changes no state.
+// A failure prints its seed and path: repeat it with `fc.assert(…, { seed, path })`.
 
 import { createHmac, type KeyObject, sign } from 'node:crypto'
 import fc from 'fast-check'
@@ -12,20 +12,20 @@ import { payloadOf, SITE } from '../support/world.ts'
 
 const ALGS = ['ES256', 'EdDSA', 'HS256'] as const
 const OTHER = 'https://other.example.com'
-/** Origin of an API behind a proxy that asks us. */
+/** Origin of an API behind a proxy that uses forward auth. */
 const API = 'https://api.example.com'
 const OTHER_JKT = 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs'
 
-/** Who presents tokens. */
+/** The client whose key tokens may be bound to. */
 const holder = await createMaker('ES256')
 const { jkt } = holder
 
-/** Mostly the first value: a request that fails at once tells little of the steps behind. */
+/** Mostly the first value, because a request that fails an early check does not reach the later ones. */
 const mostly = <T>(usual: T, ...others: readonly T[]) =>
   fc.oneof({ weight: 9, arbitrary: fc.constant(usual) }, { weight: 1, arbitrary: fc.constantFrom(...others) })
 const range = ['203.0.113.0/24', '2001:db8::/32']
 
-/** Members of a token's payload, undefined ones taken away; `life` is `iat` and `exp` relative to now. */
+/** Members of a token's payload; undefined removes one. `life` is `iat` and `exp` relative to now. */
 const claims = fc.record({
   origin: mostly<Json>(SITE, undefined, undefined, OTHER, 'capacitor://localhost', null, `${SITE}/`),
   ip: fc.oneof(
@@ -50,7 +50,7 @@ const header = mostly<Json>(
   {},
   ...[{ kid: 'unknown' }, { typ: 'JWT' }, { alg: 'none' }, { crit: ['exp'] }, { jku: OTHER }],
 )
-/** What becomes of a token's text. */
+/** How the text of a token is changed after signing. */
 const tampering = mostly('nothing', 'signature', 'payload', 'truncated', 'longer', 'padded', 'blanks')
 const made = fc.record({ claims, header, tampering })
 const garbage = fc.oneof(
@@ -98,7 +98,7 @@ describe.each(ALGS)('explain, %s', (alg) => {
   let forging: Forging
   let explaining: Explaining
   beforeAll(async () => {
-    // Two looks at one token must not fall on two sides of its last second.
+    // Otherwise the token might expire between the request and its explanation.
     vi.useFakeTimers({ toFake: ['Date'] })
     forging = await startForging(alg)
     explaining = createExplaining(forging.service)
@@ -115,7 +115,7 @@ describe.each(ALGS)('explain, %s', (alg) => {
     return tamper(compact(alg, forging.key, { ...headerOf(forging.fresh), ...header }, payload), tampering)
   }
 
-  /** What a client sends, and what `explain` is asked of it. */
+  /** A client's request, and the input of `explain` for it. */
   function describeRequest(token: string, { origin, ip, proof, door, method: given }: Asked) {
     const method = door === 'whoami' ? 'GET' : given
     const url = door === 'whoami' ? `${forging.world.issuer}/auth/whoami` : `${API}/data`
@@ -134,13 +134,13 @@ describe.each(ALGS)('explain, %s', (alg) => {
     return { body, door, headers, method, scheme: dpop === null ? 'Bearer' : 'DPoP' }
   }
 
-  /** The code of the service's own answer, null when it lets the request pass. */
+  /** The code of the service's answer; null when the request passes. */
   async function send(request: WireRequest): Promise<string | null> {
     const answer = await forging.ask(request)
     return answer.status === 200 ? null : answer.json().error
   }
 
-  /** Explains twice, in silence, and as the only step that failed says. */
+  /** Explains twice: with the same result, without changing state, and with the code of the only failed check. */
   async function explain(body: object): Promise<string | null> {
     const before = await explaining.snapshot()
     const explained = await explaining.explain(body)
@@ -158,7 +158,7 @@ describe.each(ALGS)('explain, %s', (alg) => {
 
   const RUNS = 800
 
-  test('of any token in any request says what becomes of the request', async () => {
+  test('of any token in any request gives the code of the real answer', async () => {
     const codes = new Map<string | null, number>()
     await fc.assert(
       fc.asyncProperty(made, asked, async (token, how) => {
@@ -179,7 +179,7 @@ describe.each(ALGS)('explain, %s', (alg) => {
     }
   })
 
-  test('of a text that is no token says so at the format, as the service does', async () => {
+  test('of a text that is not a token fails at the format, as the service does', async () => {
     await fc.assert(
       fc.asyncProperty(garbage, asked, async (text, how) => {
         const { body, headers, scheme } = describeRequest(text, how)
@@ -188,7 +188,7 @@ describe.each(ALGS)('explain, %s', (alg) => {
         expect(steps.map(({ outcome }) => outcome[0]).join('')).toBe('pfsssssss')
         const query = new URLSearchParams({ token: text })
         expect(await send({ method: 'GET', path: `/auth/whoami?${query}`, headers })).toBe('invalid_token')
-        // A comma makes several credentials of it, and not every character can stand in a header.
+        // A comma would make it several credentials, and a header cannot contain every character.
         if (!/^[\t -+\--~\x80-\xff]*$/.test(text)) return
         const request = {
           method: 'GET',
@@ -232,7 +232,7 @@ function tamper(token: string, how: string): string {
   }
 }
 
-/** A proof by the presenter's key; null: none. */
+/** A DPoP proof by the client's key; null for none. */
 function prove(how: string, token: string, htm: string, htu: string): string | null {
   if (how === 'none') return null
   if (how === 'garbage' || how === 'empty') return how === 'empty' ? '' : 'x.y.z'

@@ -1,5 +1,5 @@
-// Properties that hold for any request at all: never a 5xx, always a problem, never an echo of a secret.
-// A failure prints its seed and path; `fc.assert(…, { seed, path })` plays it again.
+// Properties of every request: never a 5xx, every error a problem document, never a secret in the answer.
+// A failure prints its seed and path: repeat it with `fc.assert(…, { seed, path })`.
 
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -14,12 +14,12 @@ beforeAll(async () => {
 })
 afterAll(() => asking.world.stop())
 
-/** Stands for the account token in what is generated: the real one exists only once the service runs. */
+/** A placeholder for the account token, which exists only after the service has started. */
 const SECRET = '<<secret>>'
 const plant = (text: string): string =>
   text.replaceAll(SECRET, asking.world.token).replaceAll('<<admin>>', ADMIN_TOKEN)
 
-describe('any request at all', () => {
+describe('any request', () => {
   const NAMES = ['token', 'origin', 'ip', 'expiresIn', 'scope', 'jkt']
   const name = fc.oneof(
     {
@@ -64,7 +64,7 @@ describe('any request at all', () => {
     { weight: 2, arbitrary: fc.uint8Array({ maxLength: 200 }) },
     { weight: 1, arbitrary: fc.nat(200).map((more) => new Uint8Array(16_384 - 100 + more)) },
   )
-  /** Characters that the Fetch standard lets into a header value. */
+  /** Characters that the Fetch standard allows in a header value. */
   const value = fc.oneof(
     {
       weight: 3,
@@ -136,7 +136,7 @@ describe('any request at all', () => {
     chunked: fc.boolean(),
   })
 
-  test('is answered below 500, in the one shape of a problem, without its secret', async () => {
+  test('gets a status below 500, errors as problem documents, and never its secret', async () => {
     const seen = new Set<number>()
     await fc.assert(
       fc.asyncProperty(request, async ({ method, path, query, headers, body, chunked }) => {
@@ -154,11 +154,11 @@ describe('any request at all', () => {
       }),
       { numRuns: 3000 },
     )
-    // The generator reaches the stages: else the property would say little. (Rarer answers are not met in every run.)
+    // Otherwise the generated requests would not reach the checks. (Rarer answers do not occur in every run.)
     for (const status of [204, 400, 401, 403, 404, 405, 415]) expect([...seen]).toContain(status)
   })
 
-  /** Found by the property above, or by those who wrote it. */
+  /** Cases that the property above, or its authors, have found. */
   const deep = '['.repeat(8000) + ']'.repeat(8000)
   test.each<[string, string, string]>([
     ['an object without text in two sources', '?ip=1.2.3.4', '{"ip":[{"toString":1}]}'],

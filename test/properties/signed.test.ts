@@ -1,5 +1,5 @@
-// Tokens whose signature is right and whose header or claims are not, by way of GET /auth/whoami: each is refused.
-// And what others have passed off as a token: other types, other algorithms, other spellings of a signature.
+// GET /auth/whoami refuses tokens with a valid signature and an invalid header or claims. It also refuses other types of
+// tokens, other algorithms and other encodings of a signature.
 
 import { createHmac, createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
 import fc from 'fast-check'
@@ -10,7 +10,7 @@ import { payloadOf, SITE } from '../support/world.ts'
 
 let forging: Forging
 
-describe('a token that we signed', () => {
+describe('a token with a valid signature', () => {
   beforeAll(async () => {
     forging = await startForging('ES256')
   })
@@ -18,7 +18,7 @@ describe('a token that we signed', () => {
 
   const es256 = (input: string): Buffer =>
     sign('sha256', Buffer.from(input), { key: forging.key, dsaEncoding: 'ieee-p1363' })
-  /** A token rightly signed over whatever header and payload. */
+  /** A token with a valid signature over this header and payload. */
   const compact = (header: string | Uint8Array, payload: string | Uint8Array): string => {
     const input = `${base64url(header)}.${base64url(payload)}`
     return `${input}.${base64url(es256(input))}`
@@ -28,7 +28,7 @@ describe('a token that we signed', () => {
   const payloadText = (members: Json = {}) => JSON.stringify({ ...payloadOf(forging.fresh), ...members })
   const withPayload = (text: string | Uint8Array) => compact(JSON.stringify(headerOf(forging.fresh)), text)
 
-  test('by the means of these tests is accepted, so that what follows can fail', async () => {
+  test('and valid claims is accepted, so that the tests below can fail', async () => {
     expect(
       (await forging.present(compact(JSON.stringify(headerOf(forging.fresh)), payloadText()))).status,
     ).toBe(200)
@@ -122,7 +122,7 @@ describe('a token that we signed', () => {
     expect(`${answer.status} ${answer.json().error}`).toBe('401 invalid_token')
   })
 
-  test('is refused with any claim of any wrong shape', async () => {
+  test('is refused with any claim of a wrong type', async () => {
     const isRight = (name: string, value: Json): boolean => {
       if (name === 'iat' || name === 'exp') return typeof value === 'number'
       if (name === 'aud') return [value].flat().includes(forging.world.issuer)
@@ -141,16 +141,16 @@ describe('a token that we signed', () => {
     )
   })
 
-  /** Members that JSON.stringify cannot write: the text of the whole payload, from the members of a good one. */
+  /** The start of a payload's text, to which members are added that JSON.stringify cannot write. */
   const open = () => payloadText().slice(0, -1)
   const without = (name: string) => payloadText({ [name]: undefined }).slice(0, -1)
   test.each<[string, () => string | Uint8Array]>([
-    ['exp beyond all numbers', () => `${without('exp')},"exp":1e400}`],
-    ['exp below all numbers', () => `${without('exp')},"exp":-1e400}`],
-    ['iat beyond all numbers', () => `${without('iat')},"iat":1e400}`],
-    ['iat below all numbers', () => `${without('iat')},"iat":-1e400}`],
-    ['nbf below all numbers', () => `${open()},"nbf":-1e400}`],
-    ['nbf beyond all numbers', () => `${open()},"nbf":1e400}`],
+    ['exp of +Infinity', () => `${without('exp')},"exp":1e400}`],
+    ['exp of -Infinity', () => `${without('exp')},"exp":-1e400}`],
+    ['iat of +Infinity', () => `${without('iat')},"iat":1e400}`],
+    ['iat of -Infinity', () => `${without('iat')},"iat":-1e400}`],
+    ['nbf of -Infinity', () => `${open()},"nbf":-1e400}`],
+    ['nbf of +Infinity', () => `${open()},"nbf":1e400}`],
     ['exp equal to iat', () => payloadText({ exp: now + 100, iat: now + 100 })],
     ['exp before iat', () => payloadText({ exp: now + 3, iat: now + 4 })],
     ['a name twice', () => `${open()},"origin":"${SITE}"}`],
@@ -249,13 +249,13 @@ describe('a token that we signed', () => {
     expect(bare(await forging.present(token()))).toBe(forging.garbage)
   })
 
-  /** A good token signed in another way. */
+  /** A valid token, signed by `sign` instead. */
   function signedBy(signer: (input: string) => Uint8Array, members: Json = {}): string {
     const input = `${base64url(JSON.stringify({ ...headerOf(forging.fresh), ...members }))}.${partsOf(forging.fresh)[1]}`
     return `${input}.${base64url(signer(input))}`
   }
 
-  /** RFC 9449 section 4.2, by a key of the browser's own. */
+  /** A DPoP proof (RFC 9449 section 4.2) by a key that a browser made. */
   function dpopProof(): string {
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     const header = { typ: 'dpop+jwt', alg: 'ES256', jwk: publicKey.export({ format: 'jwk' }) }

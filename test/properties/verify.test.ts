@@ -1,6 +1,6 @@
-// Properties of verification, by way of GET /auth/whoami: a token that is not byte for byte one of ours is refused,
-// all forgeries alike, and the good ones stay good.
-// A failure prints its seed and path; `fc.assert(…, { seed, path })` plays it again.
+// Properties of verification at GET /auth/whoami: a token with any changed byte is refused, every forgery gets the same
+// answer, and valid tokens keep working.
+// A failure prints its seed and path: repeat it with `fc.assert(…, { seed, path })`.
 
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -8,11 +8,11 @@ import { bare, base64url, type Forging, partsOf, startForging } from '../support
 
 let forging: Forging
 
-/** A change of a token's text; positions are fractions of its length. */
+/** A change to the text of a token. Positions are fractions of its length. */
 type Change = (token: string) => string
 const at = (token: string, fraction: number): number => Math.floor(fraction * token.length)
 const fraction = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
-/** A comma would make several headers of one. */
+/** Characters without the comma, which would make the header several. */
 const character = fc
   .integer({ min: 0x20, max: 0xff })
   .map((code) => String.fromCharCode(code === 0x2c ? 0x2e : code))
@@ -89,7 +89,7 @@ describe.each(['ES256', 'EdDSA', 'HS256'] as const)('%s: a token that was change
   })
   afterAll(() => forging.world.stop())
 
-  test('is refused as garbage is, unless nothing changed', async () => {
+  test('is refused with the same answer as garbage', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(change, { minLength: 1, maxLength: 2 }),
@@ -100,10 +100,10 @@ describe.each(['ES256', 'EdDSA', 'HS256'] as const)('%s: a token that was change
             (changed, apply) => (changed.split('.').length === 3 ? apply(changed) : changed),
             token,
           )
-          // HTTP takes blanks off both ends of a field's value.
+          // HTTP trims spaces at both ends of a header value.
           fc.pre(text.replace(/^[\t ]+|[\t ]+$/g, '') !== token)
           const answer = await forging.present(text)
-          // A comma is how HTTP joins several headers of one name.
+          // HTTP joins repeated headers with commas.
           if (text.includes(',')) expect([400, 401]).toContain(answer.status)
           else expect(bare(answer)).toBe(forging.garbage)
           expect(bare(await forging.presentInQuery(text))).toBe(forging.garbage)
@@ -113,7 +113,7 @@ describe.each(['ES256', 'EdDSA', 'HS256'] as const)('%s: a token that was change
     )
   })
 
-  test('with one bit of any byte flipped, each in turn', async () => {
+  test('is refused with one bit flipped, in each of its bytes', async () => {
     for (let position = 0; position < forging.known.length; position += 1) {
       const flipped = String.fromCharCode(forging.known.charCodeAt(position) ^ 1)
       const text = forging.known.slice(0, position) + flipped + forging.known.slice(position + 1)
@@ -121,7 +121,7 @@ describe.each(['ES256', 'EdDSA', 'HS256'] as const)('%s: a token that was change
     }
   })
 
-  test('a thousand times leaves the good ones good', async () => {
+  test('a thousand times does not affect valid tokens', async () => {
     for (let count = 0; count < 1000; count += 1) {
       const end = base64url(String(count).padStart(4, '0'))
       expect((await forging.present(forging.fresh.slice(0, -end.length) + end)).status).toBe(401)

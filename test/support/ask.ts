@@ -1,4 +1,4 @@
-// One request to the service in this process, and what must be true of its answer whatever was asked.
+// Sends one request to the service in this process, and checks what must be true of every answer.
 
 import { expect } from 'vitest'
 import type { AppDeps } from '../../src/wiring/deps.ts'
@@ -9,11 +9,11 @@ import { createWorld, type World } from './world.ts'
 export interface Asking {
   readonly service: MemoryService
   readonly world: World
-  /** Sends; rejects on a 5xx, on a refusal that is no problem, and where a secret comes back or is logged. */
+  /** Sends a request. Rejects on a 5xx, on an error that is not a problem document, and on a secret in answer or log. */
   ask(request: WireRequest): Promise<WireAnswer>
 }
 
-/** A service without limits, behind a proxy on loopback, that logs each request. */
+/** Starts a service without rate limits that trusts a proxy on loopback and logs each request. */
 export async function startAsking(
   env: Readonly<Record<string, string>> = {},
   replace: Partial<AppDeps> = {},
@@ -32,7 +32,7 @@ export async function startAsking(
       const answer = await world.send(request)
       expectSound(request, answer)
       const written = [...answer.headers.values(), ...service.lines.slice(linesBefore)]
-      // An account may be given any name, and is shown with it.
+      // The name of an account may be any text, also a secret, and admin answers show it.
       if (answer.status >= 400 || !request.path.startsWith('/admin')) written.push(answer.text)
       for (const text of written) {
         for (const secret of secrets) expect(text.includes(secret), `echo: ${text}`).toBe(false)

@@ -1,4 +1,4 @@
-// A running service's verifier, and `explain` on it as the admin API has it: what its tests ask.
+// The verifier of a running service, with `explain` as the admin API calls it.
 
 import { createExplain, createExplainPaths, type Explanation } from '../../src/admin/explain.ts'
 import type { Route } from '../../src/http/context.ts'
@@ -12,11 +12,11 @@ import type { Json } from './wire.ts'
 
 export interface Explaining {
   readonly verifier: ServiceVerifier
-  /** What the handler answers to this JSON. */
+  /** Sends this JSON to the handler. */
   post(body: Json): Promise<{ readonly status: number; readonly headers: Headers; readonly body: Json }>
-  /** The explanation; rejects on any answer but 200. */
+  /** The explanation. Rejects on any status but 200. */
   explain(body: object): Promise<Explanation>
-  /** All that explaining must leave as it is: what was counted, what is on record, what was logged. */
+  /** The state that explaining must not change: metrics, records and log lines. */
   snapshot(): Promise<string>
 }
 
@@ -31,7 +31,7 @@ export function createExplaining({ deps, lines }: MemoryService): Explaining {
   const { createTrialJudge, policy, serviceOrigin } = verifier
   const explain = createExplain({ createTrialJudge, policy, serviceOrigin, now })
   const route = Object.values(createExplainPaths({ explain }))[0] as Route
-  // What is measured of every request is not the explanation's.
+  // The metrics that every request changes go to a separate registry.
   const serve = createServe({
     ...config,
     docs: `${config.issuer}/docs`,
@@ -72,7 +72,7 @@ export function createExplaining({ deps, lines }: MemoryService): Explaining {
   }
 }
 
-/** Metrics without the ages, which grow by themselves. */
+/** The metrics without ages, which grow with time. */
 async function renderCounts(metrics: Metrics): Promise<string> {
   return (await metrics.render()).replaceAll(/^claimgate_staleness.*$/gm, '')
 }

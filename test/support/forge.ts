@@ -1,4 +1,4 @@
-// A service whose private key the test holds, a token of it that was never presented and one that is remembered.
+// A service whose private key the test owns, with one token that was never presented and one that it remembers.
 
 import { createPrivateKey, createSecretKey, type KeyObject } from 'node:crypto'
 import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
@@ -10,14 +10,14 @@ import type { Json, WireAnswer } from './wire.ts'
 import { claimToken, SITE } from './world.ts'
 
 export interface Forging extends Asking {
-  /** Signs as the service does; under HS256 the shared secret. */
+  /** The service's private key, or its shared secret with HS256. */
   readonly key: KeyObject
   readonly fresh: string
   readonly known: string
-  /** Asks who the token is, from its origin; the same with the token in the query string. */
+  /** Calls whoami with the token from its origin, in the Authorization header or in the query. */
   present(text: string): Promise<WireAnswer>
   presentInQuery(text: string): Promise<WireAnswer>
-  /** The answer to what is no token at all. */
+  /** The answer to a text that is not a token. */
   readonly garbage: string
 }
 
@@ -46,7 +46,7 @@ export async function startForging(alg: 'ES256' | 'EdDSA' | 'HS256'): Promise<Fo
   }
 }
 
-/** All of an answer but its request id. */
+/** An answer without its request id, to compare with others. */
 export function bare(answer: WireAnswer): string {
   const id = answer.headers.get('x-request-id') ?? ''
   return `${answer.status} ${JSON.stringify([...answer.headers])} ${answer.text}`.replaceAll(id, '')

@@ -1,5 +1,5 @@
-// An issuer made for a test: keys and lists signed with jose, served by a real loopback server that can also fall
-// silent, stop in the middle, or talk nonsense.
+// An issuer for tests: keys and revocation lists signed with jose, from a real loopback server that can also hang, break
+// off or send garbage.
 
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -9,16 +9,16 @@ import { afterAll, afterEach, vi } from 'vitest'
 import { now, RULES, SITE } from './mint.ts'
 import type { Json } from './wire.ts'
 
-/** How a path is answered. */
+/** Writes the answer to a request. */
 export type Answer = (request: IncomingMessage, response: ServerResponse) => unknown
 
 export interface Issuer {
   readonly url: string
   readonly jwksUri: string
   readonly feedUrl: string
-  /** Answers by path; another path is 404. */
+  /** The answers by path. Every other path gets 404. */
   readonly answers: Map<string, Answer>
-  /** Headers of the requests for a path so far. */
+  /** The headers of each request to this path so far. */
   askedFor(path: string): readonly IncomingHttpHeaders[]
   stop(): Promise<void>
 }
@@ -28,7 +28,7 @@ export const FEED = '/revocations'
 
 const running = new Set<Issuer>()
 
-/** Gives each test its clock back, and ends a file's issuers with it: concurrent tests may still need theirs. */
+/** Restores the clock after each test, and stops the issuers after the file, since concurrent tests may still need them. */
 export function cleanUp(): void {
   afterEach(() => {
     vi.useRealTimers()
@@ -65,7 +65,7 @@ export async function startIssuer(keys: readonly Json[]): Promise<Issuer> {
   return issuer
 }
 
-/** A port of this machine on which nobody listens. */
+/** A port of this machine on which no server listens. */
 export async function findClosedPort(): Promise<number> {
   const issuer = await startIssuer([])
   await issuer.stop()
@@ -84,16 +84,16 @@ export const status =
   (_, response) =>
     response.writeHead(code, headers).end(text)
 
-/** Takes the request and never answers. */
+/** Accepts the request and never answers. */
 export const hang: Answer = () => undefined
 
-/** Begins an answer and never ends it. */
+/** Starts an answer with `text` and never ends it. */
 export const stall =
   (text: string): Answer =>
   (_, response) =>
     response.writeHead(200).write(text)
 
-/** Promises more than it sends, and hangs up. */
+/** Closes the connection before the announced length was sent. */
 export const breakOff =
   (text: string): Answer =>
   (_, response) => {
@@ -111,7 +111,7 @@ export const late =
 
 let seq = 0
 
-/** Greater than that of every list so far. */
+/** A number above that of every earlier list. */
 const nextSeq = (): number => {
   seq += 1
   return seq
@@ -119,7 +119,7 @@ const nextSeq = (): number => {
 
 export interface Signer {
   readonly kid: string
-  /** Public, or under HS256 shared. */
+  /** The public key, or the shared secret with HS256. */
   readonly jwk: JWK & { readonly kty: string }
   readonly privateJwk: JWK
   token(claims?: Json, header?: Json): Promise<string>
@@ -171,13 +171,13 @@ function goodClaims(): Json {
   }
 }
 
-/** Stops the clock, timers excepted; `advance` moves it. */
+/** Stops the clock but not timers. `advance` moves it by seconds. */
 export function stopClock(): { advance(seconds: number): void } {
   vi.useFakeTimers({ toFake: ['Date'] })
   return { advance: (seconds) => void vi.setSystemTime(Date.now() + seconds * 1000) }
 }
 
-/** What it took, in milliseconds of the real clock. */
+/** The duration of the work, in milliseconds of the real clock. */
 export async function timed<T>(work: Promise<T>): Promise<{ readonly value: T; readonly ms: number }> {
   const start = performance.now()
   const value = await work

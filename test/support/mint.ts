@@ -1,4 +1,4 @@
-// Tokens whose keys the test holds, and the verifiers that pin those keys: what `claimgate/verify` is attacked with.
+// Tokens signed by keys that the test owns, and verifiers that pin those keys, for attacks on `claimgate/verify`.
 
 import {
   createHmac,
@@ -22,23 +22,23 @@ import type { Json } from './wire.ts'
 export const ALGS = ['ES256', 'EdDSA', 'HS256'] as const
 export type Alg = (typeof ALGS)[number]
 
-/** Rules that the tokens of a mint are made for. */
+/** The issuer and audience of a mint's tokens, as options of a verifier. */
 export const RULES = { issuer: 'https://auth.example.com', audience: 'https://api.example.com' } as const
 export const SITE = 'https://www.example.com'
 
 export interface Mint {
   readonly alg: Alg
   readonly kid: string
-  /** Private, or under HS256 shared. */
+  /** The private key, or the shared secret with HS256. */
   readonly key: KeyObject
-  /** What a verifier pins. */
+  /** The key that verifiers pin: the public key, or the shared secret with HS256. */
   readonly jwk: JsonWebKey & { readonly kty: string; readonly kid: string }
   sign(input: string): Buffer
-  /** A compact JWS over any bytes, rightly signed. */
+  /** A compact JWS over any bytes, with a valid signature. */
   compact(header: string | Uint8Array, payload: string | Uint8Array): string
-  /** A good token but for these members; undefined takes one away. */
+  /** A valid token except for these members; undefined removes one. */
   token(claims?: Json, header?: Json): string
-  /** JSON text of a good header and of good claims but for these members. */
+  /** The JSON text of a valid header or valid claims, except for these members. */
   header(members?: Json): string
   payload(members?: Json): string
 }
@@ -79,7 +79,7 @@ function createKey(alg: Alg): { readonly key: KeyObject; readonly jwk: JsonWebKe
   return { key: privateKey, jwk: publicKey.export({ format: 'jwk' }) }
 }
 
-/** Now, in whole seconds of the clock that tests may set. */
+/** The current time in whole epoch seconds, by the clock that tests may set. */
 export const now = (): number => Math.floor(Date.now() / 1000)
 
 function goodClaims(): Json {
@@ -95,17 +95,17 @@ function goodClaims(): Json {
   }
 }
 
-/** A request as a verifier reads it; nothing normalises its headers on the way. */
+/** A request for a verifier. Its headers are not normalised. */
 export function requestWith(headers: Readonly<Record<string, string>>, url = '/'): RequestLike {
   return { method: 'GET', url, headers: { get: (name) => headers[name] ?? null } }
 }
 
-/** A bearer's request from the tokens' own origin. */
+/** A request with this Bearer token from the origin that it is bound to. */
 export function bearerOf(token: string, headers: Readonly<Record<string, string>> = {}): RequestLike {
   return requestWith({ authorization: `Bearer ${token}`, origin: SITE, ...headers })
 }
 
-/** `allowed`, or the code of the ClaimError; anything else that is thrown fails the test. */
+/** `allowed`, or the code of the ClaimError. Any other error fails the test. */
 export async function verdictOf(
   verifier: ReturnType<typeof createVerifier>,
   request: RequestLike,
@@ -121,8 +121,8 @@ export async function verdictOf(
 }
 
 /**
- * The verdict of every verifier that pins the mint's key: with a cache and without, as a set and as a secret, each
- * asked twice. The text stands in the query, where every character of it arrives.
+ * Creates a function that gives the verdict on a token by every kind of verifier with the mint's key: with and without
+ * cache, with a key set and with a secret, twice each. The token is in the query, which can carry every character.
  */
 export function createJudge(
   mint: Mint,

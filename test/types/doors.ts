@@ -1,5 +1,5 @@
-// What the doors' types let through and what they do not: compiled, never run. Against the sources by the type check,
-// against the packed declarations in a customer's project by test/doors.
+// What the public types accept and reject. This file is compiled and never run: by the type check against the sources, and
+// by test/doors against the packed declarations.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import express from 'express'
@@ -39,7 +39,7 @@ createVerifier({ audience: 'a', jwksUri })
 // @ts-expect-error: no audience
 createVerifier({ issuer: 'a', jwksUri })
 
-// Every option, right.
+// A valid value for every option.
 const all: VerifierOptions = {
   ...base,
   audience: ['a', 'b'],
@@ -65,7 +65,7 @@ createVerifier({
   revocation: { url: jwksUri, refreshSeconds: 1, maxStaleSeconds: 5, onStale: 'accept' },
 })
 
-// Every option, wrong.
+// An invalid value for every option.
 // @ts-expect-error
 createVerifier({ ...base, clockTolerance: '5' })
 // @ts-expect-error
@@ -98,12 +98,12 @@ createVerifier({ ...base, replay: { seen: () => true } })
 createVerifier({ ...base, cache: true })
 // @ts-expect-error
 createVerifier({ ...base, onDecision: 'log' })
-// @ts-expect-error: an unknown name
+// @ts-expect-error: an unknown option
 createVerifier({ ...base, tolerance: 5 })
-// @ts-expect-error: a middleware's
+// @ts-expect-error: an option of middlewares
 createVerifier({ ...base, allowedOrigins: '*' })
 
-// Middlewares: CORS, or a word that there is none.
+// Middlewares need allowed origins, or cors: false.
 for (const make of [honoAuth, nodeAuth] as const) {
   make({ ...base, ...cors })
   make({ ...base, allowedOrigins: '*', allowedHeaders: ['X-Extra'], cors: true })
@@ -112,7 +112,7 @@ for (const make of [honoAuth, nodeAuth] as const) {
   make({ ...base, cors: false })
   // @ts-expect-error: no origins
   make(base)
-  // @ts-expect-error: one text that is not *
+  // @ts-expect-error: a text other than *
   make({ ...base, allowedOrigins: 'https://www.example.com' })
   // @ts-expect-error: origins without CORS
   make({ ...base, ...cors, cors: false })
@@ -124,10 +124,10 @@ for (const make of [honoAuth, nodeAuth] as const) {
 claimCors({ allowedOrigins: '*' })
 // @ts-expect-error: no origins
 claimCors({})
-// @ts-expect-error: CORS is all it does
+// @ts-expect-error: claimCors has no option cors
 claimCors({ ...cors, cors: false })
 
-// Hono: claims are there and typed.
+// Hono: c.var.claims is typed.
 const app = new Hono()
 app.use('/a', claimCors({ ...cors, allowedHeaders: ['X-Extra'] }))
 app.get('/b', honoAuth({ ...base, ...cors, clientIp: (c) => c.req.header('x-ip') }), (c) => {
@@ -138,16 +138,16 @@ app.get('/b', honoAuth({ ...base, ...cors, clientIp: (c) => c.req.header('x-ip')
   claims.sub = 'somebody else'
   // @ts-expect-error: no such claim
   claims.email
-  // @ts-expect-error: perhaps not there
+  // @ts-expect-error: may be undefined
   claims.cnf.jkt
   return c.json({ sub: claims.sub, until: new Date(claims.exp * 1000), scope, address })
 })
-// @ts-expect-error: the Node door has no contexts
+// @ts-expect-error: claimgate/node has no option clientIp
 nodeAuth({ ...base, ...cors, clientIp: () => '127.0.0.1' })
 // @ts-expect-error
 honoAuth({ ...base, ...cors, clientIp: '127.0.0.1' })
 
-// Express, Fastify and bare Node take the same middleware as it is.
+// Express, Fastify and node:http accept the same middleware.
 const auth = nodeAuth({ ...base, ...cors })
 express().use('/api', auth)
 express().get('/api', auth, (request, response) => {
@@ -158,15 +158,15 @@ fastify().addHook('onRequest', (request, reply, next) => auth(request.raw, reply
 export const listener = (request: IncomingMessage, response: ServerResponse): void =>
   auth(request, response, () => response.end((request as AuthorizedRequest).claims.sub))
 
-// Verifying.
+// createVerifier alone.
 export async function verify(request: Request): Promise<Claims> {
   const verifier = createVerifier(all)
   const like: RequestLike = { method: 'GET', url: '/', headers: new Headers() }
   await verifier.verify(like, { ip: undefined })
   await verifier.verify(request, { ip: '127.0.0.1' })
-  // @ts-expect-error: not the address itself
+  // @ts-expect-error: the address must be in an object
   await verifier.verify(request, '127.0.0.1')
-  // @ts-expect-error: headers that can be asked
+  // @ts-expect-error: headers must have a get method
   await verifier.verify({ method: 'GET', url: '/', headers: { authorization: '' } })
   const claims = await verifier.verify(request)
   // @ts-expect-error: read only

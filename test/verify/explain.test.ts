@@ -1,4 +1,4 @@
-// Every step failing in turn, and what the list of steps says then. The verdicts are the judge's own.
+// Explanations of verdicts in which each check fails in turn. The verdicts come from judgeRequest itself.
 
 import { describe, expect, test } from 'vitest'
 import type { Policy } from '../../src/claims/enforce.ts'
@@ -24,18 +24,18 @@ const keys = createPinnedKeys([mint.jwk], loadVerifier)
 
 interface Row {
   readonly name: string
-  /** Outcomes by their first letter, in the order of the steps. */
+  /** The outcomes of all checks in their order, each by its first letter: pass, fail or skip. */
   readonly expect: string
   readonly code?: string
   readonly detail?: RegExp
   readonly request: RequestLike
   readonly policy?: Partial<Policy>
   readonly deps?: Partial<JudgeDeps>
-  /** The client's address; 192.0.2.7. */
+  /** The client's address; default 192.0.2.7, and null for none. */
   readonly ip?: string | null
 }
 
-/** A good request of a token but for these claims, headers of the request and members of the token's header. */
+/** A valid request, except for these claims, request headers and members of the token's header. */
 function ask(
   claims: Json = {},
   headers: Readonly<Record<string, string>> = {},
@@ -78,9 +78,9 @@ const forgedSignature = partsOf(strange.token())[2]
 
 const rows: readonly Row[] = [
   { name: 'nothing is wrong, an origin alone', expect: 'ppppppsss', request: ask() },
-  { name: 'nothing is wrong, no bound at all', expect: 'pppppssss', request: ask({ origin: undefined }) },
+  { name: 'nothing is wrong, no binding at all', expect: 'pppppssss', request: ask({ origin: undefined }) },
   {
-    name: 'nothing is wrong, every bound',
+    name: 'nothing is wrong, every binding',
     expect: 'ppppppppp',
     request: ask(everything, { authorization: `DPoP ${mint.token(everything)}`, dpop: 'a proof' }),
     policy: { scopes: ['read'], require: ['origin', 'ip', 'key'] },
@@ -180,7 +180,7 @@ const rows: readonly Row[] = [
     request: ask({ aud: 'https://other.example' }),
   },
   {
-    name: 'a bound that is none',
+    name: 'an invalid binding',
     expect: 'pppfsssss',
     code: 'invalid_token',
     detail: /^its claim "cnf" is missing or wrong$/,
@@ -201,7 +201,7 @@ const rows: readonly Row[] = [
     deps: { isRevoked: () => true },
   },
   {
-    name: 'revocations cannot be told',
+    name: 'the revocation status is not known',
     expect: 'ppppfssss',
     code: 'unavailable',
     request: ask(),
@@ -284,7 +284,7 @@ const rows: readonly Row[] = [
     policy: { scopes: ['read', 'write'] },
   },
   {
-    name: 'the API itself says no',
+    name: 'authorize returns false',
     expect: 'ppppppssf',
     code: 'insufficient_scope',
     detail: /does not authorize/,
@@ -293,7 +293,7 @@ const rows: readonly Row[] = [
   },
 ]
 
-describe('each verdict as its steps', () => {
+describe('the explanation of a verdict', () => {
   test.each(rows)('$name', async (row) => {
     const { verdict, steps } = await judge(row)
     expect(letters(steps)).toBe(row.expect)
@@ -302,7 +302,7 @@ describe('each verdict as its steps', () => {
   })
 
   const bounds = rows.filter((row) => row.code !== undefined && row.expect.indexOf('f') >= 5)
-  test.each(bounds)('report mode lets it pass, and its steps are the same: $name', async (row) => {
+  test.each(bounds)('is the same in report mode, which lets the request pass: $name', async (row) => {
     const { verdict, steps } = await judge({ ...row, deps: { ...row.deps, mode: 'report' } })
     expect(verdict.outcome).toBe('would_block')
     expect(letters(steps)).toBe(row.expect)
@@ -310,13 +310,13 @@ describe('each verdict as its steps', () => {
   })
 
   const rest = rows.filter((row) => row.code !== undefined && row.expect.indexOf('f') < 5)
-  test.each(rest)('report mode blocks it all the same: $name', async (row) => {
+  test.each(rest)('is the same in report mode, which also refuses: $name', async (row) => {
     const { verdict, steps } = await judge({ ...row, deps: { ...row.deps, mode: 'report' } })
     expect(verdict.outcome).toBe('deny')
     expect(letters(steps)).toBe(row.expect)
   })
 
-  test('the table has every step fail, and pass where a later one fails', () => {
+  test('is tested with every check failed, and with every check passed before a later failure', () => {
     expect(new Set(rows.map((row) => row.expect.indexOf('f')))).toEqual(new Set([-1, ...STEPS.keys()]))
   })
 })
@@ -326,7 +326,7 @@ function letters(steps: readonly StepOutcome[]): string {
   return steps.map(({ outcome }) => outcome[0]).join('')
 }
 
-/** The failed step alone has a code and a sentence, which tells nothing that the token holds. */
+/** Expects a code and a detail on the failed check only, and no value of the token in the detail. */
 function expectFault(row: Row, steps: readonly StepOutcome[]): void {
   for (const step of steps) {
     const members = ['step', 'outcome', ...(step.outcome === 'fail' ? ['code', 'detail'] : [])]

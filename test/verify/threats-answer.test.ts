@@ -1,5 +1,6 @@
-// What a forger is told, over HTTP, by both middlewares: the same few bytes whatever was wrong with form, key or
-// signature, never a piece of a token; and good tokens stay good. No fault of the API's own functions opens or ends it.
+// Answers of both middlewares to forged tokens, over HTTP: the same bytes for every fault of format, key or signature, and
+// never a part of a token. Valid tokens keep working. Failures of the developer's functions neither let a request pass nor
+// stop the server.
 
 import { createHmac } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
@@ -14,10 +15,10 @@ import { sendToFetch, sendToSocket, type WireAnswer } from '../support/wire.ts'
 
 const ORIGIN = 'http://127.0.0.1'
 
-/** An API behind a middleware. */
+/** A running API that a middleware protects. */
 interface Api {
   ask(headers: Readonly<Record<string, string>>): Promise<WireAnswer>
-  /** How often the handler behind the middleware ran. */
+  /** How often the handler has run. */
   served(): number
   stop(): Promise<void>
 }
@@ -56,13 +57,13 @@ async function startNode(options: ClaimAuthOptions): Promise<Api> {
   }
 }
 
-/** All of an answer but its request id and the second in which it was given. */
+/** An answer without its request id and date, to compare with others. */
 function bareOf(answer: WireAnswer): string {
   answer.headers.delete('date')
   return bare(answer)
 }
 
-/** Texts that were not signed by this key, or are none; nothing that HTTP would trim or split. */
+/** Texts that this key did not sign. None has characters that HTTP would trim or split. */
 function forgeries(mint: Mint, good: string): readonly string[] {
   const [header, payload, signature] = partsOf(good)
   const forger = createMint(mint.alg, mint.kid)
@@ -105,7 +106,7 @@ describe.each(['Hono', 'node'] as const)('%s', (door) => {
     const bearing = (token: string, origin = SITE) => api.ask({ authorization: `Bearer ${token}`, origin })
 
     test.each([SITE, 'https://evil.example', 'null'])(
-      'forged, cut and made up are all one, from %s',
+      'forged, truncated and invented tokens get the same answer, from %s',
       async (origin) => {
         const garbage = await bearing('garbage', origin)
         expect(garbage.status).toBe(401)
@@ -119,13 +120,13 @@ describe.each(['Hono', 'node'] as const)('%s', (door) => {
       },
     )
 
-    test('under another name, too', async () => {
+    test('also in another source', async () => {
       const ask = (token: string) => api.ask({ 'x-client-token': token, origin: SITE })
       const expected = bareOf(await ask('garbage'))
       for (const token of forgeries(mint, good)) expect(bareOf(await ask(token))).toBe(expected)
     })
 
-    test('no answer holds a piece of a token, of right ones either', async () => {
+    test('no answer contains a part of a token, not even of a valid one', async () => {
       const refused = [
         good,
         mint.token({ iat: now() - 60, exp: now() - 30 }),
@@ -141,7 +142,7 @@ describe.each(['Hono', 'node'] as const)('%s', (door) => {
       }
     })
 
-    test('after a thousand bad ones a good one is as good as before', async () => {
+    test('a valid token passes also after a thousand invalid ones', async () => {
       for (let count = 0; count < 1000; count += 1) {
         const end = base64url(String(count).padStart(6, '0'))
         expect((await bearing(good.slice(0, -end.length) + end)).status).toBe(401)
@@ -152,7 +153,7 @@ describe.each(['Hono', 'node'] as const)('%s', (door) => {
     })
   })
 
-  describe('a function of the API that fails', () => {
+  describe('a function of the developer that fails', () => {
     const mint = createMint('ES256')
     const keys = { jwks: { keys: [mint.jwk] } } as const
     const fault = (): never => {
@@ -174,7 +175,7 @@ describe.each(['Hono', 'node'] as const)('%s', (door) => {
       }
     })
 
-    test('authorize that throws or rejects has not said yes', async () => {
+    test('authorize that throws or rejects refuses the request', async () => {
       for (const authorize of [fault, async () => fault()]) {
         const api = await start({ ...RULES, ...keys, cors: false, authorize })
         expect((await api.ask({ authorization: `Bearer ${mint.token()}`, origin: SITE })).status).toBe(403)
@@ -183,7 +184,7 @@ describe.each(['Hono', 'node'] as const)('%s', (door) => {
       }
     })
 
-    test('onDecision that throws or rejects is not heard of', async () => {
+    test('onDecision that throws or rejects has no effect', async () => {
       const unhandled: unknown[] = []
       const hear = (reason: unknown): void => void unhandled.push(reason)
       process.on('unhandledRejection', hear)
@@ -194,7 +195,7 @@ describe.each(['Hono', 'node'] as const)('%s', (door) => {
           expect((await api.ask({ authorization: 'Bearer garbage' })).status).toBe(401)
           await api.stop()
         }
-        // Unhandled rejections are told of once the queue of promises is empty.
+        // Node reports unhandled rejections when the microtask queue is empty.
         await new Promise((resolve) => setImmediate(resolve))
         expect(unhandled).toEqual([])
       } finally {

@@ -1,5 +1,5 @@
-// Attacks between the parts, where each part alone is right: which test stands against which. A test that is renamed or
-// deleted must be named here again.
+// Attacks that need several parts of the service, and the tests that cover each of them. When such a test is renamed or
+// deleted, update this list.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,17 +7,17 @@ import { describe, expect, test } from 'vitest'
 
 type Tests = readonly (readonly [file: string, name: string])[]
 
-/** An attack, and the files and names of the tests against it. */
+/** Each attack, with the files and names of the tests that cover it. */
 const threats: readonly (readonly [attack: string, tests: Tests])[] = [
   [
-    'a body is held back while its credential is ended',
+    'a body is held back while its credential is revoked',
     [
       ['issue/complete.test.ts', '%s while the body was under way'],
       ['issue/complete.test.ts', 'an assertion that expired while the body was under way'],
     ],
   ],
   [
-    'a second process on the same database goes on after a revocation',
+    'a second process on the same database keeps issuing after a revocation',
     [
       ['e2e/bad-day.test.ts', 'a leaked secret: rotated without overlap, then revoked by client'],
       [
@@ -37,14 +37,14 @@ const threats: readonly (readonly [attack: string, tests: Tests])[] = [
     ],
   ],
   [
-    'a token without an origin at an API that wrote nothing about it',
+    'a token without an origin at an API with default options',
     [
       ['issue/require-origin.test.ts', '%s without an origin: refused, saying why'],
       ['verify/threats-claims.test.ts', 'a token without an origin passes only where the API says so'],
     ],
   ],
   [
-    'a body that a parser has read before',
+    'a body that a parser has already read',
     [
       ['client/backend/parsed-body.test.ts', 'a parser that read the body'],
       ['client/backend/parsed-body.test.ts', 'because there is none, and left %j'],
@@ -87,7 +87,7 @@ const threats: readonly (readonly [attack: string, tests: Tests])[] = [
     ],
   ],
   [
-    'a feed of revocations goes back',
+    'an older feed of revocations is served again',
     [
       ['verify/revocation-order.test.ts', 'the last list goes on when the next one'],
       ['verify/revocation-order.test.ts', 'is signed with a key that the last one revoked'],
@@ -95,7 +95,7 @@ const threats: readonly (readonly [attack: string, tests: Tests])[] = [
     ],
   ],
   [
-    'the clock on the wall is set back',
+    'the system clock is set back',
     [
       ['counters/memory-limits.test.ts', 'the wall clock has no part in it'],
       [
@@ -132,7 +132,7 @@ const threats: readonly (readonly [attack: string, tests: Tests])[] = [
   ],
 ]
 
-/** Where a test or a group of tests has its name: as the first thing in a line or after a bracket, in quotes. */
+/** Whether a file has a test or describe with this name. A mention of the name elsewhere does not count. */
 function hasTest(file: string, name: string): boolean {
   const text = readFileSync(join(import.meta.dirname, '..', file), 'utf8')
   const quoted = [`'${name}'`, `"${name}"`, `\`${name}\``]
@@ -150,10 +150,10 @@ describe.each(threats)('%s', (_attack, tests) => {
   })
 })
 
-test('a name that is only spoken of is no test', () => {
-  expect(hasTest('verify/threats-between.test.ts', 'a name that is only spoken of is no test')).toBe(true)
+test('a name that is only mentioned is not found', () => {
+  expect(hasTest('verify/threats-between.test.ts', 'a name that is only mentioned is not found')).toBe(true)
   expect(hasTest('verify/threats-between.test.ts', 'a new signature under an old date renews nothing')).toBe(
     false,
   )
-  expect(hasTest('issue/limits.test.ts', 'a name that is only spoken of is no test')).toBe(false)
+  expect(hasTest('issue/limits.test.ts', 'a name that is only mentioned is not found')).toBe(false)
 })

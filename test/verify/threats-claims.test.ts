@@ -1,5 +1,5 @@
-// Rightly signed tokens whose claims are not right, whatever else the verifier forgives; and what a verifier that
-// remembers tokens must judge again: time, revocation, origin, address. Two verifiers never share a verdict.
+// Tokens with a valid signature and invalid claims, which even the most lenient options must not accept. And remembered
+// tokens, for which times, revocation, origin and address must be checked again, separately in each verifier.
 
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createVerifier, type VerifierRules } from '../../src/verify/verifier.ts'
@@ -16,16 +16,16 @@ import {
 } from '../support/mint.ts'
 import type { Json } from '../support/wire.ts'
 
-/** Everything forgiven that an operator may forgive. */
+/** The most lenient options that a verifier has. */
 const LENIENT: Partial<VerifierRules> = { mode: 'report', missingOrigin: 'allow', clockTolerance: 300 }
 
-describe.each(ALGS)('%s: a token that we signed', (alg) => {
+describe.each(ALGS)('%s: a token with a valid signature', (alg) => {
   const mint = createMint(alg)
   const [judge, judgeLeniently] = [createJudge(mint), createJudge(mint, LENIENT)]
   const open = (...without: readonly string[]): string =>
     mint.payload(Object.fromEntries(without.map((name) => [name, undefined]))).slice(0, -1)
 
-  test('with good claims is accepted, so that what follows can fail', async () => {
+  test('and valid claims is accepted, so that the tests below can fail', async () => {
     expect(await judge(mint.compact(mint.header(), `${open()},"nbf":0}`))).toBe('allowed')
     expect(await judge(mint.token({ aud: ['https://other.example', RULES.audience] }))).toBe('allowed')
     expect(await judgeLeniently(mint.token({ origin: 'https://other.example', ip: '203.0.113.7' }))).toBe(
@@ -34,16 +34,16 @@ describe.each(ALGS)('%s: a token that we signed', (alg) => {
   })
 
   test.each<[string, () => string]>([
-    ['exp that is infinite', () => `${open('exp')},"exp":1e400}`],
-    ['exp that is infinitely past', () => `${open('exp')},"exp":-1e400}`],
-    ['iat that is infinite', () => `${open('iat')},"iat":1e400}`],
-    ['iat that is infinitely past', () => `${open('iat')},"iat":-1e400}`],
-    ['nbf that is infinite', () => `${open()},"nbf":1e400}`],
-    ['nbf that is infinitely past', () => `${open()},"nbf":-1e400}`],
+    ['exp of +Infinity', () => `${open('exp')},"exp":1e400}`],
+    ['exp of -Infinity', () => `${open('exp')},"exp":-1e400}`],
+    ['iat of +Infinity', () => `${open('iat')},"iat":1e400}`],
+    ['iat of -Infinity', () => `${open('iat')},"iat":-1e400}`],
+    ['nbf of +Infinity', () => `${open()},"nbf":1e400}`],
+    ['nbf of -Infinity', () => `${open()},"nbf":-1e400}`],
     ['both times infinite', () => `${open('exp', 'iat')},"exp":1e400,"iat":-1e400}`],
     ['exp twice', () => `${open()},"exp":${now() + 1e6}}`],
     ['origin twice', () => `${open()},"origin":"https://evil.example"}`],
-    ['a name twice in a bound', () => `${open()},"cnf":{"jkt":"a","jkt":"b"}}`],
+    ['a repeated name in a binding', () => `${open()},"cnf":{"jkt":"a","jkt":"b"}}`],
   ])('is refused with %s', async (_, payload) => {
     for (const one of [judge, judgeLeniently]) {
       expect(await one(mint.compact(mint.header(), payload()))).toBe('invalid_token')
@@ -98,7 +98,7 @@ describe.each(ALGS)('%s: a token that we signed', (alg) => {
     scope: [null, 0, true, [], ['read'], {}],
   }
   test.each(Object.entries(bounds))(
-    'a bound that cannot be used is not taken for none: %s',
+    'and an invalid binding is refused, not treated as unbound: %s',
     async (name, values) => {
       for (const value of values) {
         const token = mint.token({ [name]: value })
@@ -109,18 +109,13 @@ describe.each(ALGS)('%s: a token that we signed', (alg) => {
     },
   )
 
-  test.each(['iss', 'aud', 'sub', 'client_id', 'jti', 'iat', 'exp'])(
-    '%s is needed, in its shape',
-    async (name) => {
-      for (const value of [undefined, null, '', false, [], [''], {}, [null]]) {
-        expect(await judgeLeniently(mint.token({ [name]: value })), JSON.stringify(value)).toBe(
-          'invalid_token',
-        )
-      }
-    },
-  )
+  test.each(['iss', 'aud', 'sub', 'client_id', 'jti', 'iat', 'exp'])('needs a valid %s', async (name) => {
+    for (const value of [undefined, null, '', false, [], [''], {}, [null]]) {
+      expect(await judgeLeniently(mint.token({ [name]: value })), JSON.stringify(value)).toBe('invalid_token')
+    }
+  })
 
-  test('is refused when issuer or audience only look alike', async () => {
+  test('is refused when issuer or audience only look similar', async () => {
     for (const like of [
       `${RULES.issuer}/`,
       RULES.issuer.toUpperCase(),
@@ -140,7 +135,7 @@ describe.each(ALGS)('%s: a token that we signed', (alg) => {
     }
   })
 
-  test('from the future is refused, and exp not after iat', async () => {
+  test('is refused with times in the future, and with exp not after iat', async () => {
     expect(await judge(mint.token({ iat: now() + 60 }))).toBe('invalid_token')
     expect(await judge(mint.token({ nbf: now() + 60 }))).toBe('invalid_token')
     expect(await judge(mint.token({ iat: now() + 2, exp: now() + 2 }))).toBe('invalid_token')
@@ -154,7 +149,7 @@ describe('a remembered token', () => {
   const keys = { jwks: { keys: [mint.jwk] } }
   afterEach(() => void vi.useRealTimers())
 
-  test('is judged by the time, to the second', async () => {
+  test('expires to the second', async () => {
     vi.useFakeTimers({ toFake: ['Date'] })
     const start = 1_800_000_000
     vi.setSystemTime(start * 1000)
@@ -174,7 +169,7 @@ describe('a remembered token', () => {
     }
   })
 
-  test('is asked about at each use, whether it was ended', async () => {
+  test('is checked for revocation at each use', async () => {
     const ended = new Set<string>()
     const verifier = createVerifier({ ...RULES, ...keys, revocation: ({ sub }) => ended.has(sub) })
     const token = mint.token()
@@ -185,7 +180,7 @@ describe('a remembered token', () => {
     expect(await verdictOf(verifier, bearerOf(token))).toBe('allowed')
   })
 
-  test('is refused while nobody can say whether it was ended', async () => {
+  test('is refused while its revocation status is not known', async () => {
     for (const revocation of [
       () => Promise.reject(new Error('down')),
       () => {
@@ -197,7 +192,7 @@ describe('a remembered token', () => {
     }
   })
 
-  test('is refused from another origin after it was let through from its own', async () => {
+  test('is refused from another origin after it passed from its own', async () => {
     const verifier = createVerifier({ ...RULES, ...keys })
     const token = mint.token()
     const authorization = `Bearer ${token}`
@@ -220,7 +215,7 @@ describe('a remembered token', () => {
     )
   })
 
-  test('is refused from another address after it was let through from its own', async () => {
+  test('is refused from another address after it passed from its own', async () => {
     const verifier = createVerifier({ ...RULES, ...keys })
     const token = mint.token({ ip: ['203.0.113.7', '2001:db8::/64'] })
     const headers = {
@@ -242,7 +237,7 @@ describe('a remembered token', () => {
     expect(await verdictOf(verifier, bearerOf(token, headers))).toBe('ip_mismatch')
   })
 
-  test('is remembered by its whole text: another with the same signature, or the same claims, is judged anew', async () => {
+  test('is remembered by its whole text: another text with the same signature or claims is verified', async () => {
     const verifier = createVerifier({ ...RULES, ...keys })
     const [one, other] = [mint.token({ jti: 'one' }), mint.token({ jti: 'other', sub: 'acct_2' })]
     const [first, second] = [one.split('.'), other.split('.')]
@@ -257,7 +252,7 @@ describe('a remembered token', () => {
     }
   })
 
-  test('counts for the verifier that remembers it, and for no other', async () => {
+  test('is remembered only by the verifier that verified it', async () => {
     const token = mint.token({ scope: 'read' })
     const first = createVerifier({ ...RULES, ...keys })
     const stranger = createMint('ES256', mint.kid)
@@ -279,7 +274,7 @@ describe('a remembered token', () => {
     }
   })
 
-  test('gives each request claims that the last one could not change', async () => {
+  test('gives claims that no earlier request could have changed', async () => {
     const verifier = createVerifier({ ...RULES, ...keys })
     const token = mint.token({ ip: ['203.0.113.7'], x: { roles: ['reader'] } })
     const from = { ip: '203.0.113.7' }

@@ -1,4 +1,4 @@
-// Keys and options are judged when the verifier is made: whatever could let a forged token through is a TypeError.
+// Keys and options that could let forged tokens pass throw a TypeError when the verifier is created.
 
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
@@ -6,7 +6,7 @@ import { createVerifier } from '../../src/verify/verifier.ts'
 import { createMint, RULES } from '../support/mint.ts'
 import type { Json } from '../support/wire.ts'
 
-/** As plain JavaScript may call it. */
+/** Calls createVerifier without the checks of its types. */
 const make = (options: Json) => () => createVerifier({ ...RULES, ...options })
 
 const ec = createMint('ES256').jwk
@@ -21,7 +21,7 @@ const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export
 const encode = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')
 const FIELD = 'ffffffff00000001000000000000000000000000ffffffffffffffffffffffff'
 
-test('good keys are taken, so that what follows can fail', () => {
+test('valid keys are accepted, so that the tests below can fail', () => {
   for (const key of [
     ec,
     ed,
@@ -41,18 +41,18 @@ describe('a pinned key', () => {
   test.each<[string, Json]>([
     ['without kid', { ...ec, kid: undefined }],
     ['with an empty kid', { ...ec, kid: '' }],
-    ['with a kid that is no text', { ...ec, kid: 1 }],
+    ['with a kid that is not a string', { ...ec, kid: 1 }],
     ['for encryption', { ...ec, use: 'enc' }],
     ['of unknown use', { ...ec, use: '' }],
     ['for signing only', { ...ec, key_ops: ['sign'] }],
     ['for encryption by key_ops', { ...ed, key_ops: ['encrypt', 'wrapKey'] }],
-    ['with key_ops that are no list', { ...ed, key_ops: 'verify' }],
-    ['named for another algorithm', { ...ec, alg: 'ES384' }],
-    ['named for another kind', { ...ec, alg: 'HS256' }],
-    ['named none', { ...oct, alg: 'none' }],
+    ['with key_ops that are not a list', { ...ed, key_ops: 'verify' }],
+    ['with alg of another algorithm', { ...ec, alg: 'ES384' }],
+    ['with alg of another key type', { ...ec, alg: 'HS256' }],
+    ['with alg none', { ...oct, alg: 'none' }],
     ['of P-384', { ...exported('P-384'), kid: 'k' }],
     ['of secp256k1', { ...exported('secp256k1'), kid: 'k' }],
-    ['of P-384 that says P-256', { ...exported('P-384'), kid: 'k', crv: 'P-256' }],
+    ['of P-384 with crv P-256', { ...exported('P-384'), kid: 'k', crv: 'P-256' }],
     ['of X25519', { ...x25519, kid: 'k' }],
     ['of RSA', { ...rsa, kid: 'k' }],
     ['of no type', { ...ec, kty: undefined }],
@@ -66,18 +66,18 @@ describe('a pinned key', () => {
     ['with padding', { ...ec, x: `${ec.x}=` }],
     ['with a private member', { ...privateEc, kid: 'k' }],
     ['with a private member of Ed25519', { ...privateEd, kid: 'k' }],
-    ['with a private member that says nothing', { ...ec, d: undefined, p: null }],
+    ['with private members that are undefined or null', { ...ec, d: undefined, p: null }],
     ['of Ed25519 with an x too short', { ...ed, x: ed.x?.slice(0, -4) }],
     ['of Ed25519 off the curve', { ...ed, x: encode(Uint8Array.of(2, ...new Uint8Array(31))) }],
-    ['of Ed25519 that is neutral', { ...ed, x: encode(Uint8Array.of(1, ...new Uint8Array(31))) }],
+    ['of Ed25519 that is the neutral element', { ...ed, x: encode(Uint8Array.of(1, ...new Uint8Array(31))) }],
     ['of Ed25519 that is of order four', { ...ed, x: encode(new Uint8Array(32)) }],
     ['of Ed25519 not below the field’s prime', { ...ed, x: encode(new Uint8Array(32).fill(0xff)) }],
     ['of a shared secret that is empty', { ...oct, k: '' }],
     ['of a shared secret of 31 bytes', { ...oct, k: encode(new Uint8Array(31)) }],
-    ['of a shared secret that is no text', { ...oct, k: 5 }],
+    ['of a shared secret that is not a string', { ...oct, k: 5 }],
     ['of a shared secret in base64', { ...oct, k: `${'+/'.repeat(21)}A` }],
     ['that is null', null],
-    ['that is a text', JSON.stringify(ec)],
+    ['that is a string', JSON.stringify(ec)],
     ['that is a list', [ec]],
   ])('%s', (_, key) => {
     expect(make({ jwks: { keys: [key] } })).toThrow(TypeError)
@@ -86,13 +86,13 @@ describe('a pinned key', () => {
 
   test.each<[string, Json]>([
     ['no keys', { keys: [] }],
-    ['two of one kid', { keys: [ec, { ...createMint('ES256').jwk, kid: ec.kid }] }],
-    ['one twice', { keys: [ec, ec] }],
-    ['two types of one kid', { keys: [ec, { ...oct, kid: ec.kid }] }],
-    ['a key that is no set', ec],
-    ['a list that is no set', [ec]],
-    ['keys by name', { keys: { [ec.kid]: ec } }],
-    ['a text', JSON.stringify({ keys: [ec] })],
+    ['two keys with one kid', { keys: [ec, { ...createMint('ES256').jwk, kid: ec.kid }] }],
+    ['one key twice', { keys: [ec, ec] }],
+    ['two key types with one kid', { keys: [ec, { ...oct, kid: ec.kid }] }],
+    ['a key instead of a set', ec],
+    ['a list instead of a set', [ec]],
+    ['keys in an object by kid', { keys: { [ec.kid]: ec } }],
+    ['a string', JSON.stringify({ keys: [ec] })],
     ['null', null],
   ])('a set of %s', (_, jwks) => {
     expect(make({ jwks })).toThrow(TypeError)
@@ -126,42 +126,42 @@ describe('a secret', () => {
   })
 })
 
-describe('options from which no safe verifier can be made', () => {
+describe('unsafe options', () => {
   const secret = 's'.repeat(32)
   test.each<[string, Json]>([
     ['no key', {}],
     ['two kinds of keys', { secret, jwks: { keys: [ec] } }],
-    ['a key and a place', { secret, jwksUri: 'https://auth.example.com/jwks' }],
+    ['a key and a URL', { secret, jwksUri: 'https://auth.example.com/jwks' }],
     ['keys from http', { jwksUri: 'http://auth.example.com/jwks' }],
     ['keys from a file', { jwksUri: 'file:///etc/passwd' }],
     ['keys from a data URL', { jwksUri: 'data:application/json,{"keys":[]}' }],
-    ['keys from a place with a password', { jwksUri: 'https://user:password@auth.example.com/jwks' }],
-    ['keys from what only begins like loopback', { jwksUri: 'http://127.0.0.1.example.com/jwks' }],
+    ['keys from a URL with a password', { jwksUri: 'https://user:password@auth.example.com/jwks' }],
+    ['keys from a host that only begins like loopback', { jwksUri: 'http://127.0.0.1.example.com/jwks' }],
     ['no issuer', { secret, issuer: undefined }],
     ['an empty issuer', { secret, issuer: '' }],
-    ['any issuer', { secret, issuer: /.*/ }],
+    ['a pattern as issuer', { secret, issuer: /.*/ }],
     ['no audience', { secret, audience: undefined }],
     ['an empty audience', { secret, audience: [] }],
-    ['an audience of nothing', { secret, audience: ['https://api.example.com', ''] }],
-    ['a tolerance of infinity', { secret, clockTolerance: Number.POSITIVE_INFINITY }],
-    ['a tolerance that is no number', { secret, clockTolerance: Number.NaN }],
-    ['a tolerance that is a text', { secret, clockTolerance: '5' }],
+    ['an empty audience among others', { secret, audience: ['https://api.example.com', ''] }],
+    ['an infinite tolerance', { secret, clockTolerance: Number.POSITIVE_INFINITY }],
+    ['a tolerance of NaN', { secret, clockTolerance: Number.NaN }],
+    ['a tolerance that is a string', { secret, clockTolerance: '5' }],
     ['a tolerance in a list', { secret, clockTolerance: [5] }],
-    ['a tolerance below zero', { secret, clockTolerance: -1 }],
+    ['a negative tolerance', { secret, clockTolerance: -1 }],
     ['a misspelt option', { secret, requires: ['origin'] }],
-    ['a misspelt bound', { secret, require: ['orign'] }],
-    ['bounds that are no list', { secret, require: 'origin' }],
+    ['a misspelt binding', { secret, require: ['orign'] }],
+    ['bindings that are not a list', { secret, require: 'origin' }],
     ['a misspelt mode', { secret, mode: 'enforced' }],
     ['an unknown source', { secret, tokenSources: ['cookie'] }],
     ['no source', { secret, tokenSources: [] }],
-    ['scopes that are no text', { secret, scope: { read: true } }],
-    ['an authorize that is no function', { secret, authorize: true }],
-    ['a revocation that is no function', { secret, revocation: true }],
-    ['a replay store that remembers nothing', { secret, replay: {} }],
-    ['a cache of any size', { secret, cache: true }],
-    ['an endless cache', { secret, cache: { max: Number.POSITIVE_INFINITY } }],
-    ['proxies that are any', { secret, trustedProxies: true }],
-    ['proxies that are none and all', { secret, trustedProxies: '0.0.0.0/0,x' }],
+    ['scopes that are not strings', { secret, scope: { read: true } }],
+    ['authorize that is not a function', { secret, authorize: true }],
+    ['revocation that is neither a function nor a feed', { secret, revocation: true }],
+    ['a replay store without seen', { secret, replay: {} }],
+    ['a cache without a size', { secret, cache: true }],
+    ['an unlimited cache', { secret, cache: { max: Number.POSITIVE_INFINITY } }],
+    ['proxies that are true', { secret, trustedProxies: true }],
+    ['proxies with a range of all addresses', { secret, trustedProxies: '0.0.0.0/0,x' }],
     ['minus one proxy', { secret, trustedProxies: -1 }],
     ['another header for addresses', { secret, forwardedHeader: 'x-real-ip' }],
     ['an API origin with a path', { secret, apiOrigin: 'https://api.example.com/v1' }],

@@ -1,5 +1,5 @@
-// Other spellings of a right signature, public keys used as secrets, keys that a token brings along, and what a
-// shared secret takes: on verifiers with pinned keys.
+// Attacks on the signature, on verifiers with pinned keys: other encodings of a valid signature, public keys used as shared
+// secrets, keys that the token itself names, and tokens of other algorithms under a shared secret.
 
 import { createHmac, createPublicKey, sign } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
@@ -9,7 +9,7 @@ import { createVerifier } from '../../src/verify/verifier.ts'
 import { base64url, partsOf } from '../support/forge.ts'
 import { ALGS, bearerOf, createJudge, createMint, RULES, verdictOf } from '../support/mint.ts'
 
-describe.each(['ES256', 'EdDSA'] as const)('%s: the public key as a secret', (alg) => {
+describe.each(['ES256', 'EdDSA'] as const)('%s: the public key used as a shared secret', (alg) => {
   const mint = createMint(alg)
   const key = createPublicKey(mint.key)
   const pem = key.export({ type: 'spki', format: 'pem' }).toString()
@@ -19,10 +19,10 @@ describe.each(['ES256', 'EdDSA'] as const)('%s: the public key as a secret', (al
     ['PEM', pem],
     ['PEM without its last newline', pem.trimEnd()],
     ['PEM with CRLF', pem.replaceAll('\n', '\r\n')],
-    ['PEM without its frame', pem.replaceAll(/-----.*-----|\n/g, '')],
+    ['PEM without its BEGIN and END lines', pem.replaceAll(/-----.*-----|\n/g, '')],
     ['DER', der],
     ['the raw point', der.subarray(alg === 'ES256' ? -65 : -32)],
-    ['the raw point without its mark', der.subarray(alg === 'ES256' ? -64 : -32)],
+    ['the raw point without its prefix', der.subarray(alg === 'ES256' ? -64 : -32)],
     ['x in base64url', mint.jwk.x ?? ''],
     ['x in bytes', Buffer.from(mint.jwk.x ?? '', 'base64url')],
     ['JWK', JSON.stringify(jwk)],
@@ -44,7 +44,7 @@ describe.each(['ES256', 'EdDSA'] as const)('%s: the public key as a secret', (al
   })
 })
 
-describe('ES256: other forms of a right signature', () => {
+describe('ES256: other encodings of a valid signature', () => {
   const mint = createMint('ES256')
   const judge = createJudge(mint)
   const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n
@@ -61,7 +61,7 @@ describe('ES256: other forms of a right signature', () => {
       },
     ],
     [
-      'of another hash',
+      'over another hash',
       (input) => sign('sha384', Buffer.from(input), { key: mint.key, dsaEncoding: 'ieee-p1363' }),
     ],
     [
@@ -71,14 +71,14 @@ describe('ES256: other forms of a right signature', () => {
         return Buffer.concat([Buffer.alloc(1), bytes.subarray(0, 32), Buffer.alloc(1), bytes.subarray(32)])
       },
     ],
-    ['r and s that are the order', () => Buffer.concat([toBytes(order), toBytes(order)])],
+    ['r and s equal to the order of the curve', () => Buffer.concat([toBytes(order), toBytes(order)])],
   ])('%s is refused', async (_, signer) => {
     const input = `${base64url(mint.header())}.${base64url(mint.payload())}`
     expect(await judge(`${input}.${base64url(signer(input))}`)).toBe('invalid_token')
   })
 
-  // ECDSA itself calls both right, and issuers may write either; what matters is that one token ended is both ended.
-  test('(r, n - s) is the same token, with the same jti: revoking one revokes both', async () => {
+  // ECDSA accepts both, and issuers may write either. So revoking one must revoke both.
+  test('(r, n - s) has the same jti, so revoking one revokes both', async () => {
     const token = mint.token()
     const [header, payload, signature] = partsOf(token)
     const bytes = Buffer.from(signature, 'base64url')
@@ -100,7 +100,7 @@ describe('ES256: other forms of a right signature', () => {
   })
 })
 
-test('EdDSA: S + L, the same signature by another number, is refused', async () => {
+test('EdDSA: S + L in place of S is refused', async () => {
   const mint = createMint('EdDSA')
   const order = 2n ** 252n + 27742317777372353535851937790883648493n
   const [header, payload, signature] = partsOf(mint.token())
@@ -113,7 +113,7 @@ test('EdDSA: S + L, the same signature by another number, is refused', async () 
   }
 })
 
-describe('a token that names where its key is to be had', () => {
+describe('a token that names the URL of its key', () => {
   let connections = 0
   let server: Server
   let url = ''
@@ -128,19 +128,19 @@ describe('a token that names where its key is to be had', () => {
   })
   afterAll(() => server.close())
 
-  test.each(ALGS)('%s: nobody goes there', async (alg) => {
+  test.each(ALGS)('%s: the URL is never requested', async (alg) => {
     const mint = createMint(alg)
     const judge = createJudge(mint)
     for (const name of ['jku', 'x5u', 'jwks_uri', 'iss', 'kid']) {
       const token = forger.compact(forger.header({ [name]: url, alg: 'ES256' }), forger.payload({ iss: url }))
       expect(await judge(token)).toBe('invalid_token')
     }
-    // A header of ours that names a place is odd, not wrong: the pinned key decides.
+    // Such a header member alone is not an error: the pinned key decides.
     expect(await judge(mint.token({}, { jku: url, x5u: url }))).toBe('allowed')
     expect(connections).toBe(0)
   })
 
-  test('though one could have', async () => {
+  test('the URL could have been requested', async () => {
     await (await fetch(url)).text()
     expect(connections).toBe(1)
   })
@@ -150,7 +150,7 @@ describe('a shared secret', () => {
   const mint = createMint('HS256')
   const bytes = new Uint8Array(mint.key.export())
 
-  test('as bytes verifies under any kid and none, as a JWK under its own', async () => {
+  test('as bytes accepts any kid and none, as a JWK only its own', async () => {
     const byBytes = createVerifier({ ...RULES, secret: bytes })
     const byJwk = createVerifier({ ...RULES, secret: mint.jwk })
     for (const [kid, isOwn] of [
@@ -168,14 +168,14 @@ describe('a shared secret', () => {
     }
   })
 
-  test.each(['ES256', 'EdDSA'] as const)('takes no %s token', async (alg) => {
+  test.each(['ES256', 'EdDSA'] as const)('refuses %s tokens', async (alg) => {
     const forged = createMint(alg)
     const verifier = createVerifier({ ...RULES, secret: bytes })
     expect(await verdictOf(verifier, bearerOf(forged.token()))).toBe('invalid_token')
     expect(await verdictOf(verifier, bearerOf(forged.token({}, { jwk: forged.jwk })))).toBe('invalid_token')
   })
 
-  test('that the caller changes later is still the one it was', async () => {
+  test('is copied, so later changes of the bytes have no effect', async () => {
     const mutable = Uint8Array.from(bytes)
     const verifier = createVerifier({ ...RULES, secret: mutable })
     mutable.fill(0)

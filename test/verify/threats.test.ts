@@ -1,5 +1,5 @@
-// What others have passed off as a token, tried on verifiers with pinned keys: forms, headers and signatures.
-// Each case is named by the fault that it would need.
+// Known attacks with forged or malformed tokens on verifiers with pinned keys: format, header and signature. Each test is
+// named by what the token contains.
 
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
@@ -10,7 +10,7 @@ import type { Json } from '../support/wire.ts'
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 
-/** Every other character at the end of `part` that decodes to the same bytes. */
+/** The texts that differ from `part` in the last character and decode to the same bytes. */
 function respell(part: string): readonly string[] {
   const bytes = Buffer.from(part, 'base64url')
   return [...ALPHABET]
@@ -24,13 +24,13 @@ describe.each(ALGS)('%s', (alg) => {
   const [header, payload, signature] = partsOf(mint.token())
   const good = `${header}.${payload}.${signature}`
 
-  /** The signing input of a good token but for its header, signed as told. */
+  /** A valid token except for these members of its header, signed with `sign`. */
   function signedBy(signer: (input: string) => Uint8Array | string, members: Json = {}): string {
     const input = `${base64url(mint.header(members))}.${base64url(mint.payload())}`
     return `${input}.${base64url(signer(input))}`
   }
 
-  test('a good token is accepted, so that what follows can fail', async () => {
+  test('a valid token is accepted, so that the tests below can fail', async () => {
     expect(await judge(good)).toBe('allowed')
     expect(await judge(signedBy(mint.sign))).toBe('allowed')
     expect(await judge(mint.token({}, { typ: 'Application/AT+JWT' }))).toBe('allowed')
@@ -56,7 +56,7 @@ describe.each(ALGS)('%s', (alg) => {
       ['quotes, brackets', [`"${good}"`, `<${good}>`, `'${good}'`]],
     ]
 
-    test('there are other spellings to be refused', () => {
+    test('other spellings of the token exist', () => {
       expect(spellings[0]?.[1].length).toBe(alg === 'HS256' ? 3 : 15)
     })
 
@@ -110,7 +110,7 @@ describe.each(ALGS)('%s', (alg) => {
       () => [mint.token({ x: 'x'.repeat(4096) }), `${header}.${payload}.${'A'.repeat(8192)}`],
     ],
     [
-      'alg none in every spelling, whatever the signature',
+      'alg none in every spelling, with any signature',
       () =>
         spellingsOf('none').flatMap((none) => [
           signedBy(mint.sign, { alg: none }),
@@ -119,7 +119,7 @@ describe.each(ALGS)('%s', (alg) => {
         ]),
     ],
     [
-      'alg that is not of this key',
+      'alg of another key type',
       () =>
         ['HS256', 'HS384', 'HS512', 'ES256', 'ES384', 'EdDSA', 'Ed25519', 'Ed448', 'RS256', 'PS256', 'ES256K']
           .concat([alg.toLowerCase(), alg.toUpperCase(), ` ${alg}`, `${alg} `, `${alg}\0`, ''])
@@ -127,14 +127,14 @@ describe.each(ALGS)('%s', (alg) => {
           .map((other) => signedBy(mint.sign, { alg: other })),
     ],
     [
-      'alg that is no text',
+      'alg that is not a string',
       () =>
         [undefined, null, true, 256, [alg], { toString: alg }].map((other) =>
           signedBy(mint.sign, { alg: other }),
         ),
     ],
     [
-      'kid that is not known, or no text',
+      'kid that is unknown, or not a string',
       () =>
         [
           '',
@@ -159,7 +159,7 @@ describe.each(ALGS)('%s', (alg) => {
           .map((kid) => signedBy(mint.sign, { kid })),
     ],
     [
-      'typ of something else',
+      'typ of another kind of token',
       () =>
         [
           'JWT',
@@ -192,15 +192,18 @@ describe.each(ALGS)('%s', (alg) => {
       'an unencoded payload (RFC 7797)',
       () => [header, mint.payload(), base64url(mint.sign(`${header}.${mint.payload()}`))].join('.'),
     ],
-    ['a key of the forger’s own, named as ours', () => signedBy(otherKey.sign)],
+    ['a signature by the attacker’s key under our kid', () => signedBy(otherKey.sign)],
     [
-      'an embedded jwk of the forger’s',
+      'an embedded jwk of the attacker',
       () =>
         [mint.kid, 'forged', undefined].map((kid) =>
           signedBy(otherKey.sign, { kid, jwk: { ...otherKey.jwk, kid } }),
         ),
     ],
-    ['a chain of certificates', () => signedBy(otherKey.sign, { x5c: ['MIIB'], x5t: 'x', 'x5t#S256': 'x' })],
+    [
+      'a certificate chain of the attacker',
+      () => signedBy(otherKey.sign, { x5c: ['MIIB'], x5t: 'x', 'x5t#S256': 'x' }),
+    ],
     [
       'a signature of zeros, of ones, of noise',
       () => [
@@ -212,7 +215,7 @@ describe.each(ALGS)('%s', (alg) => {
       ],
     ],
     [
-      'a signature with bytes too few or too many',
+      'a signature with too few or too many bytes',
       () =>
         [
           (bytes: Buffer) => bytes.subarray(0, -1),
@@ -225,7 +228,7 @@ describe.each(ALGS)('%s', (alg) => {
         ].map((change) => signedBy((input) => change(mint.sign(input)))),
     ],
     [
-      'halves of a signature swapped',
+      'a signature with its halves swapped',
       () =>
         signedBy((input) => {
           const bytes = mint.sign(input)
@@ -252,7 +255,7 @@ describe.each(ALGS)('%s', (alg) => {
       expect(await judge(token), token.slice(0, 200)).toBe('invalid_token')
   })
 
-  test('no other key of the set is tried than the one that is named', async () => {
+  test('only the key that kid names is tried', async () => {
     const others = ALGS.map((other) => createMint(other, `other-${other}`))
     const verifier = createVerifier({
       ...RULES,
@@ -273,7 +276,7 @@ describe.each(ALGS)('%s', (alg) => {
   })
 })
 
-/** Every mix of cases. */
+/** Every mix of lower and upper case. */
 function spellingsOf(word: string): readonly string[] {
   return [...word].reduce<readonly string[]>(
     (starts, letter) => starts.flatMap((start) => [start + letter, start + letter.toUpperCase()]),

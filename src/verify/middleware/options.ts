@@ -49,7 +49,7 @@ export const corsNames: Readonly<Record<keyof CorsOptions, true>> = {
 /** A middleware's options after the checks. */
 export interface CheckedMiddleware {
   readonly verifier: CheckedOptions
-  /** Undefined with `cors: false`. */
+  /** Undefined when the option `cors` is false. */
   readonly cors: Cors | undefined
 }
 

@@ -1,4 +1,4 @@
-// A Hono app behind a gate for each setup, for Node and for workerd.
+// A Hono app with the middleware of each setup, for Node and for workerd.
 
 import { Hono } from 'hono'
 import { stream } from 'hono/streaming'
@@ -7,7 +7,7 @@ import { SITE } from '../cases.ts'
 import type { KeyOption } from '../mint.ts'
 import { createGuards } from './options.ts'
 
-/** `upstream` answers with headers of its own, which a handler passes on. */
+/** Creates the app. `upstream` is the URL of a server whose response one of the handlers returns as it is. */
 export function createHonoApp(keys: KeyOption, upstream: string): Hono<{ Variables: ClaimVariables }> {
   const app = new Hono<{ Variables: ClaimVariables }>()
   for (const [name, guard] of Object.entries(createGuards(keys, claimAuth))) app.use(`/${name}/*`, guard)

@@ -1,5 +1,5 @@
-// Every door on Node: Hono, Express, Fastify, bare node:http, and a server that has createVerifier alone.
-// Takes its keys from KEYS and writes one line: where each listens.
+// Servers on Node: Hono, Express, Fastify, node:http, and one that uses createVerifier alone. Reads the keys from the
+// variable KEYS, and writes the URLs of all servers as one line of JSON.
 
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -20,7 +20,7 @@ import { createGuards, forEachSetup, verifierOptions } from './options.ts'
 const keys: KeyOption = JSON.parse(process.env.KEYS ?? '')
 const guards = createGuards(keys, claimAuth)
 
-/** The setup that a path begins with, and the route that follows. */
+/** Splits a path into the name of its setup and the route after it. */
 function split(url = '/'): readonly [setup: string, route: string] {
   const [, setup = '', route = ''] = url.split(/[/?]/)
   return [setup, route]
@@ -32,7 +32,7 @@ const upstream = createServer((_, response) => response.writeHead(200, { 'x-upst
 
 type Route = (request: IncomingMessage, response: ServerResponse) => void
 
-/** Handlers that write to Node's own response: the same under node:http and Express. */
+/** Handlers that write to Node's response, for node:http and Express. */
 const rawRoutes: Readonly<Record<string, Route>> = {
   ok: (request, response) => response.end(JSON.stringify({ sub: claimsOf(request).sub })),
   vary: (_, response) => response.setHeader('vary', 'Accept-Encoding').end(),
@@ -109,7 +109,7 @@ async function createFastify(): Promise<number> {
   return (app.server.address() as AddressInfo).port
 }
 
-/** What an API with a framework of its own does with createVerifier. */
+/** A server that writes refusals itself, as an API with another framework does with createVerifier. */
 function createLibrary(): RequestListener {
   const verifiers = forEachSetup((setup) => createVerifier(verifierOptions(setup, keys)))
   return async (incoming, response) => {

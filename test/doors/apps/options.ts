@@ -1,10 +1,10 @@
-// The cases' verifiers as a customer writes them: options of createVerifier and of the middlewares.
+// The setups as options of createVerifier and of the middlewares.
 
 import type { VerifierOptions } from '../../../src/verify/verifier.ts'
 import { AUDIENCE, ISSUER, PARTNER, type Setup, SITE, setups } from '../cases.ts'
 import type { KeyOption } from '../mint.ts'
 
-/** The origins of every middleware that has none of its own. */
+/** The allowed origins of setups that do not give their own. */
 const ALLOWED = [SITE, PARTNER]
 
 const boom = (): never => {
@@ -26,12 +26,12 @@ export function verifierOptions(
   }
 }
 
-/** One thing for each setup, by name. */
+/** Creates one value for each setup, and returns them by the name of their setup. */
 export function forEachSetup<T>(make: (setup: Setup) => T): Readonly<Record<string, T>> {
   return Object.fromEntries(Object.entries(setups).map(([name, setup]) => [name, make(setup)]))
 }
 
-/** A middleware of each setup, by name. */
+/** Creates one middleware for each setup, and returns them by the name of their setup. */
 export function createGuards<T>(
   keys: KeyOption,
   create: (options: VerifierOptions & { readonly allowedOrigins: readonly string[] | '*' }) => T,
