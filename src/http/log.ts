@@ -28,9 +28,9 @@ export interface LogFields {
   readonly address?: string | undefined
   /** Whole address of a peer that sends proxy headers: operators need it to configure their proxy. */
   readonly peer?: string | undefined
-  /** Account id. */
+  /** Id of the account, never its name. */
   readonly account?: string | undefined
-  /** Credential id. */
+  /** Id of the credential, never its secret. */
   readonly credential?: string | undefined
   readonly kid?: string | undefined
   /** A thrown value. Little of it is written: see `describeError`. */

@@ -66,7 +66,7 @@ export interface FormattedProblem {
   /** The code as the body has it: metrics count it. */
   readonly code: string
   readonly body: string
-  /** Includes the content type. */
+  /** Names in lower case; includes the content type. */
   readonly headers: Readonly<Record<string, string>>
 }
 
@@ -119,7 +119,7 @@ export const BODY_TOO_LARGE: Problem = {
   detail: `a body may have up to ${MAX_BODY_BYTES} bytes`,
 }
 
-/** A 503 with `Retry-After`. */
+/** A 503 with `Retry-After`, which callers should obey before they try again. */
 export function unavailable(detail: string, retryAfterSeconds = 5): Problem {
   return { code: 'unavailable', detail, headers: { 'retry-after': String(retryAfterSeconds) } }
 }

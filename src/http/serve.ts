@@ -26,7 +26,7 @@ export interface ServeDeps {
   readonly docs: string
   readonly trustedProxies: TrustedProxies
   readonly forwardedHeader: ForwardedHeader
-  /** Epoch milliseconds. */
+  /** The current time, epoch milliseconds. */
   readonly now: () => number
   readonly log: Logger
   readonly metrics: Metrics

@@ -1,4 +1,4 @@
-// Liveness, readiness and metrics. /healthz: the process answers. /readyz: it can do its work.
+// Liveness, readiness and metrics: /healthz shows that the process answers, /readyz that the service can do its work.
 
 import { isTrustedPeer, type TrustedProxies } from '../claims/client-ip.ts'
 import { parseAddress } from '../claims/ip.ts'
@@ -18,29 +18,29 @@ import type { RevocationRules } from './revocation/rules.ts'
 export type CheckState = 'ok' | 'degraded' | 'failed'
 
 /** Checks one dependency. A check that rejects or takes longer than 3 s counts as `failed`. */
-export type Check = () => MaybePromise<CheckState>
+export type Check = () => Promise<CheckState>
 
 /** The checks of /readyz by name. */
 export interface Readiness {
   readonly checks: Readonly<Record<string, Check>>
-  /** True from SIGTERM on: no new work should come here. */
+  /** True after SIGTERM: load balancers should send no new requests. */
   readonly isStopping: () => boolean
 }
 
-/** How long a dependency may take to answer. */
+/** Time limit of a question to a dependency. It is shorter than that of a whole check, which may still report `degraded`. */
 const ANSWER_TIMEOUT_MS = 2000
 const CHECK_TIMEOUT_MS = 3000
-/** Keys that were read longer ago are read again by the check. */
+/** The check reads the keys again when they were read longer ago. */
 const KEYS_AGE_MS = 2000
 
 const JSON_HEADERS = { 'content-type': 'application/json', 'cache-control': 'no-store' }
 
-/** GET /healthz. */
+/** Answers GET /healthz: always 200, without looking at any dependency. */
 export const healthHandler: Handler = (context) => context.answer(200, '{"status":"ok"}', JSON_HEADERS)
 
 /**
- * GET /readyz: 200 `ready`, 200 `degraded` when a check is not `ok` and none has `failed`, 503 `unready`. The body has
- * every check's outcome: `ok`, else `failed`.
+ * Answers GET /readyz: 200 `ready`, 200 `degraded` when a check is not `ok` and none has `failed`, 503 `unready`. The body has
+ * the outcome of each check: `ok`, or `failed` for every other state.
  */
 export function createReadyHandler(readiness: Readiness, metrics: Metrics): Handler {
   return async (context) => {
@@ -64,22 +64,25 @@ function summarize(states: readonly CheckState[]): 'ready' | 'degraded' | 'unrea
 
 async function runCheck(check: Check): Promise<CheckState> {
   let state: CheckState = 'failed'
-  const asked = (async () => {
+  const checking = (async () => {
     state = await check()
   })()
-  await isDoneWithin(CHECK_TIMEOUT_MS, asked).catch(() => undefined)
+  await isDoneWithin(CHECK_TIMEOUT_MS, checking).catch(() => undefined)
   return state
 }
 
 /** Whether a dependency answers within 2 s. Never rejects. */
-function isAnswering(ask: () => MaybePromise<unknown>): Promise<boolean> {
-  const asked = (async () => {
+function isAnswering(ask: () => Promise<unknown>): Promise<boolean> {
+  const asking = (async () => {
     await ask()
   })()
-  return isDoneWithin(ANSWER_TIMEOUT_MS, asked).catch(() => false)
+  return isDoneWithin(ANSWER_TIMEOUT_MS, asking).catch(() => false)
 }
 
-/** The database: while it is down, verification continues with the revocations in memory, if they were ever read. */
+/**
+ * Checks the database. Without it, verification goes on with the revocations in memory, so the state is `degraded`; it is
+ * `failed` when the revocations were never read.
+ */
 export function createDatabaseCheck(
   storage: Pick<Storage, 'ping'>,
   rules: Pick<RevocationRules, 'ageMs'>,
@@ -90,7 +93,7 @@ export function createDatabaseCheck(
   }
 }
 
-/** The signing keys, read from their store at most 2 s ago if it answers. */
+/** Checks the signing keys, after an attempt to read them from their store if they are older than 2 s. */
 export function createKeysCheck(keyRing: Pick<KeyRing, 'state' | 'ageMs' | 'refresh'>): Check {
   return async () => {
     if (keyRing.ageMs() > KEYS_AGE_MS) await isAnswering(keyRing.refresh)
@@ -106,7 +109,7 @@ export interface MetricsAccess {
   readonly guard: ((context: RequestContext) => MaybePromise<Response | undefined>) | null
 }
 
-/** /metrics, in Prometheus' text format, for whom the configuration says; to all others it is not there. */
+/** The route of /metrics, in Prometheus' text format. Requests that may not read it get a 404. */
 export function createMetricsRoute(access: MetricsAccess, metrics: Metrics): Route {
   return {
     name: 'metrics',

@@ -1,9 +1,9 @@
-// GET /.well-known/jwks.json: the public keys, for anybody (RFC 7517 section 5). Cacheable, with an entity tag.
+// GET /.well-known/jwks.json: the public keys as a JWK Set (RFC 7517 section 5). Public, cacheable, with an entity tag.
 
 import { type Handler, matchesTag } from '../http/context.ts'
 import type { KeyRing } from '../signing/key-ring.ts'
 
-/** The handler, serving the keys of `ring`. */
+/** Creates the handler. It reads the key set of the ring on each request, so that a rotation shows immediately. */
 export function createKeySetHandler(ring: Pick<KeyRing, 'publicKeySet'>): Handler {
   return (context) => {
     const { body, etag } = ring.publicKeySet

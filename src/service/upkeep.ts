@@ -1,5 +1,5 @@
-// What a running service does beside answering: follows the key store, rotates its signing key when that is due, ends
-// what was left half done, and drops records that no longer matter. Called every second or so; never rejects.
+// The background work of a running service: reads the key store, rotates the signing key when it is due, completes what an
+// earlier process left unfinished, and deletes old records. Called about every second; never rejects.
 
 import type { Logger } from '../http/log.ts'
 import { sleep } from '../lib/timing.ts'
@@ -9,12 +9,12 @@ import type { KeyRing } from '../signing/key-ring.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { RevocationRules } from './revocation/rules.ts'
 
-/** What upkeep needs. */
+/** The parts of the service that upkeep works on. */
 export interface UpkeepDeps {
   readonly storage: Pick<Storage, 'appendAuditOnce' | 'purge'>
   readonly keyRing: Pick<KeyRing, 'refresh' | 'kid'>
   readonly keyLife: Pick<KeyLife, 'maintain'>
-  /** Kept up to date for the time when the database is down. */
+  /** Refreshed in each round, so that they are current when the database fails. */
   readonly rules: Pick<RevocationRules, 'refresh' | 'isKeyRevoked'>
   readonly log: Logger
   /** How long audit entries are kept, milliseconds. */
@@ -25,24 +25,25 @@ export interface UpkeepDeps {
 
 export const DAY_MS = 86_400_000
 
-/** One round of upkeep; a round that is called while another is on does nothing, unless that one is lost. */
+/** Runs one round. While another round is running it does nothing, unless that one began more than 30 s ago. */
 export type Upkeep = () => Promise<void>
 
-const RARELY_MS = 60_000
-/** Most purges in one round, while there is more to delete. */
+/** Time between two purges. */
+const PURGE_EVERY_MS = 60_000
+/** Limit of purges in one round, while there is more to delete. */
 const PURGES_PER_ROUND = 4
-/** A clock that runs ahead for a moment must not take away what is still needed. */
+/** Expired records are kept this long, so that a clock that is wrong for a moment deletes nothing that is needed. */
 const KEPT_MS = DAY_MS
-/** Shorter, since there may be many: one for each request of a client that signs assertions. */
+/** The same for used assertions. Shorter, because each request of a client that signs assertions leaves one. */
 const ASSERTIONS_KEPT_MS = 60 * 60 * 1000
-/** Whoever rotates has so long to put that on record. */
+/** A rotation younger than this may still get its audit entry from the process that rotated. */
 const OWN_ENTRY_MS = 10_000
-/** Older rotations are let be: before there were such entries, theirs had other ids. */
+/** Older rotations get no entry: earlier versions wrote theirs under other ids, so a second one would appear. */
 const RECOVERED_MS = DAY_MS
-/** On Workers a round may end with the request that carried it, and never say so. */
+/** On Workers, a round may be cancelled together with its request, without notice. */
 const LOST_AFTER_MS = 30_000
 
-/** Upkeep of this service. */
+/** Creates the upkeep of a service. A failing duty is logged once, until it succeeds again. */
 export function createUpkeep({
   storage,
   keyRing,
@@ -54,19 +55,19 @@ export function createUpkeep({
 }: UpkeepDeps): Upkeep {
   const failing = new Set<string>()
   let runningSince = Number.NEGATIVE_INFINITY
-  let rareAt = Number.NEGATIVE_INFINITY
-  /** The key whose rotation, and every one before it, is known to be on record. */
+  let purgedAt = Number.NEGATIVE_INFINITY
+  /** The key whose rotation, like all earlier ones, is known to have its audit entry. */
   let settledKid: string | undefined
-  /** The keys as the last round left them. */
+  /** The keys after the last round. */
   let records: readonly KeyRecord[] = []
 
-  /** Runs one duty; its failures are told once, until it is done again. */
+  /** Runs one duty and logs its failure, unless its last run failed too. */
   async function attempt(duty: string, work: () => Promise<void>): Promise<void> {
     try {
       await work()
       failing.delete(duty)
     } catch (error) {
-      if (!failing.has(duty)) log.warn('upkeep failed; it is tried again', { check: duty, error })
+      if (!failing.has(duty)) log.warn('upkeep failed; it will be tried again', { check: duty, error })
       failing.add(duty)
     }
   }
@@ -80,7 +81,7 @@ export function createUpkeep({
     await storage.appendAuditOnce(createRotationEntry('system', rotatedKid, at, null))
   }
 
-  /** Puts on record what its process could not, because it died or the database was locked. */
+  /** Writes the audit entries that another process could not write, because it ended or the database was locked. */
   async function recordRotations(): Promise<void> {
     const { kid: settling } = keyRing
     if (settling === settledKid) return
@@ -89,7 +90,7 @@ export function createUpkeep({
     const state = records.find(({ kid }) => kid === settling)?.state
     if (state === undefined || state === 'pending') return
     for (const { kid, createdAt, currentSince } of records) {
-      // First keys sign from the moment they are made.
+      // The first key signs from its creation: it was not rotated.
       if (currentSince === null || currentSince === createdAt) continue
       const age = now() - currentSince
       if (age <= OWN_ENTRY_MS) return
@@ -105,7 +106,7 @@ export function createUpkeep({
     try {
       await rules.refresh()
       await attempt('signing keys', maintainKeys)
-      if (Math.abs(now() - rareAt) >= RARELY_MS) {
+      if (Math.abs(now() - purgedAt) >= PURGE_EVERY_MS) {
         await attempt('purge', async () => {
           for (let part = 0; part < PURGES_PER_ROUND; part += 1) {
             if (part > 0) await sleep(0)
@@ -115,7 +116,7 @@ export function createUpkeep({
               auditBefore: now() - auditKeptMs,
             })
             if (isUnfinished) continue
-            rareAt = now()
+            purgedAt = now()
             return
           }
         })

@@ -1,34 +1,34 @@
-// When credentials were last used, without a write for each use: uses are gathered and written together about once a
-// second. What waits when a process is killed is lost; nobody is judged by it.
+// Records when credentials were last used. Uses are collected in memory and written together, about once a second. A killed
+// process loses the uses of its last second: they are shown to operators, and no decision depends on them.
 
 import type { Logger } from '../http/log.ts'
 import type { Storage } from '../storage/storage.ts'
 
-/** Takes note of uses. */
+/** Collects uses and writes them. */
 export interface UseLog {
-  /** `now` is epoch milliseconds. Never throws. */
+  /** Adds a use; `now` is epoch milliseconds. Never throws. */
   readonly note: (credentialId: string, now: number) => void
-  /** Writes what was noted before this call. Never rejects: what could not be written waits on. */
+  /** Writes the uses of all earlier calls of `note`. Never rejects: uses that could not be written are kept. */
   readonly flush: () => Promise<void>
 }
 
-/** What it needs. */
+/** The store, the log and the scheduler of a use log. */
 export interface UseLogDeps {
   readonly storage: Pick<Storage, 'touchCredentials'>
   readonly log: Logger
-  /** Runs work later, also when the request that led to it is over. */
+  /** Runs work after this time, even when the request that caused it has ended. */
   readonly defer: (milliseconds: number, work: () => Promise<void>) => void
 }
 
 const DELAY_MS = 1000
-/** On Workers deferred work may be cut off, and never say so. */
+/** On Workers, deferred work may be cancelled without notice; after this time it counts as cancelled. */
 const LOST_AFTER_MS = 30_000
-/** Beyond this, while the database is down, the oldest uses are forgotten. */
+/** Limit of uses in memory. Beyond it, while the database is down, the oldest are dropped. */
 const MAX_WAITING = 10_000
 
-/** A log of uses in this store. */
+/** Creates a log that writes to this store. */
 export function createUseLog({ storage, log, defer }: UseLogDeps): UseLog {
-  /** Oldest first. What is being written stays: only what was written goes. */
+  /** Time of the last use by credential, oldest first. An entry stays until it is written. */
   const waiting = new Map<string, number>()
   let deferredAt = Number.NEGATIVE_INFINITY
   let isFailing = false
@@ -52,7 +52,10 @@ export function createUseLog({ storage, log, defer }: UseLogDeps): UseLog {
       for (const [id, time] of uses) if (waiting.get(id) === time) waiting.delete(id)
       isFailing = false
     } catch (error) {
-      if (!isFailing) log.warn('last uses of credentials could not be written; they wait', { error })
+      if (!isFailing)
+        log.warn('last uses of credentials could not be written; they are kept for the next attempt', {
+          error,
+        })
       isFailing = true
     }
   }

@@ -1,5 +1,5 @@
-// The service's own verifier, for every door that judges the service's own tokens: whoami, forward auth, and the
-// command line that explains them.
+// The service's own verifier, for all that verifies the service's own tokens: whoami, forward auth, introspection, proofs at
+// the token endpoint, and explanations.
 
 import { markKeyBound, type Policy, refuse } from '../claims/enforce.ts'
 import { patternsMatching } from '../claims/origin-pattern.ts'
@@ -24,7 +24,7 @@ import { bareRules, type JudgeRules } from './forward-auth/rules.ts'
 import { createRevocationCheck } from './revocation/check.ts'
 import type { RevocationRules } from './revocation/rules.ts'
 
-/** What the verifier needs. */
+/** Settings, stores and keys of the verifier. */
 export interface ServiceVerifierDeps {
   readonly config: {
     readonly issuer: string
@@ -34,33 +34,33 @@ export interface ServiceVerifierDeps {
   readonly storage: Pick<CachedStorage, 'findCredentialStale' | 'isAnyOriginListedStale'>
   readonly keyRing: Pick<KeyRing, 'find' | 'load' | 'isEnded'>
   readonly rules: Pick<RevocationRules, 'isListed'>
-  /** The proofs that were used; its budget is `proofBudget`. */
+  /** The proofs that were used. Open it with `proofBudget`. */
   readonly proofs: OneTimeStore
   readonly log: Logger
 }
 
-/** The verifier's parts. */
+/** The verifier's rules, and the functions that use them. */
 export interface ServiceVerifier extends Pick<JudgeDeps, 'verifyToken' | 'isRevoked'> {
   readonly policy: Policy
-  /** Open to every origin that some account lists. */
+  /** Allows every origin that at least one account lists. */
   readonly cors: Cors
-  /** Origin of the service itself. */
+  /** Origin of the service's own URL. */
   readonly serviceOrigin: string
-  /** Judges share the memory of verified tokens: what it holds depends on no rule in which they differ. */
+  /** Judges share the cache of verified tokens, because the rules in which they differ are checked after it. */
   readonly createJudge: (rules: JudgeRules) => Judge
-  /** A judge that uses no proof up. */
+  /** A judge for explanations: it accepts used proofs and marks none as used. */
   readonly createTrialJudge: (rules: Partial<JudgeRules>) => Judge
-  /** Judges proofs at the token endpoint of this URL. */
+  /** Checks the DPoP proofs of requests to the token endpoint at this URL. */
   readonly createEndpointProof: (url: string) => ProveTokenRequest
 }
 
-/** For explanations: accepts a used proof, and uses none up. */
+/** Replaces the store of used proofs in explanations. */
 const acceptEveryProof: UseProof = () => undefined
 
-/** Verified tokens that are remembered. */
+/** Size of the cache of verified tokens. */
 const TOKEN_CACHE_MAX = 10_000
 
-/** The verifier of a service. */
+/** Creates the verifier of a service. */
 export function createServiceVerifier(deps: ServiceVerifierDeps): ServiceVerifier {
   const { storage, keyRing, log } = deps
   const { issuer, audience, clockTolerance } = deps.config
@@ -68,17 +68,24 @@ export function createServiceVerifier(deps: ServiceVerifierDeps): ServiceVerifie
   const policy: Policy = { issuer, audience, clockTolerance, missingOrigin, require, scopes }
   const verifyProof = createProofVerifier({ loadVerifier, hashText })
   const useProof = createUseProof(deps.proofs)
-  const shared = {
-    verifyToken: createVerifyToken({ get: keyRing.find, load: keyRing.load }, policy, TOKEN_CACHE_MAX),
-    isRevoked: createRevocationCheck(deps),
-    authorize: undefined,
-  }
+  const verifyToken = createVerifyToken({ get: keyRing.find, load: keyRing.load }, policy, TOKEN_CACHE_MAX)
+  const isRevoked = createRevocationCheck(deps)
   const judgeBy = (rules: JudgeRules, use: UseProof): Judge => {
     const judgeDeps: JudgeDeps = {
-      ...shared,
-      ...rules,
-      verifyToken: requireAudience(shared.verifyToken, rules.namedAudience),
-      policy: { ...policy, ...rules },
+      policy: {
+        issuer,
+        audience,
+        clockTolerance,
+        missingOrigin: rules.missingOrigin,
+        require: rules.require,
+        scopes: rules.scopes,
+      },
+      mode: rules.mode,
+      sources: rules.sources,
+      apiOrigin: rules.apiOrigin,
+      verifyToken: requireAudience(verifyToken, rules.namedAudience),
+      isRevoked,
+      authorize: undefined,
       enforceKey: createEnforceKey({
         require: rules.require,
         apiOrigin: () => rules.apiOrigin,
@@ -89,7 +96,8 @@ export function createServiceVerifier(deps: ServiceVerifierDeps): ServiceVerifie
     return (received) => judgeRequest(judgeDeps, received)
   }
   return {
-    ...shared,
+    verifyToken,
+    isRevoked,
     policy,
     cors: createCors({ isAllowed: (origin) => isListed({ storage, log }, origin) }),
     serviceOrigin: new URL(issuer).origin,
@@ -99,13 +107,13 @@ export function createServiceVerifier(deps: ServiceVerifierDeps): ServiceVerifie
   }
 }
 
-/** The judge of whoami: Trefle's users may put the token into the query string. */
+/** The judge of whoami. It also accepts the token in the query string, as Trefle's users send it. */
 export function createWhoamiJudge({ createJudge, serviceOrigin }: ServiceVerifier): Judge {
   const sources = [...bareRules.sources, 'query'] as const
   return createJudge({ ...bareRules, sources, apiOrigin: serviceOrigin })
 }
 
-/** Also refuses tokens that do not name `audience`; undefined: adds no check. */
+/** Adds the check that the token names this audience; undefined adds none. */
 function requireAudience(verifyToken: VerifyTokenText, audience: string | undefined): VerifyTokenText {
   if (audience === undefined) return verifyToken
   return (token, now) =>
@@ -118,7 +126,10 @@ function requireAudience(verifyToken: VerifyTokenText, audience: string | undefi
 
 const OTHER_AUDIENCE = refuse('claims', 'invalid_token', 'the token is for another audience')
 
-/** Whether some account lists an origin. While the database is down the last known answer counts; unknown ones stay shut. */
+/**
+ * Whether at least one account lists an origin. While the database is down, the last known answer counts; an origin without
+ * one is not allowed.
+ */
 function isListed(
   { storage, log }: Pick<ServiceVerifierDeps, 'storage' | 'log'>,
   origin: string,

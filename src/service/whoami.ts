@@ -1,4 +1,4 @@
-// GET /auth/whoami: what the token it was called with is worth, as the service's own verifier sees it.
+// GET /auth/whoami: verifies the token of the request, like an API would, and answers with its claims.
 
 import type { ClaimsSet } from '../claims/claims-set.ts'
 import { formatSecond, type Handler, JSON_TYPE, type RequestContext } from '../http/context.ts'
@@ -6,12 +6,11 @@ import type { Metrics } from '../http/metrics.ts'
 import { refusalHeaders, toRefusal } from '../verify/challenge.ts'
 import type { Denial, Judge } from '../verify/judge.ts'
 
-/** The handler, judging by `judge`. */
+/** Creates the handler. A refusal is answered like that of an API, with its challenge. */
 export function createWhoamiHandler(judge: Judge, metrics: Metrics): Handler {
   return async (context) => {
     const { request, address, now } = context
-    const judged = judge({ request, address, now: now() / 1000 })
-    const verdict = judged instanceof Promise ? await judged : judged
+    const verdict = await judge({ request, address, now: now() / 1000 })
     metrics.countVerification(verdict.outcome, verdict.outcome === 'allow' ? '' : verdict.reason.code)
     if (verdict.outcome === 'deny') return refuse(context, verdict)
     return context.answer(200, describe(verdict.parsed.claims), JSON_TYPE)

@@ -144,7 +144,7 @@ describe('purge', () => {
     failing.add('purge')
     await roundAt(NOW)
     await roundAt(NOW + SECOND)
-    expect([purges(), lines]).toEqual([2, ['warn: upkeep failed; it is tried again']])
+    expect([purges(), lines]).toEqual([2, ['warn: upkeep failed; it will be tried again']])
     failing.clear()
     await roundAt(NOW + 2 * SECOND)
     for (let second = 3; second < 62; second += 1) await roundAt(NOW + second * SECOND)
@@ -187,7 +187,7 @@ describe('a key that was revoked, and not ended', () => {
     const { replace } = memory.store
     memory.store.replace = () => Promise.reject(new StorageError('the folder is read-only'))
     for (const second of [1, 2, 3]) await roundAt(NOW + second * SECOND)
-    expect(lines).toEqual(['warn: upkeep failed; it is tried again'])
+    expect(lines).toEqual(['warn: upkeep failed; it will be tried again'])
     expect([currentKid(), await readRotations()]).toEqual([kid, []])
     memory.store.replace = replace
     await roundAt(NOW + 60 * SECOND)

@@ -1,7 +1,7 @@
 // The error answers of a client-token endpoint: problem+json (RFC 9457) with a stable code, like those of the service
 // (http/problem.ts), which this package does not contain. They do not reveal the issuer's URL or what it answered.
 
-/** A stable error code. */
+/** A stable error code: the member `error` of the body. */
 export type EndpointCode =
   | 'invalid_request'
   | 'unauthorized'

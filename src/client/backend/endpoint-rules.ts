@@ -29,9 +29,9 @@ export interface EndpointRules<R> {
 /** What a browser's request says about its page. */
 export interface PageRequest {
   readonly method: string
-  /** The `Origin` header. */
+  /** The `Origin` header; null when it is absent. */
   readonly origin: string | null
-  /** The `Sec-Fetch-Site` header. */
+  /** The `Sec-Fetch-Site` header; null when it is absent. */
   readonly site: string | null
 }
 

@@ -15,7 +15,7 @@ export interface EndpointSettings {
 /** An account token, or the client id and client secret in it. With undefined or empty values, every claim fails. */
 export type ClientCredential =
   | {
-      /** Account token: `cgk_…`. */
+      /** Account token as the provider gave it: `cgk_…`. */
       readonly token: string | undefined
       readonly clientId?: undefined
       readonly clientSecret?: undefined
@@ -26,7 +26,7 @@ export type ClientCredential =
       readonly clientSecret: string | undefined
     }
 
-/** Options of `createClaimClient`. */
+/** Options of `createClaimClient`: a credential, an issuer, and settings for endpoints. */
 export type ClaimClientOptions = ClientCredential &
   EndpointSettings & {
     /** URL of the issuer: `https:`, or `http:` on a loopback address. */

@@ -5,7 +5,7 @@ import { createEndpoint, type Exchange } from './endpoint.ts'
 import { BROKEN_BODY, MAX_BODY_BYTES } from './endpoint-body.ts'
 import type { ClaimClient, EndpointOptions } from './types.ts'
 
-/** Options of {@link createClientTokenEndpoint}. */
+/** Options of {@link createClientTokenEndpoint}. `authenticate` gets the Request. */
 export type ClientTokenEndpointOptions = EndpointOptions<Request>
 
 /** Answers a page's request. `ip` is the address of the socket's peer; only `bindIp` needs it. Never rejects. */

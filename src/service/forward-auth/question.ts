@@ -1,12 +1,12 @@
-// The original request as a proxy describes it to forward auth. Anything ambiguous or contradictory is an error; no
-// default takes its place.
+// Reads the original request, which a proxy describes in its question to forward auth. An ambiguous or contradictory
+// description is an error; nothing is assumed instead.
 
 import { paths } from '../../http/paths.ts'
 import { fail, ok, type Result } from '../../lib/result.ts'
 import type { RequestLike } from '../../verify/extract.ts'
-import { holdsOption, parseApiOrigin } from './rules.ts'
+import { containsOption, parseApiOrigin } from './rules.ts'
 
-/** Headers that describe the original request. X-Forwarded-Proto and -For are not listed: proxies always send them. */
+/** Headers that describe the original request. Not X-Forwarded-Proto and -For: proxies add them to every request. */
 const ORIGINAL_HEADERS = [
   'x-original-method',
   'x-original-uri',
@@ -15,50 +15,53 @@ const ORIGINAL_HEADERS = [
   'x-forwarded-host',
 ]
 
-/** The original request. */
+/** The original request, and what the proxy said about it. */
 export interface OriginalRequest {
   readonly request: RequestLike
-  /** The origin that it was sent to, where the proxy tells. */
+  /** The origin that it was sent to; undefined when the proxy did not say. */
   readonly apiOrigin: string | undefined
-  /** The operator's options, a query string with or without its `?`. */
+  /** The operator's options: a query string, with or without `?`. */
   readonly options: string
 }
 
 const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const TARGET = /^\/[^\0- \x7f]*$/
-/** Base of a URL whose origin nobody told. */
+/** Completes a URL whose origin is not known. */
 const NO_ORIGIN = 'http://original.invalid'
 
 /**
- * The original request of a trusted proxy. On the bare path the query holds options, and method and target stand in
- * headers. Behind a longer path (Envoy appends the client's own) the request itself is the original one: its query is
- * the client's, never an option, and a header that says otherwise is a contradiction. So is a query on the bare path
- * that equals the client's and holds an option: Caddy keeps the client's query where its operator wrote none.
+ * The original request according to a trusted proxy. There are two forms:
+ *
+ * - On `/auth/verify` itself, the query contains the operator's options, and headers contain method and target. Caddy keeps
+ *   the client's query when its operator configured none. So a query that equals the client's is not used, and fails when it
+ *   contains an option, because its author is unknown.
+ * - On a longer path (Envoy appends the client's path), the question has the method, path and query of the original request.
+ *   Its query is the client's and never contains options. A header with another method or target is a contradiction.
  */
-export function readOriginalRequest(asked: RequestLike): Result<OriginalRequest, string> {
-  const { headers } = asked
+export function readOriginalRequest(question: RequestLike): Result<OriginalRequest, string> {
+  const { headers } = question
   const method = readHeader(headers, ['x-original-method', 'x-forwarded-method'], METHOD)
   const target = readHeader(headers, ['x-original-uri', 'x-forwarded-uri'], TARGET)
-  if (method === null || target === null) return DOUBTFUL
-  const { pathname, search } = new URL(asked.url)
+  if (method === null || target === null) return AMBIGUOUS
+  const { pathname, search } = new URL(question.url)
   const apiOrigin = readApiOrigin(headers)
   const describe = (path: string, options: string): Result<OriginalRequest, string> => {
     const url = `${apiOrigin ?? NO_ORIGIN}${path}`
-    return ok({ request: { method: method ?? asked.method, url, headers }, apiOrigin, options })
+    return ok({ request: { method: method ?? question.method, url, headers }, apiOrigin, options })
   }
   if (pathname === paths.forwardAuth) {
     const isClients = target !== undefined && search !== '' && new URL(NO_ORIGIN + target).search === search
-    if (isClients && holdsOption(search)) return DOUBTFUL
+    if (isClients && containsOption(search)) return AMBIGUOUS
     return describe(target ?? paths.forwardAuth, isClients ? '' : search)
   }
   const appended = pathname.slice(paths.forwardAuth.length) + search
-  const isContradicted = (method ?? asked.method) !== asked.method || (target ?? appended) !== appended
-  return isContradicted || !pathname.startsWith(`${paths.forwardAuth}/`) ? DOUBTFUL : describe(appended, '')
+  const isContradicted = (method ?? question.method) !== question.method || (target ?? appended) !== appended
+  return isContradicted || !pathname.startsWith(`${paths.forwardAuth}/`) ? AMBIGUOUS : describe(appended, '')
 }
 
-const DOUBTFUL = fail('the original request is described in several ways, or in none that can be read')
+const AMBIGUOUS = fail('the description of the original request is contradictory, or cannot be read')
 
-/** The one value of a header that has two spellings; null when they differ, or it makes no sense. */
+/** The value of a header that has several names. Undefined when all are absent, null when values differ or are invalid. */
 function readHeader(
   headers: RequestLike['headers'],
   names: readonly string[],
@@ -75,13 +78,13 @@ function readApiOrigin(headers: RequestLike['headers']): string | undefined {
   return scheme === undefined || host === undefined ? undefined : parseApiOrigin(`${scheme}://${host}`)
 }
 
-/** The last non-empty entry of a list: the nearest proxy appends its own. */
+/** The last non-empty entry of a list header: the nearest proxy added it. */
 function readLast(headers: RequestLike['headers'], name: string): string | undefined {
   const entries = (headers.get(name) ?? '').split(',').map((entry) => entry.trim())
   return entries.findLast((entry) => entry !== '')
 }
 
-/** Whether a request describes another request, as only a proxy should. An empty header counts. */
+/** Whether a request has a header with which proxies describe another request. An empty header counts. */
 export function describesOriginal({ headers }: RequestLike): boolean {
   return ORIGINAL_HEADERS.some((name) => headers.get(name) !== null)
 }

@@ -1,7 +1,7 @@
-// Forward auth: a proxy asks whether a request may pass (nginx auth_request, Caddy forward_auth, Traefik ForwardAuth,
-// Envoy ext_authz). Answers 200 with the token's claims as headers, or the refusal. Believes only trusted proxies,
-// and never answers 400, which proxies treat as a failure of the service. Every refusal has its body in a header too,
-// because nginx drops the body and could get it only with a second request.
+// Forward auth: a proxy asks for each request whether it may pass (nginx auth_request, Caddy forward_auth, Traefik
+// ForwardAuth, Envoy ext_authz). The answer is 200 with claims of the token in headers, or the refusal. It is never 400,
+// which proxies treat as a failure of the service. A refusal repeats its body in a header, because nginx drops the body.
+// Only trusted proxies may ask about a request other than their own.
 
 import type { ClaimsSet } from '../../claims/claims-set.ts'
 import { isTrustedPeer, type TrustedProxies } from '../../claims/client-ip.ts'
@@ -18,14 +18,14 @@ import type { Judge, Verdict } from '../../verify/judge.ts'
 import { type Cors, isPreflight } from '../../verify/middleware/cors.ts'
 import { describesOriginal, readOriginalRequest } from './question.ts'
 import { type JudgeRules, parseRules } from './rules.ts'
-import { createStrangerLog } from './stranger-log.ts'
+import { createUntrustedPeerLog } from './untrusted-peer-log.ts'
 
-/** What forward auth needs. */
+/** Settings of forward auth, and the parts of the service that it uses. */
 export interface ForwardAuthDeps {
   readonly trustedProxies: TrustedProxies
-  /** The service's audiences. */
+  /** All audiences of the service's tokens. */
   readonly audience: readonly string[]
-  /** Origin of the service itself, for a peer that asks about its own request. */
+  /** Origin of the service's own URL, to which an untrusted peer's own request was sent. */
   readonly serviceOrigin: string
   readonly cors: Cors
   readonly createJudge: (rules: JudgeRules) => Judge
@@ -38,7 +38,7 @@ interface Question {
   readonly rules: JudgeRules
 }
 
-/** Rules that are remembered; operators write few. */
+/** Size of the cache of parsed options. Operators configure few different ones. */
 const MAX_RULES = 100
 const MISCONFIGURED = fail(
   'an option of forward auth is unknown or cannot be read; the log of claimgate names it',
@@ -47,13 +47,13 @@ const UNREADABLE_OPTION = fail('an option of the query is unknown or cannot be r
 const NOT_TRUSTED = fail(
   'only a trusted proxy may ask about another request; the log of claimgate names the setting',
 )
-/** The body of a refusal, JSON on one line. */
+/** The header that repeats the body of a refusal, as JSON in ASCII. */
 const PROBLEM_HEADER = 'claimgate-problem'
 
-/** The route of forward auth. It answers every method: Envoy asks with the client's own. */
+/** Creates the route. It answers every method, because Envoy asks with the client's method. */
 export function createForwardAuth(deps: ForwardAuthDeps): Route {
   const { cors, log, audience } = deps
-  const noteStranger = createStrangerLog(log)
+  const reportUntrustedPeer = createUntrustedPeerLog(log)
   const known = new Map<string, Result<JudgeRules, string>>()
 
   function rulesOf(options: string): Result<JudgeRules, string> {
@@ -66,10 +66,10 @@ export function createForwardAuth(deps: ForwardAuthDeps): Route {
     return rules
   }
 
-  /** The question of an untrusted peer, which is about its own request. Options that widen are ignored. */
+  /** The question of an untrusted peer, which is about its own request. Options that allow more are ignored. */
   function readOwnQuestion({ request, peer, now }: RequestContext): Result<Question, string> {
     if (describesOriginal(request)) {
-      noteStranger(peer, now())
+      reportUntrustedPeer(peer, now())
       return NOT_TRUSTED
     }
     const { pathname, search } = new URL(request.url)
@@ -124,14 +124,14 @@ export function createForwardAuth(deps: ForwardAuthDeps): Route {
     name: 'verify',
     headers: NO_STORE,
     methods: { ALL: handle },
-    formatProblem: formatTwice,
+    formatProblem: formatInBodyAndHeader,
   }
 }
 
-/** Problem+json, and the same in a header that only holds ASCII. */
-const formatTwice: FormatProblem = (problem, docs, requestId) => {
-  const refusal = formatProblem(problem, docs, requestId)
-  return { ...refusal, headers: { ...refusal.headers, [PROBLEM_HEADER]: escapeToAscii(refusal.body) } }
+/** Formats a problem as problem+json, in the body and in a header. Headers are ASCII, so other characters are escaped. */
+const formatInBodyAndHeader: FormatProblem = (problem, docs, requestId) => {
+  const { status, code, body, headers } = formatProblem(problem, docs, requestId)
+  return { status, code, body, headers: { ...headers, [PROBLEM_HEADER]: escapeToAscii(body) } }
 }
 
 function escapeToAscii(json: string): string {

@@ -1,5 +1,5 @@
-// The options of forward auth: the query of the URL that operators configure in their proxy. An unknown or unreadable
-// option is an error, so that a typo lets no request pass.
+// The options of forward auth: the query of the URL that operators configure in their proxy. An unknown or invalid option is
+// an error, so that no request passes because of a typo.
 
 import type { Policy, RequiredBound } from '../../claims/enforce.ts'
 import { parseOrigin } from '../../claims/origin.ts'
@@ -8,14 +8,14 @@ import { fail, ok, type Result } from '../../lib/result.ts'
 import type { TokenSource } from '../../verify/extract.ts'
 import type { JudgeDeps } from '../../verify/judge.ts'
 
-/** The rules that differ between the judges of the service. */
+/** The rules in which the judges of the service differ. */
 export type JudgeRules = Pick<Policy, 'missingOrigin' | 'require' | 'scopes'> &
   Pick<JudgeDeps, 'mode' | 'sources' | 'apiOrigin'> & {
-    /** The one of the service's audiences that the token must name; undefined: any of them. */
+    /** The audience of the service that the token must name; undefined: any of its audiences. */
     readonly namedAudience: string | undefined
   }
 
-/** Requires nothing but a valid token: the rules of whoami and explain, which show every kind of token. */
+/** Require a valid token and no particular bound. For whoami and explain, which show every kind of token. */
 export const bareRules: JudgeRules = {
   missingOrigin: 'reject',
   require: [],
@@ -26,24 +26,24 @@ export const bareRules: JudgeRules = {
   namedAudience: undefined,
 }
 
-/** The rules of forward auth without options. */
+/** The rules of forward auth without options: the token must be bound to an origin. */
 const forwardAuthRules: JudgeRules = { ...bareRules, require: ['origin'] }
 
-/** The author of a query, and the audiences of the service. */
+/** The author of a query, and what the query may refer to. */
 export interface RulesAuthor {
-  /** An untrusted author may only narrow the rules. */
+  /** An untrusted author may only make the rules stricter. */
   readonly isTrusted: boolean
   readonly audience: readonly string[]
 }
 
-/** Reads the values of an option; undefined when they are invalid. */
+/** Reads all values of one option; undefined when they are invalid. */
 type ReadOption = (values: readonly string[], author: RulesAuthor) => Partial<JudgeRules> | undefined
 
 const SOURCES: readonly TokenSource[] = ['authorization', 'x-client-token', 'query', 'websocket']
 const BOUNDS: readonly RequiredBound[] = ['origin', 'ip', 'key']
 
-/** Options that narrow the rules; any author may use them. */
-const narrowing: Readonly<Record<string, ReadOption>> = {
+/** Options that make the rules stricter. Every author may use them. */
+const stricter: Readonly<Record<string, ReadOption>> = {
   scope(values) {
     const scopes = parseScope(values.join(' '))
     return scopes.ok && scopes.value.length > 0 ? { scopes: scopes.value } : undefined
@@ -60,8 +60,8 @@ const narrowing: Readonly<Record<string, ReadOption>> = {
   },
 }
 
-/** Options that widen the rules; only for trusted proxies. */
-const widening: Readonly<Record<string, ReadOption>> = {
+/** Options that may allow more. Only trusted proxies may use them. */
+const permissive: Readonly<Record<string, ReadOption>> = {
   missingOrigin(values) {
     const missingOrigin = oneOf(values, ['reject', 'allow'])
     return missingOrigin && { missingOrigin }
@@ -78,36 +78,38 @@ const widening: Readonly<Record<string, ReadOption>> = {
     const apiOrigin = values.length === 1 ? parseApiOrigin(values.join()) : undefined
     return apiOrigin === undefined ? undefined : { apiOrigin }
   },
-  // Reserved: until forward auth can judge tickets, a proxy that asks for them is refused.
+  // Reserved: forward auth does not accept tickets yet, and a proxy that requires them must not be answered 200.
   tickets: () => undefined,
 }
 
-/** Longest query that is parsed, in characters. Untrusted peers can send as much as the head of a request holds. */
+/** Longest query that is parsed, in characters: untrusted peers could send much longer ones. */
 const MAX_QUERY = 2048
 
-const readers: Readonly<Record<string, ReadOption>> = { ...narrowing, ...widening }
+const readers: Readonly<Record<string, ReadOption>> = { ...stricter, ...permissive }
 
-/** Whether a query has any option, even with an invalid value. */
-export function holdsOption(query: string): boolean {
+/** Whether a query contains the name of an option, even with an invalid value. */
+export function containsOption(query: string): boolean {
   return [...new URLSearchParams(query).keys()].some((name) => Object.hasOwn(readers, name))
 }
 
-/** The rules of a query string; the reason is for the operator's log. */
+/** The rules of a query string. The reason of a failure names the option; it is for the operator's log. */
 export function parseRules(query: string, author: RulesAuthor): Result<JudgeRules, string> {
   if (query.length > MAX_QUERY) return fail(`the options have more than ${MAX_QUERY} characters`)
   const given = new URLSearchParams(query)
   let rules = forwardAuthRules
   for (const name of new Set(given.keys())) {
-    if (!author.isTrusted && Object.hasOwn(widening, name)) continue
+    if (!author.isTrusted && Object.hasOwn(permissive, name)) continue
     const read = Object.hasOwn(readers, name) ? readers[name] : undefined
-    const said = read?.(given.getAll(name), author)
-    if (said === undefined) return fail(read ? `${name} cannot be read` : `${name.slice(0, 40)} is no option`)
-    rules = { ...rules, ...said }
+    const changed = read?.(given.getAll(name), author)
+    if (changed === undefined) {
+      return fail(read ? `${name}: invalid value` : `${name.slice(0, 40)}: unknown option`)
+    }
+    rules = { ...rules, ...changed }
   }
   return ok(rules)
 }
 
-/** The origin of an API: an http(s) URL without path, query and fragment; undefined for any other text. */
+/** The origin of an API, from an http(s) URL without path, query and fragment; undefined for every other text. */
 export function parseApiOrigin(text: string): string | undefined {
   const parsed = /^https?:\/\/[^/?#]+\/?$/i.test(text) ? parseOrigin(text) : undefined
   return parsed?.ok ? parsed.value.origin : undefined
@@ -117,7 +119,7 @@ function oneOf<T extends string>([value, ...more]: readonly string[], known: rea
   return more.length === 0 ? known.find((one) => one === value) : undefined
 }
 
-/** A list: repeated, or separated by commas. */
+/** The values of a list option, which is repeated or separated by commas; undefined when one is not known. */
 function someOf<T extends string>(values: readonly string[], known: readonly T[]): readonly T[] | undefined {
   const found = values.flatMap((value) => value.split(',')).map((part) => oneOf([part], known))
   return found.every((one) => one !== undefined) ? found : undefined
