@@ -153,7 +153,9 @@ describe('a store that fails', () => {
     uses.note('b', 2)
     await uses.flush()
     await pass(5000)
-    expect(lines).toEqual(['warn: last uses of credentials could not be written; they are kept for the next attempt'])
+    expect(lines).toEqual([
+      'warn: last uses of credentials could not be written; they are kept for the next attempt',
+    ])
     // Not more often than once a second.
     expect(writes.length).toBeLessThanOrEqual(8)
     answer(succeed)
