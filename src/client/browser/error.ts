@@ -1,6 +1,6 @@
 // The error of every call that fails, and how an answer becomes one. It never holds a token.
 
-import { parseRetryAfter } from './refresh.ts'
+import { parseRetryAfter } from './renewal.ts'
 
 /** Members of a problem (RFC 9457), or of whatever JSON object came with a refusal. */
 export type Problem = Readonly<Record<string, unknown>>

@@ -4,7 +4,7 @@
 import type { ClientConfig } from './ask.ts'
 import { createDataClient, type DataClient, type DataInit } from './data-client.ts'
 import { DataClientError, type Problem } from './error.ts'
-import { isRefusal } from './refresh.ts'
+import { isRefusal } from './renewal.ts'
 import { browserFetch, createSource, type TokenSource, type TokenSourceOptions } from './token-source.ts'
 
 export type { Authorization } from './token-source.ts'

@@ -10,15 +10,17 @@ export interface Tabs {
   takeTurn<T>(work: (hasWaited: boolean) => Promise<T>): Promise<T>
   /** Tells all others. */
   tell(message: unknown): void
-  close(): void
 }
 
 const PATIENCE_MS = 10_000
 
 /** Joins those that use the same name. */
-export function joinTabs(name: string, onMessage: (message: unknown) => void): Tabs {
+export function joinTabs(name: string, onMessage: (message: unknown) => void, signal: AbortSignal): Tabs {
   const channel = openChannel(name)
   if (channel) channel.onmessage = ({ data }) => onMessage(data)
+  const leave = () => channel?.close()
+  if (signal.aborted) leave()
+  signal.addEventListener('abort', leave)
 
   return {
     async takeTurn(work) {
@@ -40,8 +42,9 @@ export function joinTabs(name: string, onMessage: (message: unknown) => void): T
       }
       return working ?? work(false)
     },
-    tell: (message) => channel?.postMessage(message),
-    close: () => channel?.close(),
+    tell(message) {
+      if (!signal.aborted) channel?.postMessage(message)
+    },
   }
 }
 

@@ -4,9 +4,19 @@
 
 import { type Answer, askToken, type ClientConfig } from './ask.ts'
 import { loadKey } from './dpop-key.ts'
-import { DataClientError } from './error.ts'
-import { type Age, judgeAge, planRenewal, planRetry } from './refresh.ts'
+import type { DataClientError } from './error.ts'
 import { joinTabs } from './tabs.ts'
+import {
+  ageOf,
+  answerCall,
+  findFresh,
+  findUsable,
+  type HeldToken,
+  type Moment,
+  START,
+  type TokenEvents,
+  takeStep,
+} from './token-states.ts'
 
 /** Options of a token source. */
 export interface TokenSourceOptions {
@@ -44,32 +54,23 @@ export interface ConfiguredSource extends TokenSource {
   getConfig(): Promise<ClientConfig | undefined>
 }
 
-interface Held extends Answer {
-  /** On the clock that only goes forward. */
-  readonly askedAt: number
-  /** The date then, right or wrong. */
-  readonly askedOn: number
-  readonly dueAt: number
-}
-
-/** What tabs tell each other. `sentAt` is on the one clock that they share; it shows what came late. */
+/** What a tab sends to the others about its new token. */
 interface Message extends Answer {
   readonly ageMs: number
+  /** On the clock that the tabs share, so that the receiver knows how late the message is. */
   readonly sentAt: number
 }
 
-/** Looked up at each call: pages put their own in its place. */
+/** The page's own `fetch`, looked up at each call, because pages replace it. */
 export const browserFetch: typeof fetch = (...request) => globalThis.fetch(...request)
 
-const now = (): number => performance.now()
-const sharedNow = (): number => performance.timeOrigin + now()
-const ageOf = (held: Held): number => now() - held.askedAt
-/** By how much the date ran ahead since the token was asked for: perhaps the machine slept. */
-const leapOf = (held: Held): number => Math.max(0, Date.now() - held.askedOn - ageOf(held))
-const judge = (held: Held | undefined, leap = 0): Age =>
-  held ? judgeAge(held.lifeMs, ageOf(held) + leap) : 'expired'
+const sharedNow = (): number => performance.timeOrigin + performance.now()
+const readMoment = (): Moment => ({ at: performance.now(), date: Date.now(), random: Math.random() })
 
-/** A source of tokens; asks for none before it is called. Throws where there is no browser. `onError` hears of failures. */
+/**
+ * A source of tokens. Requests nothing before its first call. `onError` is called for every failed request, also for
+ * those that no call waits for. Throws where there is no browser, and a TypeError where `clientTokenUri` is no URL.
+ */
 export function createSource(
   { clientTokenUri, dpop = false, credentials = 'same-origin', fetch = browserFetch }: TokenSourceOptions,
   onError?: (error: DataClientError) => void,
@@ -82,147 +83,100 @@ export function createSource(
   const ready = prepare()
   ready.catch(() => undefined)
 
-  let held: Held | undefined
-  let isDoubted = false
-  let spent: string | undefined
-  let renewing: Promise<Held> | undefined
-  let failure: DataClientError | undefined
-  let failures = 0
-  /** Until then nobody is asked. */
-  let notBefore = 0
-  let isTold = false
+  let state = START
   let timer: ReturnType<typeof setTimeout> | undefined
+  let asking: Promise<HeldToken>
 
   async function prepare() {
     const key = dpop ? await loadKey() : undefined
-    const tabs = joinTabs(`claimgate ${credentials} ${key?.jkt} ${uri}`, hear)
-    if (signal.aborted) tabs.close()
-    else signal.addEventListener('abort', tabs.close)
-    return { key, tabs }
+    return { key, tabs: joinTabs(`claimgate ${credentials} ${key?.jkt} ${uri}`, hear, signal) }
   }
 
-  function keep(answer: Answer, ageMs: number): Held {
-    const dueAfter = planRenewal(answer.lifeMs, Math.random()) - ageMs
-    const next = {
-      ...answer,
-      askedAt: now() - ageMs,
-      askedOn: Date.now() - ageMs,
-      dueAt: now() + dueAfter,
+  /** Takes the table's step for an event of this moment, and acts on what it changed. */
+  function send<Name extends keyof TokenEvents>(
+    name: Name,
+    details?: Omit<TokenEvents[Name], keyof Moment>,
+  ): Moment {
+    const { phase, dueAt } = state
+    const event = { ...readMoment(), ...details } as TokenEvents[Name]
+    state = takeStep(state, name, event)
+    if (state.dueAt !== dueAt) {
+      clearTimeout(timer)
+      if (state.dueAt) timer = setTimeout(() => send('due'), state.dueAt - event.at)
     }
-    held = next
-    isDoubted = false
-    failure = undefined
-    failures = notBefore = 0
-    schedule(dueAfter)
-    return next
+    if (state.phase === 'asking' && phase !== 'asking') {
+      asking = renew()
+      asking.catch(() => undefined)
+    }
+    return event
   }
 
-  function hear(data: unknown) {
-    const { token, lifeMs, config, ageMs, sentAt } = data as Message
-    const age = ageMs + Math.max(0, sharedNow() - sentAt)
-    if (token === spent || judgeAge(lifeMs, age) !== 'fresh') return
-    if (!held || isDoubted || lifeMs - age > held.lifeMs - ageOf(held)) keep({ token, lifeMs, config }, age)
-  }
-
-  function schedule(waitMs: number | undefined) {
-    clearTimeout(timer)
-    if (waitMs !== undefined && !signal.aborted) timer = setTimeout(renewQuietly, waitMs)
-  }
-
-  async function renew(): Promise<Held> {
+  async function renew(): Promise<HeldToken> {
     const { key, tabs } = await ready
-    const before = held
-    const isRenewed = () => held !== before && judge(held) === 'fresh'
+    const before = state.held
+    const findNew = () => (state.held === before ? undefined : findFresh(state, readMoment()))
     return tabs.takeTurn(async (hasWaited) => {
-      // Who was before us has told us its token, or is about to.
-      for (let turns = 5; hasWaited && !isRenewed() && turns > 0; turns--) await sleep(20)
-      if (held && isRenewed()) return held
-      const start = now()
+      // The tab whose turn it was before has sent its token, or will very soon.
+      for (let turns = 5; hasWaited && !findNew() && turns > 0; turns--) await sleep(20)
+      const heard = findNew()
+      if (heard) {
+        send('skipped')
+        return heard
+      }
+      const start = readMoment()
       try {
         const answer = await askToken({ uri, credentials, fetch, jkt: key?.jkt })
-        const ageMs = now() - start
+        const ageMs = readMoment().at - start.at
         const message: Message = { ...answer, ageMs, sentAt: sharedNow() }
-        if (!signal.aborted) tabs.tell(message)
-        return keep(answer, ageMs)
+        tabs.tell(message)
+        send('answered', { answer, ageMs })
+        return state.held as HeldToken
       } catch (error) {
-        fail(error as DataClientError)
+        send('failed', { error: error as DataClientError })
+        // In a task of its own, so that an exception of the page's callback is not taken for one of ours.
+        queueMicrotask(() => onError?.(error as DataClientError))
         throw error
       }
     })
   }
 
-  function fail(error: DataClientError) {
-    const { status, retryAfter } = error
-    failures += 1
-    failure = error
-    isTold = retryAfter !== undefined
-    const retryAfterMs = retryAfter === undefined ? undefined : retryAfter * 1000
-    const { waitMs, isAutomatic } = planRetry({ count: failures, status, retryAfterMs }, Math.random())
-    notBefore = now() + waitMs
-    schedule(isAutomatic ? waitMs : undefined)
-    // On its own, so that what it throws is the page's and not ours.
-    if (onError) queueMicrotask(() => onError(error))
+  function hear(data: unknown) {
+    const { ageMs, sentAt, ...answer } = data as Message
+    send('heard', { answer, ageMs: ageMs + Math.max(0, sharedNow() - sentAt) })
   }
 
-  function renewOnce(): Promise<Held> {
-    renewing ??= renew().finally(() => {
-      renewing = undefined
-    })
-    return renewing
+  async function get(): Promise<HeldToken> {
+    await ready
+    const moment = send('call')
+    const answer = answerCall(state, moment)
+    if (answer instanceof Error) throw answer
+    return answer ?? asking.catch((error) => findUsable(state, readMoment()) ?? Promise.reject(error))
   }
 
-  function renewQuietly() {
-    renewOnce().catch(() => undefined)
+  const page = globalThis as { readonly document?: EventTarget & { readonly hidden: boolean } }
+  const wake = () => {
+    if (!page.document?.hidden) send('wake')
   }
-
-  async function get(): Promise<Held> {
-    if (signal.aborted) throw new DataClientError('the client was closed', { code: 'closed' })
-    if (held && !isDoubted && judge(held) === 'fresh') return held
-    try {
-      if (now() < notBefore) throw failure
-      return await renewOnce()
-    } catch (error) {
-      // A renewal can fail while the token still works.
-      if (held && judge(held) !== 'expired') return held
-      throw error
-    }
-  }
-
-  function wake() {
-    const { document } = globalThis as { document?: { hidden: boolean } }
-    if (document?.hidden) return
-    if (held && judge(held, leapOf(held)) !== 'fresh') isDoubted = true
-    // What failed may work now, unless a server said when.
-    if (!isTold) notBefore = 0
-    const isDue = held && (isDoubted || now() >= held.dueAt)
-    if ((failures > 0 || isDue) && now() >= notBefore) renewQuietly()
-  }
-
   for (const name of ['online', 'pageshow']) addEventListener(name, wake, { signal })
-  const { document } = globalThis as { document?: EventTarget }
-  for (const name of ['visibilitychange', 'resume']) document?.addEventListener(name, wake, { signal })
+  for (const name of ['visibilitychange', 'resume']) page.document?.addEventListener(name, wake, { signal })
 
   return {
     getToken: async () => (await get()).token,
     getConfig: async () => (await get()).config,
     async authorize(method, url, isRepeated = false) {
-      const current = await get()
-      const { token } = current
+      const held = await get()
+      const { token } = held
       const { key } = await ready
       if (!key) return { token, headers: { authorization: `Bearer ${token}` } }
-      // A proof that was refused may have been dated by a clock that slept.
-      const elapsed = ageOf(current) + (isRepeated ? leapOf(current) : 0)
-      const dpop = await key.prove({ method, url, token, iat: readIat(token) + elapsed / 1000 })
+      // A proof that was refused may be old because the clock stopped while the machine slept.
+      const ageMs = ageOf(held, readMoment(), isRepeated)
+      const dpop = await key.prove({ method, url, token, iat: readIat(token) + ageMs / 1000 })
       return { token, headers: { authorization: `DPoP ${token}`, dpop } }
     },
-    invalidate(token = held?.token) {
-      if (held?.token !== token) return
-      spent = token
-      held = undefined
-    },
+    invalidate: (token) => void send('invalidate', { token }),
     close() {
       ending.abort()
-      clearTimeout(timer)
+      send('close')
     },
   }
 }

@@ -27,7 +27,8 @@ const LONGEST_RETRY_AFTER_MS = 3_600_000
 
 /** Age at which a token of this life is renewed; `random` is from 0 to 1. */
 export function planRenewal(lifeMs: number, random: number): number {
-  return clamp(lifeMs * (EARLIEST + SPREAD * random), SHORTEST_WAIT_MS, LONGEST_WAIT_MS)
+  const planned = lifeMs * (EARLIEST + SPREAD * random)
+  return Math.min(Math.max(planned, SHORTEST_WAIT_MS), LONGEST_WAIT_MS)
 }
 
 /** What a token of this life is good for at this age. */
@@ -82,8 +83,4 @@ export function parseRetryAfter(value: string | null, date: string | null): numb
   if (value === null) return undefined
   const wait = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.parse(date ?? '')
   return wait >= 0 ? wait : undefined
-}
-
-function clamp(value: number, least: number, most: number): number {
-  return Math.min(Math.max(value, least), most)
 }

@@ -7,7 +7,7 @@ import {
   parseRetryAfter,
   planRenewal,
   planRetry,
-} from '../../../src/client/browser/refresh.ts'
+} from '../../../src/client/browser/renewal.ts'
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND

@@ -1,0 +1,230 @@
+// The states of a token source, and what each event does in each of them, as a table. Pure: no timer, no fetch, no
+// clock; each event brings the time. token-source.ts sends the events and acts on the state that results.
+//
+//                 call without a fresh token
+//                 due
+//                 wake, if the token is due or suspect
+//            +------+ ---------------------------------> +--------+
+//   start -> | idle |                                    | asking |
+//            +------+ <--------------------------------- +--------+
+//               ^      answered: keep the token            |    ^
+//               |      skipped                             |    | due
+//               |                                          |    | call without a fresh token, after the pause
+//               |                   failed: begin a pause  |    | wake, after the pause; also during it,
+//               |                                          |    |       unless the server said how long
+//               |                                          v    |
+//               |   heard: keep a better token           +--------+
+//               +--------------------------------------- | paused |
+//                                                        +--------+
+//
+//   idle, asking, paused -- close --> closed
+//
+// Events that change only the data of a state:
+//   heard       idle, asking: a better token of another tab replaces this one
+//   invalidate  idle, asking, paused: the token is forgotten
+//   wake        idle, asking, paused: the token becomes suspect if it may have expired while the machine slept
+//   answered    closed: the token is kept for the calls that still wait for it
+// All other pairs of state and event do nothing: see TABLE.
+
+import type { Answer } from './ask.ts'
+import { DataClientError } from './error.ts'
+import { type Age, judgeAge, planRenewal, planRetry } from './renewal.ts'
+
+/** When something happened, and a random number from 0 to 1 for the waits that follow from it. */
+export interface Moment {
+  /** Milliseconds on the monotonic clock, which may stop while the machine sleeps. */
+  readonly at: number
+  /** Milliseconds of the page's date, which may be wrong. Only differences count. */
+  readonly date: number
+  readonly random: number
+}
+
+/** A token, and when it was requested. */
+export interface HeldToken extends Answer {
+  /** On the monotonic clock. */
+  readonly askedAt: number
+  /** By the page's date, right or wrong. */
+  readonly askedOn: number
+}
+
+/** The failed requests since the last token. */
+export interface Failures {
+  readonly count: number
+  /** The latest. */
+  readonly error: DataClientError
+  /** End of the pause that follows it, on the monotonic clock. */
+  readonly until: number
+}
+
+/** The name of a state, as in the drawing above. */
+export type Phase =
+  /** No request is under way. There may be a token, whose timer is then set. */
+  | 'idle'
+  /** One request is under way, or waits for its turn among the tabs. */
+  | 'asking'
+  /** The last request failed. No other starts before the pause is over. */
+  | 'paused'
+  /** The page closed the source. */
+  | 'closed'
+
+/** A state with its data. */
+export interface TokenState {
+  readonly phase: Phase
+  readonly held?: HeldToken | undefined
+  /** The page's date ran ahead of the monotonic clock: the token may have expired while the machine slept. */
+  readonly isSuspect?: boolean | undefined
+  /** The token that was invalidated last; other tabs may still send it. */
+  readonly invalidated?: string | undefined
+  /** When to send `due`, on the monotonic clock; undefined: never. */
+  readonly dueAt?: number | undefined
+  readonly failures?: Failures | undefined
+}
+
+/** A token that has just come, and how many milliseconds ago it was requested. */
+export interface Arrival {
+  readonly answer: Answer
+  readonly ageMs: number
+}
+
+/** Each event and what it brings. */
+export interface TokenEvents {
+  /** The page needs a token. {@link answerCall} says what it gets. */
+  readonly call: Moment
+  /** The timer has run out. */
+  readonly due: Moment
+  /** The page became visible, was resumed, or is online again. */
+  readonly wake: Moment
+  /** Another tab sent its token. */
+  readonly heard: Moment & Arrival
+  /** The request brought a token. */
+  readonly answered: Moment & Arrival
+  /** The request brought no token. */
+  readonly failed: Moment & { readonly error: DataClientError }
+  /** No request was sent, because another tab had just sent its token. */
+  readonly skipped: Moment
+  /** The API refused this token; undefined: the page wants a new one in place of the present one. */
+  readonly invalidate: Moment & { readonly token: string | undefined }
+  /** The page needs no more tokens. */
+  readonly close: Moment
+}
+
+type Row<Name extends keyof TokenEvents> = (state: TokenState, event: TokenEvents[Name]) => TokenState
+
+/** Before the first call. */
+export const START: TokenState = { phase: 'idle' }
+
+/**
+ * The age of a token in milliseconds. `mayHaveSlept` also counts the time by which the date ran ahead of the monotonic
+ * clock since the request: that clock may have stopped while the machine slept.
+ */
+export function ageOf({ askedAt, askedOn }: HeldToken, { at, date }: Moment, mayHaveSlept = false): number {
+  const ageMs = at - askedAt
+  return mayHaveSlept ? Math.max(ageMs, date - askedOn) : ageMs
+}
+
+/** What the token of this state can be used for. A suspect token is never fresh. */
+function judge({ held, isSuspect }: TokenState, moment: Moment, mayHaveSlept?: boolean): Age {
+  const age = held ? judgeAge(held.lifeMs, ageOf(held, moment, mayHaveSlept)) : 'expired'
+  return isSuspect && age === 'fresh' ? 'ending' : age
+}
+
+/** The token, if it has not expired: a renewal can fail while the token still works. */
+export function findUsable(state: TokenState, moment: Moment): HeldToken | undefined {
+  return judge(state, moment) === 'expired' ? undefined : state.held
+}
+
+/** The token, if a request may carry it. */
+export function findFresh(state: TokenState, moment: Moment): HeldToken | undefined {
+  return judge(state, moment) === 'fresh' ? state.held : undefined
+}
+
+/** What a `call` gets: a token or an error; undefined: what the request brings. */
+export function answerCall(state: TokenState, moment: Moment): HeldToken | DataClientError | undefined {
+  const { phase, failures } = state
+  if (phase === 'closed') return new DataClientError('the client was closed', { code: 'closed' })
+  const isPausing = phase === 'paused' && failures && moment.at < failures.until
+  return findFresh(state, moment) ?? (isPausing ? (findUsable(state, moment) ?? failures.error) : undefined)
+}
+
+const stay = (state: TokenState): TokenState => state
+
+const ask = (state: TokenState): TokenState => ({ ...state, phase: 'asking' })
+
+/** A leap of the date is only a hint to renew: perhaps the date was corrected, and the machine did not sleep. */
+const suspect: Row<'wake'> = (state, event) =>
+  state.held && judge(state, event, true) !== 'fresh' ? { ...state, isSuspect: true } : state
+
+const askIfDue: Row<'wake'> = (before, event) => {
+  const state = suspect(before, event)
+  const { held, isSuspect, dueAt = 0 } = state
+  return held && (isSuspect || event.at >= dueAt) ? ask(state) : state
+}
+
+/** A request that failed may work after a wake, unless the server said how long to wait. */
+const askUnlessTold: Row<'wake'> = (before, event) => {
+  const state = suspect(before, event)
+  const { failures } = state
+  return failures?.error.retryAfter === undefined || event.at >= failures.until ? ask(state) : state
+}
+
+const askUnlessAnswered: Row<'call'> = (state, event) => (answerCall(state, event) ? state : ask(state))
+
+const keep: Row<'answered'> = ({ invalidated }, { answer, ageMs, at, date, random }) => ({
+  phase: 'idle',
+  held: { ...answer, askedAt: at - ageMs, askedOn: date - ageMs },
+  dueAt: at - ageMs + planRenewal(answer.lifeMs, random),
+  invalidated,
+})
+
+const keepIfBetter: Row<'heard'> = (state, event) => {
+  const { phase, held, isSuspect, invalidated } = state
+  const { answer, ageMs } = event
+  const isUseful = answer.token !== invalidated && judgeAge(answer.lifeMs, ageMs) === 'fresh'
+  const isBetter = !held || isSuspect || answer.lifeMs - ageMs > held.lifeMs - ageOf(held, event)
+  if (!isUseful || !isBetter) return state
+  return { ...keep(state, event), phase: phase === 'asking' ? phase : 'idle' }
+}
+
+const rest = (state: TokenState): TokenState => ({ ...state, phase: 'idle', failures: undefined })
+
+const pause: Row<'failed'> = (state, { error, at, random }) => {
+  const count = (state.failures?.count ?? 0) + 1
+  const { status, retryAfter } = error
+  const retryAfterMs = retryAfter && retryAfter * 1000
+  const { waitMs, isAutomatic } = planRetry({ count, status, retryAfterMs }, random)
+  const until = at + waitMs
+  return {
+    ...state,
+    phase: 'paused',
+    failures: { count, error, until },
+    dueAt: isAutomatic ? until : undefined,
+  }
+}
+
+const forget: Row<'invalidate'> = (state, { token = state.held?.token }) =>
+  token && state.held?.token === token ? { ...state, held: undefined, invalidated: token } : state
+
+const close = (state: TokenState): TokenState => ({ ...state, phase: 'closed', dueAt: undefined })
+
+const keepClosed: Row<'answered'> = (state, event) => close(keep(state, event))
+
+const TABLE: { readonly [Name in keyof TokenEvents]: Readonly<Record<Phase, Row<Name>>> } = {
+  call: { idle: askUnlessAnswered, asking: stay, paused: askUnlessAnswered, closed: stay },
+  due: { idle: ask, asking: stay, paused: ask, closed: stay },
+  wake: { idle: askIfDue, asking: suspect, paused: askUnlessTold, closed: stay },
+  heard: { idle: keepIfBetter, asking: keepIfBetter, paused: keepIfBetter, closed: stay },
+  answered: { idle: stay, asking: keep, paused: stay, closed: keepClosed },
+  failed: { idle: stay, asking: pause, paused: stay, closed: stay },
+  skipped: { idle: stay, asking: rest, paused: stay, closed: stay },
+  invalidate: { idle: forget, asking: forget, paused: forget, closed: stay },
+  close: { idle: close, asking: close, paused: close, closed: stay },
+}
+
+/** The state after an event, by the table; the same object where the event changes nothing. */
+export function takeStep<Name extends keyof TokenEvents>(
+  state: TokenState,
+  name: Name,
+  event: TokenEvents[Name],
+): TokenState {
+  return TABLE[name][state.phase](state, event)
+}
