@@ -5,9 +5,8 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { claimAuth } from '../../src/verify/middleware/node.ts'
 import type { LogEntry } from './page/entry.ts'
-import { type Place, sendJson } from './place.ts'
+import { type DemoUrls, type Place, sendJson } from './place.ts'
 import { plants } from './plants.ts'
-import type { DemoUrls } from './start.ts'
 
 const MAX_ENTRIES = 200
 

@@ -4,7 +4,7 @@
 import { execFile, spawnSync } from 'node:child_process'
 import { request as sendRequest } from 'node:http'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
-import type { DemoUrls } from './start.ts'
+import type { DemoUrls } from './place.ts'
 
 /** What he got hold of. */
 export interface Loot {

@@ -6,19 +6,18 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** A running issuer, and the provider's hand on it. */
+/** A running issuer, with its admin API. */
 export interface Issuer {
   readonly url: string
-  /** Calls the admin API; rejects when it refuses. */
-  // biome-ignore lint/suspicious/noExplicitAny: JSON of our own server
-  admin(path: string, body: object): Promise<any>
+  /** POSTs to the admin API. Rejects on any answer but 201; the shape of the answer is not checked. */
+  admin<Created extends object>(path: string, body: object): Promise<Created>
 }
 
 const ENTRY = join(import.meta.dirname, '../../src/node.ts')
-/** A child that does not end when it is asked to. */
+/** Milliseconds from SIGTERM to SIGKILL. */
 const PATIENCE_MS = 5000
 
-/** Starts it and waits until it listens; rejects with what it said when it does not. */
+/** Starts the issuer and waits until it listens. Rejects with its stderr when it ends before that. */
 export async function startIssuer(
   port: number,
   onStop: (end: () => Promise<void>) => void,
@@ -28,7 +27,7 @@ export async function startIssuer(
   const adminToken = randomBytes(32).toString('base64url')
   const child = spawn(process.execPath, [ENTRY], {
     cwd: folder,
-    // Nothing of this machine's own configuration: the demo is the same everywhere.
+    // No other variable of this machine: the demo is the same everywhere.
     env: { PATH: process.env.PATH, PORT: String(port), CLAIMGATE_ADMIN_TOKEN: adminToken },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -50,7 +49,7 @@ export async function startIssuer(
   const url = await new Promise<string>((resolve, reject) => {
     let log = ''
     child.stdout.on('data', (chunk) => {
-      // Read on for ever, or the child would stop writing; but only the first lines are of interest.
+      // Reads all output, because a full pipe would block the child; only the first lines matter.
       if (log.length < 10_000) log += chunk
       const line = /^.*"msg":"listening".*\n/m.exec(log)?.[0]
       if (line !== undefined) resolve(JSON.parse(line).url)
@@ -64,14 +63,14 @@ export async function startIssuer(
   })
   return {
     url,
-    async admin(path, body) {
+    async admin<Created>(path: string, body: object) {
       const response = await fetch(`${url}/admin${path}`, {
         method: 'POST',
         headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
         body: JSON.stringify(body),
       })
       if (response.status !== 201) throw new Error(`the issuer answered ${response.status} to ${path}`)
-      return response.json()
+      return (await response.json()) as Created
     },
   }
 }

@@ -5,8 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ClaimClient } from '../../src/client/backend/index.ts'
 import type { Attacker } from './attacker.ts'
 import type { Issuer } from './issuer.ts'
-import { readJson, sendJson } from './place.ts'
-import type { DemoUrls } from './start.ts'
+import { type DemoUrls, readJson, sendJson } from './place.ts'
 
 /** Handles a request for one of its benches. */
 export type Lab = (bench: string, request: IncomingMessage, response: ServerResponse) => Promise<void>

@@ -1,20 +1,28 @@
-// A server on loopback, open before anybody knows what it will serve: the others must know its address first.
+// Servers on loopback. A server listens before it has a request handler, because the handlers of the others need its address.
 
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** One origin of the demo. */
+/** The origins of a running demo. */
+export interface DemoUrls {
+  readonly site: string
+  readonly api: string
+  readonly thief: string
+  readonly issuer: string
+}
+
+/** One server of the demo, with an origin of its own. */
 export interface Place {
-  /** `http://localhost:<port>`: browsers take it for a secure context, and another port for another origin. */
+  /** `http://localhost:<port>`: a secure context for browsers, and a different origin for each port. */
   readonly origin: string
-  /** Says what is served there. */
+  /** Sets the request handler. */
   serve(listener: RequestListener): void
   stop(): Promise<void>
 }
 
 const MAX_BODY_BYTES = 16_384
 
-/** Listens on this port of 127.0.0.1; 0 takes a free one. Rejects when it is taken. */
+/** Listens on this port of 127.0.0.1; 0 takes a free port. Rejects when the port is in use. */
 export async function openPlace(port: number): Promise<Place> {
   const server = createServer()
   await new Promise<void>((resolve, reject) => {
@@ -33,7 +41,7 @@ export async function openPlace(port: number): Promise<Place> {
   }
 }
 
-/** Answers with JSON. */
+/** Answers with a JSON object, which no cache may store. */
 export function sendJson(response: ServerResponse, status: number, body: object): void {
   response.statusCode = status
   response.setHeader('content-type', 'application/json')
@@ -41,7 +49,7 @@ export function sendJson(response: ServerResponse, status: number, body: object)
   response.end(JSON.stringify(body))
 }
 
-/** A JSON object in a body; an empty one for anything else. */
+/** The JSON object in a request body of up to 16 KiB; an empty object where the body is anything else. */
 export async function readJson(request: IncomingMessage): Promise<Readonly<Record<string, unknown>>> {
   let text = ''
   for await (const chunk of request.setEncoding('utf8')) {

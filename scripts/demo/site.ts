@@ -8,8 +8,7 @@ import { join } from 'node:path'
 import { build } from 'esbuild'
 import { type ClaimClient, createNodeClientTokenEndpoint } from '../../src/client/backend/index.ts'
 import type { Lab } from './lab.ts'
-import { type Place, sendJson } from './place.ts'
-import type { DemoUrls } from './start.ts'
+import { type DemoUrls, type Place, sendJson } from './place.ts'
 
 const FOLDER = join(import.meta.dirname, 'page')
 const COOKIE = 'claimgate_demo'

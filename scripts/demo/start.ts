@@ -1,33 +1,25 @@
-// Puts the four places of the demo together: who knows whose address, and who holds which secret.
+// Starts the four servers of the demo and tells each of them the addresses and the secret that it needs.
 
 import { createClaimClient } from '../../src/client/backend/index.ts'
 import { serveApi } from './api.ts'
 import { createAttacker } from './attacker.ts'
 import { startIssuer } from './issuer.ts'
 import { createLab } from './lab.ts'
-import { openPlace } from './place.ts'
+import { type DemoUrls, openPlace } from './place.ts'
 import { serveSite } from './site.ts'
 import { serveThief } from './thief.ts'
 
-/** What the demo needs of the process it runs in. */
+/** Options of {@link startDemo}. */
 export interface DemoOptions {
-  /** First of four ports; free ones otherwise. */
+  /** The first of four consecutive ports; undefined: any four free ports. */
   readonly port: number | undefined
-  /** Told of each thing that must be ended, as soon as it exists. */
+  /** Called with a function that stops a server or process, as soon as that runs. */
   readonly onStop: (end: () => Promise<void> | void) => void
-  /** Told when something ended by itself. */
+  /** Called when a process of the demo ends without being stopped. */
   readonly onFailure: (message: string) => void
 }
 
-/** The origins of a running demo. */
-export interface DemoUrls {
-  readonly site: string
-  readonly api: string
-  readonly thief: string
-  readonly issuer: string
-}
-
-/** Starts all four places. Rejects when one cannot start. */
+/** Starts all four servers. Rejects when one of them cannot start. */
 export async function startDemo({ port, onStop, onFailure }: DemoOptions): Promise<DemoUrls> {
   const portOf = (index: number): number => (port === undefined ? 0 : port + index)
   const open = async (index: number) => {
@@ -39,13 +31,13 @@ export async function startDemo({ port, onStop, onFailure }: DemoOptions): Promi
   const issuer = await startIssuer(portOf(3), onStop, onFailure)
   const urls = { site: site.origin, api: api.origin, thief: thief.origin, issuer: issuer.url }
 
-  // What the provider does once for each customer.
-  const { credential } = await issuer.admin('/accounts', {
+  // The API provider does this once for each customer.
+  const { credential } = await issuer.admin<{ credential: { token: string } }>('/accounts', {
     name: 'Fern & Frond',
     allowedOrigins: [urls.site],
     scopes: ['plants:read'],
   })
-  // What the customer's backend holds from then on.
+  // The account token stays in the customer's backend.
   const client = createClaimClient({ issuer: urls.issuer, token: credential.token })
   const attacker = createAttacker(urls)
   onStop(attacker.stop)

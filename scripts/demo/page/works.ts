@@ -1,8 +1,14 @@
 // The tests of what works.
 
+import type { Plant } from '../plants.ts'
 import { sleep } from './dom.ts'
 import type { Report } from './report.ts'
-import { api, askLab, readClaims, readPart, site, type World } from './world.ts'
+import { api, askLab, readClaims, readProof, site, type World } from './world.ts'
+
+interface Catalogue {
+  readonly data: readonly Plant[]
+  readonly total: number
+}
 
 const TURN_MS = 250
 const MAX_TURNS = 20
@@ -10,13 +16,13 @@ const MAX_TURNS = 20
 /** Tests of what works, by the id of their card. */
 export function listWorks(world: World): Readonly<Record<string, (report: Report) => Promise<void>>> {
   /** One call by the page's own client. */
-  async function call(
+  async function call<Body>(
     report: Report,
     path: string,
     title: string,
-    says: (body: ReturnType<typeof JSON.parse>) => string,
+    says: (body: Body) => string,
   ): Promise<void> {
-    const { status, code, body } = await world.call(path)
+    const { status, code, body } = await world.call<Body>(path)
     const expected = { status: 200, kind: 'ok' } as const
     const isFine = status === 200
     report.step({ title, request: world.last().text, status, code, expected, says: isFine ? says(body) : '' })
@@ -24,13 +30,13 @@ export function listWorks(world: World): Readonly<Record<string, (report: Report
 
   return {
     origin: (report) =>
-      call(report, '/plants', 'The page asks for the catalogue', ({ data, total }) => {
-        const names = data.slice(0, 3).map(({ name }: { name: string }) => name.toLowerCase())
+      call<Catalogue>(report, '/plants', 'The page asks for the catalogue', ({ data, total }) => {
+        const names = data.slice(0, 3).map(({ name }) => name.toLowerCase())
         return `Request and token both say ${site}. ${total} plants came: ${names.join(', ')} and more.`
       }),
 
     address: (report) =>
-      call(report, '/plants/3', 'The page asks for one plant', ({ data }) => {
+      call<{ data: Plant }>(report, '/plants/3', 'The page asks for one plant', ({ data }) => {
         const { ip } = readClaims(world.last().token)
         return `The token says ${ip}, and that is where the request comes from. It is the ${data.name.toLowerCase()}, ${data.species}.`
       }),
@@ -41,7 +47,7 @@ export function listWorks(world: World): Readonly<Record<string, (report: Report
         ['And another', 2],
       ] as const) {
         await call(report, `/plants/${id}`, title, () => {
-          const { htm, htu, jti } = readPart(world.last().proof, 1)
+          const { htm, htu, jti } = readProof(world.last().proof)
           return `The proof number ${jti.slice(0, 8)} is for ${htm} ${htu.replace(api, '')}, once.`
         })
       }

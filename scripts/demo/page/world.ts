@@ -1,5 +1,5 @@
-// What the page works with: the client that a customer's page would have, and the ways in which this page looks over
-// its shoulder. The client knows nothing of being watched: it is given a `fetch` of ours.
+// The client that a customer's page would have, and what the demo adds in order to show its requests: a `fetch` that
+// records each request before it sends it.
 
 import {
   autoInitializeDataClient,
@@ -12,7 +12,7 @@ export const { site = '', api = '', thief = '' } = document.body.dataset
 
 const ORIGIN_LINE = `Origin: ${site}  (by the browser)`
 
-/** A claims set, as far as it is shown. */
+/** The claims of a token that the page shows. */
 export interface ClaimsOfToken {
   readonly origin: string
   readonly ip?: string
@@ -24,46 +24,67 @@ export interface ClaimsOfToken {
   readonly jti: string
 }
 
-/** A request of the client, as it went out. */
+/** The claims of a DPoP proof that the page shows (RFC 9449 section 4.2). */
+export interface ClaimsOfProof {
+  readonly htm: string
+  readonly htu: string
+  readonly jti: string
+}
+
+/** What the benches of the lab answer. */
+interface LabAnswers {
+  readonly attack: {
+    readonly command: string
+    readonly status: number
+    readonly code: string | null
+    readonly detail: string | null
+  }
+  readonly neighbour: { readonly token: string; readonly address: string }
+  readonly revoke: unknown
+}
+
+/** A request of the client, as it was sent. */
 export interface Sent {
   readonly token: string
   readonly proof: string
-  /** For reading. */
+  /** The request as text, for display. */
   readonly text: string
 }
 
-/** An answer, as far as it is shown. */
-export interface Answer {
+/** An answer of the API. The shape of its body is not checked. */
+export interface Answer<Body = unknown> {
   readonly status: number
   /** `error` of the problem; null where there is none. */
   readonly code: string | null
-  // biome-ignore lint/suspicious/noExplicitAny: whatever JSON came
-  readonly body: any
+  readonly body: Body
 }
 
-/** The page's client, and what was last seen of it. */
+/** The page's client, and its last request. */
 export interface World {
   readonly client: DataClient
-  /** The last request to the API. */
+  /** The last request to the API; throws before the first. */
   last(): Sent
-  /** A call by `client`; an error of it is an answer here. */
-  call(path: string): Promise<Answer>
+  /** A call by `client`. Resolves for refusals too; rejects when there is no answer. */
+  call<Body = unknown>(path: string): Promise<Answer<Body>>
 }
 
-/** The claims in a token. The page only shows them: whoever trusts them must have checked the signature. */
+/** The claims in a token, for display only: the signature is not verified. */
 export function readClaims(token: string): ClaimsOfToken {
-  return readPart(token, 1)
+  return readPayload(token) as ClaimsOfToken
 }
 
-/** One JSON part of a JWT. */
-// biome-ignore lint/suspicious/noExplicitAny: whatever JSON it is
-export function readPart(token: string, index: 0 | 1): any {
-  const part = token.split('.')[index] ?? ''
+/** The claims in a DPoP proof. Nothing is verified. */
+export function readProof(proof: string): ClaimsOfProof {
+  return readPayload(proof) as ClaimsOfProof
+}
+
+function readPayload(token: string): unknown {
+  const part = token.split('.')[1] ?? ''
   const bytes = Uint8Array.from(atob(part.replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0))
   return JSON.parse(new TextDecoder().decode(bytes))
 }
 
-/** Opens the world; `onToken` is told of each token, when it comes and when it is used. */
+/** Starts the client. `onToken` is called with each token when it arrives and when it is used. */
 export async function openWorld(onToken: (token: string) => void): Promise<World> {
   let sent: Sent | undefined
   const watch: typeof fetch = async (input, init) => {
@@ -91,10 +112,7 @@ export async function openWorld(onToken: (token: string) => void): Promise<World
       if (!sent) throw new Error('nothing was sent yet')
       return sent
     },
-    async call(path) {
-      const response = await client.fetch(`${api}${path}`)
-      return readAnswer(response)
-    },
+    call: async (path) => readAnswer(await client.fetch(`${api}${path}`)),
   }
 }
 
@@ -106,26 +124,28 @@ export async function getToken(uri: string): Promise<string> {
   return token
 }
 
-/** A call from this page with a token that is bound to no key. */
+/** A call from this page with a token that is not bound to a key. */
 export async function callPlainly(token: string): Promise<Answer> {
   return readAnswer(await fetch(`${api}/plants`, { headers: { authorization: `Bearer ${token}` } }))
 }
 
-/** What such a call looks like. */
+/** The request of {@link callPlainly} as text, for display. */
 export function describeCall(token: string): string {
   return `GET ${api}/plants\n${ORIGIN_LINE}\nAuthorization: Bearer ${token}`
 }
 
-/** Has something done by the lab behind this page. */
-// biome-ignore lint/suspicious/noExplicitAny: JSON of our own server
-export async function askLab(bench: string, input: object = {}): Promise<any> {
+/** Has the lab, which runs in the site's backend, do what this page cannot. Rejects when that fails. */
+export async function askLab<Bench extends keyof LabAnswers>(
+  bench: Bench,
+  input: object = {},
+): Promise<LabAnswers[Bench]> {
   const response = await fetch(`/lab/${bench}`, { method: 'POST', body: JSON.stringify(input) })
   const body = await response.json()
   if (!response.ok) throw new Error(body.detail ?? body.error)
   return body
 }
 
-async function readAnswer(response: Response): Promise<Answer> {
+async function readAnswer<Body>(response: Response): Promise<Answer<Body>> {
   const body = await response.json()
   return { status: response.status, code: body.error ?? null, body }
 }
