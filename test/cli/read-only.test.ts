@@ -1,0 +1,149 @@
+// Commands that read change no byte of the database, its journal or the keys, and create no file.
+
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { describe, expect, test } from 'vitest'
+import { openSqliteToRead } from '../../src/storage/sql/sqlite.ts'
+import { createMachine, type Machine } from './run.ts'
+import { createShop, expectFailure, ORIGIN, type Shop } from './shop.ts'
+
+/** Every file below a machine's folder, with its content. */
+function readAll({ dir }: Machine): Readonly<Record<string, string>> {
+  const files = readdirSync(dir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+  const paths = files.map(({ parentPath, name }) => join(parentPath, name))
+  return Object.fromEntries(paths.map((path) => [path, readFileSync(path, 'latin1')]))
+}
+
+/** Every command that reads, with arguments that succeed for this account and browser token. */
+function listReads({ accountId }: Pick<Shop, 'accountId'>, token: string): readonly (readonly string[])[] {
+  return [
+    ['explain', token, '--origin', ORIGIN],
+    ['explain', 'no token'],
+    ['doctor', '-H', `Authorization: Bearer ${token}`, '-H', `Origin: ${ORIGIN}`],
+    ['inspect', token],
+    ['account', 'list'],
+    ['account', 'show', accountId],
+    ['key', 'list'],
+    ['audit', 'export'],
+  ]
+}
+
+/** Commands that need the database. `inspect` and `key list` only need keys. */
+const NEED_DATABASE = listReads({ accountId: 'acct_nobody' }, 'x.y.z').filter(
+  ([name]) => name !== 'inspect' && name !== 'key',
+)
+
+async function expectUnchanged(machine: Machine, reads: readonly (readonly string[])[]): Promise<void> {
+  const before = readAll(machine)
+  for (const argv of reads) {
+    const { code, stderr } = await machine.run(argv)
+    expect([argv, code, stderr]).toEqual([argv, 0, expect.not.stringContaining('claimgate:')])
+    expect([argv, readAll(machine)]).toEqual([argv, before])
+  }
+}
+
+test('with no database: exit code 1 and a line that names it, and none is created', async () => {
+  const machine = createMachine()
+  for (const argv of NEED_DATABASE) {
+    const { message } = await expectFailure(machine, argv, [1, 'unavailable'])
+    expect(message).toMatch(/^database file .*claimgate\.db does not exist; check DATABASE_URL/)
+  }
+  expect(await machine.json(['key', 'list'])).toEqual({ keys: [] })
+  expect(readdirSync(machine.dir)).toEqual([])
+})
+
+test('beside no server: nothing changes, also not the longest lifetime that tokens may have', async () => {
+  const shop = await createShop()
+  const token = await shop.claim()
+  await expectUnchanged(shop, listReads(shop, token))
+  const env = { CLAIMGATE_MAX_TTL: '31536000' }
+  const before = readAll(shop)
+  for (const argv of listReads(shop, token)) expect((await shop.run(argv, { env })).code).toBe(0)
+  expect(readAll(shop)).toEqual(before)
+  // A claim by the command line is not a use by the customer.
+  expect(await shop.credentials()).toMatchObject([{ lastUsedAt: null }])
+})
+
+test('beside a process that has the database open: the newest records are seen, and nothing changes', async () => {
+  const shop = await createShop()
+  const token = await shop.claim()
+  const open = new DatabaseSync(join(shop.dir, 'claimgate.db'))
+  open.exec("UPDATE accounts SET name = 'Renamed'")
+  const { account } = await shop.json(['account', 'show', shop.accountId])
+  expect(account.name).toBe('Renamed')
+  const { '-shm': _, ...before } = readDatabaseFiles(shop)
+  for (const argv of listReads(shop, token)) expect((await shop.run(argv)).code).toBe(0)
+  expect(readDatabaseFiles(shop)).toMatchObject(before)
+  open.close()
+})
+
+test('after a server was killed: its last writes are seen, and stay in the WAL', async () => {
+  const shop = await createShop()
+  const token = await shop.claim()
+  const open = new DatabaseSync(join(shop.dir, 'claimgate.db'))
+  open.exec("UPDATE accounts SET name = 'Renamed'")
+  const killed = createMachine()
+  for (const name of ['claimgate.db', 'claimgate.db-wal'])
+    copyFileSync(join(shop.dir, name), join(killed.dir, name))
+  mkdirSync(join(killed.dir, 'keys'))
+  for (const name of readdirSync(join(shop.dir, 'keys')))
+    copyFileSync(join(shop.dir, 'keys', name), join(killed.dir, 'keys', name))
+  open.close()
+  const { '-shm': _, ...before } = readDatabaseFiles(killed)
+  for (const argv of listReads(shop, token)) expect([argv, (await killed.run(argv)).code]).toEqual([argv, 0])
+  expect((await killed.json(['account', 'show', shop.accountId])).account.name).toBe('Renamed')
+  expect(readDatabaseFiles(killed)).toMatchObject(before)
+})
+
+/** The files of a machine's database by their ending. `-shm` is an index in shared memory and holds no record. */
+function readDatabaseFiles({ dir }: Machine): Readonly<Record<string, string>> {
+  const endings = ['', '-wal', '-shm'].filter((ending) => existsSync(join(dir, `claimgate.db${ending}`)))
+  return Object.fromEntries(
+    endings.map((ending) => [ending, readFileSync(join(dir, `claimgate.db${ending}`), 'latin1')]),
+  )
+}
+
+describe('a database of another version', () => {
+  test.each([
+    ["DELETE FROM claimgate_migrations WHERE name LIKE '0006%'", /was written by an older claimgate/],
+    ["INSERT INTO claimgate_migrations VALUES ('9999-future')", /was written by a newer claimgate/],
+  ])('%s: exit code 1, and it is not migrated', async (change, text) => {
+    const shop = await createShop()
+    const database = new DatabaseSync(join(shop.dir, 'claimgate.db'))
+    database.exec(change)
+    database.close()
+    const before = readAll(shop)
+    for (const argv of NEED_DATABASE) {
+      const { message } = await expectFailure(shop, argv, [1, 'unavailable'])
+      expect(message).toMatch(text)
+    }
+    expect(readAll(shop)).toEqual(before)
+  })
+})
+
+describe('the reader of a database that nobody has open', () => {
+  test('does not go on when the file is written to meanwhile', async () => {
+    const shop = await createShop()
+    const path = join(shop.dir, 'claimgate.db')
+    const reader = openSqliteToRead(path)
+    const query = { sql: 'SELECT name FROM accounts', parameters: [] }
+    expect((await reader.run(query)).rows).toMatchObject([{ name: 'Shop' }])
+    const writer = new DatabaseSync(path)
+    writer.exec("UPDATE accounts SET name = 'Renamed'; PRAGMA wal_checkpoint(TRUNCATE)")
+    writer.close()
+    await expect(async () => reader.run(query)).rejects.toThrow(/was written to while it was read; try again/)
+    await reader.close()
+  })
+
+  test('refuses every statement that writes', async () => {
+    const shop = await createShop()
+    const reader = openSqliteToRead(join(shop.dir, 'claimgate.db'))
+    const before = readAll(shop)
+    const query = { sql: "UPDATE accounts SET name = 'x'", parameters: [] }
+    await expect(async () => reader.run(query)).rejects.toThrow(/is read-only/)
+    await expect(async () => reader.batch([query])).rejects.toThrow(/is read-only/)
+    await reader.close()
+    expect(readAll(shop)).toEqual(before)
+  })
+})
