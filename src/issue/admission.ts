@@ -1,6 +1,6 @@
-// The first steps of an issuing endpoint: the body is read to its end, then the credential is checked and counted, by
-// the time after the read. A caller can hold back the last byte of a body for half a minute, and the credential may
-// have ended meanwhile. The types enforce that order: a check needs a `Received`, and minting needs an `Admission`.
+// The first steps of an issuing endpoint: the body is read to its end, then the credential is checked and counted, with
+// the clock after the read. A caller can hold back the last byte of a body for 30 s, and the credential may end in that
+// time. The types enforce the order: checking a credential needs a `Received`, and issuing needs an `Admission`.
 
 import type { CredentialWithAccount } from '../claims/account.ts'
 import { readBody } from '../http/body.ts'
@@ -11,42 +11,41 @@ import type { ClientSecret } from '../signing/secret.ts'
 import type { Authenticate } from './authenticate.ts'
 import type { CredentialLimit, RefuseCaller } from './limits.ts'
 
-/** A request that was received completely: from here on nothing waits for the caller. */
+/** A request that was received completely. Later steps never wait for the caller. */
 export interface Received {
   readonly context: RequestContext
   /** The body; undefined when it is too large. */
   readonly bytes: Uint8Array | undefined
 }
 
-/** Reads the body to its end. `maxBytes` as for `readBody`, whose error this rejects with. */
+/** Reads the body to its end. `maxBytes` is as for `readBody`, and it rejects with the errors of `readBody`. */
 export async function receiveRequest(context: RequestContext, maxBytes?: number): Promise<Received> {
   return { context, bytes: await readBody(context.request, maxBytes) }
 }
 
-/** A proven credential that is within its limit. */
+/** A credential whose secret was right and that is within its rate limit. */
 export interface Admission {
   readonly found: CredentialWithAccount
   /** Rate limit headers for a successful answer. */
   readonly headers: HeaderRecord
-  /** The endpoint's refusal of a credential that cannot be used. */
+  /** The 401 of this endpoint, for a credential that expires before the signature. */
   readonly unauthorized: Problem
 }
 
-/** The refusal of a request. */
+/** Why a request was not admitted. */
 export interface NotAdmitted {
   readonly problem: Problem
-  /** The credential that is over its limit; undefined: none was proven. */
+  /** The credential, when its secret was right and it is over its limit. */
   readonly overLimit: CredentialWithAccount | undefined
 }
 
-/** Proves a pair and counts the request for its credential: 401, then 429. `unauthorized` is the 401. */
+/** Checks a client id and secret (else `unauthorized`, a 401), then counts the request for the credential (else 429). */
 export type AdmitCredential = (
   received: Received,
   pair: ClientSecret | undefined,
   unauthorized: Problem,
 ) => Promise<Result<Admission, NotAdmitted>>
 
-/** Dependencies of {@link createAdmitCredential}. */
 export interface AdmissionDeps {
   readonly authenticate: Authenticate
   readonly limit: CredentialLimit

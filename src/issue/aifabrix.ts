@@ -10,7 +10,6 @@ import { type AdmitCredential, receiveRequest } from './admission.ts'
 import { isFromBrowser, type ReportBrowser, SECRET_IN_BROWSER } from './browser.ts'
 import { createIssue, type IssueDeps, type IssuedToken, requestEveryScope } from './issue.ts'
 
-/** Dependencies of {@link createAifabrixRoute}. */
 export interface AifabrixDeps {
   /** Lifetime of a token, seconds, unless the account's limit is shorter. */
   readonly tokenTtl: number

@@ -1,4 +1,4 @@
-// Who is asking: a credential's id and secret against the store. Every refusal looks and takes the same.
+// Checks a client id and secret against the store. An unknown id and a wrong secret get the same answer in the same time.
 
 import type { CredentialWithAccount } from '../claims/account.ts'
 import { MIN_LIFETIME_SECONDS } from '../claims/lifetime.ts'
@@ -7,49 +7,52 @@ import { type ClientSecret, equalsInConstantTime, type HashSecret } from '../sig
 import type { CachedStorage } from '../storage/cached.ts'
 import type { Storage } from '../storage/storage.ts'
 
-/** The credential that a pair proves at `now` (epoch milliseconds), or undefined. Rejects when the store does. */
+/**
+ * The credential of a client id and secret at `now` (epoch milliseconds); undefined when either is wrong or the credential
+ * may not be used. Rejects when the store does.
+ */
 export type Authenticate = (
   pair: ClientSecret | undefined,
   now: number,
 ) => MaybePromise<CredentialWithAccount | undefined>
 
-/** Compared where there is nothing to compare with, so that an unknown id takes as long as a wrong secret. */
+/** Stands for a hash that does not exist, so that an unknown id takes as long as a wrong secret. */
 const NO_HASH = 'x'.repeat(43)
 
-/** Longest parts that an account token can spell, in characters. */
+/** Longest client id and secret that exist, in characters. */
 const MAX_ID_LENGTH = 64
 const MAX_SECRET_LENGTH = 128
 
-/** Where credentials are found: a store, or one that remembers and can be asked anew. */
+/** Where credentials are found: a store, or a cached store that can also read past its cache. */
 export type Credentials = Pick<Storage, 'findCredential'> & Partial<Pick<CachedStorage, 'findCredentialAnew'>>
 
 /**
- * Authentication against this store and pepper. What a remembered record refuses is judged again by a fresh one: a
- * secret that another process has just made or rotated is as good here.
+ * Authentication with the records of this store. When a cached record refuses the secret, the record is read again:
+ * another process may just have created the credential or rotated its secret.
  */
 export function createAuthenticate(credentials: Credentials, hashSecret: HashSecret): Authenticate {
   const { findCredential, findCredentialAnew } = credentials
   return (pair, now) => {
     if (pair === undefined) return undefined
     const { clientId, clientSecret } = pair
-    // Longer than any of ours: nothing to hash, and nothing to ask the database.
+    // Longer than any that exists: not worth a hash and a query.
     if (clientId.length > MAX_ID_LENGTH || clientSecret.length > MAX_SECRET_LENGTH) return undefined
     const hash = hashSecret(clientSecret)
-    const judgeBy = (find: Storage['findCredential']): MaybePromise<CredentialWithAccount | undefined> => {
+    const checkWith = (find: Storage['findCredential']): MaybePromise<CredentialWithAccount | undefined> => {
       const found = find(clientId)
       if (found instanceof Promise || hash instanceof Promise) {
-        return Promise.all([found, hash]).then(([record, given]) => judge(record, given, now))
+        return Promise.all([found, hash]).then(([record, given]) => checkSecret(record, given, now))
       }
-      return judge(found, hash, now)
+      return checkSecret(found, hash, now)
     }
-    return after(judgeBy(findCredential), (proven) =>
-      proven === undefined && findCredentialAnew !== undefined ? judgeBy(findCredentialAnew) : proven,
+    return after(checkWith(findCredential), (proven) =>
+      proven === undefined && findCredentialAnew !== undefined ? checkWith(findCredentialAnew) : proven,
     )
   }
 }
 
-/** The same, telling `noteUse` which credential was proven and when. */
-export function withNote(
+/** Like `authenticate`, and calls `noteUse` with the id of each credential whose secret was right. */
+export function createNotingAuthenticate(
   authenticate: Authenticate,
   noteUse: (credentialId: string, now: number) => void,
 ): Authenticate {
@@ -60,7 +63,8 @@ export function withNote(
     })
 }
 
-function judge(
+/** The record when one of its hashes equals `given` and it is in force. Always compares with two hashes. */
+function checkSecret(
   found: CredentialWithAccount | undefined,
   given: string,
   now: number,
@@ -74,8 +78,8 @@ function judge(
 }
 
 /**
- * Whether a credential may be used at all at `now` (epoch milliseconds). Not in its last seconds: a token ends with its
- * credential, and none lives less than 10 s.
+ * Whether a credential may be used at `now` (epoch milliseconds): neither it nor its account has ended. In its last 10 s it
+ * may not: a token ends with its credential, and the shortest lifetime is 10 s.
  */
 export function isInForce({ credential, account }: CredentialWithAccount, now: number): boolean {
   if (credential.revokedAt !== null || account.status !== 'active') return false

@@ -1,4 +1,4 @@
-// A secret that came from a browser: counted always, and put on record with the credential's id when it is right.
+// A secret that came from a browser: each is counted, and a right one gets an audit entry that names its credential.
 
 import type { AuditEntry } from '../claims/account.ts'
 import { AbortedBodyError, SlowBodyError } from '../http/body.ts'
@@ -12,7 +12,7 @@ import type { ClientSecret } from '../signing/secret.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Authenticate } from './authenticate.ts'
 
-/** Whether a browser sent this, by headers that only browsers send (`Sec-Fetch-Mode` proves nothing: Node sends it). */
+/** Whether a browser sent the request. Does not check `Sec-Fetch-Mode`, which Node's own `fetch` sends too. */
 export function isFromBrowser(headers: Headers): boolean {
   return headers.has('origin') || headers.has('sec-fetch-site')
 }
@@ -26,24 +26,25 @@ export const SECRET_IN_BROWSER: Problem = {
 /** The endpoints that issue tokens. */
 export type IssuingEndpoint = 'claim' | 'oauth' | 'multiset' | 'aifabrix'
 
-/** Takes note of a browser at `endpoint`. `readPair` gives the pair that was sent, if one can be read. Never rejects. */
+/**
+ * Counts and audits a request of a browser at `endpoint`. `readPair` reads the client id and secret of the request; it may
+ * reject. Never rejects.
+ */
 export type ReportBrowser = (
   endpoint: IssuingEndpoint,
   context: RequestContext,
   readPair: () => Promise<ClientSecret | undefined>,
 ) => Promise<void>
 
-/** What reporting needs. */
 export interface ReportDeps {
   readonly storage: Pick<Storage, 'appendAudit'>
   readonly authenticate: Authenticate
   readonly count: (endpoint: IssuingEndpoint) => void
-  /** Bounds the audit entries of one credential: a page with a secret in it may have many visitors. */
+  /** Limits the audit entries of one credential: a page that contains a secret may have many visitors. */
   readonly limiter: RateLimiter
   readonly log: Logger
 }
 
-/** Reporting to this store. */
 export function createReportBrowser(deps: ReportDeps): ReportBrowser {
   return async (endpoint, context, readPair) => {
     deps.count(endpoint)
@@ -55,13 +56,16 @@ export function createReportBrowser(deps: ReportDeps): ReportBrowser {
       const { allowed } = await deps.limiter.consume(id)
       if (allowed) await deps.storage.appendAudit(auditEntry(endpoint, context.now(), id, accountId))
     } catch (error) {
-      // The refusal must go out whatever becomes of its record.
-      deps.log.error('a secret in a browser could not be recorded', { requestId: context.requestId, error })
+      // The caller is refused even when the report fails.
+      deps.log.error('the use of a secret from a browser could not be reported', {
+        requestId: context.requestId,
+        error,
+      })
     }
   }
 }
 
-/** A body may never end; the refusal waits for it only so long. */
+/** Longest wait for the body, milliseconds: the caller may never send the rest. */
 const READ_MS = 250
 
 async function readInTime(
@@ -73,7 +77,7 @@ async function readInTime(
       pair = read
     },
     (error: unknown) => {
-      // A body that did not come whole holds no pair.
+      // An incomplete body is the caller's fault: there is nothing to report.
       if (!(error instanceof AbortedBodyError || error instanceof SlowBodyError)) throw error
     },
   )

@@ -16,7 +16,6 @@ import { formatClaimAnswer, parseClaimParameters } from './claim-wire.ts'
 import { createIssue, type IssueDeps } from './issue.ts'
 import { mergeSources, type Parameters, parseBody, parseQuery } from './sources.ts'
 
-/** Dependencies of {@link createClaimRoute}. */
 export interface ClaimDeps {
   /** Lifetime of a token whose request names none, seconds, unless the account's limit is shorter. */
   readonly tokenTtl: number

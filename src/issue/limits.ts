@@ -1,5 +1,5 @@
-// Limits of the issuing endpoints: requests with a proven credential count for that credential, whatever the answer;
-// only requests whose credential was not accepted count for the client's address.
+// Rate limits of the issuing endpoints. A request with a right secret counts for its credential, whatever the answer. A
+// request with a wrong one counts for the client's address.
 
 import { addressKey } from '../claims/ip.ts'
 import type { LimitState } from '../counters/counters.ts'
@@ -8,11 +8,11 @@ import { limitHeader, overLimit, type RateLimiter } from '../http/limits.ts'
 import type { Problem } from '../http/problem.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
 
-/** The limit of credentials. The reason is the 429 of a credential that is over it. */
+/** A rate limit by credential. The reason is the 429 of a credential that is over it. */
 export interface CredentialLimit {
-  /** Counts a request. The value: rate limit headers for a successful answer; empty without a limit. */
+  /** Counts a request. The value holds the rate limit headers for a successful answer; none without a limit. */
   consume(credentialId: string): Promise<Result<HeaderRecord, Problem>>
-  /** Whether a request would be refused, without counting one. */
+  /** What `consume` would return. Counts nothing. */
   peek(credentialId: string): Promise<Result<HeaderRecord, Problem>>
 }
 
@@ -22,24 +22,24 @@ const NO_LIMIT: CredentialLimit = {
   peek: async () => NO_HEADERS,
 }
 
-/** `limiter` null: no limit. Each kind of request has a separate limiter. */
+/** The limit that `limiter` counts; null: no limit. */
 export function createCredentialLimit(limiter: RateLimiter | null): CredentialLimit {
   if (limiter === null) return NO_LIMIT
-  const judge = (state: LimitState): Result<HeaderRecord, Problem> =>
+  const toResult = (state: LimitState): Result<HeaderRecord, Problem> =>
     state.allowed ? ok(limitHeader(state)) : fail(overLimit(state, limiter.quota))
   return {
-    consume: async (id) => judge(await limiter.consume(id)),
-    peek: async (id) => judge(await limiter.peek(id)),
+    consume: async (id) => toResult(await limiter.consume(id)),
+    peek: async (id) => toResult(await limiter.peek(id)),
   }
 }
 
 /**
- * The refusal of a caller whose credential was not accepted: `problem`, or 429 once its address has had too many
- * refusals. Never called for a right credential.
+ * The refusal of a caller whose secret was wrong: `problem`, or 429 when its address had too many refusals. A right secret
+ * never counts for the address.
  */
 export type RefuseCaller = (context: RequestContext, problem: Problem) => Promise<Problem>
 
-/** `limiter` null: no limit. */
+/** Counts refusals with `limiter`; null: no limit. */
 export function createRefuseCaller(limiter: RateLimiter | null): RefuseCaller {
   return async ({ address }, problem) => {
     if (limiter === null) return problem

@@ -1,5 +1,5 @@
-// CORS of MultiSet's door (Fetch section 3.2): open to the origins that some credential for pages allows, refusals
-// included, so that a page can tell why it got no token. Never credentials, never `null`.
+// CORS of MultiSet's endpoint (Fetch section 3.2). Origins that some credential for pages allows may read every answer,
+// refusals included, so that a page can show why it got no token. Never for the origin `null`, never with cookies.
 
 import { matchOrigin, patternsMatching } from '../claims/origin-pattern.ts'
 import type { HeaderRecord, Route } from '../http/context.ts'
@@ -7,25 +7,24 @@ import type { Logger } from '../http/log.ts'
 import type { MaybePromise } from '../lib/result.ts'
 import type { Storage } from '../storage/storage.ts'
 
-/** A developer's own machine, which a credential for pages allows beside its account's origins unless it says not. */
+/** Origins on a developer's machine. A credential for pages allows them unless its `allowLocalhost` is false. */
 export const LOCALHOST_PATTERNS: readonly string[] = [
   'http://localhost:*',
   'http://127.0.0.1:*',
   'http://[::1]:*',
 ]
 
-/** What deciding needs. */
 export interface MultisetCorsDeps {
-  /** May answer from memory while the database is down. */
+  /** Whether a credential for pages allows one of these patterns. May answer from memory while the database is down. */
   readonly isPrototypeOriginListed: Storage['isPrototypeOriginListed']
-  /** Epoch milliseconds. */
+  /** The current time, epoch milliseconds. */
   readonly now: () => number
   readonly log: Logger
 }
 
 const CLOSED: HeaderRecord = { vary: 'Origin' }
 
-/** CORS of this door. While nothing can be looked up, unknown origins stay shut. */
+/** While the database is down, an origin that is not in memory may not read answers. */
 export function createMultisetCors(deps: MultisetCorsDeps): NonNullable<Route['cors']> {
   function decide(origin: string | null, open: HeaderRecord): MaybePromise<HeaderRecord> {
     const patterns = origin === null ? [] : patternsMatching(origin)
@@ -37,22 +36,22 @@ export function createMultisetCors(deps: MultisetCorsDeps): NonNullable<Route['c
     return listed.then(
       (isListed) => (isListed ? headers : CLOSED),
       (error: unknown) => {
-        deps.log.error('origins of prototypes could not be read', { error })
+        deps.log.error('origins of credentials for pages could not be read', { error })
         return CLOSED
       },
     )
   }
 
   return {
-    headersFor: ({ headers }) => decide(headers.get('origin'), READABLE),
-    preflightHeaders: ({ headers }) => decide(headers.get('origin'), ASKABLE),
+    headersFor: ({ headers }) => decide(headers.get('origin'), ANSWER_HEADERS),
+    preflightHeaders: ({ headers }) => decide(headers.get('origin'), PREFLIGHT_HEADERS),
   }
 }
 
-const READABLE: HeaderRecord = {
+const ANSWER_HEADERS: HeaderRecord = {
   'access-control-expose-headers': 'Retry-After, RateLimit, RateLimit-Policy, X-Request-Id',
 }
-const ASKABLE: HeaderRecord = {
+const PREFLIGHT_HEADERS: HeaderRecord = {
   'access-control-allow-methods': 'POST',
   'access-control-allow-headers': 'Authorization, Content-Type',
   'access-control-max-age': '7200',

@@ -1,4 +1,4 @@
-// MultiSet's spellings: the pair it sends, as Basic and in the body, its answer, its refusals.
+// MultiSet's endpoint on the wire: the client id and secret in the header and the body, the answer, the refusals.
 
 import { readBasic } from '../http/authorization.ts'
 import { formatSecond } from '../http/context.ts'
@@ -8,30 +8,30 @@ import type { ClientSecret } from '../signing/secret.ts'
 import type { IssuedToken } from './issue.ts'
 import { parseBody } from './sources.ts'
 
-/** The pair of an Authorization header. Ids and secrets are base62: form-encoded and raw are one. */
+/** The pair of a Basic header. Not form-decoded: ids and secrets are base62, which encoding does not change. */
 export function readBasicPair(headers: Headers): ClientSecret | undefined {
   const basic = readBasic(headers)
   return basic?.ok ? { clientId: basic.value.user, clientSecret: basic.value.password } : undefined
 }
 
-/** What a body says of the pair, of any type; null counts as absent, other members are ignored. */
+/** What a body has of the pair, as values of any type. Null counts as absent, other members are ignored. */
 export interface BodyPair {
   readonly clientId?: unknown
   readonly clientSecret?: unknown
 }
 
-/** The pair of a JSON object, nothing of an empty body; or why it is neither. Its Content-Type is not looked at. */
+/** The pair of a JSON object or an empty body; else why the body is neither. Does not check the Content-Type. */
 export function readBodyPair(bytes: Uint8Array): Result<BodyPair, string> {
   const members = parseBody(bytes, 'json')
   if (!members.ok) return fail(members.reason)
   return ok({ clientId: members.value.get('clientId'), clientSecret: members.value.get('clientSecret') })
 }
 
-/** The JSON body of a 200. Some readers take `token`, some `access_token`. */
+/** The JSON body of a 200. Some clients read `token`, others `access_token`. */
 export function formatMultisetAnswer({ token, claims }: IssuedToken): string {
   return JSON.stringify({
     token,
-    // Without the fraction, which not every parser of ISO 8601 takes.
+    // Whole seconds: not every parser of ISO 8601 accepts a fraction.
     expiresOn: formatSecond(claims.exp),
     access_token: token,
     token_type: 'Bearer',
@@ -39,7 +39,7 @@ export function formatMultisetAnswer({ token, claims }: IssuedToken): string {
   })
 }
 
-/** `{ error, code }`: MultiSet's own samples show `error` to people. It knows no 422. */
+/** `{ error, code }`. MultiSet's own samples show `error` to people, and its clients do not expect a 422: it becomes 400. */
 export const formatMultisetProblem: FormatProblem = (problem) => {
   const status = problemStatus(problem)
   return {

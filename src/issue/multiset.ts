@@ -1,6 +1,6 @@
-// POST /v1/m2m/token: MultiSet's dialect. The body is read first; then the checks in their order, first failure wins.
-// Basic -> limit -> browser -> size -> body -> policy -> issue
-// The one door that a page may use: with a credential made for that, and for a token bound to the page's origin.
+// POST /v1/m2m/token: MultiSet's dialect, and the only issuing endpoint that a page may use: with a credential for pages,
+// for a token bound to the page's origin. Checks in this order, and the first that fails is the answer:
+// Basic -> limit -> browser -> size -> body -> policy -> signature
 
 import type { CredentialWithAccount } from '../claims/account.ts'
 import { lifetimeLimits, standardLifetime } from '../claims/lifetime.ts'
@@ -19,18 +19,18 @@ import {
   readBodyPair,
 } from './multiset-wire.ts'
 
-/** What this door needs of the rest of the house. */
 export interface MultisetDeps extends MultisetCorsDeps {
+  /** Longest lifetime of any token, seconds. */
   readonly maxTtl: number
   readonly admit: AdmitCredential
   readonly reportBrowser: ReportBrowser
   readonly issuing: IssueDeps
 }
 
-/** MultiSet's tokens live this long, whatever the service's own standard is. */
+/** Lifetime of MultiSet's tokens, whatever the service is configured with. An account's shorter limit applies. */
 const LIFETIME_SECONDS = 1800
 
-/** The door, for each of its paths. */
+/** The route of MultiSet's endpoint, for each of its paths. */
 export function createMultisetRoute(deps: MultisetDeps): Route {
   return {
     name: 'multiset',
@@ -49,7 +49,7 @@ function createHandler(deps: MultisetDeps): Handler {
     const received = await receiveRequest(context)
     const { headers } = context.request
     const pair = readBasicPair(headers)
-    // A page gets no challenge: its browser would ask the visitor for a password.
+    // A page gets no challenge, because the browser would ask the visitor for a password.
     const admitted = await deps.admit(received, pair, headers.has('origin') ? UNAUTHORIZED : CHALLENGED)
     if (!admitted.ok) return refuseCredential(received, admitted.reason, deps)
     const { found } = admitted.value
@@ -70,18 +70,18 @@ function createHandler(deps: MultisetDeps): Handler {
   }
 }
 
-/** Whether this page may use the credential: credential and account allow it, and the page has an origin to bind to. */
+/** Whether the request may use the credential from a browser: credential and account allow it, and there is an origin. */
 function mayBeUsedFrom(headers: Headers, { account, credential }: CredentialWithAccount): boolean {
   return account.browserPrototype && credential.browserPrototype && headers.has('origin')
 }
 
-/** Whether the pair in the body, or its part, equals the one in the Basic header. */
+/** Whether what the body has of the pair equals the one in the Basic header. */
 function agrees({ clientId, clientSecret }: BodyPair, pair: ClientSecret | undefined): boolean {
   const isSameId = clientId === undefined || clientId === pair?.clientId
   return isSameId && (clientSecret === undefined || clientSecret === pair?.clientSecret)
 }
 
-/** 401 or 429. A right secret that a page sends only in the body is put on record too. */
+/** 401 or 429. From a browser it is also reported, with the pair in the body when there is none in the header. */
 async function refuseCredential(
   { context, bytes = new Uint8Array() }: Received,
   { problem, overLimit }: NotAdmitted,
@@ -90,14 +90,13 @@ async function refuseCredential(
   const { headers } = context.request
   if (isFromBrowser(headers) && !(overLimit && mayBeUsedFrom(headers, overLimit))) {
     await deps.reportBrowser('multiset', context, async () =>
-      overLimit === undefined ? readSecretOf(bytes) : readBasicPair(headers),
+      overLimit === undefined ? readWholePair(bytes) : readBasicPair(headers),
     )
   }
   return context.refuse(problem)
 }
 
-/** The pair in a body. */
-function readSecretOf(bytes: Uint8Array): ClientSecret | undefined {
+function readWholePair(bytes: Uint8Array): ClientSecret | undefined {
   const sent = readBodyPair(bytes)
   const { clientId, clientSecret } = sent.ok ? sent.value : {}
   return typeof clientId === 'string' && typeof clientSecret === 'string'
@@ -110,7 +109,7 @@ const UNAUTHORIZED: Problem = {
   detail: 'the client id or client secret is missing, wrong, expired or revoked; send them as HTTP Basic',
 }
 const CHALLENGED: Problem = { ...UNAUTHORIZED, headers: { 'www-authenticate': 'Basic realm="claimgate"' } }
-/** Says more than `SECRET_IN_BROWSER`: here other credentials may be used from pages. */
+/** Unlike `SECRET_IN_BROWSER` it names the alternative: here some credentials may be used from pages. */
 const BACKEND_SECRET: Problem = {
   ...SECRET_IN_BROWSER,
   detail:

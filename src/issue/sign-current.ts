@@ -1,51 +1,55 @@
-// The last check before a token is given out: the record and the revocation rules behind its signature are at most a
-// second old. Other processes on the same database rely on that: they answer "rotated" or "revoked" after that second,
-// and from then on no token is issued from older data.
+// The last check before a token is issued: its signature is based on a record and revocation rules that are at most 1 s
+// old. Other processes on the same database rely on that: they answer "rotated" or "revoked" after that second, and from
+// then on no process issues a token from older data.
 
 import type { CredentialWithAccount } from '../claims/account.ts'
 import { type Problem, unavailable } from '../http/problem.ts'
 import { fail, type MaybePromise, type Result } from '../lib/result.ts'
 import type { CachedStorage } from '../storage/cached.ts'
 
-/** Dependencies of {@link createSignCurrent}. */
+/** Where records, revocation rules and the time come from. */
 export interface SignCurrentDeps {
   readonly storage: Pick<CachedStorage, 'readAtOf' | 'findCredentialAnew'>
-  /** Rules asked for less than a second ago; rejects when they cannot be read. */
+  /**
+   * The moment before which issued tokens are revoked (epoch milliseconds), and when the rules were read
+   * (`performance.now()`), less than 1 s ago. Rejects when they cannot be read.
+   */
   readonly readStanding: (subject: {
     readonly accountId: string
     readonly credentialId: string
   }) => MaybePromise<{ readonly readAt: number; readonly endsBefore: number }>
   readonly refreshRules: () => Promise<void>
-  /** Epoch milliseconds. */
+  /** The current time, epoch milliseconds. */
   readonly now: () => number
 }
 
 /**
- * Signs with `sign`, which gets the time (epoch milliseconds), may refuse, and may be called again when the signature
- * took too long. While a revocation of the account or credential settles, it waits up to 2.5 s, because that revocation
- * would end the token. 503 when that takes longer (the clock was set back) or the record has just changed.
+ * Signs with `sign`, which gets the time (epoch milliseconds), may refuse, and is called again when the signature took too
+ * long. Waits up to 2.5 s for the moment of a revocation of the account or credential that still lies ahead, because that
+ * revocation would end the token. The reason is a 503 when it lies further ahead (the clock was set back), or when the
+ * record has just changed.
  */
 export type SignCurrent = <T>(
   found: CredentialWithAccount,
   sign: (now: number) => MaybePromise<Result<T, Problem>>,
 ) => Promise<Result<T, Problem>>
 
-/** Greatest age of the record and the rules behind a signature when it is ready, milliseconds. */
+/** Greatest age of the record and the rules when the signature is ready, milliseconds. */
 const MAX_BASIS_AGE_MS = 1000
 
 /**
- * How long the service caches records, milliseconds. Half of {@link MAX_BASIS_AGE_MS}, so that a request that begins
- * with a cached record is ready in time.
+ * How long the service caches records, milliseconds. Half of {@link MAX_BASIS_AGE_MS}, so that a request that starts with
+ * a cached record is signed in time.
  */
 export const RECORD_TTL_MS = 500
 
-/** An older record, after a wait for example, is read again before signing. */
+/** A record older than this is read again before signing, for example after a wait. Milliseconds. */
 const SIGNING_AGE_MS = 900
 const MAX_TRIES = 5
-/** Longest wait for a revocation to settle, and how many requests may wait at the same time. */
+/** Longest wait for the moment of a revocation, and how many requests may wait at the same time. */
 const MAX_WAIT_MS = 2500
 const MAX_WAITING = 1000
-/** A timer may fire a little early. */
+/** A timer may fire a little early: each wait is longer by this. */
 const TIMER_GRAIN_MS = 5
 const MAX_RETRY_SECONDS = 60
 
@@ -71,7 +75,7 @@ export function createSignCurrent(deps: SignCurrentDeps): SignCurrent {
       const standing = asking instanceof Promise ? await asking : asking
       const waitMs = standing.endsBefore - now()
       if (waitMs > 0) {
-        // A rule that was lifted a moment ago may still be in memory.
+        // The rule may have been lifted since the rules were read.
         if (!isRefreshed) await deps.refreshRules()
         else if (waitMs > MAX_WAIT_MS || waiting >= MAX_WAITING) return fail(endedUntil(waitMs))
         else await waitFor(waitMs)
@@ -107,7 +111,7 @@ function endedUntil(waitMs: number): Problem {
   return unavailable('a revocation in force would end this token; try again later', seconds)
 }
 
-/** Whether two readings agree in everything that authentication and policy use. `lastUsedAt` is ignored. */
+/** Whether two reads of a record agree in everything that authentication and policy use. Ignores `lastUsedAt`. */
 function isSameRecord(one: CredentialWithAccount, other: CredentialWithAccount): boolean {
   return one === other || textOf(one) === textOf(other)
 }

@@ -1,5 +1,5 @@
-// Where parameters come from: query string, JSON object, urlencoded form, mixed freely. Gathers them under
-// their names and refuses a name with two values. Judges no value; that is the parameters' own room.
+// Collects the parameters of a claim from its query string, JSON object or urlencoded form, mixed freely. Refuses a name
+// with two values. Does not check values: claim-wire.ts does.
 
 import { isIpTooLong, splitIpText } from '../claims/caller-text.ts'
 import { parseIpRange } from '../claims/ip.ts'
@@ -9,7 +9,7 @@ import { isJsonObject, parseJson } from '../lib/json.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
 import { decodeUtf8 } from '../lib/utf8.ts'
 
-/** Parameters of one source or of all, by name. `ip` is always a list, of whatever the source held. */
+/** Parameters of one source or of all, by name. `ip` is always a list, its entries of any type. */
 export type Parameters = Map<string, unknown>
 
 /** Parameters of a query string (without its question mark). */
@@ -37,7 +37,7 @@ function parsePairs(text: string, where: string): Result<Parameters, string> {
     const known = parameters.get(name)
     if (name === 'ip') addIp(parameters, value)
     else if (known === undefined) parameters.set(name, value)
-    else if (known !== value) return fail(`a name stands twice in ${where} with different values`)
+    else if (known !== value) return fail(`a name is twice in ${where} with different values`)
   }
   return ok(parameters)
 }
@@ -52,7 +52,7 @@ function parseObject(text: string): Result<Parameters, string> {
   const parsed = parseJson(text)
   if (!parsed.ok) {
     return fail(
-      parsed.reason === 'duplicate' ? 'a name stands twice in the JSON' : 'the body is not well-formed JSON',
+      parsed.reason === 'duplicate' ? 'a name is twice in the JSON' : 'the body is not well-formed JSON',
     )
   }
   if (!isJsonObject(parsed.value)) return fail('the body is JSON but not an object')
@@ -68,14 +68,14 @@ function toIpList(value: unknown): readonly unknown[] {
   return typeof value === 'string' ? splitIpText(value) : [value]
 }
 
-/** All sources as one. A name in two of them must have the same value; `ip` is compared as a set of addresses. */
+/** The parameters of all sources. A name in two of them must have the same value; `ip` is compared as a set. */
 export function mergeSources(sources: readonly Parameters[]): Result<Parameters, string> {
   const [first = new Map<string, unknown>(), ...others] = sources.filter((source) => source.size > 0)
   for (const source of others) {
     for (const [name, value] of source) {
       const known = first.get(name)
       if (known === undefined) first.set(name, value)
-      else if (!isSame(name, known, value)) return fail('a parameter came twice with different values')
+      else if (!isSame(name, known, value)) return fail('a parameter was sent twice with different values')
     }
   }
   return ok(first)
@@ -87,7 +87,7 @@ function isSame(name: string, one: unknown, other: unknown): boolean {
   return text !== undefined && text === comparableText(other)
 }
 
-/** The query string knows only text: the number 60 and the text `60` are one value. Nothing else is comparable. */
+/** A query string holds only text, so the number 60 equals the text `60`. Values of other types equal nothing. */
 function comparableText(value: unknown): string | undefined {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined
 }
@@ -97,7 +97,7 @@ function isSameSet(one: readonly unknown[], other: readonly unknown[]): boolean 
   return a !== undefined && a === b
 }
 
-/** The addresses in canonical form, as one text; what is no address, or in too long a list, stands for itself. */
+/** The addresses in canonical form, as one text. What is not an address, or in too long a list, is left as it is. */
 function comparableSet(entries: readonly unknown[]): string | undefined {
   if (!entries.every((entry) => typeof entry === 'string')) return undefined
   if (isIpTooLong(entries)) return entries.join()

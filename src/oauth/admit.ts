@@ -1,4 +1,5 @@
-// The first checks of every OAuth endpoint, in this order: browser -> media type -> size -> form -> client -> limit.
+// The checks that every OAuth endpoint starts with, in this order:
+// browser -> media type -> size -> form -> client -> limit
 
 import { readBody } from '../http/body.ts'
 import type { RequestContext } from '../http/context.ts'
@@ -12,28 +13,27 @@ import { fail, ok, type Result } from '../lib/result.ts'
 import { type AuthenticateClient, findClientSecret, UNAUTHORIZED } from './client.ts'
 import { type OAuthForm, receiveForm } from './form.ts'
 
-/** A complete request whose client is proven and within its limit. */
-export interface Admitted {
+/** A complete request of an authenticated client that is within its limit. */
+export interface ClientRequest {
   readonly form: OAuthForm
   readonly client: Admission
 }
 
-/** The form and the client of a request to `path`, or the first rule that refuses it. */
-export type Admit = (context: RequestContext, path: string) => Promise<Result<Admitted, Problem>>
+/** The form and the client of a request to `path`, or the refusal of the first check that fails. */
+export type AdmitClient = (context: RequestContext, path: string) => Promise<Result<ClientRequest, Problem>>
 
-/** What admitting needs. */
-export interface AdmitDeps {
+export interface AdmitClientDeps {
+  /** URL of the issuer: the start of every endpoint's URL. */
   readonly issuer: string
   readonly authenticateClient: AuthenticateClient
   readonly reportBrowser: ReportBrowser
-  /** For the token endpoint: every request of a proven client counts. */
+  /** At the token endpoint: counts every request of an authenticated client. */
   readonly limit: CredentialLimit
-  /** For the other endpoints: only assertions count, because each is kept in the database. */
+  /** At the other endpoints: counts only assertions, because each is stored in the database. */
   readonly assertionLimit: CredentialLimit
 }
 
-/** Admission to the endpoints of this issuer. */
-export function createAdmit(deps: AdmitDeps): Admit {
+export function createAdmitClient(deps: AdmitClientDeps): AdmitClient {
   const { issuer, authenticateClient, reportBrowser } = deps
   return async (context, path) => {
     const { request } = context

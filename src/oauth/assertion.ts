@@ -1,11 +1,11 @@
-// Assertions by which clients authenticate (RFC 7523 section 3): their form, and their claims once the signature is
-// known to be right. Verifies no signature itself and remembers no `jti`.
+// Assertions by which clients authenticate (RFC 7523 section 3): their format, and their claims once the signature was
+// verified. Does not verify the signature (client-keys.ts does) and does not check that a `jti` is new (client.ts does).
 
 import { isCanonicalBase64url } from '../lib/base64url.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { decodeObject } from '../verify/format.ts'
 
-/** An assertion whose form is right; nothing in it is trusted yet. */
+/** A decoded assertion. Nothing in it is verified yet. */
 export interface Assertion {
   readonly text: string
   readonly alg: string
@@ -13,10 +13,10 @@ export interface Assertion {
   readonly claims: JsonObject
 }
 
-/** Absent, or one of these; a token or a DPoP proof is no assertion (RFC 8725 section 3.11). */
+/** Accepted `typ` values, so that an access token or a DPoP proof cannot serve as an assertion (RFC 8725 section 3.11). */
 const TYPES: ReadonlySet<string> = new Set(['jwt', 'client-authentication+jwt'])
 
-/** The decoded assertion, or undefined when it is no JWS of the one spelling that each has. */
+/** Decodes a compact JWS; undefined when it is not canonical, has another `typ`, or uses `crit` or `b64`. */
 export function decodeAssertion(text: string): Assertion | undefined {
   const [head = '', body = '', signature = '', ...more] = text.split('.')
   if (more.length > 0 || signature === '' || !isCanonicalBase64url(signature)) return undefined
@@ -29,40 +29,43 @@ export function decodeAssertion(text: string): Assertion | undefined {
   return { text, alg, kid, claims }
 }
 
-/** Longest life of an assertion, seconds. */
-const MAX_LIFE_SECONDS = 300
+/** Longest lifetime of an assertion, seconds. */
+const MAX_LIFETIME_SECONDS = 300
 const MAX_JTI_LENGTH = 256
 
-/** By what claims are judged. Times are epoch seconds, spans seconds. */
+/** What the claims of an assertion must agree with. */
 export interface AssertionRules {
   readonly clientId: string
-  /** Any of these may be in `aud`. */
+  /** One of these must be in `aud`. */
   readonly audiences: readonly string[]
+  /** Allowed clock skew, seconds. Does not extend `exp`. */
   readonly clockTolerance: number
+  /** The current time, epoch seconds. */
   readonly now: number
 }
 
-/** What must not come again, and until when (epoch seconds). */
-export interface OneTime {
+/** The id of an assertion, which may be used once until `exp` (epoch seconds). */
+export interface AssertionId {
   readonly jti: string
   readonly exp: number
 }
 
-/** `jti` and `exp` of an assertion that is the client's, for us and of this time; else undefined. */
-export function judgeAssertion(claims: JsonObject, rules: AssertionRules): OneTime | undefined {
+/** The id of an assertion whose issuer, subject, audience and times are right; else undefined. */
+export function checkAssertionClaims(claims: JsonObject, rules: AssertionRules): AssertionId | undefined {
   const { iss, sub, aud, exp, iat, nbf, jti } = claims
   const { clientId, audiences, now } = rules
   if (iss !== clientId || sub !== clientId) return undefined
   if (![aud].flat().some((one) => typeof one === 'string' && audiences.includes(one))) return undefined
   if (typeof jti !== 'string' || jti === '' || jti.length > MAX_JTI_LENGTH) return undefined
   const latest = now + rules.clockTolerance
-  if (!isTime(exp) || exp <= now || exp > latest + MAX_LIFE_SECONDS) return undefined
+  if (!isTime(exp) || exp <= now || exp > latest + MAX_LIFETIME_SECONDS) return undefined
   if (nbf !== undefined && !(isTime(nbf) && nbf <= latest)) return undefined
-  if (iat !== undefined && !(isTime(iat) && iat <= latest && exp - iat <= MAX_LIFE_SECONDS)) return undefined
+  if (iat !== undefined && !(isTime(iat) && iat <= latest && exp - iat <= MAX_LIFETIME_SECONDS))
+    return undefined
   return { jti, exp }
 }
 
-/** A JSON number may be too large to be finite. */
+/** Finite, because JSON numbers may be too large. */
 function isTime(value: unknown): value is number {
   return Number.isFinite(value)
 }

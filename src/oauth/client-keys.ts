@@ -1,23 +1,24 @@
-// The registered keys of a client against its assertion (RFC 7515 section 5.2). A key's type decides what it verifies,
-// never the assertion; `jwk`, `jku`, `x5u` and `x5c` are not looked at. Whoever has no such key costs as much as who has.
+// Verifies an assertion with the registered keys of its client (RFC 7515 section 5.2). The type of a key decides which
+// algorithm it verifies, never the assertion; `jwk`, `jku`, `x5u` and `x5c` are ignored. Takes the same time whether or not
+// a key matches.
 
 import { compactVerify, importJWK, type JWK } from 'jose'
 import { isJsonObject, parseJson } from '../lib/json.ts'
 import { parseJwk } from '../verify/keys/jwk.ts'
 import type { Assertion } from './assertion.ts'
 
-/** How assertions may be signed: each spelling with the key type and our name of it (RFC 9864 renames EdDSA). */
+/** Names of algorithms in assertions, with the key type and jose's name. RFC 9864 renames EdDSA to Ed25519. */
 const ALGORITHMS = new Map([
   ['ES256', { kty: 'EC', alg: 'ES256' }],
   ['EdDSA', { kty: 'OKP', alg: 'EdDSA' }],
   ['Ed25519', { kty: 'OKP', alg: 'EdDSA' }],
 ] as const)
 
-/** The spellings of algorithms in which clients may sign. */
+/** The values of `alg` that assertions may have. */
 export const assertionAlgorithms: readonly string[] = [...ALGORITHMS.keys()]
 
-/** Public keys whose private halves nobody has: tried where there is nothing to try, so that it takes as long. */
-const NOBODYS_KEYS: string = JSON.stringify({
+/** Public keys whose private keys were thrown away. They are tried when no key matches, so that it takes the same time. */
+const DUMMY_KEYS: string = JSON.stringify({
   keys: [
     {
       kty: 'EC',
@@ -29,19 +30,19 @@ const NOBODYS_KEYS: string = JSON.stringify({
   ],
 })
 
-/** Whether one of the registered keys signed the assertion. `jwks` is a JWK Set as text; undefined: there is none. */
+/** Whether one of the registered keys signed the assertion. `jwks` is a JWK Set as JSON text; undefined: no keys. */
 export async function isSignedByClient(assertion: Assertion, jwks: string | undefined): Promise<boolean> {
   const algorithm = ALGORITHMS.get(assertion.alg as 'ES256')
   if (algorithm === undefined) return false
-  const registered = fittingKeys(jwks, assertion.kid, algorithm.kty)
-  const tried = registered.length > 0 ? registered : fittingKeys(NOBODYS_KEYS, undefined, algorithm.kty)
+  const registered = selectKeys(jwks, assertion.kid, algorithm.kty)
+  const tried = registered.length > 0 ? registered : selectKeys(DUMMY_KEYS, undefined, algorithm.kty)
   let isRight = false
   for (const key of tried) isRight = (await isSignedBy(assertion, key, algorithm.alg)) || isRight
   return isRight && registered.length > 0
 }
 
-/** Keys of a type (of each, one curve is in use), by the key id that the assertion names. A key registered without one answers to any. */
-function fittingKeys(jwks: string | undefined, kid: string | undefined, kty: string): readonly JWK[] {
+/** Keys of a type (one curve is used of each) with the `kid` of the assertion. A key registered without `kid` always fits. */
+function selectKeys(jwks: string | undefined, kid: string | undefined, kty: string): readonly JWK[] {
   return readKeys(jwks).flatMap((jwk) => {
     if (jwk.kty !== kty || (kid !== undefined && jwk.kid !== undefined && jwk.kid !== kid)) return []
     // Judging wants a name; what the key is called has been looked at.

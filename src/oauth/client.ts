@@ -1,5 +1,5 @@
-// Who the client is (RFC 6749 section 2.3, RFC 7523): Basic, secret in the body, or a signed assertion; one of them.
-// Which of them failed, and why, is not told: unknown, wrong, expired, revoked and suspended are one answer.
+// Client authentication (RFC 6749 section 2.3, RFC 7523): Basic, a secret in the body, or a signed assertion; exactly one.
+// Unknown, wrong, expired, revoked and suspended credentials get the same answer.
 
 import type { CredentialWithAccount } from '../claims/account.ts'
 import { readBasic } from '../http/authorization.ts'
@@ -10,48 +10,47 @@ import type { CredentialLimit, RefuseCaller } from '../issue/limits.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
 import type { ClientSecret } from '../signing/secret.ts'
 import type { Storage } from '../storage/storage.ts'
-import { decodeAssertion, judgeAssertion } from './assertion.ts'
+import { checkAssertionClaims, decodeAssertion } from './assertion.ts'
 import { isSignedByClient } from './client-keys.ts'
 import { type OAuthForm, readParameter } from './form.ts'
 
-/** What client authentication needs. */
 export interface ClientDeps {
-  /** URL of the issuer, which an assertion may name as its audience. */
+  /** URL of the issuer. An assertion may name it as its audience. */
   readonly issuer: string
-  /** Allowed clock skew of `iat` and `nbf`, seconds. */
+  /** Allowed clock skew of an assertion, seconds. */
   readonly clockTolerance: number
   /** Finds credentials, and keeps the assertions that were used. */
   readonly storage: Pick<Storage, 'findCredential' | 'useAssertion'>
-  /** Proves pairs, and notes their use. */
+  /** Checks a client id and secret, and notes that the credential was used. */
   readonly authenticate: Authenticate
-  /** Told which credential an assertion proved, and when (epoch milliseconds). */
+  /** Called with the credential of an accepted assertion, and the time (epoch milliseconds). */
   readonly noteUse: (credentialId: string, now: number) => void
   readonly refuseCaller: RefuseCaller
 }
 
 /** The part of client authentication that differs between endpoints. */
 export interface ClientRules {
-  /** URLs that an assertion may name as its audience. */
+  /** URLs that an assertion may name as its audience, besides the issuer. */
   readonly endpoints: readonly string[]
-  /** Only read: an assertion of a client over its limit is refused without being used up. */
+  /** Only read: a client over its limit is refused before its assertion is used up. */
   readonly limit: CredentialLimit
 }
 
-/** An authenticated client. */
-export interface ProvenClient {
+/** A client whose credentials were right. */
+export interface AuthenticatedClient {
   readonly found: CredentialWithAccount
-  /** Whether an assertion proved it, which is now used up. */
+  /** Whether it authenticated with an assertion, which is now used up. */
   readonly isAsserted: boolean
 }
 
-/** The client that a complete request and its form prove. */
+/** Authenticates the client of a complete request and its form, else refuses: 400, 401 or 429. */
 export type AuthenticateClient = (
   received: Received,
   form: OAuthForm,
   rules: ClientRules,
-) => Promise<Result<ProvenClient, Problem>>
+) => Promise<Result<AuthenticatedClient, Problem>>
 
-/** Ways of authenticating, as the metadata names them. */
+/** The authentication methods, by their names in the metadata (RFC 8414). */
 export const clientAuthMethods: readonly string[] = [
   'client_secret_basic',
   'client_secret_post',
@@ -59,79 +58,78 @@ export const clientAuthMethods: readonly string[] = [
 ]
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
-/** Base62, as account tokens have it: anything else is nobody's, and need not reach the database. */
+/** The format of client ids. Another text is refused without a query to the database. */
 const CLIENT_ID = /^[0-9A-Za-z]{1,64}$/
 
-/** The client was not accepted. */
+/** The 401 of every OAuth endpoint. */
 export const UNAUTHORIZED: Problem = {
   code: 'unauthorized',
   detail: 'the client credentials are missing, wrong, expired or revoked',
 }
 
-/** Client authentication of the OAuth endpoints. */
 export function createAuthenticateClient(deps: ClientDeps): AuthenticateClient {
   const { storage } = deps
 
-  /** Undefined: it proves nothing. A reason: it does, but its client is over the limit. */
+  /** The credential of a valid assertion; undefined for an invalid one. The reason is the 429 of a client over its limit. */
   async function proveAssertion(
-    { assertion, clientId }: PresentedAssertion,
+    { assertion, clientId }: AssertionCredentials,
     { endpoints, limit }: ClientRules,
     now: () => number,
   ): Promise<Result<CredentialWithAccount | undefined, Problem>> {
     const decoded = decodeAssertion(assertion)
-    if (decoded === undefined) return NOT_PROVEN
+    if (decoded === undefined) return NO_CLIENT
     const id = decoded.claims.sub
     const isNamed = typeof id === 'string' && CLIENT_ID.test(id) && id === (clientId ?? id)
     const found = isNamed ? await storage.findCredential(id) : undefined
     const isSigned = await isSignedByClient(decoded, found?.credential.jwks ?? undefined)
     const nowMs = now()
-    if (!isSigned || found === undefined || !isInForce(found, nowMs)) return NOT_PROVEN
-    const once = judgeAssertion(decoded.claims, {
+    if (!isSigned || found === undefined || !isInForce(found, nowMs)) return NO_CLIENT
+    const used = checkAssertionClaims(decoded.claims, {
       clientId: found.credential.id,
       audiences: [deps.issuer, ...endpoints],
       clockTolerance: deps.clockTolerance,
       now: nowMs / 1000,
     })
-    if (once === undefined) return NOT_PROVEN
+    if (used === undefined) return NO_CLIENT
     const room = await limit.peek(found.credential.id)
     if (!room.ok) return room
-    // Last of all: nobody but the client itself can use up an assertion.
-    const keptUntil = Math.ceil(once.exp * 1000) + CLOCK_SPREAD_MS
-    if (!(await storage.useAssertion(found.credential.id, once.jti, keptUntil))) return NOT_PROVEN
+    // After every other check, so that only the client itself can use up an assertion.
+    const keptUntil = Math.ceil(used.exp * 1000) + CLOCK_SPREAD_MS
+    if (!(await storage.useAssertion(found.credential.id, used.jti, keptUntil))) return NO_CLIENT
     deps.noteUse(found.credential.id, nowMs)
     return ok(found)
   }
 
   return async ({ context }, form, rules) => {
-    const presented = readPresented(context.request.headers, form)
-    if (!presented.ok) return fail({ code: 'invalid_request', detail: presented.reason })
-    const client = presented.value
+    const credentials = readCredentials(context.request.headers, form)
+    if (!credentials.ok) return fail({ code: 'invalid_request', detail: credentials.reason })
+    const client = credentials.value
     const isAsserted = client !== undefined && 'assertion' in client
-    const proven = isAsserted
+    const authenticated = isAsserted
       ? await proveAssertion(client, rules, context.now)
       : ok(await deps.authenticate(client, context.now()))
-    if (!proven.ok) return proven
-    const found = proven.value
+    if (!authenticated.ok) return authenticated
+    const found = authenticated.value
     if (found === undefined) return fail(await deps.refuseCaller(context, UNAUTHORIZED))
     return ok({ found, isAsserted })
   }
 }
 
-/** Greatest clock difference of two processes: the slower one may accept what has expired for the other. */
+/** Greatest difference between the clocks of two processes: the slower one may still accept what expired for the other. */
 const CLOCK_SPREAD_MS = 300_000
-const NOT_PROVEN = ok(undefined)
+const NO_CLIENT = ok(undefined)
 
-interface PresentedAssertion {
+interface AssertionCredentials {
   readonly assertion: string
-  /** The `client_id` beside it. */
+  /** The `client_id` parameter, which is optional with an assertion. */
   readonly clientId: string | undefined
 }
 
-/** What the client presents; undefined when it is nothing that could be right. */
-function readPresented(
+/** The credentials in a request; undefined when there are none or they cannot be right. The reason is for a 400. */
+function readCredentials(
   headers: Headers,
   form: OAuthForm,
-): Result<ClientSecret | PresentedAssertion | undefined, string> {
+): Result<ClientSecret | AssertionCredentials | undefined, string> {
   const basic = readBasic(headers)
   const clientId = readParameter(form, 'client_id')
   const clientSecret = readParameter(form, 'client_secret')
@@ -155,7 +153,7 @@ function toPair(pair: ClientSecret | undefined): ClientSecret | undefined {
   return pair !== undefined && CLIENT_ID.test(pair.clientId) ? pair : undefined
 }
 
-/** Both parts of Basic are form-encoded here (RFC 6749 section 2.3.1); undefined when they are not. */
+/** Form-decodes both parts of Basic (RFC 6749 section 2.3.1); undefined when the encoding is malformed. */
 function decodePair(user: string, password: string): ClientSecret | undefined {
   try {
     return { clientId: decodePart(user), clientSecret: decodePart(password) }
@@ -164,18 +162,17 @@ function decodePair(user: string, password: string): ClientSecret | undefined {
   }
 }
 
-/** Throws URIError. */
+/** Throws URIError on malformed percent-encoding. */
 function decodePart(text: string): string {
   return decodeURIComponent(text.replaceAll('+', ' '))
 }
 
-/** How a pair is spelled in forms, JSON, multipart and query strings alike: a name, what is no word, the value. */
+/** Finds a pair in forms, JSON, multipart and query strings alike: the name, characters that are not of a word, the value. */
 const ID_ANYWHERE = /client_?id\W+([0-9A-Za-z]{1,64})\b/i
 const SECRET_ANYWHERE = /client_?secret\W+([0-9A-Za-z]{1,128})\b/i
 
 /**
- * The pair that stands in Basic or anywhere in these texts, whatever is around it: for finding out whose secret was put
- * where none belongs.
+ * The client id and secret in a Basic header, else anywhere in these texts: for the report about a secret in a browser.
  */
 export function findClientSecret(headers: Headers, texts: readonly string[]): ClientSecret | undefined {
   const basic = readBasic(headers)

@@ -1,20 +1,22 @@
-// A token that a client hands in, not one that a browser presents: form, signature, claims and revocation are judged
-// (steps 2 to 5 of the service's verifier); its bounds are not, for nobody uses it here. Tokens of other accounts are
-// told apart from nothing.
+// A token that a client sends to introspection or revocation. Checked: format, signature, claims and revocation. Not checked:
+// origin, address and key, because the token is not used here. A token of another account is treated like garbage.
 
 import { type ClaimsSet, narrowScopes, type ParsedClaims } from '../claims/claims-set.ts'
 import type { RequestContext } from '../http/context.ts'
 import type { Problem } from '../http/problem.ts'
-import { fail, type MaybePromise, ok, type Result } from '../lib/result.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
 import type { JudgeDeps } from '../verify/judge.ts'
-import type { Admit } from './admit.ts'
+import type { AdmitClient } from './admit.ts'
 import { readParameter } from './form.ts'
 
-/** The claims of a token in force at `now` (epoch milliseconds), with the scopes that its credential still holds. */
-export type Examine = (token: string, now: number) => MaybePromise<ParsedClaims | undefined>
+/**
+ * The claims of a token that is valid at `now` (epoch milliseconds), with the scopes that its credential still holds;
+ * undefined for every other text.
+ */
+export type ExamineToken = (token: string, now: number) => Promise<ParsedClaims | undefined>
 
-/** Examination with the verifier's own parts. A token of which revocation cannot be told counts as ended. */
-export function createExamine(parts: Pick<JudgeDeps, 'verifyToken' | 'isRevoked'>): Examine {
+/** Uses the parts of the service's verifier. A token whose revocation cannot be checked counts as revoked. */
+export function createExamineToken(parts: Pick<JudgeDeps, 'verifyToken' | 'isRevoked'>): ExamineToken {
   return async (token, now) => {
     const verified = await parts.verifyToken(token, now / 1000)
     if (!verified.ok) return undefined
@@ -25,31 +27,31 @@ export function createExamine(parts: Pick<JudgeDeps, 'verifyToken' | 'isRevoked'
   }
 }
 
-/** A client and the token that it asks about. */
-export interface Examined {
+/** A client and the claims of the token that it sent. */
+export interface ExaminedRequest {
   readonly clientId: string
-  /** Undefined unless the token is in force and of the client's own account. */
+  /** Undefined unless the token is valid and of the client's own account. */
   readonly claims: ClaimsSet | undefined
 }
 
-/** What the endpoints that take a token have in common. */
+/** What introspection and revocation both need. */
 export interface ExamineDeps {
-  readonly admit: Admit
-  readonly examine: Examine
+  readonly admit: AdmitClient
+  readonly examineToken: ExamineToken
 }
 
-/** The client of a request to `path` and the claims of its `token`, or why it is refused. */
+/** The client of a request to `path` and the claims of its `token` parameter, or the refusal. */
 export async function examineRequest(
-  { admit, examine }: ExamineDeps,
+  { admit, examineToken }: ExamineDeps,
   context: RequestContext,
   path: string,
-): Promise<Result<Examined, Problem>> {
+): Promise<Result<ExaminedRequest, Problem>> {
   const admitted = await admit(context, path)
   if (!admitted.ok) return admitted
   const { form, client } = admitted.value
   const token = readParameter(form, 'token')
   if (token === undefined) return fail({ code: 'invalid_request', detail: 'token is required' })
-  const claims = (await examine(token, context.now()))?.claims
+  const claims = (await examineToken(token, context.now()))?.claims
   const { account, credential } = client.found
   const isOwn = claims?.sub === account.id
   return ok({ clientId: credential.id, claims: isOwn ? claims : undefined })

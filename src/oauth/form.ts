@@ -1,5 +1,5 @@
-// The body of every OAuth request (RFC 6749 section 3.2 and appendix B): one urlencoded form in UTF-8, each parameter
-// once. The query string is not read, and secrets in it are refused (section 2.3.1).
+// The body of every OAuth request (RFC 6749 section 3.2 and appendix B): one urlencoded form in UTF-8, each parameter once.
+// Parameters in the query string are ignored, except that credentials (section 2.3.1) and bounds there are refused.
 
 import type { RequestContext } from '../http/context.ts'
 import { MAX_QUERY_LENGTH, parseForm, queryOf } from '../http/form.ts'
@@ -9,19 +9,19 @@ import { type Received, receiveRequest } from '../issue/admission.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
 import { decodeUtf8 } from '../lib/utf8.ts'
 
-/** Parameters of a form by name. */
+/** A form whose parameters are each there once. */
 export interface OAuthForm {
-  /** As they came, empty ones included. */
+  /** Values by name, empty ones included; without `resource`. */
   readonly values: ReadonlyMap<string, string>
-  /** The one parameter that may be repeated (RFC 8707 section 2). */
+  /** Values of `resource`, the only parameter that may be repeated (RFC 8707 section 2). */
   readonly resources: readonly string[]
 }
 
 const CREDENTIALS = ['client_id', 'client_secret', 'client_assertion']
-/** A bound that is sent in the wrong place must not turn into "no bound". */
+/** Refused in the query string: a bound that is sent there must not turn into "no bound". */
 const BOUNDS = ['grant_type', 'scope', 'origin', 'ip', 'resource']
 
-/** The value of a parameter; sent without a value, it counts as not sent (RFC 6749 section 3.2). */
+/** The value of a parameter; undefined when it is absent or empty (RFC 6749 section 3.2 treats both alike). */
 export function readParameter({ values }: OAuthForm, name: string): string | undefined {
   return values.get(name) || undefined
 }
@@ -32,7 +32,7 @@ export interface ReceivedForm {
   readonly form: OAuthForm
 }
 
-/** Reads a request to its end and parses its form. Checked in this order: media type, size, content. */
+/** Reads a request to its end and parses its form. Checks in this order: media type, size, content. */
 export async function receiveForm(context: RequestContext): Promise<Result<ReceivedForm, Problem>> {
   const { headers, url } = context.request
   if (headers.has('content-encoding') || parseMediaType(headers.get('content-type')) !== 'form') {
@@ -59,7 +59,7 @@ function readForm(bytes: Uint8Array, url: string): Result<OAuthForm, Problem> {
   const resources: string[] = []
   for (const [name, value] of pairs) {
     if (name === 'resource') resources.push(value)
-    else if (values.has(name)) return malformed('a parameter stands twice in the form')
+    else if (values.has(name)) return malformed('a parameter is twice in the form')
     else values.set(name, value)
   }
   return ok({ values, resources })

@@ -1,5 +1,5 @@
-// POST /oauth/introspect (RFC 7662): a client asks what a token of its own account is worth. Of any other token it
-// learns nothing, not even why.
+// POST /oauth/introspect (RFC 7662): the claims of a token of the client's own account. For every other token the answer is
+// the same as for garbage: `{"active":false}`.
 
 import type { ClaimsSet } from '../claims/claims-set.ts'
 import { type Handler, JSON_TYPE } from '../http/context.ts'
@@ -8,7 +8,6 @@ import { type ExamineDeps, examineRequest } from './examine.ts'
 
 const INACTIVE = JSON.stringify({ active: false })
 
-/** The handler of the introspection endpoint. */
 export function createIntrospectHandler(deps: ExamineDeps): Handler {
   return async (context) => {
     const examined = await examineRequest(deps, context, paths.oauthIntrospect)
@@ -18,7 +17,7 @@ export function createIntrospectHandler(deps: ExamineDeps): Handler {
   }
 }
 
-/** RFC 7662 section 2.2; what the token lacks is left out. */
+/** The answer of RFC 7662 section 2.2. Claims that the token does not have are left out. */
 function describe({ scope, client_id, exp, iat, sub, aud, iss, jti, origin, ip, cnf }: ClaimsSet): string {
   const token_type = cnf === undefined ? 'Bearer' : 'DPoP'
   return JSON.stringify({

@@ -1,4 +1,4 @@
-// GET /.well-known/oauth-authorization-server: what clients need to know of this issuer (RFC 8414). The same for all.
+// GET /.well-known/oauth-authorization-server: the metadata of the issuer (RFC 8414).
 
 import { type Handler, JSON_TYPE, type RequestContext } from '../http/context.ts'
 import { paths } from '../http/paths.ts'
@@ -7,7 +7,7 @@ import { proofAlgorithms } from '../verify/dpop/proof.ts'
 import { clientAuthMethods } from './client.ts'
 import { assertionAlgorithms } from './client-keys.ts'
 
-/** The handler of the metadata of this issuer. */
+/** Answers every request with the same document, made once. */
 export function createMetadataHandler(issuer: string): Handler {
   const body = JSON.stringify(describeServer(issuer))
   const headers = { ...JSON_TYPE, 'cache-control': 'public, max-age=300' }
@@ -15,8 +15,8 @@ export function createMetadataHandler(issuer: string): Handler {
 }
 
 /**
- * Refuses paths below the metadata's that are not the issuer's. The path of an issuer's URL comes after the well-known
- * one (section 3.1); a proxy that takes it off leaves the bare path, which is answered too.
+ * 404 for paths below the well-known one, except that of the issuer: RFC 8414 section 3.1 appends the path of the issuer's
+ * URL. The bare path is answered too, because a proxy may have removed the issuer's path.
  */
 export function createMetadataGuard(issuer: string): (context: RequestContext) => Response | undefined {
   const { pathname } = new URL(issuer)

@@ -1,10 +1,9 @@
-// Refusals as OAuth clients read them (RFC 6749 section 5.2): the house's codes in the registered spelling.
-// Tells no more than problem+json does: a code, a sentence, and where the code is explained.
+// Refusals in the format of OAuth (RFC 6749 section 5.2), with the codes that OAuth registers in place of the service's own.
 
 import { type FormatProblem, type ProblemCode, problemStatus } from '../http/problem.ts'
 
-/** Status and `error` where they are not `invalid_request` with 400. */
-const SPELLINGS: Readonly<Partial<Record<ProblemCode, readonly [status: number, error: string]>>> = {
+/** Status and `error` of the codes that differ from the default, see `defaultFor`. */
+const OAUTH_CODES: Readonly<Partial<Record<ProblemCode, readonly [status: number, error: string]>>> = {
   unauthorized: [401, 'invalid_client'],
   origin_not_allowed: [400, 'invalid_target'],
   scope_not_allowed: [400, 'invalid_scope'],
@@ -17,22 +16,22 @@ const SPELLINGS: Readonly<Partial<Record<ProblemCode, readonly [status: number, 
   unavailable: [503, 'temporarily_unavailable'],
 }
 
-/** A client that was refused may try Basic, whatever it tried before (RFC 9110 section 15.5.2 wants a challenge). */
+/** On every 401, also when the client did not use Basic: RFC 9110 section 15.5.2 requires a challenge. */
 const CHALLENGE = { 'www-authenticate': 'Basic realm="claimgate"' }
 
-/** What `error_description` may not hold (RFC 6749 appendix A.8). */
-const UNSPEAKABLE = /[^\x20\x21\x23-\x5b\x5d-\x7e]/g
+/** Characters that `error_description` may not contain (RFC 6749 appendix A.8). */
+const FORBIDDEN = /[^\x20\x21\x23-\x5b\x5d-\x7e]/g
 
-/** `{ error, error_description, error_uri }`; a problem's `dialectCode` goes before its `code`. */
+/** `{ error, error_description, error_uri }`. A problem's `dialectCode` replaces the code of the table. */
 export const formatOAuthProblem: FormatProblem = (problem, docs) => {
-  const [status, error] = SPELLINGS[problem.code] ?? standIn(problemStatus(problem))
+  const [status, error] = OAUTH_CODES[problem.code] ?? defaultFor(problemStatus(problem))
   const code = problem.dialectCode ?? error
   return {
     status,
     code,
     body: JSON.stringify({
       error: code,
-      error_description: problem.detail.replace(UNSPEAKABLE, "'"),
+      error_description: problem.detail.replace(FORBIDDEN, "'"),
       error_uri: `${docs}#${problem.code}`,
     }),
     headers: {
@@ -43,7 +42,7 @@ export const formatOAuthProblem: FormatProblem = (problem, docs) => {
   }
 }
 
-/** Whatever has no spelling of its own is the client's fault or the server's. */
-function standIn(status: number): readonly [status: number, error: string] {
+/** 400 `invalid_request` for every 4xx; `server_error` with its own status for a 5xx. */
+function defaultFor(status: number): readonly [status: number, error: string] {
   return status < 500 ? [400, 'invalid_request'] : [status, 'server_error']
 }

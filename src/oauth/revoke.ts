@@ -1,5 +1,5 @@
-// POST /oauth/revoke (RFC 7009): a client ends a token of its own account. Whatever else it hands in, the answer is the
-// same: there is nothing left to end. `token_type_hint` is not looked at, there is one type.
+// POST /oauth/revoke (RFC 7009): a client revokes a token of its own account. For any other text the answer is 200 too.
+// `token_type_hint` is ignored, because there is one type of token.
 
 import type { ClaimsSet } from '../claims/claims-set.ts'
 import { LATE_MINT_MS } from '../claims/revocation.ts'
@@ -14,24 +14,24 @@ import type { RevocationBudget, Storage } from '../storage/storage.ts'
 import { type ExamineDeps, examineRequest } from './examine.ts'
 
 /**
- * Ends a token by its `jti` and audits that for `actor` (a credential id), in one transaction. The reason is the
- * refusal when the list of revocations is full. `now` is epoch milliseconds.
+ * Revokes a token by its `jti` and audits that for `actor` (a credential id), in one transaction. Resolves once the
+ * revocation is in force in this process. The reason is the 429 or 503 of a full list. `now` is epoch milliseconds.
  */
 export type RevokeToken = (claims: ClaimsSet, actor: string, now: number) => Promise<Result<void, Problem>>
 
-/** Dependencies of {@link createRevokeToken}. */
+/** Where revocations are stored and put in force. */
 export interface RevokeTokenDeps {
   readonly storage: Pick<Storage, 'addCustomerRevocation'>
-  /** Puts the revocation in force here before the client is told. */
+  /** Reads the revocations again, so that a new one is in force before the client gets its answer. */
   readonly refresh: () => Promise<void>
   readonly log: Logger
-  /** Called when a revocation is refused because the list is full for all customers. */
+  /** Called when a revocation is refused because all accounts together have too many. */
   readonly countFull: () => void
 }
 
 /**
- * Most unexpired revocations by `jti` of one account, and of all accounts together. Bounded because every verifier
- * reads the whole list. Operators' revocations are not counted.
+ * Most unexpired revocations by `jti` of one account, and of all accounts together, because every verifier reads the whole
+ * list. Revocations by operators do not count.
  */
 const REVOCATION_BUDGET: RevocationBudget = { ofAccount: 1000, ofAll: 50_000 }
 
@@ -42,7 +42,7 @@ export function createRevokeToken({ storage, refresh, log, countFull }: RevokeTo
   return async ({ jti, sub, exp }, actor, now) => {
     const until = exp * 1000 + LATE_MINT_MS
     const revocation = {
-      // One id for each token, so that concurrent requests on any number of machines record it once.
+      // The id follows from the token, so that concurrent requests on several machines store one revocation.
       id: `jti_${jti}`,
       kind: 'jti',
       value: jti,
@@ -83,12 +83,10 @@ function tooMany(seconds: number): Problem {
   }
 }
 
-/** What revoking needs. */
 export interface RevokeDeps extends ExamineDeps {
   readonly revokeToken: RevokeToken
 }
 
-/** The handler of the revocation endpoint. */
 export function createRevokeHandler(deps: RevokeDeps): Handler {
   return async (context) => {
     const examined = await examineRequest(deps, context, paths.oauthRevoke)

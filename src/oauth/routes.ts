@@ -9,18 +9,18 @@ import type { ReportBrowser } from '../issue/browser.ts'
 import type { IssueDeps } from '../issue/issue.ts'
 import type { CredentialLimit, RefuseCaller } from '../issue/limits.ts'
 import type { Storage } from '../storage/storage.ts'
-import { createAdmit } from './admit.ts'
+import type { ProveTokenRequest } from '../verify/dpop/enforce-key.ts'
+import { createAdmitClient } from './admit.ts'
 import { createAuthenticateClient } from './client.ts'
-import type { Examine } from './examine.ts'
+import type { ExamineToken } from './examine.ts'
 import { createIntrospectHandler } from './introspect.ts'
 import { createMetadataGuard, createMetadataHandler } from './metadata.ts'
 import { formatOAuthProblem } from './problem.ts'
 import { createRevokeHandler, type RevokeToken } from './revoke.ts'
-import { createTokenHandler, type ProveKey } from './token.ts'
+import { createTokenHandler } from './token.ts'
 
-/** Dependencies of {@link createOAuthRoutes}. */
+/** Configuration and parts of the OAuth endpoints. */
 export interface OAuthDeps {
-  /** URL of the issuer. */
   readonly issuer: string
   /** Audiences that a token may be for. */
   readonly audience: readonly string[]
@@ -43,18 +43,18 @@ export interface OAuthDeps {
   /** Limits assertions at the other endpoints. */
   readonly assertionLimit: CredentialLimit
   /** Checks the DPoP proof of a token request. */
-  readonly proveKey: ProveKey
-  readonly examine: Examine
+  readonly proveKey: ProveTokenRequest
+  readonly examineToken: ExamineToken
   readonly revokeToken: RevokeToken
   readonly issuing: IssueDeps
 }
 
-/** Every OAuth answer: HTTP/1.0 caches know only `Pragma` (RFC 6749 section 5.1). */
+/** Of every OAuth answer. HTTP/1.0 caches know only `Pragma` (RFC 6749 section 5.1). */
 const SHARED = { headers: { ...NO_STORE, pragma: 'no-cache' }, formatProblem: formatOAuthProblem } as const
 
 /** The routes of the OAuth 2.0 endpoints by path pattern. */
 export function createOAuthRoutes(deps: OAuthDeps): Readonly<Record<string, Route>> {
-  const { issuer, storage, reportBrowser, limit, assertionLimit, examine } = deps
+  const { issuer, storage, reportBrowser, limit, assertionLimit, examineToken } = deps
   const authenticateClient = createAuthenticateClient({
     issuer,
     clockTolerance: deps.clockTolerance,
@@ -63,7 +63,7 @@ export function createOAuthRoutes(deps: OAuthDeps): Readonly<Record<string, Rout
     noteUse: deps.noteUse,
     refuseCaller: deps.refuseCaller,
   })
-  const admit = createAdmit({ issuer, authenticateClient, reportBrowser, limit, assertionLimit })
+  const admit = createAdmitClient({ issuer, authenticateClient, reportBrowser, limit, assertionLimit })
   return {
     [paths.oauthToken]: {
       ...SHARED,
@@ -83,12 +83,12 @@ export function createOAuthRoutes(deps: OAuthDeps): Readonly<Record<string, Rout
     [paths.oauthRevoke]: {
       ...SHARED,
       name: 'oauth.revoke',
-      methods: { POST: createRevokeHandler({ admit, examine, revokeToken: deps.revokeToken }) },
+      methods: { POST: createRevokeHandler({ admit, examineToken, revokeToken: deps.revokeToken }) },
     },
     [paths.oauthIntrospect]: {
       ...SHARED,
       name: 'oauth.introspect',
-      methods: { POST: createIntrospectHandler({ admit, examine }) },
+      methods: { POST: createIntrospectHandler({ admit, examineToken }) },
     },
     '/oauth/*': { ...SHARED, ...NOWHERE },
     // The pattern also matches the path itself.

@@ -1,34 +1,28 @@
-// POST /oauth/token: the client credentials grant (RFC 6749 section 4.4), bound to a key where a proof comes with it
-// (RFC 9449 section 5). admit -> parameters -> proof -> policy, signature
+// POST /oauth/token: the client credentials grant (RFC 6749 section 4.4). A DPoP proof binds the token to its key (RFC 9449
+// section 5). Checks in this order, and the first that fails is the answer: admit -> parameters -> proof -> policy -> signature
 
-import type { Reason } from '../claims/enforce.ts'
 import { lifetimeLimits } from '../claims/lifetime.ts'
 import type { Handler, RequestContext } from '../http/context.ts'
 import { paths } from '../http/paths.ts'
 import { type Problem, unavailable } from '../http/problem.ts'
 import { createIssue, type IssueDeps, type IssuedToken } from '../issue/issue.ts'
-import { fail, type MaybePromise, ok, type Result } from '../lib/result.ts'
-import type { Admit } from './admit.ts'
+import { fail, ok, type Result } from '../lib/result.ts'
+import type { ProveTokenRequest } from '../verify/dpop/enforce-key.ts'
+import type { AdmitClient } from './admit.ts'
 import { parseTokenParameters } from './parameters.ts'
 
-/**
- * The RFC 7638 thumbprint of the key that the `DPoP` header of a request proves, or what is wrong with it. `now` is
- * epoch seconds. A proof that passes is used up.
- */
-export type ProveKey = (request: Request, now: number) => MaybePromise<Result<string, Reason>>
-
-/** What issuing needs. */
 export interface TokenDeps {
+  /** Audiences that `resource` may name. */
   readonly audience: readonly string[]
-  /** Seconds. */
+  /** Lifetime of a token, seconds, unless the account's limit is shorter. */
   readonly tokenTtl: number
+  /** Longest lifetime of any token, seconds. */
   readonly maxTtl: number
-  readonly admit: Admit
-  readonly proveKey: ProveKey
+  readonly admit: AdmitClient
+  readonly proveKey: ProveTokenRequest
   readonly issuing: IssueDeps
 }
 
-/** The handler of the token endpoint. */
 export function createTokenHandler(deps: TokenDeps): Handler {
   const { tokenTtl, maxTtl } = deps
   const issue = createIssue(deps.issuing, 'oauth', formatTokenAnswer)
@@ -45,10 +39,10 @@ export function createTokenHandler(deps: TokenDeps): Handler {
   }
 }
 
-/** The thumbprint of the key to bind to; undefined when the request asks for none. */
+/** The thumbprint of the key that the request proves with `DPoP`; undefined without that header. */
 async function readKey(
   { request, now }: RequestContext,
-  proveKey: ProveKey,
+  proveKey: ProveTokenRequest,
 ): Promise<Result<string | undefined, Problem>> {
   if (!request.headers.has('dpop')) return ok(undefined)
   const proven = await proveKey(request, now() / 1000)

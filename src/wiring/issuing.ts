@@ -6,14 +6,14 @@ import { createRateLimiter, type RateLimiter } from '../http/limits.ts'
 import { paths } from '../http/paths.ts'
 import { createAdmitCredential } from '../issue/admission.ts'
 import { createAifabrixRoute } from '../issue/aifabrix.ts'
-import { createAuthenticate, withNote } from '../issue/authenticate.ts'
+import { createAuthenticate, createNotingAuthenticate } from '../issue/authenticate.ts'
 import { createReportBrowser } from '../issue/browser.ts'
 import { createClaimRoute } from '../issue/claim.ts'
 import { createSignGrant, type IssueDeps } from '../issue/issue.ts'
 import { createCredentialLimit, createRefuseCaller } from '../issue/limits.ts'
 import { createMultisetRoute } from '../issue/multiset.ts'
 import { createSignCurrent } from '../issue/sign-current.ts'
-import { createExamine } from '../oauth/examine.ts'
+import { createExamineToken } from '../oauth/examine.ts'
 import { createRevokeToken } from '../oauth/revoke.ts'
 import { createOAuthRoutes } from '../oauth/routes.ts'
 import type { ServiceVerifier } from '../service/verifier.ts'
@@ -39,7 +39,7 @@ export function createIssuingRoutes(deps: AppDeps, verifier: ServiceVerifier): I
   const limit = createCredentialLimit(openLimiter('credentials'))
   const refuseCaller = createRefuseCaller(openLimiter('wrong-secrets'))
   const proven = createAuthenticate(storage, deps.hashSecret)
-  const authenticate = withNote(proven, deps.uses.note)
+  const authenticate = createNotingAuthenticate(proven, deps.uses.note)
   const reportBrowser = createReportBrowser({
     storage,
     authenticate: proven,
@@ -92,7 +92,7 @@ export function createIssuingRoutes(deps: AppDeps, verifier: ServiceVerifier): I
       assertionLimit: createCredentialLimit(openLimiter('assertions')),
       noteUse: deps.uses.note,
       issuing,
-      examine: createExamine(verifier),
+      examineToken: createExamineToken(verifier),
       revokeToken: createRevokeToken({
         storage,
         refresh: rules.refresh,

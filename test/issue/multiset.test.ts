@@ -314,7 +314,7 @@ describe('a database that is down', () => {
     expect(unknown.headers.get('access-control-allow-origin')).toBeNull()
     const asked = await ask(prototype, { origin: LOCALHOST, ...PREFLIGHT }, { method: 'OPTIONS' })
     expect([asked.status, asked.headers.get('access-control-allow-origin')]).toEqual([204, null])
-    expect(service.lines.join('\n')).toContain('origins of prototypes could not be read')
+    expect(service.lines.join('\n')).toContain('origins of credentials for pages could not be read')
 
     isDown = false
     time += 2000

@@ -3,7 +3,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { endForGood } from '../../src/claims/revocation.ts'
 import { randomBase62 } from '../../src/lib/random.ts'
-import { createExamine } from '../../src/oauth/examine.ts'
+import { createExamineToken } from '../../src/oauth/examine.ts'
 import {
   askBy,
   createKeyClient,
@@ -104,7 +104,7 @@ describe('examining', () => {
     ['unavailable', false],
   ] as const)('revoked: %j', async (isRevoked, isActive) => {
     await start()
-    const examine = createExamine({ verifyToken: () => verified, isRevoked: async () => isRevoked })
+    const examine = createExamineToken({ verifyToken: () => verified, isRevoked: async () => isRevoked })
     expect((await examine('token', time)) !== undefined).toBe(isActive)
   })
 
@@ -112,7 +112,7 @@ describe('examining', () => {
     await start()
     const verifyToken = vi.fn(() => ({ ok: false }) as never)
     const isRevoked = vi.fn(() => false)
-    expect(await createExamine({ verifyToken, isRevoked })('token', 5000)).toBeUndefined()
+    expect(await createExamineToken({ verifyToken, isRevoked })('token', 5000)).toBeUndefined()
     expect(verifyToken.mock.calls).toEqual([['token', 5]])
     expect(isRevoked).not.toHaveBeenCalled()
   })
