@@ -1,11 +1,11 @@
-// The bounds of a token against one request: time, origin, address, key, scope. Pure; `now` is an argument.
-// Compares bytes: the issuer made every value canonical and browsers send them so.
+// The rules that a token with a valid signature must meet: issuer, audience and times, and for one request its origin,
+// client address and scopes. Values are compared as text, because both sides are canonical. Pure functions.
 
 import type { ClaimsSet, ParsedClaims } from './claims-set.ts'
 import type { ClaimErrorCode } from './codes.ts'
 import { containsAddress, type IpAddress } from './ip.ts'
 
-/** The checks in the order in which they are made. */
+/** The checks of a request, in the order in which a verifier makes them. The first that fails decides. */
 export const steps = [
   'extract',
   'format',
@@ -18,36 +18,36 @@ export const steps = [
   'scope',
 ] as const
 
-/** One of {@link steps}. */
+/** The name of one check. */
 export type Step = (typeof steps)[number]
 
-/** Why a request is refused. `detail` is one sentence for the caller and names no value that would pass. */
+/** Why a request is refused. `detail` is one sentence for the caller, and never contains the value that would have passed. */
 export interface Reason {
   readonly step: Step
   readonly code: ClaimErrorCode
   readonly detail: string
-  /** Set once the token's claims are trusted and it is bound to a key: its challenge speaks of DPoP. */
+  /** Present when the token is verified and bound to a key: the challenge is then for the DPoP scheme. */
   readonly isKeyBound?: true
-  /** Seconds after which the same request may be right; on `rate_limited`. */
+  /** Seconds after which the same request may pass. Present on `rate_limited`. */
   readonly retryAfterSeconds?: number
 }
 
-/** Bounds that a token must carry. */
+/** A binding that a verifier can require of every token: to an origin, to addresses, or to a key. */
 export type RequiredBound = 'origin' | 'ip' | 'key'
 
-/** What a verifier demands of every token, beyond what the token itself is bound to. */
+/** The requirements of a verifier for every token, in addition to the token's own bindings. */
 export interface Policy {
   readonly issuer: string
-  /** One of these must be in `aud`. */
+  /** The token's `aud` must contain one of these. */
   readonly audience: readonly string[]
-  /** Seconds of clock difference that are forgiven. */
+  /** Allowed clock skew in seconds. */
   readonly clockTolerance: number
   readonly missingOrigin: 'reject' | 'allow'
   readonly require: readonly RequiredBound[]
   readonly scopes: readonly string[]
 }
 
-/** Steps 4: who issued it, for whom, and whether it is its time. `now` is epoch seconds, fractions welcome. */
+/** Step 4: issuer, audience and times. `now` is epoch seconds, with fractions. Undefined when all are right. */
 export function enforceClaims(parsed: ParsedClaims, policy: Policy, now: number): Reason | undefined {
   const { claims } = parsed
   if (claims.iss !== policy.issuer)
@@ -58,7 +58,7 @@ export function enforceClaims(parsed: ParsedClaims, policy: Policy, now: number)
   return enforceTime(claims, policy.clockTolerance, now)
 }
 
-/** The time bounds alone: judged again each time a known token comes. */
+/** Only the times of step 4 (`exp`, `iat`, `nbf`), which must also be checked each time a remembered token is used. */
 export function enforceTime(claims: ClaimsSet, tolerance: number, now: number): Reason | undefined {
   if (now >= claims.exp + tolerance) return refuse('claims', 'token_expired', 'the token has expired')
   if (claims.iat > now + tolerance || (claims.nbf !== undefined && claims.nbf > now + tolerance)) {
@@ -68,8 +68,8 @@ export function enforceTime(claims: ClaimsSet, tolerance: number, now: number): 
 }
 
 /**
- * Step 6. `origin` is the request's `Origin` header, or the API's own origin where the browser says
- * `Sec-Fetch-Site: same-origin`, or null.
+ * Step 6: the request comes from the origin that the token is bound to. `origin` is the request's `Origin` header; or the
+ * API's own origin, when there is none and `Sec-Fetch-Site` is `same-origin`; or null.
  */
 export function enforceOrigin(claims: ClaimsSet, policy: Policy, origin: string | null): Reason | undefined {
   if (claims.origin === undefined) {
@@ -87,7 +87,7 @@ export function enforceOrigin(claims: ClaimsSet, policy: Policy, origin: string 
     : refuse('origin', 'origin_mismatch', 'the token is bound to another origin')
 }
 
-/** Step 7. `address` is the resolved client address, undefined when there is none to be trusted. */
+/** Step 7: the client has an address that the token is bound to. `address` is undefined when it is not known. */
 export function enforceAddress(
   parsed: ParsedClaims,
   policy: Policy,
@@ -110,19 +110,19 @@ export function enforceAddress(
     : refuse('address', 'ip_mismatch', 'the token is bound to another address')
 }
 
-/** Step 9: every scope that the verifier asks for. */
+/** Step 9: the token has every scope that the verifier requires. */
 export function enforceScope(parsed: ParsedClaims, policy: Policy): Reason | undefined {
   return policy.scopes.every((scope) => parsed.scopes.includes(scope))
     ? undefined
     : refuse('scope', 'insufficient_scope', 'the token lacks a scope that this request needs')
 }
 
-/** A reason. */
+/** The reason for a refusal at `step`. `detail` is one sentence for the caller. */
 export function refuse(step: Step, code: ClaimErrorCode, detail: string): Reason {
   return { step, code, detail }
 }
 
-/** The same reason, telling that the token is bound to a key where it is. */
+/** The same reason, marked when the token is bound to a key. Only for claims of a verified token. */
 export function markKeyBound(reason: Reason, claims: ClaimsSet): Reason {
   return claims.cnf === undefined ? reason : { ...reason, isKeyBound: true }
 }

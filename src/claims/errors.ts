@@ -1,15 +1,15 @@
-// The error of every public door, with the stable codes of the verifier. Says which rule failed,
-// never the value that would have passed, and never holds a token.
+// The package export "claimgate/errors": the error that verifiers throw, and its codes.
 
 import { type ClaimErrorCode, codes, statusOf } from './codes.ts'
 
-/** All codes, in the order of the checks. */
+/** Every code of a {@link ClaimError}, in the order in which a verifier makes its checks. */
 export const claimErrorCodes: readonly ClaimErrorCode[] = codes
 
 export type { ClaimErrorCode }
 
 /**
- * A request that a verifier refused.
+ * The error that a verifier throws for a request that must be refused. `message` is one sentence that may be shown to the
+ * client: it says which rule failed, but contains neither the token nor the value that would have passed.
  *
  * @example
  * try { await verifier.verify(request) } catch (error) {
@@ -18,13 +18,13 @@ export type { ClaimErrorCode }
  */
 export class ClaimError extends Error {
   override readonly name = 'ClaimError'
-  /** Stable code, one of {@link claimErrorCodes}. */
+  /** Why the request is refused; one of {@link claimErrorCodes}. The meaning of a code never changes. */
   readonly code: ClaimErrorCode
-  /** HTTP status to answer with: 400, 401, 403, 429 or 503. */
+  /** The HTTP status to answer with: 400, 401, 403, 429 or 503. */
   readonly status: number
-  /** Value for `WWW-Authenticate`, on 401 and on 400 and 403 too (RFC 6750 section 3). */
+  /** The value of `WWW-Authenticate` for a 400, 401 or 403 (RFC 6750 section 3); undefined for 429 and 503. */
   readonly challenge: string | undefined
-  /** Value for `Retry-After`, whole seconds, on 429 and 503. */
+  /** The value of `Retry-After` in whole seconds for a 429 or 503; undefined for other statuses. */
   readonly retryAfterSeconds: number | undefined
 
   constructor(code: ClaimErrorCode, message: string, challenge?: string, retryAfterSeconds?: number) {
