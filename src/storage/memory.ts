@@ -3,12 +3,9 @@
 
 import type { Account, AuditEntry, Credential } from '../claims/account.ts'
 import { freezeDeep } from '../lib/freeze.ts'
-import { mapMaybe } from '../lib/result.ts'
 import { StorageError } from './errors.ts'
 import { createMemoryRules } from './memory-rules.ts'
-import type { Position, RuleChange, Storage } from './storage.ts'
-
-const NO_RULES: RuleChange = { put: [], lift: [] }
+import type { Position, Storage } from './storage.ts'
 
 /** An empty store. */
 export function createMemoryStorage(): Storage {
@@ -36,14 +33,14 @@ export function createMemoryStorage(): Storage {
       keep(credentials, credential)
       keep(audit, entry)
     },
-    async updateAccount(next, expectedUpdatedAt, entries, changes = NO_RULES) {
+    async updateAccount(next, expectedUpdatedAt, entries, changes) {
       requireOpen()
       const stored = accounts.get(next.id)
       if (stored?.updatedAt !== expectedUpdatedAt) return false
       requireFree(audit, entries)
       keep(accounts, { ...next, createdAt: stored.createdAt })
       for (const entry of entries) keep(audit, entry)
-      rules.change(changes, next.updatedAt)
+      if (changes !== undefined) rules.change(changes, next.updatedAt)
       return true
     },
     async deleteAccount(id, revocation, entry) {
@@ -130,7 +127,10 @@ export function createMemoryStorage(): Storage {
       for (const { id, at } of [...audit.values()]) if (at < (auditBefore ?? 0)) audit.delete(id)
       return false
     },
-    readRuleSeq: () => mapMaybe(requireOpen, rules.seq),
+    async readRuleSeq() {
+      requireOpen()
+      return rules.seq()
+    },
     async listRuleChanges(after, limit) {
       requireOpen()
       return rules.list(after, limit)
@@ -152,36 +152,36 @@ export function createMemoryStorage(): Storage {
         .filter((credential) => credential.accountId === accountId)
         .sort((a, b) => comparePositions(positionOf(a), positionOf(b)))
     },
-    findCredential: (id) =>
-      mapMaybe(requireOpen, () => {
-        const credential = credentials.get(id)
-        const account = credential && accounts.get(credential.accountId)
-        return credential && account && { credential, account }
-      }),
+    async findCredential(id) {
+      requireOpen()
+      const credential = credentials.get(id)
+      const account = credential && accounts.get(credential.accountId)
+      return credential && account && { credential, account }
+    },
     async hasUsedCredential() {
       requireOpen()
       return [...credentials.values()].some(({ lastUsedAt }) => lastUsedAt !== null)
     },
-    isAnyOriginListed: (patterns) =>
-      mapMaybe(requireOpen, () =>
-        [...accounts.values()].some(({ allowedOrigins }) =>
-          patterns.some((pattern) => allowedOrigins.includes(pattern)),
-        ),
-      ),
-    isPrototypeOriginListed: (patterns, isLocalhost, now) =>
-      mapMaybe(requireOpen, () =>
-        [...credentials.values()].some((credential) => {
-          const account = accounts.get(credential.accountId)
-          const isInForce =
-            credential.revokedAt === null && (credential.expiresAt === null || credential.expiresAt > now)
-          if (!credential.browserPrototype || !isInForce) return false
-          if (account?.status !== 'active' || !account.browserPrototype) return false
-          return (
-            (isLocalhost && credential.allowLocalhost) ||
-            patterns.some((pattern) => account.allowedOrigins.includes(pattern))
-          )
-        }),
-      ),
+    async isAnyOriginListed(patterns) {
+      requireOpen()
+      return [...accounts.values()].some(({ allowedOrigins }) =>
+        patterns.some((pattern) => allowedOrigins.includes(pattern)),
+      )
+    },
+    async isPrototypeOriginListed(patterns, isLocalhost, now) {
+      requireOpen()
+      return [...credentials.values()].some((credential) => {
+        const account = accounts.get(credential.accountId)
+        const isInForce =
+          credential.revokedAt === null && (credential.expiresAt === null || credential.expiresAt > now)
+        if (!credential.browserPrototype || !isInForce) return false
+        if (account?.status !== 'active' || !account.browserPrototype) return false
+        return (
+          (isLocalhost && credential.allowLocalhost) ||
+          patterns.some((pattern) => account.allowedOrigins.includes(pattern))
+        )
+      })
+    },
     async appendAudit(entry) {
       requireOpen()
       requireFree(audit, [entry])

@@ -129,7 +129,7 @@ export interface Storage {
    * The number of the last change of rules. Grows only with such changes, and includes all that were committed before
    * this call. One cheap look-up; may be synchronous.
    */
-  readRuleSeq(): MaybePromise<number>
+  readRuleSeq(): Promise<number>
   /**
    * Up to `limit` rules after a position, in the order of `seq`, then `id`: each rule that changed since, once, as it is
    * now. A lifted rule is listed with an `until` that has passed. Changes become visible in the order of their numbers.

@@ -24,7 +24,7 @@ function createLongStore() {
   const store = {
     ...createRuleStore(),
     storage: {
-      readRuleSeq: () => rules.at(-1)?.seq ?? 0,
+      readRuleSeq: async () => rules.at(-1)?.seq ?? 0,
       async listRuleChanges({ seq }: { readonly seq: number }, limit: number) {
         const from = Math.max(0, seq - 1)
         return rules.slice(from, from + limit).map((rule) => ({ ...rule }))

@@ -1,20 +1,18 @@
 // What every adapter promises of assertions: one use each, and a purge that takes what has expired.
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Storage } from '../../src/storage/storage.ts'
 import type { OpenedStorage } from './contract.ts'
+import { openEach } from './open-each.ts'
 
 const NOW = 1_750_000_000_000
 
 export function describeAssertions(name: string, open: () => Promise<OpenedStorage>): void {
   describe(`assertions contract: ${name}`, () => {
-    let opened: OpenedStorage
     let storage: Storage
-    beforeEach(async () => {
-      opened = await open()
+    openEach(open, (opened) => {
       storage = opened.storage
     })
-    afterEach(() => opened.close())
 
     const use = (client: string, jti: string, until = NOW + 60_000) =>
       storage.useAssertion(client, jti, until)

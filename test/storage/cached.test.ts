@@ -213,8 +213,8 @@ describe('cached storage', () => {
     await cached.createAccount(account, credential, makeAudit())
     probe.state.isSlow = false
     // Neither joined to the look-up from before the write…
-    expect(cached.findCredential(credential.id)).toEqual({ account, credential })
-    expect(cached.isAnyOriginListed(account.allowedOrigins)).toBe(true)
+    expect(await cached.findCredential(credential.id)).toEqual({ account, credential })
+    expect(await cached.isAnyOriginListed(account.allowedOrigins)).toBe(true)
     probe.release()
     expect(await oldCredential).toBeUndefined()
     expect(await oldOrigin).toBe(false)

@@ -1,6 +1,6 @@
 // What every adapter of the storage port promises, as one suite that each of them runs.
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Account, AuditAction } from '../../src/claims/account.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 import type { Position, Storage } from '../../src/storage/storage.ts'
@@ -13,6 +13,7 @@ import {
   makeRevocation,
   nextId,
 } from '../support/records.ts'
+import { openEach } from './open-each.ts'
 
 /** An open, empty store, and how to take it down. */
 export interface OpenedStorage {
@@ -48,14 +49,11 @@ const ACTIONS: readonly AuditAction[] = [
 
 export function describeStorage(name: string, open: () => Promise<OpenedStorage>): void {
   describe(`storage contract: ${name}`, () => {
-    let opened: OpenedStorage
     let storage: Storage
 
-    beforeEach(async () => {
-      opened = await open()
+    openEach(open, (opened) => {
       storage = opened.storage
     })
-    afterEach(() => opened.close())
 
     test('an empty store knows nothing', async () => {
       expect(await storage.getAccount('acct_none')).toBeUndefined()

@@ -1,9 +1,10 @@
 // What every SqlEngine promises: single statements, transactions without a middle, and a schema that heals itself.
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { StorageError } from '../../src/storage/errors.ts'
 import type { SqlEngine, SqlQuery } from '../../src/storage/sql/engine.ts'
 import { migrateSchema } from '../../src/storage/sql/migrations.ts'
+import { openEach } from './open-each.ts'
 
 /** An engine on a migrated, empty database. */
 export interface OpenedEngine {
@@ -18,14 +19,11 @@ const TABLES = query(
 
 export function describeEngine(name: string, open: () => Promise<OpenedEngine>): void {
   describe(`engine contract: ${name}`, () => {
-    let opened: OpenedEngine
     let engine: SqlEngine
-    beforeEach(async () => {
-      opened = await open()
+    openEach(open, async (opened) => {
       engine = opened.engine
       await engine.run(query('CREATE TABLE things (id TEXT PRIMARY KEY, size INTEGER)'))
     })
-    afterEach(() => opened.close())
 
     test('a write tells how many rows it changed, a read gives its rows', async () => {
       const insert = await engine.run(query('INSERT INTO things VALUES (?, ?), (?, ?)', 'a', 1, 'b', null))

@@ -2,12 +2,13 @@
 
 import { randomBytes } from 'node:crypto'
 import { exportJWK, generateKeyPair } from 'jose'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { SigningKeyState, StoredSigningKey } from '../../src/signing/signing-key.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 import type { SqlEngine } from '../../src/storage/sql/engine.ts'
 import { createSqlKeyStore } from '../../src/storage/sql/keys.ts'
 import { nextId } from '../support/records.ts'
+import { openEach } from './open-each.ts'
 
 export interface OpenedKeyEngine {
   readonly engine: SqlEngine
@@ -29,14 +30,11 @@ const byKid = (keys: readonly StoredSigningKey[]) => [...keys].sort((a, b) => (a
 
 export function describeKeyStore(name: string, open: () => Promise<OpenedKeyEngine>): void {
   describe(`key store contract: ${name}`, () => {
-    let opened: OpenedKeyEngine
     let engine: SqlEngine
     const masterKey = randomBytes(32)
-    beforeEach(async () => {
-      opened = await open()
+    openEach(open, (opened) => {
       engine = opened.engine
     })
-    afterEach(() => opened.close())
 
     const makePair = () => Promise.all([makeKey('ES256', 'current'), makeKey('ES256', 'pending')])
 

@@ -1,7 +1,7 @@
 // What every adapter of the storage port promises of the one question about credentials for pages: which origins some
 // of them may be used from. Who may no longer be used opens nothing.
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Account, Credential } from '../../src/claims/account.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import {
@@ -12,6 +12,7 @@ import {
   makeRevocation,
 } from '../support/records.ts'
 import type { OpenedStorage } from './contract.ts'
+import { openEach } from './open-each.ts'
 
 const NOW = 1_700_000_000_000
 const SHOP = 'https://shop.example'
@@ -86,10 +87,8 @@ const rows: readonly Row[] = [
 
 export function describePrototypes(name: string, open: () => Promise<OpenedStorage>): void {
   describe(`prototypes contract: ${name}`, () => {
-    let opened: OpenedStorage
     let storage: Storage
-    beforeEach(async () => {
-      opened = await open()
+    openEach(open, async (opened) => {
       storage = opened.storage
       // An account with that origin and without a prototype, and one with a prototype elsewhere.
       await addAccount(storage, { browserPrototype: true })
@@ -102,7 +101,6 @@ export function describePrototypes(name: string, open: () => Promise<OpenedStora
         makeAudit(),
       )
     })
-    afterEach(() => opened.close())
 
     const ask = async (patterns: readonly string[] = [SHOP], isLocalhost = false) =>
       storage.isPrototypeOriginListed(patterns, isLocalhost, NOW)

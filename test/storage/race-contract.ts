@@ -1,7 +1,7 @@
 // What every adapter promises of writes that come at the same time: one consistent state, and the audit entries of
 // those that answered true, no other.
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { AuditEntry } from '../../src/claims/account.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import {
@@ -13,21 +13,19 @@ import {
   makeRevocation,
 } from '../support/records.ts'
 import type { OpenedStorage } from './contract.ts'
+import { openEach } from './open-each.ts'
 
 const COUNT = 50
 
 export function describeRaces(name: string, open: () => Promise<OpenedStorage>): void {
   describe(`races contract: ${name}`, () => {
-    let opened: OpenedStorage
     let storage: Storage
     let first: Awaited<ReturnType<typeof addAccount>>
 
-    beforeEach(async () => {
-      opened = await open()
+    openEach(open, async (opened) => {
       storage = opened.storage
       first = await addAccount(storage)
     })
-    afterEach(() => opened.close())
 
     /** Runs `write` many times at once; the places of those that answered true, after a look at the audit log. */
     async function race(

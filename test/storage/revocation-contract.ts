@@ -1,6 +1,6 @@
 // What every adapter promises of revocations: what is listed, for how long, and what a purge takes.
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { RevocationKind, RevocationRule } from '../../src/claims/revocation.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 import type { Storage } from '../../src/storage/storage.ts'
@@ -13,6 +13,7 @@ import {
   makeRevocation,
 } from '../support/records.ts'
 import type { OpenedStorage } from './contract.ts'
+import { openEach } from './open-each.ts'
 
 const NOW = 1_700_000_000_000
 const HOUR = 3_600_000
@@ -22,13 +23,10 @@ const KINDS: readonly RevocationKind[] = ['jti', 'client_id', 'sub', 'kid']
 
 export function describeRevocations(name: string, open: () => Promise<OpenedStorage>): void {
   describe(`revocations contract: ${name}`, () => {
-    let opened: OpenedStorage
     let storage: Storage
-    beforeEach(async () => {
-      opened = await open()
+    openEach(open, (opened) => {
       storage = opened.storage
     })
-    afterEach(() => opened.close())
 
     const byValue = (rules: readonly RevocationRule[]) =>
       [...rules].sort((a, b) => (a.value < b.value ? -1 : 1))

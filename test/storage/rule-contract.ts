@@ -1,23 +1,21 @@
 // What every adapter promises of the numbers of rules: those who follow the changes by number miss none.
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { NumberedRule } from '../../src/claims/revocation.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { addAccount, makeAudit, makeCredentialEnd, makeRevocation, nextId } from '../support/records.ts'
 import type { OpenedStorage } from './contract.ts'
+import { openEach } from './open-each.ts'
 
 const NOW = 1_700_000_000_000
 const START = { seq: -1, id: '' }
 
 export function describeRules(name: string, open: () => Promise<OpenedStorage>): void {
   describe(`rules contract: ${name}`, () => {
-    let opened: OpenedStorage
     let storage: Storage
-    beforeEach(async () => {
-      opened = await open()
+    openEach(open, (opened) => {
       storage = opened.storage
     })
-    afterEach(() => opened.close())
 
     const all = () => storage.listRuleChanges(START, 10_000)
     const ofCustomer = (account: string, changes: object = {}) => ({ ...makeRevocation(changes), account })

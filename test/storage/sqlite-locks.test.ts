@@ -78,7 +78,7 @@ describe('while another connection writes', () => {
     const written = Promise.resolve(engine.batch([insert('a')]))
     for (let times = 0; times < 30; times++) {
       await setTimeout(100)
-      expect(engine.run(ALL)).toEqual({ rows: [], changes: 0 })
+      expect(await engine.run(ALL)).toEqual({ rows: [], changes: 0 })
     }
     // Judged before the write: a commit waits for the disk.
     expect(stop()).toBeLessThan(0.5)
@@ -171,15 +171,20 @@ describe('while another connection writes', () => {
     expect(other.prepare(ALL.sql).all()).toEqual([])
   })
 
-  test('nothing waits once the lock is free: a write is done when batch returns, without a promise', async () => {
-    expect(engine.batch([insert('a')])).toEqual([{ rows: [], changes: 1 }])
+  test('while the lock is free a write is committed before batch returns its promise', async () => {
+    const countRows = () => other.prepare('SELECT count(*) AS count FROM things').get()?.count
+    const first = engine.batch([insert('a')])
+    expect(countRows()).toBe(1)
+    await first
     lock()
     const waited = engine.batch([insert('b')])
-    expect(waited).toBeInstanceOf(Promise)
+    expect(countRows()).toBe(1)
     release()
     await waited
     await setTimeout(0)
-    expect(engine.batch([insert('c')])).toEqual([{ rows: [], changes: 1 }])
+    const last = engine.batch([insert('c')])
+    expect(countRows()).toBe(3)
+    await last
   })
 })
 

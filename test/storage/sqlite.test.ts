@@ -85,14 +85,6 @@ describe('a SQLite file', () => {
     expect(rows).toEqual([{ timeout: 0 }])
   })
 
-  test('answers its look-ups at once, without a promise', async () => {
-    const storage = createSqlStorage(opened.engine)
-    const { account, credential } = await addAccount(storage)
-    expect(storage.findCredential(credential.id)).toEqual({ account, credential })
-    expect(storage.isAnyOriginListed(account.allowedOrigins)).toBe(true)
-    expect(storage.isPrototypeOriginListed(account.allowedOrigins, true, 1)).toBe(false)
-  })
-
   test('is not read from end to end for the preflight of a stranger', async () => {
     const asked: SqlQuery[] = []
     const run = (query: SqlQuery) => {

@@ -1,7 +1,7 @@
 // What every adapter of the storage port promises of its writes: their conditions, and that all of a write is done or
 // nothing. Revocations and races have suites of their own.
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Account, AuditEntry, Credential } from '../../src/claims/account.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 import type { Storage } from '../../src/storage/storage.ts'
@@ -15,6 +15,7 @@ import {
   makeRevocation,
 } from '../support/records.ts'
 import type { OpenedStorage } from './contract.ts'
+import { openEach } from './open-each.ts'
 
 const ROTATION = { secretHash: 'bmV3', previousHash: 'c2VjcmV0LWhhc2g', previousExpiresAt: 1_700_000_100_000 }
 const OLD_HASH = 'c2VjcmV0LWhhc2g'
@@ -35,7 +36,6 @@ async function readAll(storage: Storage): Promise<unknown> {
 
 export function describeWrites(name: string, open: () => Promise<OpenedStorage>): void {
   describe(`writes contract: ${name}`, () => {
-    let opened: OpenedStorage
     let storage: Storage
     let account: Account
     let credential: Credential
@@ -43,8 +43,7 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
     /** A record that no write of these tests may touch. */
     let other: Awaited<ReturnType<typeof addAccount>>
 
-    beforeEach(async () => {
-      opened = await open()
+    openEach(open, async (opened) => {
       storage = opened.storage
       const first = await addAccount(storage)
       account = first.account
@@ -55,7 +54,6 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
       await storage.findCredential(credential.id)
       for (const origin of origins) await storage.isAnyOriginListed([origin])
     })
-    afterEach(() => opened.close())
 
     const suspended = (changes: Partial<Account> = {}): Account => ({
       ...account,

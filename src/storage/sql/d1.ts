@@ -1,27 +1,27 @@
-// Cloudflare D1 as a SqlEngine. `batch` is D1's own: one transaction on its side.
+// Cloudflare D1 as a SqlEngine. D1 runs its own `batch` as one transaction.
 
 import { StorageError } from '../errors.ts'
 import type { SqlEngine, SqlQuery, SqlResult, SqlRow } from './engine.ts'
 
-/** What we use of a D1 prepared statement. */
+/** The methods of a D1 prepared statement that are used here. */
 export interface D1Statement {
   bind(...values: unknown[]): D1Statement
   all(): Promise<D1Result>
 }
 
-/** What we use of D1's answer to a statement. */
+/** The members of D1's result of a statement that are used here. */
 export interface D1Result {
   readonly results: readonly SqlRow[]
   readonly meta: { readonly changes?: number }
 }
 
-/** What we use of a D1 binding. */
+/** The methods of a D1 binding that are used here. */
 export interface D1Database {
   prepare(sql: string): D1Statement
   batch(statements: D1Statement[]): Promise<D1Result[]>
 }
 
-/** An engine on the binding `database`. It holds nothing to release: closing it only ends its use. */
+/** An engine on the binding `database`. There is nothing to release: after `close` every call rejects. */
 export function createD1Engine(database: D1Database): SqlEngine {
   let isClosed = false
 
@@ -41,7 +41,7 @@ export function createD1Engine(database: D1Database): SqlEngine {
   return {
     run: (query) => attempt(async () => toResult(await bind(query).all())),
     batch: (queries) => attempt(async () => (await database.batch(queries.map(bind))).map(toResult)),
-    close() {
+    async close() {
       isClosed = true
     },
   }

@@ -1,7 +1,5 @@
-// What a SQL database must offer to hold our records: single statements, and lists of statements that are all or nothing.
-// There are no interactive transactions, because D1 has none: conditions of a write are part of its SQL.
-
-import type { MaybePromise } from '../../lib/result.ts'
+// Port to a SQL database: single statements, and batches that are one transaction. There are no interactive transactions,
+// because D1 has none: the conditions of a write are part of its SQL.
 
 /** A statement with its bound values: texts, numbers and nulls. */
 export interface SqlQuery {
@@ -9,23 +7,24 @@ export interface SqlQuery {
   readonly parameters: readonly unknown[]
 }
 
-/** A row as the driver gave it; its columns are checked by rows.ts. */
+/** A row as the driver returned it. rows.ts checks its columns. */
 export type SqlRow = Readonly<Record<string, unknown>>
 
-/** What a statement gave: rows of a read or of RETURNING; of any other write, how many rows it changed. */
+/** Result of a statement: the rows of a read or of RETURNING; for any other write, the number of rows changed. */
 export interface SqlResult {
   readonly rows: readonly SqlRow[]
   readonly changes: number
 }
 
-/** A database, as thin as it can be. Every fault is a StorageError, thrown or rejected; so is each call after `close`. */
+/** A database. Every method rejects with StorageError when the database fails, and after `close`. */
 export interface SqlEngine {
   /** One statement outside any transaction. */
-  run(query: SqlQuery): MaybePromise<SqlResult>
+  run(query: SqlQuery): Promise<SqlResult>
   /**
-   * All statements in one transaction, in order: all of them are committed when this answers, or none. As if no other
-   * batch ran at the same time (serializable): what one statement has judged still holds for the next.
+   * Runs all statements in order in one serializable transaction: a condition that one statement has checked still holds
+   * for the next. All are committed when it resolves; none is when it rejects.
    */
-  batch(queries: readonly SqlQuery[]): MaybePromise<readonly SqlResult[]>
-  close(): MaybePromise<void>
+  batch(queries: readonly SqlQuery[]): Promise<readonly SqlResult[]>
+  /** Closing again does nothing. */
+  close(): Promise<void>
 }

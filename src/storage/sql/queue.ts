@@ -1,67 +1,63 @@
-// Work that needs a lock which another process may hold: tried at once, then again and again, in order of arrival.
-// The event loop stays free meanwhile (a database's own wait would stop the whole process), and nothing waits for ever.
+// Work that needs a lock which another process may hold. It is tried immediately, then again with short pauses, for up
+// to 5 s. SQLite's own wait (busy_timeout) would block the event loop for that time.
 
-import type { MaybePromise } from '../../lib/result.ts'
 import { sleep } from '../../lib/timing.ts'
 
-/** How long work waits for a lock at most, milliseconds. */
+/** How long work waits for a lock, milliseconds. */
 export const LOCK_TIMEOUT_MS = 5000
 
-/** Longest pause between two tries, milliseconds. Each is another: who tries in step with the holder never gets in. */
+/** Longest pause between two tries, milliseconds. Pauses are random: tries in step with the holder would never succeed. */
 export const MAX_PAUSE_MS = 10
 
-/** Runs synchronous work; its answer or fault comes at once when nothing is in the way, else with a promise. */
-export type RunLocked = <T>(work: () => T) => MaybePromise<T>
+/** Runs synchronous work under a lock; rejects with the error of the last try. */
+export type RunLocked = <T>(work: () => T) => Promise<T>
 
 /**
- * Runs `work` until it throws no fault that `isLocked` knows; throws or rejects with the last one after 5 s.
- * With `after` it waits for that before its first try.
+ * Runs `work` synchronously, and again while it throws an error that `isLocked` recognizes, for up to 5 s. Rejects with
+ * the last error.
  */
-export function runLocked<T>(
-  work: () => T,
-  isLocked: (error: unknown) => boolean,
-  after?: Promise<void>,
-): MaybePromise<T> {
-  const deadline = performance.now() + LOCK_TIMEOUT_MS
-  if (after === undefined) {
-    try {
-      return work()
-    } catch (error) {
-      if (!isLocked(error)) throw error
-    }
-  }
-  return retry(work, (error) => isLocked(error) && performance.now() < deadline, after)
+export async function runLocked<T>(work: () => T, isLocked: (error: unknown) => boolean): Promise<T> {
+  return retryUntil(performance.now() + LOCK_TIMEOUT_MS, work, isLocked)
 }
 
-/** As `runLocked`, for work that keeps its order: none is begun while any that came before it waits. */
+/** As `runLocked`, for work that keeps its order: none starts while earlier work waits for the lock. */
 export function createLockQueue(isLocked: (error: unknown) => boolean): RunLocked {
   let waiting = 0
-  let last: Promise<void> | undefined
+  let last: Promise<void> = Promise.resolve()
 
-  return (work) => {
-    const result = runLocked(work, isLocked, waiting > 0 ? last : undefined)
-    if (!(result instanceof Promise)) return result
+  return async (work) => {
+    const deadline = performance.now() + LOCK_TIMEOUT_MS
+    if (waiting === 0) {
+      try {
+        return work()
+      } catch (error) {
+        if (!isLocked(error)) throw error
+      }
+    }
+    const turn = waiting > 0 ? last : pause()
     waiting++
-    const ended = result.finally(() => {
-      waiting--
-    })
-    // However many wait, they do not follow each other without a pause for the rest of the process.
+    const ended = turn
+      .then(() => retryUntil(deadline, work, isLocked))
+      .finally(() => {
+        waiting--
+      })
+    // Gives the event loop to other work between two pieces of a long queue.
     last = ended.then(nextTurn, nextTurn)
     return ended
   }
 }
 
-async function retry<T>(
+/** Tries at least once. */
+async function retryUntil<T>(
+  deadline: number,
   work: () => T,
-  isWorthIt: (error: unknown) => boolean,
-  after: Promise<void> = pause(),
+  isLocked: (error: unknown) => boolean,
 ): Promise<T> {
-  await after
   for (;;) {
     try {
       return work()
     } catch (error) {
-      if (!isWorthIt(error)) throw error
+      if (!isLocked(error) || performance.now() >= deadline) throw error
     }
     await pause()
   }

@@ -150,7 +150,7 @@ function createEngine(path: string, database: DatabaseSync, requireSameFile: () 
   return {
     run: (query) => runLocked(() => guard(() => execute(query)), isLocked),
     batch: (queries) => inOrder(() => guard(() => transact(queries))),
-    close() {
+    async close() {
       if (database.isOpen) attempt(path, () => database.close())
     },
   }

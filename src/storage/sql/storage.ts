@@ -2,7 +2,6 @@
 // The schema must be there already: see migrations.ts.
 
 import { sql } from 'kysely'
-import { mapMaybe } from '../../lib/result.ts'
 import type { Storage } from '../storage.ts'
 import type { SqlEngine, SqlQuery } from './engine.ts'
 import { parseAccount, parseAudit, parseCredential, parseRule, readInteger } from './rows.ts'
@@ -119,12 +118,10 @@ export function createSqlStorage(engine: SqlEngine): Storage {
         .orderBy('id')
       return (await engine.run(query.compile())).rows.map(parseCredential)
     },
-    findCredential: (id) =>
-      mapMaybe(
-        () => engine.run({ sql: FIND_CREDENTIAL, parameters: [id] }),
-        ({ rows: [row] }) =>
-          row && { credential: parseCredential(row), account: parseAccount(row, 'account_') },
-      ),
+    async findCredential(id) {
+      const [row] = (await engine.run({ sql: FIND_CREDENTIAL, parameters: [id] })).rows
+      return row && { credential: parseCredential(row), account: parseAccount(row, 'account_') }
+    },
     async hasUsedCredential() {
       const query = builder
         .selectFrom('credentials')
@@ -133,21 +130,17 @@ export function createSqlStorage(engine: SqlEngine): Storage {
         .limit(sql.lit(1))
       return (await engine.run(query.compile())).rows.length > 0
     },
-    isAnyOriginListed: (patterns) =>
-      mapMaybe(
-        () => engine.run({ sql: IS_ANY_ORIGIN_LISTED, parameters: [JSON.stringify(patterns)] }),
-        ({ rows }) => rows.length > 0,
-      ),
-    isPrototypeOriginListed: (patterns, isLocalhost, now) =>
-      mapMaybe(
-        () => engine.run(selectPrototype(patterns, isLocalhost, now)),
-        ({ rows }) => rows.length > 0,
-      ),
-    readRuleSeq: () =>
-      mapMaybe(
-        () => engine.run(READ_RULE_SEQ),
-        ({ rows: [row] }) => readInteger(row ?? {}, 'value'),
-      ),
+    async isAnyOriginListed(patterns) {
+      const query = { sql: IS_ANY_ORIGIN_LISTED, parameters: [JSON.stringify(patterns)] }
+      return (await engine.run(query)).rows.length > 0
+    },
+    async isPrototypeOriginListed(patterns, isLocalhost, now) {
+      return (await engine.run(selectPrototype(patterns, isLocalhost, now))).rows.length > 0
+    },
+    async readRuleSeq() {
+      const [row] = (await engine.run(READ_RULE_SEQ)).rows
+      return readInteger(row ?? {}, 'value')
+    },
     async listRuleChanges({ seq, id }, limit) {
       const query = builder
         .selectFrom('revocations')

@@ -3,7 +3,7 @@
 
 import { type Expression, sql } from 'kysely'
 import type { AuditEntry } from '../../claims/account.ts'
-import type { RuleChange, Storage } from '../storage.ts'
+import type { Storage } from '../storage.ts'
 import type { SqlEngine, SqlQuery } from './engine.ts'
 import { formatAccount, formatAudit, formatCredential, readInteger } from './rows.ts'
 import {
@@ -42,8 +42,6 @@ export type SqlWrites = Pick<
 /** Most records of each kind that one purge deletes: more would block other writers, and with SQLite all requests. */
 const PURGE_MAX = 500
 
-const NO_RULES: RuleChange = { put: [], lift: [] }
-
 /** Writes on a migrated database. */
 export function createSqlWrites(engine: SqlEngine): SqlWrites {
   return {
@@ -55,15 +53,15 @@ export function createSqlWrites(engine: SqlEngine): SqlWrites {
         insertAudit(entry),
       ])
     },
-    updateAccount(next, expectedUpdatedAt, audits, { put, lift } = NO_RULES) {
+    updateAccount(next, expectedUpdatedAt, audits, rules) {
       const { id, created_at: _, ...changes } = formatAccount(next)
       const unchanged = accountWith(id).where('updated_at', '=', expectedUpdatedAt)
       return writeIf(
         engine,
         [
           ...audits.map((entry) => insertAudit(entry, unchanged)),
-          ...put.map((revocation) => putRule(revocation, unchanged)),
-          ...lift.map((rule) => liftRule(rule, next.updatedAt, unchanged)),
+          ...(rules?.put ?? []).map((revocation) => putRule(revocation, unchanged)),
+          ...(rules?.lift ?? []).map((rule) => liftRule(rule, next.updatedAt, unchanged)),
           numberRules(),
         ],
         builder.updateTable('accounts').set(changes).where('id', 'in', unchanged).compile(),
