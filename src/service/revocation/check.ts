@@ -1,5 +1,5 @@
-// Step 5 for the service itself: a token ends with its credential, its account, its signing key, or by its `jti`. The
-// same look-up gives the scopes that its credential still holds.
+// Step 5 (revocation) for tokens that the service itself verifies: a token is revoked by a rule, or with its credential,
+// account or signing key. The same look-up gives the scopes that its credential still holds.
 
 import type { CredentialWithAccount } from '../../claims/account.ts'
 import type { ClaimsSet } from '../../claims/claims-set.ts'
@@ -10,7 +10,7 @@ import type { CachedStorage } from '../../storage/cached.ts'
 import type { HeldScopes } from '../../verify/judge.ts'
 import type { RevocationRules } from './rules.ts'
 
-/** What the check asks. */
+/** Where {@link createRevocationCheck} looks. */
 export interface RevocationDeps {
   readonly storage: Pick<CachedStorage, 'findCredentialStale'>
   readonly rules: Pick<RevocationRules, 'isListed'>
@@ -18,21 +18,21 @@ export interface RevocationDeps {
   readonly log: Logger
 }
 
-/** `isRevoked` of a judge. */
+/** True: revoked. Otherwise false, or the scopes that the credential holds now if it has lost some of the token's. */
 type RevocationCheck = (claims: ClaimsSet, kid: string) => MaybePromise<boolean | HeldScopes>
 
 /**
- * Whether a token was ended: by a revocation, with its signing key, or because its credential was revoked or deleted
- * or its account suspended or deleted. While the database is down what was known last decides, and a credential never
- * seen here is taken to be in force: the token's signature and lifetime still bound it, and an outage must not end
+ * Creates the check whether a token is revoked: by a rule, with its signing key, because its credential was revoked or
+ * deleted, or because its account was suspended or deleted. While the database is down, the last known records decide,
+ * and an unknown credential counts as valid: its tokens still have a signature and a lifetime, and an outage must not end
  * every session.
  */
 export function createRevocationCheck({ storage, rules, keyRing, log }: RevocationDeps): RevocationCheck {
   function checkRecord(claims: ClaimsSet): MaybePromise<boolean | HeldScopes> {
     const found = storage.findCredentialStale(claims.client_id)
-    if (!(found instanceof Promise)) return judgeRecord(found, claims)
+    if (!(found instanceof Promise)) return checkCredential(found, claims)
     return found.then(
-      (record) => judgeRecord(record, claims),
+      (record) => checkCredential(record, claims),
       (error: unknown) => {
         log.warn('verifying without the database', { error })
         return false
@@ -46,7 +46,7 @@ export function createRevocationCheck({ storage, rules, keyRing, log }: Revocati
   }
 }
 
-function judgeRecord(found: CredentialWithAccount | undefined, claims: ClaimsSet): boolean | HeldScopes {
+function checkCredential(found: CredentialWithAccount | undefined, claims: ClaimsSet): boolean | HeldScopes {
   if (found === undefined || found.account.id !== claims.sub) return true
   const { account, credential } = found
   if (credential.revokedAt !== null || account.status !== 'active') return true

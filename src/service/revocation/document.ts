@@ -1,7 +1,7 @@
-// GET /.well-known/revocations: what ends tokens, signed, for verifiers elsewhere (RFC 7515 compact,
-// `typ: revocations+jwt`). Signed again only when it changes or has aged; until then a poll is a 304. Served from memory
-// while the store is down, for a day; then refused, never empty. A long list is written and signed in slices, between
-// which other requests are answered.
+// GET /.well-known/revocations: the signed list of revocations that remote verifiers poll (JWS compact, RFC 7515,
+// `typ: revocations+jwt`). Signed again only when it changes or ages; until then the answer is 304. While the store is
+// down, the list is served from memory for a day, then the answer is 503, never an empty list. A long list is written and
+// signed in slices, between which other requests are answered.
 
 import type { NumberedRule } from '../../claims/revocation.ts'
 import { type Handler, matchesTag } from '../../http/context.ts'
@@ -11,18 +11,18 @@ import { formatEntry } from '../../verify/revocation/list.ts'
 import type { RevocationRules, RuleSnapshot } from './rules.ts'
 import { createArrayWriter, type SigningInput } from './write-long-array.ts'
 
-/** What the document needs. */
+/** Options of {@link createRevocationsHandler}. */
 export interface DocumentDeps {
   readonly issuer: string
   readonly rules: Pick<RevocationRules, 'read'>
   readonly keyRing: Pick<KeyRing, 'revocationSigner'>
-  /** Epoch milliseconds. */
+  /** Returns the current time in epoch milliseconds. */
   readonly now: () => number
-  /** Whether requests may wait for one signature together: not on Workers. */
+  /** Whether requests may share a signature; false on Workers. */
   readonly sharesWork: boolean
 }
 
-/** What a document is made of; times are epoch seconds. */
+/** Facts that identify a version of the list; times are epoch seconds. */
 interface Parts {
   readonly seq: number
   readonly kid: string
@@ -33,32 +33,32 @@ interface Parts {
 interface SignedDocument extends Parts {
   readonly body: Uint8Array<ArrayBuffer>
   readonly etag: string
-  /** When it was begun, and how long it took; `performance.now()`, milliseconds. */
+  /** When writing it began (`performance.now()`), and how long that took; milliseconds. */
   readonly begunAt: number
   readonly tookMs: number
 }
 
-/** Longest age of a list that is sent because its rules have not changed, seconds. */
+/** A list with the same rules is signed again after this many seconds. */
 const PERIOD_SECONDS = 1
-/** The same for a list with more than {@link LONG_LIST} rules. */
+/** {@link PERIOD_SECONDS} for a list with more than {@link LONG_LIST} rules. */
 const LONG_PERIOD_SECONDS = 5
 const LONG_LIST = 500
-/** Longest age of a list that a poll with its tag gets a 304 for, seconds. */
+/** A poll with the ETag of an unchanged list gets 304 until that list is this many seconds old. */
 const UNCHANGED_SECONDS = 30
-/** A verifier that cannot reach us takes its list for stale after this, seconds. */
+/** Lifetime (`exp - iat`) of a list, seconds: a verifier that cannot reach the issuer uses it no longer. */
 const LIFETIME_SECONDS = 300
-/** Older rules mean that the store could not be re-read. */
+/** Rules that are older mean that the store could not be read. */
 const CURRENT_MS = 5000
 /**
- * A list that keeps changing is written again only after this many times the duration of its last writing, so that
- * writing takes at most a tenth of the process's time; but after {@link MAX_HOLD_MS} at the latest.
+ * A list that keeps changing is written again after 10 times the duration of the last writing, so that writing takes at
+ * most a tenth of the process's time, but after {@link MAX_HOLD_MS} at the latest.
  */
 const HOLD_FACTOR = 10
 const MAX_HOLD_MS = 1000
 
 const HEADERS = { 'cache-control': 'public, max-age=2' }
 
-/** The handler; 503 when revocations could not be read for a day. */
+/** Creates the handler. It answers 503 if rules were never read, or if the last ones are a day old. */
 export function createRevocationsHandler(deps: DocumentDeps): Handler {
   const { rules, keyRing, now, sharesWork } = deps
   const writeList = createListWriter(deps.issuer)
@@ -67,9 +67,9 @@ export function createRevocationsHandler(deps: DocumentDeps): Handler {
   let issuedAt = Number.NEGATIVE_INFINITY
 
   /**
-   * `iat` tells how new the rules are, not the signature: verifiers take no list that looks older than the one they
-   * have, so a replica that is cut off from the store must not pass for the newest. Whole periods, because replicas
-   * sign at different moments. Never earlier than before, unless the clock was set back.
+   * `iat` is the time of the rules, not of the signature: verifiers refuse a list with a lower `iat` than their last one,
+   * so a replica that cannot read the store must not seem to have the newest rules. Rounded down to whole periods, because
+   * replicas sign at different moments. Never earlier than before, unless the clock was set back.
    */
   function dateRules(ageMs: number, period: number): number {
     const time = now()
@@ -86,15 +86,15 @@ export function createRevocationsHandler(deps: DocumentDeps): Handler {
     const { input, finish } = await writeList(revocationsHeader, facts, list)
     const signature = await signRevocations(input)
     const body = finish(signature)
-    // The end of the signature identifies a version as well as a digest would.
+    // The end of the signature identifies a version like a digest does.
     const etag = `"${signature.slice(-32)}"`
     const made = { ...parts, body, etag, begunAt, tookMs: performance.now() - begunAt }
-    // A document that was begun later may have been ready sooner.
+    // A newer document may have been finished earlier than this one.
     if (latest === undefined || latest.seq <= made.seq) latest = made
     return made
   }
 
-  /** `tag`: the `If-None-Match` of the request. */
+  /** The document to answer with: the latest, one that is being written, or a new one. `tag` is `If-None-Match`. */
   function findDocument(
     { seq, rules: list, ageMs }: RuleSnapshot,
     tag: string | null,
@@ -133,12 +133,12 @@ export function createRevocationsHandler(deps: DocumentDeps): Handler {
   }
 }
 
-/** The members of a list in addition to its entries; times are epoch seconds. */
+/** Members of a list in addition to its entries, and the time that decides which entries are left out; epoch seconds. */
 export interface ListFacts {
   readonly seq: number
   readonly issuedAt: number
   readonly expiresAt: number
-  /** Rules that expired by this time are left out. */
+  /** Rules that expired by then are left out. */
   readonly period: number
 }
 
@@ -167,7 +167,7 @@ function isBefore(one: NumberedRule, other: NumberedRule): boolean {
 
 const UNAVAILABLE = unavailable('revocations cannot be read at the moment')
 
-/** Start (epoch seconds) of the period of this many seconds that contains `ms` (epoch milliseconds). */
+/** Start (epoch seconds) of the period of `period` seconds that contains `ms` (epoch milliseconds). */
 function beginOf(period: number, ms: number): number {
   return Math.floor(ms / (period * 1000)) * period
 }
@@ -181,7 +181,7 @@ function isMadeOf(document: Parts, { seq, kid, issuedAt, expiresAt }: Parts): bo
   )
 }
 
-/** Whether a list has the same rules and key as one of these parts would, and is young enough to be kept. */
+/** Whether a document has the rules and key of these parts and is less than {@link UNCHANGED_SECONDS} older. */
 function isUnchanged(document: Parts, { seq, kid, issuedAt, expiresAt }: Parts): boolean {
   const isYoung = (older: number, newer: number): boolean => Math.abs(newer - older) < UNCHANGED_SECONDS
   return (
@@ -192,7 +192,7 @@ function isUnchanged(document: Parts, { seq, kid, issuedAt, expiresAt }: Parts):
   )
 }
 
-/** Whether it is too soon to write the list again although it has changed, because writing takes long. */
+/** Whether it is too early to write a changed list again, because the last writing took long. */
 function isHeldBack({ kid, begunAt, tookMs }: SignedDocument, signingKid: string): boolean {
   const holdMs = Math.min(tookMs * HOLD_FACTOR, MAX_HOLD_MS)
   return kid === signingKid && performance.now() - begunAt < holdMs

@@ -1,6 +1,6 @@
-// The revocation rules of the store in this process's memory. Follows the store by the number of its last change: one
-// cheap look-up a second, and then only the rules that changed. While the store fails, verification uses the last known
-// rules; no token is issued on rules older than a second.
+// The store's revocation rules in this process's memory. Reads the number of the store's last change at most once a
+// second, and then only the rules that changed. While the store fails, verification uses the last known rules, and no
+// token is issued by rules older than a second.
 
 import type { ClaimsSet } from '../../claims/claims-set.ts'
 import type { NumberedRule } from '../../claims/revocation.ts'
@@ -16,71 +16,71 @@ import { createRuleIndex, type TokenSubject } from './rule-index.ts'
 export interface RuleSnapshot {
   /** Number of the last change that is in `rules`. */
   readonly seq: number
-  /** Ordered by number; the same array until a rule changes. May contain expired rules. */
+  /** In the order of their numbers; the same array until a rule changes. May contain expired rules. */
   readonly rules: readonly NumberedRule[]
-  /** Milliseconds since the store was asked. */
+  /** Milliseconds since the read of the store began. */
   readonly ageMs: number
 }
 
 /** The rules that apply to a token about to be signed. */
 export interface Standing {
-  /** When the store was asked for these rules, by `performance.now()`. */
+  /** When the read of the store began; `performance.now()`, milliseconds. */
   readonly readAt: number
-  /** Tokens of this subject with an earlier `iat` are ended; epoch milliseconds, 0: none are. */
+  /** Tokens of this subject with an earlier `iat` are revoked; epoch milliseconds, 0 if none are. */
   readonly endsBefore: number
 }
 
-/** The rules in force. */
+/** The rules that this process knows, and how old they are. */
 export interface RevocationRules {
-  /** Whether a token signed under `kid` is ended. Ready immediately while the rules are fresh. Never rejects. */
+  /** Whether a token signed under `kid` is revoked. Synchronous while the rules are fresh. Never rejects. */
   readonly isListed: (claims: ClaimsSet, kid: string) => MaybePromise<boolean>
-  /** Whether a signing key was revoked, by the rules in memory. */
+  /** Whether a rule in memory revokes this signing key. */
   readonly isKeyRevoked: (kid: string) => boolean
   /**
-   * The revocations of an account and credential, by rules asked for less than a second ago. Rejects with StorageError
-   * when the store cannot be read: without current rules no token is issued.
+   * The revocations of an account and credential, by rules that are less than a second old. Rejects with StorageError if
+   * the store cannot be read: without current rules no token is issued.
    */
   readonly readStanding: (subject: TokenSubject) => MaybePromise<Standing>
   /**
-   * Reads the store: what was committed before this call is in force when it resolves, unless the store fails or takes
+   * Reads the store: rules that were committed before this call apply when it resolves, unless the store fails or takes
    * longer than 2 s. Never rejects.
    */
   readonly refresh: () => Promise<void>
-  /** Milliseconds since the store was asked for the rules in force; undefined before the first answer. */
+  /** Age of the rules in milliseconds, counted from the beginning of their read; undefined before the first answer. */
   readonly ageMs: () => number | undefined
-  /** The rules, re-read when they are not fresh; undefined when none were ever read, or the last read is a day old. */
+  /** The rules, read again if they are not fresh; undefined if none were ever read, or if they are a day old. */
   readonly read: () => Promise<RuleSnapshot | undefined>
 }
 
-/** What following the store needs. */
+/** Where the rules come from, and how reads are shared. */
 export interface RulesDeps {
   readonly storage: Pick<Storage, 'readRuleSeq' | 'listRuleChanges'>
   readonly log: Logger
-  /** Epoch milliseconds. */
+  /** Returns the current time in epoch milliseconds. */
   readonly now: () => number
-  /** Whether requests may wait for one read together: not on Workers. */
+  /** Whether requests may share a read; false on Workers. */
   readonly sharesWork: boolean
 }
 
 const FRESH_MS = 1000
-/** Age of rules that may be signed by: leaves time for the signature within the second that sign-current.ts allows. */
+/** Largest age of rules for a new token: leaves time to sign within the second that sign-current.ts allows. */
 const SIGNING_FRESH_MS = 900
-/** How long requests wait for a read, counted from its beginning, while older rules may stand in. */
+/** How long a request waits for a read, counted from its beginning, if it may use older rules instead. */
 const BRIEF_MS = 500
-/** A read that takes longer counts as failed; its late result is still used. */
+/** A read that takes longer counts as failed. Its result is still used. */
 const LIMIT_MS = 2000
-/** Between two tries, once one has failed. */
+/** Between two attempts after a failed one. */
 const REST_MS = 1000
 const MAX_STALE_MS = 24 * 60 * 60 * 1000
 /** Rules per query, and per slice before the event loop runs other work: a few milliseconds. */
 const PAGE = 1000
 /** Time between two searches for expired rules. */
 const DROP_EVERY_MS = 600_000
-/** How long expired rules are kept: a clock that runs ahead for a moment must not drop rules in force. */
+/** How long expired rules are kept: a clock that is wrong for a moment must not drop rules that still apply. */
 const KEPT_MS = 24 * 60 * 60 * 1000
 const START: RulePosition = { seq: -1, id: '' }
 
-/** Rules that follow this store. */
+/** Creates rules that follow this store; none are read before the first call. */
 export function createRevocationRules({ storage, log, now, sharesWork }: RulesDeps): RevocationRules {
   const index = createRuleIndex()
   /** All changes up to here are in memory. */
@@ -92,15 +92,15 @@ export function createRevocationRules({ storage, log, now, sharesWork }: RulesDe
   let isFailing = false
 
   /**
-   * Reads what changed since the last read. A snapshot never holds half a change: its list is exchanged in one step.
-   * Reads may overlap, since a newer state of a rule is never replaced by an older one.
+   * Reads what changed since the last read. A snapshot never holds half a change: its list is replaced in one step. Reads
+   * may overlap, because an older state of a rule never replaces a newer one.
    */
   async function load(): Promise<void> {
     const began = performance.now()
     const seq = await storage.readRuleSeq()
     const changes: NumberedRule[] = []
     let cursor = position
-    // To the last page: many rules may have the same number.
+    // All pages, because many rules may have the same number.
     for (let page = seq > cursor.seq ? PAGE : 0; page === PAGE; ) {
       if (changes.length > 0) await sleep(0)
       const rules = await storage.listRuleChanges(cursor, PAGE)
@@ -114,7 +114,7 @@ export function createRevocationRules({ storage, log, now, sharesWork }: RulesDe
     if (fresh.length > 0)
       list = replaces ? exchangeRules(list, fresh.filter(index.isLatest)) : [...list, ...fresh]
     const reached = Math.max(seq, cursor.seq)
-    // All rules with this number were read, and later changes have higher numbers.
+    // All rules with this number were read; later changes have higher numbers.
     if (reached > position.seq) position = { seq: reached, id: LAST_ID }
     if (began - droppedAt > DROP_EVERY_MS) {
       const time = now() - KEPT_MS
@@ -126,8 +126,8 @@ export function createRevocationRules({ storage, log, now, sharesWork }: RulesDe
   }
 
   /**
-   * Adds rules to the index in slices. A change is never split between slices, except before the first read is over.
-   * Resolves to whether a rule may have replaced an older state of itself.
+   * Adds rules to the index in slices. A change is never split between slices, except during the first read. Resolves to
+   * whether the index had an older state of any of these rules.
    */
   async function takeOver(changes: readonly NumberedRule[]): Promise<boolean> {
     let replaces = false
@@ -168,13 +168,13 @@ export function createRevocationRules({ storage, log, now, sharesWork }: RulesDe
 
   const isFresh = (spanMs: number): boolean => askedAt !== undefined && performance.now() - askedAt < spanMs
 
-  /** Reads when it is time. A promise where this request must wait for the outcome, which it does for so long only. */
+  /** Starts a read if one is due. Returns a promise if this request must wait; it resolves after at most `waitMs`. */
   function renew(waitMs: number, freshMs = FRESH_MS): Promise<unknown> | undefined {
     if (isFresh(freshMs)) return undefined
     const time = performance.now()
     const startedAt = flight.startedAt()
     if (startedAt === undefined && time - failedAt < REST_MS) return undefined
-    // On Workers a read ends with the request that began it, which therefore sees it through.
+    // On Workers a read is cancelled with the request that started it, so that request waits until the read is over.
     const isOwn = startedAt === undefined && !sharesWork
     const left = (isOwn || askedAt === undefined ? LIMIT_MS : waitMs) - (time - (startedAt ?? time))
     return left > 0 ? isDoneWithin(left, flight.join(LIMIT_MS)) : undefined
@@ -189,8 +189,7 @@ export function createRevocationRules({ storage, log, now, sharesWork }: RulesDe
 
   return {
     isListed(claims, kid) {
-      const judge = (): boolean => index.isListed(claims, kid, now() / 1000)
-      return after(renew(BRIEF_MS), judge)
+      return after(renew(BRIEF_MS), () => index.isListed(claims, kid, now() / 1000))
     },
     isKeyRevoked: (kid) => index.isKeyRevoked(kid, now()),
     readStanding: (subject) => after(renew(LIMIT_MS, SIGNING_FRESH_MS), () => standingOf(subject)),
@@ -205,7 +204,7 @@ export function createRevocationRules({ storage, log, now, sharesWork }: RulesDe
   }
 }
 
-/** A list that holds each rule once, in the state that `fresh` has where it has one. */
+/** The list with each rule once: its state in `fresh` if it is there, else its state in `list`. */
 function exchangeRules(
   list: readonly NumberedRule[],
   fresh: readonly NumberedRule[],

@@ -8,9 +8,9 @@ import { sleep } from '../../lib/timing.ts'
 
 /** A payload: its members, and the array that follows them. */
 export interface LongArray<Item> {
-  /** At least one member. */
+  /** The members before the array; at least one. */
   readonly members: Readonly<Record<string, string | number>>
-  /** Name of the array. */
+  /** The member name of the array. */
   readonly name: string
   /** In the order of `isBefore`. */
   readonly items: readonly Item[]

@@ -15,7 +15,7 @@ export interface ProofChecks {
   readonly useProof: UseProof
 }
 
-/** Options of {@link createEnforceKey}. */
+/** Options of {@link createEnforceKey}; `require` lists the bounds that every token must have. */
 export interface EnforceKeyOptions extends ProofChecks, Pick<Policy, 'require'> {
   /** Public origin of the API that the request was sent to; undefined if unknown, and then every proof is refused. */
   readonly apiOrigin: (request: RequestLike) => string | undefined

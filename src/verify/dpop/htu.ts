@@ -1,35 +1,35 @@
-// The URL of a proof beside that of its request (RFC 9449 section 4.3 step 9): equal once both are normalised by
-// syntax and by scheme (RFC 3986 sections 6.2.2 and 6.2.3), without query and fragment. Only http and https, and no
-// user information; nothing is repaired that is no URI.
+// Compares the URL in a proof with that of its request (RFC 9449 section 4.3 step 9). Both are normalized by syntax and
+// scheme (RFC 3986 sections 6.2.2 and 6.2.3) and compared without query and fragment. Only http and https, without user
+// information; invalid URIs are refused, not repaired.
 
 /** Scheme, host, port and path. */
 const PARTS =
   /^(https?):\/\/((?:[\w.~!$&'()*+,;=-]|%[\da-f]{2})+|\[[\da-f:.]+\])(?::(\d*))?(\/[^?#]*)?(?:[?#]|$)/i
-/** Scheme and authority, where a request has them; then its path. */
+/** An optional scheme and authority, then the path. */
 const TARGET = /^(?:[a-z][a-z\d+.-]*:\/\/[^/?#]*)?([^?#]*)/i
 const TRIPLET = /%[\da-f]{2}/gi
 const UNRESERVED = /[\w.~-]/
-/** No URI holds these, and URL parsers differ on which of them they encode. */
+/** Not allowed in a URI (RFC 3986 section 2); URL parsers differ on which of them they encode. */
 const FOREIGN = /[ "<>\\^`{|}]/g
 
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { http: '80', https: '443' }
 
 /**
- * What `htu` must say for a request to this API: its origin and the path of `url`, which may be absolute (its own
- * authority then counts for nothing) or begin with a slash. Undefined for a target without a path, such as `*`.
+ * The `htu` that a proof must have for a request to this API: the API's origin with the path of `url`. `url` may be a path
+ * or an absolute URL, whose scheme and authority are ignored. Undefined if the request has no path, such as `*`.
  */
 export function resolveTarget(apiOrigin: string, url: string): string | undefined {
   const path = TARGET.exec(url)?.[1] ?? ''
   return path === '' || path.startsWith('/') ? apiOrigin + path : undefined
 }
 
-/** Whether two URLs are the same, query and fragment aside. */
+/** Whether two URLs are equal after normalization, ignoring query and fragment. False if `htu` is not an http(s) URL. */
 export function isSameTarget(htu: string, target: string): boolean {
   const normal = normalizeTarget(htu)
   return normal !== undefined && normal === normalizeTarget(target)
 }
 
-/** The one spelling of an absolute http(s) URL, without query and fragment; undefined when it is none. */
+/** The normal form of an absolute http(s) URL, without query and fragment; undefined for any other text. */
 export function normalizeTarget(uri: string): string | undefined {
   const parts = PARTS.exec(uri)
   if (parts === null) return undefined
@@ -37,11 +37,11 @@ export function normalizeTarget(uri: string): string | undefined {
   const lower = scheme.toLowerCase()
   const suffix = port === '' || port === DEFAULT_PORTS[lower] ? '' : `:${port}`
   const normalPath = normalizeTriplets(path).replace(FOREIGN, encodeURIComponent)
-  // Lower case reaches the hexadecimal digits too: on both sides alike.
+  // Also lower-cases hexadecimal digits, in both URLs that are compared.
   return `${lower}://${normalizeTriplets(host).toLowerCase()}${suffix}${removeDotSegments(normalPath)}`
 }
 
-/** Decodes what need not be encoded, and writes the rest in upper case (RFC 3986 sections 6.2.2.1 and 6.2.2.2). */
+/** Decodes unreserved characters and upper-cases all other triplets (RFC 3986 sections 6.2.2.1 and 6.2.2.2). */
 function normalizeTriplets(text: string): string {
   return text.replace(TRIPLET, (triplet) => {
     const character = String.fromCharCode(Number.parseInt(triplet.slice(1), 16))
@@ -49,7 +49,7 @@ function normalizeTriplets(text: string): string {
   })
 }
 
-/** RFC 3986 section 5.2.4, for a path that begins with a slash. */
+/** Removes `.` and `..` from a path that begins with a slash (RFC 3986 section 5.2.4). */
 function removeDotSegments(path: string): string {
   if (!path.includes('/.')) return path
   const kept: string[] = []
@@ -57,7 +57,7 @@ function removeDotSegments(path: string): string {
     if (segment === '..') kept.pop()
     else if (segment !== '.') kept.push(segment)
   }
-  // What ends in a dot segment names a folder.
+  // A path that ends in a dot segment keeps its final slash.
   if (/\/\.\.?$/.test(path)) kept.push('')
   return `/${kept.join('/')}`
 }

@@ -40,11 +40,11 @@ export interface ExpectedClaims {
   readonly htu: string
   /** SHA-256 of the access token in base64url; undefined: `ath` is not checked. */
   readonly ath: string | undefined
-  /** Epoch seconds. */
+  /** The time of the request, epoch seconds. */
   readonly now: number
 }
 
-/** Claims of a valid proof. */
+/** The claims of a valid proof that are used later. */
 export interface ProofClaims {
   readonly jti: string
   /** Epoch seconds, possibly with a fraction. */

@@ -21,11 +21,11 @@ export interface ExpectedProof {
   readonly accessToken: string | undefined
   /** RFC 7638 thumbprint of the key that must have signed the proof; undefined: any key. */
   readonly jkt: string | undefined
-  /** Epoch seconds. */
+  /** The time of the request, epoch seconds. */
   readonly now: number
 }
 
-/** A valid proof. */
+/** What is known of a proof once it was verified. */
 export interface Proof {
   /** RFC 7638 thumbprint of the key that signed it. */
   readonly jkt: string

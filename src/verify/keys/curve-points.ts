@@ -1,5 +1,5 @@
-// Whether coordinates are a point that can be a public key. Engines tell that only when they import a key, which
-// may be later, and of Ed25519 keys not even then. Public values only: nothing here runs in constant time.
+// Whether coordinates are a point that can be a public key. Runtimes check that only when they import a key, which may be
+// later, and do not check Ed25519 keys at all. Public values only: nothing here runs in constant time.
 
 const P256_P = 2n ** 256n - 2n ** 224n + 2n ** 192n + 2n ** 96n - 1n
 const P256_B = 0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604bn
@@ -14,8 +14,8 @@ const ED_P = 2n ** 255n - 19n
 const ED_D = 0x52036cee2b6ffe738cc740797779e89800700a4d4141d8ab75eb4dca135978a3n
 
 /**
- * Whether 32 bytes encode a point of Ed25519 (RFC 8032 section 5.1.3) whose order is large: a signature under one
- * of the eight small ones proves nothing, and not every engine refuses it.
+ * Whether 32 bytes encode a point of Ed25519 (RFC 8032 section 5.1.3) of large order. Anyone can make signatures for the
+ * eight points of small order, and not every runtime refuses them.
  */
 export function isOnEd25519(bytes: Uint8Array): boolean {
   const y = BigInt.asUintN(255, toInteger(bytes.toReversed()))
@@ -38,7 +38,7 @@ function power(base: bigint, exponent: bigint, modulus: bigint): bigint {
   return result
 }
 
-/** Big-endian. */
+/** The integer in big-endian bytes. */
 function toInteger(bytes: Uint8Array): bigint {
   let value = 0n
   for (const byte of bytes) value = value * 256n + BigInt(byte)

@@ -1,5 +1,5 @@
-// Keys that the API was given: a pinned set, or one shared secret. Judged when the verifier is made: TypeError,
-// its message without key material.
+// Keys from the verifier's options: a JWK Set, or one shared secret. Checked when the verifier is created; a TypeError
+// names the option and holds no key material.
 
 import { base64url, type JWK } from 'jose'
 import type { VerificationKey, VerifyToken } from '../../claims/jws.ts'
@@ -9,7 +9,7 @@ import type { KeySource } from './source.ts'
 
 const MIN_SECRET_BYTES = 32
 
-/** A pinned JWK Set's keys. Throws TypeError on a key that cannot verify, on two of one `kid`, and on none. */
+/** Keys of a JWK Set. Throws TypeError if a key cannot verify signatures, if two share a `kid`, or if there is none. */
 export function createPinnedKeys(jwks: readonly JWK[], load: LoadVerifier): KeySource {
   const byId = new Map<string, UsableJwk>()
   for (const [index, jwk] of jwks.entries()) {
@@ -22,9 +22,9 @@ export function createPinnedKeys(jwks: readonly JWK[], load: LoadVerifier): KeyS
 }
 
 /**
- * One shared secret. Bytes and text verify whatever `kid` a token names and have none themselves, so that no revocation
- * by `kid` applies to their tokens; a JWK verifies only its own `kid`. Throws TypeError on
- * less than 32 bytes, on a JWK that is not `oct`, and on a PEM text, which is a key of another kind.
+ * One shared secret for HS256. Text and bytes verify tokens with any `kid` and have none themselves, so a revocation by
+ * `kid` does not apply to their tokens; a JWK verifies only tokens with its own `kid`. Throws TypeError if the secret has
+ * fewer than 32 bytes, if a JWK is not of type `oct`, and if a text is PEM, because that is a public or private key.
  */
 export function createSharedKey(secret: string | Uint8Array | JWK, load: LoadVerifier): KeySource {
   if (typeof secret === 'object' && secret !== null && !(secret instanceof Uint8Array)) {
@@ -44,12 +44,12 @@ export function createSharedKey(secret: string | Uint8Array | JWK, load: LoadVer
 }
 
 function demandKey(jwk: JWK, name: string): UsableJwk {
-  const judged = parseJwk(jwk)
-  if (!judged.ok) throw new TypeError(`${name} ${judged.reason}`)
-  return judged.value
+  const parsed = parseJwk(jwk)
+  if (!parsed.ok) throw new TypeError(`${name} ${parsed.reason}`)
+  return parsed.value
 }
 
-/** Loads each key once: at once where the engine can, else by the time that the first token asks for it. */
+/** Starts to load each key immediately. A key that is not loaded yet is found by `load`. */
 function createLoaded(
   keys: readonly UsableJwk[],
   find: (kid: string) => UsableJwk | undefined,
@@ -58,14 +58,14 @@ function createLoaded(
   const loaded = new Map<UsableJwk, VerificationKey>()
   for (const key of keys) {
     const verify = load(key.jwk, key.alg)
-    // Only a value is kept, not the promise: on Workers no request may await another's.
+    // The promise is not kept: on Workers a request must not await a promise of another request.
     if (verify instanceof Promise) verify.then(keep(key), () => undefined)
     else keep(key)(verify)
   }
 
   function keep(key: UsableJwk): (verify: VerifyToken) => void {
     return (verify) => {
-      // The first stays: tokens are remembered together with this very object.
+      // Never replaced: verified tokens are cached together with this object.
       if (!loaded.has(key)) loaded.set(key, { kid: key.kid, alg: key.alg, verify })
     }
   }

@@ -1,7 +1,7 @@
-// Keys of an issuer's JWK Set URL, kept fresh behind the requests' back. What it holds outlives an issuer that is
-// down; what it cannot use, it skips; and no flood of made-up key ids makes it ask more than once in a while. Nor does it
-// have to: the first right signature under another key tells of a rotation, and so that the next key is published.
-// A set without a usable key, `{"keys":[]}` too, is rubbish: it never replaces good keys, nor counts as an answer.
+// Keys from an issuer's JWK Set URL, renewed in the background. While the issuer is down, the last keys stay in use for a
+// day. Keys that cannot be used are skipped. Unknown key ids cause at most one fetch in 30 seconds, so made-up ids cannot
+// flood the issuer; after a rotation the next key is known in advance, because the first valid signature of another key
+// causes a fetch. A set without a usable key, such as `{"keys":[]}`, counts as a failed fetch.
 
 import type { JWK } from 'jose'
 import type { VerificationKey } from '../../claims/jws.ts'
@@ -12,40 +12,40 @@ import type { LoadVerifier } from '../runtime/load-key.ts'
 import { parseJwk } from './jwk.ts'
 import type { KeySource } from './source.ts'
 
-/** What a remote source needs. */
+/** Where to fetch a JWK Set, and what to use for it. */
 export interface RemoteOptions {
   readonly url: string
   readonly load: LoadVerifier
   readonly fetcher: TextFetcher
-  /** Epoch milliseconds. */
+  /** Returns the current time in epoch milliseconds. */
   readonly now: () => number
-  /** Whether requests may wait for one another's fetch, and leave one behind: not on Workers. */
+  /** Whether requests may share a fetch, and a fetch may outlive its request; false on Workers. */
   readonly sharesWork: boolean
 }
 
 const FRESH_MS = 10 * 60 * 1000
 const STALE_MS = 24 * 60 * 60 * 1000
-/** Between two fetches for an unknown key id, and between two tries to renew a set that is held. */
+/** Between two fetches for an unknown key id, and between two attempts to renew keys that are in memory. */
 const COOLDOWN_MS = 30 * 1000
-/** Between two tries while there are no keys at all. */
+/** Between two attempts while there are no usable keys. */
 const RETRY_MS = 1000
-/** A set this young is not asked for again because of a rotation. */
+/** A rotation causes no fetch if the set is younger than this. */
 const SETTLED_MS = 1000
 const TIMEOUT_MS = 5000
-/** On Workers: a fetch that takes longer may have ended with the request that began it. Ask anew, within the same time. */
+/** On Workers, a fetch that takes longer counts as cancelled together with the request that started it. */
 const LOST_AFTER_MS = 2000
 const ACCEPT = 'application/jwk-set+json, application/json'
 const MAX_BYTES = 256 * 1024
 const MAX_KEYS = 200
 
 interface HeldKey extends VerificationKey {
-  /** The key's own members as text: the same key stays the same object across renewals. */
+  /** The key's members as JSON: an unchanged key stays the same object when the set is renewed. */
   readonly text: string
 }
 
 type HeldKeys = ReadonlyMap<string, HeldKey>
 
-/** Keys at `url`, asked for when the first token comes. */
+/** Keys at `url`, fetched when the first token arrives. */
 export function createRemoteKeys(options: RemoteOptions): KeySource {
   const { url, fetcher, now, sharesWork } = options
   let keys: HeldKeys = new Map()
@@ -53,10 +53,10 @@ export function createRemoteKeys(options: RemoteOptions): KeySource {
   let failedAt = Number.NEGATIVE_INFINITY
   let missedAt = Number.NEGATIVE_INFINITY
   let hasUse = false
-  /** Keys that were seen in use, and the set renewed since. */
+  /** Keys that were used, and after whose first use the set was renewed. */
   const settled = new WeakSet<HeldKey>()
 
-  // Either way: a clock that was set back must not stretch any of the spans.
+  // Absolute: a clock that was set back must not lengthen the time spans.
   const isWithin = (time: number, spanMs: number): boolean => Math.abs(now() - time) < spanMs
   const isUsable = (): boolean => isWithin(fetchedAt, STALE_MS)
 
@@ -66,7 +66,7 @@ export function createRemoteKeys(options: RemoteOptions): KeySource {
       keys = await readKeys(answer?.text ?? '', keys, options.load)
       fetchedAt = now()
     } catch {
-      // The keys that are held go on; `fetchedAt` tells for how long.
+      // The keys in memory stay in use until `fetchedAt` is a day old.
       failedAt = now()
     }
   }
@@ -97,7 +97,7 @@ export function createRemoteKeys(options: RemoteOptions): KeySource {
         return undefined
       }
       if (isWithin(fetchedAt, SETTLED_MS) || isWithin(failedAt, COOLDOWN_MS)) return undefined
-      // What is under way may have been answered before the rotation: the key's next token asks.
+      // The current fetch may have been answered before the rotation. The next token of this key starts another.
       if (flight.startedAt() !== undefined) return undefined
       const before = keys
       const renewing = flight.join(TIMEOUT_MS).then(() => {
@@ -112,9 +112,9 @@ export function createRemoteKeys(options: RemoteOptions): KeySource {
       const rests = isMissed ? isWithin(missedAt, COOLDOWN_MS) : isWithin(failedAt, RETRY_MS)
       if (isOpen || !rests) {
         await flight.join(TIMEOUT_MS)
-        // Neither had nor failed: who was fetching went away with its request.
+        // No success and no failure recorded: the request that was fetching was cancelled.
         if (!isUsable() && !isWithin(failedAt, RETRY_MS)) await flight.join(TIMEOUT_MS - LOST_AFTER_MS)
-        // A set that was just asked for is not asked for again because of the same id.
+        // The set was just fetched: the same unknown id must not cause another fetch.
         if (!isOpen && (isMissed || !keys.has(kid))) missedAt = now()
       }
       return isUsable() ? keys.get(kid) : 'unavailable'
@@ -124,26 +124,26 @@ export function createRemoteKeys(options: RemoteOptions): KeySource {
 
 /** The usable keys of a JWK Set's text (RFC 7517 section 5). Throws when there are none. */
 async function readKeys(text: string, held: HeldKeys, load: LoadVerifier): Promise<HeldKeys> {
-  const parsed = parseJson(text)
-  const list = parsed.ok && isJsonObject(parsed.value) ? parsed.value.keys : undefined
-  if (!Array.isArray(list)) throw new Error('the answer is no JWK Set')
+  const set = parseJson(text)
+  const list = set.ok && isJsonObject(set.value) ? set.value.keys : undefined
+  if (!Array.isArray(list)) throw new Error('the answer is not a JWK Set')
   const keys = new Map<string, HeldKey>()
   for (const jwk of list.slice(0, MAX_KEYS)) {
-    const judged = parseJwk(jwk as JWK)
-    // A shared secret that anybody can fetch is none.
-    if (!judged.ok || judged.value.alg === 'HS256' || keys.has(judged.value.kid)) continue
-    const { kid, alg } = judged.value
-    const members = JSON.stringify(judged.value.jwk)
+    const parsed = parseJwk(jwk as JWK)
+    // A symmetric key in a public set is not a secret.
+    if (!parsed.ok || parsed.value.alg === 'HS256' || keys.has(parsed.value.kid)) continue
+    const { kid, alg } = parsed.value
+    const members = JSON.stringify(parsed.value.jwk)
     const known = held.get(kid)
     if (known?.text === members) keys.set(kid, known)
     else {
       try {
-        keys.set(kid, { kid, alg, text: members, verify: await load(judged.value.jwk, alg) })
+        keys.set(kid, { kid, alg, text: members, verify: await load(parsed.value.jwk, alg) })
       } catch {
-        // A key that the engine refuses is no key.
+        // The runtime cannot import this key: skip it.
       }
     }
   }
-  if (keys.size === 0) throw new Error('the JWK Set holds no usable key')
+  if (keys.size === 0) throw new Error('the JWK Set has no usable key')
   return keys
 }

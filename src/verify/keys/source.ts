@@ -1,22 +1,22 @@
-// Where verification keys come from: a port. What is in memory answers at once; what is not may be fetched.
+// The port for verification keys. Keys in memory are returned synchronously; others may be fetched.
 
 import type { VerificationKey } from '../../claims/jws.ts'
 import type { MaybePromise } from '../../lib/result.ts'
 
-/** Keys by their exact id. */
+/** Verification keys, found by their exact id. */
 export interface KeySource {
-  /** The key in memory, or undefined. */
+  /** The key, if it is in memory. */
   get(kid: string): VerificationKey | undefined
   /**
-   * Looks further for a key that is not in memory, bounded in time and frequency: undefined when there is none,
-   * `unavailable` when no key is to be had: none ever came, or those that came are too old. Never rejects.
+   * Looks for a key that is not in memory, with a limit on time and frequency. Resolves to undefined if there is no such
+   * key, to `unavailable` if no keys could be fetched or the ones in memory are too old. Never rejects.
    */
   load?(kid: string): Promise<VerificationKey | undefined | 'unavailable'>
-  /** Asked before each verification: renews what has aged. A promise only where the request itself must wait. */
+  /** Called before each verification: renews keys that have aged. Returns a promise only if the request must wait for it. */
   renew?(): MaybePromise<void>
   /**
-   * Told that a signature under this key was right, where one was checked: what is signed under another key than before
-   * tells of a rotation. A promise only where the request itself must wait. Never rejects.
+   * Called after a signature was verified with this key: the first valid signature of another key means that the issuer
+   * has rotated. Returns a promise only if the request must wait for it. Never rejects.
    */
   used?(kid: string): MaybePromise<void>
 }

@@ -1,6 +1,6 @@
-// An issuer's revocations as a verifier has them, polled when requests arrive: no timer runs in the background. A list
+// Follows an issuer's list of revocations. Requests start a poll when one is due; there is no background timer. A list
 // that cannot be fetched, is invalid, too old, or older than the last one never counts as empty: the last list stays in
-// use until it is too old, and then `onStale` decides.
+// use, and once that is too old, `onStale` decides.
 
 import type { ClaimsSet } from '../../claims/claims-set.ts'
 import type { MaybePromise } from '../../lib/result.ts'
@@ -11,48 +11,48 @@ import type { RevocationFeedOptions } from '../options.ts'
 import type { TextFetcher } from '../runtime/fetch-text.ts'
 import { haveSameRules, type RevocationList, readRevocations } from './list.ts'
 
-/** What a feed needs beside its options. */
+/** What {@link createRevocationFeed} needs in addition to the user's options. */
 export interface FeedDeps {
-  /** The `iss` of its lists. */
+  /** The `iss` that lists must have. */
   readonly issuer: string
-  /** Seconds of clock difference that are forgiven. */
+  /** Allowed clock skew between issuer and verifier, seconds. */
   readonly clockTolerance: number
-  /** The verifier's own: lists must be signed by one of them. */
+  /** The keys of the verifier. Lists must be signed by one of them. */
   readonly keys: KeySource
   readonly fetcher: TextFetcher
-  /** Epoch milliseconds. */
+  /** Returns the current time in epoch milliseconds. */
   readonly now: () => number
-  /** Whether requests may wait for one another's fetch, and leave one behind: not on Workers. */
+  /** Whether requests may share a poll, and a poll may outlive its request; false on Workers. */
   readonly sharesWork: boolean
 }
 
-/** Whether a token that was signed under `kid` is ended; `unavailable` when that cannot be told. Never rejects. */
+/** Whether a token signed under `kid` is revoked; `unavailable` if the list is stale and `onStale` is `refuse`. Never rejects. */
 export type CheckRevocation = (claims: ClaimsSet, kid: string) => MaybePromise<boolean | 'unavailable'>
 
 interface Known {
   readonly list: RevocationList
   readonly etag: string | undefined
-  /** End of its text: the same end means the same signature. */
+  /** The last characters of its text, which are part of the signature. */
   readonly ending: string
-  /** When the poll began that last found it right. Epoch milliseconds. */
+  /** When the last poll began that confirmed this list. Epoch milliseconds. */
   readonly renewedAt: number
 }
 
 const ACCEPT = 'application/jwt, application/jose, */*;q=0.5'
-/** More than 100 000 entries. */
+/** Room for 100 000 entries. */
 const MAX_BYTES = 32 * 1024 * 1024
-/** Longest difference of `exp` and `iat` that is accepted. */
+/** Longest lifetime (`exp - iat`) of a list. */
 const MAX_LIFETIME_SECONDS = 3600
 const ENDING_LENGTH = 40
-/** How long requests wait for a poll while what is known still counts, and while it does not. */
+/** How long requests wait for a poll while the last list is not stale, and while it is stale or missing. */
 const BRIEF_MS = 500
 const PATIENT_MS = 5000
-/** Time for reading a list: one of 100 000 entries takes about half of it. */
+/** Time to read a list; 100 000 entries take about half of it. */
 const READING_MS = 2000
-/** A poll that may have had to fetch keys too. */
+/** Longest duration of a poll, which may have to fetch keys too. */
 const LOST_AFTER_MS = 2 * PATIENT_MS + 1000
 
-/** A check against the feed of these options, which have been judged. */
+/** Creates the check of step 5 (revocation) against an issuer's list; `feed` are checked options with all defaults. */
 export function createRevocationFeed(feed: Required<RevocationFeedOptions>, deps: FeedDeps): CheckRevocation {
   const { keys, fetcher, now, sharesWork } = deps
   const refreshMs = feed.refreshSeconds * 1000
@@ -60,16 +60,16 @@ export function createRevocationFeed(feed: Required<RevocationFeedOptions>, deps
   let known: Known | undefined
   let failedAt = Number.NEGATIVE_INFINITY
 
-  // Either way: a clock that was set back must not stretch any of the spans.
+  // Absolute: a clock that was set back must not lengthen the time spans.
   const isWithin = (time: number, spanMs: number): boolean => Math.abs(now() - time) < spanMs
 
-  /** The age of a list counts from its `iat`, not from its last poll. */
+  /** The age of a list counts from its `iat`, not from the last poll. */
   const isYoung = ({ list }: Known): boolean =>
     isWithin(list.issuedAt * 1000, maxStaleMs) && list.expiresAt * 1000 > now()
 
   /**
-   * The list as the issuer has it now, or undefined. The tag of a list that has ended, or would be stale after two more
-   * polls, is not sent: an issuer may let an unchanged list grow old before it signs it again.
+   * Fetches the list; undefined if the answer is not a valid list. Sends no ETag if the list in memory has expired or
+   * would be stale after two more polls: for an unchanged list the issuer may answer 304 for longer than that.
    */
   async function fetchKnown(timeoutMs: number): Promise<Known | undefined> {
     const renewedAt = now()
@@ -80,13 +80,13 @@ export function createRevocationFeed(feed: Required<RevocationFeedOptions>, deps
     const answer = await fetcher.fetchText(feed.url, wish)
     if (answer === undefined) return held && { ...held, renewedAt }
     const ending = answer.text.slice(-ENDING_LENGTH)
-    // This list was read already. A forged text with this signature would only keep the held list in use, which ages.
+    // The same signature: the list is in memory. A forged text that ends like it could only keep that list in use until it is stale.
     if (held?.ending === ending) return { ...held, etag: answer.etag, renewedAt }
     const list = await readRevocations(answer.text, deps.issuer, keys)
     return list && { list, etag: answer.etag, ending, renewedAt }
   }
 
-  /** Whether a list is current and follows the last one: an older list would bring ended tokens back. */
+  /** Whether a list is current and not older than the last one. An older list would bring revoked tokens back. */
   async function isNext(list: RevocationList, last: RevocationList | undefined): Promise<boolean> {
     if (list === last) return true
     const { seq, kid, issuedAt, expiresAt } = list
@@ -95,12 +95,12 @@ export function createRevocationFeed(feed: Required<RevocationFeedOptions>, deps
     if (expiresAt - issuedAt > MAX_LIFETIME_SECONDS) return false
     if (last === undefined) return true
     if (seq < last.seq || issuedAt < last.issuedAt || isKeyRevoked(last, kid)) return false
-    // The issuer leaves out what has ended by its own clock.
+    // The issuer leaves out rules that have expired by its own clock.
     const endsBy = Math.max(seconds, issuedAt) + deps.clockTolerance
     return seq > last.seq || haveSameRules(list, last, endsBy)
   }
 
-  /** Replaces the known list if `next` follows it. Checks again after a wait: on Workers two polls may end together. */
+  /** Replaces the list in memory if `next` is not older. On Workers two polls may end together, so it checks again. */
   async function take(next: Known): Promise<boolean> {
     for (;;) {
       const last = known
@@ -113,7 +113,7 @@ export function createRevocationFeed(feed: Required<RevocationFeedOptions>, deps
 
   async function poll(waitMs: number): Promise<void> {
     try {
-      // Where the poll ends with its request, it must end itself before: a poll cut off would look like one open.
+      // On Workers a poll is cancelled with its request, and would look as if it still ran. So it ends before the request.
       const next = await fetchKnown(sharesWork ? PATIENT_MS : waitMs)
       if (next === undefined || !(await take(next))) failedAt = now()
     } catch {
@@ -123,23 +123,23 @@ export function createRevocationFeed(feed: Required<RevocationFeedOptions>, deps
 
   const flight = createSingleFlight({ work: poll, sharesWork, lostAfterMs: LOST_AFTER_MS, now })
 
-  /** Polls when it is time. A promise when this request must wait for the outcome, which it does for so long only. */
+  /** Starts a poll if one is due. Returns a promise if this request must wait; it resolves after a limited time. */
   function renew(): Promise<unknown> | undefined {
     if (known !== undefined && isWithin(known.renewedAt, refreshMs)) return undefined
     const startedAt = flight.startedAt()
     if (startedAt === undefined && isWithin(failedAt, refreshMs)) return undefined
     const counts = known !== undefined && isYoung(known)
-    // After a failed poll requests wait only briefly for the next one.
+    // After a failed poll, requests wait only briefly for the next one.
     const isKnownDown = sharesWork && isWithin(failedAt, maxStaleMs)
     const waitMs = counts || isKnownDown ? BRIEF_MS : PATIENT_MS
-    // On Workers a poll ends with the request that began it, which therefore waits until a long list is read, too.
+    // On Workers a poll ends with the request that started it, so that request also waits until a long list is read.
     const isOwn = startedAt === undefined && !sharesWork
     const elapsed = startedAt === undefined ? 0 : Math.abs(now() - startedAt)
     const left = isOwn ? waitMs + READING_MS : waitMs - elapsed
     return left > 0 ? isDoneWithin(left, flight.join(waitMs)) : undefined
   }
 
-  function judge(claims: ClaimsSet, kid: string): boolean | 'unavailable' {
+  function checkToken(claims: ClaimsSet, kid: string): boolean | 'unavailable' {
     const isStale = known === undefined || !isYoung(known)
     if (isStale && feed.onStale === 'refuse') return 'unavailable'
     return known?.list.rules.isListed(claims, kid, now() / 1000) ?? false
@@ -147,7 +147,7 @@ export function createRevocationFeed(feed: Required<RevocationFeedOptions>, deps
 
   return (claims, kid) => {
     const renewing = renew()
-    return renewing === undefined ? judge(claims, kid) : renewing.then(() => judge(claims, kid))
+    return renewing === undefined ? checkToken(claims, kid) : renewing.then(() => checkToken(claims, kid))
   }
 }
 

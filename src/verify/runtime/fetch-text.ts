@@ -4,9 +4,9 @@
 import { readChunks } from '../../lib/read-bytes.ts'
 import { createUtf8Decoder } from '../../lib/utf8.ts'
 
-/** Options of one fetch. */
+/** What one fetch sends and accepts. */
 export interface FetchOptions {
-  /** The `Accept` header. */
+  /** Value of the `Accept` header. */
   readonly accept: string
   /** Milliseconds from the request to the last byte of the answer. */
   readonly timeoutMs: number
@@ -16,7 +16,7 @@ export interface FetchOptions {
   readonly etag?: string | undefined
 }
 
-/** A fetched document. */
+/** The body of a 200 answer. */
 export interface FetchedText {
   readonly text: string
   /** Its entity tag, if the issuer sent one. */
