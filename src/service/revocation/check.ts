@@ -10,7 +10,7 @@ import type { CachedStorage } from '../../storage/cached.ts'
 import type { HeldScopes } from '../../verify/judge.ts'
 import type { RevocationRules } from './rules.ts'
 
-/** Where {@link createRevocationCheck} looks. */
+/** Where the check finds rules, records and keys. */
 export interface RevocationDeps {
   readonly storage: Pick<CachedStorage, 'findCredentialStale'>
   readonly rules: Pick<RevocationRules, 'isListed'>

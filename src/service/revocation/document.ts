@@ -11,7 +11,7 @@ import { formatEntry } from '../../verify/revocation/list.ts'
 import type { RevocationRules, RuleSnapshot } from './rules.ts'
 import { createArrayWriter, type SigningInput } from './write-long-array.ts'
 
-/** Options of {@link createRevocationsHandler}. */
+/** What the list is made of and signed with. */
 export interface DocumentDeps {
   readonly issuer: string
   readonly rules: Pick<RevocationRules, 'read'>
