@@ -1,4 +1,4 @@
-// Changing and deleting accounts: what the answer says, what is on record then, and who is told.
+// Changing and deleting accounts: the answer, the stored record, the audit log, and whether `onChange` is called.
 
 import { beforeEach, describe, expect, test } from 'vitest'
 import { listRules } from '../support/records.ts'
@@ -64,19 +64,19 @@ describe('a change', () => {
     { scopes: ['read', 'write', 'read'] },
     { allowedOrigins: ['https://SHOP.example:443'] },
     { name: 'Shop', maxTtl: 600, browserPrototype: false, status: 'active' },
-  ])('%j is none: the record stays, and nobody is told', async (patch) => {
+  ])('%j changes nothing: same record, no audit entry, no call of onChange', async (patch) => {
     expect(await service.demand(200, 'PATCH', path, patch)).toEqual({ account })
     expect((await service.demand(200, 'GET', path)).account).toEqual(account)
     expect(await service.readAudit()).toEqual([])
     expect(service.told).toEqual(['flush'])
   })
 
-  test('suspending and resuming', async () => {
+  test('suspends and resumes, with one audit entry each', async () => {
     const suspended = await service.demand(200, 'PATCH', path, { status: 'suspended' })
     expect(suspended.account).toEqual({ ...account, status: 'suspended', updatedAt: later })
     expect(await service.demand(200, 'PATCH', path, { status: 'suspended' })).toEqual(suspended)
     const resumed = await service.demand(200, 'PATCH', path, { status: 'active' })
-    // The clock stands still: two changes in one millisecond differ all the same.
+    // The clock stands still here. Two changes in the same millisecond still get different values.
     expect(resumed.account.updatedAt).toBe(new Date(NOW + 5001).toISOString())
     const entries = await service.readAudit()
     expect(entries).toHaveLength(2)
@@ -84,7 +84,7 @@ describe('a change', () => {
     expect(service.told).toEqual(['change', 'change'])
   })
 
-  test('of status and name at once: one change, two entries', async () => {
+  test('of status and name together is one change with two audit entries', async () => {
     await service.demand(200, 'PATCH', path, { status: 'suspended', name: 'Other' })
     const entries = await service.readAudit()
     expect(entries).toHaveLength(2)
@@ -92,13 +92,13 @@ describe('a change', () => {
     expect(service.told).toEqual(['change'])
   })
 
-  test('while the clock is behind: updatedAt still grows', async () => {
+  test('raises updatedAt even when the clock was set back', async () => {
     service.setNow(NOW - 60_000)
     const changed = await service.demand(200, 'PATCH', path, { name: 'Other' })
     expect(changed.account.updatedAt).toBe(new Date(NOW + 1).toISOString())
   })
 
-  test('the issuing path sees it at once', async () => {
+  test('is seen by the issuing endpoints immediately', async () => {
     const [held] = await service.storage.listCredentials(account.id)
     const find = async () => (await service.storage.findCredential(held?.id ?? ''))?.account.status
     expect(await find()).toBe('active')
@@ -108,7 +108,7 @@ describe('a change', () => {
 })
 
 describe('deletion', () => {
-  test('204, then 404 for whatever is asked; a body is not read', async () => {
+  test('answers 204 without reading a body, and every later request gets 404', async () => {
     expect((await service.ask('DELETE', path, '{', { headers: { 'content-type': 'text/csv' } })).status).toBe(
       204,
     )
@@ -121,7 +121,7 @@ describe('deletion', () => {
     expect((await service.demand(200, 'GET', '/admin/accounts')).accounts).toEqual([])
   })
 
-  test('its credentials are gone, and a revocation outlives them', async () => {
+  test('deletes the credentials too and stores a revocation of their tokens', async () => {
     const [held] = await service.storage.listCredentials(account.id)
     await service.demand(204, 'DELETE', path)
     await service.demand(404, 'DELETE', `/admin/credentials/${held?.id}`)

@@ -1,4 +1,4 @@
-// Keys that a customer registers: which are taken, what is kept of them, and what is said of the others.
+// Keys that a customer registers: which are accepted, what is stored of them, and why the others are refused.
 
 import { generateKeyPairSync } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -24,7 +24,7 @@ beforeAll(async () => {
 
 const members = ({ kty, crv, x, y }: Json): Json => ({ kty, crv, x, ...(y && { y }) })
 
-describe('taken', () => {
+describe('registered keys that are accepted', () => {
   test.each<readonly [rule: string, jwks: { keys: readonly Json[] }, kept: readonly Json[]]>([
     ['ES256', { keys: [p256] }, [members(p256)]],
     ['EdDSA', { keys: [ed] }, [members(ed)]],
@@ -35,7 +35,7 @@ describe('taken', () => {
       [{ kid: 'a', ...members(p256) }, { kid: 'b', ...members(ed) }, members(other)],
     ],
     [
-      'members that say the same, and others',
+      'members that agree with the key, and members that are dropped',
       {
         keys: [{ ...p256, alg: 'ES256', use: 'sig', key_ops: ['verify'], ext: true, x5c: ['x'], name: 'n' }],
       },
@@ -78,7 +78,7 @@ describe('taken', () => {
   })
 })
 
-describe('refused', () => {
+describe('registered keys that are refused', () => {
   const key = (jwk: unknown): Json => ({ keys: [jwk] })
   test.each<readonly [rule: string, jwks: unknown, faults: Readonly<Record<string, RegExp>>]>([
     ['null', null, { jwks: /JWK Set/ }],
@@ -86,9 +86,9 @@ describe('refused', () => {
     ['a list', [ed], { jwks: /JWK Set/ }],
     ['one key', ed, { 'jwks.keys': /JWK Set/ }],
     ['no keys', { keys: [] }, { 'jwks.keys': /1 to 20/ }],
-    ['keys that are no list', { keys: ed }, { 'jwks.keys': /JWK Set/ }],
+    ['keys that are not a list', { keys: ed }, { 'jwks.keys': /JWK Set/ }],
     ['21 keys', { keys: Array.from({ length: 21 }, () => ed) }, { 'jwks.keys': /1 to 20/ }],
-    ['a key that is none', key(7), { 'jwks.keys.0': /not a JSON object/ }],
+    ['a number as a key', key(7), { 'jwks.keys.0': /not a JSON object/ }],
     ['null as a key', key(null), { 'jwks.keys.0': /not a JSON object/ }],
     ['a list as a key', key([]), { 'jwks.keys.0': /not a JSON object/ }],
     ['an empty key', key({}), { 'jwks.keys.0': /type/ }],
@@ -97,12 +97,12 @@ describe('refused', () => {
     ),
     ['k in a public key', key({ ...p256, k: zeros }), { 'jwks.keys.0': /shared secret/ }],
     ['a shared secret', key(shared), { 'jwks.keys.0': /shared secret/ }],
-    ['a shared secret that is missing', key({ kty: 'oct' }), { 'jwks.keys.0': /shared secret/ }],
+    ['a shared secret without its value', key({ kty: 'oct' }), { 'jwks.keys.0': /shared secret/ }],
     ['RSA', key(rsa), { 'jwks.keys.0': /type.*ES256/ }],
     ['P-384', key(ec('P-384').publicKey.export({ format: 'jwk' })), { 'jwks.keys.0': /type.*ES256/ }],
     ['secp256k1', key(ec('secp256k1').publicKey.export({ format: 'jwk' })), { 'jwks.keys.0': /type/ }],
     ['X25519', key({ ...ed, crv: 'X25519' }), { 'jwks.keys.0': /type/ }],
-    ['no point of the curve', key({ ...p256, y: other.y }), { 'jwks.keys.0': /not a point/ }],
+    ['a point that is not on the curve', key({ ...p256, y: other.y }), { 'jwks.keys.0': /not a point/ }],
     ['no y', key({ ...p256, y: undefined }), { 'jwks.keys.0': /not a point/ }],
     ['padding', key({ ...p256, x: `${p256.x}=` }), { 'jwks.keys.0': /not a point/ }],
     ['an Ed25519 point of small order', key({ ...ed, x: zeros }), { 'jwks.keys.0': /Ed25519/ }],
@@ -119,7 +119,7 @@ describe('refused', () => {
       { 'jwks.keys.2': /repeats a kid/ },
     ],
     [
-      'every fault at once',
+      'every fault is listed',
       { keys: [{ ...p256, d: zeros }, ed, rsa, { ...ed, use: 'enc' }] },
       { 'jwks.keys.0': /private/, 'jwks.keys.2': /type/, 'jwks.keys.3': /use/ },
     ],

@@ -1,4 +1,5 @@
-// Making, rotating and revoking credentials: what is shown once, what is on record then, and who is told.
+// Creating, rotating and revoking credentials: the secret that is shown once, the stored record, the audit log, and
+// whether `onChange` is called.
 
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Credential } from '../../src/claims/account.ts'
@@ -82,17 +83,17 @@ describe('a new credential', () => {
       previousExpiresAt: null,
     })
     expect(await service.readAudit()).toEqual([entry('credential.create', id, { account: account.id })])
-    // It ends no token and brings none back.
+    // A new credential neither ends tokens nor brings any back.
     expect(service.told).toEqual(['flush'])
   })
 
-  test('absent scopes are those of the account, whatever they become', async () => {
+  test('without scopes has those of the account, also after the account changes', async () => {
     const { id } = await add({})
     await service.demand(200, 'PATCH', `/admin/accounts/${account.id}`, { scopes: ['other'] })
     expect((await showCredential(id)).scopes).toEqual(['other'])
   })
 
-  test('of a suspended account', async () => {
+  test('can be added to a suspended account', async () => {
     await service.demand(200, 'PATCH', `/admin/accounts/${account.id}`, { status: 'suspended' })
     await add({})
   })
@@ -133,7 +134,7 @@ describe('rotation', () => {
     expect(service.told).toEqual(['change', 'flush'])
   })
 
-  test('an empty body of any type counts as none', async () => {
+  test('accepts an empty body of any media type', async () => {
     const asked = `/admin/credentials/${first.id}/rotate`
     for (const type of ['text/plain', 'application/x-www-form-urlencoded']) {
       const answer = await service.ask('POST', asked, '', { headers: { 'content-type': type } })
@@ -141,15 +142,15 @@ describe('rotation', () => {
     }
   })
 
-  test('without overlap: the old secret ends at once', async () => {
+  test('without overlap ends the old secret immediately', async () => {
     const rotated = await rotate({ overlap: 0 })
-    // Both secrets work until then.
+    // Both secrets work until the second rotation.
     expect(rotated.previousExpiresAt).toBe(previousExpiresAt(0))
     expect((await showCredential(first.id)).previousExpiresAt).toBeNull()
     expect(await readCredential(first.id)).toMatchObject({ previousHash: null, previousExpiresAt: null })
   })
 
-  test('a second one ends the older secret at once; only the one before stays', async () => {
+  test('a second time ends the oldest secret immediately and keeps the one before', async () => {
     const second = await rotate()
     service.setNow(NOW + 1000)
     const third = await rotate({ overlap: 60 })
@@ -160,7 +161,7 @@ describe('rotation', () => {
     })
   })
 
-  test('the issuing path sees it at once', async () => {
+  test('is seen by the issuing endpoints immediately', async () => {
     const find = async () => (await service.storage.findCredential(first.id))?.credential.secretHash
     const before = await find()
     const rotated = await rotate()
@@ -169,12 +170,12 @@ describe('rotation', () => {
   })
 })
 
-test('an account is shown with the uses that wait to be written down', async () => {
+test('showing an account first writes down uses that are still in memory', async () => {
   service.uses.set(first.id, NOW - 1)
   expect((await showCredential(first.id)).lastUsedAt).toBe(new Date(NOW - 1).toISOString())
 })
 
-test('revoking: 204, then 404; it stays listed and its tokens are ended', async () => {
+test('revoking answers 204, then 404; the credential stays listed and its tokens are ended', async () => {
   const asked = `/admin/credentials/${first.id}`
   expect((await service.ask('DELETE', asked, '{', { headers: { 'content-type': 'x' } })).status).toBe(204)
   await service.demand(404, 'DELETE', asked)
@@ -184,7 +185,7 @@ test('revoking: 204, then 404; it stays listed and its tokens are ended', async 
   expect(service.told).toEqual(['change', 'flush'])
 })
 
-test('a rotation that another process made a moment ago is seen, whatever the issuing path remembers', async () => {
+test('a rotation by another process is respected even when the cache still has the old record', async () => {
   const inner = createMemoryStorage()
   service = await startAdmin(inner)
   const created = await service.createAccount()

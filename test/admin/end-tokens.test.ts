@@ -1,5 +1,5 @@
-// PATCH of an account with `endTokens`, at two services on one database: tokens from before the answer are refused by
-// both from the answer on, later ones pass at both.
+// PATCH of an account with `endTokens`, with two services on one database: when it is answered, both services refuse
+// tokens issued before, and accept later ones.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -69,7 +69,7 @@ async function claimAt(service: MemoryService): Promise<string> {
 /** A token from each service. */
 const claimBoth = (): Promise<string[]> => Promise.all(services.map(claimAt))
 
-/** What each service says of each token. */
+/** The verdict of each service on each token. */
 async function judge(tokens: readonly string[]): Promise<readonly string[]> {
   const verdicts: string[] = []
   for (const token of tokens) {
@@ -103,7 +103,7 @@ describe.each<[string, object, readonly string[]]>([
     ['allowedOrigins', 'requireOrigin'],
   ],
 ])('endTokens %s', (_, more, changed) => {
-  test('ends what was issued, at both services and by the answer; what comes later passes', async () => {
+  test('ends tokens at both services before it is answered, and later tokens pass', async () => {
     const before = await claimBoth()
     expect(await judge(before)).toEqual(GOOD)
     const answer = await patch({ ...more, endTokens: true })
@@ -126,7 +126,7 @@ describe.each<[string, object, readonly string[]]>([
   })
 })
 
-test('endTokens twice ends what was issued in between too', async () => {
+test('a second endTokens also ends tokens issued since the first', async () => {
   await patch({ endTokens: true })
   const between = await claimBoth()
   await patch({ endTokens: true })
@@ -134,7 +134,7 @@ test('endTokens twice ends what was issued in between too', async () => {
   expect(await readAudit()).toHaveLength(2)
 })
 
-test('tokens of other accounts live on', async () => {
+test('tokens of other accounts still work', async () => {
   const first = made
   const before = await claimBoth()
   made = await createAccount(one(), { name: 'Other', allowedOrigins: [SITE] })
@@ -146,7 +146,7 @@ test('tokens of other accounts live on', async () => {
 test.each<[object, number]>([
   [{ endTokens: false }, 0],
   [{ endTokens: false, name: 'Other' }, 1],
-])('%j ends nothing', async (body, entries) => {
+])('%j ends no token', async (body, entries) => {
   const before = await claimBoth()
   expect((await patch(body)).status).toBe(200)
   expect(await judge(before)).toEqual(GOOD)
@@ -154,7 +154,7 @@ test.each<[object, number]>([
 })
 
 test.each<unknown>(['true', 1, 0, null, [], {}, ''])(
-  'endTokens of %j is 422, and nothing changes',
+  'endTokens = %j is 422 and changes nothing',
   async (endTokens) => {
     const [before = ''] = await claimBoth()
     const answer = await patch({ endTokens, name: 'Other' })
@@ -165,6 +165,6 @@ test.each<unknown>(['true', 1, 0, null, [], {}, ''])(
   },
 )
 
-test('endTokens for an account that nobody has is 404', async () => {
+test('endTokens for an unknown account is 404', async () => {
   expect((await askAdmin('PATCH', '/accounts/acct_unknown', { endTokens: true })).status).toBe(404)
 })

@@ -1,4 +1,4 @@
-// POST /admin/explain: what is asked and answered, and that asking changes nothing.
+// POST /admin/explain: what it accepts and answers, and that it changes nothing.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createExplain, parseExplainInput } from '../../src/admin/explain.ts'
@@ -36,7 +36,7 @@ beforeAll(async () => {
 })
 afterAll(() => service?.stop())
 
-/** Outcomes by their first letter, and the code. */
+/** The first letter of each step's outcome, and the code. */
 async function lettersOf(body: object): Promise<string> {
   const { allowed, code, steps } = await explaining.explain(body)
   expect(steps.map(({ step }) => step)).toEqual(STEPS)
@@ -45,8 +45,8 @@ async function lettersOf(body: object): Promise<string> {
   return `${steps.map(({ outcome }) => outcome[0]).join('')} ${code}`
 }
 
-describe('the answer', () => {
-  test('of a request that may pass, to the letter', async () => {
+describe('the explanation', () => {
+  test('of an accepted request is complete', async () => {
     const answer = await explaining.post({ token, origin: SITE })
     expect(answer.status).toBe(200)
     expect(answer.headers.get('content-type')).toBe('application/json')
@@ -58,7 +58,7 @@ describe('the answer', () => {
     })
   })
 
-  test('of a request that may not, to the letter', async () => {
+  test('of a refused request is complete', async () => {
     const { body } = await explaining.post({ token, origin: 'https://evil.example' })
     expect(body).toEqual({
       allowed: false,
@@ -90,18 +90,18 @@ describe('the answer', () => {
       'é',
       'x\r\ny',
     ].map((origin): [string, (token: string) => Json, string] => [
-      `the origin spelled ${JSON.stringify(origin)}`,
+      `the origin ${JSON.stringify(origin)}`,
       (token) => ({ token, origin }),
       'pppppfsss origin_mismatch',
     ]),
     [
-      'blanks around the origin, which HTTP drops',
+      'blanks around the origin, which HTTP removes',
       (token) => ({ token, origin: ` ${SITE}\t` }),
       'ppppppsss null',
     ],
     ['blanks around the token', (token) => ({ token: `  ${token} \t`, origin: SITE }), 'ppppppsss null'],
     [
-      'every member null but the token',
+      'every member but the token null',
       (token) => ({ token, origin: SITE, ip: null, method: null, url: null, dpop: null }),
       'ppppppsss null',
     ],
@@ -116,7 +116,7 @@ describe('the answer', () => {
       'ppppppsss null',
     ],
     [
-      'an address that nobody asked for',
+      'an address for a token without addresses',
       (token) => ({ token, origin: SITE, ip: '2001:db8::1' }),
       'ppppppsss null',
     ],
@@ -124,7 +124,7 @@ describe('the answer', () => {
       '',
       ' ',
       'garbage',
-      'no JWT, really',
+      'not a JWT',
       'a b c',
       'é',
       '\ud800',
@@ -136,20 +136,24 @@ describe('the answer', () => {
       'Bearer x',
       ',',
     ].map((text): [string, () => Json, string] => [
-      `no JWT: ${JSON.stringify(text.slice(0, 20))}`,
+      `a text that is not a JWT: ${JSON.stringify(text.slice(0, 20))}`,
       () => ({ token: text, origin: SITE, dpop: text.length > 3 ? text : null }),
       'pfsssssss invalid_token',
     ]),
     [
-      'a token within a text',
+      'a token inside a longer text',
       (token) => ({ token: `${token} ${token}`, origin: SITE }),
       'pfsssssss invalid_token',
     ],
     ['two tokens', (token) => ({ token: `${token}, ${token}`, origin: SITE }), 'pfsssssss invalid_token'],
-    ['a line end after it', (token) => ({ token: `${token}\n`, origin: SITE }), 'pfsssssss invalid_token'],
-    ['a tab before it', (token) => ({ token: `\t${token}`, origin: SITE }), 'pfsssssss invalid_token'],
+    [
+      'a token with a line end',
+      (token) => ({ token: `${token}\n`, origin: SITE }),
+      'pfsssssss invalid_token',
+    ],
+    ['a token after a tab', (token) => ({ token: `\t${token}`, origin: SITE }), 'pfsssssss invalid_token'],
     ['the account token', () => ({ token: world.token, origin: SITE }), 'pfsssssss invalid_token'],
-  ])('to %s', async (_, body, expected) => {
+  ])('of %s', async (_, body, expected) => {
     expect(await lettersOf(body(token))).toBe(expected)
   })
 
@@ -161,12 +165,12 @@ describe('the answer', () => {
     ['203.0.113.10', 'ppppppfss ip_mismatch'],
     ['::1', 'ppppppfss ip_mismatch'],
     [undefined, 'ppppppfss ip_mismatch'],
-  ])('for a token bound to addresses, from %s', async (ip, expected) => {
+  ])('of a token bound to addresses, from %s', async (ip, expected) => {
     const bound = await claimToken(world, { ip: ['203.0.113.9', '2001:db8::/64'] })
     expect(await lettersOf({ token: bound, origin: SITE, ip })).toBe(expected)
   })
 
-  test('for a key-bound token: as Bearer without a proof, as DPoP with one', async () => {
+  test('of a key-bound token uses Bearer without a proof and DPoP with one', async () => {
     const bound = await claimToken(world, { jkt: JKT })
     expect(await lettersOf({ token: bound, origin: SITE })).toBe('ppppppsfs proof_required')
     expect(await lettersOf({ token: bound, origin: SITE, dpop: 'x' })).toBe('ppppppsfs invalid_proof')
@@ -234,7 +238,7 @@ describe('a body that is refused', () => {
     for (const { message } of errors) expect(message).toMatch(/^(must|is) .{10,}$/)
   })
 
-  test('never comes back', async () => {
+  test('is not repeated in the answer', async () => {
     const { body } = await explaining.post({
       token,
       [token]: 1,
@@ -249,7 +253,7 @@ describe('a body that is refused', () => {
 })
 
 describe('explaining leaves no trace', () => {
-  test('in the database: the admin API only reads from it', async () => {
+  test('in the database, which is only read', async () => {
     const calls: string[] = []
     const inner = createMemoryStorage()
     const storage = createCachedStorage(
@@ -298,12 +302,12 @@ describe('explaining leaves no trace', () => {
       const verdict = await judge({ request, address: undefined, now: clock / 1000 })
       return verdict.outcome === 'allow' ? 'allow' : verdict.reason.code
     }
-    // Refused here, and right in itself.
+    // Refused in the explanation because of its origin; the token itself is valid.
     const fresh = await claimToken(world)
     expect((await explaining.explain({ token: fresh, origin: 'https://evil.example' })).allowed).toBe(false)
     expect(await present(fresh)).toBe('allow')
 
-    // Allowed here, and expired or ended afterwards.
+    // Accepted in the explanation, and expired or ended afterwards.
     const short = await claimToken(world, { expiresIn: 10 })
     expect((await explaining.explain({ token: short, origin: SITE })).allowed).toBe(true)
     clock += 16_000
@@ -320,7 +324,7 @@ describe('explaining leaves no trace', () => {
     expect(payloadOf(fresh).sub).toBe(world.accountId)
   })
 
-  test('in the memory of proofs: one may be explained, used, and explained again', async () => {
+  test('in the store of used proofs: a proof can be explained, used, and explained again', async () => {
     const useProof = createMemoryUseProof()
     const verifyProof = createProofVerifier({ loadVerifier, hashText })
     const { keyRing } = service.deps

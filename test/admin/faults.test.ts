@@ -1,4 +1,4 @@
-// Every fault of every call that changes something, as rows: the answer, and that nothing was changed or recorded.
+// Every fault of every changing call, one row each: the refusal, and that nothing was changed or recorded.
 
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createClientSecret, formatAccountToken } from '../../src/signing/secret.ts'
@@ -8,7 +8,7 @@ import { type AdminService, NOW, startAdmin } from './service.ts'
 
 interface Fault {
   readonly rule: string
-  /** `:account`, `:id`, `:revoked`, `:expired` and `:keys` stand for ids. */
+  /** In the path, `:account`, `:id`, `:revoked`, `:expired` and `:keys` are replaced by ids. */
   readonly call: readonly [method: string, path: string]
   readonly body?: unknown
   readonly more?: Partial<WireRequest>
@@ -24,7 +24,7 @@ const CALLS = [PATCH, CREATE, ROTATE, REVOKE, ROTATE_KEYS]
 
 const shown = (value: unknown): string => JSON.stringify(value)?.slice(0, 60) ?? 'nothing'
 
-/** 422: one member is wrong, and named. */
+/** Rows for one wrong member: 422, and the refusal names it. */
 const wrong = (call: Fault['call'], parameter: string, ...values: readonly unknown[]): readonly Fault[] =>
   values.map((value) => ({
     rule: `${parameter} = ${shown(value)}`,
@@ -55,7 +55,7 @@ const bodies: readonly Fault[] = CALLS.flatMap((call) => [
   { rule: 'size', call, body: ' '.repeat(65_537), expect: tooLarge },
   { rule: 'size, chunked', call, body: ' '.repeat(65_537), more: { chunked: true }, expect: tooLarge },
   {
-    rule: 'type before size',
+    rule: 'the media type is checked before the size',
     call,
     body: ' '.repeat(65_537),
     more: { headers: { 'content-type': 'text/csv' } },
@@ -68,14 +68,14 @@ const bodies: readonly Fault[] = CALLS.flatMap((call) => [
     expect: [422, 'invalid_request', 'colour', 'constructor', 'id'],
   },
   {
-    rule: 'a secret in the place of a name is not repeated',
+    rule: 'a secret sent as a member name is not repeated',
     call,
     body: { cgk_a_b_c: 1 },
     expect: [422, 'invalid_request', 'body'],
   },
 ])
 
-/** An empty body is one where there must be something to say. */
+/** Calls that need input refuse an empty body. */
 const empty: readonly Fault[] = [PATCH, CREATE, REVOKE].flatMap((call) => [
   { rule: 'no body', call, expect: unsupported },
   { rule: 'an empty body', call, body: '', expect: malformed },
@@ -132,7 +132,7 @@ const accounts: readonly Fault[] = [
   ...wrong(PATCH, 'requireOrigin', null, 'true', 1),
   ...wrong(PATCH, 'status', null, 'deleted', 'Active', '', true, ['active']),
   {
-    rule: 'one wrong member among right ones',
+    rule: 'one wrong member among correct ones',
     call: PATCH,
     body: { name: 'Other', status: 'suspended', maxTtl: 1 },
     expect: [422, 'invalid_request', 'maxTtl'],
@@ -159,9 +159,13 @@ const credentials: readonly Fault[] = [
   ...wrong(CREATE, 'browserPrototype', null, 'false', 0),
   ...wrong(CREATE, 'allowLocalhost', null, 'false', 0),
   ...wrong(ROTATE, 'overlap', null, -1, 2_592_001, 1.5, '60', true, 1e300),
-  { rule: 'a revoked one', call: ['POST', '/admin/credentials/:revoked/rotate'], expect: conflict },
-  { rule: 'an expired one', call: ['POST', '/admin/credentials/:expired/rotate'], expect: conflict },
-  { rule: 'one with keys', call: ['POST', '/admin/credentials/:keys/rotate'], expect: conflict },
+  { rule: 'a revoked credential', call: ['POST', '/admin/credentials/:revoked/rotate'], expect: conflict },
+  { rule: 'an expired credential', call: ['POST', '/admin/credentials/:expired/rotate'], expect: conflict },
+  {
+    rule: 'a credential with registered keys',
+    call: ['POST', '/admin/credentials/:keys/rotate'],
+    expect: conflict,
+  },
   ...[{ force: 'true' }, { force: 1 }, { force: null }].map(
     (body): Fault => ({
       rule: shown(body),
@@ -186,7 +190,7 @@ const revocations: readonly Fault[] = [
     (body): Fault => ({ rule: shown(body), call: REVOKE, body, expect: [422, 'invalid_request', 'body'] }),
   ),
   ...wrong(REVOKE, 'jti', null, 7, '', 'a b', 'ü', 'a\n', 'a'.repeat(257)),
-  // A pasted secret: it would stand in the audit log.
+  // A secret pasted by mistake would end up in the audit log.
   ...wrong(REVOKE, 'jti', formatAccountToken(createClientSecret())),
   ...wrong(REVOKE, 'clientId', null, 7, '', 'a_b', 'a-b', 'a'.repeat(65), 'a\n'),
   ...wrong(REVOKE, 'sub', null, 7, '', 'a', 'acct_', 'acct_a_b', 'acct_a\n', `acct_${'a'.repeat(65)}`),
@@ -201,7 +205,7 @@ const revocations: readonly Fault[] = [
     String(NOW / 1000 - 60),
     true,
     {},
-    // Milliseconds, and what no clock shows.
+    // Epoch milliseconds, and times that no clock shows.
     NOW,
     NOW / 1000 + 0.001,
     1e300,
@@ -254,7 +258,7 @@ describe.each([
     before = await takeStock()
   })
 
-  /** All that a refused change must leave alone. */
+  /** Everything that a refused change must leave unchanged. */
   async function takeStock(): Promise<unknown> {
     const { storage, keyLife } = service
     const found = await storage.getAccount(ids.account ?? '')

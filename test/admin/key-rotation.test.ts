@@ -1,4 +1,4 @@
-// Signing keys through the admin API: what is shown of them, and rotating them by hand.
+// Signing keys in the admin API: what is shown of them, and manual rotation.
 
 import { beforeEach, expect, test } from 'vitest'
 import { PUBLISH_MS } from './keys.ts'
@@ -26,7 +26,7 @@ const key = (
 })
 const readKids = async () => (await service.keyLife.list()).map(({ kid }) => kid)
 
-test('every key is listed, its life and nothing of its material', async () => {
+test('lists every key with its state and times, without key material', async () => {
   const [current, pending] = await readKids()
   expect(await service.demand(200, 'GET', '/admin/keys')).toEqual({
     keys: [key(current, 'current', NOW, NOW, null), key(pending, 'pending', NOW, null, null)],
@@ -41,7 +41,7 @@ test.each<readonly [body: object | string | undefined, at: number, isForced: boo
   [{ force: false }, NOW + PUBLISH_MS, false],
   [{ force: true }, NOW + PUBLISH_MS, true],
   [{ force: true }, NOW + 1, true],
-])('a rotation with %j', async (body, at, forced) => {
+])('rotates with %j', async (body, at, forced) => {
   const [current, pending] = await readKids()
   service.setNow(at)
   const { keys } = await service.demand(200, 'POST', '/admin/keys/rotate', body)
@@ -65,12 +65,12 @@ test.each<readonly [body: object | string | undefined, at: number, isForced: boo
   expect(service.told).toEqual(['change'])
 })
 
-test('too young: the refusal tells the way out', async () => {
+test('the refusal of a pending key that is too young says how to force the rotation', async () => {
   service.setNow(NOW + PUBLISH_MS - 1)
   expect((await service.demand(409, 'POST', '/admin/keys/rotate')).detail).toContain('"force": true')
 })
 
-test('no more than 50 keys are published, however often a rotation is forced', async () => {
+test('at most 50 keys are published, even when rotations are forced', async () => {
   for (let rotations = 0; rotations < 48; rotations += 1) {
     service.setNow(NOW + rotations)
     await service.demand(200, 'POST', '/admin/keys/rotate', { force: true })
@@ -84,7 +84,7 @@ test('no more than 50 keys are published, however often a rotation is forced', a
   }
   expect(await service.keyLife.list()).toEqual(before)
   expect(await service.readAudit()).toHaveLength(48)
-  // A key that leaked is ended all the same.
+  // A leaked key can still be ended.
   await service.demand(201, 'POST', '/admin/revocations', { kid: before[0]?.kid })
   const states = (await service.keyLife.list()).map(({ state }) => state)
   expect(states.filter((state) => state !== 'expired')).toHaveLength(50)
@@ -94,7 +94,7 @@ test('no more than 50 keys are published, however often a rotation is forced', a
   await service.demand(200, 'POST', '/admin/keys/rotate', { force: true })
 })
 
-test('of 50 at once those that were outrun say so and leave nothing on record', async () => {
+test('of 50 concurrent rotations those that lost answer 409 and leave no audit entry', async () => {
   const asked = Array.from({ length: 50 }, () => service.ask('POST', '/admin/keys/rotate', { force: true }))
   const statuses = (await Promise.all(asked)).map(({ status }) => status)
   const done = statuses.filter((status) => status === 200).length

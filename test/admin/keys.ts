@@ -1,12 +1,12 @@
-// Signing keys for tests of the admin API: their real life, on a store in memory.
+// Signing keys for tests of the admin API: the real key life on a store in memory.
 
 import { createKeyLife, type KeyLife } from '../../src/signing/key-life.ts'
 import type { SigningKeyStore, StoredSigningKey } from '../../src/signing/signing-key.ts'
 
-/** How long the pending key must have been published. */
+/** How long the pending key must be published before it may sign. */
 export const PUBLISH_MS = 900_000
 
-/** The life of keys that are made at the first opening; tokens live for `lifetimeMs`. */
+/** A key life on an empty store. `open` makes the first keys. Tokens live for `lifetimeMs`. */
 export function createKeys(lifetimeMs: number): KeyLife {
   const keys = new Map<string, StoredSigningKey>()
   const store: SigningKeyStore = {

@@ -1,4 +1,4 @@
-// Listings of records that were all made in the same millisecond: the pages still hold each of them once.
+// Listings of records that were all created in the same millisecond: the pages still hold each record once.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startMemory } from '../support/memory.ts'
@@ -20,7 +20,7 @@ beforeAll(async () => {
 })
 afterAll(() => target?.stop())
 
-/** The pages of a listing. */
+/** All pages of a listing, read with `limit`. */
 async function turnPages(path: string, member: string, limit: number): Promise<readonly Json[][]> {
   const pages: Json[][] = []
   let cursor: string | null = null
@@ -43,11 +43,11 @@ describe.each([
     [2, 15],
     [7, 5],
     [29, 2],
-    // No empty page after one that holds the last record.
+    // No empty page follows the page with the last record.
     [30, 1],
     [31, 1],
     [200, 1],
-  ])('in pages of %i', async (limit, count) => {
+  ])('in pages of %i holds each record once', async (limit, count) => {
     const pages = await turnPages(path, member, limit)
     expect(pages).toHaveLength(count)
     const ids = pages.flat().map(idOf)

@@ -1,4 +1,4 @@
-// Without an admin token /admin is not there: nobody can tell its paths from any other that does not exist.
+// Without a configured admin token, /admin and /console answer exactly like any other unknown path.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type MemoryService, startMemory } from '../support/memory.ts'
@@ -7,12 +7,12 @@ import type { WireAnswer, WireRequest } from '../support/wire.ts'
 
 let service: MemoryService
 beforeAll(async () => {
-  // An empty variable is one that is not set.
+  // An empty variable counts as not set.
   service = await startMemory({ CLAIMGATE_ADMIN_TOKEN: '' })
 })
 afterAll(() => service?.stop())
 
-/** Status, headers and body, without what is made anew for each request. */
+/** Status, headers and body, without the request id. */
 async function ask(request: WireRequest): Promise<readonly unknown[]> {
   const answer: WireAnswer = await service.send(request)
   const id = answer.headers.get('x-request-id') ?? ''
@@ -63,14 +63,14 @@ describe.each(requests)('%s', (_, request) => {
     '/admin/nowhere',
     '/console',
     '/console/accounts',
-  ])('%s is any unknown path', async (path) => {
+  ])('%s answers like an unknown path', async (path) => {
     const unknown = await ask({ ...request, path: '/nowhere' })
     expect(unknown[0]).toBe(404)
     expect(await ask({ ...request, path })).toEqual(unknown)
   })
 })
 
-test('the metrics that are for the administrator are not there either', async () => {
+test('metrics for administrators are not found either', async () => {
   const metrics = await startMemory({ CLAIMGATE_ADMIN_TOKEN: '', CLAIMGATE_METRICS: 'admin' })
   const headers = { authorization: `Bearer ${ADMIN_TOKEN}` }
   expect((await metrics.send({ method: 'GET', path: '/metrics', headers })).status).toBe(404)

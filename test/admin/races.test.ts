@@ -1,5 +1,5 @@
-// Calls that come at the same time for the same record, on memory and on a real file: one consistent state, an entry in
-// the audit log for each call that says it changed something, and no secret handed out that does not work.
+// Concurrent calls for the same record, on memory and on a SQLite file: one consistent state, one audit entry for each call
+// that answers with success, and every secret that was handed out works.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -51,7 +51,7 @@ describe.each<readonly [name: string, open: () => Promise<Opened>]>([
 
   const accountPath = () => `/admin/accounts/${account.id}`
   const credentialPath = () => `/admin/credentials/${first.id}`
-  /** Asks so often at once. */
+  /** Sends `count` requests concurrently. */
   const race = (ask: (index: number) => Promise<WireAnswer>, count = COUNT) =>
     Promise.all(Array.from({ length: count }, (_unused, index) => ask(index)))
   const withStatus = (answers: readonly WireAnswer[], status: number) =>
@@ -67,7 +67,7 @@ describe.each<readonly [name: string, open: () => Promise<Opened>]>([
     return (await service.storage.listCredentials(account.id))[0] as Credential
   }
 
-  test('changes: each that was made is of its own moment, the last one stays', async () => {
+  test('changes: each gets its own updatedAt, and the last one stays', async () => {
     const answers = await race((index) => service.ask('PATCH', accountPath(), { name: `Name ${index}` }))
     expectOnly(answers, 200)
     const made = withStatus(answers, 200).map((answer): Json => answer.json().account)
@@ -78,7 +78,7 @@ describe.each<readonly [name: string, open: () => Promise<Opened>]>([
     expect(await service.readAudit()).toHaveLength(made.length)
   })
 
-  test('changes of different members: none undoes another', async () => {
+  test('changes of different members do not undo each other', async () => {
     const patches = [{ name: 'Other' }, { maxTtl: 60 }, { browserPrototype: true }, { scopes: ['read'] }]
     const answers = await race((index) => service.ask('PATCH', accountPath(), patches[index]), patches.length)
     expectOnly(answers, 200)
@@ -86,7 +86,7 @@ describe.each<readonly [name: string, open: () => Promise<Opened>]>([
     expect((await service.demand(200, 'GET', accountPath())).account).toEqual(merged)
   })
 
-  test('suspending and resuming: the log tells the state that it ends in', async () => {
+  test('suspending and resuming: the audit log agrees with the final state', async () => {
     const answers = await race((index) =>
       service.ask('PATCH', accountPath(), { status: index % 2 === 0 ? 'suspended' : 'active' }),
     )
@@ -96,7 +96,7 @@ describe.each<readonly [name: string, open: () => Promise<Opened>]>([
     expect(difference).toBe(status === 'suspended' ? 1 : 0)
   })
 
-  test('deletions: one is made', async () => {
+  test('deletions: exactly one succeeds', async () => {
     const answers = await race(() => service.ask('DELETE', accountPath()))
     expect(withStatus(answers, 204)).toHaveLength(1)
     expect(withStatus(answers, 404)).toHaveLength(COUNT - 1)
@@ -104,7 +104,7 @@ describe.each<readonly [name: string, open: () => Promise<Opened>]>([
     expect(await listRules(service.storage, NOW)).toHaveLength(1)
   })
 
-  test('changes, new credentials and rotations while the account is deleted: nothing is left of it', async () => {
+  test('changes, new credentials and rotations during a deletion leave nothing of the account', async () => {
     const asks = [
       (index: number) => service.ask('PATCH', accountPath(), { name: `Name ${index}` }),
       () => service.ask('POST', `${accountPath()}/credentials`, {}),
@@ -112,7 +112,7 @@ describe.each<readonly [name: string, open: () => Promise<Opened>]>([
       () => service.ask('DELETE', accountPath()),
     ]
     const answers = await race(async (index) => {
-      // The deletion comes in the middle, once others have begun.
+      // The deletion is sent in the middle, after others have started.
       const pick = index === COUNT / 2 ? 3 : index % 3
       for (let turn = 0; turn < index % 7; turn += 1) await new Promise(setImmediate)
       return (asks[pick] as (index: number) => Promise<WireAnswer>)(index)
@@ -128,7 +128,7 @@ describe.each<readonly [name: string, open: () => Promise<Opened>]>([
     expect(await service.storage.listCredentials(account.id)).toEqual([])
   })
 
-  test('rotations: one newest secret, and every secret that was handed out works', async () => {
+  test('rotations: one newest secret, and no handed-out secret was lost', async () => {
     const answers = await race(() => service.ask('POST', `${credentialPath()}/rotate`, { overlap: 60 }))
     expectOnly(answers, 200, 409)
     const shown = withStatus(answers, 200).map((answer): string => answer.json().credential.clientSecret)
@@ -141,7 +141,7 @@ describe.each<readonly [name: string, open: () => Promise<Opened>]>([
     for (const answer of withStatus(answers, 409)) expect(answer.text).toContain('try again')
   })
 
-  test('revoking a credential: once', async () => {
+  test('revoking a credential: exactly one call succeeds', async () => {
     const answers = await race(() => service.ask('DELETE', credentialPath()))
     expect(withStatus(answers, 204)).toHaveLength(1)
     expect(withStatus(answers, 404)).toHaveLength(COUNT - 1)
@@ -149,7 +149,7 @@ describe.each<readonly [name: string, open: () => Promise<Opened>]>([
     expect((await readCredential()).revokedAt).toBe(NOW)
   })
 
-  test('rotations while the credential is revoked: it stays revoked', async () => {
+  test('rotations during a revocation leave the credential revoked', async () => {
     const answers = await race((index) =>
       index === 10
         ? service.ask('DELETE', credentialPath())
@@ -162,7 +162,7 @@ describe.each<readonly [name: string, open: () => Promise<Opened>]>([
     await service.demand(409, 'POST', `${credentialPath()}/rotate`)
   })
 
-  test('revocations of the same account: each is on record', async () => {
+  test('revocations of the same account are all stored', async () => {
     const answers = await race(() =>
       service.ask('POST', '/admin/revocations', { sub: account.id, issuedBefore: NOW / 1000 - 1 }),
     )
@@ -173,7 +173,7 @@ describe.each<readonly [name: string, open: () => Promise<Opened>]>([
   })
 })
 
-test('a change that others always outrun gives up within seconds, and leaves nothing', async () => {
+test('a change that always loses to others gives up within seconds and changes nothing', async () => {
   let tries = 0
   const inner = createMemoryStorage()
   const service = await startAdmin({
@@ -189,7 +189,7 @@ test('a change that others always outrun gives up within seconds, and leaves not
   const elapsed = performance.now() - startedAt
   expect(elapsed).toBeGreaterThan(1000)
   expect(elapsed).toBeLessThan(9000)
-  // Each costs queries, of which a platform may allow few.
+  // Each attempt costs queries, and platforms limit their number.
   expect(tries).toBeGreaterThan(5)
   expect(tries).toBeLessThan(25)
   expect(await service.readAudit()).toEqual([])
@@ -204,7 +204,7 @@ test.each([
   ['POST', '/admin/revocations', { sub: 'acct_a' }],
   ['POST', '/admin/revocations', { kid: 'a' }],
   ['POST', '/admin/keys/rotate', { force: true }],
-])('%s %s while the records cannot be reached: 503, and nothing is done', async (method, path, body) => {
+])('%s %s while the database is down answers 503 and changes nothing', async (method, path, body) => {
   const service = await startAdmin()
   const keys = await service.keyLife.list()
   await service.storage.close()

@@ -1,15 +1,15 @@
-// Revocations: the rule on record, who is told and when, and the second in which both old and new tokens are minted.
+// Revocations: the stored rule, when the call is answered, and the second in which old and new tokens are both issued.
 
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { RevocationRule } from '../../src/claims/revocation.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
 import { listRules } from '../support/records.ts'
 import type { Json } from '../support/wire.ts'
 import { type AdminService, LIFETIME, NOW, startAdmin } from './service.ts'
 
-/** A second that has just begun, by the service's clock. */
+/** The start of a second, by the service's clock. */
 const SECOND = Date.UTC(2026, 0, 1, 12)
-/** As long as any token may live, however low the limit is now. */
+/** The longest lifetime of any token that was ever issued, with the clock allowance. */
 const KEPT_MS = LIFETIME * 1000 + 300_000
 const KEY_KEPT_MS = 3650 * 86_400_000
 
@@ -37,7 +37,7 @@ const names = [
   ['kid', 'kid', 'k'.repeat(128)],
 ] as const
 
-test.each(names)('%s (%s) %s: unknown ones too', async (name, kind, value) => {
+test.each(names)('%s (%s) %s can be revoked whether or not it exists', async (name, kind, value) => {
   service.setNow(SECOND + 990)
   const revocation = await revoke({ [name]: value })
   const rule = await readRule()
@@ -57,15 +57,15 @@ test.each(names)('%s (%s) %s: unknown ones too', async (name, kind, value) => {
   expect(service.told).toEqual([...(kind === 'kid' ? ['change', `end ${value}`] : []), 'change'])
 })
 
-describe('the rule on record', () => {
-  /** `before` and `until` from the second that has just begun, milliseconds. */
+describe('the stored rule', () => {
+  /** `at`, `before` and `until` are milliseconds after SECOND. */
   const rows: readonly (readonly [body: object, at: number, before: number, until: number])[] = [
-    // Tokens of the second in which the call came are ended with it.
+    // Tokens issued in the second of the call are ended too.
     [{ sub: 'acct_a' }, 999, 1000, 1000 + KEPT_MS],
     [{ sub: 'acct_a' }, 960, 1000, 1000 + KEPT_MS],
     [{ clientId: 'a' }, 999, 1000, 1000 + KEPT_MS],
     [{ sub: 'acct_a' }, 1000, 2000, 2000 + KEPT_MS],
-    // A time that was given ends what was minted before, up to the next whole second.
+    // A given time ends tokens issued before it, rounded up to a whole second.
     [{ sub: 'acct_a', issuedBefore: SECOND / 1000 }, 0, 0, KEPT_MS],
     [{ sub: 'acct_a', issuedBefore: SECOND / 1000 }, 500, 0, 500 + KEPT_MS],
     [{ sub: 'acct_a', issuedBefore: SECOND / 1000 - 60 }, 500, -60_000, 500 + KEPT_MS],
@@ -76,16 +76,19 @@ describe('the rule on record', () => {
     [{ clientId: 'a', issuedBefore: '2026-01-01T13:59:00.001+02:00' }, 500, -59_000, 500 + KEPT_MS],
     [{ clientId: 'a', issuedBefore: '2026-01-01T12:00:00.970Z' }, 970, 1000, 1000 + KEPT_MS],
     [{ clientId: 'a', issuedBefore: 0 }, 500, -SECOND, 500 + KEPT_MS],
-    // One token, whenever it was minted.
+    // A jti ends one token, whenever it was issued.
     [{ jti: 'a' }, 400, 1000 + KEPT_MS, 1000 + KEPT_MS],
     [{ jti: 'a', issuedBefore: 0 }, 400, 400 + KEPT_MS, 400 + KEPT_MS],
-    // Who has stolen a key writes any time: the key is ended as a whole, and longer than any store may still hold it.
+    // A thief of a key can write any time of issue. The key is ended as a whole, longer than any backup may hold it.
     [{ kid: 'a' }, 400, 1000 + KEY_KEPT_MS, 1000 + KEY_KEPT_MS],
     [{ kid: 'a', issuedBefore: 0 }, 400, 400 + KEY_KEPT_MS, 400 + KEY_KEPT_MS],
     [{ kid: 'a', issuedBefore: '2026-01-01T12:00:00Z' }, 400, 400 + KEY_KEPT_MS, 400 + KEY_KEPT_MS],
     [{ kid: 'a', issuedBefore: '2026-01-01T12:00:00.1Z' }, 400, 1000 + KEY_KEPT_MS, 1000 + KEY_KEPT_MS],
   ]
   test.each(rows)('%j at %i ms', async (body, at, before, until) => {
+    // Stands still like the service's clock: on a busy machine a millisecond passes, and the moment would move.
+    vi.spyOn(performance, 'now').mockReturnValue(0)
+    onTestFinished(() => void vi.restoreAllMocks())
     service.setNow(SECOND + at)
     const { expiresAt } = await revoke(body)
     expect(await readRule()).toMatchObject({ before: SECOND + before, until: SECOND + until })
@@ -96,7 +99,7 @@ describe('the rule on record', () => {
     [1_767_000_000, '2025-12-29T09:20:00.000Z'],
     [1_767_000_000.5, '2025-12-29T09:20:00.500Z'],
     ['2025-12-29T10:20:00.25+01:00', '2025-12-29T09:20:00.250Z'],
-  ])('issuedBefore %s is told as %s', async (issuedBefore, told) => {
+  ])('issuedBefore %s is shown as %s', async (issuedBefore, told) => {
     for (const named of [{ sub: 'acct_a' }, { kid: 'a' }, { jti: 'a' }])
       expect((await revoke({ ...named, issuedBefore })).issuedBefore).toBe(told)
   })
@@ -112,7 +115,7 @@ test("a key's kid ends the key too: the pending one signs", async () => {
   expect([ended?.kid, ended?.state]).toEqual([current?.kid, 'expired'])
 })
 
-test('a kid: 201 once it is on record, in force before its store is asked, whatever the store says', async () => {
+test('a kid is answered 201 when it is stored, and is in force before the key store is changed, even if that fails', async () => {
   const stuck = await startAdmin(undefined, 0, async () => {
     throw new Error('the folder is read-only')
   })
@@ -125,7 +128,7 @@ test('a kid: 201 once it is on record, in force before its store is asked, whate
   expect(await stuck.readAudit()).toMatchObject([{ action: 'revocation.create', target: kid }])
 })
 
-describe('where other processes share the database', () => {
+describe('when other processes share the database', () => {
   const SETTLE = 300
   beforeEach(async () => {
     service = await startAdmin(undefined, SETTLE)
@@ -136,7 +139,7 @@ describe('where other processes share the database', () => {
     ['clientId', 'a', SETTLE],
     ['jti', 'a', 0],
     ['kid', 'a', SETTLE],
-  ] as const)('%s %s: recorded and told first, answered after %i ms', async (name, value, wait) => {
+  ] as const)('%s %s is stored and applied first, then answered after %i ms', async (name, value, wait) => {
     service.setNow(SECOND + 500)
     const startedAt = performance.now()
     const answer = revoke({ [name]: value })
@@ -146,19 +149,19 @@ describe('where other processes share the database', () => {
     await answer
     const elapsed = performance.now() - startedAt
     expect(elapsed).toBeGreaterThanOrEqual(wait - 2)
-    // Generous: other tests run at the same time.
+    // Generous, because other tests run at the same time.
     expect(elapsed).toBeLessThan(wait + 900)
     if (wait > 0) expect(toldAfter).toBeLessThan(wait)
   })
 
-  test('a time in the past waits for nothing', async () => {
+  test('a time in the past is answered without waiting', async () => {
     service.setNow(SECOND)
     const startedAt = performance.now()
     await revoke({ sub: 'acct_a', issuedBefore: SECOND / 1000 })
     expect(performance.now() - startedAt).toBeLessThan(900)
   })
 
-  test('by the clock of the machine: what was issued before the answer is ended, in each part of a second', async () => {
+  test('with the real clock, tokens issued before the answer are ended in every part of a second', async () => {
     service.startClock()
     const calls = Array.from({ length: 25 }, async (_unused, index) => {
       await new Promise((resolve) => setTimeout(resolve, index * 47))
@@ -171,13 +174,13 @@ describe('where other processes share the database', () => {
     for (const { clientId, answeredAt } of done) {
       const before = rules.find(({ value }) => value === clientId)?.before as number
       expect(answeredAt).toBeLessThanOrEqual(before)
-      // New tokens of the subject wait until then.
+      // New tokens of the subject are held back until then.
       expect(before - answeredAt).toBeLessThan(2000)
       expect(before % 1000).toBe(0)
     }
   })
 
-  test('a commit and a reading that take long move the moment beyond the answer', async () => {
+  test('a slow commit or a slow re-read moves the moment beyond the answer', async () => {
     const inner = createMemoryStorage()
     service = await startAdmin(
       {
@@ -200,7 +203,7 @@ describe('where other processes share the database', () => {
   })
 })
 
-test('the same again is another revocation', async () => {
+test('the same request again stores another revocation', async () => {
   service.setNow(NOW)
   const ids = [(await revoke({ jti: 'a' })).id, (await revoke({ jti: 'a' })).id]
   expect(new Set(ids).size).toBe(2)

@@ -1,5 +1,5 @@
-// The admin API alone, behind the router and the common part that the service has: with a clock that stands where a
-// test puts it, and everything in reach that a request may have changed.
+// The admin API alone, behind the router and the frame of the real service. Tests set its clock and can inspect
+// everything that a request may have changed.
 
 import { Hono } from 'hono'
 import { expect } from 'vitest'
@@ -25,34 +25,34 @@ import { createKeys } from './keys.ts'
 
 export const NOW = Date.UTC(2026, 0, 1, 12, 0, 0, 250)
 export const MAX_TTL = 86_400
-/** Tokens that live this long may be about, from when the limit was higher, seconds. */
+/** Longest lifetime of any token ever issued, seconds. The configured limit was higher once. */
 export const LIFETIME = 7 * MAX_TTL
 
 export interface AdminService {
   readonly storage: Storage
   readonly keyLife: AdminApiPorts['keyLife']
   readonly hashSecret: AdminApiPorts['hashSecret']
-  /** When credentials were last used, not written down yet. */
+  /** When credentials were last used, as far as that is not written down yet. */
   readonly uses: Map<string, number>
-  /** What the service was told or asked to do, in order: `change`, `flush`, `end <kid>`. */
+  /** Calls of the ports in order: `change` for onChange, `flush` for flushUses, `end <kid>` for an ended key. */
   readonly told: string[]
-  /** Where the clock stands from now on. */
+  /** Stops the clock at `now`. */
   setNow(now: number): void
-  /** The next change takes so long to be in force here. */
+  /** Makes the next onChange take this long. */
   tellSlowly(milliseconds: number): void
-  /** Lets the clock run with the machine's. */
+  /** Lets the clock follow the machine's clock. */
   startClock(): void
-  /** Asks with the admin token; a body that is no text is sent as JSON. */
+  /** Sends a request with the admin token. A body that is not text is sent as JSON. */
   ask(method: string, path: string, body?: unknown, more?: Partial<WireRequest>): Promise<WireAnswer>
-  /** As `ask`, and gives the body of an answer that must have this status. */
+  /** Like `ask`, but expects this status and resolves to the body. */
   demand(status: number, method: string, path: string, body?: unknown): Promise<Json>
-  /** A new account with its secret. */
+  /** Creates an account; resolves to it and its secret. */
   createAccount(members?: object): Promise<Json>
-  /** The audit log without creations of accounts, oldest first. */
+  /** The audit log, oldest first, without the creation of accounts. */
   readAudit(): Promise<readonly Json[]>
 }
 
-/** `end`: how keys are ended, in place of their real life. */
+/** Starts the admin API on `inner`. `end` replaces the function that ends signing keys. */
 export async function startAdmin(
   inner: Storage = createMemoryStorage(),
   settleMs = 0,
@@ -101,7 +101,7 @@ export async function startAdmin(
     onChange: async () => {
       told.push('change')
       if (tellMs > 0) await new Promise((resolve) => setTimeout(resolve, tellMs))
-      // Only the first one is slow.
+      // Only the first call is slow.
       tellMs = 0
     },
     async flushUses() {
@@ -128,7 +128,7 @@ export async function startAdmin(
       },
     })
     expect(answer.headers.get('cache-control')).toBe('no-store')
-    // What nobody foresaw is a fault of the service, whatever a test asked for.
+    // No request may cause an unexpected error, whatever the test sends.
     expect(answer.status, lines.at(-1)).not.toBe(500)
     return answer
   }

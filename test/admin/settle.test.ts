@@ -1,4 +1,4 @@
-// When the answer to a change may come, and the moment before which a revocation ends tokens.
+// When a change may be answered, and the moment before which a revocation ends tokens.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
@@ -15,7 +15,7 @@ test.each([
   [10_000, 1100, 12_000],
   [10_599, 1100, 12_000],
   [10_600, 1100, 13_000],
-])('the moment of a revocation made at %i with %i ms to settle is %i', (now, settleMs, moment) => {
+])('a revocation created at %i with %i ms to settle has the moment %i', (now, settleMs, moment) => {
   expect(settlingMoment(now, settleMs)).toBe(moment)
 })
 
@@ -30,7 +30,7 @@ test.each([
   await storage.addRevocation(revocation, makeAudit())
   let told = 0
   const ports = { storage, settleMs: 50, onChange: async () => void told++ }
-  // The commit began so long ago.
+  // How long ago the commit began.
   const startedAt = performance.now() - commitMs
   await settleRevocation(ports, revocation, now, startedAt)
   const answeredAt = now + performance.now() - startedAt
@@ -42,13 +42,13 @@ test.each([
   expect(rule!.until - rule!.before).toBe(600_000)
 })
 
-test('a revocation whose moment is always over before it is known everywhere is not answered as done', async () => {
+test('a revocation whose moment always passes before it is known everywhere is not answered with success', async () => {
   const storage = createMemoryStorage()
   const now = 1_700_000_000_400
   const revocation = makeRevocation({ before: settlingMoment(now, 1), until: now + 600_000 })
   await storage.addRevocation(revocation, makeAudit())
   let told = 0
-  // Each reading takes longer than the wait and the time that a commit is given.
+  // Each re-read takes longer than the wait plus the time allowed for a commit.
   const onChange = async () => {
     told += 1
     await sleep(1400)
@@ -70,22 +70,22 @@ const changes: readonly (readonly [string, Partial<Account>, boolean])[] = [
   ['another order', { allowedOrigins: ['b', 'a'], scopes: ['y', 'x'] }, false],
   ['one origin more', { allowedOrigins: ['a', 'b', 'c'] }, false],
   ['one origin less', { allowedOrigins: ['a'] }, true],
-  ['one origin for another', { allowedOrigins: ['a', 'c'] }, true],
+  ['one origin replaced', { allowedOrigins: ['a', 'c'] }, true],
   ['one scope more', { scopes: ['x', 'y', 'z'] }, false],
   ['no scope', { scopes: [] }, true],
-  ['a shorter life', { maxTtl: 599 }, true],
-  ['a longer life', { maxTtl: 601 }, false],
-  ['no limit of its life', { maxTtl: null }, false],
+  ['a lower maxTtl', { maxTtl: 599 }, true],
+  ['a higher maxTtl', { maxTtl: 601 }, false],
+  ['no maxTtl', { maxTtl: null }, false],
   ['suspended', { status: 'suspended' }, true],
-  ['no more for pages', { browserPrototype: false }, true],
+  ['no use from pages', { browserPrototype: false }, true],
   ['an origin required', { requireOrigin: true }, true],
 ]
-test.each(changes)('%s', (_, change, isLess) => {
+test.each(changes)('%s (%j) narrows the account: %j', (_, change, isLess) => {
   expect(isNarrowed(account, { ...account, ...change })).toBe(isLess)
 })
 
-test('a first limit of its life narrows; what is given back does not', () => {
+test('a first maxTtl narrows an account, and removing it does not', () => {
   expect(isNarrowed({ ...account, maxTtl: null }, account)).toBe(true)
-  const asleep = { ...account, status: 'suspended' as const, requireOrigin: true, browserPrototype: false }
-  expect(isNarrowed(asleep, account)).toBe(false)
+  const suspended = { ...account, status: 'suspended' as const, requireOrigin: true, browserPrototype: false }
+  expect(isNarrowed(suspended, account)).toBe(false)
 })

@@ -1,4 +1,4 @@
-// GET /admin/stats: what a running service counts, and that /metrics tells the same.
+// GET /admin/stats: what a running service counts, and that /metrics agrees.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createStatsPaths } from '../../src/admin/stats.ts'
@@ -12,7 +12,7 @@ import { claimRequest, claimToken, createWorld, SITE, type World } from '../supp
 
 const NOTHING = { issued: 0, verified: 0, refused: {}, wouldBlock: {} }
 
-/** What the handler answers for these metrics. */
+/** The answer of the handler for these metrics. */
 async function ask(metrics: Metrics, service: MemoryService): Promise<Json> {
   const { config, log, now } = service.deps
   const serve = createServe({ ...config, docs: '', now, log, metrics: createMetrics(), logsRequests: false })
@@ -22,7 +22,7 @@ async function ask(metrics: Metrics, service: MemoryService): Promise<Json> {
   return answer.json()
 }
 
-/** Samples of /metrics by name and labels, those of zero left out. */
+/** Samples of /metrics by name and labels, without zeros. */
 async function readMetrics(metrics: Metrics): Promise<Readonly<Record<string, number>>> {
   const lines = (await metrics.render())
     .split('\n')
@@ -43,12 +43,12 @@ beforeAll(async () => {
 afterAll(() => service?.stop())
 
 describe('a running service', () => {
-  test('has counted nothing at first', async () => {
+  test('starts with all counts at zero', async () => {
     expect(await ask(service.deps.metrics, service)).toEqual(NOTHING)
     expect(await readMetrics(service.deps.metrics)).toEqual({})
   })
 
-  test('counts by what it answered, would-be refusals apart, and nothing twice', async () => {
+  test('counts each answer once, and would-be refusals separately', async () => {
     const token = await claimToken(world)
     const bound = await claimToken(world, { ip: '192.0.2.1' })
     const claim = (body: object, extra: Partial<WireRequest> = {}) =>
@@ -63,7 +63,7 @@ describe('a running service', () => {
       headers: { authorization: `Bearer ${text}`, ...headers },
     })
     const requests: readonly (readonly [times: number, status: number, request: WireRequest])[] = [
-      // A door to a token: claims beside the two above, and each kind of refusal.
+      // An issuing endpoint: claims in addition to the two above, and each kind of refusal.
       [1, 200, { ...claim({}), path: '/api/auth/claim' }],
       [2, 401, claim({ token: world.wrong })],
       [1, 422, claim({ ip: '' })],
@@ -72,7 +72,7 @@ describe('a running service', () => {
       [1, 403, claim({}, { headers: { 'content-type': 'application/json', origin: SITE } })],
       [1, 405, { method: 'PUT', path: '/auth/claim' }],
       [1, 204, { method: 'OPTIONS', path: '/auth/claim' }],
-      // The verifier, at both its doors.
+      // The verifier, at both of its endpoints.
       [3, 200, present('/auth/whoami', token)],
       [2, 401, present('/auth/whoami', token, {})],
       [1, 401, present('/auth/whoami', 'garbage')],
@@ -88,12 +88,12 @@ describe('a running service', () => {
       ],
       [1, 200, present('/auth/verify', token)],
       [1, 401, present('/auth/verify', bound)],
-      // Report mode: bounds let pass, the rest does not.
+      // Report mode: a broken bound passes, other faults do not.
       [2, 200, present('/auth/verify?mode=report', bound)],
       [1, 200, present('/auth/verify?mode=report', token, { origin: 'https://evil.example' })],
       [1, 200, present('/auth/verify?mode=report', token)],
       [1, 401, present('/auth/verify?mode=report', 'garbage')],
-      // None of these is a door to a token or a verifier.
+      // None of these is an issuing endpoint or a verifier.
       [1, 404, { method: 'GET', path: '/nowhere' }],
       [1, 401, { method: 'GET', path: '/admin/stats' }],
       [1, 200, { method: 'GET', path: '/.well-known/jwks.json' }],
@@ -146,7 +146,7 @@ describe('a running service', () => {
 })
 
 describe('totals', () => {
-  test('add doors up, and a code that doors and the verifier share', async () => {
+  test('add up all endpoints, and a code that endpoints and the verifier share', async () => {
     const metrics = createMetrics()
     metrics.countIssued('claim')
     metrics.countIssued('oauth')
@@ -169,7 +169,7 @@ describe('totals', () => {
     expect(await metrics.readTotals()).toEqual(await metrics.readTotals())
   })
 
-  test('are of one service: another counts for itself', async () => {
+  test('belong to one service, and another service counts separately', async () => {
     const [one, another] = [createMetrics(), createMetrics()]
     one.countIssued('claim')
     expect((await another.readTotals()).issued).toBe(0)

@@ -1,5 +1,5 @@
-// Wrong admin tokens: limited by address for /admin and the metrics together, counted, told once a minute; the right one
-// is taken however many wrong ones came before it.
+// Wrong admin tokens: limited by address for /admin and /metrics together, counted, and logged once a minute. The right
+// token is accepted however many wrong ones came before.
 
 import { beforeEach, describe, expect, test } from 'vitest'
 import { type MemoryService, startMemory } from '../support/memory.ts'
@@ -20,8 +20,8 @@ const statuses = async (count: number, token: string | null, path?: string): Pro
   return answers
 }
 
-describe('an address that guesses', () => {
-  test('gets 401 twenty times in a minute, then 429 with the time until it may go on', async () => {
+describe('an address that sends wrong tokens', () => {
+  test('gets 401 twenty times in a minute, then 429 with Retry-After', async () => {
     expect(await statuses(10, 'wrong-a')).toEqual(Array(10).fill(401))
     expect(await statuses(10, 'wrong-b', '/metrics')).toEqual(Array(10).fill(401))
     for (const path of ['/admin/accounts', '/admin/nowhere', '/metrics']) {
@@ -33,14 +33,14 @@ describe('an address that guesses', () => {
     }
   })
 
-  test('is taken with the right token all the same', async () => {
+  test('is still accepted with the right token', async () => {
     await statuses(30, 'wrong')
     expect((await ask(ADMIN_TOKEN)).status).toBe(200)
     expect((await ask(ADMIN_TOKEN, '/metrics')).status).toBe(200)
     expect((await ask('wrong')).status).toBe(429)
   })
 
-  test('keeps no other address from guessing, and its IPv6 neighbours in one /56 count together', async () => {
+  test('does not affect other addresses, and IPv6 addresses of one /56 count together', async () => {
     await statuses(21, 'wrong')
     address = '203.0.113.8'
     expect((await ask('wrong')).status).toBe(401)
@@ -54,13 +54,13 @@ describe('an address that guesses', () => {
     expect((await ask('wrong')).status).toBe(401)
   })
 
-  test('without any token guesses nothing', async () => {
+  test('is not counted for requests without a token', async () => {
     expect(await statuses(25, null)).toEqual(Array(25).fill(401))
     expect((await ask('wrong')).status).toBe(401)
   })
 })
 
-test('each refusal is counted, and the log tells of them once a minute, without token and whole address', async () => {
+test('every refusal is counted, and one log line a minute holds no token and no whole address', async () => {
   await statuses(25, 'wrong-guess-of-a-token')
   await ask(null)
   const metrics = (await ask(ADMIN_TOKEN, '/metrics')).text
@@ -71,6 +71,6 @@ test('each refusal is counted, and the log tells of them once a minute, without 
   expect(service.lines.join('\n')).not.toMatch(/wrong-guess|203\.0\.113\.7/)
 })
 
-test('counters exist at zero from the start', async () => {
+test('the counter exists at zero from the start', async () => {
   expect((await ask(ADMIN_TOKEN, '/metrics')).text).toContain('\nclaimgate_admin_refused_total 0\n')
 })

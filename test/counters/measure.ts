@@ -1,4 +1,5 @@
-// Fills a store and prints what it takes, in bytes, as JSON. Run with --expose-gc: `measure.ts one-time` or `limits`.
+// Fills a store and prints the memory that it takes as JSON, in bytes. Run with --expose-gc and the argument `one-time` or
+// `limits`.
 
 import { createHash } from 'node:crypto'
 import { createMemoryLimits } from '../../src/counters/memory-limits.ts'
@@ -14,7 +15,7 @@ function measure(): number {
   return process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers
 }
 
-/** As many tenants as fill the store, each at its bound. */
+/** Fills the store with tenants that each hold as many ids as they may. */
 function fillOneTime(): object {
   const store = createMemoryOneTime(proofBudget)
   for (let at = 0; at < proofBudget.inAll; at += 1) {

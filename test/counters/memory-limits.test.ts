@@ -1,4 +1,4 @@
-// Limits in memory: windows on a clock that nobody sets, quotas, costs, and what a full memory forgets.
+// Rate limits in memory: windows on a monotonic clock, quotas, costs, and what a full memory evicts.
 
 import { describe, expect, test } from 'vitest'
 import type { Limits } from '../../src/counters/counters.ts'
@@ -18,7 +18,7 @@ function createClock(max?: number): { limits: Limits; pass(ms: number): void } {
 const QUOTA = { requests: 3, seconds: 10 }
 
 describe('a window', () => {
-  test('lets in as many as its quota, then none until it is over', () => {
+  test('allows as many requests as its quota, then none until it ends', () => {
     const { limits, pass } = createClock()
     expect(limits.hit('a', QUOTA)).toEqual({ allowed: true, remaining: 2, resetSeconds: 10 })
     pass(3000)
@@ -39,7 +39,7 @@ describe('a window', () => {
     expect(limits.hit('a', QUOTA)).toMatchObject({ remaining: 1, resetSeconds: 1 })
   })
 
-  test('is not stretched by requests that are refused', () => {
+  test('is not extended by refused requests', () => {
     const { limits, pass } = createClock()
     for (let asked = 0; asked < 50; asked += 1) {
       limits.hit('a', QUOTA)
@@ -49,7 +49,7 @@ describe('a window', () => {
     expect(limits.hit('a', QUOTA)).toMatchObject({ allowed: true, remaining: 2 })
   })
 
-  test('counts costs; one above the quota is always refused, and counts nothing', () => {
+  test('counts costs; a cost above the quota is always refused and not counted', () => {
     const { limits } = createClock()
     expect(limits.hit('a', QUOTA, 4)).toMatchObject({ allowed: false, remaining: 3 })
     expect(limits.hit('a', QUOTA, 2)).toMatchObject({ allowed: true, remaining: 1 })
@@ -58,7 +58,7 @@ describe('a window', () => {
     expect(limits.hit('a', QUOTA, Number.NaN)).toMatchObject({ allowed: false })
   })
 
-  test('is the same for another quota of the same key', () => {
+  test('is shared by different quotas of the same key', () => {
     const { limits } = createClock()
     limits.hit('a', QUOTA, 3)
     expect(limits.hit('a', { requests: 5, seconds: 10 })).toMatchObject({ allowed: true, remaining: 1 })
@@ -66,7 +66,7 @@ describe('a window', () => {
   })
 })
 
-test('a peek counts nothing and says what a hit would', () => {
+test('a peek counts nothing and answers like the next hit', () => {
   const { limits } = createClock()
   expect(limits.peek('a', QUOTA)).toEqual({ allowed: true, remaining: 3, resetSeconds: 10 })
   limits.hit('a', QUOTA, 2)
@@ -76,7 +76,7 @@ test('a peek counts nothing and says what a hit would', () => {
   expect(limits.peek('a', QUOTA)).toMatchObject({ allowed: false, remaining: 0 })
 })
 
-test('a full memory forgets the key that was asked about longest ago, and never one that is refused again and again', () => {
+test('a full memory evicts the least recently used key, never one that keeps being refused', () => {
   const { limits } = createClock(100)
   limits.hit('over', QUOTA, 3)
   limits.hit('idle', QUOTA, 3)
@@ -88,7 +88,7 @@ test('a full memory forgets the key that was asked about longest ago, and never 
   expect(limits.peek('idle', QUOTA)).toMatchObject({ allowed: true, remaining: 3 })
 })
 
-test('the wall clock has no part in it', () => {
+test('changes of the wall clock have no effect', () => {
   const limits = createMemoryLimits()
   const now = Date.now
   try {

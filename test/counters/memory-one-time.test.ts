@@ -1,5 +1,5 @@
-// What may be used once, in memory: budgets of one tenant and of all, expiry, clocks that are set, and the room that a
-// full memory takes.
+// Ids that may be used once, in memory: budgets of one tenant and of all tenants, expiry, clocks that are set back, and a
+// full store.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -11,7 +11,7 @@ const BUDGET = { perTenant: 5, inAll: 12, longestSeconds: 150 }
 const use = (store: MemoryOneTime, tenant: string, id: string, life = 90, now = NOW): string =>
   store.use({ tenant, id, expiresAt: now + life, now }).kind
 
-/** Uses as many ids of a tenant up as this says; gives what each answered. */
+/** Uses `count` new ids of a tenant; returns the outcome of each. */
 const fill = (store: MemoryOneTime, tenant: string, count: number, now = NOW): readonly string[] =>
   Array.from({ length: count }, (_, at) => use(store, tenant, `${tenant} ${now} ${at}`, 90, now))
 
@@ -26,7 +26,7 @@ describe('an id', () => {
     expect(use(store, 'a', 'x', 90, NOW + 91)).toBe('used')
   })
 
-  test('whose time is over already is not remembered', () => {
+  test('that has already expired is not stored', () => {
     const store = createMemoryOneTime(BUDGET)
     for (let at = 0; at < 50; at += 1) expect(use(store, 'a', `x${at}`, 0)).toBe('new')
     expect(use(store, 'a', 'x', 10)).toBe('new')
@@ -34,7 +34,7 @@ describe('an id', () => {
 })
 
 describe('a tenant', () => {
-  test('is full at its budget and told when there is room; others are not', () => {
+  test('is full at its budget and gets the time until it has room; other tenants are not affected', () => {
     const store = createMemoryOneTime(BUDGET)
     use(store, 'a', 'first', 30)
     expect(fill(store, 'a', 4)).toEqual(Array(4).fill('new'))
@@ -47,13 +47,13 @@ describe('a tenant', () => {
     expect(use(store, 'b', 'own')).toBe('new')
   })
 
-  test('that is full is told "used" of an id that it used', () => {
+  test('that is full still gets "used" for an id that it used', () => {
     const store = createMemoryOneTime(BUDGET)
     fill(store, 'a', 5)
     expect(use(store, 'a', `a ${NOW} 3`)).toBe('used')
   })
 
-  test('has room for as many as have expired, not for more', () => {
+  test('gets room for exactly as many ids as have expired', () => {
     const store = createMemoryOneTime(BUDGET)
     use(store, 'a', 'one', 10)
     use(store, 'a', 'two', 10)
@@ -65,14 +65,14 @@ describe('a tenant', () => {
     ])
   })
 
-  test('does not put an id into memory by being refused', () => {
+  test('does not store an id that is refused', () => {
     const store = createMemoryOneTime(BUDGET)
     fill(store, 'a', 5)
     expect(use(store, 'a', 'later')).toBe('tenant_full')
     expect(use(store, 'a', 'later', 90, NOW + 91)).toBe('new')
   })
 
-  test('is not kept out by ids from before its clock was set back, which stay used', () => {
+  test('is not blocked by ids from before the clock was set back, and they stay used', () => {
     const store = createMemoryOneTime(BUDGET)
     fill(store, 'a', 5, NOW + 3600)
     expect(use(store, 'a', 'now')).toBe('new')
@@ -80,7 +80,7 @@ describe('a tenant', () => {
   })
 })
 
-test('all together are full at their budget, until something expires', () => {
+test('all tenants together are full at their budget until an id expires', () => {
   const store = createMemoryOneTime(BUDGET)
   for (const tenant of ['a', 'b']) fill(store, tenant, 5)
   expect(fill(store, 'c', 3)).toEqual(['new', 'new', 'full'])
@@ -121,7 +121,7 @@ test('agrees with a list of everything that was ever used', () => {
   )
 })
 
-test('a call takes away a bounded number of what has expired', () => {
+test('a call removes a bounded number of expired ids', () => {
   const store = createMemoryOneTime({ perTenant: 200_000, inAll: 200_000, longestSeconds: 150 })
   for (let at = 0; at < 200_000; at += 1)
     store.use({ tenant: 'a', id: `id ${at}`, expiresAt: NOW + 60, now: NOW })
@@ -131,6 +131,6 @@ test('a call takes away a bounded number of what has expired', () => {
     expect(use(store, 'b', `after ${at}`, 60, NOW + 60)).not.toBe('used')
     times.push(performance.now() - start)
   }
-  // One look at 200 000 entries takes tens of milliseconds.
+  // Going through 200 000 entries would take tens of milliseconds.
   expect(times.toSorted((a, b) => a - b)[990]).toBeLessThan(5)
 })

@@ -1,5 +1,5 @@
-// The folder of signing keys as operators have it: mounted read-only, gone while the server runs, not mounted at the
-// start, changed by the superuser's command line, open to others.
+// The folder of signing keys in deployment: mounted read-only, missing while the server runs, not mounted at the start,
+// changed by the command line as root, writable for others.
 
 import { spawn } from 'node:child_process'
 import {
@@ -43,7 +43,7 @@ function shopAt(server: RunningServer, secret: string): Shop {
 
 const kidOf = (token: string): string => JSON.parse(atob(token.split('.')[0] ?? '')).kid
 
-/** `503 unready keys failed`: status, state, and the check of the keys. */
+/** The answer of /readyz as text, like `503 unready keys failed`. */
 async function readiness({ url }: RunningServer): Promise<string> {
   const answer = await fetch(`${url}/readyz`)
   const { status, checks } = (await answer.json()) as Json
@@ -61,7 +61,7 @@ const statesAt = async ({ url }: RunningServer): Promise<Json> =>
 const revoke = ({ url }: RunningServer, kid: string) =>
   admin(url, 'POST', '/revocations', { body: { kid }, status: 201 })
 
-/** Lines of the log of this level or above, by their message. */
+/** Messages of log lines of this level or above. */
 const warningsOf = (server: RunningServer): readonly string[] =>
   server
     .stdout()
@@ -69,14 +69,14 @@ const warningsOf = (server: RunningServer): readonly string[] =>
     .filter((line) => /"level":"(warn|error)"/.test(line))
     .map((line) => JSON.parse(line).msg)
 
-/** Gives everything in a folder to a user. */
+/** Makes a user the owner of a folder and everything in it. */
 function giveAll(dir: string, user: number): void {
   chownSync(dir, user, user)
   for (const name of readdirSync(dir, { recursive: true, encoding: 'utf8' }))
     chownSync(join(dir, name), user, user)
 }
 
-/** The keys as a mounted secret has them: the superuser's, for everybody to read, in a folder that only it may change. */
+/** Makes a folder like a mounted secret: owned by root, readable for everybody, writable for root only. */
 function lockAway(dir: string): void {
   for (const name of readdirSync(dir)) {
     if (!name.endsWith('.json')) rmSync(join(dir, name))
@@ -90,7 +90,7 @@ function lockAway(dir: string): void {
 }
 
 describe.skipIf(!isRoot)('read-only (needs root, to run the server as another user)', () => {
-  test('a revoked key never signs again, with the next one or none, also after a restart', async () => {
+  test('a revoked key never signs again, with or without a next key, also after a restart', async () => {
     const dir = makeFolder()
     giveAll(dir, USER)
     const env = { CLAIMGATE_ISSUER: 'https://issuer.example' }
@@ -105,7 +105,7 @@ describe.skipIf(!isRoot)('read-only (needs root, to run the server as another us
     const old = (await claimOne()).token
     const leaked = kidOf(old)
     await revoke(server, leaked)
-    // From the answer on: no token of that key works, none is signed with it.
+    // After the answer no token of that key works, and none is signed with it.
     const young = (await claimOne()).token
     const next = kidOf(young)
     expect(next).not.toBe(leaked)
@@ -139,7 +139,7 @@ describe.skipIf(!isRoot)('read-only (needs root, to run the server as another us
     expect(await readiness(third.server)).toBe('503 unready keys failed')
     expect((await third.claim()).refusal).toBe('503 unavailable')
     expect(files()).toEqual(before)
-    // It heals by itself once the folder may be changed.
+    // It recovers by itself when the folder becomes writable.
     giveAll(keys, USER)
     await expect.poll(() => readiness(third.server), { timeout: 5000 }).toBe('200 ready keys ok')
     const healed = kidOf((await third.claim()).token)
@@ -169,7 +169,7 @@ describe.skipIf(!isRoot)('read-only (needs root, to run the server as another us
     expect(warningsOf(server)).toEqual([])
     await server.stop()
 
-    // The first keys in an empty folder, too.
+    // The same for the first keys in an empty folder.
     for (const name of readdirSync(join(dir, 'keys'))) rmSync(join(dir, 'keys', name))
     await run('key', 'rotate', '--force')
     expect(foreign()).toEqual([])
@@ -178,7 +178,7 @@ describe.skipIf(!isRoot)('read-only (needs root, to run the server as another us
   }, 60_000)
 })
 
-/** Runs the command line as this user, beside a server; expects success and gives its stdout. */
+/** Runs the command line as this user while a server runs. Expects success; resolves to its stdout. */
 async function runCommand(dir: string, issuer: string, argv: readonly string[]): Promise<string> {
   const child = spawn(process.execPath, [resolve('scripts/claimgate.mjs'), ...argv], {
     cwd: dir,
@@ -251,11 +251,11 @@ describe('while the server runs', () => {
 describe('at the start', () => {
   const GONE = /^new signing keys were made although credentials have been used before/
 
-  test('not mounted: new keys for a database whose credentials were used are a warning', async () => {
+  test('an unmounted folder: new keys for a database with used credentials are a warning', async () => {
     const dir = makeFolder()
     const shop = await openShop(await start({ dir }))
     const keys = join(dir, 'keys')
-    // Nobody has used the credential yet: nothing is lost.
+    // Nobody has used the credential yet, so no token is lost.
     await shop.server.stop()
     rmSync(keys, { recursive: true })
     const second = shopAt(await start({ dir }), shop.secret)
@@ -272,7 +272,7 @@ describe('at the start', () => {
     expect(second.server.stderr() + third.stderr()).not.toContain('Warning')
   }, 40_000)
 
-  test('a folder that others may write to is a warning, and keeps its mode', async () => {
+  test('a folder that others may write to causes a warning and keeps its mode', async () => {
     const dir = makeFolder()
     const keys = join(dir, 'keys')
     mkdirSync(keys)

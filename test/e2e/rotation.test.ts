@@ -1,5 +1,5 @@
-// A minute of claims and verifications through two servers on one store and a remote verifier, while signing keys and
-// a customer's secret are rotated: nobody is refused who should not be.
+// A minute of claims and verifications through two servers on one store and a remote verifier, while signing keys and a
+// customer's secret are rotated: no valid request is refused.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -9,10 +9,10 @@ import { type RunningServer, useServers } from '../support/server.ts'
 import { SITE } from '../support/world.ts'
 
 const SECONDS = 60
-/** When signing keys are rotated, seconds after the start; more than the publishing time apart. */
+/** When signing keys are rotated, seconds after the start. The times are further apart than the publishing time. */
 const KEY_ROTATIONS = [6, 17, 28, 40, 50]
 const OVERLAP_SECONDS = 8
-/** When the customer's secret is rotated, and when its backend takes up the new one. */
+/** When the customer's secret is rotated, and when its backend starts to use the new one, seconds. */
 const SECRET_ROTATIONS = [10, 34]
 const SWITCH_AFTER = 4
 
@@ -34,7 +34,9 @@ beforeAll(async () => {
 })
 afterAll(() => remote?.close())
 
-test('nobody is refused while keys and secrets are rotated', { timeout: (SECONDS + 60) * 1000 }, async () => {
+test('no valid request is refused while keys and secrets are rotated', {
+  timeout: (SECONDS + 60) * 1000,
+}, async () => {
   const created = await admin(one.url, 'POST', '/accounts', {
     body: { name: 'Shop', allowedOrigins: [SITE] },
     status: 201,
@@ -58,7 +60,7 @@ test('nobody is refused while keys and secrets are rotated', { timeout: (SECONDS
     )
   }
 
-  /** Claims at one server, shows the token everywhere, and a few older ones again. */
+  /** Claims a token at one server, then presents it and a few older ones to every verifier. */
   async function load(issuing: string): Promise<void> {
     const held: string[] = []
     while (elapsed() < SECONDS) {
@@ -105,7 +107,7 @@ test('nobody is refused while keys and secrets are rotated', { timeout: (SECONDS
         body: { overlap: OVERLAP_SECONDS },
       })
       expect(credential.id).toBe(id)
-      // The new one is good everywhere at once; the customer's backend goes on with the old one for a while.
+      // The new secret works everywhere immediately. The customer's backend keeps the old one for a while.
       for (const { url } of [one, other]) {
         expect((await claim(url, credential.token, SITE)).refusal).toBeUndefined()
       }
@@ -121,7 +123,7 @@ test('nobody is refused while keys and secrets are rotated', { timeout: (SECONDS
 
   await Promise.all([load(one.url), load(other.url), load(one.url), rotateKeys(), rotateSecrets()])
   expect(faults).toEqual([])
-  // Each rotation came into use, at both servers.
+  // Both servers signed with the key of each rotation.
   expect(kids.size).toBe(KEY_ROTATIONS.length + 1)
   expect(made).toBeGreaterThan(500)
   expect(judged).toBeGreaterThan(3000)

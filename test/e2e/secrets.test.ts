@@ -1,5 +1,5 @@
-// A real server lives through a busy day, right and wrong, at its most talkative. Then everything that it wrote is
-// searched for every secret, token, query string and client address that it saw: log, banner, refusals, metrics, database.
+// A real server at log level debug gets many valid and invalid requests. Then everything that it wrote (log, banner,
+// refusals, metrics, database) is searched for every secret, token, query string and client address that it saw.
 
 import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -19,7 +19,7 @@ const CLIENTS = ['203.0.113.77', '198.51.100.88', '2001:db8:77:1:dead:beef:0:99'
 const JSON_TYPE = { 'content-type': 'application/json' }
 const FORM_TYPE = { 'content-type': 'application/x-www-form-urlencoded' }
 
-/** What must be found nowhere, under a name that may be shown. */
+/** Texts that must be found nowhere, by a name that test output may show. */
 const secrets = new Map<string, string>([
   [PEPPER, 'pepper'],
   [ADMIN_TOKEN, 'admin token'],
@@ -27,7 +27,7 @@ const secrets = new Map<string, string>([
   [QUERY_MARK, 'query string'],
   ...CLIENTS.map((address) => [address, `client address ${address}`] as const),
 ])
-/** Everything that was written, by where. */
+/** Everything that the server wrote, by place. */
 const written = new Map<string, Buffer>()
 const refusals: string[] = []
 const statuses = new Map<number, number>()
@@ -39,7 +39,7 @@ beforeAll(async () => {
       CLAIMGATE_LOG: 'debug',
       CLAIMGATE_PEPPER: PEPPER,
       CLAIMGATE_TRUSTED_PROXIES: 'loopback',
-      // This machine is a proxy here, and who comes through one reads no metrics by default.
+      // This machine is a trusted proxy here, and requests through a proxy may not read metrics by default.
       CLAIMGATE_METRICS: 'public',
     },
   })
@@ -76,7 +76,7 @@ beforeAll(async () => {
   }
 })
 
-describe('the search finds what is there', () => {
+describe('the search finds texts that are there', () => {
   test.each([
     ['stdout', () => lastRequestId],
     ['stderr', () => '  $ '],
@@ -88,7 +88,7 @@ describe('the search finds what is there', () => {
     expect(written.get(place)?.includes(needle())).toBe(true)
   })
 
-  test('in the database, while it runs and after', () => {
+  test('in the database, while the server runs and after', () => {
     for (const moment of ['while it runs', 'after its end']) {
       const places = [...written.keys()].filter((place) => place.endsWith(moment))
       expect(places.length).toBeGreaterThan(0)
@@ -97,7 +97,7 @@ describe('the search finds what is there', () => {
     expect([...written.keys()]).toContain('claimgate.db-wal while it runs')
   })
 
-  test('the day had every kind of answer', () => {
+  test('the requests got every kind of answer', () => {
     expect([...statuses.keys()].sort()).toEqual([200, 201, 204, 400, 401, 403, 404, 405, 413, 415, 422, 431])
     expect(secrets.size).toBeGreaterThan(50)
   })
@@ -206,7 +206,7 @@ async function administerAllDay({ send, token, accountId }: World): Promise<void
   }
 }
 
-/** What no HTTP client sends: the server's own parser has to refuse it, or the adapter behind it. */
+/** Requests that no HTTP client sends. Node's parser or the adapter behind it must refuse them. */
 async function sendBrokenHttp(url: string, texts: readonly string[]): Promise<void> {
   const { hostname, port } = new URL(url)
   for (const text of texts) {
@@ -231,7 +231,7 @@ async function sendBrokenHttp(url: string, texts: readonly string[]): Promise<vo
   }
 }
 
-/** Keeps a refusal whole; a success may hold the token that it is there to give. */
+/** Keeps the text of refusals only, because a success may hold the token that was asked for. */
 function record(status: number, text: string): void {
   statuses.set(status, (statuses.get(status) ?? 0) + 1)
   if (status >= 400) refusals.push(text)
@@ -254,7 +254,7 @@ function addSecret(secret: string, name: string): void {
   if (!secrets.has(secret)) secrets.set(secret, name)
 }
 
-/** Every byte of the database's files. Keys have a folder of their own, where they may stand. */
+/** Every byte of the database's files. Signing keys are kept in another folder. */
 function readFolder(moment: string, dir: string): void {
   for (const entry of readdirSync(dir, { withFileTypes: true })) {
     if (entry.isFile()) written.set(`${entry.name} ${moment}`, readFileSync(join(dir, entry.name)))

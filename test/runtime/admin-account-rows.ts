@@ -1,4 +1,4 @@
-// What an account may be, and which pages of a listing may be asked for, as rows: one rule each, on every runtime.
+// What an account may be, and which pages of a listing can be requested: one rule a row, on every runtime.
 
 import { SITE } from '../support/world.ts'
 import { type AdminRow, asAdmin, postAccount, postText } from './admin-rows.ts'
@@ -11,7 +11,7 @@ const bad = (parameter: string, value: unknown): AdminRow => ({
   expect: [422, 'invalid_request', parameter],
 })
 
-/** 201, and the account holds `members`: what was sent, unless it has another canonical form. */
+/** 201, and the account holds `members`, the canonical form of what was sent. */
 const good = (sent: Readonly<Record<string, unknown>>, members = sent): AdminRow => ({
   rule: `${shown(sent)} gives ${members === sent ? 'the same' : shown(members)}`,
   request: () => postAccount(sent),
@@ -20,7 +20,7 @@ const good = (sent: Readonly<Record<string, unknown>>, members = sent): AdminRow
 
 const FACE = '\u{1f600}'
 
-/** Names of 253 characters, none like another. */
+/** Different host names of 253 characters. */
 const longOrigins = (count: number): readonly string[] =>
   Array.from({ length: count }, (_, index) => {
     const first = `${index}`.padStart(63, 'a')
@@ -29,7 +29,7 @@ const longOrigins = (count: number): readonly string[] =>
 
 export const memberRows: readonly AdminRow[] = [
   {
-    rule: 'every fault at once',
+    rule: 'every fault is listed',
     request: () =>
       postText(
         JSON.stringify({ name: '', allowedOrigins: [], scopes: 'x', maxTtl: 9, browserPrototype: 1, x: 1 }),
@@ -49,12 +49,12 @@ export const memberRows: readonly AdminRow[] = [
     expect: [422, 'invalid_request', 'body'],
   },
   {
-    rule: 'a secret in the place of a name is not repeated',
+    rule: 'a secret sent as a member name is not repeated',
     request: (world) => postAccount({ [world.token]: 1 }),
     expect: [422, 'invalid_request', 'body'],
   },
   {
-    rule: 'a secret in the place of a value is not repeated',
+    rule: 'a secret sent as a value is not repeated',
     request: (world) => postAccount({ allowedOrigins: [world.token], scopes: [`a ${world.token}`] }),
     expect: [422, 'invalid_request', 'allowedOrigins', 'scopes'],
   },
@@ -136,7 +136,7 @@ export const originRows: readonly AdminRow[] = [
     'capacitor://localhost/x',
     'chrome-extension://*',
     `${'a'.repeat(290)}://host.text`,
-    // Wildcards where none may stand.
+    // Wildcards in the wrong place.
     '**',
     '*.example.com',
     'https://*',
@@ -152,14 +152,14 @@ export const originRows: readonly AdminRow[] = [
     'https://www.example.com:*',
     'https://*.example.com/path',
     'https://*.example.com.',
-    // Any port: the own machine alone, by these three names.
+    // Any port is allowed only for the three loopback names.
     'http://app.localhost:*',
     'http://127.0.0.2:*',
     'http://10.0.0.1:*',
     'http://0.0.0.0:*',
     'http://[::]:*',
     'capacitor://localhost:*',
-    // Never an address or a public suffix.
+    // No wildcard below an address or a public suffix.
     'https://*.127.0.0.1',
     'https://*.10.0.0.1',
     'https://*.[::1]',
@@ -218,7 +218,7 @@ const page = (parameter: string, query: string): readonly AdminRow[] =>
   }))
 
 const cursor = (text: string) => page('cursor', `cursor=${encodeURIComponent(text)}`)
-/** In the encoding of a cursor, which nobody is promised. */
+/** A cursor in the present encoding, which callers must not rely on. */
 const encoded = (value: unknown) => cursor(btoa(JSON.stringify(value)))
 
 export const pageRows: readonly AdminRow[] = [

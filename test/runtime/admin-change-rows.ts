@@ -1,5 +1,5 @@
-// What no call of the admin API that changes something may take, as rows: one rule each, on every runtime. None of them
-// changes anything. (test/admin has the longer tables.)
+// What changing calls of the admin API must refuse: one rule a row, on every runtime. No row changes anything.
+// test/admin/faults.test.ts has the longer tables.
 
 import type { WireRequest } from '../support/wire.ts'
 import type { World } from '../support/world.ts'
@@ -19,7 +19,7 @@ const withBody = (call: Call, body: string, type?: string) => (world: World) => 
   return asAdmin(method, path, { body, ...(type !== undefined && { headers: { 'content-type': type } }) })
 }
 
-/** The rule, and what is sent as JSON; 422 names these parameters. */
+/** A row that sends `body` as JSON and expects 422 with these parameters. */
 const wrong = (name: keyof typeof calls, body: object, ...parameters: readonly string[]): AdminRow => ({
   rule: `${name} ${JSON.stringify(body).slice(0, 70)}`,
   request: withBody(calls[name], JSON.stringify(body), 'application/json'),
@@ -36,7 +36,7 @@ const json = (body: string): Partial<WireRequest> => ({
   body,
 })
 
-/** In the future by any clock. */
+/** A time in the future by any clock. */
 const FUTURE = new Date(Date.now() + 86_400_000).toISOString()
 
 export const changeRows: readonly AdminRow[] = [

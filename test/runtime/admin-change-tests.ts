@@ -1,5 +1,5 @@
-// What administration changes, seen through the doors that it changes: claims and tokens of the accounts that it speaks
-// of. Each test makes its own account.
+// Changes through the admin API, seen at the endpoints that they affect: claims and tokens of the changed account. Each test
+// creates its own account.
 
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
@@ -7,11 +7,11 @@ import type { Json, WireAnswer, WireRequest } from '../support/wire.ts'
 import { claimRequest, createAccount, expectProblem, payloadOf, SITE, type World } from '../support/world.ts'
 import { asAdmin } from './admin-rows.ts'
 
-/** Asks the world that is under test. */
+/** Requests to the world under test. */
 export type Send = (request: WireRequest) => Promise<WireAnswer>
 
 export function describeChanges(getWorld: () => World, send: Send): void {
-  /** Asks with the admin token and gives the body of an answer that must have this status. */
+  /** Sends a request with the admin token, expects this status and resolves to the body. */
   async function demand(status: number, method: string, path: string, body?: object): Promise<Json> {
     const json = { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
     const answer = await send(asAdmin(method, path, body === undefined ? {} : json))
@@ -31,7 +31,7 @@ export function describeChanges(getWorld: () => World, send: Send): void {
   const expectRefused = async (token: string) =>
     expectProblem(await claim(token), 401, 'unauthorized', getWorld())
 
-  /** Whether a token is let in; one that is not must be told that it was revoked. */
+  /** Whether a token is accepted. A refused one must get `token_revoked`. */
   async function isLive(token: string): Promise<boolean> {
     const headers = { origin: SITE, authorization: `Bearer ${token}` }
     const answer = await getWorld().send({ method: 'GET', path: '/auth/whoami', headers })
@@ -47,7 +47,7 @@ export function describeChanges(getWorld: () => World, send: Send): void {
   }
 
   describe('admin: changes', () => {
-    test('a suspended account claims nothing, and its tokens rest until it is resumed', async () => {
+    test('a suspended account cannot claim, and its tokens stop working until it is resumed', async () => {
       const { account, credential } = await open()
       const path = `/admin/accounts/${account.id}`
       const token = await mint(credential.token)
@@ -69,7 +69,7 @@ export function describeChanges(getWorld: () => World, send: Send): void {
       expect([...actions].sort()).toEqual(made.sort())
     })
 
-    test('a change that changes nothing leaves no trace', async () => {
+    test('a change without effect leaves no audit entry', async () => {
       const { account } = await open()
       for (const patch of [{}, { name: account.name, status: 'active' }]) {
         expect(await demand(200, 'PATCH', `/admin/accounts/${account.id}`, patch)).toEqual({ account })
@@ -77,7 +77,7 @@ export function describeChanges(getWorld: () => World, send: Send): void {
       expect(await readActions(account.id)).toEqual(['account.create'])
     })
 
-    test('50 changes at once are all made', { timeout: 20_000 }, async () => {
+    test('50 concurrent changes all succeed', { timeout: 20_000 }, async () => {
       const { account } = await open()
       const path = `/admin/accounts/${account.id}`
       const names = Array.from({ length: 50 }, (_, index) => `Name ${index}`)
@@ -87,7 +87,7 @@ export function describeChanges(getWorld: () => World, send: Send): void {
       expect((await readActions(account.id)).filter((action) => action === 'account.update')).toHaveLength(50)
     })
 
-    test('new origins, scopes and lifetime rule the next claim', async () => {
+    test('new origins, scopes and lifetime apply to the next claim', async () => {
       const { account, credential } = await open()
       const patch = { allowedOrigins: ['https://next.example'], scopes: ['write'], maxTtl: 60 }
       await demand(200, 'PATCH', `/admin/accounts/${account.id}`, patch)
@@ -96,7 +96,7 @@ export function describeChanges(getWorld: () => World, send: Send): void {
       expect((await getWorld().send(request)).json()).toMatchObject({ expiresIn: 60, scope: 'write' })
     })
 
-    test('a deleted account is gone, with its credentials and its tokens', async () => {
+    test('deleting an account ends its credentials and its tokens', async () => {
       const { account, credential } = await open()
       const token = await mint(credential.token)
       await demand(204, 'DELETE', `/admin/accounts/${account.id}`)
@@ -108,7 +108,7 @@ export function describeChanges(getWorld: () => World, send: Send): void {
       expect(await readActions(account.id, credential.id)).toEqual(['account.create', 'account.delete'])
     })
 
-    test('another credential of fewer scopes; revoking it ends it and its tokens, no others', async () => {
+    test('revoking a second credential ends it and its tokens only', async () => {
       const { account, credential: first } = await open()
       const path = `/admin/accounts/${account.id}/credentials`
       const { credential } = await demand(201, 'POST', path, { name: 'CI', scopes: ['read'] })
@@ -129,7 +129,7 @@ export function describeChanges(getWorld: () => World, send: Send): void {
       expect(await readActions(credential.id)).toEqual(['credential.create', 'credential.revoke'])
     })
 
-    test('registered keys: a credential without a secret', async () => {
+    test('a credential with registered keys has no secret', async () => {
       const { account } = await open()
       const jwk = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' })
       const jwks = { keys: [{ ...jwk, kid: 'a', use: 'sig' }] }
@@ -138,7 +138,7 @@ export function describeChanges(getWorld: () => World, send: Send): void {
       await demand(409, 'POST', `/admin/credentials/${made.credential.id}/rotate`)
     })
 
-    test('rotated secrets: both work, then the newest two, then the newest alone', async () => {
+    test('after rotations the newest two secrets work, without overlap only the newest', async () => {
       const { credential: first } = await open()
       const rotate = async (body?: object): Promise<Json> =>
         (await demand(200, 'POST', `/admin/credentials/${first.id}/rotate`, body)).credential
@@ -159,14 +159,14 @@ export function describeChanges(getWorld: () => World, send: Send): void {
       expect(await readActions(first.id)).toEqual(Array.from({ length: 3 }, () => 'credential.rotate'))
     })
 
-    test('rotations at once: those that lost say so, and the newest secrets work', async () => {
+    test('concurrent rotations: those that lost answer 409, and the newest secrets work', async () => {
       const { credential } = await open()
       const path = `/admin/credentials/${credential.id}/rotate`
       const answers = await Promise.all(Array.from({ length: 8 }, () => send(asAdmin('POST', path))))
       const shown = answers.filter(({ status }) => status === 200).map((answer) => answer.json().credential)
       expect(answers.filter(({ status }) => status === 409)).toHaveLength(8 - shown.length)
       expect(shown.length).toBeGreaterThan(0)
-      // Where some came one after the other, they ended the ones before: the newest two are left.
+      // Rotations that came one after the other ended older secrets, so at least the newest two work.
       const outcomes = await Promise.all(shown.map(async ({ token }) => (await claim(token)).status))
       expect(outcomes.filter((status) => status === 200).length).toBeGreaterThanOrEqual(
         Math.min(2, shown.length),
@@ -177,7 +177,7 @@ export function describeChanges(getWorld: () => World, send: Send): void {
 
   describe('admin: revocations', () => {
     test.each(['clientId', 'sub'])(
-      'by %s: what was minted before is ended, what comes after the answer is not',
+      'by %s ends tokens issued before, and none issued after the answer',
       async (name) => {
         const { account, credential } = await open()
         const value = name === 'sub' ? account.id : credential.id
@@ -193,14 +193,14 @@ export function describeChanges(getWorld: () => World, send: Send): void {
       },
     )
 
-    test('by jti: one token', async () => {
+    test('by jti ends one token', async () => {
       const { credential } = await open()
       const tokens = [await mint(credential.token), await mint(credential.token)] as const
       await demand(201, 'POST', '/admin/revocations', { jti: payloadOf(tokens[0]).jti })
       expect([await isLive(tokens[0]), await isLive(tokens[1])]).toEqual([false, true])
     })
 
-    test('with a time in the past: only what was minted before it', async () => {
+    test('with a time in the past ends only tokens issued before it', async () => {
       const { account, credential } = await open()
       const token = await mint(credential.token)
       const { iat } = payloadOf(token)
@@ -223,7 +223,7 @@ export function describeChanges(getWorld: () => World, send: Send): void {
     })
   })
 
-  test('admin: keys, always one current and one pending, and no material', async () => {
+  test('admin: keys are listed without material, always one current and one pending', async () => {
     const answer = await send(asAdmin('GET', '/admin/keys'))
     const time = expect.stringMatching(/^\d{4}-.*Z$/)
     const { keys } = answer.json()

@@ -1,5 +1,5 @@
-// The admin API's order as rows: authentication before everything, then path, method, media type, size, form,
-// parameters. One rule each; the same rows run on every runtime.
+// The order of checks in the admin API: authentication first, then path, method, media type, size, JSON, parameters. One
+// rule a row; the same rows run on every runtime.
 
 import type { RuntimeRow } from '../support/rows.ts'
 import { ADMIN_TOKEN } from '../support/server.ts'
@@ -8,27 +8,27 @@ import { SITE, type World } from '../support/world.ts'
 
 export interface AdminRow extends RuntimeRow {
   readonly request: (world: World) => WireRequest
-  /** Status and code, on 422 the parameters too; or what the account of a 201 must hold. */
+  /** Status and code, on 422 also the parameters; or what the account of a 201 must hold. */
   readonly expect:
     | readonly [status: number, code: string, ...parameters: string[]]
     | Readonly<Record<string, unknown>>
-  /** Methods that a 405 must offer. */
+  /** Methods that the `Allow` header of a 405 must name. */
   readonly allows?: readonly string[]
 }
 
 const JSON_TYPE = { 'content-type': 'application/json' }
 
-/** A request with the admin token. */
+/** Adds the admin token to a request. */
 export function asAdmin(method: string, path: string, more: Partial<WireRequest> = {}): WireRequest {
   return { method, path, ...more, headers: { authorization: `Bearer ${ADMIN_TOKEN}`, ...more.headers } }
 }
 
-/** POST of an account whose body is this text. */
+/** Creates an account with this text as the body. */
 export function postText(body: string | Uint8Array, more: Partial<WireRequest> = {}): WireRequest {
   return asAdmin('POST', '/admin/accounts', { body, ...more, headers: { ...JSON_TYPE, ...more.headers } })
 }
 
-/** POST of an account that is right but for these members. */
+/** Creates an account that is valid except for these members. */
 export function postAccount(members: object): WireRequest {
   return postText(JSON.stringify({ name: 'Row', allowedOrigins: [SITE], ...members }))
 }
@@ -117,7 +117,7 @@ const wrongTokenRows: readonly AdminRow[] = [
   ),
 ]
 
-/** Each from an address of its own: how many wrong tokens one address may send is counted. */
+/** A new address for each request, because wrong tokens are limited by address. */
 export const authRows: readonly AdminRow[] = wrongTokenRows.map((row, index) => ({
   ...row,
   request: (world) => ({ ...row.request(world), from: `127.1.0.${index + 1}` }),
@@ -150,7 +150,7 @@ export const pathRows: readonly AdminRow[] = [
   ),
   ...['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'].map(
     (method): AdminRow => ({
-      rule: `${method} of an unknown path, whatever is sent`,
+      rule: `${method} of an unknown path is 404 whatever is sent`,
       request: () =>
         asAdmin(method, '/admin/nowhere', {
           ...(method !== 'OPTIONS' && { headers: { 'content-type': 'text/csv' }, body: '{' }),
@@ -169,7 +169,7 @@ export const pathRows: readonly AdminRow[] = [
     ] as const
   ).map(
     ([method, path, allows]): AdminRow => ({
-      rule: `${method} ${path}, before its media type is looked at`,
+      rule: `${method} ${path} is refused before its media type is checked`,
       request: () => asAdmin(method, path, { headers: { 'content-type': 'text/csv' }, body: 'x' }),
       expect: [405, 'method_not_allowed'],
       allows,
@@ -197,10 +197,18 @@ export const bodyRows: readonly AdminRow[] = [
     'text/json',
   ].map((text): AdminRow => ({ rule: `media type ${text}`, request: () => type(text), expect: unsupported })),
   { rule: 'no media type', request: () => type(undefined), expect: unsupported },
-  { rule: 'type before size', request: () => type('text/csv', 'x'.repeat(70_000)), expect: unsupported },
-  { rule: 'type before form', request: () => type('text/csv', '{'), expect: unsupported },
   {
-    rule: 'type in any case, charset quoted',
+    rule: 'the media type is checked before the size',
+    request: () => type('text/csv', 'x'.repeat(70_000)),
+    expect: unsupported,
+  },
+  {
+    rule: 'the media type is checked before the JSON',
+    request: () => type('text/csv', '{'),
+    expect: unsupported,
+  },
+  {
+    rule: 'a media type in any case with a quoted charset',
     request: () => type('Application/JSON; Charset="UTF-8"'),
     expect: [422, 'invalid_request', ...both],
   },
@@ -215,12 +223,12 @@ export const bodyRows: readonly AdminRow[] = [
     expect: [413, 'payload_too_large'],
   },
   {
-    rule: 'size before form',
+    rule: 'the size is checked before the JSON',
     request: () => postText('x'.repeat(70_000)),
     expect: [413, 'payload_too_large'],
   },
   {
-    rule: '40 000 bytes are read',
+    rule: 'a body of 40 000 bytes is accepted',
     request: () => postText(`{${' '.repeat(40_000)}}`),
     expect: [422, 'invalid_request', ...both],
   },
@@ -253,5 +261,9 @@ export const bodyRows: readonly AdminRow[] = [
       postText(Buffer.concat([Buffer.from('{"name":"'), Buffer.from([0xff]), Buffer.from('"}')])),
     expect: malformed,
   },
-  { rule: 'form before parameters', request: () => postText('{"colour":1,}'), expect: malformed },
+  {
+    rule: 'the JSON is checked before the parameters',
+    request: () => postText('{"colour":1,}'),
+    expect: malformed,
+  },
 ]

@@ -1,4 +1,4 @@
-// The admin API against one runtime: its rows, and what takes more than one request to see.
+// The admin API on one runtime: its rows, and tests that need more than one request.
 
 import { describe, expect, test } from 'vitest'
 import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
@@ -13,10 +13,10 @@ import { type AdminRow, asAdmin, authRows, bodyRows, pathRows, postAccount } fro
 
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/
 const time = expect.stringMatching(ISO)
-/** Enough that some are made in the same millisecond, and that they fill several pages. */
+/** Enough accounts that some share a millisecond and that they fill several pages. */
 const CROWD = 23
 
-/** Every rule of the admin API, asked of the world that `getWorld` gives once tests run. */
+/** Defines the tests of the admin API. `getWorld` is called when the tests run. */
 export function describeAdmin(getWorld: () => World, runner: RowRunner): void {
   async function send(request: WireRequest): Promise<WireAnswer> {
     const answer = await getWorld().send(request)
@@ -30,7 +30,7 @@ export function describeAdmin(getWorld: () => World, runner: RowRunner): void {
     return answer.json()
   }
 
-  /** Every record of a listing, read in pages. */
+  /** Reads all records of a listing page by page. */
   async function walk(path: string, member: string, limit: number): Promise<readonly Json[]> {
     const records: Json[] = []
     let cursor: string | null = null
@@ -66,7 +66,7 @@ export function describeAdmin(getWorld: () => World, runner: RowRunner): void {
   }
 
   describe('admin: answers', () => {
-    test('OPTIONS with the token: 204, Allow', async () => {
+    test('OPTIONS with the token answers 204 with Allow', async () => {
       const answer = await send(asAdmin('OPTIONS', '/admin/accounts', { headers: { origin: SITE } }))
       expect([answer.status, answer.text]).toEqual([204, ''])
       expect(namesOf(answer.headers.get('allow'))).toEqual(expect.arrayContaining(['GET', 'POST', 'OPTIONS']))
@@ -77,13 +77,13 @@ export function describeAdmin(getWorld: () => World, runner: RowRunner): void {
       expect([answer.status, answer.text]).toEqual([200, ''])
     })
 
-    test('the scheme in any case, and a page of an allowed origin, whose browser may not read it', async () => {
+    test('the scheme is accepted in any case, and no page may read an answer, also from an allowed origin', async () => {
       const headers = { authorization: asAdmin('GET', '').headers?.authorization as string, origin: SITE }
       headers.authorization = headers.authorization.replace('Bearer', 'bEARER')
       expect((await get('/admin/accounts', headers)).status).toBe(200)
     })
 
-    test('a new account, to the letter; its secret is shown then and never again', async () => {
+    test('a new account is answered completely, and its secret is shown only then', async () => {
       const sent = {
         name: 'To the letter',
         allowedOrigins: [SITE, 'http://localhost:*'],
@@ -149,7 +149,7 @@ export function describeAdmin(getWorld: () => World, runner: RowRunner): void {
   })
 
   describe('admin: listings', () => {
-    test('accounts: oldest first, every one once, however long the pages are', async () => {
+    test('accounts come oldest first, each once, for every page size', async () => {
       const names = Array.from({ length: CROWD }, (_, index) => `Crowd ${index}`)
       const made = await Promise.all(names.map((name) => create({ name })))
       const all = await walk('/admin/accounts', 'accounts', 200)
@@ -161,7 +161,7 @@ export function describeAdmin(getWorld: () => World, runner: RowRunner): void {
       expect((await get('/admin/accounts')).json().accounts).toEqual(all.slice(0, 50))
     })
 
-    test('accounts made while somebody turns the pages come at the end, and disturb nobody', async () => {
+    test('accounts created between two pages come at the end and move no other', async () => {
       const before = await walk('/admin/accounts', 'accounts', 200)
       const first = (await get('/admin/accounts?limit=5')).json()
       const { account } = await create({ name: 'Late' })
@@ -170,7 +170,7 @@ export function describeAdmin(getWorld: () => World, runner: RowRunner): void {
       expect([...first.accounts, ...rest.accounts]).toEqual([...before, account])
     })
 
-    test('audit: newest first, one entry for each creation and none for what was refused', async () => {
+    test('audit entries come newest first, one for each creation and none for refusals', async () => {
       const { account } = await create({ name: 'Newest' })
       const entries = await walk('/admin/audit', 'entries', 200)
       expect(entries[0]).toMatchObject({ actor: 'admin', action: 'account.create', target: account.id })
@@ -188,7 +188,7 @@ export function describeAdmin(getWorld: () => World, runner: RowRunner): void {
       expect((await get('/admin/audit')).json().entries).toEqual(entries.slice(0, 50))
     })
 
-    test('a cursor of one listing is none of the other', async () => {
+    test('a cursor of one listing is refused by the other', async () => {
       const accounts = (await get('/admin/accounts?limit=1')).json()
       const audit = (await get('/admin/audit?limit=1')).json()
       for (const [path, cursor] of [
@@ -202,7 +202,7 @@ export function describeAdmin(getWorld: () => World, runner: RowRunner): void {
     })
   })
 
-  // Last: what it changes is not what the listings above look for.
+  // Last, because it changes records that the listings above expect.
   describeChanges(getWorld, send)
 }
 
@@ -224,7 +224,7 @@ function expectRow(row: AdminRow, answer: WireAnswer, method: string, world: Wor
     expect(namesOf(answer.headers.get('allow'))).not.toContain(method)
   }
   if (status === 422) {
-    // A fault inside a list is named with its place: `scopes.0`.
+    // A fault inside a list is named with its index: `scopes.0`.
     const named = problem.errors.map(({ parameter }: Json) => parameter.split('.')[0])
     expect([...new Set(named)].sort()).toEqual([...parameters].sort())
   } else {
@@ -236,7 +236,7 @@ function isRefusal(expected: AdminRow['expect']): expected is readonly [number, 
   return Array.isArray(expected)
 }
 
-/** What holds of every answer: no page may read it, nobody may keep it. */
+/** Checks what every answer must have: no CORS headers, and no-store. */
 function expectClosed(answer: WireAnswer): void {
   const names = [...answer.headers.keys()].filter((name) => name.startsWith('access-control-'))
   expect(names).toEqual([])

@@ -1,10 +1,10 @@
-// The admin API of a running server, for tests that are about something else.
+// Calls to a running server that many tests need: its admin API, a claim, and whoami.
 
 import { expect } from 'vitest'
 import { ADMIN_TOKEN } from './server.ts'
 import type { Json } from './wire.ts'
 
-/** Calls the admin API at `url`; expects `status` and gives the body, undefined when there is none. */
+/** Calls the admin API of the server at `url`. Expects `status`; resolves to the body, undefined when it is empty. */
 export async function admin(
   url: string,
   method: string,
@@ -21,7 +21,7 @@ export async function admin(
   return text === '' ? undefined : JSON.parse(text)
 }
 
-/** A token of an account token for `origin`, or the refusal's status and code. */
+/** Claims a token for `origin` with an account token. Resolves to the answer, or to the refusal's status and code. */
 export async function claim(url: string, token: string, origin: string, more: object = {}): Promise<Json> {
   const response = await fetch(`${url}/auth/claim`, {
     method: 'POST',
@@ -32,7 +32,7 @@ export async function claim(url: string, token: string, origin: string, more: ob
   return response.status === 200 ? body : { refusal: `${response.status} ${body.error}` }
 }
 
-/** What the service's own verifier says of a token: `200`, or status and code. */
+/** The verdict of the service's own verifier on a token: `200`, or status and code. */
 export async function whoami(url: string, token: string, origin: string): Promise<string> {
   const response = await fetch(`${url}/auth/whoami`, {
     headers: { authorization: `Bearer ${token}`, origin },

@@ -1,4 +1,4 @@
-// Records for the storage tests: whole ones, each with its own ids.
+// Complete records for tests of storage, each with its own ids.
 
 import type { Account, AuditEntry, Credential } from '../../src/claims/account.ts'
 import type { Revocation, RevocationRule } from '../../src/claims/revocation.ts'
@@ -6,7 +6,7 @@ import type { Storage } from '../../src/storage/storage.ts'
 
 let serial = 0
 
-/** A text that no other call gives and that sorts after the earlier ones. */
+/** A text that differs from all earlier ones and sorts after them. */
 export function nextId(prefix: string): string {
   serial++
   return `${prefix}${String(serial).padStart(8, '0')}`
@@ -73,7 +73,7 @@ export function makeAudit(changes: Partial<AuditEntry> = {}): AuditEntry {
   }
 }
 
-/** The revocation that goes with the end of a credential at `at`. */
+/** The revocation that is stored when a credential ends at `at`. */
 export function makeCredentialEnd(id: string, at = 1_700_000_000_000): Revocation {
   return makeRevocation({
     id: `credential_${id}`,
@@ -91,7 +91,7 @@ export async function listRules(storage: Storage, now = 1_700_000_000_000): Prom
   return rules.filter(({ until }) => until > now).map(({ id: _, seq: __, ...rule }) => rule)
 }
 
-/** Adds an account with a credential and an audit entry; gives all three. */
+/** Stores an account with a credential and an audit entry; resolves to all three. */
 export async function addAccount(
   storage: Storage,
   changes: Partial<Account> = {},

@@ -22,7 +22,7 @@ const threats: readonly (readonly [attack: string, tests: Tests])[] = [
       ['e2e/bad-day.test.ts', 'a leaked secret: rotated without overlap, then revoked by client'],
       [
         'admin/end-tokens.test.ts',
-        'ends what was issued, at both services and by the answer; what comes later passes',
+        'ends tokens at both services before it is answered, and later tokens pass',
       ],
       ['storage/rule-contract.ts', 'a reader that follows by number misses nothing of 60 writers'],
     ],
@@ -55,7 +55,7 @@ const threats: readonly (readonly [attack: string, tests: Tests])[] = [
     [
       [
         'counters/memory-one-time.test.ts',
-        'is full at its budget and told when there is room; others are not',
+        'is full at its budget and gets the time until it has room; other tenants are not affected',
       ],
       ['service/rate-limited.test.ts', 'a key over its budget of proofs'],
       ['e2e/crowd/crowd.test.ts', 'one tenant attacks at full speed, another is served as before'],
@@ -97,10 +97,10 @@ const threats: readonly (readonly [attack: string, tests: Tests])[] = [
   [
     'the system clock is set back',
     [
-      ['counters/memory-limits.test.ts', 'the wall clock has no part in it'],
+      ['counters/memory-limits.test.ts', 'changes of the wall clock have no effect'],
       [
         'counters/memory-one-time.test.ts',
-        'is not kept out by ids from before its clock was set back, which stay used',
+        'is not blocked by ids from before the clock was set back, and they stay used',
       ],
       ['service/revocation-document.test.ts', 'a clock that is set back makes no list of tomorrow'],
       ['verify/revocation-feed.test.ts', 'a clock that was set back does not stop it'],
@@ -112,7 +112,7 @@ const threats: readonly (readonly [attack: string, tests: Tests])[] = [
     [
       [
         'e2e/key-folder.test.ts',
-        'a revoked key never signs again, with the next one or none, also after a restart',
+        'a revoked key never signs again, with or without a next key, also after a restart',
       ],
       [
         'e2e/key-folder.test.ts',
