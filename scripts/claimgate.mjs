@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// The command line: from source in a checkout, compiled in an installed package. Node's version is checked first,
-// in plain JavaScript, since an older Node could not even read what follows.
+// The command line: runs the source in a checkout, the compiled files in an installed package. Node's version is checked
+// first, in plain JavaScript, because an older Node cannot parse the source.
 import './check-node.mjs'
 import { existsSync } from 'node:fs'
 

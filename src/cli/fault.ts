@@ -3,7 +3,7 @@
 import { invalidParameters, type ParameterFault, type Problem } from '../http/problem.ts'
 import type { Result } from '../lib/result.ts'
 
-/** A command failed. */
+/** The error of a command that failed: its message says why and what to do next, and holds no secret. */
 export class CliError extends Error {
   override readonly name = 'CliError'
   /** One of the service's codes where one fits, else `usage`, `cancelled` or `invalid_configuration`. */

@@ -28,9 +28,9 @@ export interface Shell {
   readonly isInteractive: boolean
   /** Makes text bold, where stdout can show that. */
   readonly bold: Emphasis
-  /** Writes text to stdout. */
+  /** Writes text to stdout, without adding a line end. */
   print(text: string): void
-  /** Writes text to stderr. */
+  /** Writes text to stderr, without adding a line end. */
   printAside(text: string): void
   /** Writes one JSON document to stdout, on one line. */
   printJson(value: unknown): void

@@ -5,7 +5,7 @@ import { createMachine } from './run.ts'
 import { createShop, expectFailure, ORIGIN } from './shop.ts'
 
 describe.concurrent('account suspend and resume', () => {
-  test('end secrets and tokens, and bring both back', async () => {
+  test('suspending ends secrets and tokens, resuming accepts both again', async () => {
     const shop = await createShop()
     const browserToken = await shop.claim()
     const { account } = await shop.json(['account', 'suspend', shop.accountId])
@@ -25,7 +25,7 @@ describe.concurrent('account suspend and resume', () => {
 })
 
 describe.concurrent('account delete', () => {
-  test('asks for --yes where nobody can answer, and ends everything with it', async () => {
+  test('without a terminal it needs --yes, and then ends secrets and tokens', async () => {
     const shop = await createShop()
     const browserToken = await shop.claim()
     const unsure = await shop.run(['account', 'delete', shop.accountId], { stdin: 'yes\n' })
@@ -41,7 +41,7 @@ describe.concurrent('account delete', () => {
     await expectFailure(shop, ['account', 'delete', shop.accountId, '--yes'], [1, 'not_found'])
   })
 
-  test('asks at a terminal, and takes nothing but a yes', async () => {
+  test('at a terminal it asks, and accepts only y and yes', async () => {
     const shop = await createShop()
     const argv = ['account', 'delete', shop.accountId]
     for (const stdin of ['', '\n', 'no\n', 'yess\n', `${shop.accountId}\nyes\n`]) {
@@ -56,8 +56,8 @@ describe.concurrent('account delete', () => {
   })
 })
 
-describe.concurrent('an id that no account has', () => {
-  test('is told with the way to find one', async () => {
+describe.concurrent('an unknown id', () => {
+  test('gets a message that says how to find one', async () => {
     const machine = createMachine()
     const commands = [
       ['account', 'suspend', 'x'],

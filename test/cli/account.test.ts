@@ -1,4 +1,4 @@
-// `account create`, `list` and `show` as a user meets them.
+// `account create`, `list` and `show`.
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -57,7 +57,7 @@ describe('account create', () => {
     expect(readDatabase(machine.dir)).not.toContain(body.credential.clientSecret)
   })
 
-  test('keeps the token in a file for its owner alone, over an older one, and prints it nowhere', async () => {
+  test('writes the token to a file with mode 0600, replaces an older file, and prints the token nowhere', async () => {
     const machine = createMachine()
     const folder = join(machine.dir, 'new folder')
     const path = join(folder, 'shop.token')
@@ -78,7 +78,7 @@ describe('account create', () => {
     expect(readdirSync(folder)).toEqual(['shop.token'])
   })
 
-  test('makes no account when the token could not be kept', async () => {
+  test('creates no account when the token file cannot be written', async () => {
     const machine = createMachine()
     const folder = join(machine.dir, 'a-folder')
     mkdirSync(folder)
@@ -93,7 +93,7 @@ describe('account create', () => {
     expect(readFileSync(join(machine.dir, 'a-file'), 'utf8')).toBe('kept')
   })
 
-  test('leaves the older token file as it was when the account cannot be made', async () => {
+  test('leaves an older token file unchanged when the account cannot be created', async () => {
     const machine = createMachine()
     await createDatabase(machine)
     const database = new DatabaseSync(join(machine.dir, 'claimgate.db'))
@@ -108,7 +108,7 @@ describe('account create', () => {
     expect(readFileSync(join(folder, 'shop.token'), 'utf8')).toBe('older')
   })
 
-  test('tells every fault of an account at once, and makes no database for it', async () => {
+  test('reports every fault of an account together, and creates no database', async () => {
     const machine = createMachine()
     const argv = [
       'account',
@@ -140,7 +140,7 @@ describe('account create', () => {
     expect(existsSync(join(machine.dir, 'claimgate.db'))).toBe(false)
   })
 
-  test('writes a shell word for an origin that a shell would take apart', async () => {
+  test('quotes an origin that a shell would split in the next command', async () => {
     const { stdout } = await createMachine().run([
       'account',
       'create',
@@ -215,7 +215,7 @@ describe('account list and show', () => {
     expect(text.stdout).toMatch(new RegExp(`^${shown.credentials[0].id} +active `, 'm'))
   })
 
-  test('refuses made-up ids, limits and cursors', async () => {
+  test('refuses unknown ids, and malformed limits and cursors', async () => {
     const machine = createMachine()
     await createDatabase(machine)
     const cases = [

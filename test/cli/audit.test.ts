@@ -1,4 +1,4 @@
-// `audit export`: the whole audit log as JSON lines, oldest first, also when it needs many queries.
+// `audit export`: the complete audit log as JSON lines, oldest first, also when it needs many queries.
 
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
@@ -18,7 +18,7 @@ test('writes every entry once, oldest first, and counts them on stderr', async (
     "insert into audit (id, at, actor, action, target, detail) values (?, ?, 'system', 'key.rotate', 'kid', null)",
   )
   database.exec('begin')
-  // Several entries in one millisecond, across the borders of pages.
+  // Four entries in each millisecond, so that pages end between entries of the same time.
   for (let entry = 0; entry < 1234; entry += 1) insert.run(`made${entry}`, 1_600_000_000_000 + (entry >> 2))
   database.exec('commit')
   database.close()
@@ -32,7 +32,7 @@ test('writes every entry once, oldest first, and counts them on stderr', async (
   expect(stderr).toBe('1235 audit entries\n')
 })
 
-test('--since leaves out what is older, and refuses what is no time', async () => {
+test('--since leaves out older entries, and refuses a malformed time', async () => {
   const machine = createMachine()
   await machine.json(['account', 'create', '--name', 'Shop', '--origin', 'https://shop.example'])
   const all = await machine.run(['audit', 'export', '--since', '2020-01-01T00:00:00Z'])

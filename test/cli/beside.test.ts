@@ -1,5 +1,5 @@
-// Commands beside a running server on the same database and keys: what they change is in force there within two
-// seconds, and what they print is what the server's admin API answers.
+// Commands while a server runs on the same database and keys: their changes are in force in the server within two
+// seconds, and --json prints what the server's admin API answers.
 
 import { describe, expect, test, vi } from 'vitest'
 import { admin, claim, whoami } from '../support/admin-api.ts'
@@ -17,11 +17,11 @@ interface Beside extends Machine {
   readonly url: string
   readonly accountId: string
   readonly credentialId: string
-  /** Account token. */
+  /** The account token of the credential. */
   readonly token: string
-  /** A browser token of the server. */
+  /** Claims a browser token from the server. */
   claim(): Promise<string>
-  /** What the server says of a browser token. */
+  /** Status and error code of the server's answer to a browser token. */
   judge(token: string): Promise<string>
 }
 
@@ -44,7 +44,7 @@ async function startBeside(env: Readonly<Record<string, string>> = {}): Promise<
   }
 }
 
-/** Asks until the answer is the expected one, for as long as running servers may take to see a change. */
+/** Repeats `ask` until it gives the expected value, for as long as running servers may take to see a change. */
 async function expectSoon(ask: () => Promise<unknown>, expected: unknown): Promise<void> {
   const check = async () => expect(await ask()).toEqual(expected)
   await vi.waitFor(check, { timeout: WITHIN_MS, interval: 50 })
@@ -54,8 +54,8 @@ function kidOf(token: string): string {
   return JSON.parse(atob(token.split('.')[0] ?? '')).kid
 }
 
-describe.concurrent('beside a running server', () => {
-  test('revocations are in force there', async () => {
+describe.concurrent('while a server runs', () => {
+  test('it enforces revocations of the command line', async () => {
     const beside = await startBeside()
     const [first, second, third] = [await beside.claim(), await beside.claim(), await beside.claim()]
     expect([await beside.judge(first), await beside.judge(second)]).toEqual(['200', '200'])
@@ -64,7 +64,7 @@ describe.concurrent('beside a running server', () => {
     expect(await beside.judge(second)).toBe('200')
 
     await beside.json(['revoke', '--client', beside.credentialId])
-    // Minted after the command has ended: accepted, though the server may not have looked yet.
+    // Issued after the command has ended: accepted, even if the server has not read the revocation yet.
     const fourth = await beside.claim()
     expect(await beside.judge(fourth)).toBe('200')
     await expectSoon(() => beside.judge(second), '401 token_revoked')
@@ -76,7 +76,7 @@ describe.concurrent('beside a running server', () => {
     expect(await beside.judge(fifth)).toBe('200')
   })
 
-  test('accounts and credentials are ended there, and come back where they can', async () => {
+  test('it ends accounts and credentials, and accepts a resumed account again', async () => {
     const beside = await startBeside()
     const token = await beside.claim()
     const claimCode = async () => (await claim(beside.url, beside.token, ORIGIN)).refusal ?? '200'
@@ -101,7 +101,7 @@ describe.concurrent('beside a running server', () => {
     await expectSoon(() => beside.judge(browserToken), '401 token_revoked')
   })
 
-  test('a rotated key signs there', async () => {
+  test('it signs with a rotated key', async () => {
     const beside = await startBeside()
     const token = await beside.claim()
     const { keys } = await beside.json(['key', 'rotate', '--force'])
@@ -120,7 +120,7 @@ describe.concurrent('--json', () => {
     const ask = (method: string, path: string, body?: object, status?: number): Promise<Json> =>
       admin(beside.url, method, path, { ...(body && { body }), ...(status && { status }) })
     const token = await beside.claim()
-    // The server minted it, and shows that at once; then it is on record.
+    // The server shows the use immediately, and then records it.
     const shown = await ask('GET', `/accounts/${accountId}`)
     expect(shown.credentials).toMatchObject([{ lastUsedAt: expect.stringMatching(/^\d{4}-.*Z$/) }])
     expect(await beside.json(['account', 'show', accountId])).toEqual(shown)
@@ -178,7 +178,7 @@ describe.concurrent('--json', () => {
     expect(first).toEqual(second)
   })
 
-  test('puts the same on record, by another actor', async () => {
+  test('writes the same audit entries, with the actor cli', async () => {
     const beside = await startBeside({ CLAIMGATE_KEY_PUBLISH: '0' })
     const { accountId, credentialId } = beside
     for (const argv of [
@@ -207,7 +207,7 @@ describe.concurrent('--json', () => {
   })
 })
 
-/** A document with the type of each value in its place, in the order of its members. */
+/** A document with each value replaced by its type, members in order. */
 function shapeOf(value: Json): Json {
   if (value === null || typeof value !== 'object') return value === null ? null : typeof value
   if (Array.isArray(value)) return [...new Set(value.map((one) => JSON.stringify(shapeOf(one))))].sort()

@@ -1,4 +1,4 @@
-// `claim` and `inspect` with the tokens it makes: the same rules and the same answer as POST /auth/claim.
+// `claim`, and `inspect` on its tokens: the same rules and the same answer as POST /auth/claim.
 
 import { spawn } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
@@ -12,9 +12,9 @@ const ORIGIN = 'https://www.example.com'
 const CLAIM = ['claim', '--origin', `${ORIGIN}/page`]
 
 interface Shop extends Machine {
-  /** Account token. */
+  /** The account token of its credential. */
   readonly token: string
-  /** The file that holds it. */
+  /** Path of a file with the account token. */
   readonly tokenFile: string
 }
 
@@ -76,7 +76,7 @@ describe('a claim', () => {
     expect(Date.parse(body.expiresAt) / 1000).toBe(payload.exp)
   })
 
-  test("prints the API's answer with --json, whatever the account token came from", async () => {
+  test("prints the API's answer with --json, wherever the account token came from", async () => {
     const shop = await createShop('--max-ttl', '900')
     const fromFile = await shop.json([...CLAIM, '--token-file', shop.tokenFile])
     expect(fromFile).toEqual({
@@ -127,7 +127,7 @@ describe('a claim', () => {
     ])
   })
 
-  test('refuses what the credential or the account does not allow, and then makes no keys', async () => {
+  test('refuses what the credential or the account does not allow, and creates no keys', async () => {
     const shop = await createShop()
     const blankFile = join(shop.dir, 'blank.token')
     writeFileSync(blankFile, `${shop.token} \n`)
@@ -155,7 +155,7 @@ describe('a claim', () => {
     expect(existsSync(join(shop.dir, 'keys'))).toBe(false)
   })
 
-  test('takes no account token as an argument, and repeats none', async () => {
+  test('refuses an account token as an argument, without repeating it', async () => {
     const shop = await createShop()
     const cases = [
       [...CLAIM, '--token', shop.token],
@@ -178,8 +178,8 @@ describe('a claim', () => {
   })
 })
 
-describe('beside a running server', () => {
-  test('what `serve` started knows the account and takes the token', async () => {
+describe('while a server runs', () => {
+  test('a server started by `serve` knows the account and accepts the token', async () => {
     const machine = createMachine()
     const admin = 'an-admin-token-of-thirty-two-or-more-characters'
     const server = spawn(process.execPath, [resolve('scripts/claimgate.mjs'), 'serve'], {

@@ -10,7 +10,7 @@ import { createShop, expectFailure, ORIGIN, type Shop } from './shop.ts'
 
 const TOKEN = /cgk_[0-9A-Za-z]+_[0-9A-Za-z]+_[0-9A-Za-z]{6}/
 
-/** Exit codes of claims by these account tokens. */
+/** Claims with each account token; gives the exit codes. */
 async function claimBy(shop: Shop, ...tokens: readonly string[]): Promise<readonly (number | null)[]> {
   const codes: (number | null)[] = []
   for (const stdin of tokens) codes.push((await shop.run(['claim', '--origin', ORIGIN, '-'], { stdin })).code)
@@ -18,7 +18,7 @@ async function claimBy(shop: Shop, ...tokens: readonly string[]): Promise<readon
 }
 
 describe.concurrent('credential create', () => {
-  test('shows the secret once, says what it is worth, and names the next command', async () => {
+  test('shows the secret once, with the facts of the credential and the next command', async () => {
     const shop = await createShop()
     const argv = ['credential', 'create', shop.accountId, '--name', 'Checkout', '--scope', 'write']
     const { code, stdout, stderr } = await shop.run(argv)
@@ -34,7 +34,7 @@ describe.concurrent('credential create', () => {
     expect(claimed.scope).toBe('write')
   })
 
-  test('makes what its options say', async () => {
+  test('creates a credential as its options say', async () => {
     const shop = await createShop()
     const plain = await shop.json(['credential', 'create', shop.accountId])
     expect(plain).toEqual({
@@ -63,7 +63,7 @@ describe.concurrent('credential create', () => {
     ])
   })
 
-  test('keeps the token in a file, or makes nothing', async () => {
+  test('writes the token to a file, and creates nothing when it cannot', async () => {
     const shop = await createShop()
     const path = join(shop.dir, 'tokens', 'checkout.token')
     const argv = ['credential', 'create', shop.accountId, '--token-file']
@@ -107,7 +107,7 @@ describe.concurrent('credential create', () => {
     expect(await shop.credentials()).toHaveLength(3)
   })
 
-  test('tells every fault by its option', async () => {
+  test('names the option of every fault', async () => {
     const shop = await createShop()
     const faults = ['--name', '', '--scope', 'a"b', '--expires', '2020-01-01T00:00:00Z']
     const { code, stdout, stderr } = await shop.run(['credential', 'create', shop.accountId, ...faults])
@@ -120,7 +120,7 @@ describe.concurrent('credential create', () => {
   })
 })
 
-/** Folders that no file can be moved into. */
+/** Folders into which no file can be moved. */
 const full = vi.hoisted(() => new Set<string>())
 
 vi.mock('node:fs/promises', async (importOriginal) => {
@@ -141,7 +141,7 @@ async function runOnFullDisk(shop: Shop, argv: readonly string[], path: string):
 }
 
 describe.concurrent('credential rotate', () => {
-  test('gives a new secret, and the old one its time', async () => {
+  test('gives a new secret, and the old one works until the overlap ends', async () => {
     const shop = await createShop()
     const argv = ['credential', 'rotate', shop.credentialId]
     const { credential: second } = await shop.json([...argv, '--overlap', '3600'])
@@ -173,7 +173,7 @@ describe.concurrent('credential rotate', () => {
     expect(standard.stdout).toMatch(/^old secret {2}also works until \S+Z \(in 2[34] h\)$/m)
   })
 
-  test('refuses what is no overlap, and what cannot be rotated', async () => {
+  test('refuses a malformed overlap and an unusable token file, and then rotates nothing', async () => {
     const shop = await createShop()
     const argv = ['credential', 'rotate', shop.credentialId]
     await expectFailure(shop, [...argv, '--overlap', '1h'], [2, 'usage'])
@@ -191,19 +191,22 @@ describe.concurrent('credential rotate', () => {
       /the old one has ended: rotate again immediately with \S.* credential rotate \w+\. /,
     ],
     [[], 0, /the old one works until \S+Z, or until you rotate again with \S.* credential rotate \w+\. /],
-  ] as const)('says what is left when the token is lost: %j', async (options, oldCode, text) => {
-    const shop = await createShop()
-    const path = join(shop.dir, 'tokens', 'shop.token')
-    const argv = ['credential', 'rotate', shop.credentialId, ...options]
-    const { code, stdout, stderr } = await runOnFullDisk(shop, argv, path)
-    expect([code, stdout]).toEqual([1, ''])
-    expect(stderr).toMatch(text)
-    expect(stderr).toContain('shop.token cannot be read or written (ENOSPC)')
-    expect(readdirSync(join(shop.dir, 'tokens'))).toEqual([])
-    expect(await claimBy(shop, shop.token)).toEqual([oldCode])
-  })
+  ] as const)(
+    'says which secrets work when the token file cannot be written: %j',
+    async (options, oldCode, text) => {
+      const shop = await createShop()
+      const path = join(shop.dir, 'tokens', 'shop.token')
+      const argv = ['credential', 'rotate', shop.credentialId, ...options]
+      const { code, stdout, stderr } = await runOnFullDisk(shop, argv, path)
+      expect([code, stdout]).toEqual([1, ''])
+      expect(stderr).toMatch(text)
+      expect(stderr).toContain('shop.token cannot be read or written (ENOSPC)')
+      expect(readdirSync(join(shop.dir, 'tokens'))).toEqual([])
+      expect(await claimBy(shop, shop.token)).toEqual([oldCode])
+    },
+  )
 
-  test('says so too where a credential or an account was made', async () => {
+  test('says how to get a secret when the token file of a new credential or account cannot be written', async () => {
     const shop = await createShop()
     const path = join(shop.dir, 'shop.token')
     const lost = await runOnFullDisk(shop, ['credential', 'create', shop.accountId], path)
@@ -217,7 +220,7 @@ describe.concurrent('credential rotate', () => {
 })
 
 describe.concurrent('credential revoke', () => {
-  test('ends the secret and its tokens, for good', async () => {
+  test('ends the secret and its tokens permanently', async () => {
     const shop = await createShop()
     const browserToken = await shop.claim()
     const argv = ['credential', 'revoke', shop.credentialId]

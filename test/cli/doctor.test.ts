@@ -1,3 +1,5 @@
+// `doctor`: what the service's verifier would see in a request.
+
 import { describe, expect, test } from 'vitest'
 import { createMachine } from './run.ts'
 
@@ -67,7 +69,7 @@ describe('doctor', () => {
     expect(text.stdout).not.toContain(token)
   })
 
-  test('a header or peer that is none is a usage error', async () => {
+  test('a malformed header or peer is a usage error', async () => {
     const machine = createMachine()
     for (const options of [
       ['-H', 'no colon'],

@@ -47,7 +47,7 @@ describe('explain', () => {
     for (const part of token.split('.')) expect(refused.stdout + allowed.stdout).not.toContain(part)
   })
 
-  test('gives the document of the API with --json', async () => {
+  test("prints the API's document with --json", async () => {
     const shop = await createShop()
     const token = await shop.claim()
     const explain = (text: string, ...more: readonly string[]) => shop.json(['explain', text, ...more])
@@ -99,7 +99,7 @@ describe('explain', () => {
     }
   })
 
-  test('knows a token of an ended key from a forged one', async () => {
+  test('distinguishes a token of a revoked key from a forged one', async () => {
     const shop = await createShop()
     const token = await shop.claim()
     await shop.json(['revoke', '--kid', String(readKey(shop.dir, 'current').kid)])
@@ -109,7 +109,7 @@ describe('explain', () => {
     expect(await shop.json(['inspect', token])).toMatchObject({ validSignature: 'yes, by an expired key' })
   })
 
-  test('tells every fault by its option, and repeats no token', async () => {
+  test('names the option of every fault, and repeats no token', async () => {
     const machine = createMachine()
     const argv = ['explain', FOREIGN, '--ip', FOREIGN, '--method', 'G T', '--url', 'api.example']
     const { code, stdout, stderr } = await machine.run(argv)
@@ -129,7 +129,7 @@ describe('explain', () => {
     expect(existsSync(join(machine.dir, 'claimgate.db'))).toBe(false)
   })
 
-  test('warns where the port of the issuer is not known', async () => {
+  test('warns when the port of the issuer is not known', async () => {
     const { code, stderr } = await (await createShop({ PORT: '0' })).run(['explain', FOREIGN])
     expect([code, stderr]).toEqual([0, expect.stringContaining('set CLAIMGATE_ISSUER')])
   })

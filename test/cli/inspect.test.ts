@@ -1,4 +1,4 @@
-// `inspect` on tokens that are not as they should be.
+// `inspect` on tokens with faults.
 
 import { createPrivateKey, sign as signBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
@@ -19,7 +19,7 @@ async function createIssuer(): Promise<Machine> {
 }
 
 describe('inspect', () => {
-  test('tells signature, time and faults of form apart', async () => {
+  test('reports signature, time and format separately', async () => {
     const machine = await createIssuer()
     const { kid = '', alg = '', ...jwk } = readKey(machine.dir, 'current')
     const key = await importJWK(jwk as { kty: string }, alg)
@@ -30,7 +30,7 @@ describe('inspect', () => {
     const good = await sign({})
     const [head = '', body = '', signature = ''] = good.split('.')
     const forged = `${head}.${body}.${signature.startsWith('A') ? 'B' : 'A'}${signature.slice(1)}`
-    // A right ES256 signature under a header that claims another algorithm.
+    // A valid ES256 signature under a header that names another algorithm.
     const input = `${Buffer.from(JSON.stringify({ alg: 'HS256', kid, typ: 'at+jwt' })).toString('base64url')}.${body}`
     const privateKey = createPrivateKey({ key: jwk, format: 'jwk' })
     const raw = signBytes('sha256', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' })
@@ -61,15 +61,15 @@ describe('inspect', () => {
     expect(unusable.stdout).not.toContain('works')
     const hostileToken = await sign({ 'a\x9b2J': '\x1b[2J\u202e\x07' })
     const hostile = await machine.run(['inspect', hostileToken])
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what must not come out
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: the output must not contain these
     expect(hostile.stdout).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]/)
     const document = await machine.run(['inspect', hostileToken, '--json'])
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what must not come out
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: the output must not contain these
     expect(document.stdout.trimEnd()).not.toMatch(/[\x00-\x1f\x7f-\x9f]/)
     expect(JSON.parse(document.stdout).claims).toMatchObject({ 'a\x9b2J': '\x1b[2J\u202e\x07' })
   })
 
-  test('refuses what is no JWT without repeating it', async () => {
+  test('refuses text that is not a JWT, without repeating it', async () => {
     const machine = createMachine()
     const part = Buffer.from('{"a":1}').toString('base64url')
     const cases = {
@@ -95,7 +95,7 @@ describe('inspect', () => {
     expect(existsSync(join(machine.dir, 'claimgate.db'))).toBe(false)
   })
 
-  test('makes no keys where there are none', async () => {
+  test('creates no keys', async () => {
     const machine = createMachine()
     const token = await new SignJWT({ ...CLAIMS, iat: NOW, exp: NOW + 60 })
       .setProtectedHeader({ alg: 'HS256', kid: 'k', typ: 'at+jwt' })

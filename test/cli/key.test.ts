@@ -16,8 +16,8 @@ async function statesOf(machine: Machine): Promise<Readonly<Record<string, strin
   return Object.fromEntries(keys.map(({ kid, state }: Json) => [kid, state]))
 }
 
-describe('where there are no keys', () => {
-  test('list and rotate say so, and make none', async () => {
+describe('without keys', () => {
+  test('list and rotate say so, and create none', async () => {
     const machine = createMachine()
     expect(await machine.json(['key', 'list'])).toEqual({ keys: [] })
     const list = await machine.run(['key', 'list'])
@@ -31,7 +31,7 @@ describe('where there are no keys', () => {
     expect(existsSync(join(machine.dir, 'keys'))).toBe(false)
   })
 
-  test('a forced rotation makes them', async () => {
+  test('a forced rotation creates them', async () => {
     const machine = createMachine()
     const { keys } = await machine.json(['key', 'rotate', '--force'])
     expect(keys).toMatchObject([{ state: 'current' }, { state: 'pending' }])
@@ -40,7 +40,7 @@ describe('where there are no keys', () => {
 })
 
 describe('key list', () => {
-  test('shows the life of each key, and nothing of the key itself', async () => {
+  test('shows state and times of each key, and no key material', async () => {
     const shop = await createShop()
     await shop.claim()
     const [current, pending] = [readKey(shop.dir, 'current'), readKey(shop.dir, 'pending')]
@@ -65,7 +65,7 @@ describe('key list', () => {
 })
 
 describe('key rotate', () => {
-  test('waits for verifiers to know the pending key, unless it is forced', async () => {
+  test('is refused while verifiers may not know the pending key, unless it is forced', async () => {
     const shop = await createShop()
     const old = await shop.claim()
     const before = await statesOf(shop)
@@ -86,7 +86,7 @@ describe('key rotate', () => {
     expect(header.kid).toBe(pending)
   })
 
-  test('needs no force once the pending key is published long enough', async () => {
+  test('needs no --force once the pending key has been published long enough', async () => {
     const shop = await createShop({ CLAIMGATE_KEY_PUBLISH: '0' })
     await shop.claim()
     const pending = readKey(shop.dir, 'pending').kid
@@ -95,7 +95,7 @@ describe('key rotate', () => {
     expect(keys[0].kid).toBe(pending)
   })
 
-  test('forced too often: the refusal says that too many keys are published, not to force it', async () => {
+  test('forced too often: says that too many keys are published, and does not suggest --force', async () => {
     const shop = await createShop({ CLAIMGATE_KEY_PUBLISH: '0' })
     await shop.claim()
     const store = createFileKeyStore(join(shop.dir, 'keys'), { production: true })
@@ -113,7 +113,7 @@ describe('key rotate', () => {
     }
   })
 
-  test('leaves the keys of another algorithm alone, and says which it is', async () => {
+  test('leaves keys of another algorithm unchanged, and names the algorithm', async () => {
     const shop = await createShop()
     await shop.claim()
     const files = () =>

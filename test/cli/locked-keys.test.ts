@@ -1,4 +1,5 @@
-// Commands while the folder of signing keys cannot be changed or read: what was revoked stays revoked, and each says so.
+// Commands while the folder of signing keys cannot be changed or read: a revoked key stays revoked, and each command says
+// what is wrong.
 
 import { chmodSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -42,7 +43,7 @@ test.concurrent('locked: a revoked key is shown as expired and signs nothing; th
   }
 }, 60_000)
 
-test.concurrent('damaged: a key can be revoked all the same, and the file is named', async () => {
+test.concurrent('damaged: a key can still be revoked, and the damaged file is named', async () => {
   const shop = await createShop()
   const kid = kidOf(await shop.claim())
   writeFileSync(join(shop.dir, 'keys', 'half.json'), '{"kid":"half')
@@ -51,7 +52,7 @@ test.concurrent('damaged: a key can be revoked all the same, and the file is nam
   expect(stdout).toContain(kid)
 }, 30_000)
 
-test.concurrent('gone: new keys for records that had others are said to be new', async () => {
+test.concurrent('gone: warns when new keys are created for a database that was used with others', async () => {
   const shop = await createShop({ CLAIMGATE_ISSUER: 'https://issuer.example' })
   const warningsOf = async (argv: readonly string[], stdin?: string): Promise<string> => {
     rmSync(join(shop.dir, 'keys'), { recursive: true, force: true })
@@ -70,7 +71,7 @@ test.concurrent('gone: new keys for records that had others are said to be new',
     expect(await warningsOf(argv, stdin)).toContain('claimgate: new signing keys were made although')
 }, 30_000)
 
-test.concurrent('open to others: said by the commands that look at the keys', async () => {
+test.concurrent('writable by others: the commands that use the keys warn', async () => {
   const shop = await createShop({ CLAIMGATE_KEY_PUBLISH: '0' })
   await shop.claim()
   const quiet = await shop.run(['key', 'list'])

@@ -1,4 +1,4 @@
-// The program itself: help, version, exit codes, configuration faults, an old Node; and the table renderer.
+// The program itself: help, version, exit codes and configuration faults; and tables and times for a person.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -20,7 +20,7 @@ const COMMANDS: readonly (readonly [string, ...string[]])[] = [
 ]
 
 describe('the program', () => {
-  test('tells its version and its commands', async () => {
+  test('prints its version and its commands', async () => {
     const machine = createMachine()
     const version = await machine.run(['--version'])
     expect(version).toEqual({
@@ -71,7 +71,7 @@ describe('the program', () => {
     ])
   })
 
-  test('tells each fault of the configuration on a line of its own, without its value', async () => {
+  test('reports each fault of the configuration on a line of its own, without its value', async () => {
     const machine = createMachine()
     const env = { PORT: 'hunter2', CLAIMGATE_PEPPER: 'short-secret', CLAIMGATE_TOKEN_TTLL: '5' }
     const human = await machine.run(['account', 'list'], { env })
@@ -90,7 +90,7 @@ describe('the program', () => {
     expect(body.errors.map((fault: { parameter: string }) => fault.parameter)).toEqual(Object.keys(env))
   })
 
-  test('names a database that it cannot use, and does not work on one that ends with it', async () => {
+  test('names a database that it cannot use, and refuses one in memory', async () => {
     const machine = createMachine()
     const path = join(machine.dir, 'claimgate.db')
     writeFileSync(path, 'this is no database at all, whatever its name may say')
@@ -104,7 +104,7 @@ describe('the program', () => {
 })
 
 describe('a table', () => {
-  test('aligns columns, ends no line in blanks, and shows control characters harmlessly', () => {
+  test('aligns columns, ends no line in spaces, and replaces control characters', () => {
     const rows = [
       ['A', 'LONGER', 'C'],
       ['four', 'ü💶', ''],
@@ -117,7 +117,7 @@ describe('a table', () => {
   })
 })
 
-describe('a moment', () => {
+describe('a time', () => {
   const at = Date.UTC(2026, 0, 1) / 1000
   const iso = '2026-01-01T00:00:00Z'
   test.each([
@@ -132,7 +132,7 @@ describe('a moment', () => {
     expect(describeTime(at, now)).toBe(text)
   })
 
-  test('is a number where there is no such date', () => {
+  test('that does not fit in a Date is printed as a number', () => {
     expect(describeTime(1e300, 0)).toBe('1e+300')
   })
 })

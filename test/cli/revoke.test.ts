@@ -1,4 +1,4 @@
-// `revoke`: tokens ended one by one, or all of a credential, an account or a signing key.
+// `revoke`: ends one token, or all tokens of a credential, an account or a signing key.
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -26,7 +26,7 @@ describe.concurrent('one token', () => {
     expect([await shop.judge(token), await shop.judge(other)]).toEqual(['token_revoked', 'allowed'])
   })
 
-  test('is only decoded: one that no key of ours signed is ended too', async () => {
+  test('is only decoded: the jti of a forged token is revoked as well', async () => {
     const shop = await createShop()
     const [head = '', body = ''] = (await shop.claim()).split('.')
     const forged = `${head}.${body}.${Buffer.alloc(64, 1).toString('base64url')}`
@@ -58,7 +58,7 @@ describe.concurrent('all tokens', () => {
     },
   )
 
-  test('of a key end the key at once: the pending one signs, whatever its age', async () => {
+  test('of a key: the key ends immediately, and the pending key signs whatever its age', async () => {
     const shop = await createShop()
     await shop.claim()
     const [kid = '', next = ''] = [readKey(shop.dir, 'current').kid, readKey(shop.dir, 'pending').kid]
@@ -73,7 +73,7 @@ describe.concurrent('all tokens', () => {
     expect(after.kid).toBe(next)
   })
 
-  test('of a key are all ended, whatever time is given', async () => {
+  test('of a key are all ended, whatever --before says', async () => {
     const shop = await createShop()
     const token = await shop.claim()
     const kid = readKey(shop.dir, 'current').kid ?? ''
@@ -82,7 +82,7 @@ describe.concurrent('all tokens', () => {
     expect(await shop.judge(token)).toBe('token_revoked')
   })
 
-  test('stay ended for as long as any may live, though the limit was lowered', async () => {
+  test('stay ended for the longest lifetime ever allowed, also after the limit was lowered', async () => {
     const shop = await createShop({ CLAIMGATE_MAX_TTL: '86400' })
     const env = { CLAIMGATE_MAX_TTL: '60', CLAIMGATE_TOKEN_TTL: '60' }
     const { revocation } = await shop.json(['revoke', '--client', shop.credentialId], { env })
@@ -103,7 +103,7 @@ describe.concurrent('all tokens', () => {
 })
 
 describe.concurrent('a wrong command line', () => {
-  test('names nothing, or two things: usage', async () => {
+  test('that names nothing, or two things, is a usage error', async () => {
     const machine = createMachine()
     for (const argv of [[], ['x', '--jti', 'y'], ['--client', 'a', '--kid', 'b'], ['--before', '1']]) {
       const { message } = await expectFailure(machine, ['revoke', ...argv], [2, 'usage'])
@@ -112,7 +112,7 @@ describe.concurrent('a wrong command line', () => {
     expect(existsSync(join(machine.dir, 'claimgate.db'))).toBe(false)
   })
 
-  test('is told by its options, and nothing is on record', async () => {
+  test('names the options at fault, and revokes nothing', async () => {
     const machine = createMachine()
     const faults = [
       [['--jti', 'two words'], '--jti'],
@@ -131,7 +131,7 @@ describe.concurrent('a wrong command line', () => {
     expect(existsSync(join(machine.dir, 'claimgate.db'))).toBe(false)
   })
 
-  test('warns of an id that nothing has', async () => {
+  test('warns of an id that no record has', async () => {
     const machine = createMachine()
     for (const argv of [
       ['--client', 'nobody'],
@@ -145,7 +145,7 @@ describe.concurrent('a wrong command line', () => {
     expect(existsSync(join(machine.dir, 'keys'))).toBe(false)
   })
 
-  test('holds a secret or a token: it is refused, and not repeated', async () => {
+  test('with a secret or a token in the wrong place is refused, without repeating it', async () => {
     const shop = await createShop()
     const browserToken = await shop.claim()
     const [head = '', body = '', signature = ''] = browserToken.split('.')

@@ -27,7 +27,7 @@ export interface CallOptions extends RunOptions {
 }
 
 export interface ProcessOptions extends RunOptions {
-  /** Arguments of Node itself. */
+  /** Arguments for Node, before the script. */
   readonly nodeArguments?: readonly string[]
 }
 

@@ -1,4 +1,4 @@
-// A machine with one account, and what tests do with it.
+// A machine with one account, and what tests often do with it.
 
 import { expect } from 'vitest'
 import type { Json } from '../support/wire.ts'
@@ -9,13 +9,13 @@ export const ORIGIN = 'https://shop.example'
 export interface Shop extends Machine {
   readonly accountId: string
   readonly credentialId: string
-  /** Account token. */
+  /** The account token of its credential. */
   readonly token: string
-  /** A browser token for ORIGIN, by this account token. */
+  /** Claims a browser token for ORIGIN, with the shop's account token by default. */
   claim(accountToken?: string): Promise<string>
-  /** What the verifier says of a browser token from ORIGIN: `allowed` or a code. */
+  /** The verifier's decision about a browser token from ORIGIN: `allowed`, or a code. */
   judge(token: string): Promise<string>
-  /** The account's credentials as `account show` has them. */
+  /** The account's credentials as `account show` prints them. */
   credentials(): Promise<readonly Json[]>
 }
 
@@ -36,7 +36,7 @@ export async function createShop(env: Readonly<Record<string, string>> = {}): Pr
   }
 }
 
-/** Runs a command that must fail, with --json: exit code and stable code are what is expected, stdout stays empty. */
+/** Runs a command with --json and expects it to fail with these codes and an empty stdout. Gives the JSON document. */
 export async function expectFailure(
   machine: Machine,
   argv: readonly string[],

@@ -1,4 +1,4 @@
-// The banner's commands, pasted one after the other into a shell, each in a new one, beside a server under npm start.
+// The banner, and its commands: each is run in a new shell while a server runs under npm start.
 
 import { execFile } from 'node:child_process'
 import { readFileSync, statSync } from 'node:fs'
@@ -11,7 +11,7 @@ import { copyRepository, type RunningServer, type ServerVariables, useServers } 
 
 const { makeFolder, start } = useServers()
 
-/** Neither the repository's own Node nor a variable of the server: what a second terminal has. */
+/** The environment of a second terminal: without the repository's Node, and without the server's variables. */
 const SHELL = {
   PATH: process.env.PATH?.split(':')
     .filter((entry) => !entry.includes('node_modules'))
@@ -57,7 +57,7 @@ async function startInCopy(env: ServerVariables): Promise<{ dir: string; server:
   return { dir, server }
 }
 
-describe.concurrent('pasted line by line', () => {
+describe.concurrent('the commands work when pasted one by one', () => {
   test.each<[string, ServerVariables]>([
     ['nothing set but the port', {}],
     [
@@ -70,7 +70,7 @@ describe.concurrent('pasted line by line', () => {
     ],
   ])('%s', async (_, env) => {
     const { dir, server } = await startInCopy(env)
-    // The two pipes are read one after the other.
+    // stderr may be read after the listening line on stdout.
     await setTimeout(100)
     const commands = commandsOf(server.stderr())
     const [create = '', claim = '', use = '', misuse = ''] = commands
@@ -98,17 +98,17 @@ describe.concurrent('pasted line by line', () => {
     const refused = await paste(misuse, dir)
     expect(JSON.parse(refused.stdout)).toMatchObject({ status: 401, error: 'origin_mismatch' })
 
-    // A second start, or a second look at the page, begins at the top again.
+    // The commands work a second time.
     expect(await paste(create, dir)).toMatchObject({ code: 0 })
     expect(JSON.parse((await paste(claim, dir)).stdout)).toHaveProperty('token')
   })
 })
 
-describe('what the banner says', () => {
+describe('the banner shows', () => {
   const banner = (env: ServerVariables, url: string, haveKeysGone = false): string =>
     renderBanner(parseConfig(env), url, { haveKeysGone })
 
-  test('where it listens, and under what name when that is another', () => {
+  test('where the server listens, and the issuer when that is different', () => {
     const url = 'http://127.0.0.1:9000'
     expect(banner({ PORT: '9000' }, url)).toMatch(/^claimgate listens on http:\/\/127\.0\.0\.1:9000\n/)
     expect(banner({ CLAIMGATE_ISSUER: 'https://auth.example.com' }, url)).toMatch(
@@ -116,7 +116,7 @@ describe('what the banner says', () => {
     )
   })
 
-  test('an address of IPv6 stands in quotes: brackets are a pattern to a shell', () => {
+  test('IPv6 URLs in quotes, because a shell takes brackets as a pattern', () => {
     const lines = commandsOf(banner({ HOST: '::1' }, 'http://[::1]:8787'))
     for (const line of lines.slice(1)) expect(line).toContain(" 'http://[::1]:8787/auth/")
   })
@@ -128,14 +128,14 @@ describe('what the banner says', () => {
     expect(text).toContain('CLAIMGATE_PEPPER')
   })
 
-  test('that the keys of earlier tokens are gone', () => {
+  test('a warning when the keys of earlier tokens are missing', () => {
     const url = 'http://127.0.0.1:8787'
     expect(banner({}, url)).not.toContain('Warning')
     for (const env of [{}, { DATABASE_URL: 'memory:' }])
       expect(banner(env, url, true)).toMatch(/^Warning: new signing keys .*CLAIMGATE_KEYS_DIR/m)
   })
 
-  test('in memory there is nothing that another process could reach: no command is shown', () => {
+  test('no command for a database in memory, which other processes cannot reach', () => {
     const text = banner({ DATABASE_URL: 'memory:' }, 'http://127.0.0.1:8787')
     expect(commandsOf(text)).toEqual([])
     expect(text).toContain('POST /admin/accounts')

@@ -1,4 +1,4 @@
-// One process killed at the worst moment, and two on one file: what was acknowledged is there, keys and tokens too.
+// A server killed at the worst moment, and two servers on one file: every acknowledged record, key and token survives.
 
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,7 +10,7 @@ import { SITE } from '../support/world.ts'
 
 const { makeFolder, start } = useServers()
 
-/** The port changes with each start; the issuer of the tokens must not. */
+/** A fixed issuer, because each start gets another port. */
 const env = { CLAIMGATE_ISSUER: 'https://auth.example.com', CLAIMGATE_RATE_LIMIT: 'off' }
 
 interface Made {
@@ -18,7 +18,7 @@ interface Made {
   readonly credential: { readonly token: string }
 }
 
-/** Asks as the administrator; rejects when the answer is not `status`, or does not come whole. */
+/** Calls the admin API. Rejects when the status is not `status`, or the answer is cut off. */
 async function admin(url: string, path: string, status: number, body?: object): Promise<Json> {
   const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' }
   const init = body === undefined ? { headers } : { method: 'POST', headers, body: JSON.stringify(body) }
@@ -41,7 +41,7 @@ async function whoami(url: string, token: string): Promise<number> {
   return (await fetch(`${url}/auth/whoami`, { headers })).status
 }
 
-/** Every page of a listing. */
+/** Reads all pages of a list. */
 async function listAll(url: string, path: string, member: string): Promise<readonly Json[]> {
   const found: Json[] = []
   let cursor: string | null = ''
@@ -57,14 +57,14 @@ async function expectAllThere(url: string, acknowledged: readonly Made[]): Promi
   const ids = (await listAll(url, '/accounts', 'accounts')).map(({ id }) => id)
   expect(new Set(ids).size).toBe(ids.length)
   expect(acknowledged.filter(({ account }) => !ids.includes(account.id))).toEqual([])
-  // A write and its audit entry are one: neither is there without the other.
+  // A write and its audit entry are one transaction: each account has an entry, and each entry an account.
   const audited = (await listAll(url, '/audit', 'entries')).filter(
     ({ action }) => action === 'account.create',
   )
   expect(audited.map(({ target }) => target).sort()).toEqual(ids.sort())
 }
 
-test('kill -9 at the first acknowledgement, 20 times over: nothing acknowledged is lost', async () => {
+test('kill -9 at the first acknowledgement, 20 times: nothing acknowledged is lost', async () => {
   const dir = makeFolder()
   const acknowledged: Made[] = []
   const tokens: string[] = []
@@ -92,11 +92,11 @@ test('kill -9 at the first acknowledgement, 20 times over: nothing acknowledged 
   for (const made of acknowledged) expect((await claim(url, made)).status).toBe(200)
   expect(tokens).toHaveLength(19)
   for (const token of tokens) expect(await whoami(url, token)).toBe(200)
-  // The keys are those of the first start.
+  // The first start made the keys; later starts made no others.
   expect(readdirSync(join(dir, 'keys')).filter((name) => name.endsWith('.json'))).toHaveLength(2)
 })
 
-test('two servers on one file: same keys, what one makes the other knows, 100 parallel writes lose none', async () => {
+test('two servers on one file use the same keys and records, and 100 parallel writes lose none', async () => {
   const dir = makeFolder()
   const both = await Promise.all([start({ dir, env }), start({ dir, env })])
   const [{ url: one }, { url: other }] = both
@@ -124,7 +124,7 @@ test('two servers on one file: same keys, what one makes the other knows, 100 pa
   expect(made).toHaveLength(100)
   for (const url of [one, other]) await expectAllThere(url, [first, ...made])
 
-  // One is killed; the other does not even notice.
+  // One is killed; the other goes on.
   both[0].kill()
   await both[0].exited
   const after = await create(other, 'after')

@@ -1,4 +1,4 @@
-// What a start says and leaves behind, and what stops one: each case is the real server, started in an empty folder.
+// What a start prints and creates, and what makes it fail. Each test starts the real server in a folder of its own.
 
 import {
   chmodSync,
@@ -42,7 +42,7 @@ function modeOf(path: string): string {
   return (statSync(path).mode & 0o777).toString(8)
 }
 
-/** Lines of a start that failed, without what begins each. */
+/** The lines of a failed start, without their common prefix. */
 function problemsOf(stderr: string): readonly string[] {
   expect(stderr.endsWith('\n')).toBe(true)
   const lines = stderr.slice(0, -1).split('\n')
@@ -50,7 +50,7 @@ function problemsOf(stderr: string): readonly string[] {
   return lines.map((line) => line.slice(PREFIX.length))
 }
 
-/** Starts a server that must not start; gives its problems. */
+/** Starts a server that must fail to start; gives its problems. */
 async function failToStart(env: ServerVariables, dir: string = makeFolder()): Promise<readonly string[]> {
   const { code, stdout, stderr } = await runServer({ dir, env })
   expect(stdout).toBe('')
@@ -58,12 +58,12 @@ async function failToStart(env: ServerVariables, dir: string = makeFolder()): Pr
   return problemsOf(stderr)
 }
 
-/** Key files; the others are for locking. */
+/** The key files among the names in a folder of keys; the other files are locks. */
 const keysAmong = (names: readonly string[]): readonly string[] =>
   names.filter((name) => name.endsWith('.json'))
 
 describe.concurrent('a start', () => {
-  test('writes JSON lines to stdout, one of them where it listens, and the banner to stderr', async () => {
+  test('writes JSON lines to stdout, one of them with its URL, and the banner to stderr', async () => {
     const server = await start({ env: { CLAIMGATE_LOG: 'debug' } })
     expect(new URL(server.url).hostname).toBe('127.0.0.1')
     const made = await (await post(server.url, { name: 'A', allowedOrigins: ['*'] })).json()
@@ -93,7 +93,7 @@ describe.concurrent('a start', () => {
     }
   })
 
-  test('makes the folders of data and keys, for their owner alone', async () => {
+  test('creates the folders of data and keys, for their owner only', async () => {
     const dir = makeFolder()
     await start({ dir, env: { DATABASE_URL: undefined, CLAIMGATE_KEYS_DIR: undefined } })
     expect(modeOf(join(dir, 'data'))).toBe('700')
@@ -106,14 +106,14 @@ describe.concurrent('a start', () => {
     for (const name of names) expect(modeOf(join(dir, 'keys', name))).toBe('600')
   })
 
-  test('takes the port it is given, and is then its issuer', async () => {
+  test('listens on PORT, and uses it in the default issuer', async () => {
     const port = await findFreePort()
     const server = await start({ env: { PORT: String(port) } })
     expect(server.url).toBe(`http://127.0.0.1:${port}`)
     expect(await claimIssuer(server)).toBe(server.url)
   })
 
-  test('with another issuer, still says where it listens itself', async () => {
+  test('with another issuer, still prints where it listens', async () => {
     const server = await start({
       env: { HOST: '0.0.0.0', CLAIMGATE_ISSUER: 'https://auth.example.com/t/' },
     })
@@ -121,7 +121,7 @@ describe.concurrent('a start', () => {
     expect(await claimIssuer(server)).toBe('https://auth.example.com/t')
   })
 
-  test('reads .env where it stands, and the environment wins', async () => {
+  test('reads .env in the working directory; the environment has precedence', async () => {
     const dir = makeFolder()
     writeFileSync(
       join(dir, '.env'),
@@ -162,7 +162,7 @@ async function claimLifetime(server: RunningServer): Promise<number> {
 }
 
 describe.concurrent('a bad environment', () => {
-  test('is told in one line for each problem, and no value is repeated', async () => {
+  test('is reported in one line for each problem, without the values', async () => {
     const env = {
       PORT: '70000',
       HOST: 'http://marked.example',
@@ -211,12 +211,12 @@ describe.concurrent('a bad environment', () => {
     expect(problems[0]).not.toContain('marked')
   })
 
-  test('names of the customer’s backend are no typos', async () => {
+  test('variables of the customer’s backend are accepted and ignored', async () => {
     const env = { CLAIMGATE_ACCOUNT_TOKEN: 'x', CLAIMGATE_API_URL: 'x', CLAIMGATE_ALLOWED_ORIGINS: 'x' }
     await start({ env })
   })
 
-  test('what this version does not have is refused, never left out in silence', async () => {
+  test('a feature that this version does not have is refused, not ignored', async () => {
     const problems = await failToStart({
       DATABASE_URL: 'postgres://me:marked-password@127.0.0.1/x',
       CLAIMGATE_MASTER_KEY: MASTER_KEY,
@@ -232,7 +232,7 @@ describe.concurrent('a bad environment', () => {
     expect(await failToStart({ CLAIMGATE_WORKERS: '2' })).toHaveLength(1)
   })
 
-  test('a bad value in .env stops the start too', async () => {
+  test('a bad value in .env also stops the start', async () => {
     const dir = makeFolder()
     writeFileSync(join(dir, '.env'), 'CLAIMGATE_ALG=none\nCLAIMGATE_TYPO=1\n')
     const problems = await failToStart({}, dir)
@@ -245,7 +245,7 @@ describe.concurrent('a bad environment', () => {
     expect(await failToStart({}, dir)).toEqual([expect.stringContaining('.env cannot be read')])
   })
 
-  test('a port that is taken is told, and the one who has it is not disturbed', async () => {
+  test('a port in use is reported, and the process that listens there goes on', async () => {
     const { server, port } = await occupyPort()
     const problems = await failToStart({ PORT: String(port) })
     expect(problems).toEqual([
@@ -267,14 +267,14 @@ beforeAll(async () => {
   await server.stop()
 })
 
-/** A folder with a database that has been in use, and its keys. */
+/** A folder with a database that has been in use, and with its keys. */
 function makeUsed(): string {
   const dir = makeFolder()
   cpSync(template, dir, { recursive: true, preserveTimestamps: true })
   return dir
 }
 
-/** Turns all bits of some bytes. */
+/** Inverts the bytes of a file from `from` up to `to`. */
 function flip(path: string, from: number, to: number): void {
   const bytes = readFileSync(path)
   for (let at = from; at < to; at++) bytes[at] = ~(bytes[at] ?? 0)
@@ -294,7 +294,7 @@ describe.concurrent('records that cannot be trusted or written', () => {
     ['a database cut short', /is corrupt/, (file) => truncateSync(file, 4096 * 3)],
     ['a file without write permission', /is read-only/, (file) => chmodSync(file, 0o444)],
     ['a folder without write permission', /is read-only/, (file) => chmodSync(dirname(file), 0o555)],
-  ])('%s: exit 1, one line that names the file, not a byte changed', async (_, fault, harm) => {
+  ])('%s: exit 1, one line that names the file, and no byte changes', async (_, fault, harm) => {
     const dir = makeUsed()
     const records = join(dir, 'records')
     mkdirSync(records)
@@ -318,7 +318,7 @@ describe.concurrent('records that cannot be trusted or written', () => {
     ])
   })
 
-  test('a path that runs through a file', async () => {
+  test('a path through a file', async () => {
     const dir = makeFolder()
     const file = join(dir, 'data')
     writeFileSync(file, 'mine')
@@ -344,7 +344,7 @@ describe.concurrent('signing keys that cannot be used', () => {
     ['empty', (file) => truncateSync(file, 0)],
     ['of another form', (file) => writeFileSync(file, '{"kty":"EC"}')],
     ['under another name', (file) => renameSync(file, join(dirname(file), 'another-name.json'))],
-  ])('a file that is %s: exit 1, one line that names it, and it stays', async (_, harm) => {
+  ])('a file that is %s: exit 1, one line that names it, and no file changes', async (_, harm) => {
     const dir = makeUsed()
     const keys = join(dir, 'keys')
     const [first = ''] = keysAmong(readdirSync(keys))
@@ -358,7 +358,7 @@ describe.concurrent('signing keys that cannot be used', () => {
     expect(readdirSync(keys).map((name) => [name, readFileSync(join(keys, name), 'utf8')])).toEqual(before)
   })
 
-  test('a folder of keys that is a file', async () => {
+  test('a file instead of the folder of keys', async () => {
     const dir = makeFolder()
     writeFileSync(join(dir, 'keys'), 'mine')
     expect(await failToStart({}, dir)).toEqual([expect.stringContaining(join(dir, 'keys'))])

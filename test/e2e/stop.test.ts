@@ -1,4 +1,4 @@
-// How the server ends: signals while requests are under way, idle, not yet there, or stuck.
+// How the server stops on a signal: with requests in progress, idle connections, or a request that never ends.
 
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
@@ -10,7 +10,7 @@ import { ADMIN_TOKEN, copyRepository, type RunningServer, useServers } from '../
 
 const { makeFolder, start } = useServers()
 
-/** Well under the ten seconds of grace and Node's five seconds of keep-alive, even on a busy machine. */
+/** Well below the ten seconds of grace and Node's five seconds of keep-alive, also on a busy machine. */
 const PROMPT_MS = 4000
 
 interface Wire {
@@ -23,7 +23,7 @@ interface Wire {
   readonly closed: Promise<void>
 }
 
-/** A connection on which bytes are written one by one. */
+/** Opens a TCP connection whose bytes the test writes itself. */
 async function openWire({ url }: RunningServer): Promise<Wire> {
   const { hostname, port } = new URL(url)
   const socket = connect(Number(port), hostname)
@@ -58,7 +58,7 @@ const HEAD = [
   '\r\n',
 ].join('\r\n')
 
-/** A request whose body is half there; the server has it in hand. */
+/** Sends a request with half of its body, once the server has read the head. */
 async function beginRequest(server: RunningServer): Promise<Wire> {
   const wire = await openWire(server)
   wire.write(HEAD)
@@ -88,7 +88,7 @@ function stopping(server: RunningServer): Promise<void> {
   return logged(server, 'stopping')
 }
 
-/** Resolves with the exit code and the milliseconds it took from now. */
+/** Waits for the exit; gives the exit code and the milliseconds from now. */
 async function measureExit(server: RunningServer): Promise<{ code: number | null; ms: number }> {
   const from = performance.now()
   const code = await server.exited
@@ -102,7 +102,7 @@ function refusal(url: string): Promise<string> {
   )
 }
 
-/** Asks again and again over kept connections; tells what came instead of an answer. */
+/** Repeats a request over kept connections until one fails; gives the number of answers and the failure. */
 async function askUntilRefused(url: string, agent: Agent): Promise<{ answers: number; end: string }> {
   for (let answers = 0; ; answers++) {
     const end = await new Promise<string | undefined>((resolve) => {
@@ -114,24 +114,24 @@ async function askUntilRefused(url: string, agent: Agent): Promise<{ answers: nu
       asked.end()
     })
     if (end !== undefined) return { answers, end }
-    // Some connections are idle at any moment.
+    // Different pauses, so that some connections are idle at any moment.
     await setTimeout(answers % 4)
   }
 }
 
 describe.concurrent('SIGTERM', () => {
-  test('what is in flight is answered with Connection: close, nothing new comes in, exit 0', async () => {
+  test('requests in progress are answered with Connection: close, new connections are refused, exit 0', async () => {
     const server = await start()
     const wire = await beginRequest(server)
     server.child.kill('SIGTERM')
     await stopping(server)
-    // Who knocks while the door is being shut may be reset.
+    // A connection that is opened while the listening socket closes may be reset instead of refused.
     await setTimeout(100)
     expect(await refusal(server.url)).toBe('ECONNREFUSED')
     await finishRequest(wire)
     expect(await server.exited).toBe(0)
     expect(server.stdout()).toContain('"stopped"')
-    // The file was closed: nothing is left beside it. And what was acknowledged is there.
+    // The database was closed properly, so its journal is gone; and the acknowledged account is in it.
     expect(readdirSync(server.dir).sort()).toEqual(['claimgate.db', 'keys'])
     const again = await start({ dir: server.dir })
     const accounts = await fetch(`${again.url}/admin/accounts`, {
@@ -140,14 +140,14 @@ describe.concurrent('SIGTERM', () => {
     expect((await accounts.json()).accounts).toHaveLength(1)
   })
 
-  test('/readyz is 503 to whoever is still connected, and that is the last answer there', async () => {
+  test('/readyz is 503 on an open connection, and that is the last answer there', async () => {
     const server = await start()
     const wire = await openWire(server)
     wire.write('GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n')
     await wire.receives('"ready"')
     expect(wire.text()).toContain('HTTP/1.1 200 ')
     wire.write('GET /readyz HT')
-    // Until the server has read it: a later request on another connection has been answered.
+    // The server has read the bytes above once it has answered a later request on another connection.
     await fetch(`${server.url}/healthz`)
     server.child.kill('SIGTERM')
     await stopping(server)
@@ -160,7 +160,7 @@ describe.concurrent('SIGTERM', () => {
     expect(await server.exited).toBe(0)
   })
 
-  test('under load every request is answered until the door is shut', async () => {
+  test('under load every request is answered until the server stops listening', async () => {
     const server = await start()
     const agent = new Agent({ keepAlive: true, maxSockets: 16 })
     const visitors = Array.from({ length: 16 }, () => askUntilRefused(server.url, agent))
@@ -172,7 +172,7 @@ describe.concurrent('SIGTERM', () => {
     for (const { answers } of visits) expect(answers).toBeGreaterThan(0)
   })
 
-  test('idle connections, and such as never sent a byte, do not delay the exit', async () => {
+  test('idle connections, and connections without a request, do not delay the exit', async () => {
     const server = await start()
     const idle = await openWire(server)
     idle.write('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n')
@@ -185,7 +185,7 @@ describe.concurrent('SIGTERM', () => {
     await Promise.all([idle.closed, silent.closed])
   })
 
-  test('a request that is stuck is given up after ten seconds, exit 1', async () => {
+  test('a request that never ends is cut off after ten seconds, exit 1', async () => {
     const server = await start()
     const wire = await beginRequest(server)
     server.child.kill('SIGTERM')
@@ -196,7 +196,7 @@ describe.concurrent('SIGTERM', () => {
     await wire.closed
   })
 
-  test('a second signal ends it at once, exit 1', async () => {
+  test('a second signal ends it immediately, exit 1', async () => {
     const server = await start()
     const wire = await beginRequest(server)
     server.child.kill('SIGTERM')
@@ -209,7 +209,7 @@ describe.concurrent('SIGTERM', () => {
     await wire.closed
   })
 
-  test('two interrupts within half a second are one', async () => {
+  test('two interrupts within half a second count as one', async () => {
     const server = await start()
     const wire = await beginRequest(server)
     server.child.kill('SIGINT')
@@ -221,14 +221,14 @@ describe.concurrent('SIGTERM', () => {
     expect(await server.exited).toBe(0)
   })
 
-  test('right after it has said that it listens', async () => {
+  test('right after the listening line it stops as well, exit 0', async () => {
     const server = await start()
     server.child.kill('SIGTERM')
     expect(await server.exited).toBe(0)
   })
 })
 
-/** As a shell starts a job: in a process group of its own. */
+/** Starts it in a process group of its own, as a shell does. */
 function startUnderNpm(): Promise<RunningServer> {
   const dir = makeFolder()
   copyRepository(dir)
@@ -236,7 +236,7 @@ function startUnderNpm(): Promise<RunningServer> {
 }
 
 describe.concurrent('under npm start', () => {
-  test('SIGTERM to npm ends the server too', async () => {
+  test('SIGTERM to npm also stops the server', async () => {
     const server = await startUnderNpm()
     server.child.kill('SIGTERM')
     await logged(server, 'stopped')
@@ -244,7 +244,7 @@ describe.concurrent('under npm start', () => {
     expect(await refusal(server.url)).toBe('ECONNREFUSED')
   })
 
-  test('one Ctrl-C, which reaches the server twice, lets it finish', async () => {
+  test('one Ctrl-C, which reaches the server twice, stops it in an orderly way', async () => {
     const server = await startUnderNpm()
     const wire = await beginRequest(server)
     process.kill(-(server.child.pid ?? Number.NaN), 'SIGINT')
