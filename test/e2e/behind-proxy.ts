@@ -1,4 +1,4 @@
-// What must hold behind a real proxy started from its example configuration.
+// The cases that every real proxy must pass with its example configuration.
 
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type Json, sendToSocket } from '../support/wire.ts'
@@ -15,7 +15,7 @@ import {
 
 const OTHER_OPTIONS = 'missingOrigin=allow&tokenSources=query'
 
-/** Runs every case behind a proxy; where its command is missing, they are skipped by name. */
+/** Runs every case behind a proxy. Skips them when its command is not installed. */
 export function describeProxy(kind: ProxyKind): void {
   describe.skipIf(!isInstalled(kind))(`behind ${kind.command}`, () => {
     const world = useProxyWorld(kind)
@@ -44,7 +44,7 @@ export function describeProxy(kind: ProxyKind): void {
       return answer.json().token
     }
 
-    /** A page of the site asks with this token. */
+    /** Sends a request of a page of the site with this token. */
     async function ask(
       token: string | undefined,
       { headers, ...more }: Ask = {},
@@ -54,7 +54,7 @@ export function describeProxy(kind: ProxyKind): void {
       return send(at, { ...more, headers: { origin: SITE, ...authorization, ...headers } })
     }
 
-    /** A refusal as a page reads it, which the API has not seen. */
+    /** Expects a refusal that the page can read, and no request at the API. */
     function expectRefused(answer: Answer, status: number, code: string, challenge: string): void {
       expect(answer.status, answer.text).toBe(status)
       expect(answer.headers['content-type']).toEqual(['application/problem+json'])
@@ -69,7 +69,7 @@ export function describeProxy(kind: ProxyKind): void {
     const NO_TOKEN = 'Bearer, DPoP algs="ES256 EdDSA Ed25519"'
     const BAD_TOKEN = 'Bearer error="invalid_token"'
 
-    test('a good token: the API sees the request, and who sends it', async () => {
+    test('a valid token: the API gets the request and the claims', async () => {
       const token = await claim()
       const answer = await ask(token, { method: 'POST', path: '/orders/1?a=b%20c', body: 'one tea' })
       expect(answer.status, answer.text).toBe(201)
@@ -87,13 +87,13 @@ export function describeProxy(kind: ProxyKind): void {
       expect(answer.headers.vary?.join()).toContain('Origin')
     })
 
-    test('X-Claim headers of a client do not arrive, those neither that the token has no claim for', async () => {
+    test('X-Claim headers of a client never reach the API, even without such a claim in the token', async () => {
       const forged = {
         'x-claim-subject': 'acct_root',
         'X-CLAIM-CLIENT': 'root',
         'x-claim-scope': ['admin', 'root'],
         'x-claim-origin': 'https://evil.example',
-        // Many backends take _ and - in names for the same.
+        // Many backends treat _ and - in header names as the same.
         X_Claim_Subject: 'acct_root',
         'x_claim-scope': 'root',
         'X-Claim_Scope': 'root',
@@ -108,12 +108,12 @@ export function describeProxy(kind: ProxyKind): void {
       expect(JSON.stringify(seen)).not.toMatch(/root|evil/)
     })
 
-    test('no token: 401 that the page can read', async () => {
+    test('no token: a 401 that the page can read', async () => {
       expectRefused(await ask(undefined), 401, 'missing_token', NO_TOKEN)
       expectRefused(await ask(undefined, { method: 'PUT', body: 'x' }), 401, 'missing_token', NO_TOKEN)
     })
 
-    test('no token from a site of nobody: nothing for the page', async () => {
+    test('no token, on an origin that no account lists: the page cannot read the answer', async () => {
       const answer = await ask(undefined, { headers: { origin: 'https://evil.example' } })
       expect(answer.status).toBe(401)
       expect(answer.headers['access-control-allow-origin']).toBeUndefined()
@@ -128,17 +128,17 @@ export function describeProxy(kind: ProxyKind): void {
       expectRefused(await ask(`${token}x`), 401, 'invalid_token', BAD_TOKEN)
     })
 
-    test('a scope that the operator asks for: 403 with its challenge', async () => {
+    test('a missing scope that the operator requires: 403 with a challenge', async () => {
       const challenge = 'Bearer error="insufficient_scope"'
       expectRefused(await ask(await claim({ scope: 'write' })), 403, 'insufficient_scope', challenge)
     })
 
-    test('what is malformed is 401, not a fault of the proxy', async () => {
+    test('a malformed request is 401, not an error of the proxy', async () => {
       const answer = await ask(await claim(), { headers: { 'x-client-token': 'another' } })
       expectRefused(answer, 401, 'invalid_request', 'Bearer error="invalid_request"')
     })
 
-    test('a preflight is answered for the page, and never reaches the API', async () => {
+    test('a preflight is answered by claimgate and does not reach the API', async () => {
       const preflight = { method: 'OPTIONS', path: '/orders?page=2&mode=report' }
       const method = { 'access-control-request-method': 'PATCH' }
       const answer = await ask(undefined, { ...preflight, headers: method })
@@ -157,7 +157,7 @@ export function describeProxy(kind: ProxyKind): void {
       expect(seen).toEqual([])
     })
 
-    test('OPTIONS that is no preflight needs a token', async () => {
+    test('an OPTIONS that is not a preflight needs a token', async () => {
       expectRefused(await ask(undefined, { method: 'OPTIONS' }), 401, 'missing_token', NO_TOKEN)
     })
 
@@ -171,21 +171,21 @@ export function describeProxy(kind: ProxyKind): void {
       },
     )
 
-    test('options in the client’s own query are nobody’s', async () => {
+    test('options in the client’s query have no effect', async () => {
       const path = '/orders?mode=report&missingOrigin=allow&tokenSources=query&scope='
       const answer = await ask(await claim(), { path, headers: { origin: 'https://evil.example' } })
       expect([answer.status, JSON.parse(answer.text).error]).toEqual([401, 'origin_mismatch'])
       expect(seen).toEqual([])
     })
 
-    test('a token in the query counts only where the operator says so', async () => {
+    test('a token in the query counts only with tokenSources=query', async () => {
       const path = `/orders?token=${await claim()}`
       expectRefused(await ask(undefined, { path }), 401, 'missing_token', NO_TOKEN)
       expect((await ask(undefined, { path }, otherPort)).status).toBe(201)
       expect(seen).toMatchObject([{ url: path }])
     })
 
-    test('missingOrigin=allow of the operator', async () => {
+    test('missingOrigin=allow lets a request without an origin pass', async () => {
       const path = `/orders?token=${await claim()}`
       expect((await send(otherPort, { path })).status).toBe(201)
     })
@@ -194,17 +194,20 @@ export function describeProxy(kind: ProxyKind): void {
       expect((await ask(await claim({ ip: CLIENT }))).status).toBe(201)
     })
 
-    test.each(['x-forwarded-for', 'forwarded', 'x-real-ip'])('a forged %s moves nobody', async (name) => {
-      const token = await claim({ ip: '203.0.113.7' })
-      const value = name === 'forwarded' ? 'for=203.0.113.7' : '203.0.113.7'
-      const forged = await ask(token, { headers: { [name]: value } })
-      expectRefused(forged, 401, 'ip_mismatch', BAD_TOKEN)
-      // Nor does it make the proxy the client.
-      const proxies = await claim({ ip: '127.0.0.1' })
-      expectRefused(await ask(proxies, { headers: { [name]: '127.0.0.1' } }), 401, 'ip_mismatch', BAD_TOKEN)
-    })
+    test.each(['x-forwarded-for', 'forwarded', 'x-real-ip'])(
+      'a forged %s does not change the client’s address',
+      async (name) => {
+        const token = await claim({ ip: '203.0.113.7' })
+        const value = name === 'forwarded' ? 'for=203.0.113.7' : '203.0.113.7'
+        const forged = await ask(token, { headers: { [name]: value } })
+        expectRefused(forged, 401, 'ip_mismatch', BAD_TOKEN)
+        // The proxy's own address does not become the client's either.
+        const proxies = await claim({ ip: '127.0.0.1' })
+        expectRefused(await ask(proxies, { headers: { [name]: '127.0.0.1' } }), 401, 'ip_mismatch', BAD_TOKEN)
+      },
+    )
 
-    test('without claimgate nothing passes', async () => {
+    test('no request passes while claimgate is down', async () => {
       const token = await claim()
       await world.claimgate.stop()
       const answer = await ask(token)

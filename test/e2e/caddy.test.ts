@@ -1,4 +1,4 @@
-// Caddy from test/examples/Caddyfile. Its admin port is off, so that several can run.
+// Caddy with test/examples/Caddyfile. Its admin port is off, so that several can run.
 
 import { describeProxy } from './behind-proxy.ts'
 import { describeNoWayRound } from './no-way-round.ts'

@@ -1,5 +1,5 @@
-// Whoever connects while the server starts, with work to do before it serves, is answered or refused at the door; and
-// what was revoked before a restart stays so though the database fails right after it.
+// Requests while the server starts are answered, or their connection is refused. Revocations before a restart stay in force
+// even if the database fails right after it.
 
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -12,7 +12,7 @@ import { payloadOf, SITE } from '../support/world.ts'
 
 const { makeFolder, start } = useServers()
 
-test('no request that arrives during the start is left without an answer', async () => {
+test('no request during the start waits without an answer', async () => {
   const dir = makeFolder()
   const port = await findFreePort()
   const short = { CLAIMGATE_TOKEN_TTL: '40', CLAIMGATE_MAX_TTL: '40' }
@@ -23,7 +23,7 @@ test('no request that arrives during the start is left without an answer', async
   await sleep(1100)
   let isOver = false
   const outcomes: Promise<string>[] = []
-  const knocking = (async () => {
+  const asking = (async () => {
     while (!isOver) {
       outcomes.push(
         fetch(`http://127.0.0.1:${port}/healthz`, { signal: AbortSignal.timeout(5000) }).then(
@@ -37,12 +37,12 @@ test('no request that arrives during the start is left without an answer', async
   await start({ dir, env })
   await sleep(200)
   isOver = true
-  await knocking
+  await asking
   const seen = new Set(await Promise.all(outcomes))
   expect([...seen].sort()).toEqual(['200', 'refused'])
 })
 
-test('a token revoked before a restart is refused though the database fails before anything was verified', async () => {
+test('a token revoked before a restart is refused, even if the database fails before the first verification', async () => {
   const dir = makeFolder()
   const env = { CLAIMGATE_ISSUER: 'http://127.0.0.1:8787' }
   const first = await start({ dir, env })

@@ -22,7 +22,7 @@ async function ask(query: string, aud: unknown) {
   const claims = { ...payloadOf(await claimToken(world)), aud, iat: now, exp: now + 60 }
   const token = await service.deps.keyRing.sign(JSON.stringify(claims))
   const headers = { origin: SITE, authorization: `Bearer ${token}` }
-  // Twice: the second time the token is known.
+  // Twice: the second time the token is cached.
   await world.send({ method: 'GET', path: '/auth/verify', headers })
   return world.send({ method: 'GET', path: `/auth/verify${query}`, headers })
 }
@@ -48,12 +48,12 @@ test.each([
     peer = from
     const answer = await ask(query, aud)
     if (expected === 200) expect([answer.status, answer.text]).toEqual([200, ''])
-    // A stranger's `mode` is not looked at; here that makes no difference.
+    // `mode` of an untrusted peer is ignored, which makes no difference here.
     else expectProblem(answer, 401, String(expected), world)
   }
 })
 
-test('the detail names no audience', async () => {
+test('the detail does not name an audience', async () => {
   peer = '10.0.0.1'
   const answer = await ask(`?audience=${STOCK}`, ORDERS)
   expect(answer.text).not.toMatch(/orders|stock/)

@@ -1,4 +1,4 @@
-// What Traefik, Envoy and Caddy send, replayed as their documentation has it, with the settings of the examples.
+// Replays what Traefik, Envoy and Caddy send according to their documentation, with the settings of the examples.
 
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
@@ -26,7 +26,7 @@ test.each([
   expect(Number(readSetting(name, pattern))).toBeLessThan(75)
 })
 
-describe('as Traefik asks', () => {
+describe('the questions of Traefik', () => {
   const address = new URL(readSetting('traefik-dynamic.yml', /address: "(.*)"/))
   const path = address.pathname + address.search
   const forwarded: Headers = {
@@ -38,7 +38,7 @@ describe('as Traefik asks', () => {
     'x-forwarded-server': 'edge',
   }
 
-  test('a GET about a POST, by the options of the example', async () => {
+  test('a GET that describes a POST, with the options of the example', async () => {
     expectPass(await auth.ask(path, forwarded))
     expectProblem(
       await auth.ask(path, { ...forwarded, origin: 'https://evil.example' }),
@@ -52,7 +52,7 @@ describe('as Traefik asks', () => {
   })
 })
 
-describe('as Envoy asks', () => {
+describe('the questions of Envoy', () => {
   const prefix = readSetting('envoy.yaml', /path_prefix: (.*)/)
   const forwarded: Headers = { host: 'api.example.com', 'x-forwarded-proto': 'https', 'content-length': '0' }
 
@@ -67,7 +67,7 @@ describe('as Envoy asks', () => {
   })
 
   test.each(['mode=report', 'missingOrigin=allow', 'scope=read&mode=report', 'unknown=1'])(
-    'the client’s own ?%s is no option',
+    'a query of the client is not read as options: ?%s',
     async (query) => {
       const answer = await auth.ask(`${prefix}/orders?${query}`, { origin: 'https://evil.example' }, 'POST')
       expectProblem(answer, 401, 'origin_mismatch', auth.world)
@@ -75,7 +75,7 @@ describe('as Envoy asks', () => {
     },
   )
 
-  test('headers that say the same are no contradiction', async () => {
+  test('headers with the same method and target are accepted', async () => {
     const same = { 'x-forwarded-method': 'POST', 'x-forwarded-uri': '/orders?a=b' }
     expectPass(await auth.ask(`${prefix}/orders?a=b`, same, 'POST'))
     const other = await auth.ask(`${prefix}/orders?a=c`, same, 'POST')
@@ -86,13 +86,13 @@ describe('as Envoy asks', () => {
     ['x-forwarded-method', 'OPTIONS'],
     ['x-original-method', 'OPTIONS'],
     ['x-original-uri', '/public'],
-  ])('a client’s %s is a contradiction', async (name, value) => {
+  ])('%s of a client is refused as a contradiction', async (name, value) => {
     const headers = { [name]: value, 'access-control-request-method': 'PUT' }
     expectProblem(await auth.ask(`${prefix}/orders`, headers), 401, 'invalid_request', auth.world)
   })
 })
 
-describe('as Caddy asks when its operator wrote no query: it keeps the client’s', () => {
+describe('the questions of Caddy without a configured query: it keeps the client’s', () => {
   const about = (query: string, headers: Headers = {}): Promise<WireAnswer> =>
     auth.ask(`/auth/verify?${query}`, {
       'x-forwarded-method': 'GET',
@@ -100,7 +100,7 @@ describe('as Caddy asks when its operator wrote no query: it keeps the client’
       ...headers,
     })
 
-  test('a query without options says nothing', async () => {
+  test('a query without options is ignored', async () => {
     expectPass(await about('page=2'))
     expectProblem(
       await about('page=2', { origin: 'https://evil.example' }),
@@ -112,13 +112,13 @@ describe('as Caddy asks when its operator wrote no query: it keeps the client’
   })
 
   test.each(['mode=report', 'missingOrigin=allow&page=2', "scope=re'ad&mode=report", 'page=2&mode'])(
-    '?%s is refused, not obeyed',
+    '?%s is refused, and not used as options',
     async (query) => {
       expectProblem(await about(query), 401, 'invalid_request', auth.world)
     },
   )
 
-  test('an operator’s query is obeyed, whatever the client’s is', async () => {
+  test('the operator’s query is used, whatever the client’s is', async () => {
     const headers = { 'x-forwarded-uri': '/orders?mode=report', origin: 'https://evil.example' }
     expectProblem(await auth.ask('/auth/verify?scope=read', headers), 401, 'origin_mismatch', auth.world)
   })

@@ -1,5 +1,5 @@
-// Every request without a token, through Traefik and Envoy as their documentation has them: what they would send is
-// sent to claimgate, and none may come to the API.
+// Every request without a token, through models of Traefik and Envoy. claimgate gets what the proxy would send, and no
+// request may reach the API.
 
 import { describe, expect, test } from 'vitest'
 import { preflights } from '../support/preflights.ts'
@@ -10,7 +10,7 @@ import { type TokenlessRow, tokenless, toRequest } from './tokenless.ts'
 
 const auth = useForwardAuth()
 
-/** The request of a row; undefined where it is no HTTP, which every proxy refuses itself. */
+/** The request of a row; undefined when it is not HTTP, which every proxy itself refuses. */
 function readRow({ lines: [line = '', ...rest] }: TokenlessRow): ClientRequest | undefined {
   const [, method = '', target = ''] = /^([!#$%&'*+.^`|~\w-]+) (\/[!-~]*) HTTP\/1\.1$/.exec(line) ?? []
   const headers: Record<string, string[]> = {}
@@ -20,7 +20,7 @@ function readRow({ lines: [line = '', ...rest] }: TokenlessRow): ClientRequest |
     const known = headers[name.toLowerCase()] ?? []
     headers[name.toLowerCase()] = [...known, value.trim()]
   }
-  // Fetch, by which the question is sent here, spells these anew or refuses them; so do the proxies.
+  // Fetch, which sends the question here, changes or refuses these methods; so do the proxies.
   const isSendable = method === method.toUpperCase() && !/^(TRACE|CONNECT|TRACK)$/.test(method)
   return method === '' || !isSendable ? undefined : { method, target, headers }
 }
@@ -32,7 +32,7 @@ const readRows = (rows: readonly TokenlessRow[]) =>
   })
 const rows = readRows(tokenless)
 
-test('most rows are asked', () => {
+test('most rows are sent', () => {
   expect(rows.length).toBeGreaterThan(120)
 })
 
@@ -47,7 +47,7 @@ describe.each([
     const { status, headers } = await auth.world.send(wire)
     const isAllowed = status >= 200 && status < 300
     if (kind === 'ask') return isAllowed
-    // The answer is the client's: only a preflight gets 200, and nobody learns of claims by one.
+    // The answer goes to the client: only a preflight gets 200, without claims.
     expect([...headers.keys()].filter((name) => name.startsWith('x-claim-'))).toEqual([])
     return false
   }
@@ -74,7 +74,7 @@ describe.each([
     expect(await passes({ method, target: '/orders?mode=x', headers })).toBe(true)
     const foreign = { ...headers, origin: ['https://evil.example'] }
     expect(await passes({ method, target: '/orders?mode=report', headers: foreign })).toBe(false)
-    // Traefik's question has a scope.
+    // Traefik's options require a scope.
     const authorization = [`Bearer ${await claimToken(auth.world, { scope: 'write' })}`]
     const narrow = await passes({ method, target: '/orders', headers: { ...headers, authorization } })
     expect(narrow).toBe(run === runEnvoy)

@@ -1,5 +1,5 @@
-// Forward auth asked by a peer that is no trusted proxy: it is judged by its own request, and what it says about
-// another one is refused and logged.
+// Forward auth for a peer that is not a trusted proxy: the decision is about the peer's own request. A question about another
+// request is refused and logged.
 
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { startMemory } from '../support/memory.ts'
@@ -13,7 +13,7 @@ beforeEach(() => {
   auth.peer = STRANGER
 })
 
-/** A token of the account without these claims. */
+/** A token of the account, without the given claims. */
 async function signWithout(...names: string[]): Promise<string> {
   const now = Math.floor(Date.now() / 1000)
   const claims = { ...payloadOf(auth.token), iat: now, exp: now + 60 }
@@ -21,7 +21,7 @@ async function signWithout(...names: string[]): Promise<string> {
   return auth.service.deps.keyRing.sign(JSON.stringify(claims))
 }
 
-describe('headers of a proxy', () => {
+describe('headers that describe another request', () => {
   const names = [
     'x-original-method',
     'X-Original-URI',
@@ -31,14 +31,14 @@ describe('headers of a proxy', () => {
   ]
   const rows = names.flatMap((name) => ['OPTIONS', '/orders', ''].map((value) => [name, value] as const))
 
-  test.each(rows)('%s: "%s" is 401, though the token is right', async (name, value) => {
+  test.each(rows)('%s: "%s" is 401, even with a valid token', async (name, value) => {
     const answer = await auth.ask('/auth/verify', { [name]: value })
     expectProblem(answer, 401, 'invalid_request', auth.world)
     expect(answer.text).not.toContain(STRANGER)
     expect([...answer.headers.keys()].filter((one) => one.startsWith('x-claim'))).toEqual([])
   })
 
-  test('a preflight that speaks of another request is no preflight', async () => {
+  test('a preflight that describes another request is not answered as one', async () => {
     const headers = { 'access-control-request-method': 'PUT', 'x-original-method': 'OPTIONS' }
     for (const method of ['GET', 'OPTIONS']) {
       const answer = await auth.ask('/auth/verify/orders', anonymous(headers), method)
@@ -47,7 +47,7 @@ describe('headers of a proxy', () => {
   })
 
   test.each(['x-forwarded-for', 'x-forwarded-proto', 'x-real-ip', 'via', 'forwarded'])(
-    '%s comes along everywhere, and changes nothing',
+    '%s, which proxies always add, changes nothing',
     async (name) => {
       expectPass(await auth.ask('/auth/verify', { [name]: name === 'forwarded' ? 'for=192.0.2.1' : 'https' }))
     },
@@ -55,7 +55,7 @@ describe('headers of a proxy', () => {
 })
 
 describe('the log line', () => {
-  test('names the whole address and the setting, once a minute in all, with the count', async () => {
+  test('has the whole address, the setting and the count, once a minute in all', async () => {
     let now = Date.UTC(2031, 3, 5)
     let peer = '::ffff:203.0.113.99'
     const service = await startMemory({}, { now: () => now, peerOf: () => peer })
@@ -94,7 +94,7 @@ describe('the log line', () => {
   })
 })
 
-describe('its own options', () => {
+describe('options', () => {
   const evil = { origin: 'https://evil.example' }
   const rows: readonly [path: string, headers: Headers, expected: 200 | readonly [number, string]][] = [
     ['/auth/verify', {}, 200],
@@ -118,7 +118,7 @@ describe('its own options', () => {
     ['/auth/verify?require=none,ip', {}, [401, 'invalid_request']],
     ['/auth/verify?audience=https://elsewhere.example', {}, [401, 'invalid_request']],
     ['/auth/verify?audience=', {}, [401, 'invalid_request']],
-    // Below the path a query is the client's own.
+    // On a longer path the query is the client's.
     ['/auth/verify/orders?unknown=1&scope=admin', {}, 200],
   ]
   test.each(rows)('%s with %j', async (path, headers, expected) => {
@@ -128,7 +128,7 @@ describe('its own options', () => {
   })
 
   test.each(['none', 'none&scope=read', 'ip', 'key'])(
-    'require=%s lets no token without an origin pass',
+    'require=%s does not let a token without an origin pass',
     async (bound) => {
       const authorization = `Bearer ${await signWithout('origin')}`
       const answer = await auth.ask(`/auth/verify?require=${bound}`, { authorization })
@@ -137,14 +137,14 @@ describe('its own options', () => {
   )
 
   test.each(['scope=read+', 'require=ip&', 'mode=report&'])(
-    '60 000 characters of %s are not read',
+    '60 000 characters of %s are refused before they are parsed',
     async (one) => {
       const path = `/auth/verify?${one.repeat(60_000 / one.length)}scope=read`
       expectProblem(await auth.ask(path), 401, 'invalid_request', auth.world)
     },
   )
 
-  test('unknown options of strangers are not logged', async () => {
+  test('unknown ones are not logged', async () => {
     const before = auth.service.lines.length
     await auth.ask('/auth/verify?nonsense=1')
     const added = auth.service.lines.slice(before).filter((line) => !line.includes('"debug"'))
@@ -152,12 +152,12 @@ describe('its own options', () => {
   })
 })
 
-test('its address is its own', async () => {
+test('the address of the socket counts, not the one in headers', async () => {
   const bound = { authorization: `Bearer ${await claimToken(auth.world, { ip: CLIENT })}` }
   expectProblem(await auth.ask('/auth/verify', bound), 401, 'ip_mismatch', auth.world)
 })
 
-test('neither its own query nor a path below holds a token', async () => {
+test('a token in the query or on a longer path does not count', async () => {
   for (const path of [
     `/auth/verify?tokenSources=query&scope=read`,
     `/auth/verify/orders?token=${auth.token}`,

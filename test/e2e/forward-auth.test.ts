@@ -1,4 +1,4 @@
-// Forward auth as a proxy sees it, one rule each, in this process. The proxies themselves run in files of their own.
+// Forward auth as a proxy sees it, rule by rule, in this process. Real proxies run in other files.
 
 import { describe, expect, test } from 'vitest'
 import { lookalikes, preflights as rightOnes } from '../support/preflights.ts'
@@ -18,8 +18,8 @@ function countLines(text: string): number {
   return auth.service.lines.filter((line) => line.includes(text)).length
 }
 
-describe('what it answers', () => {
-  test('a good token: 200, no body, who it is', async () => {
+describe('the answer', () => {
+  test('a valid token: 200, no body, claims in headers', async () => {
     const answer = await auth.ask('/auth/verify', original('/orders?a=1'))
     expectPass(answer)
     const claims = payloadOf(auth.token)
@@ -32,7 +32,7 @@ describe('what it answers', () => {
     expect(answer.headers.get('vary')).toBe('Origin')
   })
 
-  test('a claim that the token lacks has no header', async () => {
+  test('no header for a claim that the token lacks', async () => {
     const now = Math.floor(Date.now() / 1000)
     const { origin, scope, ...claims } = { ...payloadOf(auth.token), iat: now, exp: now + 60 }
     const bare = await auth.service.deps.keyRing.sign(JSON.stringify(claims))
@@ -45,7 +45,7 @@ describe('what it answers', () => {
   })
 
   test.each(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND'])(
-    '%s, at the path and below it',
+    '%s, at /auth/verify and on a longer path',
     async (method) => {
       for (const path of ['/auth/verify', '/auth/verify/', '/auth/verify/orders/1?a=b']) {
         expectPass(await auth.ask(path, {}, method))
@@ -57,7 +57,7 @@ describe('what it answers', () => {
   test.each([
     ['two different tokens', { 'x-client-token': 'other' }],
     ['several Authorization headers', { authorization: ['Bearer a', 'Bearer b'] }],
-  ])('%s: what is 400 elsewhere is 401 here', async (_, headers) => {
+  ])('%s: 401 in place of 400', async (_, headers) => {
     const answer = await auth.ask('/auth/verify', headers)
     expectProblem(answer, 401, 'invalid_request', auth.world)
     expect(answer.headers.get('www-authenticate')).toBe('Bearer error="invalid_request"')
@@ -71,7 +71,7 @@ describe('what it answers', () => {
     expect(answer.headers.get('access-control-expose-headers')).toContain('WWW-Authenticate')
     expect(answer.headers.get('cache-control')).toBe('no-store')
     expect(claimHeaders(answer)).toEqual([])
-    // For nginx, which drops bodies.
+    // For nginx, which drops the body.
     expect(answer.headers.get('claimgate-problem')).toBe(answer.text)
   })
 
@@ -146,7 +146,7 @@ describe('options of the operator', () => {
     'apiOrigin=https://*.example.com',
     'apiOrigin=https://api.example.com&apiOrigin=b',
     'scope=read&Mode=report',
-  ])('?%s refuses everything, and is said once in the log', async (options) => {
+  ])('?%s refuses every request, and logs one line', async (options) => {
     const said = () => countLines('misconfigured proxy')
     const before = said()
     for (const _ of [1, 2]) {
@@ -155,7 +155,7 @@ describe('options of the operator', () => {
     expect(said()).toBe(before + 1)
   })
 
-  test('the memory of options is bounded, and forgets none of its meaning', async () => {
+  test('the cache of options is bounded, and evicted options keep their meaning', async () => {
     const said = () => countLines('misconfigured proxy')
     await auth.ask('/auth/verify?mode=forgotten')
     const before = said()
@@ -167,7 +167,7 @@ describe('options of the operator', () => {
     expect(said()).toBe(before + 1)
   })
 
-  test('mode=report: bounds are told, the token itself is still judged', async () => {
+  test('mode=report: a wrong bound is reported, an invalid token is still refused', async () => {
     const answer = await auth.ask('/auth/verify?mode=report', { origin: 'https://evil.example' })
     expectPass(answer)
     expect(answer.headers.get('claimgate-would-block')).toBe('origin_mismatch')
@@ -183,7 +183,7 @@ describe('options of the operator', () => {
 })
 
 describe('the original request', () => {
-  test('a token in its query counts only where the operator says so', async () => {
+  test('a token in its query counts only with tokenSources=query', async () => {
     const inQuery = anonymous(original(`/orders?token=${auth.token}`))
     expectProblem(await auth.ask('/auth/verify', inQuery), 401, 'missing_token', auth.world)
     expectPass(await auth.ask('/auth/verify?tokenSources=query', inQuery))
@@ -201,12 +201,16 @@ describe('the original request', () => {
   })
 
   test.each([
-    ['both methods the same', { 'x-original-method': 'POST', 'x-forwarded-method': 'POST' }, 200],
-    ['both targets the same', { 'x-original-uri': '/a', 'x-forwarded-uri': '/a' }, 200],
-    ['two methods', { 'x-original-method': 'GET', 'x-forwarded-method': 'OPTIONS' }, 401],
-    ['two targets', { 'x-original-uri': '/a', 'x-forwarded-uri': '/b' }, 401],
-    ['two lines of a method', { 'x-original-method': ['GET', 'OPTIONS'] }, 401],
-    ['two lines of a target', { 'x-forwarded-uri': ['/a', '/b'] }, 401],
+    ['two headers with the same method', { 'x-original-method': 'POST', 'x-forwarded-method': 'POST' }, 200],
+    ['two headers with the same target', { 'x-original-uri': '/a', 'x-forwarded-uri': '/a' }, 200],
+    [
+      'two headers with different methods',
+      { 'x-original-method': 'GET', 'x-forwarded-method': 'OPTIONS' },
+      401,
+    ],
+    ['two headers with different targets', { 'x-original-uri': '/a', 'x-forwarded-uri': '/b' }, 401],
+    ['a repeated method header', { 'x-original-method': ['GET', 'OPTIONS'] }, 401],
+    ['a repeated target header', { 'x-forwarded-uri': ['/a', '/b'] }, 401],
     ['an empty method', { 'x-original-method': '' }, 401],
     ['a target without a path', { 'x-original-uri': 'https://api.example.com/a' }, 401],
   ] as const)('%s: %j', async (_, headers, status) => {
@@ -237,7 +241,7 @@ describe('the original request', () => {
     else expectProblem(answer, 401, expected, auth.world)
   })
 
-  test('the operator’s apiOrigin counts before what the proxy tells', async () => {
+  test('the option apiOrigin has priority over X-Forwarded-Host', async () => {
     const answer = await auth.ask('/auth/verify?apiOrigin=https://www.example.com', {
       origin: [],
       'sec-fetch-site': 'same-origin',
@@ -247,7 +251,7 @@ describe('the original request', () => {
     expectPass(answer)
   })
 
-  test('the address that the proxy tells is the client’s', async () => {
+  test('X-Forwarded-For of the proxy has the client’s address', async () => {
     const bound = { authorization: `Bearer ${await claimToken(auth.world, { ip: CLIENT })}` }
     expectPass(await auth.ask('/auth/verify', bound))
     const forged = { ...bound, 'x-forwarded-for': `${CLIENT}, 203.0.113.99` }
@@ -266,7 +270,7 @@ describe('preflights', () => {
     ['Caddy and Traefik', 'GET', { 'x-forwarded-method': 'OPTIONS', 'x-forwarded-uri': '/orders' }],
     ['Envoy', 'OPTIONS', {}],
   ]
-  test.each(told)('as %s tells of them: 200 with the CORS headers', async (_, method, headers) => {
+  test.each(told)('as described by %s: 200 with the CORS headers', async (_, method, headers) => {
     const answer = await auth.ask('/auth/verify', { ...preflight, ...headers }, method)
     expectPass(answer)
     expect(answer.headers.get('access-control-allow-origin')).toBe('http://localhost:5173')
@@ -276,7 +280,7 @@ describe('preflights', () => {
     expect(claimHeaders(answer)).toEqual([])
   })
 
-  test('a token that comes along is not told', async () => {
+  test('with a token: no claims in the answer', async () => {
     const answer = await auth.ask(
       '/auth/verify',
       { ...preflight, authorization: `Bearer ${auth.token}` },
@@ -288,8 +292,8 @@ describe('preflights', () => {
 
   test.each([
     ['null', 'null'],
-    ['an app nobody lists', 'capacitor://other'],
-  ])('of %s: 200 without CORS', async (_, origin) => {
+    ['an app that no account lists', 'capacitor://other'],
+  ])('with the origin %s: 200 without CORS', async (_, origin) => {
     const answer = await auth.ask('/auth/verify', { ...preflight, origin }, 'OPTIONS')
     expectPass(answer)
     expect(answer.headers.get('vary')).toBe('Origin')
@@ -302,16 +306,19 @@ describe('preflights', () => {
     expectPass(await auth.ask('/auth/verify', { ...headers, ...told }))
   })
 
-  test.each(lookalikes)('401, for it is none: $name', async ({ method = 'OPTIONS', origin, asks }) => {
-    const headers = { ...preflight, origin, 'access-control-request-method': asks }
-    const told = { 'x-original-method': method, 'x-original-uri': '/orders' }
-    const answer = await auth.ask('/auth/verify', { ...headers, ...told })
-    expectProblem(answer, 401, 'missing_token', auth.world)
-    const whoami = await auth.world.send({ method: 'OPTIONS', path: '/auth/whoami', headers })
-    if (method === 'OPTIONS') expect(whoami.headers.get('access-control-allow-methods')).toBeNull()
-  })
+  test.each(lookalikes)(
+    '401 for an OPTIONS that is not a preflight: $name',
+    async ({ method = 'OPTIONS', origin, asks }) => {
+      const headers = { ...preflight, origin, 'access-control-request-method': asks }
+      const told = { 'x-original-method': method, 'x-original-uri': '/orders' }
+      const answer = await auth.ask('/auth/verify', { ...headers, ...told })
+      expectProblem(answer, 401, 'missing_token', auth.world)
+      const whoami = await auth.world.send({ method: 'OPTIONS', path: '/auth/whoami', headers })
+      if (method === 'OPTIONS') expect(whoami.headers.get('access-control-allow-methods')).toBeNull()
+    },
+  )
 
-  test('an OPTIONS that asks for no method is judged like any other request', async () => {
+  test('an OPTIONS without Access-Control-Request-Method is verified like other requests', async () => {
     expectProblem(await auth.ask('/auth/verify', anonymous(), 'OPTIONS'), 401, 'missing_token', auth.world)
   })
 })

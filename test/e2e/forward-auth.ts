@@ -1,29 +1,29 @@
-// Forward auth in this process, asked by whatever peer a test wants to be.
+// Forward auth in this process. A test chooses the peer that asks.
 
 import { afterAll, beforeAll, beforeEach, expect } from 'vitest'
 import { type MemoryService, startMemory } from '../support/memory.ts'
 import type { WireAnswer, WireRequest } from '../support/wire.ts'
 import { claimToken, createWorld, SITE, type World } from '../support/world.ts'
 
-/** Address of the client that the trusted proxy tells of. */
+/** The client's address, as the trusted proxy sends it. */
 export const CLIENT = '203.0.113.7'
 
-/** Headers of a question; an empty list takes one away. */
+/** Headers of a question; an empty list removes a default header. */
 export type Headers = NonNullable<WireRequest['headers']>
 
-/** What a test file works with; to be read inside tests. */
+/** The service and its world. Read the members inside tests only. */
 export interface ForwardAuth {
   readonly service: MemoryService
   readonly world: World
   /** A token of the world's main account, bound to its site. */
   readonly token: string
-  /** The socket's peer of the next questions; a trusted proxy before each test. */
+  /** Address of the socket's peer for the next questions. Reset to a trusted proxy before each test. */
   peer: string
-  /** A question with the good token, from the bound origin. */
+  /** Asks with the valid token, from the origin that it is bound to. */
   ask(path: string, headers?: Headers, method?: string): Promise<WireAnswer>
 }
 
-/** To be called at the top of a test file. */
+/** Starts the service. Call it at the top of a test file. */
 export function useForwardAuth(): ForwardAuth {
   let service: MemoryService
   let world: World
@@ -64,12 +64,12 @@ export function useForwardAuth(): ForwardAuth {
   return auth
 }
 
-/** Headers without a token. */
+/** Headers that remove the token from a question. */
 export function anonymous(headers: Headers = {}): Headers {
   return { authorization: 'Basic Zm9vOmJhcg==', ...headers }
 }
 
-/** Whether the request may pass. */
+/** Expects that the request may pass, or its refusal. */
 export function expectPass(answer: WireAnswer): void {
   expect(answer.status, answer.text).toBe(200)
   expect(answer.text).toBe('')

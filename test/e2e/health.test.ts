@@ -1,4 +1,4 @@
-// Liveness, readiness and metrics, and what still works while the database does not.
+// Liveness, readiness and metrics, and what works while the database is down.
 
 import { describe, expect, test, vi } from 'vitest'
 import { createCachedStorage } from '../../src/storage/cached.ts'
@@ -18,7 +18,7 @@ function getFrom(service: Pick<World, 'send'>): Get {
   return (path, headers = {}) => service.send({ method: 'GET', path, headers })
 }
 
-/** Counters and the like by name and labels: `name{a="b"}` -> value. */
+/** The value of each series: `name{a="b"}` -> value. */
 async function readMetrics(service: Pick<World, 'send'>): Promise<ReadonlyMap<string, number>> {
   const { text } = await getFrom(service)('/metrics')
   const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
@@ -31,7 +31,7 @@ async function readMetrics(service: Pick<World, 'send'>): Promise<ReadonlyMap<st
 }
 
 describe('/healthz and /readyz', () => {
-  test('of a real server', async () => {
+  test('answer 200 on a running server', async () => {
     const server = await start()
     const get = getFrom({ send: (request) => sendToSocket(server.url, request) })
     const health = await get('/healthz')
@@ -46,7 +46,7 @@ describe('/healthz and /readyz', () => {
     expect(ready.headers.get('cache-control')).toBe('no-store')
   })
 
-  test('while stopping: alive, not ready', async () => {
+  test('while stopping: /healthz 200, /readyz 503', async () => {
     const service = await startMemory({}, { isStopping: () => true })
     const get = getFrom(service)
     expect((await get('/healthz')).status).toBe(200)
@@ -55,7 +55,7 @@ describe('/healthz and /readyz', () => {
     expect(ready.json()).toEqual({ status: 'unready', checks: { database: 'ok', keys: 'ok' } })
   })
 
-  test('a database that has never answered is given two seconds', async () => {
+  test('a database that has never answered fails the check after two seconds', async () => {
     const storage = {
       ...createCachedStorage(createMemoryStorage()),
       ping: () => new Promise<void>(() => undefined),
@@ -83,12 +83,12 @@ describe('/healthz and /readyz', () => {
 interface Outage {
   readonly world: World
   readonly service: MemoryService
-  /** From now on every call of the database rejects, and what was cached for issuing has grown old. */
+  /** From now on every call of the database rejects, and cached records are too old for issuing. */
   begin(): void
   end(): void
 }
 
-/** A service whose database can be taken away. */
+/** A service whose database can be made to fail. */
 async function prepareOutage(): Promise<Outage> {
   let isDown = false
   let passedMs = 0
@@ -114,7 +114,7 @@ async function prepareOutage(): Promise<Outage> {
 }
 
 describe('while the database is down', () => {
-  test('issuing is 503 with Retry-After, verification and keys go on, and it heals by itself', async () => {
+  test('issuing is 503 with Retry-After, verification and keys work, and the service recovers by itself', async () => {
     const { world, begin, end } = await prepareOutage()
     const get = getFrom(world)
     const token = await claimToken(world)
@@ -131,7 +131,7 @@ describe('while the database is down', () => {
     }
     expect((await claim()).headers.get('cache-control')).toBe('no-store')
     expect((await get('/auth/whoami', asPage)).status).toBe(200)
-    // Still judged, not waved through.
+    // Tokens are still verified: an invalid one is refused.
     expectProblem(
       await get('/auth/whoami', { ...asPage, origin: 'https://evil.example' }),
       401,
@@ -166,7 +166,7 @@ describe('who may read /metrics', () => {
     ['loopback', REMOTE, asAdmin, 404],
     ['loopback', '::ffff:203.0.113.7', {}, 404],
     ['loopback', REMOTE, { 'x-forwarded-for': '127.0.0.1' }, 404],
-    // A proxy on this machine asks for somebody else.
+    // A proxy on this machine forwards a request of another one.
     ['loopback', PROXY, {}, 404],
     ['loopback', '127.0.0.1', { forwarded: 'for=127.0.0.1' }, 404],
     ['loopback', '127.0.0.1', { 'x-forwarded-for': '127.0.0.1' }, 404],
@@ -198,14 +198,14 @@ describe('who may read /metrics', () => {
     expect(answer.text).not.toContain('claimgate_')
   })
 
-  test('admin, and none configured: nobody', async () => {
+  test('admin without an admin token: 404 for every request', async () => {
     const service = await startMemory({ CLAIMGATE_METRICS: 'admin', CLAIMGATE_ADMIN_TOKEN: '' })
     for (const headers of [{}, { authorization: 'Bearer ' }, { authorization: 'Bearer null' }]) {
       expect((await getFrom(service)('/metrics', headers)).status).toBe(404)
     }
   })
 
-  test('loopback: the Host must be this machine too', async () => {
+  test('loopback: Host must be a name of this machine too', async () => {
     const { url } = await start()
     const ask = async (host: string): Promise<number> =>
       (await sendToSocket(url, { method: 'GET', path: '/metrics', headers: { host } })).status
@@ -224,8 +224,8 @@ describe('who may read /metrics', () => {
   })
 })
 
-describe('what is counted', () => {
-  test('tokens, verdicts by code, secrets in browsers, times; and no label holds a value of a request', async () => {
+describe('the metrics', () => {
+  test('count tokens, verdicts by code, secrets in browsers and times; no label has a value from a request', async () => {
     const service = await startMemory()
     const world = await createWorld(service)
     const get = getFrom(world)
@@ -279,13 +279,13 @@ describe('what is counted', () => {
     }
   })
 
-  test('a thousand made-up paths and methods add no series', async () => {
+  test('get no new series from a thousand random paths and methods', async () => {
     const service = await startMemory()
     const get = getFrom(service)
     await get('/nowhere')
     const before = (await readMetrics(service)).size
     await Promise.all(Array.from({ length: 1000 }, (_, index) => get(`/nowhere/${index}`)))
-    // One series of its own for the answer to /metrics.
+    // One series for the answer to /metrics itself.
     await readMetrics(service)
     const known = await readMetrics(service)
     expect(known.size - before).toBeLessThanOrEqual(20)

@@ -1,5 +1,5 @@
-// HTTP at its edges, with bytes on a socket: Host, targets that spell /admin in another way, long heads, requests that
-// never end, and who may read the metrics.
+// Unusual HTTP, as bytes on a socket: Host, other spellings of /admin, long heads, requests that never end, and access to
+// the metrics.
 
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -61,7 +61,7 @@ describe('Host', () => {
     ['api.example.com:8o'],
     ['[::1'],
     ['a%zz'],
-  ])('%j is refused wherever it comes', async (host) => {
+  ])('%j is refused at every path', async (host) => {
     for (const path of ['/healthz', '/auth/verify', '/.well-known/jwks.json', '/admin/keys', '/nowhere']) {
       const { status, body } = await get(path, `Host: ${host}`)
       expect(status, path).toBe(400)
@@ -69,7 +69,7 @@ describe('Host', () => {
     }
   })
 
-  test('is there once in HTTP/1.1; HTTP/1.0 may leave it out', async () => {
+  test('is required exactly once in HTTP/1.1, and optional in HTTP/1.0', async () => {
     expect((await get('/healthz', 'Host: a.example', 'Host: a.example')).status).toBe(400)
     expect((await get('/healthz', 'Host: a.example', 'host: b.example')).status).toBe(400)
     expect((await get('/healthz')).status).toBe(400)
@@ -79,7 +79,7 @@ describe('Host', () => {
   })
 })
 
-describe('bytes that make no request are answered with a problem, and the connection is closed:', () => {
+describe('malformed requests get a problem document, and the connection is closed:', () => {
   const HEAD = 'POST /auth/claim HTTP/1.1\r\nHost: a.example\r\n'
   test.each<[string, string, number, string]>([
     ['no request line', 'hello\r\n\r\n', 400, 'invalid_request'],
@@ -118,7 +118,7 @@ describe('bytes that make no request are answered with a problem, and the connec
     },
   )
 
-  test('an expectation that is not known is no reason to refuse', async () => {
+  test('an unknown expectation is ignored', async () => {
     expect((await get('/healthz', 'Host: a.example', 'Expect: the-best')).status).toBe(200)
   })
 })
@@ -139,30 +139,30 @@ describe('/admin', () => {
     '/admin/keys%3fx',
     'http://127.0.0.1/admin/keys',
     'http://other.example/admin/keys?limit=1',
-  ])('is not at %s', async (target) => {
+  ])('does not answer at %s', async (target) => {
     expect((await get(target, 'Host: a.example', authorization)).status).toBe(404)
   })
 
-  test('is at its own paths, with a query too', async () => {
+  test('answers at its own paths, also with a query', async () => {
     expect((await get('/admin/keys', 'Host: a.example', authorization)).status).toBe(200)
     expect((await get('/admin/accounts?limit=1', 'Host: a.example', authorization)).status).toBe(200)
     expect((await get('/admin/accounts?limit=%31', 'Host: a.example', authorization)).status).toBe(200)
   })
 
-  test('other paths may be asked for in absolute form', async () => {
+  test('other paths also answer to the absolute form', async () => {
     expect((await get('http://a.example/healthz', 'Host: a.example')).status).toBe(200)
   })
 })
 
 describe('a head', () => {
-  test('may have 60 KiB of cookies, and no 70', async () => {
+  test('may have 60 KiB of cookies, but not 70', async () => {
     const withCookie = (length: number): Promise<Told> =>
       get('/healthz', 'Host: a.example', `Cookie: c=${'x'.repeat(length)}`)
     expect((await withCookie(60 * 1024)).status).toBe(200)
     expect((await withCookie(70 * 1024)).status).toBe(431)
   })
 
-  test('tells that connections stay open for 75 seconds', async () => {
+  test('of an answer says that connections stay open for 75 seconds', async () => {
     const { head } = await send('GET /healthz HTTP/1.1\r\nHost: a.example\r\n\r\n', 500)
     expect(head).toMatch(/keep-alive: timeout=75/i)
   })
@@ -216,7 +216,7 @@ describe('a request that never ends', () => {
     socket.destroy()
   }
 
-  test('is ended 30 seconds after the first byte of its head, or of its body in the format of the path; a connection without a byte stays', {
+  test('gets a 408 in the format of its path 30 seconds after the first byte of head or body; a connection without a byte stays open', {
     timeout: 60_000,
   }, async () => {
     await Promise.all([trickleHead(), openOnly(), ...PATHS.map(trickleBody)])
@@ -231,11 +231,11 @@ describe('/metrics', () => {
     'X-Real-IP: 198.51.100.9',
     'Forwarded: for=198.51.100.9',
     'Via: 1.1 proxy',
-  ])('is not there for what a proxy passed on: %s', async (line) => {
+  ])('is 404 for a request with a header of a proxy: %s', async (line) => {
     expect((await get('/metrics', `Host: 127.0.0.1:${port}`, line)).status).toBe(404)
   })
 
-  test('is there on this machine, by a name of this machine', async () => {
+  test('is readable from this machine, when Host is a name of this machine', async () => {
     for (const host of [`127.0.0.1:${port}`, 'localhost', '127.8.8.8', '[::1]:80']) {
       expect((await get('/metrics', `Host: ${host}`)).status, host).toBe(200)
     }
@@ -244,7 +244,7 @@ describe('/metrics', () => {
     }
   })
 
-  test('is not there where a proxy on this machine is trusted', async () => {
+  test('is 404 when a proxy on this machine is trusted', async () => {
     const behind = await servers.start({ env: { CLAIMGATE_TRUSTED_PROXIES: 'loopback' } })
     expect((await fetch(`${behind.url}/metrics`)).status).toBe(404)
   })

@@ -1,5 +1,5 @@
-// Resource servers with libraries of their own accept our tokens from the published key set, and refuse altered
-// ones: fast-jwt, jsonwebtoken with jwks-rsa, aws-jwt-verify. jose is not used here: the service may use it itself.
+// Other JWT libraries verify our tokens with the published JWK Set, and refuse altered ones: fast-jwt, jsonwebtoken with
+// jwks-rsa, aws-jwt-verify. Not jose, because the service itself uses it.
 
 import { createHash, createPublicKey, type JsonWebKey } from 'node:crypto'
 import { JwtVerifier } from 'aws-jwt-verify'
@@ -13,7 +13,7 @@ import { claimToken, createWorld, payloadOf, SITE, type World } from '../support
 
 type Alg = 'ES256' | 'EdDSA'
 
-/** What a library makes of a token: its claims, or a rejection. */
+/** Verifies a token with one library: resolves to its claims, or rejects. */
 type Verify = (token: string, world: World) => Promise<Json>
 
 async function fetchKeySet(world: World): Promise<{ keys: (JsonWebKey & { kid: string })[] }> {
@@ -54,7 +54,7 @@ const jwksRsa: Verify = async (token, world) => {
   })
 }
 
-/** It fetches over https only: on loopback it is handed the set. */
+/** This library fetches over https only, so it gets the set directly. */
 const awsJwtVerify: Verify = async (token, world) => {
   const verifier = JwtVerifier.create({
     issuer: world.issuer,
@@ -96,7 +96,7 @@ describe.each(['ES256', 'EdDSA'] as const)('%s', (alg) => {
   })
   afterAll(() => world?.stop())
 
-  test.each(libraries[alg])('%s verifies the token by the published set', async (_, verify) => {
+  test.each(libraries[alg])('%s verifies the token with the published set', async (_, verify) => {
     const claims = await verify(token, world)
     expect(claims).toEqual(payloadOf(token))
     expect(claims).toMatchObject({ sub: world.accountId, origin: SITE, ip: ['127.0.0.1', '2001:db8::/32'] })
@@ -121,7 +121,7 @@ describe.each(['ES256', 'EdDSA'] as const)('%s', (alg) => {
     expect(keys.map((key) => key.kid)).toContain(kid)
   })
 
-  test('the set holds public members only', async () => {
+  test('the set has public members only', async () => {
     const expected = alg === 'ES256' ? { kty: 'EC', crv: 'P-256' } : { kty: 'OKP', crv: 'Ed25519' }
     for (const key of (await fetchKeySet(world)).keys) {
       expect(key).toMatchObject({ ...expected, alg, use: 'sig' })
@@ -143,7 +143,7 @@ describe('HS256', () => {
     expect(await response.text()).toBe('{"keys":[]}')
   })
 
-  test('the service itself accepts its tokens, and no altered one', async () => {
+  test('the service itself accepts its tokens, and refuses altered ones', async () => {
     const token = await claimToken(world)
     const ask = (text: string) =>
       world.send({

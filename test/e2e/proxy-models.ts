@@ -1,4 +1,4 @@
-// Traefik and Envoy as their documentation has them, with the settings of the examples: what each does with a request.
+// Models of Traefik and Envoy after their documentation, with the settings of the examples: what each does with a request.
 
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
@@ -9,15 +9,15 @@ type Lines = Readonly<Record<string, readonly string[]>>
 /** A request as a proxy has parsed it. */
 export interface ClientRequest {
   readonly method: string
-  /** Path and query. */
+  /** Path and query, as the client sent them. */
   readonly target: string
-  /** By lower-case name. */
+  /** Header lines by lower-case name. */
   readonly headers: Lines
 }
 
-/** What a proxy does with it. */
+/** What a proxy does with a request. */
 export interface Step {
-  /** `answer`: what claimgate says goes to the client. `ask`: 2xx goes on to the API. `refuse`: the proxy's own 4xx. */
+  /** `answer`: claimgate's answer goes to the client. `ask`: after a 2xx the API gets the request. `refuse`: the proxy's own 4xx. */
   readonly kind: 'answer' | 'ask' | 'refuse'
   readonly wire: WireRequest
 }
@@ -25,7 +25,7 @@ export interface Step {
 const readExample = (name: string): Json =>
   parse(readFileSync(new URL(`../examples/${name}`, import.meta.url), 'utf8'))
 
-/** The lines of these names, or without them. */
+/** The header lines whose names are wanted. */
 function pick(headers: Lines, isWanted: (name: string) => boolean): Record<string, readonly string[]> {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => isWanted(name)))
 }
@@ -33,14 +33,14 @@ const namesOf = (record: object): Set<string> =>
   new Set(Object.keys(record).map((name) => name.toLowerCase()))
 const FORWARDED = { 'x-forwarded-for': '203.0.113.7', 'x-forwarded-proto': 'https' }
 
-/** ForwardAuth, replacePath, customRequestHeaders ("" takes away), Header and Method rules. */
+/** Traefik: ForwardAuth, replacePath, customRequestHeaders ("" removes one), Header and Method rules. */
 export function runTraefik({ method, target, headers: sent }: ClientRequest): Step {
   const { http } = readExample('traefik-dynamic.yml')
   const { middlewares, routers } = http
   const rule = /^Method\(`(\w+)`\) && HeaderRegexp\(`(.+?)`, `\.\+`\) && HeaderRegexp\(`(.+?)`, `\.\+`\)$/
   const [, ruled, first = '', second = ''] = rule.exec(routers.preflight.rule) ?? []
   const has = (name: string) => (sent[name.toLowerCase()] ?? []).some((value) => value !== '')
-  // The entry point takes away what strangers send as X-Forwarded-*.
+  // The entry point removes X-Forwarded-* headers of untrusted clients.
   let headers = pick(sent, (name) => !name.startsWith('x-forwarded-') && name !== 'x-real-ip')
   const run = (names: readonly string[]) => {
     for (const name of names) {
@@ -64,7 +64,7 @@ export function runTraefik({ method, target, headers: sent }: ClientRequest): St
   return { kind: 'ask', wire: { method: 'GET', path: pathname + search, headers: asked } }
 }
 
-/** ext_authz over HTTP with path_prefix and allowed_headers; header_mutation before it; the first route that matches. */
+/** Envoy: header_mutation, then ext_authz over HTTP with path_prefix and allowed_headers; the first route that matches. */
 export function runEnvoy({ method, target, headers: sent }: ClientRequest): Step {
   const listener = readExample('envoy.yaml').static_resources.listeners[0]
   const manager = listener.filter_chains[0].filters[0].typed_config

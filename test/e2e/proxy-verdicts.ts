@@ -1,5 +1,5 @@
-// What a real proxy makes of each answer of claimgate: of a real one to key-bound requests, and of a stand-in that
-// answers what a test wants and remembers what it was asked.
+// What a real proxy does with each answer of claimgate: with real answers to key-bound requests, and with those of a
+// simulated claimgate, which records its questions.
 
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
@@ -10,7 +10,7 @@ import { type Json, sendToSocket } from '../support/wire.ts'
 import { claimRequest, createAccount, SITE } from '../support/world.ts'
 import { isInstalled, type ProxyKind, send, useProxyWorld } from './proxy-world.ts'
 
-/** Runs every case behind a proxy. */
+/** Runs every case behind one real proxy. */
 export function describeVerdicts(kind: ProxyKind): void {
   describe.skipIf(!isInstalled(kind))(`verdicts behind ${kind.command}`, () => {
     const world = useProxyWorld(kind)
@@ -49,7 +49,7 @@ export function describeVerdicts(kind: ProxyKind): void {
       const ask = (token: string, dpop: string, method: string) =>
         send(port, { method, headers: { origin: SITE, authorization: `DPoP ${token}`, dpop } })
 
-      test('one proof, a missing scope: the page reads insufficient_scope, not that the proof was used', async () => {
+      test('a missing scope: the page reads insufficient_scope, so the proxy asks only once for a proof', async () => {
         const token = await claim('write')
         const answer = await ask(token, await prove(token, 'POST'), 'POST')
         expect([answer.status, JSON.parse(answer.text).error]).toEqual([403, 'insufficient_scope'])
@@ -58,7 +58,7 @@ export function describeVerdicts(kind: ProxyKind): void {
         expect(world.seen).toEqual([])
       })
 
-      test('one proof passes once', async () => {
+      test('a proof passes only once', async () => {
         const token = await claim('read')
         const proof = await prove(token, 'PUT')
         expect((await ask(token, proof, 'PUT')).status).toBe(201)
@@ -100,7 +100,7 @@ export function describeVerdicts(kind: ProxyKind): void {
       }
       const page = { origin: SITE, authorization: 'Bearer x', cookie: `a=${'b'.repeat(3000)}` }
 
-      test('429 with the time to wait', async () => {
+      test('a 429 reaches the page with the time to wait', async () => {
         const problem = { title: 'Too many', status: 429, detail: 'é "$1" \\ wait', error: 'quota_exceeded' }
         const limits = {
           'retry-after': '17',
@@ -125,7 +125,7 @@ export function describeVerdicts(kind: ProxyKind): void {
       })
 
       test.each([301, 302, 304, 400, 404, 410, 418, 421, 500, 501, 502, 503, 504, 599])(
-        '%d lets nothing pass, and is asked for once',
+        'with %d no request passes, and the proxy asks once',
         async (code) => {
           say(code, { status: code, error: 'x' })
           const answer = await send(port, { headers: page, method: 'POST', body: 'x' })
@@ -134,7 +134,7 @@ export function describeVerdicts(kind: ProxyKind): void {
         },
       )
 
-      test('a refusal is asked for once, and no cookie goes along', async () => {
+      test('for a refusal the proxy asks once, without the cookie', async () => {
         say(401, { status: 401, error: 'missing_token' }, { 'www-authenticate': 'Bearer' })
         const answer = await send(port, { headers: page })
         expect([answer.status, answer.headers['www-authenticate']]).toEqual([401, ['Bearer']])
@@ -152,7 +152,7 @@ export function describeVerdicts(kind: ProxyKind): void {
         expect([asked.length, world.seen]).toEqual([1, []])
       })
 
-      test('with a subject the cookie goes to the API, and what the API says of CORS does not come back', async () => {
+      test('with a subject the API gets the cookie, and its CORS headers do not reach the page', async () => {
         say(200, undefined, {
           'x-claim-subject': 'acct_1',
           'x-claim-user': 'u7',

@@ -1,5 +1,5 @@
-// claimgate, a real proxy started from its example configuration, and an API that remembers what reached it, on free
-// ports of the loopback. The client is 127.0.0.2, so that it is not the proxy.
+// claimgate, a real proxy with its example configuration, and an API that records its requests, on free loopback ports. The
+// client's address is 127.0.0.2, which differs from the proxy's.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -11,23 +11,23 @@ import { afterAll, beforeAll, beforeEach } from 'vitest'
 import { canConnect, findFreePort } from '../support/ports.ts'
 import { type RunningServer, useServers } from '../support/server.ts'
 
-/** How to run a proxy. */
+/** How to start one kind of proxy. */
 export interface ProxyKind {
-  /** Must be on the path. */
+  /** The command, which must be on PATH. */
   readonly command: string
   /** Name of its file under test/examples. */
   readonly example: string
   /** Changes to the example that a test folder needs. */
   readonly adapt?: (text: string) => string
-  /** Its status when claimgate cannot be reached. */
+  /** The status of its answers while claimgate is down. */
   readonly unreachable: number
-  /** Takes claimgate out of the configuration, so that everything passes. */
+  /** Removes claimgate from the configuration, so that every request passes. */
   readonly open: (text: string) => string
-  /** Parameters of the command, given the folder and the configuration file in it. */
+  /** Arguments of the command, for this folder and the configuration file in it. */
   readonly parameters: (folder: string, file: string) => readonly string[]
 }
 
-/** A request at the API. */
+/** A request that reached the API. */
 export interface Seen {
   readonly method: string | undefined
   readonly url: string | undefined
@@ -48,24 +48,24 @@ export interface Ask {
   readonly body?: string
 }
 
-/** The client's address. */
+/** Address from which the client connects. */
 export const CLIENT = '127.0.0.2'
 
-/** What a test file works with; to be read inside tests. */
+/** The running parts. Read the members inside tests only. */
 export interface ProxyWorld {
   readonly claimgate: RunningServer
-  /** What reached the API since the test began; what is no HTTP too. */
+  /** What reached the API since the test began, including bytes that are not HTTP. */
   readonly seen: Seen[]
-  /** Starts the proxy, with a change to its configuration; asking claimgate at another URL where one is given. */
+  /** Starts the proxy after a change to its configuration. `url`: where it finds claimgate, if not the real one. */
   startProxy(change?: (text: string) => string, claimgateUrl?: string): Promise<number>
 }
 
-/** Whether the command of a proxy is on this machine. */
+/** Whether the command of a proxy is installed. */
 export function isInstalled({ command }: ProxyKind): boolean {
   return spawnSync('which', [command]).status === 0
 }
 
-/** To be called inside a `describe`. */
+/** Starts claimgate and the API. Call it inside a `describe`. */
 export function useProxyWorld(kind: ProxyKind): ProxyWorld {
   const servers = useServers()
   const children: ChildProcess[] = []
@@ -120,7 +120,7 @@ export function useProxyWorld(kind: ProxyKind): ProxyWorld {
   }
 }
 
-/** An API that remembers what reached it, and has CORS headers of its own that must not get through. */
+/** An API that records its requests. It sends its own CORS headers, which must not reach the page. */
 async function startApi(seen: Seen[]): Promise<Server> {
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = []

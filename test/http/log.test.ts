@@ -1,7 +1,7 @@
-// Log lines: their shape, their levels, and what never gets into one.
+// Log lines: format, levels, and what they never contain.
 
 import { SignJWT } from 'jose'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { ClaimError } from '../../src/claims/errors.ts'
 import { createLogger, type LogFields, type LogLevel } from '../../src/http/log.ts'
 import { StorageError } from '../../src/storage/errors.ts'
@@ -21,7 +21,7 @@ function writeOne(fields: LogFields): Record<string, unknown> {
 }
 
 describe('a line', () => {
-  it('is one JSON object: time, level, message, then the fields', () => {
+  test('is one JSON object: time, level, message, then the fields', () => {
     const { lines, log } = collect()
     log.info('listening', { url: 'http://127.0.0.1:8787' })
     expect(lines).toEqual([
@@ -29,7 +29,7 @@ describe('a line', () => {
     ])
   })
 
-  it('has every named field, and none that is undefined', () => {
+  test('has every known field, and none that is undefined', () => {
     const fields = {
       url: 'https://auth.example.com/tenant',
       requestId: 'r1',
@@ -51,14 +51,14 @@ describe('a line', () => {
     expect({ level, msg, rest }).toEqual({ level: 'info', msg: 'test', rest: fields })
   })
 
-  it('stays one line whatever a value holds', () => {
+  test('is one line for every value', () => {
     const { lines, log } = collect()
     log.warn('test', { reason: 'a\nb\r\u2028{"level":"error"}' })
     expect(lines[0]).not.toMatch(/[\n\r]/)
     expect(JSON.parse(lines[0]!).reason).toBe('a\nb\r\u2028{"level":"error"}')
   })
 
-  it('has only named fields of their type, though the object holds more', () => {
+  test('has only known fields of the right type, even if the object has more', () => {
     const wide = { status: '401', count: 2, account: { name: 'x' }, password: 'hunter2', level: 'forged' }
     expect(writeOne(wide as unknown as LogFields)).toEqual({
       time: '2026-01-01T00:00:00.000Z',
@@ -71,7 +71,7 @@ describe('a line', () => {
 
 describe('levels', () => {
   const all = ['debug', 'info', 'warn', 'error'] as const
-  it.each([
+  test.each([
     ['debug', ['debug', 'info', 'warn', 'error']],
     ['info', ['info', 'warn', 'error']],
     ['warn', ['warn', 'error']],
@@ -83,7 +83,7 @@ describe('levels', () => {
     expect(lines.map((line) => JSON.parse(line).level)).toEqual(written)
   })
 
-  it('reads neither the clock nor the fields of a line that is off', () => {
+  test('a line below the level reads neither the clock nor its fields', () => {
     const fail = () => {
       throw new Error('touched')
     }
@@ -93,14 +93,14 @@ describe('levels', () => {
   })
 })
 
-describe('the last line of defence', () => {
-  it('removes an account token, wherever it stands in a text', () => {
+describe('the guard against credentials', () => {
+  test('removes a text that contains an account token', () => {
     for (const value of [ACCOUNT_TOKEN, `Bearer ${ACCOUNT_TOKEN}`, 'cgk_']) {
       expect(writeOne({ reason: value }).reason).toBe('[removed]')
     }
   })
 
-  it('removes a real JWT, wherever it stands in a text', async () => {
+  test('removes a text that contains a real JWT', async () => {
     const jwt = await new SignJWT({ origin: 'https://app.example.com' })
       .setProtectedHeader({ alg: 'HS256', typ: 'at+jwt' })
       .sign(new Uint8Array(32))
@@ -109,13 +109,13 @@ describe('the last line of defence', () => {
     }
   })
 
-  it('removes them from the message and from our own errors too', () => {
+  test('also removes messages and errors', () => {
     const { lines, log } = collect()
     log.error(`refused ${ACCOUNT_TOKEN}`, { error: new StorageError(`no row for ${ACCOUNT_TOKEN}`) })
     expect(JSON.parse(lines[0]!)).toMatchObject({ msg: '[removed]', error: '[removed]' })
   })
 
-  it.each([
+  test.each([
     ['url', 'https://auth.example.com/auth/claim?token=x'],
     ['url', 'https://user:secret@auth.example.com/'],
     ['route', '/auth/whoami?token=x'],
@@ -123,16 +123,16 @@ describe('the last line of defence', () => {
     expect(writeOne({ [name]: value })[name]).toBe('[removed]')
   })
 
-  it.each([
+  test.each([
     'https://auth.example.com/@tenant',
     'https://authentication.example-company-international.example',
     '2001:db8::',
     'v24.21.0',
-  ])('leaves %s alone', (value) => {
+  ])('keeps %s', (value) => {
     expect(writeOne({ url: value }).url).toBe(value)
   })
 
-  it('takes a time that grows with the text, not with its square', () => {
+  test('takes time in proportion to the length of the text', () => {
     const started = performance.now()
     for (const hostile of [
       'a'.repeat(1e6),
@@ -148,7 +148,7 @@ describe('the last line of defence', () => {
 describe('errors', () => {
   const describeIt = (error: unknown) => writeOne({ error }).error as string
 
-  it('are told by class and message when they are ours', () => {
+  test('of this project: class and message', () => {
     expect(describeIt(new StorageError('the database is locked'))).toBe(
       'StorageError: the database is locked',
     )
@@ -156,7 +156,7 @@ describe('errors', () => {
     expect(describeIt(refused)).toBe(`ClaimError: ${refused.message}`)
   })
 
-  it('are told by class and place when they are not: the message may quote input', () => {
+  test('of others: class and place, because the message may quote input', () => {
     let thrown: unknown
     try {
       JSON.parse('{"clientSecret":"hunter2"')
@@ -167,7 +167,7 @@ describe('errors', () => {
     expect(describeIt(new TypeError('hunter2'))).toMatch(/^TypeError at \S*log\.test\.ts:\d+:\d+$/)
   })
 
-  it('do not pass a line of their message for a stack frame', () => {
+  test('a line of the message is not taken for a stack frame', () => {
     expect(describeIt(new Error('x\n    at hunter2:1:1'))).toMatch(/^Error at \S*log\.test\.ts:\d+:\d+$/)
     const changed = new Error('first\n    at hunter2:1:1')
     expect(changed.stack).toContain('hunter2') // composed on first reading, with the message of that moment
@@ -175,14 +175,14 @@ describe('errors', () => {
     expect(describeIt(changed)).toBe('Error')
   })
 
-  it('give a system code and the cause', () => {
+  test('include the system code and the cause', () => {
     const cause = Object.assign(new Error('connect ECONNREFUSED 10.1.2.3'), { code: 'ECONNREFUSED' })
     const text = describeIt(new StorageError('Postgres does not answer', cause))
     expect(text).toMatch(/^StorageError: Postgres does not answer; cause: Error ECONNREFUSED at /)
     expect(text).not.toContain('10.1.2.3')
   })
 
-  it('that are no Error are told by type alone', () => {
+  test('other thrown values: only the type', () => {
     expect(describeIt('hunter2')).toBe('string')
     expect(describeIt(null)).toBe('object')
   })

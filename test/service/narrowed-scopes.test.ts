@@ -1,5 +1,5 @@
-// A token counts with the scopes that its credential holds now, wherever the service judges it: what PATCH takes from an
-// account reaches the tokens that are out there.
+// A token has only those of its scopes that its credential still has. So a PATCH that removes scopes from an account also
+// affects the tokens that were issued before.
 
 import { expect, test, vi } from 'vitest'
 import { type MemoryService, startMemory } from '../support/memory.ts'
@@ -23,7 +23,7 @@ async function patchScopes({ send, accountId }: World, scopes: readonly string[]
   expect(answer.status, answer.text).toBe(200)
 }
 
-/** What each of the service's endpoints says of a token: its scopes, and whether it may write. */
+/** What each endpoint of the service says about a token: its scopes, and whether it may write. */
 async function askAll(world: World, token: string): Promise<Json> {
   const headers = { authorization: `Bearer ${token}`, origin: SITE }
   const proxied = { ...headers, 'x-original-method': 'GET', 'x-original-uri': '/things' }
@@ -45,7 +45,7 @@ async function askAll(world: World, token: string): Promise<Json> {
   }
 }
 
-test('scopes that are taken from an account leave its tokens, and come back with them', async () => {
+test('tokens lose the scopes that their account loses, and get them back with it', async () => {
   const { world } = await start()
   const token = await claimToken(world)
   const whole = {
@@ -75,12 +75,12 @@ test('scopes that are taken from an account leave its tokens, and come back with
     introspected: null,
   })
 
-  // The token itself, which is remembered, was not changed.
+  // The cached token was not changed.
   await patchScopes(world, ['write', 'read', 'admin'])
   expect(await askAll(world, token)).toEqual(whole)
 })
 
-test('a token with some scopes gets no others, and one without any is as before', async () => {
+test('a token gets no scope that it was not issued with; one without scopes does not change', async () => {
   const { world } = await start()
   const token = await claimToken(world, { scope: 'write' })
   const bare = (await createAccount(world, { name: 'Bare', allowedOrigins: [SITE] })).credential
@@ -96,7 +96,7 @@ test('a token with some scopes gets no others, and one without any is as before'
   expect(whoami.json()).toMatchObject({ clientId: bare.clientId, scope: null })
 })
 
-test('it takes one look-up, the one that tells whether the token was ended', async () => {
+test('it needs no store access beyond the check for revocation', async () => {
   const { service, world } = await start()
   const token = await claimToken(world)
   await patchScopes(world, ['read'])
@@ -110,7 +110,7 @@ test('it takes one look-up, the one that tells whether the token was ended', asy
   expect(lookUp).toHaveBeenCalledTimes(1)
 })
 
-test('a revocation still ends it, and another account learns nothing of it', async () => {
+test('a revocation still ends the token, and another account does not see it', async () => {
   const { world } = await start()
   const token = await claimToken(world)
   await patchScopes(world, ['read'])

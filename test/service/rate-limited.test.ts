@@ -1,4 +1,4 @@
-// A key that is over its budget of proofs, and wrong admin tokens, as a caller sees them over HTTP.
+// Limits over HTTP: proofs of one key, and wrong admin tokens.
 
 import { createHash } from 'node:crypto'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -13,7 +13,7 @@ import { claimToken, createWorld, SITE } from '../support/world.ts'
 let service: MemoryService
 afterEach(() => service.stop())
 
-/** The service with clients whose addresses the tests choose. */
+/** Starts the service behind a trusted proxy, so that a test chooses the client's address. */
 async function start(env: Record<string, string> = {}): Promise<void> {
   service = await startMemory({ CLAIMGATE_TRUSTED_PROXIES: 'loopback', ...env })
 }
@@ -31,7 +31,7 @@ async function countRefused(): Promise<string | undefined> {
 }
 
 describe('wrong admin tokens', () => {
-  test('20 a minute from one address, /admin and metrics together; the right one is still taken', async () => {
+  test('are refused with 429 after 20 a minute from one address, at /admin and /metrics together; the right one still works', async () => {
     await start({ CLAIMGATE_METRICS: 'admin' })
     expect(await countRefused()).toBe('0')
     for (let sent = 0; sent < 20; sent += 1) {
@@ -52,7 +52,7 @@ describe('wrong admin tokens', () => {
     expect(JSON.parse(warnings[0] ?? '')).toMatchObject({ count: 1, address: '192.0.2.0/24' })
   })
 
-  test('a site with an IPv6 /56 is one address; a request without a token guesses nothing', async () => {
+  test('are counted by IPv6 /56; a request without a token is not counted', async () => {
     await start()
     for (let sent = 0; sent < 20; sent += 1) {
       expect((await ask('/admin/keys', 'wrong', `2001:db8:0:11${sent + 10}::1`)).status).toBe(401)
@@ -63,7 +63,7 @@ describe('wrong admin tokens', () => {
   })
 })
 
-describe('a key over its budget of proofs', () => {
+describe('a key with too many proofs', () => {
   test.each([
     ['/auth/whoami', 'GET'],
     ['/auth/verify', 'GET'],

@@ -1,5 +1,5 @@
-// Upkeep of a running service, on a real store and real keys, by a clock that a test sets: what it mends, when it tries
-// again, and what it must not take away.
+// Upkeep of a running service on a real store and real keys, with a simulated clock: what it completes, when it tries again,
+// and what it must not delete.
 
 import { beforeEach, describe, expect, test } from 'vitest'
 import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
@@ -25,7 +25,7 @@ const DAY = 24 * HOUR
 
 let now: number
 let storage: Storage
-/** Methods of the store that fail from now on. */
+/** The methods of the store that fail. */
 let failing: Set<keyof Storage>
 let called: (keyof Storage)[]
 let memory: MemoryKeys
@@ -80,7 +80,7 @@ const readRotations = async (): Promise<readonly AuditEntry[]> =>
 describe('purge', () => {
   const values = async (at: number) => (await listRules(storage, at)).map(({ value }) => value).sort()
 
-  test('by a clock that runs ahead takes nothing that is still needed', async () => {
+  test('deletes nothing that is needed when the clock is a day ahead', async () => {
     for (const [value, until] of [
       ['ended', NOW - DAY],
       ['just over', NOW - DAY + 1],
@@ -97,7 +97,7 @@ describe('purge', () => {
     expect(await values(0)).toEqual(['for long'])
   })
 
-  test('is done in parts while there is more, a few each second', async () => {
+  test('runs a few times each second while there is more to delete', async () => {
     let parts = 6
     const all = storage
     storage = new Proxy(all, {
@@ -118,7 +118,7 @@ describe('purge', () => {
     expect(left).toEqual([2, 0, 0, 0])
   })
 
-  test('takes used assertions an hour after they have expired', async () => {
+  test('deletes used assertions an hour after their expiry', async () => {
     const use = (jti: string, until: number) => storage.useAssertion('client', jti, until)
     await use('long over', NOW - HOUR)
     await use('just over', NOW - HOUR + 1)
@@ -126,7 +126,7 @@ describe('purge', () => {
     expect([await use('long over', NOW), await use('just over', NOW)]).toEqual([true, false])
   })
 
-  test.each([1, 30, 400])('takes audit entries that are older than %i days', async (days) => {
+  test.each([1, 30, 400])('deletes audit entries that are older than %i days', async (days) => {
     round = await startProcess(days * DAY)
     const ages = { old: days * DAY + 1, last: days * DAY, young: 0, ahead: -HOUR }
     for (const [target, age] of Object.entries(ages)) {
@@ -139,7 +139,7 @@ describe('purge', () => {
     expect(await targets()).toEqual(['ahead', 'young'])
   })
 
-  test('is done once a minute, and tried again a second later when it failed', async () => {
+  test('runs once a minute, and again after a second when it failed', async () => {
     const purges = () => called.filter((name) => name === 'purge').length
     failing.add('purge')
     await roundAt(NOW)
@@ -154,14 +154,14 @@ describe('purge', () => {
   })
 })
 
-describe('a key that was revoked, and not ended', () => {
+describe('a key that was revoked and still signs', () => {
   const revokeHalf = (value: string) =>
     storage.addRevocation(
       makeRevocation({ kind: 'kid', value, before: NOW + HOUR, until: NOW + HOUR }),
       makeAudit(),
     )
 
-  test('is ended in the next round, whatever else was done just before', async () => {
+  test('is ended in the next round', async () => {
     await roundAt(NOW)
     const kid = currentKid()
     await revokeHalf(kid)
@@ -170,7 +170,7 @@ describe('a key that was revoked, and not ended', () => {
     expect(currentKid()).not.toBe(kid)
   })
 
-  test('is tried again a second later when its store failed', async () => {
+  test('is ended a second later when the store failed', async () => {
     await roundAt(NOW)
     const kid = currentKid()
     await revokeHalf(kid)
@@ -181,7 +181,7 @@ describe('a key that was revoked, and not ended', () => {
     expect(memory.keys().find((key) => key.kid === kid)?.state).toBe('expired')
   })
 
-  test('in a store that cannot be changed: told once, and its rotation is on record once it was made', async () => {
+  test('stays while the store is read-only: one log line; later the rotation gets its audit entry', async () => {
     const kid = currentKid()
     await revokeHalf(kid)
     const { replace } = memory.store
@@ -198,7 +198,7 @@ describe('a key that was revoked, and not ended', () => {
     ])
   })
 
-  test('once it is ended, a round reads the keys twice, however many there are', async () => {
+  test('costs two reads of the keys each round after its end', async () => {
     for (let index = 0; index < 20; index += 1) await revokeHalf(`gone-${index}`)
     await roundAt(NOW)
     await roundAt(NOW + 20 * SECOND)
@@ -208,7 +208,7 @@ describe('a key that was revoked, and not ended', () => {
   })
 })
 
-describe('the audit log tells of every rotation, once', () => {
+describe('the audit log has one entry for each rotation', () => {
   const entryOf = (kid: string, at: number, more: Partial<AuditEntry>) => ({
     id: expect.stringMatching(AUDIT_ID),
     at,
@@ -223,14 +223,14 @@ describe('the audit log tells of every rotation, once', () => {
     lifetimeSeconds: HOUR / 1000,
     onChange: async () => undefined,
   })
-  /** What a process that died right after its rotation leaves behind. */
+  /** Rotates like a process that ends before it writes the audit entry. */
   async function rotateAndDie(at: number): Promise<string> {
     expect((await life.rotate(at, { force: true })).ok).toBe(true)
     return currentKid()
   }
   const RECOVERED = { actor: 'system', detail: { recovered: true } }
 
-  test('also of one whose process died before it could', async () => {
+  test('also when the process ended before it wrote one', async () => {
     const kid = await rotateAndDie(NOW + 1)
     await roundAt(NOW + 10_001)
     expect(await readRotations()).toEqual([])
@@ -243,7 +243,7 @@ describe('the audit log tells of every rotation, once', () => {
     expect(await readRotations()).toEqual(entries)
   })
 
-  test('also of several that came one right after the other', async () => {
+  test('also when several followed each other', async () => {
     const kids = [await rotateAndDie(NOW + 1), await rotateAndDie(NOW + 2)]
     await roundAt(NOW + HOUR)
     expect(await readRotations()).toEqual([
@@ -252,7 +252,7 @@ describe('the audit log tells of every rotation, once', () => {
     ])
   })
 
-  test('of keys that were not rotated, or more than a day ago, it says nothing', async () => {
+  test('and none for keys that were not rotated, or more than a day ago', async () => {
     await roundAt(NOW + HOUR)
     expect(await readRotations()).toEqual([])
     await rotateAndDie(NOW + HOUR)
@@ -261,7 +261,7 @@ describe('the audit log tells of every rotation, once', () => {
     expect(await readRotations()).toEqual([])
   })
 
-  test('asks nothing of the log once a key is settled', async () => {
+  test('and is not read again after the entry is known to exist', async () => {
     await rotateAndDie(NOW + 1)
     await roundAt(NOW + HOUR)
     called.length = 0
@@ -269,7 +269,7 @@ describe('the audit log tells of every rotation, once', () => {
     expect(called).not.toContain('appendAuditOnce')
   })
 
-  test('an administrator who rotates is told of by name, and by no other entry', async () => {
+  test('which names the administrator who rotated', async () => {
     const rotated = await rotateKeys(ports(), { force: true }, 'cli', NOW + 1)
     expect(rotated.ok).toBe(true)
     await roundAt(NOW + HOUR)
@@ -277,7 +277,7 @@ describe('the audit log tells of every rotation, once', () => {
     expect(await readRotations()).toEqual([entryOf(currentKid(), NOW + 1, { actor: 'cli', detail })])
   })
 
-  test('an entry that could not be written comes later', async () => {
+  test('which is written later when it could not be written', async () => {
     failing.add('appendAuditOnce')
     await expect(rotateKeys(ports(), { force: true }, 'admin', NOW + 1)).rejects.toThrow(StorageError)
     await roundAt(NOW + HOUR)
@@ -286,12 +286,12 @@ describe('the audit log tells of every rotation, once', () => {
     expect(await readRotations()).toEqual([entryOf(currentKid(), NOW + 1, RECOVERED)])
   })
 
-  test('by schedule, in time or later', async () => {
+  test('also for scheduled ones, in time or late', async () => {
     for (const later of [0, SECOND, HOUR]) await roundAt(NOW + 30 * DAY + later)
     const system = { actor: 'system', detail: null }
     const first = entryOf(currentKid(), NOW + 30 * DAY, system)
     expect(await readRotations()).toEqual([first])
-    // Meanwhile the old key expires and goes.
+    // Meanwhile the old key expires.
     for (const day of [40, 50]) await roundAt(NOW + day * DAY)
     failing.add('appendAuditOnce')
     await roundAt(NOW + 60 * DAY)
@@ -301,7 +301,7 @@ describe('the audit log tells of every rotation, once', () => {
     expect(lines.filter((line) => line === 'info: the signing key was rotated')).toHaveLength(2)
   })
 
-  test('a key that took over from a revoked one', async () => {
+  test('also for a key that replaced a revoked one', async () => {
     const kid = currentKid()
     const input = { kind: 'kid', value: kid, issuedBefore: undefined } as const
     await createRevocation(ports(), input, 'admin', NOW + 1)
@@ -309,7 +309,7 @@ describe('the audit log tells of every rotation, once', () => {
     expect(currentKid()).not.toBe(kid)
     const detail = { ended: kid }
     expect(await readRotations()).toEqual([entryOf(currentKid(), NOW + 1, { actor: 'admin', detail })])
-    // The end of a key that does not sign is no rotation.
+    // The end of a key that does not sign is not a rotation.
     await createRevocation(ports(), { ...input, value: memory.keys().at(-1)?.kid ?? '' }, 'admin', NOW + HOUR)
     await roundAt(NOW + 2 * HOUR)
     expect(await readRotations()).toHaveLength(1)

@@ -1,4 +1,4 @@
-// When credentials were last used: gathered, written together, and kept while they cannot be written.
+// Last uses of credentials: collected, written together, and kept while they cannot be written.
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createUseLog, type UseLog } from '../../src/service/use-log.ts'
@@ -18,11 +18,11 @@ afterEach(() => {
 interface Trial {
   readonly uses: UseLog
   readonly lines: readonly string[]
-  /** What was written so far. */
+  /** All writes, oldest first. */
   readonly writes: readonly ReadonlyMap<string, number>[]
-  /** What was put off, with the milliseconds. */
+  /** Deferred work, with its delay in milliseconds. */
   readonly deferred: readonly (readonly [number, () => Promise<void>])[]
-  /** What becomes of writes from now on. */
+  /** Sets how the store answers from now on. */
   answer(how: Storage['touchCredentials']): void
 }
 
@@ -78,7 +78,7 @@ test('uses are written together once a second, the latest of each credential', a
     ['a', 2990],
     ['b', 2500],
   ])
-  // Nothing waits: nothing is put off.
+  // Nothing is left, so nothing is deferred.
   const count = deferred.length
   await pass(60_000)
   expect([deferred.length, writes.length]).toEqual([count, writes.length])
@@ -91,7 +91,7 @@ test('an earlier time never replaces a later one', async () => {
   expect(writes).toEqual([new Map([['a', 9]])])
 })
 
-test('a flush writes what is there now, once, into the store', async () => {
+test('a flush writes the collected uses immediately, and once', async () => {
   const storage = createMemoryStorage()
   const { credential } = await addAccount(storage)
   const uses = createUseLog({ storage, log: keepLog().log, defer: () => undefined })
@@ -103,8 +103,8 @@ test('a flush writes what is there now, once, into the store', async () => {
   })
 })
 
-describe('a write under way', () => {
-  test('is not waited for by what is noted meanwhile, nor takes it along', async () => {
+describe('a write in progress', () => {
+  test('neither delays later uses nor includes them', async () => {
     const { uses, writes, answer } = tryUses()
     let end = (): void => undefined
     answer(
@@ -119,7 +119,7 @@ describe('a write under way', () => {
     uses.note('a', 2)
     uses.note('c', 2)
     await pass(5000)
-    // One write at a time by itself.
+    // The log itself starts one write at a time.
     expect(writes).toHaveLength(1)
     answer(succeed)
     end()
@@ -133,7 +133,7 @@ describe('a write under way', () => {
     expect(writes).toHaveLength(2)
   })
 
-  test('does not make a flush resolve before what was noted is written', async () => {
+  test('does not let a flush resolve before all earlier uses are written', async () => {
     const { uses, writes, answer } = tryUses()
     answer(() => new Promise(() => undefined))
     uses.note('a', 1)
@@ -145,7 +145,7 @@ describe('a write under way', () => {
 })
 
 describe('a store that fails', () => {
-  test('makes nobody reject; what was not written is written later, and that is told of once', async () => {
+  test('causes no rejection and one log line; the uses are written later', async () => {
     const { uses, writes, lines, answer } = tryUses()
     answer(refuse)
     uses.note('a', 1)
@@ -175,7 +175,7 @@ describe('a store that fails', () => {
     expect(lines).toHaveLength(2)
   })
 
-  test('leaves the ten thousand newest', async () => {
+  test('keeps the ten thousand newest uses', async () => {
     const { uses, writes, answer } = tryUses()
     answer(refuse)
     uses.note('again', 0)
@@ -192,7 +192,7 @@ describe('a store that fails', () => {
   })
 })
 
-test('deferred work that was cut off is put off anew, half a minute later', async () => {
+test('deferred work that was cancelled is deferred again after half a minute', async () => {
   const { uses, writes, deferred } = tryUses(false)
   uses.note('a', 1)
   await pass(29_999)

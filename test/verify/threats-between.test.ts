@@ -33,7 +33,10 @@ const threats: readonly (readonly [attack: string, tests: Tests])[] = [
       ['e2e/no-way-round.ts', '$name'],
       ['e2e/no-way-round.ts', 'a preflight, $name'],
       ['e2e/forward-auth-models.test.ts', 'with a token that is not for it: $name'],
-      ['e2e/forward-auth-strangers.test.ts', 'a preflight that speaks of another request is no preflight'],
+      [
+        'e2e/forward-auth-strangers.test.ts',
+        'a preflight that describes another request is not answered as one',
+      ],
     ],
   ],
   [
@@ -47,7 +50,10 @@ const threats: readonly (readonly [attack: string, tests: Tests])[] = [
     'a body that a parser has already read',
     [
       ['client/backend/parsed-body.test.ts', 'a parser that read the body'],
-      ['client/backend/parsed-body.test.ts', 'because there is none, and left %j'],
+      [
+        'client/backend/parsed-body.test.ts',
+        'because the request has none, and left %j: a token without a key',
+      ],
     ],
   ],
   [
@@ -57,7 +63,7 @@ const threats: readonly (readonly [attack: string, tests: Tests])[] = [
         'counters/memory-one-time.test.ts',
         'is full at its budget and gets the time until it has room; other tenants are not affected',
       ],
-      ['service/rate-limited.test.ts', 'a key over its budget of proofs'],
+      ['service/rate-limited.test.ts', 'a key with too many proofs'],
       ['e2e/crowd/crowd.test.ts', 'one tenant attacks at full speed, another is served as before'],
     ],
   ],
@@ -76,7 +82,7 @@ const threats: readonly (readonly [attack: string, tests: Tests])[] = [
     'one tenant fills the store of used assertions',
     [
       ['oauth/assertion-use.test.ts', 'another client may use the same jti'],
-      ['service/upkeep.test.ts', 'takes used assertions an hour after they have expired'],
+      ['service/upkeep.test.ts', 'deletes used assertions an hour after their expiry'],
     ],
   ],
   [
@@ -126,7 +132,7 @@ const threats: readonly (readonly [attack: string, tests: Tests])[] = [
     [
       [
         'e2e/http-edges.test.ts',
-        'is ended 30 seconds after the first byte of its head, or of its body in the format of the path; a connection without a byte stays',
+        'gets a 408 in the format of its path 30 seconds after the first byte of head or body; a connection without a byte stays open',
       ],
     ],
   ],

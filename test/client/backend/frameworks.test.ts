@@ -1,5 +1,5 @@
-// The endpoints in real frameworks, each asked over a socket (Hono and Next.js through their fetch handlers): every
-// one must do the same.
+// The endpoints in real frameworks, which must all behave the same. Requests go over a socket; for Hono and Next.js, to the
+// fetch handler.
 
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -34,7 +34,7 @@ const isSignedIn = (cookie: string | null | undefined): boolean => cookie === 's
 
 type Send = (request: WireRequest) => Promise<WireAnswer>
 
-/** Web servers. */
+/** Servers with fetch handlers, by name. */
 const handlers: Readonly<
   Record<string, (client: ClaimClient) => (request: Request) => Response | Promise<Response>>
 > = {
@@ -55,14 +55,14 @@ const handlers: Readonly<
     })
     const POST = (request: Request) => endpoint(request)
     const route: Readonly<Record<string, typeof POST>> = { GET: POST, POST, OPTIONS: POST }
-    // What stands before Next.js writes the address; its second argument is no connection.
+    // The proxy before Next.js writes the address. The second argument of a route has no address.
     return (request) => {
       const forwarded = new Request(request)
       forwarded.headers.set('x-forwarded-for', '127.0.0.1')
       return route[request.method]?.(forwarded) ?? new Response(null, { status: 405 })
     }
   },
-  'a handler that is given more': (client) => {
+  'a handler that gets other arguments': (client) => {
     const authenticate = (request: Request): boolean => isSignedIn(request.headers.get('cookie'))
     const endpoint = createClientTokenEndpoint(client, { ...options, trustedProxies: 1, authenticate })
     return (request) => {
@@ -84,11 +84,11 @@ function createNode(client: ClaimClient) {
   })
 }
 
-/** Node servers. */
+/** Servers with Node request listeners, by name. */
 const listeners: Readonly<Record<string, (client: ClaimClient) => RequestListener>> = {
   'node:http': createNode,
   express: (client) => express().all(PATH, createNode(client)),
-  'express 4, whose parsers leave {} behind': (client) =>
+  'express 4, whose parsers leave {} in request.body': (client) =>
     express4()
       .use(express4.json(), express4.urlencoded({ extended: false }))
       .all(PATH, createNode(client)),
@@ -98,13 +98,13 @@ const listeners: Readonly<Record<string, (client: ClaimClient) => RequestListene
       .use(...parsers)
       .all(PATH, createNode(client))
   },
-  'express, text and bytes': (client) => {
+  'express with parsers of text and bytes': (client) => {
     const parsers = [express.text({ type: 'text/plain' }), express.raw({ type: () => true })]
     return express()
       .use(...parsers)
       .all(PATH, createNode(client))
   },
-  'a router of express, with a session': (client) => {
+  'an express router with a session': (client) => {
     const endpoint = createNodeClientTokenEndpoint(client, {
       ...options,
       authenticate: (request: express.Request) => 'user' in request && request.user === 'ada',
@@ -187,7 +187,7 @@ describe.each(Object.entries(starts))('%s', (_, start) => {
     return seen
   }
 
-  test('a page gets its token', async () => {
+  test('gives a page its token', async () => {
     const seen = await answer(post(), 200)
     const { token, expiresIn, tokenType, config } = seen.json()
     expect(payloadOf(token)).toMatchObject({ origin: SITE, ip: '127.0.0.1', client_id: world().clientId })
@@ -212,21 +212,21 @@ describe.each(Object.entries(starts))('%s', (_, start) => {
     ['JSON', JSON_PAGE],
     ['text', { ...PAGE, 'content-type': 'text/plain' }],
     ['chunked JSON', JSON_PAGE],
-  ])('its key is bound, sent as %s', async (how, headers) => {
+  ])('binds the token to the key, sent as %s', async (how, headers) => {
     const request = {
       ...post(headers, JSON.stringify({ jkt: JKT, more: [1] })),
       chunked: how.startsWith('chunked'),
     }
-    // Fastify makes text of text, which is parsed like any other.
+    // Fastify gives text as a string, which the endpoint parses.
     const { token, tokenType } = (await answer(request, 200)).json()
     expect([tokenType, payloadOf(token).cnf]).toEqual(['DPoP', { jkt: JKT }])
   })
 
-  test('a key that is none', async () => {
+  test('refuses an invalid thumbprint', async () => {
     expect((await answer(post(JSON_PAGE, '{"jkt":""}'), 422)).json().error).toBe('invalid_request')
   })
 
-  test('no session, a stranger', async () => {
+  test('refuses a request without session, and one of another origin', async () => {
     expect((await answer(post({ origin: SITE }), 401)).json().error).toBe('unauthorized')
     const stranger = await answer(post({ ...PAGE, origin: 'https://evil.example' }), 403)
     expect([stranger.json().error, stranger.headers.get('access-control-allow-origin')]).toEqual([
@@ -235,13 +235,13 @@ describe.each(Object.entries(starts))('%s', (_, start) => {
     ])
   })
 
-  test('a same-origin GET', async () => {
+  test('answers a same-origin GET', async () => {
     const headers = { cookie: PAGE.cookie, 'sec-fetch-site': 'same-origin' }
     const { token } = (await answer({ method: 'GET', path: PATH, headers }, 200)).json()
     expect(payloadOf(token).origin).toBe(SITE)
   })
 
-  test('a preflight', async () => {
+  test('answers a preflight', async () => {
     const headers = {
       origin: SITE,
       'access-control-request-method': 'POST',
@@ -260,7 +260,7 @@ describe.each(Object.entries(starts))('%s', (_, start) => {
     })
   })
 
-  test('nothing was a fault of ours', () => {
+  test('reported no error', () => {
     expect(onError).not.toHaveBeenCalled()
   })
 })

@@ -1,4 +1,4 @@
-// What only Node has: bodies on a connection that lives on, clients that go away, and answers that others gave first.
+// What is particular to Node: keep-alive after a refused body, clients that disconnect, responses that are already sent.
 
 import { Agent, createServer, request as httpRequest, type RequestListener, type Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
@@ -47,7 +47,7 @@ async function listen(listener: RequestListener): Promise<{ readonly url: string
 
 const POST = { method: 'POST', path: '/api/client-token', headers: { origin: SITE } }
 
-test('after a body that is too large the connection serves on', async () => {
+test('the connection stays usable after a body that is too large', async () => {
   const { port } = await listen(createEndpoint())
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   const send = (
@@ -74,13 +74,13 @@ test('after a body that is too large the connection serves on', async () => {
 
 test.each([
   ['malformed', '{', 400],
-  ['no object', '[]', 400],
-])('a body that is %s', async (_, body, status) => {
+  ['a list', '[]', 400],
+])('refuses a body that is %s', async (_, body, status) => {
   const { url } = await listen(createEndpoint())
   expect((await sendToSocket(url, { ...POST, body })).status).toBe(status)
 })
 
-test('an answer that was given while the issuer was asked stays', async () => {
+test('a response that was sent while the issuer was asked is not changed', async () => {
   issuer.reply = (request, response) => void setTimeout(() => answer(200, GOOD)(request, response), 300)
   const endpoint = createEndpoint()
   let ended: Promise<void> | undefined
@@ -93,12 +93,12 @@ test('an answer that was given while the issuer was asked stays', async () => {
   await ended
 })
 
-test.each(['at once', 'while it is judged'])(
-  'a client that goes away in its body, %s, leaves nothing behind',
+test.each(['before authenticate', 'during authenticate'])(
+  'a client that disconnects within its body, %s, causes no claim and no report',
   async (when) => {
     const endpoint = createEndpoint({
       authenticate: async () => {
-        if (when !== 'at once') await sleep(200)
+        if (when === 'during authenticate') await sleep(200)
         return true
       },
     })
@@ -115,7 +115,7 @@ test.each(['at once', 'while it is judged'])(
   },
 )
 
-test('several lines of a header are read as one', async () => {
+test('repeated headers are read as one list', async () => {
   const { url } = await listen(createEndpoint({ bindIp: true, trustedProxies: 'loopback' }))
   const headers = { origin: SITE, 'x-forwarded-for': ['203.0.113.1', '198.51.100.9'] }
   expect((await sendToSocket(url, { ...POST, headers })).status).toBe(200)

@@ -1,5 +1,5 @@
-// A page asks for a token that is bound to its key, and something in front of the endpoint has touched the body: the
-// answer is a token with that key, or none.
+// A page asks for a token that is bound to its key, and code before the endpoint may have read the body. The answer must be
+// a token with that key, or no token.
 
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -21,7 +21,7 @@ import { API, JKT, TOKEN, useSimulatedIssuer } from './issuer.ts'
 const issuer = useSimulatedIssuer()
 const onError = vi.fn()
 beforeEach(() => {
-  // As the issuer does: the type of a token tells whether it is bound to a key.
+  // Like the real issuer: the token type is DPoP when the token is bound to a key.
   issuer.reply = (_, response) => {
     const { jkt } = JSON.parse(issuer.asked.at(-1)?.body ?? '{}')
     response.end(JSON.stringify({ token: 'a.b.c', tokenType: jkt ? 'DPoP' : 'Bearer', expiresIn: 600 }))
@@ -47,7 +47,7 @@ interface Sent {
   readonly chunked?: boolean
 }
 
-/** What a page gets of a server: the status, and the type of the token or the code. */
+/** Status and token type, or status and error code, that a page gets from a server. */
 async function askServer(listener: RequestListener, { body, type, chunked = false }: Sent): Promise<string> {
   const server: Server = createServer(listener)
   closing.push(() => server.close().closeAllConnections())
@@ -66,12 +66,11 @@ async function askUrl(url: string, { body, type, chunked = false }: Sent): Promi
   return `${seen.status} ${seen.json().tokenType ?? seen.json().error}`
 }
 
-/** A token with the key that was asked for. */
 const WITH_KEY = '200 DPoP'
 const WITHOUT_KEY = '200 Bearer'
 const FAULT = '500 internal'
 
-/** Reads the whole body, and puts this into `request.body`. */
+/** A parser that reads the whole body and puts this value into `request.body`. */
 const reading =
   (body: (text: string) => unknown): RequestListener =>
   async (request, response) => {
@@ -81,7 +80,7 @@ const reading =
     await createNode()(parsed === undefined ? request : Object.assign(request, { body: parsed }), response)
   }
 
-/** Leaves the body alone, and puts this into `request.body`. */
+/** A parser that does not read the body and puts this value into `request.body`. */
 const leaving =
   (body: unknown): RequestListener =>
   (request, response) =>
@@ -90,12 +89,12 @@ const leaving =
 describe('a parser that did not read the body', () => {
   test.each<[string, unknown]>([
     ['an empty object', {}],
-    ['what another middleware has put there', { user: 'ada' }],
+    ['a member from another middleware', { user: 'ada' }],
     ['null', null],
     ['empty text', ''],
-    ['no bytes', Buffer.alloc(0)],
+    ['an empty buffer', Buffer.alloc(0)],
     ['another key', { jkt: 'B'.repeat(43) }],
-  ])('and left %s', async (_, body) => {
+  ])('and left %s: the body is read', async (_, body) => {
     for (const chunked of [false, true]) {
       expect(await askServer(leaving(body), { body: KEY, type: TYPES.json, chunked })).toBe(WITH_KEY)
     }
@@ -103,15 +102,18 @@ describe('a parser that did not read the body', () => {
     expect(onError).not.toHaveBeenCalled()
   })
 
-  test.each([{}, null, undefined])('because there is none, and left %j', async (body) => {
-    expect(await askServer(leaving(body), {})).toBe(WITHOUT_KEY)
-  })
+  test.each([{}, null, undefined])(
+    'because the request has none, and left %j: a token without a key',
+    async (body) => {
+      expect(await askServer(leaving(body), {})).toBe(WITHOUT_KEY)
+    },
+  )
 
-  test('what stands there counts where nothing is sent', async () => {
+  test('but left an object: it is used when the request has no body', async () => {
     expect(await askServer(leaving({ jkt: JKT }), {})).toBe(WITH_KEY)
   })
 
-  test('a body that is decoded to text on the way is read as well', async () => {
+  test('reads a body that the stream decodes to text', async () => {
     const decoding: RequestListener = (request, response) => {
       request.setEncoding('utf8')
       return createNode()(request, response)
@@ -126,7 +128,7 @@ describe('a parser that read the body', () => {
     ['an object without prototype', (text) => Object.assign(Object.create(null), JSON.parse(text))],
     ['text', (text) => text],
     ['bytes', (text) => Buffer.from(text)],
-  ])('and left it as %s', async (_, body) => {
+  ])('and left it as %s: a token with the key', async (_, body) => {
     expect(await askServer(reading(body), { body: KEY })).toBe(WITH_KEY)
     expect(await askServer(reading(body), { body: KEY, chunked: true })).toBe(WITH_KEY)
   })
@@ -136,9 +138,9 @@ describe('a parser that read the body', () => {
     ['an empty object without prototype', Object.create(null)],
     ['an object whose members cannot be listed', new URLSearchParams(`jkt=${JKT}`)],
     ['empty text', ''],
-    ['no bytes', Buffer.alloc(0)],
+    ['an empty buffer', Buffer.alloc(0)],
     ['nothing', undefined],
-  ])('and left %s is a fault of the site', async (_, body) => {
+  ])('and left %s: 500, and onError gets the reason', async (_, body) => {
     for (const chunked of [false, true]) {
       expect(
         await askServer(
@@ -182,7 +184,7 @@ describe('a parser that read the body', () => {
   })
 })
 
-/** Real parsers; `undefined`: those that the framework has anyway. */
+/** An app with these parsers; without any, with the JSON parser. */
 const express5 = (...parsers: readonly express.RequestHandler[]): RequestListener =>
   express()
     .use(...(parsers.length > 0 ? parsers : [express.json()]))
@@ -191,7 +193,7 @@ const older = (...parsers: readonly express.RequestHandler[]): RequestListener =
   express4()
     .use(...parsers)
     .post('/', createNode())
-/** As parsers of uploads do: they read everything and keep only what they know. */
+/** Like a parser of uploads: reads everything and keeps only form fields. */
 const readAll: express.RequestHandler = (request, _, next) => {
   request.body = {}
   ;(request as IncomingMessage).resume().on('end', () => next())
@@ -276,17 +278,17 @@ describe('a Request', () => {
   }
 
   test.each<[string, (request: Request) => unknown, string]>([
-    ['that is whole', () => undefined, WITH_KEY],
+    ['that is unread', () => undefined, WITH_KEY],
     ['whose clone was read', (request) => request.clone().json(), WITH_KEY],
     ['that was read', (request) => request.json(), FAULT],
-    ['of which something was read', (request) => request.body?.getReader().read(), FAULT],
-    ['that somebody holds', (request) => request.body?.getReader(), FAULT],
+    ['that was partly read', (request) => request.body?.getReader().read(), FAULT],
+    ['with a locked body', (request) => request.body?.getReader(), FAULT],
   ])('%s', async (_, touch, answer) => {
     expect(await ask(touch)).toBe(answer)
     expect(onError).toHaveBeenCalledTimes(answer === FAULT ? 1 : 0)
   })
 
-  test('behind a middleware of Hono that reads it, on Node', async () => {
+  test('that a Hono middleware has read, on Node', async () => {
     const app = new Hono()
       .use('/read', async (c, next) => {
         await c.req.json()

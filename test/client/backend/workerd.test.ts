@@ -1,4 +1,4 @@
-// The endpoint in a real workerd, without Node's compatibility: what it bundles, and how its fetch treats the issuer.
+// The endpoint in a real workerd without Node compatibility: that it can be bundled, and how it asks the issuer there.
 
 import { build } from 'esbuild'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
@@ -32,7 +32,7 @@ beforeAll(async () => {
 })
 afterAll(() => Promise.all(running.map((miniflare) => miniflare.dispose())))
 
-/** Asks a worker with these bindings. */
+/** Starts a worker with these bindings and asks its endpoint. */
 async function ask(bindings: Record<string, string>, body?: object): Promise<Response> {
   const settings = { CLAIMGATE_API_URL: API, CLAIMGATE_ALLOWED_ORIGINS: SITE }
   const miniflare = new Miniflare(
@@ -51,7 +51,7 @@ async function ask(bindings: Record<string, string>, body?: object): Promise<Res
   return fetch(new URL('/api/client-token', await miniflare.ready), init)
 }
 
-test('a token, bound to origin, address and key', async () => {
+test('gives a token that is bound to origin, address and key', async () => {
   const seen = await ask(
     { CLAIMGATE_ISSUER: world().issuer, CLAIMGATE_ACCOUNT_TOKEN: world().token },
     { jkt: JKT },
@@ -80,8 +80,12 @@ test.each([
 })
 
 test.each([
-  ['nobody', async () => ({ CLAIMGATE_ISSUER: await closedUrl(), CLAIMGATE_ACCOUNT_TOKEN: TOKEN }), 504],
-  ['nothing configured', async () => ({}), 503],
-])('%s behind it', async (_, bindings, status) => {
+  [
+    'an unreachable issuer',
+    async () => ({ CLAIMGATE_ISSUER: await closedUrl(), CLAIMGATE_ACCOUNT_TOKEN: TOKEN }),
+    504,
+  ],
+  ['no configuration', async () => ({}), 503],
+])('answers with an error for %s', async (_, bindings, status) => {
   expect((await ask(await bindings())).status).toBe(status)
 })
