@@ -1,11 +1,19 @@
 // The service on Cloudflare Workers: bindings and variables -> config -> adapters -> createApp. Imported by nothing.
-// One app for each isolate, made by its first request. No request ever waits for a promise of another one: workerd
-// may end that other request's work, and its promises with it.
+// The first request of an isolate builds the app. No request awaits a promise of another request, because workerd may
+// cancel that request together with its promises.
 
 import { waitUntil } from 'cloudflare:workers'
+import {
+  openKeys,
+  openRecords,
+  openSecretHash,
+  readSettings,
+  type WorkerEnv,
+  type WorkerSettings,
+} from './adapters/worker/open.ts'
 import { SETTLE_MS } from './admin/settle.ts'
 import { createApp } from './app.ts'
-import { type Config, ConfigError, type ConfigProblem, keyTerms, parseConfig } from './config/config.ts'
+import { ConfigError } from './config/config.ts'
 import { createMemoryCounters } from './counters/memory.ts'
 import { createLogger, type LogLevel } from './http/log.ts'
 import { createMetrics } from './http/metrics.ts'
@@ -17,25 +25,15 @@ import { createRevocationRules, type RevocationRules } from './service/revocatio
 import { createUpkeep, DAY_MS, type Upkeep } from './service/upkeep.ts'
 import { createUseLog } from './service/use-log.ts'
 import type { KeyRing } from './signing/key-ring.ts'
-import { describeLostKeys, openSigningKeys } from './signing/open-keys.ts'
-import { DEFAULT_PEPPER } from './signing/secret.ts'
-import { webCryptoEngine } from './signing/webcrypto.ts'
+import { describeLostKeys } from './signing/open-keys.ts'
 import { createCachedStorage } from './storage/cached.ts'
-import { createD1Engine, type D1Database } from './storage/sql/d1.ts'
-import { createSqlKeyStore } from './storage/sql/keys.ts'
-import { migrateSchema } from './storage/sql/migrations.ts'
-import { createSqlStorage } from './storage/sql/storage.ts'
-import { loadVerifier } from './verify/runtime/load-key.ts'
 import type { AppDeps } from './wiring/deps.ts'
-
-/** What the runtime gives: variables and secrets are texts, bindings are objects. The same for a whole isolate. */
-type WorkerEnv = Readonly<Record<string, unknown>>
 
 type Fetch = (request: Request) => Response | Promise<Response>
 
 interface Service {
   readonly fetch: Fetch
-  /** What is to be done beside answering; there are no timers between requests, so they carry it. */
+  /** Background work. A Worker has no timers between requests, so requests run it with `waitUntil`. */
   readonly upkeep?: Upkeep
   readonly keyRing?: Pick<KeyRing, 'refresh' | 'ageMs'>
   readonly rules?: Pick<RevocationRules, 'refresh'>
@@ -44,14 +42,14 @@ interface Service {
 /** The isolate's service, once a request has built it. A value, never a promise. */
 let service: Service | undefined
 
-/** When a request last carried upkeep, epoch milliseconds. */
+/** When a request last started upkeep, epoch milliseconds. */
 let upkeptAt = 0
 
-/** Between two rounds of upkeep, at the least. */
+/** Shortest time between two rounds of upkeep. */
 const UPKEEP_MS = 1000
 
 export default {
-  /** Answers a request; the first ones build the service, each for itself, and the first that is ready is kept. */
+  /** Answers a request. Requests that arrive before the service is built each build one; the first that is ready is kept. */
   async fetch(request: Request, env: WorkerEnv): Promise<Response> {
     if (service === undefined) {
       try {
@@ -72,20 +70,20 @@ export default {
 }
 
 /**
- * Before anything is signed: an isolate that has rested may hold a key that was ended meanwhile, and nothing works
- * between its requests. While the store cannot be read, the keys in memory go on.
+ * Reads keys and revocations again before a request that may sign: nothing runs in an idle isolate, so the key in memory
+ * may have been ended. If the store cannot be read, the keys in memory stay in use.
  */
 async function followKeys({ keyRing, rules }: Service): Promise<void> {
   if (keyRing === undefined || keyRing.ageMs() < UPKEEP_MS) return
   try {
-    // Both: a key may be revoked that could not be ended in its store.
+    // Revocations too: a revoked key may not have been ended in its store.
     await Promise.all([keyRing.refresh(), rules?.refresh()])
   } catch (error) {
     createLog('error').error('signing keys cannot be read', { error })
   }
 }
 
-/** The service of these settings; where they are no good, one that says so. Rejects when the database does. */
+/** The service; with wrong settings, one that answers every request with 503. Rejects when the database fails. */
 async function buildService(env: WorkerEnv): Promise<Service> {
   try {
     return await openService(readSettings(env))
@@ -98,103 +96,22 @@ async function buildService(env: WorkerEnv): Promise<Service> {
   }
 }
 
-interface Settings {
-  readonly config: Config
-  readonly masterKey: Uint8Array
-  readonly database: D1Database
-}
-
-/** Settings and bindings, checked. Throws ConfigError with every problem at once. */
-function readSettings({ DB, ...env }: WorkerEnv): Settings {
-  const texts: Record<string, string> = {}
-  for (const [name, value] of Object.entries(env)) {
-    // wrangler.toml may spell a number without quotes; what is neither text nor number is a binding.
-    if (!NODE_ONLY.includes(name) && ['string', 'number'].includes(typeof value)) texts[name] = String(value)
-  }
-  const problems: ConfigProblem[] = []
-  if (!texts.CLAIMGATE_ISSUER) {
-    problems.push({
-      variable: 'CLAIMGATE_ISSUER',
-      problem: 'is required on Workers',
-      example: 'CLAIMGATE_ISSUER=https://auth.example.com',
-    })
-  }
-  if (!texts.CLAIMGATE_MASTER_KEY) {
-    problems.push({
-      variable: 'CLAIMGATE_MASTER_KEY',
-      problem: 'is required with D1, to encrypt the signing keys kept there: 32 bytes as base64url',
-      example: 'openssl rand -base64 32 | tr +/ -_ | tr -d = | npx wrangler secret put CLAIMGATE_MASTER_KEY',
-    })
-  }
-  if (!isDatabase(DB)) {
-    problems.push({
-      variable: 'DB',
-      problem: 'is required: the binding of a D1 database',
-      example: 'the [[d1_databases]] entry of wrangler.toml',
-    })
-  }
-  const config = readConfig(texts, problems)
-  if (config?.masterKey && isDatabase(DB) && problems.length === 0) {
-    return { config, masterKey: config.masterKey, database: DB }
-  }
-  throw new ConfigError(problems)
-}
-
-/**
- * Settings that mean nothing here: the platform listens, the records are in D1, and the client's address is
- * `CF-Connecting-IP`, which Cloudflare sets itself, so that no proxy has to be trusted.
- */
-const NODE_ONLY: readonly string[] = [
-  'HOST',
-  'PORT',
-  'DATABASE_URL',
-  'REDIS_URL',
-  'CLAIMGATE_KEYS_DIR',
-  'CLAIMGATE_WORKERS',
-  'CLAIMGATE_TRUSTED_PROXIES',
-]
-
-/** The configuration; undefined, with what is wrong added to `problems`, when it cannot be read. */
-function readConfig(texts: Readonly<Record<string, string>>, problems: ConfigProblem[]): Config | undefined {
-  try {
-    return parseConfig(texts)
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    problems.push(...error.problems)
-    return undefined
-  }
-}
-
-function isDatabase(binding: unknown): binding is D1Database {
-  return typeof binding === 'object' && binding !== null && 'prepare' in binding && 'batch' in binding
-}
-
-/** Opens the records, brings their tables up to date, loads the signing keys. Each step may be repeated. */
-async function openService({ config, masterKey, database }: Settings): Promise<Service> {
-  const engine = createD1Engine(database)
-  await migrateSchema(engine)
-  const storage = createCachedStorage(createSqlStorage(engine), {
-    shareLookups: false,
-    ttlMs: RECORD_TTL_MS,
-  })
-  const lifetimeSeconds = await storage.raiseLongestLifetime(config.maxTtl)
+/** Opens the records and the signing keys, and wires the app. May run at the same time in several requests. */
+async function openService(settings: WorkerSettings): Promise<Service> {
+  const { config } = settings
   const log = createLog(config.logLevel)
-  const rules = createRevocationRules({
-    storage,
-    log,
-    now: Date.now,
-    sharesWork: false,
-  })
-  const counters = createMemoryCounters()
-  // Before any key may sign.
+  const records = await openRecords(settings)
+  const storage = createCachedStorage(records.storage, { shareLookups: false, ttlMs: RECORD_TTL_MS })
+  const lifetimeSeconds = await storage.raiseLongestLifetime(config.maxTtl)
+  const rules = createRevocationRules({ storage, log, now: Date.now, sharesWork: false })
+  // Before the keys are opened, because a revoked key must not sign.
   await rules.refresh()
-  const { keyLife, keyRing, areNew } = await openSigningKeys({
-    store: createSqlKeyStore(engine, masterKey),
-    engine: { ...webCryptoEngine, loadVerifier },
-    terms: keyTerms(config, lifetimeSeconds),
-    now: Date.now(),
-    isRevoked: rules.isKeyRevoked,
-  })
+  const { keyLife, keyRing, areNew } = await openKeys(
+    records.keyStore,
+    config,
+    lifetimeSeconds,
+    rules.isKeyRevoked,
+  )
   if (areNew && (await storage.hasUsedCredential())) log.warn(describeLostKeys('gone from the database'))
   const deps: AppDeps = {
     config,
@@ -202,10 +119,10 @@ async function openService({ config, masterKey, database }: Settings): Promise<S
     lifetimeSeconds,
     keyRing,
     keyLife,
-    counters,
+    counters: createMemoryCounters(),
     uses: createUseLog({ storage, log, defer }),
     rules,
-    hashSecret: webCryptoEngine.createSecretHash(config.pepper ?? DEFAULT_PEPPER),
+    hashSecret: openSecretHash(config),
     log,
     metrics: createMetrics(),
     now: Date.now,
@@ -230,7 +147,7 @@ async function openService({ config, masterKey, database }: Settings): Promise<S
   }
 }
 
-/** Work after the answer lives on with the request that led to it. */
+/** Runs work after a time. `waitUntil` keeps the request that started it alive until then. */
 function defer(milliseconds: number, work: () => Promise<void>): void {
   waitUntil(new Promise((resolve) => setTimeout(resolve, milliseconds)).then(work))
 }

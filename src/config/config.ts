@@ -4,6 +4,7 @@
 import type { ForwardedHeader, TrustedProxies } from '../claims/client-ip.ts'
 import type { SignatureAlgorithm } from '../claims/jws.ts'
 import type { LogLevel } from '../http/log.ts'
+import type { KeyTerms } from '../signing/key-plan.ts'
 import {
   bracketHost,
   type DatabaseLocation,
@@ -110,18 +111,13 @@ export function withPort(config: Config, port: number): Config {
 }
 
 /**
- * How the signing keys of a configuration live; milliseconds. `lifetimeSeconds`: the longest life of any token that they
- * have signed or may sign (`Storage.raiseLongestLifetime`).
+ * The times of a configuration's signing keys, milliseconds. `lifetimeSeconds`: the longest lifetime of any token that the
+ * keys have signed or may sign (`Storage.raiseLongestLifetime`).
  */
 export function keyTerms(
-  { alg, keyPublish, keyRotation }: Config,
+  { alg, keyPublish, keyRotation }: Pick<Config, 'alg' | 'keyPublish' | 'keyRotation'>,
   lifetimeSeconds: number,
-): {
-  readonly alg: SignatureAlgorithm
-  readonly publishMs: number
-  readonly rotationMs: number | null
-  readonly lifetimeMs: number
-} {
+): KeyTerms & { readonly alg: SignatureAlgorithm } {
   return {
     alg,
     publishMs: keyPublish * 1000,
