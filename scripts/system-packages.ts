@@ -1,27 +1,37 @@
-// Installs the Debian packages that tests need and a fresh machine lacks. Without root, or off Debian, it says
-// what is missing; the tests that need it then say by name that they cannot run.
-import { execFileSync, spawnSync } from 'node:child_process'
+// `npm run test:setup`: installs the Debian packages that tests need and this machine lacks. `npm test` runs it first;
+// where nothing is missing it only looks along the PATH. Without root or apt-get it installs nothing and lists what is
+// missing; the tests that need it are then skipped and listed by name.
 
-/** Command that must be on the path, and the package that brings it. */
-const needed = [
-  { command: 'curl', package: 'curl' },
-  { command: 'chromium', package: 'chromium' },
-  { command: 'nginx', package: 'nginx' },
-  { command: 'caddy', package: 'caddy' },
-]
+import { execFileSync } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
 
-const missing = needed.filter(({ command }) => spawnSync('which', [command]).status !== 0)
+/** Debian packages; each brings a command of its own name. */
+const PACKAGES = ['curl', 'chromium', 'nginx', 'caddy']
+
+const missing = PACKAGES.filter((command) => !isOnPath(command))
 if (missing.length > 0) {
-  const packages = missing.map((one) => one.package)
-  const canInstall = process.getuid?.() === 0 && spawnSync('which', ['apt-get']).status === 0
-  if (canInstall) {
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-    execFileSync('apt-get', ['update', '-qq'], { stdio: 'inherit', env })
-    execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], {
-      stdio: 'inherit',
-      env,
-    })
-  } else {
-    console.error(`not installed here, some tests will not run: ${packages.join(', ')}`)
-  }
+  if (process.getuid?.() === 0 && isOnPath('apt-get')) install(missing)
+  else console.error(`not installed here, some tests will not run: ${missing.join(', ')}`)
+}
+
+/** Whether a folder of the PATH has an executable file of this name. */
+function isOnPath(command: string): boolean {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, command), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+}
+
+function install(packages: readonly string[]): void {
+  const options = {
+    stdio: 'inherit',
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  } as const
+  execFileSync('apt-get', ['update', '-qq'], options)
+  execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], options)
 }
