@@ -1,42 +1,28 @@
 // The browser door in a real browser: calls to an API on another origin, and what becomes of each kind of answer.
 
-import type { Browser, BrowserContext, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import {
-  type ClientWorld,
-  call,
-  type PageGlobals,
-  startClient,
-  startClientWorld,
-} from '../support/client-world.ts'
+import type { BrowserContext, Page } from 'playwright-core'
+import { describe, expect, test } from 'vitest'
+import { type ClientWorld, call, type PageGlobals, startClient } from '../support/client-world.ts'
 import { useServers } from '../support/server.ts'
 import type { Json } from '../support/wire.ts'
 import { payloadOf } from '../support/world.ts'
-import { CHROMIUM, launchChromium } from './chromium.ts'
+import { CHROMIUM } from './chromium.ts'
+import { useClientPages } from './client-pages.ts'
 
 const servers = useServers()
 
 describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)', () => {
-  let browser: Browser
   let world: ClientWorld
   let context: BrowserContext
   let page: Page
   const clientTokenUri = '/client-token'
 
-  beforeAll(async () => {
-    browser = await launchChromium()
-    world = await startClientWorld(await servers.start())
-  })
-  afterAll(async () => {
-    await browser?.close()
-    await world?.stop()
-  })
-  beforeEach(async () => {
-    context = await browser.newContext()
-    page = await world.open(context)
-    world.clear()
-  })
-  afterEach(() => context.close())
+  useClientPages(
+    () => servers.start(),
+    (started) => {
+      ;({ world, context, page } = started)
+    },
+  )
 
   const bearers = () => world.api.seen.map(({ headers }) => headers.authorization?.slice('Bearer '.length))
   const statuses = () => world.api.seen.map(({ status }) => status)

@@ -2,42 +2,28 @@
 // request has a proof of its own, and an API that insists on both is content, whatever the page's date says.
 
 import * as oauth from 'oauth4webapi'
-import type { Browser, BrowserContext, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import {
-  type ClientWorld,
-  call,
-  type PageGlobals,
-  startClient,
-  startClientWorld,
-} from '../support/client-world.ts'
+import type { BrowserContext, Page } from 'playwright-core'
+import { describe, expect, test } from 'vitest'
+import { type ClientWorld, call, type PageGlobals, startClient } from '../support/client-world.ts'
 import { useServers } from '../support/server.ts'
 import { payloadOf } from '../support/world.ts'
-import { CHROMIUM, launchChromium } from './chromium.ts'
+import { CHROMIUM } from './chromium.ts'
+import { useClientPages } from './client-pages.ts'
 
 const servers = useServers()
 const options = { clientTokenUri: '/client-token', dpop: true }
 
 describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)', () => {
-  let browser: Browser
   let world: ClientWorld
   let context: BrowserContext
   let page: Page
 
-  beforeAll(async () => {
-    browser = await launchChromium()
-    world = await startClientWorld(await servers.start())
-  })
-  afterAll(async () => {
-    await browser?.close()
-    await world?.stop()
-  })
-  beforeEach(async () => {
-    context = await browser.newContext()
-    page = await world.open(context)
-    world.clear()
-  })
-  afterEach(() => context.close())
+  useClientPages(
+    () => servers.start(),
+    (started) => {
+      ;({ world, context, page } = started)
+    },
+  )
 
   const tokens = () => world.api.seen.map(({ headers }) => headers.authorization?.replace(/^DPoP /, '') ?? '')
   const proofs = () => world.api.seen.map(({ headers }) => payloadOf(String(headers.dpop)))

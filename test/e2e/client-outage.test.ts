@@ -1,25 +1,24 @@
 // The browser door in bad times, in a real browser: the issuer away for a while, a backend that is down or asks to be
 // left alone. Calls fail with what happened, no server is flooded, and everything recovers by itself.
 
-import type { Browser, BrowserContext, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { BrowserContext, Page } from 'playwright-core'
+import { beforeAll, describe, expect, test } from 'vitest'
 import {
   type ClientWorld,
   call,
   type Outcome,
   type PageGlobals,
   startClient,
-  startClientWorld,
 } from '../support/client-world.ts'
 import { findFreePort } from '../support/ports.ts'
 import { type RunningServer, useServers } from '../support/server.ts'
-import { CHROMIUM, launchChromium } from './chromium.ts'
+import { CHROMIUM } from './chromium.ts'
+import { useClientPages } from './client-pages.ts'
 
 const servers = useServers()
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
 describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)', () => {
-  let browser: Browser
   let world: ClientWorld
   let issuer: RunningServer
   let start: () => Promise<RunningServer>
@@ -31,19 +30,16 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     const dir = servers.makeFolder()
     const env = { PORT: String(await findFreePort()) }
     start = () => servers.start({ dir, env })
-    ;[browser, issuer] = [await launchChromium(), await start()]
-    world = await startClientWorld(issuer)
   })
-  afterAll(async () => {
-    await browser?.close()
-    await world?.stop()
-  })
-  beforeEach(async () => {
-    context = await browser.newContext()
-    page = await world.open(context)
-    world.clear()
-  })
-  afterEach(() => context.close())
+  useClientPages(
+    async () => {
+      issuer = await start()
+      return issuer
+    },
+    (pages) => {
+      ;({ world, context, page } = pages)
+    },
+  )
 
   /** Calls until one ends as it should; gives how all ended. */
   async function callUntil(isDone: (outcome: Outcome) => boolean, limitMs: number): Promise<Outcome[]> {

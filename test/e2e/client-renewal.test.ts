@@ -2,17 +2,11 @@
 // page's date says, however many tabs there are, and when the machine slept. The API allows not one second of grace.
 
 import type { Browser, BrowserContext, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, test } from 'vitest'
-import {
-  type ClientWorld,
-  call,
-  type PageGlobals,
-  type Seen,
-  startClient,
-  startClientWorld,
-} from '../support/client-world.ts'
+import { describe, test } from 'vitest'
+import { type ClientWorld, call, type PageGlobals, type Seen, startClient } from '../support/client-world.ts'
 import { useServers } from '../support/server.ts'
-import { CHROMIUM, launchChromium } from './chromium.ts'
+import { CHROMIUM } from './chromium.ts'
+import { useClientBrowser } from './client-pages.ts'
 
 const servers = useServers()
 const HOUR = 3_600_000
@@ -71,14 +65,12 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
   let browser: Browser
   let world: ClientWorld
 
-  beforeAll(async () => {
-    browser = await launchChromium()
-    world = await startClientWorld(await servers.start())
-  })
-  afterAll(async () => {
-    await browser?.close()
-    await world?.stop()
-  })
+  useClientBrowser(
+    () => servers.start(),
+    (started) => {
+      ;({ browser, world } = started)
+    },
+  )
 
   /** All run at once: each has a token endpoint and paths of its own. */
   const uriOf = (who: string) => `/client-token?life=${LIFE}&who=${who}`

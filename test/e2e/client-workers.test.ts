@@ -1,17 +1,12 @@
 // The browser door outside of pages: in a Web Worker and in a Service Worker, which share the token of their site's
 // tabs as tabs do, and the key.
 
-import type { Browser, BrowserContext, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import {
-  type ClientWorld,
-  call,
-  type Outcome,
-  startClient,
-  startClientWorld,
-} from '../support/client-world.ts'
+import type { Page } from 'playwright-core'
+import { describe, expect, test } from 'vitest'
+import { type ClientWorld, call, type Outcome, startClient } from '../support/client-world.ts'
 import { useServers } from '../support/server.ts'
-import { CHROMIUM, launchChromium } from './chromium.ts'
+import { CHROMIUM } from './chromium.ts'
+import { useClientPages } from './client-pages.ts'
 
 const servers = useServers()
 
@@ -32,25 +27,15 @@ interface Doors {
 }
 
 describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)', () => {
-  let browser: Browser
   let world: ClientWorld
-  let context: BrowserContext
   let page: Page
 
-  beforeAll(async () => {
-    browser = await launchChromium()
-    world = await startClientWorld(await servers.start())
-  })
-  afterAll(async () => {
-    await browser?.close()
-    await world?.stop()
-  })
-  beforeEach(async () => {
-    context = await browser.newContext()
-    page = await world.open(context)
-    world.clear()
-  })
-  afterEach(() => context.close())
+  useClientPages(
+    () => servers.start(),
+    (started) => {
+      ;({ world, page } = started)
+    },
+  )
 
   /** A call that a worker makes. */
   const callIn = (kind: string, options: object): Promise<Outcome> =>

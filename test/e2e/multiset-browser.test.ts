@@ -4,35 +4,11 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { admin, whoami } from '../support/admin-api.ts'
+import { browserSample, MULTISET_HOST } from '../support/multiset-samples.ts'
 import { type RunningServer, useServers } from '../support/server.ts'
 import type { Json } from '../support/wire.ts'
 import { payloadOf } from '../support/world.ts'
 import { CHROMIUM, launchChromium, type Site, startSite } from './chromium.ts'
-
-const SAMPLE = `async function generateToken(clientId, clientSecret) {
-  const authorization = "Basic " + btoa(\`\${clientId}:\${clientSecret}\`);
-
-  const response = await fetch("https://api.multiset.ai/v1/m2m/token", {
-    method: "POST",
-    headers: {
-      Authorization: authorization,
-      "Content-Type": "application/json",
-    },
-    body: JSON.stringify({
-      clientId,
-      clientSecret,
-    }),
-  });
-
-  const { token, expiresOn, error } = await response.json();
-
-  if (error) {
-    throw new Error(error);
-  }
-
-  return { token, expiresOn };
-}
-`
 
 const { start } = useServers()
 
@@ -72,7 +48,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
   /** What the sample gives its page, or the message of what it threw. */
   async function runSample(at: string, made: Json): Promise<Json> {
     await page.goto(at)
-    await page.addScriptTag({ content: SAMPLE.replace('https://api.multiset.ai', server.url) })
+    await page.addScriptTag({ content: browserSample.replace(MULTISET_HOST, server.url) })
     const { clientId, clientSecret } = made.credential
     return page.evaluate(
       async ([id, secret]) => {

@@ -7,41 +7,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { browserSample, MULTISET_HOST, nodeSample } from '../support/multiset-samples.ts'
 import { type RunningServer, startServer } from '../support/server.ts'
 import { type Json, sendToSocket, type Target } from '../support/wire.ts'
 import { createAccount, payloadOf, SITE } from '../support/world.ts'
 
 const run = promisify(execFile)
-const REST = `
-  const response = await fetch("https://api.multiset.ai/v1/m2m/token", {
-    method: "POST",
-    headers: {
-      Authorization: authorization,
-      "Content-Type": "application/json",
-    },
-    body: JSON.stringify({
-      clientId,
-      clientSecret,
-    }),
-  });
-
-  const { token, expiresOn, error } = await response.json();
-
-  if (error) {
-    throw new Error(error);
-  }
-
-  return { token, expiresOn };
-}
-`
-const SAMPLES: Readonly<Record<string, string>> = {
-  'for a browser': `async function generateToken(clientId, clientSecret) {
-  const authorization = "Basic " + btoa(\`\${clientId}:\${clientSecret}\`);
-${REST}`,
-  'for Node': `async function generateToken(clientId, clientSecret) {
-  const authorization = "Basic " + Buffer.from(\`\${clientId}:\${clientSecret}\`).toString('base64');
-${REST}`,
-}
+const SAMPLES: Readonly<Record<string, string>> = { 'for a browser': browserSample, 'for Node': nodeSample }
 
 let server: RunningServer
 let folder: string
@@ -68,7 +40,7 @@ async function runSample(sample: string, clientId: string, clientSecret: string)
   const call = `generateToken(${JSON.stringify(clientId)}, ${JSON.stringify(clientSecret)})
   .catch((error) => ({ thrown: error.message }))
   .then((result) => console.log(JSON.stringify(result)))`
-  writeFileSync(script, sample.replace('https://api.multiset.ai', server.url) + call)
+  writeFileSync(script, sample.replace(MULTISET_HOST, server.url) + call)
   return JSON.parse((await run(process.execPath, [script])).stdout)
 }
 

@@ -1,0 +1,38 @@
+// The two samples of MultiSet's M2M document: a function that fetches a token, for a page and for Node. Verbatim; tests
+// replace the host only.
+
+const REST = `
+  const response = await fetch("https://api.multiset.ai/v1/m2m/token", {
+    method: "POST",
+    headers: {
+      Authorization: authorization,
+      "Content-Type": "application/json",
+    },
+    body: JSON.stringify({
+      clientId,
+      clientSecret,
+    }),
+  });
+
+  const { token, expiresOn, error } = await response.json();
+
+  if (error) {
+    throw new Error(error);
+  }
+
+  return { token, expiresOn };
+}
+`
+
+/** The host that the samples ask. */
+export const MULTISET_HOST = 'https://api.multiset.ai'
+
+/** The sample for pages; Node has the same `btoa` and `fetch`. */
+export const browserSample: string = `async function generateToken(clientId, clientSecret) {
+  const authorization = "Basic " + btoa(\`\${clientId}:\${clientSecret}\`);
+${REST}`
+
+/** The sample for Node. */
+export const nodeSample: string = `async function generateToken(clientId, clientSecret) {
+  const authorization = "Basic " + Buffer.from(\`\${clientId}:\${clientSecret}\`).toString('base64');
+${REST}`
