@@ -1,36 +1,41 @@
-// One request to the token endpoint of the page's own backend. Follows no redirect (a login page is no token), and
-// takes no token that is bound in another way than was asked for.
+// One request to the token endpoint of the page's own backend. It follows no redirect, because the target may be a
+// login page, and it refuses a token whose type is not the requested one: bearer, or bound to a key.
 
 import { DataClientError, networkError, parseObject, toError } from './error.ts'
 
-/** What the backend tells of itself and of the API, when it does. */
+/** The `config` in the answer of the token endpoint, which backends may leave out. Its members are not checked. */
 export interface ClientConfig {
+  /** Base URL of the API. */
   readonly baseUrl: string
   readonly issuer: string
   readonly clientId: string
   readonly clientTokenUri: string
 }
 
-/** A token as it came. */
+/** The answer of the token endpoint. Neither the token nor the config is verified. */
 export interface Answer {
   readonly token: string
+  /** Lifetime in milliseconds, counted from the request. */
   readonly lifeMs: number
   readonly config: ClientConfig | undefined
 }
 
-/** Where and how to ask. */
+/** Parameters of {@link askToken}: the endpoint, and how to reach it. */
 export interface Ask {
   readonly uri: string
   readonly credentials: RequestCredentials
   readonly fetch: typeof fetch
-  /** Thumbprint of the key to bind the token to. */
+  /** RFC 7638 thumbprint of the key to bind the token to; undefined: a bearer token. */
   readonly jkt: string | undefined
 }
 
 const TIME_LIMIT_MS = 10_000
 const ENDPOINT = 'the token endpoint'
 
-/** Asks; rejects with a {@link DataClientError}. */
+/**
+ * Requests a token. Rejects with a {@link DataClientError}: `network_error` without an answer within 10 s,
+ * `invalid_response` for an answer without a token of the requested type, else the code of the refusal.
+ */
 export async function askToken({ uri, credentials, fetch, jkt }: Ask): Promise<Answer> {
   const bound = jkt && { headers: { 'content-type': 'application/json' }, body: JSON.stringify({ jkt }) }
   let response: Response

@@ -1,36 +1,42 @@
-// Calls to the API with the token of this tab. The token and its proof go to the API's origins only; a refused token is
-// renewed once and the call repeated once, never twice, and never with a body that cannot be read again.
+// Calls to the API with the token of this tab. The token and its proof are sent to the API's origins only. When the API
+// refuses the token, it is renewed and the call repeated, once, unless its body is a stream that was already read.
 
 import { DataClientError, networkError, toError, waitOf } from './error.ts'
 import type { TokenSource } from './token-source.ts'
 
-/** What `fetch` takes; a body that is no text, form, bytes or stream is sent as JSON. */
+/** Options as for `fetch`. A body that `fetch` does not take (an object, a number) is sent as JSON. */
 export type DataInit = Omit<RequestInit, 'body' | 'method'> & { readonly body?: unknown }
 
-/** Calls to an API. Paths are relative to its base URL; an absolute URL elsewhere gets no token. */
+/**
+ * Calls to an API, made by {@link autoInitializeDataClient}. Paths are relative to its base URL; a request to another
+ * origin carries no token. The types of answers are the caller's claim: they are not checked.
+ */
 export interface DataClient {
-  /** The parsed body (JSON by its type, else text, `undefined` for none); rejects with a `DataClientError`. */
+  /**
+   * Resolves to the parsed body: JSON by its media type, else text, `undefined` for empty JSON and for a 204. Rejects
+   * with a {@link DataClientError} for every status but 2xx and when there is no answer.
+   */
   get<T = unknown>(path: string, init?: DataInit): Promise<T>
   post<T = unknown>(path: string, body?: unknown, init?: DataInit): Promise<T>
   put<T = unknown>(path: string, body?: unknown, init?: DataInit): Promise<T>
   patch<T = unknown>(path: string, body?: unknown, init?: DataInit): Promise<T>
   delete<T = unknown>(path: string, init?: DataInit): Promise<T>
-  /** A 429 that asks for at most 10 s is repeated once after them. */
+  /** Any method. Like the methods above, repeats a call once when a 429 asks to wait for at most 10 s. */
   request<T = unknown>(method: string, path: string, init?: DataInit): Promise<T>
   /**
-   * `fetch` with the token, for the API's origins; as it is for all others. A redirect inside them is followed, one that
-   * leaves them rejects with `redirect_refused` (browsers take the token off on the way: Fetch section 4.4); with a
-   * key-bound token every redirect does, since a proof names one URL. A 429 is the caller's to see.
+   * `fetch` with the token for requests to the API's origins, plain `fetch` for all others. Rejects with
+   * `redirect_refused` for a redirect to another origin (browsers drop the token on the way: Fetch section 4.4), and with
+   * a key-bound token for every redirect, because a proof is for one URL. Resolves to a 429 without repeating the call.
    */
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>
-  /** Ends renewals, and the link to other tabs. */
+  /** Stops renewals and the exchange with other tabs. Later calls reject with `closed`. */
   close(): void
 }
 
-/** What a client is made of. */
+/** Parameters of {@link createDataClient}: where tokens come from, and where they may be sent. */
 export interface DataClientParts {
   readonly source: TokenSource
-  /** Absolute. */
+  /** Absolute URL, with or without a trailing slash. */
   readonly baseUrl: string
   readonly apiOrigins: ReadonlySet<string>
   readonly fetch: typeof fetch
@@ -38,26 +44,26 @@ export interface DataClientParts {
 
 const LONGEST_WAIT_MS = 10_000
 const JITTER_MS = 250
-/** In the challenge, or in the problem where the API does not let pages read challenges. */
+/** Looked for in the challenge and in the body, because pages cannot read the challenge of every API. */
 const TOKEN_REFUSED = /invalid_token|token_expired|token_revoked|ip_mismatch/
 const PROOF_REFUSED = /invalid_dpop_proof|invalid_proof/
 const API = 'the API'
 
-/** What relative URLs are relative to; a worker has no document. */
+/** The base of relative URLs. Workers have no document. */
 function pageBase(): string {
   return (
     (globalThis as { readonly document?: { readonly baseURI: string } }).document?.baseURI ?? location.href
   )
 }
 
-/** A client of one API. */
+/** Creates a client for one API. */
 export function createDataClient({ source, baseUrl, apiOrigins, fetch }: DataClientParts): DataClient {
   async function send(input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> {
     const asked = input instanceof Request ? input : undefined
-    // One reading of the URL, by the page's own base as `fetch` has it: what is judged is what is sent.
+    // The URL is resolved once, as `fetch` would: the URL that is checked is the one that is requested.
     const url = new URL(asked?.url ?? String(input), pageBase()).href
     if (!apiOrigins.has(new URL(url).origin)) return fetch(input, init)
-    // As it will be sent: some methods are put in capitals, others are not.
+    // Request normalizes the method: some become upper case, others do not.
     const { method } = new Request(url, { method: init.method ?? asked?.method ?? 'GET' })
     const signal = init.signal ?? asked?.signal
     const redirect = init.redirect ?? asked?.redirect ?? 'follow'
@@ -148,7 +154,7 @@ async function parse(response: Response): Promise<unknown> {
   }
 }
 
-/** What `fetch` sends as it is. */
+/** Whether `fetch` takes this value as a body. */
 function isBody(body: unknown): body is BodyInit {
   const kinds = [Blob, FormData, URLSearchParams, ArrayBuffer]
   return (
@@ -163,12 +169,12 @@ function isStream(body: unknown): boolean {
   return body instanceof ReadableStream
 }
 
-/** Lets go of an answer that nobody will read. */
+/** Cancels a body that will not be read, which frees its connection. */
 function discard({ body }: Response): void {
   body?.cancel().catch(() => undefined)
 }
 
-/** What `task` gives, unless the caller gives up before. */
+/** The result of `task`; rejects with the reason of `signal` when that aborts first. */
 async function orAborted<T>(task: Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
   if (!signal) return task
   signal.throwIfAborted()

@@ -1,22 +1,23 @@
-// The browser's own key (RFC 9449): P-256, its private half never leaves the browser's keeping, not even for this code.
-// IndexedDB keeps it, by reference, for the tabs of this origin and for later; without one it lives as long as the page.
+// The key of this browser for proofs of possession (RFC 9449): P-256, not extractable, so that no script can read its
+// private part. IndexedDB stores it for all tabs of this origin and for later visits; where that fails, the key lasts as
+// long as the page.
 
 import { DataClientError } from './error.ts'
 
-/** What a proof is for. */
+/** The request that a proof is for. */
 export interface ProofTarget {
   readonly method: string
   readonly url: string
   readonly token: string
-  /** Epoch seconds by the issuer's clock. */
+  /** Epoch seconds by the issuer's clock; fractions are dropped. */
   readonly iat: number
 }
 
-/** A key that tokens are bound to. */
+/** A key that tokens can be bound to. */
 export interface DpopKey {
-  /** RFC 7638 thumbprint. */
+  /** Thumbprint of the public key (RFC 7638): 43 characters, base64url. */
   readonly jkt: string
-  /** A proof for one request; never the same twice. */
+  /** A new proof for one request, with an id of its own. */
   prove(target: ProofTarget): Promise<string>
 }
 
@@ -24,7 +25,7 @@ const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256' }
 const STORE = 'keys'
 const NAME = 'dpop'
 
-/** The key of this origin; made where there is none yet. Rejects with `unsupported` outside secure contexts. */
+/** Loads the key of this origin, or makes one. Rejects with `unsupported` outside of secure contexts. */
 export async function loadKey(): Promise<DpopKey> {
   if (globalThis.crypto?.subtle === undefined) {
     throw new DataClientError('dpop needs a secure context (https or localhost)', { code: 'unsupported' })
@@ -34,7 +35,7 @@ export async function loadKey(): Promise<DpopKey> {
 
 async function createKey({ privateKey, publicKey }: CryptoKeyPair): Promise<DpopKey> {
   const { crv, kty, x, y } = await crypto.subtle.exportKey('jwk', publicKey)
-  // In this order they are the thumbprint's text, too.
+  // In this order, because the thumbprint is the hash of this text (RFC 7638 section 3.2).
   const jwk = { crv, kty, x, y }
   const header = encode(JSON.stringify({ typ: 'dpop+jwt', alg: 'ES256', jwk }))
   return {
@@ -59,7 +60,7 @@ function makePair(): Promise<CryptoKeyPair> {
   return crypto.subtle.generateKey(ALGORITHM, false, ['sign']) as Promise<CryptoKeyPair>
 }
 
-/** The stored key; of two tabs that make one at once, the first to store it wins. */
+/** Loads the stored key, or makes and stores one. When two tabs do so together, both use the one stored first. */
 async function keepKey(): Promise<CryptoKeyPair> {
   const opening = indexedDB.open('claimgate', 1)
   opening.onupgradeneeded = () => opening.result.createObjectStore(STORE)
@@ -94,7 +95,7 @@ async function hash(text: string): Promise<string> {
   return encode(await crypto.subtle.digest('SHA-256', toBytes(text)))
 }
 
-/** Base64url. */
+/** Base64url without padding, of bytes or of a text as UTF-8. */
 function encode(data: string | ArrayBuffer): string {
   const bytes = typeof data === 'string' ? toBytes(data) : new Uint8Array(data)
   return btoa(String.fromCharCode(...bytes))

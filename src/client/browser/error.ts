@@ -1,11 +1,11 @@
-// The error of every call that fails, and how an answer becomes one. It never holds a token.
+// The error of every failed call, and how it is made from an answer. It never holds a token.
 
 import { parseRetryAfter } from './renewal.ts'
 
-/** Members of a problem (RFC 9457), or of whatever JSON object came with a refusal. */
+/** The JSON object in the body of a refusal: a problem (RFC 9457), or another object. Its members are not checked. */
 export type Problem = Readonly<Record<string, unknown>>
 
-/** What is known of a failure. */
+/** Members of a {@link DataClientError}; `status` is 0 by default. */
 export interface Failing {
   readonly status?: number
   readonly code: string
@@ -15,25 +15,28 @@ export interface Failing {
 }
 
 /**
- * A call, or the request for its token, that failed; which of the two, the message says.
+ * The error of a call to the API that failed, or of its request for a token; the message says which of the two. React
+ * to it by `code`; the message is for people and may change.
  *
  * @example
- * try { await client.get('/plants') } catch (error) {
- *   if ((error as DataClientError).code === 'insufficient_scope') alert('Ask your administrator for access.')
- * }
+ * const plants = await client.get('/plants').catch((error: DataClientError) => {
+ *   if (error.code === 'insufficient_scope') return []
+ *   throw error
+ * })
  */
 export class DataClientError extends Error {
   override readonly name = 'DataClientError'
-  /** HTTP status of the answer; 0 where none came. */
+  /** HTTP status of the answer; 0 when there was no answer. */
   readonly status: number
   /**
-   * The problem's `error`, or `http_error` where an answer has none; `network_error`, `invalid_response`,
-   * `redirect_refused`, `unsupported` and `closed` are made here.
+   * The `error` member of the problem; `http_error` when the answer has none. Made by this client: `network_error` (no
+   * answer), `invalid_response` (an answer that cannot be used), `redirect_refused` (a redirect that must not be
+   * followed with a token), `unsupported` (`dpop` outside of a secure context), `closed` (a call after `close`).
    */
   readonly code: string
-  /** The answer's body, when it is a JSON object. */
+  /** The body of the answer, when it is a JSON object. */
   readonly problem: Problem | undefined
-  /** Seconds after which to try again, when the server said so. */
+  /** Seconds that the server asked to wait, from its `Retry-After`. */
   readonly retryAfter: number | undefined
 
   constructor(message: string, { status = 0, code, problem, retryAfter, cause }: Failing) {
@@ -45,7 +48,7 @@ export class DataClientError extends Error {
   }
 }
 
-/** The error for an answer that is none of the good ones; reads its body. `who` answered. */
+/** The error for an answer that is not 2xx. Reads its body. `who` names the server in the message. */
 export async function toError(response: Response, who: string): Promise<DataClientError> {
   const { status } = response
   const problem = parseObject(await response.text().catch(() => ''))
@@ -59,17 +62,17 @@ export async function toError(response: Response, who: string): Promise<DataClie
   })
 }
 
-/** Milliseconds for which an answer asks to be left alone, where it does. */
+/** The `Retry-After` of an answer in milliseconds; undefined when it has none that can be used. */
 export function waitOf({ headers }: Response): number | undefined {
   return parseRetryAfter(headers.get('retry-after'), headers.get('date'))
 }
 
-/** The error for a request that got no answer. */
+/** The error for a request without an answer. `who` names the server in the message. */
 export function networkError(who: string, cause: unknown): DataClientError {
   return new DataClientError(`${who} cannot be reached`, { code: 'network_error', cause })
 }
 
-/** A JSON object; undefined when the text is none. */
+/** The object or array that a JSON text holds; undefined for any other text. */
 export function parseObject(text: string): Problem | undefined {
   try {
     const value: unknown = JSON.parse(text)

@@ -1,20 +1,20 @@
-// Tabs and workers of one origin take turns (Web Locks) and tell each other (BroadcastChannel). Where a browser has
-// neither, or refuses them, each is alone and everything still works.
+// Tabs and workers of one origin take turns (Web Locks) and send each other messages (BroadcastChannel). Where a browser
+// lacks or refuses either, each tab works alone.
 
-/** The others. */
+/** The tabs and workers that use the same name, seen from one of them. */
 export interface Tabs {
   /**
-   * Runs `work` when it is this tab's turn; it is told whether another had its turn just before. A tab that keeps its
-   * turn for ever, asleep perhaps, is not waited for longer than 10 s.
+   * Runs `work` when no other tab does. `hasWaited` tells whether another tab had its turn just before. Waits for at most
+   * 10 s: a frozen tab may never end its turn.
    */
   takeTurn<T>(work: (hasWaited: boolean) => Promise<T>): Promise<T>
-  /** Tells all others. */
+  /** Sends a message to all other tabs. */
   tell(message: unknown): void
 }
 
-const PATIENCE_MS = 10_000
+const MAX_WAIT_MS = 10_000
 
-/** Joins those that use the same name. */
+/** Joins the tabs that use this name, until `signal` aborts. `onMessage` gets the messages of the others. */
 export function joinTabs(name: string, onMessage: (message: unknown) => void, signal: AbortSignal): Tabs {
   const channel = openChannel(name)
   if (channel) channel.onmessage = ({ data }) => onMessage(data)
@@ -25,7 +25,7 @@ export function joinTabs(name: string, onMessage: (message: unknown) => void, si
   return {
     async takeTurn(work) {
       let working: ReturnType<typeof work> | undefined
-      // The lock is held until the work has ended; how it ended is told below.
+      // The lock is held until the work has ended. Its result or error is returned below.
       const start = async (hasWaited: boolean): Promise<true> => {
         working = work(hasWaited)
         await working.catch(() => undefined)
@@ -35,10 +35,10 @@ export function joinTabs(name: string, onMessage: (message: unknown) => void, si
         const { locks } = navigator
         const isFree = await locks.request(name, { ifAvailable: true }, (lock) => lock && start(false))
         if (!isFree) {
-          await locks.request(name, { signal: AbortSignal.timeout(PATIENCE_MS) }, () => start(true))
+          await locks.request(name, { signal: AbortSignal.timeout(MAX_WAIT_MS) }, () => start(true))
         }
       } catch {
-        // No locks here, or none for us.
+        // The browser has no locks or refuses them, or another tab holds the lock for too long.
       }
       return working ?? work(false)
     },

@@ -1,6 +1,6 @@
-// The token of this tab: in memory only, renewed before it ends, one request for all who wait, one tab for all tabs.
-// Its age is counted from the moment it was asked for, on a clock that no wall clock moves. That clock may stand still
-// while the machine sleeps: when the page wakes, a leap of the date is a hint to renew, and never a reason to refuse.
+// The token of this tab: kept in memory only, renewed before it expires, by one request for all calls that wait and by
+// one tab for all tabs. What to do when is the table in token-states.ts; here are the clock, the timer, the request, the
+// listeners and the other tabs. The age of a token is counted from its request, on the monotonic clock.
 
 import { type Answer, askToken, type ClientConfig } from './ask.ts'
 import { loadKey } from './dpop-key.ts'
@@ -18,38 +18,38 @@ import {
   takeStep,
 } from './token-states.ts'
 
-/** Options of a token source. */
+/** Options of {@link createTokenSource}; only `clientTokenUri` is required. */
 export interface TokenSourceOptions {
-  /** The token endpoint of the page's own backend; relative to the page. */
+  /** URL of the token endpoint of the page's own backend, relative to the page. */
   readonly clientTokenUri: string
-  /** Bind tokens to a key of this browser; false. */
+  /** Whether to bind tokens to a key of this browser (RFC 9449). Default: false. */
   readonly dpop?: boolean | undefined
-  /** Whether cookies go to the token endpoint, as for `fetch`: `same-origin`. */
+  /** Whether to send cookies to the token endpoint, as for `fetch`. Default: `same-origin`. */
   readonly credentials?: RequestCredentials | undefined
-  /** In place of the browser's own. */
+  /** Replaces the `fetch` of the browser. Default: `globalThis.fetch`. */
   readonly fetch?: typeof fetch | undefined
 }
 
-/** What a request carries. */
+/** The token and the headers for one request. */
 export interface Authorization {
   readonly token: string
-  /** `authorization`, and `dpop` for a key-bound token: for this one request only. */
+  /** `authorization`, and for a key-bound token `dpop`, a proof that only this one request may use. */
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** A source of tokens; it works from the first call until it is closed. */
+/** A source of tokens, made by {@link createTokenSource}. It renews its token from the first call until it is closed. */
 export interface TokenSource {
-  /** The token, at once while there is a good one; rejects with a `DataClientError`. */
+  /** Resolves to the present token while it is fresh, else to a new one. Rejects with a {@link DataClientError}. */
   getToken(): Promise<string>
-  /** The headers for a request with this method to this absolute URL. `isRepeated`: the last proof was refused. */
+  /** The headers for a request with this method to this absolute URL. `isRepeated`: the API refused the last proof. */
   authorize(method: string, url: string, isRepeated?: boolean): Promise<Authorization>
-  /** Forgets the token, so that the next call asks for another; given one, only if it is that one. */
+  /** Forgets the token, so that the next call requests a new one. Given a token: only if it is the present one. */
   invalidate(token?: string): void
-  /** Ends timers, listeners and the link to other tabs. */
+  /** Stops the timer, the listeners and the exchange with other tabs. Later calls reject with `closed`. */
   close(): void
 }
 
-/** A source that also tells what came with the token. */
+/** A source that also gives the `config` that came with the token. */
 export interface ConfiguredSource extends TokenSource {
   getConfig(): Promise<ClientConfig | undefined>
 }
@@ -187,7 +187,7 @@ function requireBrowser() {
   }
 }
 
-/** When the issuer made the token, by its own clock. */
+/** The token's `iat`: epoch seconds by the issuer's clock. Nothing is verified. */
 function readIat(token: string): number {
   const [, payload = ''] = token.split('.')
   return JSON.parse(atob(payload.replaceAll('-', '+').replaceAll('_', '/'))).iat

@@ -30,7 +30,7 @@ import type { Answer } from './ask.ts'
 import { DataClientError } from './error.ts'
 import { type Age, judgeAge, planRenewal, planRetry } from './renewal.ts'
 
-/** When something happened, and a random number from 0 to 1 for the waits that follow from it. */
+/** When an event happened, and a random number from 0 to 1 for the waits that follow from it. */
 export interface Moment {
   /** Milliseconds on the monotonic clock, which may stop while the machine sleeps. */
   readonly at: number
@@ -39,7 +39,7 @@ export interface Moment {
   readonly random: number
 }
 
-/** A token, and when it was requested. */
+/** A token of the token endpoint, and when it was requested. */
 export interface HeldToken extends Answer {
   /** On the monotonic clock. */
   readonly askedAt: number
@@ -50,7 +50,7 @@ export interface HeldToken extends Answer {
 /** The failed requests since the last token. */
 export interface Failures {
   readonly count: number
-  /** The latest. */
+  /** The error of the latest. */
   readonly error: DataClientError
   /** End of the pause that follows it, on the monotonic clock. */
   readonly until: number
@@ -67,7 +67,7 @@ export type Phase =
   /** The page closed the source. */
   | 'closed'
 
-/** A state with its data. */
+/** A state of the token source, with its data. */
 export interface TokenState {
   readonly phase: Phase
   readonly held?: HeldToken | undefined
@@ -86,7 +86,7 @@ export interface Arrival {
   readonly ageMs: number
 }
 
-/** Each event and what it brings. */
+/** The events by name, with the data that each of them brings. */
 export interface TokenEvents {
   /** The page needs a token. {@link answerCall} says what it gets. */
   readonly call: Moment
@@ -110,7 +110,7 @@ export interface TokenEvents {
 
 type Row<Name extends keyof TokenEvents> = (state: TokenState, event: TokenEvents[Name]) => TokenState
 
-/** Before the first call. */
+/** The state before the first call. */
 export const START: TokenState = { phase: 'idle' }
 
 /**
