@@ -37,7 +37,7 @@ const REFUSALS = {
 } as const satisfies Readonly<Record<RotationObstacle, string>>
 
 /** Checks the JSON of a rotation. `force` is false by default. */
-export function parseKeyRotationInput(value: unknown): Result<KeyRotationInput, readonly ParameterFault[]> {
+function parseKeyRotationInput(value: unknown): Result<KeyRotationInput, readonly ParameterFault[]> {
   return parseInput(z.strictObject({ force: flag.default(false) }), value)
 }
 

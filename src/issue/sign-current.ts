@@ -5,6 +5,7 @@
 import type { CredentialWithAccount } from '../claims/account.ts'
 import { type Problem, unavailable } from '../http/problem.ts'
 import { fail, type MaybePromise, type Result } from '../lib/result.ts'
+import { sleep } from '../lib/timing.ts'
 import type { CachedStorage } from '../storage/cached.ts'
 
 /** Where records, revocation rules and the time come from. */
@@ -60,7 +61,7 @@ export function createSignCurrent(deps: SignCurrentDeps): SignCurrent {
   async function waitFor(milliseconds: number): Promise<void> {
     waiting += 1
     try {
-      await new Promise((resolve) => setTimeout(resolve, milliseconds + TIMER_GRAIN_MS))
+      await sleep(milliseconds + TIMER_GRAIN_MS)
     } finally {
       waiting -= 1
     }
