@@ -4,10 +4,10 @@
 /** Paths by the name of what answers there. Routes may add a pattern (`/*`). */
 export const paths = {
   claim: '/auth/claim',
-  /** Answers like `claim`. */
+  /** Another path of `claim`, with the same answers. */
   claimAlias: '/api/auth/claim',
   multiset: '/v1/m2m/token',
-  /** Answers like `multiset`. */
+  /** Another path of `multiset`, with the same answers. */
   multisetAlias: '/m2m/token',
   aifabrix: '/api/v1/auth/token',
   oauthToken: '/oauth/token',

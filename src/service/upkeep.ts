@@ -19,7 +19,7 @@ export interface UpkeepDeps {
   readonly log: Logger
   /** How long audit entries are kept, milliseconds. */
   readonly auditKeptMs: number
-  /** Epoch milliseconds. */
+  /** The current time, epoch milliseconds. */
   readonly now: () => number
 }
 
@@ -28,7 +28,7 @@ export const DAY_MS = 86_400_000
 /** Runs one round. While another round is running it does nothing, unless that one began more than 30 s ago. */
 export type Upkeep = () => Promise<void>
 
-/** Time between two purges. */
+/** Time between two purges, when there is nothing left to delete. */
 const PURGE_EVERY_MS = 60_000
 /** Limit of purges in one round, while there is more to delete. */
 const PURGES_PER_ROUND = 4

@@ -18,7 +18,7 @@ afterEach(() => {
 interface Trial {
   readonly uses: UseLog
   readonly lines: readonly string[]
-  /** All writes, oldest first. */
+  /** All writes to the store, oldest first. */
   readonly writes: readonly ReadonlyMap<string, number>[]
   /** Deferred work, with its delay in milliseconds. */
   readonly deferred: readonly (readonly [number, () => Promise<void>])[]

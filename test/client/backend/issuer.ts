@@ -33,7 +33,7 @@ export type Reply = (request: IncomingMessage, response: ServerResponse) => void
 export interface SimulatedIssuer {
   readonly url: string
   reply: Reply
-  /** The requests, oldest first. */
+  /** The requests that it got, oldest first. */
   readonly asked: {
     readonly path: string
     readonly headers: IncomingMessage['headers']

@@ -1,4 +1,4 @@
-// What the types of claimgate/backend let through and what they do not: compiled, never run.
+// The types of claimgate/backend: valid calls compile, and invalid ones do not. Never run.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import express from 'express'
@@ -8,7 +8,7 @@ import {
   type ClaimAnswer,
   type ClaimClient,
   type ClaimClientOptions,
-  type ClaimRequestError,
+  ClaimRequestError,
   type ClientTokenEndpoint,
   type ClientTokenEndpointOptions,
   createClaimClient,
@@ -20,7 +20,7 @@ import {
 
 const issuer = 'https://auth.example.com'
 
-// A credential in one spelling, which may be missing.
+// A credential in one form, which may be undefined.
 const client: ClaimClient = createClaimClient({ issuer, token: process.env.TOKEN })
 createClaimClient({ issuer, clientId: process.env.ID, clientSecret: 'text' })
 createClaimClient({
@@ -36,7 +36,7 @@ createClaimClient({ ...loadConfig(), issuer })
 createClaimClient({ issuer })
 // @ts-expect-error: no issuer
 createClaimClient({ token: 'text' })
-// @ts-expect-error: both spellings
+// @ts-expect-error: both forms
 createClaimClient({ issuer, token: 'text', clientId: 'a', clientSecret: 'b' })
 // @ts-expect-error: half a pair
 createClaimClient({ issuer, clientId: 'a' })
@@ -57,7 +57,7 @@ await client.token({ scope: 'read' })
 await client.claim({ ip: '192.0.2.1' })
 // @ts-expect-error: misspelt
 await client.claim({ origin: issuer, expires_in: 60 })
-// @ts-expect-error: a machine token is bound to nothing
+// @ts-expect-error: a token for the backend itself is not bound
 await client.token({ origin: issuer })
 
 // Endpoints.
@@ -77,13 +77,15 @@ const all: ClientTokenEndpointOptions = {
 }
 const endpoint: ClientTokenEndpoint = createClientTokenEndpoint(client, all)
 createClientTokenEndpoint(client, { ...config, authenticate: 'public' })
-// @ts-expect-error: who may have a token is not said
+declare const isSignedIn: (request: Request) => PromiseLike<boolean>
+createClientTokenEndpoint(client, { ...config, authenticate: isSignedIn })
+// @ts-expect-error: no authenticate
 createClientTokenEndpoint(client, { baseUrl: 'https://b.example' })
-// @ts-expect-error: a word that is none
+// @ts-expect-error: another text than "public"
 createClientTokenEndpoint(client, { authenticate: 'private' })
-// @ts-expect-error: an answer that is neither yes nor no
+// @ts-expect-error: a result that is not a boolean
 createClientTokenEndpoint(client, { authenticate: (request) => request.headers.get('cookie') })
-// @ts-expect-error: every page
+// @ts-expect-error: "*" in place of a list
 createClientTokenEndpoint(client, { authenticate: 'public', allowedOrigins: '*' })
 // @ts-expect-error: no such option
 createClientTokenEndpoint(client, { authenticate: 'public', bindIP: true })
@@ -110,4 +112,6 @@ createNodeClientTokenEndpoint(client, { authenticate: (request) => request.heade
 const isWaiting = ({ code, status, retryAfter }: ClaimRequestError): boolean =>
   code === 'rate_limited' && status === 429 && (retryAfter ?? 0) > 0
 
-export const used = [claimed, own, route, listener, isWaiting]
+const isOurs = (error: unknown): boolean => error instanceof ClaimRequestError
+
+export const used = [claimed, own, route, listener, isWaiting, isOurs]
