@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 const doors: Readonly<Record<string, readonly string[]>> = {
   claimgate: ['ConfigError', 'createApp', 'parseConfig'],
   'claimgate/backend': [
+    'ClaimRequestError',
     'createClaimClient',
     'createClientTokenEndpoint',
     'createNodeClientTokenEndpoint',

@@ -5,6 +5,7 @@ import { Hono } from 'hono'
 import { describe, expect, test, vi } from 'vitest'
 import { claimAuth, claimCors } from '../../src/verify/middleware/hono.ts'
 import { ClaimError, createVerifier, type Decision, type VerifierOptions } from '../../src/verify/verifier.ts'
+import { createMaker, HTU, hashToken } from '../support/dpop-maker.ts'
 import { AUDIENCE, fillTokens, ISSUER, PARTNER, SITE, SUBJECT } from './cases.ts'
 import { createIssuer } from './mint.ts'
 
@@ -242,6 +243,23 @@ describe('functions that the developer gives', () => {
       expect(await codeOf(verifier.verify(good()))).toBeUndefined()
     },
   )
+
+  test.each([
+    ...[async () => false, resolveTo(false), resolveLater(false)].map((seen) => ({ seen, code: undefined })),
+    ...[async () => true, resolveTo(true)].map((seen) => ({ seen, code: 'invalid_proof' })),
+    ...[boom, reject, rejectThenable, throwInThen, resolveTo(0), () => undefined].map((seen) => ({
+      seen,
+      code: 'unavailable',
+    })),
+  ])('replay: $code for a proof in a store whose seen is $seen', async ({ seen, code }) => {
+    const maker = await createMaker('ES256')
+    const token = await issuer.mint({ claims: { cnf: { jkt: maker.jkt } } })
+    const dpop = maker.proof({ iat: Math.floor(Date.now() / 1000), ath: hashToken(token) })
+    const replay = { seen: seen as () => Promise<boolean> }
+    const verifier = createWith({ apiOrigin: new URL(HTU).origin, replay })
+    const request = new Request(HTU, { headers: { origin: SITE, authorization: `DPoP ${token}`, dpop } })
+    expect(await codeOf(verifier.verify(request))).toBe(code)
+  })
 
   const SELF = '127.0.0.1'
   test.each([

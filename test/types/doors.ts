@@ -58,6 +58,9 @@ const all: VerifierOptions = {
   cache: { max: 1 },
   onDecision: ({ outcome, code, step, claims }) => void [outcome, code, step, claims?.sub],
 }
+// Functions may return any thenable.
+declare const later: PromiseLike<boolean>
+createVerifier({ ...all, authorize: () => later, revocation: () => later, replay: { seen: () => later } })
 createVerifier({ ...all, trustedProxies: 1, scope: 'read write', cache: false, revocation: { url: jwksUri } })
 createVerifier({ ...all, trustedProxies: 'loopback', revocation: { url: jwksUri, onStale: 'refuse' } })
 createVerifier({
@@ -109,6 +112,7 @@ for (const make of [honoAuth, nodeAuth] as const) {
   make({ ...base, allowedOrigins: '*', allowedHeaders: ['X-Extra'], cors: true })
   make({ ...base, allowedOrigins: (origin) => origin.endsWith('.example') })
   make({ ...base, allowedOrigins: async () => true })
+  make({ ...base, allowedOrigins: () => later })
   make({ ...base, cors: false })
   // @ts-expect-error: no origins
   make(base)
@@ -142,6 +146,7 @@ app.get('/b', honoAuth({ ...base, ...cors, clientIp: (c) => c.req.header('x-ip')
   claims.cnf.jkt
   return c.json({ sub: claims.sub, until: new Date(claims.exp * 1000), scope, address })
 })
+honoAuth({ ...base, ...cors, clientIp: async () => undefined })
 // @ts-expect-error: claimgate/node has no option clientIp
 nodeAuth({ ...base, ...cors, clientIp: () => '127.0.0.1' })
 // @ts-expect-error
