@@ -6,7 +6,7 @@ import type { ClaimsSet } from './claims-set.ts'
 /** What a revocation can name: a token, a credential or an account by the name of the claim, a signing key by `kid`. */
 export type RevocationKind = 'jti' | 'client_id' | 'sub' | 'kid'
 
-/** Every kind of revocation. */
+/** Every kind of revocation, in no order. */
 export const revocationKinds: readonly RevocationKind[] = ['jti', 'client_id', 'sub', 'kid']
 
 /** Ends the tokens that have `value` under the name `kind`. */
@@ -23,7 +23,7 @@ export interface RevocationRule<Kind extends string = RevocationKind> {
 
 /** A rule as it is written to the store. */
 export interface Revocation extends RevocationRule {
-  /** Unique. */
+  /** Unique among all revocations. */
   readonly id: string
   readonly createdAt: number
 }
@@ -78,7 +78,7 @@ export function roundUpToSeconds(ms: number): number {
 /** What a signed list can name: verifiers also know `user`, together with its account. */
 export type ListedKind = RevocationKind | 'user'
 
-/** Rules in memory, found by what they name. */
+/** Rules in memory that are found by what they name: kind, value and account. */
 export interface RevocationIndex<Rule extends RevocationRule<ListedKind>> {
   add(rule: Rule): void
   /** Removes this very object. */

@@ -102,27 +102,30 @@ describe.each(['ES256', 'Ed25519'] as const)('with a key for %s', (alg) => {
   test.each([
     ['the service', () => `${issuer.url}/auth/whoami`],
     ['a verifier elsewhere', () => `${apiOrigin}/x?y=1`],
-  ])('%s lets its token in, once for each proof, and under no other scheme or key', async (_, urlOf) => {
-    const answer = await grant()
-    expect(answer.token_type).toBe('dpop')
-    const token = answer.access_token
-    const thumbprint = payloadOf(token).cnf.jkt
-    expect(thumbprint).toMatch(/^[\w-]{43}$/)
+  ])(
+    '%s accepts a key-bound token once for each proof, and with no other scheme or key',
+    async (_, urlOf) => {
+      const answer = await grant()
+      expect(answer.token_type).toBe('dpop')
+      const token = answer.access_token
+      const thumbprint = payloadOf(token).cnf.jkt
+      expect(thumbprint).toMatch(/^[\w-]{43}$/)
 
-    const { response, sent } = await call(urlOf(), token)
-    expect(response.status, await response.clone().text()).toBe(200)
-    const again = await fetch(urlOf(), { headers: sent })
-    expect(await codeOf(again)).toBe('401 invalid_proof')
-    expect(again.headers.get('www-authenticate')).toMatch(/^DPoP .*error="invalid_dpop_proof"/)
+      const { response, sent } = await call(urlOf(), token)
+      expect(response.status, await response.clone().text()).toBe(200)
+      const again = await fetch(urlOf(), { headers: sent })
+      expect(await codeOf(again)).toBe('401 invalid_proof')
+      expect(again.headers.get('www-authenticate')).toMatch(/^DPoP .*error="invalid_dpop_proof"/)
 
-    const thief = oauth.DPoP({}, await oauth.generateKeyPair(alg))
-    expect(await codeOf((await call(urlOf(), token, thief)).response)).toBe('401 invalid_proof')
-    const bare = { authorization: `Bearer ${token}`, origin: SITE }
-    expect(await codeOf(await fetch(urlOf(), { headers: bare }))).toBe('401 proof_required')
-    expect((await call(urlOf(), token)).response.status).toBe(200)
-  })
+      const thief = oauth.DPoP({}, await oauth.generateKeyPair(alg))
+      expect(await codeOf((await call(urlOf(), token, thief)).response)).toBe('401 invalid_proof')
+      const bare = { authorization: `Bearer ${token}`, origin: SITE }
+      expect(await codeOf(await fetch(urlOf(), { headers: bare }))).toBe('401 proof_required')
+      expect((await call(urlOf(), token)).response.status).toBe(200)
+    },
+  )
 
-  test('a backend claims a token for a key in a browser', async () => {
+  test('a backend claims a token that is bound to a key in a browser', async () => {
     const jwk = await crypto.subtle.exportKey('jwk', key.publicKey)
     const members =
       alg === 'ES256'
@@ -137,7 +140,7 @@ describe.each(['ES256', 'Ed25519'] as const)('with a key for %s', (alg) => {
   })
 })
 
-test('a bad proof at the token endpoint is refused, and a proof for one URL is none for another', async () => {
+test('the token endpoint refuses an invalid proof, and a proof for another URL', async () => {
   const { clientId, clientSecret } = account.credential
   const response = await fetch(`${issuer.url}/oauth/token`, {
     method: 'POST',
@@ -147,7 +150,7 @@ test('a bad proof at the token endpoint is refused, and a proof for one URL is n
   expect([response.status, ((await response.json()) as Json).error]).toEqual([400, 'invalid_dpop_proof'])
 })
 
-test('forward auth judges the proof of the original request', async () => {
+test('forward auth checks the proof of the original request', async () => {
   const handle = oauth.DPoP({}, await oauth.generateKeyPair('ES256'))
   const client = { client_id: account.credential.clientId as string }
   const asked = await oauth.clientCredentialsGrantRequest(

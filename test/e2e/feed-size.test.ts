@@ -140,7 +140,7 @@ async function remotely(token: string): Promise<string> {
   )
 }
 
-test('100 000 revocations: polled and changed all the time, they hold up no other request', {
+test('100 000 revocations, polled and changed all the time, delay no other request', {
   timeout: 120_000,
 }, async () => {
   const quiet = await askHealth(QUIET_MS)

@@ -56,7 +56,7 @@ async function measureSteps<T>(work: () => Promise<T>): Promise<{ value: T; long
   return { value, longestMs: Math.round(longestMs) }
 }
 
-test('no step of a long list takes long', { timeout: 120_000 }, async () => {
+test('no step of a long list blocks the event loop for long', { timeout: 120_000 }, async () => {
   const { ring, source } = await createKeys('ES256')
   const best = { load: Infinity, firstDocument: Infinity, changedDocument: Infinity, reading: Infinity }
   // Several rounds: what takes long every time is no pause of the garbage collector.

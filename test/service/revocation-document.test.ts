@@ -1,4 +1,4 @@
-// The signed feed of revocations: what is in it, when it is made anew, and what remote verifiers make of it while keys
+// The signed list of revocations: what is in it, when it is signed again, and how remote verifiers use it while keys
 // are rotated, replicas differ and the store is down.
 
 import fc from 'fast-check'
@@ -67,7 +67,7 @@ describe('the document', () => {
     })
   })
 
-  test('may be read by anybody, for two seconds, and is no token', async () => {
+  test('is public, cached for two seconds, and not accepted as a token', async () => {
     const { ring, source } = await createKeys()
     const { headers, status } = await createReplica(ring).ask({ origin: 'https://any.example' })
     expect(status).toBe(200)
@@ -83,7 +83,7 @@ describe('the document', () => {
     expect(await readRevocations(text, RULES.issuer, source)).toBeDefined()
   })
 
-  test('says of every token what the service says itself', async () => {
+  test('gives the same result for every token as the service itself', async () => {
     const { ring, source } = await createKeys()
     const id = fc.constantFrom('jti-1', 'client1', 'acct_1', 'key-1', 'other')
     const time = fc.integer({ min: START - 5000, max: START + 5000 })
@@ -127,7 +127,7 @@ describe('a poll', () => {
     ['another tag', () => '"x"', 200],
     ['its tag without quotes', (etag) => etag.slice(1, -1), 200],
     ['nothing', () => '', 200],
-  ])('by who holds %s', async (_, header, status) => {
+  ])('with %s in If-None-Match', async (_, header, status) => {
     const { ring } = await createKeys()
     const replica = createReplica(ring)
     const { etag } = await poll(replica)
@@ -138,7 +138,7 @@ describe('a poll', () => {
     expect(answer.headers.has('content-type')).toBe(status === 200)
   })
 
-  test('costs a signature only when half a minute has passed', async () => {
+  test('causes a new signature only after half a minute', async () => {
     const { ring, signed } = await createKeys()
     const replica = createReplica(ring, createRuleStore([ruleWith()]))
     let { etag } = await poll(replica)
@@ -158,7 +158,7 @@ describe('a poll', () => {
   test.each([
     [500, 1],
     [501, 5],
-  ])('of %i rules without a tag gives a list at most %i s old', async (count, seconds) => {
+  ])('without a tag, of %i rules, gives a list that is at most %i s old', async (count, seconds) => {
     const { ring, signed } = await createKeys()
     const rules = Array.from({ length: count }, (_, at) => ruleWith({ value: `jti-${at}` }))
     const replica = createReplica(ring, createRuleStore(rules))
@@ -170,7 +170,7 @@ describe('a poll', () => {
     expect(signed()).toBe(20 / seconds)
   })
 
-  test('dates no list earlier than the one before, when it has become long or the store is late', async () => {
+  test('never gets a lower iat, also when the list has become long or the store is slow', async () => {
     const { ring } = await createKeys()
     const replica = createReplica(ring, createRuleStore([ruleWith()]))
     pass(4000)
@@ -182,7 +182,7 @@ describe('a poll', () => {
     expect(long).toBeGreaterThanOrEqual(short)
   })
 
-  test('sees a change at most a second later, at once where it was made', async () => {
+  test('sees a change within a second, and immediately on the replica that made it', async () => {
     const { ring } = await createKeys()
     const replica = createReplica(ring)
     const { etag } = await poll(replica)
@@ -209,7 +209,7 @@ describe('a poll', () => {
 })
 
 describe('while keys are rotated', () => {
-  test('it is signed by the key that signs now', async () => {
+  test('the list is signed by the current key', async () => {
     const keys = await createKeys()
     const replica = createReplica(keys.ring)
     const kids = new Set<unknown>()
@@ -229,7 +229,7 @@ describe('while keys are rotated', () => {
     expect(decodeProtectedHeader(await replica.read()).kid).not.toBe(kid)
   })
 
-  test('it bears the name of the key that signs it, also when another follows meanwhile', async () => {
+  test('kid is that of the signing key, also when keys are rotated meanwhile', async () => {
     const keys = await createKeys()
     const slow: DocumentDeps['keyRing'] = {
       get revocationSigner() {
@@ -285,7 +285,7 @@ async function watch(keys: Keys, replicas: readonly Replica[], maxStaleSeconds =
 }
 
 describe('a remote verifier', () => {
-  test('that takes a list for stale after few seconds has one that is young enough', async () => {
+  test('with a short maxStaleSeconds always has a list that is young enough', async () => {
     const keys = await createKeys()
     const { ask } = await watch(keys, [createReplica(keys.ring)], 4)
     for (let round = 0; round < 60; round += 1) {
@@ -294,7 +294,7 @@ describe('a remote verifier', () => {
     }
   })
 
-  test('has the revocation with its next poll, and is sent no list twice', async () => {
+  test('has a revocation after its next poll, and gets no list twice', async () => {
     const keys = await createKeys()
     const replica = createReplica(keys.ring)
     const { ask, fresh } = await watch(keys, [replica])
@@ -308,7 +308,7 @@ describe('a remote verifier', () => {
     expect(await ask({ jti: 'jti-2' })).toBe('allowed')
   })
 
-  test('takes the lists of several replicas, though each signs at its own time', async () => {
+  test('accepts lists of several replicas that sign at different times', async () => {
     const keys = await createKeys()
     const store = createRuleStore()
     const replicas = [createReplica(keys.ring, store), createReplica(keys.ring, store)]
@@ -329,7 +329,7 @@ describe('a remote verifier', () => {
     }
   })
 
-  test('is not told otherwise by a replica that is cut off from the store', async () => {
+  test('refuses the older list of a replica that cannot read the store', async () => {
     const keys = await createKeys()
     const [good, cutOff] = [createReplica(keys.ring), createReplica(keys.ring)]
     await cutOff.read()
@@ -346,7 +346,7 @@ describe('a remote verifier', () => {
 })
 
 describe('while the store is down', () => {
-  test('it is served from memory, for a day, without what has ended meanwhile', async () => {
+  test('the list is served from memory for a day, without expired entries', async () => {
     const keys = await createKeys()
     const replica = createReplica(
       keys.ring,
@@ -381,17 +381,17 @@ describe('while the store is down', () => {
     expect(await refused.json()).toMatchObject({ error: 'unavailable' })
     expect(refused.headers.get('retry-after')).toMatch(/^[1-9]\d*$/)
     expect(refused.headers.get('access-control-allow-origin')).toBe('*')
-    replica.answer('at once')
+    replica.answer('immediately')
     pass(1000)
     expect(decodeJwt(await replica.read()).iat).toBe(Math.floor(Date.now() / 1000))
   })
 
-  test('it is refused where nothing was ever read, never empty', async () => {
+  test('the answer is 503 if rules were never read, never an empty list', async () => {
     const { ring } = await createKeys()
     const replica = createReplica(ring)
     replica.answer('with a fault')
     expect((await replica.ask()).status).toBe(503)
-    replica.answer('at once')
+    replica.answer('immediately')
     pass(1000)
     expect((await replica.ask()).status).toBe(200)
   })

@@ -1,5 +1,4 @@
-// The list of revocations as it is signed: the same bytes whatever was written before, entries in their order, nothing
-// that has run out.
+// The payload of the list of revocations: the same bytes whatever was written before, entries in order, no expired ones.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -53,7 +52,7 @@ const inOrder = (one: NumberedRule, other: NumberedRule): number =>
 const pool = fc.uniqueArray(rule, { selector: ({ id, seq }) => `${seq} ${id}`, maxLength: 20 })
 
 describe('a list', () => {
-  test('is the same whatever its writer wrote before, and a part of the same rules', async () => {
+  test('has the same bytes whatever the same writer wrote before', async () => {
     const lists = pool.chain((rules) => fc.array(fc.subarray(rules), { minLength: 1, maxLength: 5 }))
     await fc.assert(
       fc.asyncProperty(lists, async (all) => {
@@ -68,7 +67,7 @@ describe('a list', () => {
     )
   })
 
-  test('is written whole across slices, also where rules ran out or were replaced', async () => {
+  test('is complete across slices, also when rules have expired or were replaced', async () => {
     const all = Array.from({ length: 9500 }, (_, at): NumberedRule => {
       const until = (PERIOD + (at % 3 === 0 || at > 9300 ? 0 : 60)) * 1000
       return { id: `rule-${at}`, seq: at, kind: 'jti', value: `ü${at}`, account: null, before: 0, until }

@@ -79,7 +79,7 @@ describe('an entry ends', () => {
     expect(await rules.isListed(claimsWith({ iat }), 'key-1')).toBe(isEnded)
   })
 
-  test('what it ended for as long as the token lives, though the list is never read again', async () => {
+  test('tokens as long as they live, although the store is never read again', async () => {
     vi.setSystemTime(now)
     const { judge, answer, rules } = tryRules(
       true,
@@ -96,7 +96,7 @@ describe('an entry ends', () => {
 })
 
 describe('a list', () => {
-  test('answers at once for a second, then is read again, once for all who ask', async () => {
+  test('answers synchronously for a second, then is read again, once for concurrent requests', async () => {
     const { judge, reads, store } = tryRules()
     expect(judge()).toBeInstanceOf(Promise)
     await pass(0)
@@ -110,7 +110,7 @@ describe('a list', () => {
     expect(judge()).toBe(true)
   })
 
-  test('is as old as the beginning of its read', async () => {
+  test('has an age that counts from the beginning of its read', async () => {
     const { judge, answer } = tryRules()
     await judge()
     answer({ afterMs: 400 })
@@ -122,7 +122,7 @@ describe('a list', () => {
     expect(judge()).toBeInstanceOf(Promise)
   })
 
-  test('is read again whatever is done to the clock on the wall', async () => {
+  test('is read again whatever happens to the system clock', async () => {
     const { judge, store } = tryRules()
     await judge()
     store([ruleWith()])
@@ -131,7 +131,7 @@ describe('a list', () => {
     expect(await judge()).toBe(true)
   })
 
-  test('is the same object while it says the same', async () => {
+  test('is the same object while nothing changes', async () => {
     const { rules, store } = tryRules(true, createRuleStore([ruleWith()]))
     const first = await rules.read()
     await pass(5000)
@@ -145,7 +145,7 @@ describe('a list', () => {
 })
 
 describe('waiting', () => {
-  test('half a second from the read’s beginning, while an older list stands in', async () => {
+  test('half a second from the beginning of the read, if there is an older list', async () => {
     const { judge, store, answer, reads } = tryRules()
     await judge()
     store([ruleWith()])
@@ -165,27 +165,30 @@ describe('waiting', () => {
     expect(await clocked(judge())).toEqual([true, 1500])
   })
 
-  test.each([true, false])('never long for a store that hangs (promises shared: %s)', async (sharesWork) => {
-    const { judge, answer, lines, store } = tryRules(sharesWork)
-    answer('never')
-    // Nothing is known: an outage must not end every session.
-    expect(await clocked(judge())).toEqual([false, 2000])
-    expect(judge()).toBe(false)
-    expect(lines).toEqual(['error: revocations cannot be read; none are known'])
-    answer('at once')
-    store([ruleWith()])
-    await pass(1000)
-    expect(await judge()).toBe(true)
-    answer('never')
-    await pass(1000)
-    const first = judge()
-    // On Workers the request that began the read sees it through; the others do not wait longer than anywhere.
-    expect(await clocked(judge())).toEqual([true, 500])
-    expect(await clocked(first)).toEqual([true, sharesWork ? 0 : 1500])
-    expect(judge()).toBe(true)
-  })
+  test.each([true, false])(
+    'only briefly for a store that hangs (promises shared: %s)',
+    async (sharesWork) => {
+      const { judge, answer, lines, store } = tryRules(sharesWork)
+      answer('never')
+      // Nothing is known: an outage must not end every session.
+      expect(await clocked(judge())).toEqual([false, 2000])
+      expect(judge()).toBe(false)
+      expect(lines).toEqual(['error: revocations cannot be read; none are known'])
+      answer('immediately')
+      store([ruleWith()])
+      await pass(1000)
+      expect(await judge()).toBe(true)
+      answer('never')
+      await pass(1000)
+      const first = judge()
+      // On Workers the request that began the read sees it through; the others do not wait longer than anywhere.
+      expect(await clocked(judge())).toEqual([true, 500])
+      expect(await clocked(first)).toEqual([true, sharesWork ? 0 : 1500])
+      expect(judge()).toBe(true)
+    },
+  )
 
-  test('a store that answers too late is heard all the same', async () => {
+  test('a late answer of the store is still used', async () => {
     const { judge, answer, store } = tryRules()
     await judge()
     store([ruleWith()])
@@ -198,7 +201,7 @@ describe('waiting', () => {
 })
 
 describe('on Workers', () => {
-  test('one read for all, and nobody awaits another’s promise', async () => {
+  test('concurrent requests cause one read, and none awaits a promise of another', async () => {
     const { judge, answer, reads } = tryRules(false, createRuleStore([ruleWith()]))
     answer({ afterMs: 300 })
     const asked = Array.from({ length: 5 }, () => clocked(judge()))
@@ -206,13 +209,13 @@ describe('on Workers', () => {
     expect(reads()).toBe(1)
   })
 
-  test('a read that went away with its request is begun anew', async () => {
+  test('a read that was cancelled with its request is started again', async () => {
     const { judge, answer, store, reads } = tryRules(false)
     await judge()
     answer('never')
     await pass(1000)
     void judge()
-    answer('at once')
+    answer('immediately')
     store([ruleWith()])
     await pass(3000)
     expect(await judge()).toBe(true)
@@ -221,7 +224,7 @@ describe('on Workers', () => {
 })
 
 describe('a store that fails', () => {
-  test('leaves the last list, is tried once a second, and is told of once', async () => {
+  test('leaves the last list, is tried once a second, and is logged once', async () => {
     const { judge, answer, reads, lines, store } = tryRules(true, createRuleStore([ruleWith()]))
     expect(await judge()).toBe(true)
     answer('with a fault')
@@ -232,14 +235,14 @@ describe('a store that fails', () => {
     expect(reads()).toBeGreaterThanOrEqual(9)
     expect(reads()).toBeLessThanOrEqual(11)
     expect(lines).toEqual(['warn: revocations cannot be read; the last known ones stay in force'])
-    answer('at once')
+    answer('immediately')
     store([])
     await pass(1000)
     expect(await judge()).toBe(false)
     expect(lines.slice(1)).toEqual(['info: revocations can be read again'])
   })
 
-  test('does not make a refresh reject, nor last for ever', async () => {
+  test('does not make a refresh reject or hang', async () => {
     const { rules, answer, lines } = tryRules()
     answer('with a fault')
     await rules.refresh()
@@ -248,11 +251,11 @@ describe('a store that fails', () => {
     expect((await clocked(rules.refresh()))[1]).toBe(2000)
   })
 
-  test('for a day: the rules are given with their age, then no more', async () => {
+  test('for a day: rules are served with their age until then', async () => {
     const { rules, answer } = tryRules(true, createRuleStore([ruleWith({ until: Date.now() + 90 * HOUR })]))
     answer('with a fault')
     expect(await rules.read()).toBeUndefined()
-    answer('at once')
+    answer('immediately')
     await pass(1000)
     expect((await rules.read())?.rules).toHaveLength(1)
     answer('with a fault')
@@ -281,7 +284,7 @@ describe('a refresh', () => {
     answer({ afterMs: 400 })
     const slow = judge()
     store([ruleWith()])
-    answer('at once')
+    answer('immediately')
     await rules.refresh()
     expect(judge()).toBe(true)
     await pass(500)
@@ -291,7 +294,7 @@ describe('a refresh', () => {
     expect(reads()).toBe(3)
   })
 
-  test('gives a rule once that changes between two pages of one read, and in its last state', async () => {
+  test('has a rule that changes between two pages once, in its latest state', async () => {
     vi.useRealTimers()
     const inForce = Array.from({ length: 1500 }, (_, at) => ruleWith({ value: `jti-${at}` }))
     const { storage, store } = createRuleStore(inForce)
@@ -319,7 +322,7 @@ describe('a refresh', () => {
     expect(given.filter(({ id }) => id === 'rule-0').map(({ until }) => until)).toEqual([0])
   })
 
-  test('however reads overlap: what was written before is in force, and nothing newer is ever replaced', async () => {
+  test('however reads overlap, earlier writes apply and no newer state is replaced', async () => {
     vi.useRealTimers()
     const delay = fc.integer({ min: 0, max: 3 })
     const step = fc.record({ pause: delay, before: delay, after: delay, write: fc.boolean() })

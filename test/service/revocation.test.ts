@@ -35,8 +35,8 @@ async function start(account: Partial<Account> = {}, credential: Partial<Credent
 const revocationOf = (kind: 'jti' | 'client_id' | 'sub' | 'kid', value: string) =>
   makeRevocation({ kind, value, before: Date.now() + 1000, until: Date.now() + HOUR })
 
-describe('a token is ended', () => {
-  test('with its key, whatever else there is', async () => {
+describe('a token is revoked', () => {
+  test('with its signing key, whatever its records are', async () => {
     const { check, claims, inner } = await start()
     expect(check(claims, 'ended')).toBe(true)
     await inner.close()
@@ -73,7 +73,7 @@ describe('a token is ended', () => {
     expect(check(later, 'key-1')).toBe(false)
   })
 
-  test('while suspended, and not any more once resumed', async () => {
+  test('while its account is suspended, and not after it is resumed', async () => {
     const { check, claims, storage, rules } = await start()
     const account = (await storage.getAccount(claims.sub)) ?? expect.unreachable('it was made')
     const suspended = { ...account, status: 'suspended' as const, updatedAt: account.updatedAt + 1 }
@@ -87,7 +87,7 @@ describe('a token is ended', () => {
   })
 })
 
-test('a verdict that is ready is no promise', async () => {
+test('a result from memory is not a promise', async () => {
   const { check, claims } = await start()
   expect(await check(claims, 'key-1')).toBe(false)
   expect(check(claims, 'key-1')).toBe(false)
@@ -96,7 +96,7 @@ test('a verdict that is ready is no promise', async () => {
 describe('while the database is down', () => {
   const fault = (): Promise<never> => Promise.reject(new StorageError('the store is down'))
 
-  test('what was known last decides', async () => {
+  test('the last known records decide', async () => {
     const { check, claims, storage, rules, inner } = await start()
     await storage.addRevocation(revocationOf('jti', 'jti-2'), makeAudit())
     await rules.refresh()
@@ -106,7 +106,7 @@ describe('while the database is down', () => {
     expect(await check({ ...claims, jti: 'jti-2' }, 'key-1')).toBe(true)
   })
 
-  test('a credential and a list that were never seen end nothing', async () => {
+  test('an unknown credential counts as valid, and so does a token without rules in memory', async () => {
     const { log, lines } = keepLog()
     const check = createRevocationCheck({
       storage: { findCredentialStale: fault },

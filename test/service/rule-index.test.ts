@@ -1,5 +1,5 @@
-// Rules in memory against the plainest reading of them: a list that is searched from end to end. And against a verifier
-// elsewhere, which has them from the signed document.
+// The index of rules compared with the simplest implementation, a search through a list, and with a remote verifier that
+// reads the signed document.
 
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -94,7 +94,7 @@ function isEnded(
   })
 }
 
-test('the index, a list and a remote verifier say the same of every token', async () => {
+test('the index, a list and a remote verifier agree about every token', async () => {
   const { ring, source } = await createKeys()
   let [ended, alive, ofAccounts] = [0, 0, 0]
   await fc.assert(
@@ -130,7 +130,7 @@ test('the index, a list and a remote verifier say the same of every token', asyn
   expect(Math.min(ended, alive, ofAccounts)).toBeGreaterThan(20)
 })
 
-test('the index and a list say the same of keys and of the next moment to issue', () => {
+test('the index and a list agree about signing keys and the earliest iat of new tokens', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 14 }), name, name, time, (steps, one, other, now) => {
       const { index, list } = follow(steps)

@@ -1,4 +1,4 @@
-// Proofs whose key the test holds: good ones, and good ones but for some members.
+// Makes DPoP proofs with a key of the test: valid ones, and valid ones with some members changed.
 
 import { createHash } from 'node:crypto'
 import { calculateJwkThumbprint } from 'jose'
@@ -15,12 +15,12 @@ export interface Maker {
   /** Public members only. */
   readonly jwk: Json
   readonly jkt: string
-  /** JSON text of a good header and of good claims but for these members; undefined takes one away. */
+  /** JSON text of a valid header or of valid claims, with these members changed; undefined removes a member. */
   header(members?: Json): string
   payload(members?: Json): string
-  /** A good proof but for these members. */
+  /** A valid proof, with these members changed. */
   proof(claims?: Json, header?: Json): string
-  /** What {@link proof} is right for. */
+  /** The request that {@link proof} is valid for. */
   readonly expected: ExpectedProof
 }
 

@@ -24,7 +24,7 @@ export interface RuleStore {
   /** What is stored from now on: one change, where anything differs. */
   store(rules: readonly RevocationRule[]): void
   /** How the store answers from now on. */
-  answer(how: 'at once' | 'never' | 'with a fault' | { readonly afterMs: number }): void
+  answer(how: 'immediately' | 'never' | 'with a fault' | { readonly afterMs: number }): void
   /** Reads that were begun. */
   reads(): number
 }
@@ -33,7 +33,7 @@ export interface RuleStore {
 export function createRuleStore(first: readonly RevocationRule[] = []): RuleStore {
   let seq = 0
   let rules: readonly NumberedRule[] = []
-  let how: Parameters<RuleStore['answer']>[0] = 'at once'
+  let how: Parameters<RuleStore['answer']>[0] = 'immediately'
   let reads = 0
 
   function store(next: readonly RevocationRule[]): void {
@@ -56,7 +56,7 @@ export function createRuleStore(first: readonly RevocationRule[] = []): RuleStor
         const seen = seq
         if (how === 'never') return new Promise<never>(() => undefined)
         if (how === 'with a fault') throw new StorageError('the store is down')
-        if (how !== 'at once') await wait(how.afterMs)
+        if (how !== 'immediately') await wait(how.afterMs)
         return seen
       },
       async listRuleChanges(after, limit) {

@@ -1,4 +1,4 @@
-// The proof of a request: one header, for this request, once.
+// Key-bound tokens: one DPoP header with a valid proof for this request, used once.
 
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
@@ -71,36 +71,46 @@ describe('at an API', () => {
   again.append('dpop', again.get('dpop') ?? '')
 
   test.each<[string, RequestLike, string, ClaimsSet?, Partial<EnforceKeyOptions>?]>([
-    ['a right proof', requestWith(es.proof()), 'proven'],
-    ['of an Ed25519 key', requestWith(ed.proof()), 'proven', claimsOf(ed)],
-    ['the whole URL', requestWith(es.proof(), HTU), 'proven'],
-    ['an authority that somebody wrote', requestWith(es.proof(), 'http://evil.example/things'), 'proven'],
-    ['another method', requestWith(es.proof({ htm: 'POST' }), '/things', 'POST'), 'proven'],
-    ['the root', requestWith(es.proof({ htu: API }), '/'), 'proven'],
+    ['a valid proof', requestWith(es.proof()), 'proven'],
+    ['a proof with an Ed25519 key', requestWith(ed.proof()), 'proven', claimsOf(ed)],
+    ['an absolute request URL', requestWith(es.proof(), HTU), 'proven'],
+    [
+      'a request URL with a forged authority',
+      requestWith(es.proof(), 'http://evil.example/things'),
+      'proven',
+    ],
+    ['a POST', requestWith(es.proof({ htm: 'POST' }), '/things', 'POST'), 'proven'],
+    ['the root path', requestWith(es.proof({ htu: API }), '/'), 'proven'],
     ['no proof', none, 'proof_required'],
     ['an empty proof', requestWith(''), 'invalid_proof'],
-    ['rubbish', requestWith('proof'), 'invalid_proof'],
-    ['a proof behind a scheme', requestWith(`DPoP ${es.proof()}`), 'invalid_proof'],
+    ['a text that is not a JWS', requestWith('proof'), 'invalid_proof'],
+    ['a proof after a scheme', requestWith(`DPoP ${es.proof()}`), 'invalid_proof'],
     ['two proofs', requestWith(`${es.proof()}, ${es.proof()}`), 'invalid_proof'],
     ['one proof in two headers', { ...twice, headers: again }, 'invalid_proof'],
     ['a proof and an empty one', requestWith(`${es.proof()}, `), 'invalid_proof'],
-    ['the proof of a stranger', requestWith(ed.proof()), 'invalid_proof'],
+    ['a proof with another key', requestWith(ed.proof()), 'invalid_proof'],
     ['a proof for another path', requestWith(es.proof(), '/other'), 'invalid_proof'],
-    ['a proof for where the request says it went', requestWith(evil(), evilUrl), 'invalid_proof'],
+    ['a proof for the forged authority', requestWith(evil(), evilUrl), 'invalid_proof'],
     ['a proof for another method', requestWith(es.proof(), '/things', 'DELETE'), 'invalid_proof'],
-    ['a proof without a token', requestWith(es.proof({ ath: undefined })), 'invalid_proof'],
-    ['a target without a path', requestWith(es.proof({ htu: API }), '*', 'GET'), 'invalid_proof'],
+    ['a proof without ath', requestWith(es.proof({ ath: undefined })), 'invalid_proof'],
+    ['a request without a path', requestWith(es.proof({ htu: API }), '*', 'GET'), 'invalid_proof'],
     ['a token that is bound to no key', requestWith(es.proof()), 'invalid_token', unbound()],
     [
-      'an unknown API',
+      'an API without a known origin',
       requestWith(es.proof()),
       'invalid_proof',
       claimsOf(es),
       { apiOrigin: () => undefined },
     ],
-    ['an unknown API, no proof', none, 'proof_required', claimsOf(es), { apiOrigin: () => undefined }],
     [
-      'another API',
+      'an API without a known origin, no proof',
+      none,
+      'proof_required',
+      claimsOf(es),
+      { apiOrigin: () => undefined },
+    ],
+    [
+      'an API on another port',
       requestWith(es.proof()),
       'invalid_proof',
       claimsOf(es),
@@ -110,7 +120,7 @@ describe('at an API', () => {
     expect(await codeOf(prove(request, claims, deps))).toBe(expected)
   })
 
-  test('the caller is told which: several proofs, a bad one, or an API that cannot judge any', async () => {
+  test('the reason tells apart several proofs, an invalid one, and an API whose URL is unknown', async () => {
     expect(await prove({ ...twice, headers: again })).toMatchObject({
       detail: 'the request has several DPoP proofs',
     })
@@ -121,7 +131,7 @@ describe('at an API', () => {
     })
   })
 
-  test('the origin may depend on the request', async () => {
+  test('the origin of the API may depend on the request', async () => {
     const apiOrigin = ({ headers }: RequestLike): string | undefined => headers.get('x-api') ?? undefined
     const headers = new Headers({ dpop: es.proof(), 'x-api': API })
     expect(await codeOf(prove({ ...none, headers }, claimsOf(es), { apiOrigin }))).toBe('proven')
@@ -130,7 +140,7 @@ describe('at an API', () => {
     expect(await codeOf(prove({ ...none, headers }, claimsOf(es), { apiOrigin }))).toBe('invalid_proof')
   })
 
-  test('no bytes in header or URL throw', async () => {
+  test('no header or URL makes the check throw', async () => {
     const text = fc.string({ unit: 'binary', maxLength: 200 })
     const run = fc.asyncProperty(text, text, fc.boolean(), async (header, url, isRight) => {
       const headers = { get: () => (isRight ? es.proof() : header) }
@@ -151,12 +161,12 @@ function unbound(): ClaimsSet {
   return claims
 }
 
-describe('once', () => {
-  test('a second use is refused, however the proof is spelled', async () => {
+describe('single use', () => {
+  test('a second use is refused, also when the proof is signed again', async () => {
     const proof = es.proof({ jti: 'one' })
     expect(await codeOf(prove(requestWith(proof)))).toBe('proven')
     expect(await codeOf(prove(requestWith(proof)))).toBe('invalid_proof')
-    // ECDSA gives another signature each time.
+    // ECDSA signatures differ each time.
     const same = es.proof({ jti: 'one' })
     expect(same).not.toBe(proof)
     expect(await codeOf(prove(requestWith(same)))).toBe('invalid_proof')
@@ -167,7 +177,7 @@ describe('once', () => {
   test.each([
     ['node:crypto', { loadVerifier, hashText }],
     ['Web Crypto', { loadVerifier: loadWebVerifier, hashText: hashWebText }],
-  ])('of 50 at once exactly one passes: %s', async (_, engine) => {
+  ])('of 50 concurrent uses exactly one passes: %s', async (_, engine) => {
     const deps = { verifyProof: createProofVerifier(engine) }
     const proof = es.proof()
     const codes = await Promise.all(
@@ -180,7 +190,7 @@ describe('once', () => {
   test.each([
     ['whole seconds', Math.floor(NOW)],
     ['fractions', NOW],
-  ])('at no moment of its time does a used proof pass again: %s', async (_, iat) => {
+  ])('a used proof never passes again before it expires: %s', async (_, iat) => {
     const proof = es.proof({ iat })
     now = iat - 60
     expect(await codeOf(prove(requestWith(proof)))).toBe('proven')
@@ -189,7 +199,7 @@ describe('once', () => {
     }
   })
 
-  test('a proof that is wrong is not used up, and nobody is asked about it', async () => {
+  test('an invalid proof is not recorded, and the store is not called', async () => {
     const asked: (readonly [string, number])[] = []
     const store: ReplayStore = {
       async seen(...args) {
@@ -203,7 +213,7 @@ describe('once', () => {
     expect(await codeOf(prove(requestWith(proof), claimsOf(ed), deps))).toBe('invalid_proof')
     expect(asked).toEqual([])
     expect(await codeOf(prove(requestWith(proof), claimsOf(es), deps))).toBe('proven')
-    // Whole seconds, beyond the last at which the proof could pass; a key that any store can hold.
+    // Whole seconds, after the last moment at which the proof could pass, and a short ASCII key.
     expect(asked).toEqual([[expect.stringMatching(/^[\w-]{43}$/), Math.ceil(NOW - 1) + 90]])
   })
 
@@ -215,16 +225,16 @@ describe('once', () => {
         throw new Error('down')
       },
     ],
-    ['forgets to answer', async () => undefined as unknown as boolean],
-    ['answers something', async () => 0 as unknown as boolean],
-  ])('a memory that %s: unavailable', async (_, seen) => {
+    ['resolves to undefined', async () => undefined as unknown as boolean],
+    ['resolves to a number', async () => 0 as unknown as boolean],
+  ])('a store that %s: unavailable', async (_, seen) => {
     const proof = es.proof()
     const deps = { useProof: createReplayUseProof({ seen }) }
     expect(await codeOf(prove(requestWith(proof), claimsOf(es), deps))).toBe('unavailable')
     expect(await codeOf(prove(requestWith('x'), claimsOf(es), deps))).toBe('invalid_proof')
   })
 
-  test('a memory that is full refuses', async () => {
+  test('a full store refuses', async () => {
     const memory = createMemoryOneTime({ perTenant: 9, inAll: 1, longestSeconds: 200 })
     const deps = { useProof: createUseProof(memory) }
     expect(await codeOf(prove(requestWith(es.proof()), claimsOf(es), deps))).toBe('proven')
@@ -244,7 +254,7 @@ describe('at the token endpoint', () => {
   }
   const claims = { htm: 'POST', htu: TOKEN_URL, ath: undefined }
 
-  test('a right proof gives the thumbprint of its key', async () => {
+  test('a valid proof gives the thumbprint of its key', async () => {
     expect(await ask(es.proof(claims))).toBe(es.jkt)
     expect(await ask(ed.proof(claims))).toBe(ed.jkt)
     expect(await ask(ed.proof({ ...claims, ath: 'of some token' }))).toBe(ed.jkt)
@@ -254,18 +264,18 @@ describe('at the token endpoint', () => {
     ['no proof', null, 'proof_required'],
     ['two proofs', `${es.proof(claims)}, ${es.proof(claims)}`, 'invalid_proof'],
     ['a proof for the API', es.proof(), 'invalid_proof'],
-    ['for another method', es.proof({ ...claims, htm: 'GET' }), 'invalid_proof'],
+    ['a proof for another method', es.proof({ ...claims, htm: 'GET' }), 'invalid_proof'],
     [
-      'for the address behind the proxy',
+      'a proof for the URL behind the proxy',
       es.proof({ ...claims, htu: 'http://127.0.0.1:8080/oauth/token' }),
       'invalid_proof',
     ],
-    ['old', es.proof({ ...claims, iat: NOW - 61 }), 'invalid_proof'],
+    ['an old proof', es.proof({ ...claims, iat: NOW - 61 }), 'invalid_proof'],
   ])('%s', async (_, proof, expected) => {
     expect(await ask(proof)).toBe(expected)
   })
 
-  test('once, and never on trust', async () => {
+  test('a proof passes once, and never while the store fails', async () => {
     const proof = es.proof(claims)
     expect(await ask(proof)).toBe(es.jkt)
     expect(await ask(proof)).toBe('invalid_proof')

@@ -44,7 +44,7 @@ describe('normalises', () => {
   })
 })
 
-describe('is no URL of a request', () => {
+describe('has no normal form', () => {
   test.each([
     '',
     '/a',
@@ -76,7 +76,7 @@ describe('is no URL of a request', () => {
   })
 })
 
-describe('are not the same', () => {
+describe('are different', () => {
   test.each([
     [`${HOST}/a`, `${HOST}/A`],
     [`${HOST}/a`, `${HOST}/a/`],
@@ -115,7 +115,7 @@ describe('the URL of a request', () => {
   })
 })
 
-test('what is normal stays as it is, and agrees with the URL parser about everything that it leaves alone', () => {
+test('a normal form stays as it is, and is what the URL parser gives where that changes nothing', () => {
   const units = [...'abAB01-._~!$&()*+,;=:@///', '..', '/.', '%41', '%2e', '%2F', '%e4', '%25', '%7e']
   const path = fc.string({ unit: fc.constantFrom(...units), maxLength: 20 })
   fc.assert(
@@ -129,7 +129,7 @@ test('what is normal stays as it is, and agrees with the URL parser about everyt
   )
 })
 
-test('any text is judged, and quickly', () => {
+test('any text gets a result, and quickly', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 200 }), fc.webUrl(), (text, url) => {
       normalizeTarget(text)

@@ -35,17 +35,17 @@ function verdictOn(jwk: unknown): string {
   return judged.ok ? judged.value.alg : judged.reason
 }
 
-describe('a good key', () => {
+describe('a valid key', () => {
   test.each<[string, JWK, string]>([
     ['EC', ec, 'ES256'],
     ['OKP', ed, 'EdDSA'],
     ['oct', oct, 'HS256'],
-    ['EC that says all it may', { ...ec, use: 'sig', alg: 'ES256', key_ops: ['verify'] }, 'ES256'],
-    ['OKP by its name of RFC 8037', { ...ed, alg: 'EdDSA' }, 'EdDSA'],
-    ['OKP by its name of RFC 9864', { ...ed, alg: 'Ed25519' }, 'EdDSA'],
+    ['EC with use, alg and key_ops', { ...ec, use: 'sig', alg: 'ES256', key_ops: ['verify'] }, 'ES256'],
+    ['OKP with alg EdDSA (RFC 8037)', { ...ed, alg: 'EdDSA' }, 'EdDSA'],
+    ['OKP with alg Ed25519 (RFC 9864)', { ...ed, alg: 'Ed25519' }, 'EdDSA'],
     ['oct that also signs', { ...oct, alg: 'HS256', key_ops: ['sign', 'verify'] }, 'HS256'],
-    ['whose private half was taken away by spreading', { ...ec, d: undefined } as unknown as JWK, 'ES256'],
-    ['under an odd kid', { ...ec, kid: '__proto__' }, 'ES256'],
+    ['EC whose private member is undefined', { ...ec, d: undefined } as unknown as JWK, 'ES256'],
+    ['EC with the kid __proto__', { ...ec, kid: '__proto__' }, 'ES256'],
   ])('%s', (_, jwk, alg) => {
     expect(verdictOn(jwk)).toBe(alg)
   })
@@ -54,12 +54,12 @@ describe('a good key', () => {
     ['EC', ec, ['crv', 'kty', 'x', 'y']],
     ['OKP', ed, ['crv', 'kty', 'x']],
     ['oct', oct, ['k', 'kty']],
-  ])('%s keeps nothing but what its type needs', (_, jwk, names) => {
+  ])('%s keeps only the members that its type needs', (_, jwk, names) => {
     const judged = parseJwk({ ...jwk, use: 'sig', x5u: 'https://evil.example', ext: true } as JWK)
     expect(judged.ok && Object.keys(judged.value.jwk).sort()).toEqual(names)
   })
 
-  test('of every pair that Node makes', () => {
+  test('every key pair that Node generates', () => {
     for (let round = 0; round < 50; round += 1) {
       for (const pair of [
         generateKeyPairSync('ec', { namedCurve: 'P-256' }),
@@ -72,7 +72,7 @@ describe('a good key', () => {
   })
 })
 
-describe('no key', () => {
+describe('a refused key', () => {
   test.each<[string, unknown, string]>([
     ['null', null, 'is no object'],
     ['a text', JSON.stringify(ec), 'is no object'],
@@ -113,7 +113,7 @@ describe('no key', () => {
   })
 })
 
-describe('no point of P-256', () => {
+describe('not a point of P-256', () => {
   const plus = (text: string, amount: number): string => {
     const bytes = Buffer.from(text, 'base64url')
     return encode(bytes.with(31, (bytes[31] ?? 0) ^ amount))
@@ -133,14 +133,14 @@ describe('no point of P-256', () => {
   })
 })
 
-test('P-256: the point at x = 0, and x of the prime, which is no other spelling of it', () => {
+test('P-256: the point at x = 0 is valid, and x equal to the prime is not another spelling of it', () => {
   const y = encode(Buffer.from('66485c780e2f83d72433bd5d84a06bb6541c2af31dae871728bf856a174f93f4', 'hex'))
   const prime = encode(Buffer.from(P256_PRIME, 'hex'))
   expect(verdictOn({ ...ec, x: encode(new Uint8Array(32)), y })).toBe('ES256')
   expect(verdictOn({ ...ec, x: prime, y })).toBe('is not a point of P-256')
 })
 
-describe('no point of Ed25519 that can be a key', () => {
+describe('not a point of Ed25519 that can be a key', () => {
   const bytes = Buffer.from(ed.x, 'base64url')
   test.each<[string, unknown]>([
     ['nothing', undefined],

@@ -24,8 +24,8 @@ const ask = (keys: KeyOptions, token: string): Promise<string> =>
 
 const bytesOf = ({ jwk }: Signer): Uint8Array => new Uint8Array(Buffer.from(jwk.k ?? '', 'base64url'))
 
-describe('a pinned set', () => {
-  test('verifies by each of its keys, shared ones too, under its own id only', async () => {
+describe('a JWK Set', () => {
+  test('verifies with each of its keys, symmetric ones included, only under the own kid', async () => {
     const jwks = { keys: [es.jwk, ed.jwk, hs.jwk] }
     for (const signer of [es, ed, hs]) {
       expect(await ask({ jwks }, await signer.token())).toBe('allowed')
@@ -37,14 +37,14 @@ describe('a pinned set', () => {
     expect(await ask({ jwks }, await stranger.token())).toBe('invalid_token')
   })
 
-  test('tells which key is at fault, and shows none of it', () => {
+  test('the error names the key by its position, without key material', () => {
     const secret = Buffer.from('too short a secret').toString('base64url')
     const make = () =>
       createVerifier({ ...RULES, jwks: { keys: [es.jwk, { kty: 'oct', kid: 'k', k: secret }] } })
     expect(make).toThrow(new TypeError('jwks: key 2 is shorter than 32 bytes'))
   })
 
-  test('is what it was when the verifier was made', async () => {
+  test('later changes of the options object have no effect', async () => {
     const keys = [{ ...es.jwk }]
     const verifier = createVerifier({ ...RULES, jwks: { keys } })
     Object.assign(keys[0] ?? {}, { x: stranger.jwk.x, y: stranger.jwk.y })
@@ -63,7 +63,7 @@ describe('a secret', () => {
     },
   )
 
-  test('as text: the bytes of its UTF-8', async () => {
+  test('as text is used as UTF-8 bytes', async () => {
     const text = 'ein Geheimnis mit Umlauten: äöüß'
     const { SignJWT, decodeJwt } = await import('jose')
     const token = await new SignJWT(decodeJwt(await hs.token()))
@@ -73,18 +73,18 @@ describe('a secret', () => {
     expect(await ask({ secret: text.normalize('NFD') }, token)).toBe('invalid_token')
   })
 
-  test('as a JWK: under its own id only', async () => {
+  test('as a JWK verifies only its own kid', async () => {
     expect(await ask({ secret: hs.jwk }, await hs.token())).toBe('allowed')
     expect(await ask({ secret: hs.jwk }, await hs.token({}, { kid: 'another' }))).toBe('invalid_token')
     expect(await ask({ secret: hs.jwk }, await hs.token({}, { kid: '' }))).toBe('invalid_token')
   })
 
-  test('takes no token of another algorithm', async () => {
+  test('refuses tokens with another algorithm', async () => {
     for (const signer of [es, ed])
       expect(await ask({ secret: bytesOf(hs) }, await signer.token())).toBe('invalid_token')
   })
 
-  test('is what it was when the verifier was made', async () => {
+  test('later changes of the options object have no effect', async () => {
     const secret = bytesOf(hs)
     const verifier = createVerifier({ ...RULES, secret })
     secret.fill(0)
@@ -117,7 +117,7 @@ describe.each<[string, LoadVerifier]>([
   ['Node', loadVerifier],
   ['WebCrypto', loadWebVerifier],
 ])('loaded by %s', (name, load) => {
-  test('each key is one object from its first use on, whoever asks at once', async () => {
+  test('a key stays the same object after its first use, also for concurrent requests', async () => {
     const keys = createPinnedKeys([es.jwk, ed.jwk], load)
     const found = await Promise.all([1, 2, 3].map(() => keys.get(es.kid) ?? keys.load?.(es.kid)))
     expect(new Set(found).size).toBe(1)
@@ -127,7 +127,7 @@ describe.each<[string, LoadVerifier]>([
     await expect.poll(() => keys.get(ed.kid)).toMatchObject({ alg: 'EdDSA' })
   })
 
-  test(`a set and a secret are ${name === 'Node' ? 'ready at once' : 'ready when they are asked for'}`, async () => {
+  test(`a set and a secret are ${name === 'Node' ? 'ready synchronously' : 'ready by the first use'}`, async () => {
     const [set, secret] = [createPinnedKeys([es.jwk], load), createSharedKey(bytesOf(hs), load)]
     expect(set.get(es.kid) !== undefined).toBe(name === 'Node')
     expect(await set.load?.(es.kid)).toMatchObject({ kid: es.kid })
@@ -136,7 +136,7 @@ describe.each<[string, LoadVerifier]>([
   })
 })
 
-test('an engine that fails later makes its key unavailable, and throws nothing', async () => {
+test('a key that fails to load later is unavailable, and nothing throws', async () => {
   const keys = createPinnedKeys([es.jwk], () => Promise.reject(new Error('no such curve here')))
   expect(await keys.load?.(es.kid)).toBe('unavailable')
   expect(keys.get(es.kid)).toBeUndefined()

@@ -1,5 +1,5 @@
-// How many proofs one key may use up: in this process's memory, and in front of an API's own store. One key at its bound
-// is told when to come again and keeps nobody else out.
+// How many proofs one key may use, in this process's memory and with an API's own store. A key over its budget is told how
+// long to wait, and other keys are not affected.
 
 import { Hono } from 'hono'
 import { expect, test } from 'vitest'
@@ -42,7 +42,7 @@ async function fill(show: () => Promise<number | undefined>): Promise<void> {
   }
 }
 
-test('a verifier refuses a key beyond its bound with 429 and says when to come again; another key passes', async () => {
+test('a key over its budget gets 429 with the seconds to wait; another key passes', async () => {
   const verifier = createVerifier({ ...RULES, jwks, apiOrigin: API })
   await fill(async () => (await show(verifier, busy))?.status)
   for (let shown = 0; shown < 3; shown += 1) {
@@ -55,7 +55,7 @@ test('a verifier refuses a key beyond its bound with 429 and says when to come a
   expect(await show(verifier, other)).toBeUndefined()
 })
 
-test("a middleware answers 429 with Retry-After, and puts no proof beyond the bound into an API's own store", async () => {
+test("a middleware answers 429 with Retry-After, and writes no proof over the budget to the API's own store", async () => {
   const stored = new Set<string>()
   const replay = {
     async seen(key: string) {

@@ -68,8 +68,8 @@ function load(keys: KeySource, kid: string) {
   return keys.load?.(kid) ?? expect.unreachable('a remote source loads')
 }
 
-describe('when keys are asked for', () => {
-  test('not before the first token, once for all who wait, not again while they are fresh', async () => {
+describe('when keys are fetched', () => {
+  test('not before the first token, once for concurrent requests, not again while they are fresh', async () => {
     const clock = stopClock()
     const { issuer, ask, fetches } = await start()
     issuer.answers.set(JWKS, late(100, json({ keys: [es.jwk, ed.jwk] })))
@@ -84,7 +84,7 @@ describe('when keys are asked for', () => {
     expect(issuer.askedFor(JWKS)[0]?.accept).toContain('application/json')
   })
 
-  test('renewed after ten minutes behind the requests’ back', async () => {
+  test('after ten minutes in the background', async () => {
     const clock = stopClock()
     const { issuer, ask, fetches } = await start()
     expect(await ask(await es.token())).toBe('allowed')
@@ -97,7 +97,7 @@ describe('when keys are asked for', () => {
     await expect.poll(fetches).toBe(2)
   })
 
-  test('a renewal that failed is tried again after half a minute', async () => {
+  test('again half a minute after a failed renewal', async () => {
     const clock = stopClock()
     const { issuer, ask, fetches } = await start()
     await ask(await es.token())
@@ -116,7 +116,7 @@ describe('when keys are asked for', () => {
     await expect.poll(fetches).toBe(3)
   })
 
-  test('a token under a new key is accepted at once, and that once in half a minute', async () => {
+  test('for a token with a new key immediately, but at most once in half a minute', async () => {
     const clock = stopClock()
     const { issuer, ask, fetches } = await start([es.jwk])
     expect(await ask(await es.token())).toBe('allowed')
@@ -131,7 +131,7 @@ describe('when keys are asked for', () => {
     expect(fetches()).toBe(3)
   })
 
-  test.each(['warm', 'cold'])('ten thousand made-up key ids, %s: one fetch in half a minute', async (how) => {
+  test.each(['warm', 'cold'])('once in half a minute for ten thousand made-up key ids: %s', async (how) => {
     const clock = stopClock()
     const { ask, fetches } = await start()
     if (how === 'warm') expect(await ask(await es.token())).toBe('allowed')
@@ -197,7 +197,7 @@ const rubbish: readonly (readonly [string, () => Answer])[] = [
   ['no answer', () => hang],
 ]
 
-describe('what never replaces good keys, and is none to begin with', () => {
+describe('an answer without usable keys never replaces keys, and is not a first set', () => {
   test.concurrent.each(rubbish)('%s', async (_, answer) => {
     // Concurrent, and so on the real clock: an unknown key id makes the source ask again.
     const { issuer, ask, fetches } = await start([es.jwk])
@@ -226,14 +226,14 @@ describe('what never replaces good keys, and is none to begin with', () => {
     expect(issuer.askedFor('/elsewhere')).toEqual([])
   })
 
-  test('an issuer that is not there', async () => {
+  test('an issuer that does not listen', async () => {
     const ask = createAsking(`http://127.0.0.1:${await findClosedPort()}/`)
     const { value, ms } = await timed(ask(await es.token()))
     expect(value).toBe('unavailable')
     expect(ms).toBeLessThan(1000)
   })
 
-  test('an issuer that comes up later is found', async () => {
+  test('an issuer that starts later is used', async () => {
     const clock = stopClock()
     const { issuer, ask } = await start()
     issuer.answers.set(JWKS, status(503))
@@ -244,7 +244,7 @@ describe('what never replaces good keys, and is none to begin with', () => {
   })
 })
 
-test('an issuer that is down: its keys verify for a day, then nothing, then again', async () => {
+test('while the issuer is down its keys verify for a day; they do again when it is back', async () => {
   const clock = stopClock()
   const { issuer, ask } = await start()
   expect(await ask(await es.token())).toBe('allowed')
@@ -263,8 +263,8 @@ test('an issuer that is down: its keys verify for a day, then nothing, then agai
   expect(await ask(cached)).toBe('allowed')
 })
 
-describe('what is taken from a set', () => {
-  test('good keys, whatever stands beside them', async () => {
+describe('keys that are used from a set', () => {
+  test('valid keys, whatever other keys it has', async () => {
     const oct = { kty: 'oct', kid: 'oct', k: 'A'.repeat(43) }
     const rsa = { kty: 'RSA', kid: 'rsa', n: 'AQAB', e: 'AQAB', alg: 'RS256' }
     const odd = [
@@ -292,7 +292,7 @@ describe('what is taken from a set', () => {
     expect(await ask(await es.token({}, { kid: 'enc' }))).toBe('invalid_token')
   })
 
-  test('two hundred of them', async () => {
+  test('at most two hundred', async () => {
     const many = Array.from({ length: 201 }, (_, index) => ({ ...es.jwk, kid: `key-${index}` }))
     const { ask } = await start(many)
     const verdicts = []
@@ -302,7 +302,7 @@ describe('what is taken from a set', () => {
     expect(verdicts).toEqual(['allowed', 'allowed', 'allowed', 'invalid_token'])
   })
 
-  test('of two keys under one id, the first', async () => {
+  test('the first of two keys with one kid', async () => {
     const { ask } = await start([es.jwk, { ...stranger.jwk, kid: es.kid }])
     expect(await ask(await es.token())).toBe('allowed')
     expect(await ask(await stranger.token({}, { kid: es.kid }))).toBe('invalid_token')
@@ -335,7 +335,7 @@ describe('what is taken from a set', () => {
   })
 })
 
-describe('a key’s tokens leave the cache with it', () => {
+describe('verified tokens leave the cache with their key', () => {
   test.each<[string, () => Json]>([
     ['withdrawn', () => ({ keys: [ed.jwk] })],
     ['replaced under its id', () => ({ keys: [ed.jwk, { ...stranger.jwk, kid: es.kid }] })],
@@ -353,8 +353,8 @@ describe('a key’s tokens leave the cache with it', () => {
   })
 })
 
-describe('on Workers, where requests do not wait for one another’s promise', () => {
-  test('one fetch for all, each with its own outcome', async () => {
+describe('on Workers, where requests share no promise', () => {
+  test('concurrent requests cause one fetch, and each gets its own result', async () => {
     const { issuer, fetches } = await start()
     issuer.answers.set(JWKS, late(150, json({ keys: [es.jwk] })))
     const keys = createSource(issuer, false)
@@ -368,7 +368,7 @@ describe('on Workers, where requests do not wait for one another’s promise', (
     expect(fetches()).toBe(1)
   })
 
-  test('the request that renews waits for it: nothing is left behind', async () => {
+  test('the request that starts a renewal waits for it', async () => {
     const clock = stopClock()
     const { issuer } = await start([es.jwk])
     const keys = createSource(issuer, false)
@@ -383,7 +383,7 @@ describe('on Workers, where requests do not wait for one another’s promise', (
   })
 })
 
-test('a closed verifier gives up what it asked for, and answers unavailable', async () => {
+test('a closed verifier cancels its fetch and answers unavailable', async () => {
   const { issuer, fetches } = await start()
   issuer.answers.set(JWKS, hang)
   const verifier = createVerifier({ ...RULES, jwksUri: issuer.jwksUri })

@@ -109,7 +109,7 @@ describe('no token is refused', () => {
     },
   )
 
-  test('by a verifier that sees nothing but the feed’s signature', async () => {
+  test('by a verifier that sees the new key only in the feed’s signature', async () => {
     const clock = stopClock()
     const issuer = await startIssuer([])
     issuer.answers.set(JWKS, keysAt(0))
@@ -137,8 +137,8 @@ describe('no token is refused', () => {
   })
 })
 
-describe('the set is asked for', () => {
-  test('not for the first key that is seen in use, nor again for one that was', async () => {
+describe('the set is fetched', () => {
+  test('not for the first key in use, and once for each other key', async () => {
     const clock = stopClock()
     const { use, fetches } = await start({ cache: false })
     for (let round = 0; round < 20; round += 1) {
@@ -149,7 +149,7 @@ describe('the set is asked for', () => {
     expect(fetches()).toBe(1)
   })
 
-  test('behind the requests’ back, once for all who use the key', async () => {
+  test('in the background, once for concurrent requests', async () => {
     const clock = stopClock()
     const { issuer, use, fetches } = await start()
     clock.advance(10)
@@ -165,7 +165,7 @@ describe('the set is asked for', () => {
     expect(fetches()).toBe(2)
   })
 
-  test('not more than once in a second, and for a key that had to wait with its next token', async () => {
+  test('at most once a second; a key that had to wait causes a fetch with its next token', async () => {
     const clock = stopClock()
     const { use, rotate, fetches } = await start()
     clock.advance(10)
@@ -188,7 +188,7 @@ describe('the set is asked for', () => {
     expect(fetches()).toBe(3)
   })
 
-  test('again after half a minute when it was not to be had', async () => {
+  test('again after half a minute if the fetch failed', async () => {
     const clock = stopClock()
     const { issuer, use, rotate, fetches } = await start()
     clock.advance(10)
@@ -209,7 +209,7 @@ describe('the set is asked for', () => {
     await use(2)
   })
 
-  test('for no signature that is wrong', async () => {
+  test('not for an invalid signature', async () => {
     const clock = stopClock()
     const { ask, fetches } = await start()
     clock.advance(10)
@@ -225,7 +225,7 @@ describe('the set is asked for', () => {
     expect(fetches()).toBe(1)
   })
 
-  test('for a right signature, whatever the claims', async () => {
+  test('for a valid signature, whatever the claims', async () => {
     const clock = stopClock()
     const { ask, fetches } = await start()
     clock.advance(10)
@@ -234,7 +234,7 @@ describe('the set is asked for', () => {
   })
 })
 
-describe('who waits', () => {
+describe('which requests wait', () => {
   async function createSource(sharesWork: boolean) {
     const issuer = await startIssuer([])
     issuer.answers.set(JWKS, keysAt(0))
@@ -251,7 +251,7 @@ describe('who waits', () => {
     return { issuer, keys }
   }
 
-  test('on Workers the request that learnt of the rotation, and no other', async () => {
+  test('on Workers the request that noticed the rotation, and no other', async () => {
     const clock = stopClock()
     const { keys } = await createSource(false)
     clock.advance(10)
@@ -264,7 +264,7 @@ describe('who waits', () => {
     expect(keys.used?.('key-1')).toBeUndefined()
   })
 
-  test('on Workers for so long only', async () => {
+  test('on Workers for a limited time', async () => {
     const clock = stopClock()
     const { issuer, keys } = await createSource(false)
     issuer.answers.set(JWKS, hang)
@@ -275,7 +275,7 @@ describe('who waits', () => {
     expect(keys.get('key-1')).toMatchObject({ kid: 'key-1' })
   })
 
-  test('elsewhere nobody', async () => {
+  test('none on other runtimes', async () => {
     const clock = stopClock()
     const { keys } = await createSource(true)
     clock.advance(10)
@@ -283,7 +283,7 @@ describe('who waits', () => {
     await expect.poll(() => keys.get('key-2')).toMatchObject({ kid: 'key-2' })
   })
 
-  test('and a renewal from before the rotation does not count', async () => {
+  test('a renewal that began before the rotation does not count', async () => {
     const clock = stopClock()
     const { issuer, keys } = await createSource(true)
     issuer.answers.set(JWKS, late(200, keysAt(0)))
@@ -298,7 +298,7 @@ describe('who waits', () => {
     await expect.poll(() => keys.get('key-2')).toMatchObject({ kid: 'key-2' })
   })
 
-  test('never a list of revocations: it is in force though the keys cannot be had', async () => {
+  test('a list of revocations never: it applies although the keys cannot be fetched', async () => {
     const clock = stopClock()
     const { issuer, ask } = await start({})
     const verifier = createVerifier({

@@ -57,7 +57,7 @@ async function start(feed: Partial<RevocationFeedOptions> = {}) {
 }
 
 describe('polling', () => {
-  test('not before the first token, once for all who wait, then at every refresh that a request meets', async () => {
+  test('not before the first token, once for concurrent requests, then with a request after each refresh interval', async () => {
     const clock = stopClock()
     const { ask, polls, publish, longLived } = await start()
     publish(late(100, body(await empty())))
@@ -74,14 +74,14 @@ describe('polling', () => {
     expect(polls()).toBe(2)
   })
 
-  test('a token that is refused before needs none', async () => {
+  test('a token that fails earlier causes no poll', async () => {
     const { ask, polls } = await start()
     expect(await ask(await es.token({ exp: now() - 5 - 1, iat: now() - 60 }))).toBe('token_expired')
     expect(await ask('garbage')).toBe('invalid_token')
     expect(polls()).toBe(0)
   })
 
-  test('as often as it is told', async () => {
+  test('at the interval of the options', async () => {
     const clock = stopClock()
     const { ask, polls, longLived } = await start({ refreshSeconds: 30 })
     for (let second = 0; second < 60; second += 1) {
@@ -102,8 +102,8 @@ describe('polling', () => {
   })
 })
 
-describe('a revocation is in force', () => {
-  test('under traffic, within the refresh and a second', async () => {
+describe('a revocation applies', () => {
+  test('under traffic, within the refresh interval and a second', async () => {
     const { ask, polls, publish, longLived } = await start()
     const begun = performance.now()
     while (performance.now() - begun < 2700) {
@@ -119,7 +119,7 @@ describe('a revocation is in force', () => {
     expect(polls()).toBeLessThanOrEqual(1 + Math.floor((performance.now() - begun) / 2000))
   })
 
-  test.each([3, 59, 61, HOUR - 60])('at the first request after %i idle seconds', async (seconds) => {
+  test.each([3, 59, 61, HOUR - 60])('to the first request after %i idle seconds', async (seconds) => {
     const clock = stopClock()
     const { ask, publish, longLived } = await start()
     expect(await ask(longLived)).toBe('allowed')
@@ -128,7 +128,7 @@ describe('a revocation is in force', () => {
     expect(await ask(longLived)).toBe('token_revoked')
   })
 
-  test('until the list is without it: an account that was resumed', async () => {
+  test('until the list no longer has it, as for a resumed account', async () => {
     const clock = stopClock()
     const { ask, publish, longLived } = await start()
     publish(body(await ended()))
@@ -140,7 +140,7 @@ describe('a revocation is in force', () => {
 })
 
 describe('waiting', () => {
-  test('half a second from the poll’s start while what is known is young', async () => {
+  test('half a second from the start of the poll while the last list is not stale', async () => {
     const clock = stopClock()
     const { ask, polls, publish, longLived } = await start()
     await ask(longLived)
@@ -159,7 +159,7 @@ describe('waiting', () => {
     expect(polls()).toBe(2)
   })
 
-  test('longer once it is old', async () => {
+  test('longer once it is stale', async () => {
     const clock = stopClock()
     const { ask, publish, longLived } = await start()
     await ask(longLived)
@@ -168,7 +168,7 @@ describe('waiting', () => {
     expect(await ask(longLived)).toBe('token_revoked')
   })
 
-  test.each(['accept', 'refuse'] as const)('never long again for a feed that hangs: %s', async (onStale) => {
+  test.each(['accept', 'refuse'] as const)('only once long for a feed that hangs: %s', async (onStale) => {
     const { ask, polls, publish, longLived } = await start({ onStale })
     publish(hang)
     const verdict = onStale === 'accept' ? 'allowed' : 'unavailable'
@@ -188,7 +188,7 @@ describe('waiting', () => {
     expect(polls()).toBe(2)
   })
 
-  test('not at all where nobody listens', async () => {
+  test('not at all if the connection is refused', async () => {
     const url = `http://127.0.0.1:${await findClosedPort()}/`
     for (const onStale of ['accept', 'refuse'] as const) {
       const { ask, longLived } = await start({ url, onStale })
@@ -203,7 +203,7 @@ describe('a feed that fails', () => {
   test.each([
     ['with a status', status(500)],
     ['with a list that is none', body('rubbish')],
-  ])('%s, is left alone for one refresh', async (_, answer) => {
+  ])('%s, is not polled again within the refresh interval', async (_, answer) => {
     const clock = stopClock()
     const { ask, polls, publish, longLived } = await start()
     publish(answer)
@@ -216,7 +216,7 @@ describe('a feed that fails', () => {
     expect(await ask(longLived)).toBe('token_revoked')
   })
 
-  test.each(['accept', 'refuse'] as const)('for longer than it may: %s', async (onStale) => {
+  test.each(['accept', 'refuse'] as const)('for longer than maxStaleSeconds: %s', async (onStale) => {
     const clock = stopClock()
     const { ask, publish } = await start({ onStale })
     const [revoked, other] = [await es.token(), await es.token({ jti: 'jti-2' })]
@@ -234,7 +234,7 @@ describe('a feed that fails', () => {
     expect([await ask(revoked), await ask(other)]).toEqual(['token_revoked', 'allowed'])
   })
 
-  test('accepts unless it is told otherwise, and for as long as it is told', async () => {
+  test('accepts by default, and until maxStaleSeconds with refuse', async () => {
     const clock = stopClock()
     const [careless, strict] = [await start(), await start({ onStale: 'refuse', maxStaleSeconds: 5 })]
     for (const { ask, publish, longLived } of [careless, strict]) {
@@ -260,7 +260,7 @@ describe('entity tags', () => {
         ? response.writeHead(304, { etag }).end()
         : response.writeHead(200, { etag }).end(text)
 
-  test('an unchanged list is not sent again, and counts for as long as one that was not asked for', async () => {
+  test('an unchanged list is not sent again, and becomes stale like one that was not polled', async () => {
     const clock = stopClock()
     const { issuer, ask, publish, longLived } = await start({ onStale: 'refuse' })
     publish(tagged(await empty(), '"1"'))
@@ -284,7 +284,7 @@ describe('entity tags', () => {
     ])
   })
 
-  test('a list that has ended is asked for anew, and a 304 does not renew it', async () => {
+  test('an expired list is fetched without its tag, and a 304 does not renew it', async () => {
     const clock = stopClock()
     const { issuer, ask, publish, longLived } = await start({ onStale: 'refuse', maxStaleSeconds: 40 })
     publish(tagged(await es.list([], { exp: now() + 30 }), '"1"'))
@@ -306,7 +306,7 @@ describe('entity tags', () => {
     expect(await ask(longLived)).toBe('token_revoked')
   })
 
-  test('a 304 to no question renews nothing', async () => {
+  test('a 304 to a request without a tag renews nothing', async () => {
     const clock = stopClock()
     const { ask, publish, longLived } = await start({ onStale: 'refuse', maxStaleSeconds: 20 })
     expect(await ask(longLived)).toBe('allowed')
@@ -317,7 +317,7 @@ describe('entity tags', () => {
     expect(await ask(longLived)).toBe('unavailable')
   })
 
-  test('a tag of a list that was no good is not used', async () => {
+  test('the tag of an invalid list is not used', async () => {
     const clock = stopClock()
     const { issuer, ask, publish, longLived } = await start()
     publish(tagged('rubbish', '"rubbish"'))
@@ -328,7 +328,7 @@ describe('entity tags', () => {
   })
 })
 
-describe('on Workers, where requests do not wait for one another’s promise', () => {
+describe('on Workers, where requests share no promise', () => {
   const claims = { jti: 'jti-1', client_id: 'client-1', sub: 'acct_1', iat: 0, exp: 9e9 } as Claims
 
   async function startCheck(answer: Answer) {
@@ -348,14 +348,14 @@ describe('on Workers, where requests do not wait for one another’s promise', (
     return { issuer, check: () => check(claims, es.kid) }
   }
 
-  test('one poll for all, each with its outcome', async () => {
+  test('concurrent requests cause one poll, and each gets its own result', async () => {
     const { issuer, check } = await startCheck(late(100, body(await ended())))
     expect(await Promise.all([check(), check(), check()])).toEqual([true, true, true])
     expect(issuer.askedFor(FEED)).toHaveLength(1)
     expect(check()).toBe(true)
   })
 
-  test('a poll ends with the wait of its request', async () => {
+  test('a poll ends before its request stops waiting', async () => {
     const clock = stopClock()
     const { issuer, check } = await startCheck(body(await empty()))
     expect(await check()).toBe(false)
@@ -372,7 +372,7 @@ describe('on Workers, where requests do not wait for one another’s promise', (
   })
 })
 
-test('a closed verifier gives up its poll', async () => {
+test('a closed verifier cancels its poll', async () => {
   const { ask, polls, publish, verifier, longLived } = await start()
   publish(hang)
   const waiting = timed(ask(longLived))

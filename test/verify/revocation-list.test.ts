@@ -103,7 +103,7 @@ describe('an entry ends', () => {
     expect(await ask(await es.token({ iat }))).toBe('allowed')
   })
 
-  test('a token by any of several entries about one thing', async () => {
+  test('a token by any of several entries with the same name', async () => {
     const { ask } = await start([
       entry({ sub: 'acct_1', before: 5 }),
       entry({ sub: 'acct_1' }),
@@ -112,7 +112,7 @@ describe('an entry ends', () => {
     expect(await ask(await es.token())).toBe('token_revoked')
   })
 
-  test('a token to its last moment, tolerance included, though the entry’s time is that of the token', async () => {
+  test('a token until clock tolerance ends, also when the entry expires together with it', async () => {
     const clock = stopClock()
     const exp = now() + 60
     const { ask } = await start([entry({ jti: 'jti-1', until: exp })])
@@ -122,7 +122,7 @@ describe('an entry ends', () => {
     expect(await ask(token)).toBe('token_revoked')
   })
 
-  test('a token that is known already', async () => {
+  test('a token in the cache of verified tokens', async () => {
     const clock = stopClock()
     const { issuer, ask } = await start()
     const token = await es.token()
@@ -145,7 +145,7 @@ describe('an entry ends', () => {
     for (const [claims, verdict] of tokens) expect(await ask(await es.token(claims))).toBe(verdict)
   })
 
-  test('one of 100 000 tokens, while the event loop goes on', async () => {
+  test('one of 100 000 tokens, without blocking the event loop', async () => {
     const { issuer } = await start()
     const revoked = Array.from({ length: 100_000 }, (_, index) => entry({ jti: `jti-of-a-token-${index}` }))
     issuer.answers.set(FEED, body(await es.list(revoked, { ü: 'ä "quoted" \\ text: [1, {' })))
@@ -170,7 +170,7 @@ describe('an entry ends', () => {
     ['before', (list: readonly Json[], odd: Json) => [odd, ...list]],
     ['behind', (list: readonly Json[], odd: Json) => [...list, odd]],
     ['among', (list: readonly Json[], odd: Json) => list.toSpliced(1500, 0, odd)],
-  ])('nothing where one wrong entry stands %s thousands of others', async (_, put) => {
+  ])('nothing if one invalid entry is %s thousands of others', async (_, put) => {
     const { issuer } = await start()
     const many = Array.from({ length: 3000 }, (_, index) => entry({ jti: `jti-${index}` }))
     issuer.answers.set(FEED, body(await es.list(put(many, entry({ jti: 'jti-9', reason: 'unknown' })))))
@@ -179,8 +179,8 @@ describe('an entry ends', () => {
   })
 })
 
-describe('a list is taken', () => {
-  test('from any key of the verifier’s own, under the long spelling of its type too', async () => {
+describe('a list is accepted', () => {
+  test('with any key of the verifier, and with the long form of its type', async () => {
     const { issuer } = await start()
     for (const signer of [es, ed]) {
       for (const typ of ['revocations+jwt', 'application/revocations+jwt', 'Revocations+JWT']) {
@@ -230,7 +230,7 @@ describe('a list is taken', () => {
     }
   })
 
-  test('under a key that is newer than the set that is held', async () => {
+  test('with a key that is newer than the set in memory', async () => {
     const clock = stopClock()
     const { issuer, ask } = await start()
     const token = await es.token()
@@ -394,7 +394,7 @@ describe('a list counts as stale, never as empty:', () => {
     expect(await createAsking(issuer, { onStale: 'accept' })(await es.token())).toBe('allowed')
   })
 
-  test('none at all', async () => {
+  test('none that was ever fetched', async () => {
     const { issuer } = await start()
     issuer.answers.set(FEED, hang)
     const asking = [createAsking(issuer, { onStale: 'refuse' }), createAsking(issuer)]

@@ -12,7 +12,7 @@ beforeAll(async () => {
   es = await createSigner('ES256')
 })
 
-test('what a function of the API’s own says, and that its failure lets nothing through', async () => {
+test('a function decides, and when it fails no token passes', async () => {
   const answers: readonly (readonly [(claims: Claims) => boolean | Promise<boolean>, string])[] = [
     [({ jti }) => jti === 'jti-1', 'token_revoked'],
     [async ({ jti }) => jti === 'jti-1', 'token_revoked'],

@@ -85,7 +85,7 @@ describe('the last list goes on when the next one', () => {
   })
 })
 
-test('the same number with the same entries is the same list, and those that have ended may be left out', async () => {
+test('a list with the same number and entries is accepted, also without entries that have expired', async () => {
   const { publish } = await start({ onStale: 'refuse', maxStaleSeconds: 8 })
   const [one, two] = [entry({ jti: 'jti-1' }), entry({ client_id: 'client-3' })]
   const ended = entry({ jti: 'jti-2', until: now() + 4 })
@@ -98,7 +98,7 @@ test('the same number with the same entries is the same list, and those that hav
   expect(await publish(await list([one]))).toEqual(['unavailable', 'unavailable'])
 })
 
-describe('a list is as old as it says', () => {
+describe('the age of a list counts from its iat', () => {
   test.each<[string, number, string]>([
     ['just within', 57, 'token_revoked'],
     ['just beyond', 58, 'unavailable'],
@@ -119,7 +119,7 @@ describe('a list is as old as it says', () => {
     expect(await publish(await es.list([], { iat: now() }))).toEqual(BOTH_ALLOWED)
   })
 
-  test('one that stays the same byte for byte, without an entity tag, renews nothing either', async () => {
+  test('an unchanged list without an entity tag does not become younger', async () => {
     const { publish } = await start({ onStale: 'refuse', maxStaleSeconds: 8 })
     const list = await es.list([entry({ jti: 'jti-1' })], { iat: now() })
     expect(await publish(list)).toEqual(FIRST_REVOKED)
@@ -127,13 +127,13 @@ describe('a list is as old as it says', () => {
     expect(await publish(list)).toEqual(['unavailable', 'unavailable'])
   })
 
-  test('and of a clock that is ahead no more than the tolerance', async () => {
+  test('an iat in the future is accepted within the clock tolerance', async () => {
     const { publish } = await start({ onStale: 'refuse' })
     expect(await publish(await es.list([], { iat: now() + 3 + 6 }))).toEqual(['unavailable', 'unavailable'])
     expect(await publish(await es.list([], { iat: now() + 3 + 5 }))).toEqual(BOTH_ALLOWED)
   })
 
-  test('but its end counts first', async () => {
+  test('its exp decides first', async () => {
     const { publish, clock } = await start({ onStale: 'refuse' })
     expect(await publish(await es.list([], { exp: now() + 10 }))).toEqual(BOTH_ALLOWED)
     clock.advance(5)

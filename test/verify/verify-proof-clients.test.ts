@@ -1,4 +1,4 @@
-// Proofs that others made: the examples of RFC 9449 at their time, and those of oauth4webapi.
+// Proofs that others made: the examples of RFC 9449, and proofs of oauth4webapi.
 
 import * as oauth from 'oauth4webapi'
 import { describe, expect, test } from 'vitest'
@@ -48,13 +48,16 @@ describe.each([
     ['the proof of RFC 9449 section 7.1', resourceExample],
   ])('%s', (_, { text, jti, iat, method, htu, accessToken }) => {
     const expected = { method, htu, accessToken, jkt: JKT }
-    test.each([-60, -0.5, 0, 60])('is right at %d seconds', async (offset) => {
+    test.each([-60, -0.5, 0, 60])('is valid at %d seconds', async (offset) => {
       const judged = await judge(text, { ...expected, now: iat + offset })
       expect(judged).toMatchObject({ ok: true, value: { jkt: JKT, jti, iat } })
     })
-    test.each([-60.001, 60.001, 86_400, Date.now() / 1000 - iat])('is not at %d', async (offset) => {
-      expect(await judge(text, { ...expected, now: iat + offset })).toMatchObject({ ok: false })
-    })
+    test.each([-60.001, 60.001, 86_400, Date.now() / 1000 - iat])(
+      'is invalid at %d seconds',
+      async (offset) => {
+        expect(await judge(text, { ...expected, now: iat + offset })).toMatchObject({ ok: false })
+      },
+    )
   })
 
   test.each(['ES256', 'Ed25519'])('proofs of oauth4webapi: %s', async (alg) => {

@@ -1,4 +1,4 @@
-// Every rule for a proof, in both engines: right ones pass, anything missing, wrong or odd is refused by its own rule.
+// Every rule for a proof, with both kinds of cryptography: valid proofs pass, every fault is refused by its own rule.
 
 import { createPublicKey, type JsonWebKey, verify } from 'node:crypto'
 import fc from 'fast-check'
@@ -46,14 +46,14 @@ describe.each(engines)('%s', (_name, engine) => {
   test.each([
     ['ES256', es],
     ['EdDSA', ed],
-  ] as const)('what is said of a right proof: %s', async (_, maker) => {
+  ] as const)('a valid proof gives its jti, iat, thumbprint and id: %s', async (_, maker) => {
     const claims = { jti: 'the jti', iat: maker.expected.now - 0.5 }
     const judged = await judge(maker.proof(claims), maker.expected)
     const jkt = await calculateJwkThumbprint(maker.mint.jwk)
     expect(judged).toEqual({ ok: true, value: { ...claims, jkt, id: hashToken(`${jkt} the jti`) } })
   })
 
-  test('one id for all spellings of a proof, another for each jti and each key', async () => {
+  test('all texts of one proof have the same id; other jtis and keys have other ids', async () => {
     const idOf = async (maker: Maker, text: string): Promise<string> => {
       const judged = await judge(text, maker.expected)
       return judged.ok ? judged.value.id : judged.reason
@@ -81,7 +81,7 @@ describe.each(engines)('%s', (_name, engine) => {
     for (const id of ids) expect(id).toMatch(/^[\w-]{43}$/)
   })
 
-  test('no bytes throw, and none but a right proof passes', async () => {
+  test('no text throws, and only valid proofs pass', async () => {
     const [head = '', body = '', signature = ''] = es.proof().split('.')
     const json = fc.json().map(base64url)
     const bytes = fc.uint8Array({ maxLength: 80 }).map(base64url)
@@ -105,7 +105,7 @@ describe.each(engines)('%s', (_name, engine) => {
   })
 })
 
-test('signed claims of any shape are judged, and pass only as they must be', async () => {
+test('signed claims of any shape get a result, and only valid ones pass', async () => {
   const judge = createProofVerifier({ loadVerifier, hashText })
   const names = fc.constantFrom('htm', 'htu', 'iat', 'jti', 'ath')
   const members = fc.dictionary(names, fc.jsonValue(), { minKeys: 1, noNullPrototype: true })
@@ -118,7 +118,7 @@ test('signed claims of any shape are judged, and pass only as they must be', asy
   await fc.assert(run, { numRuns: 500 })
 })
 
-describe('the memory of keys', () => {
+describe('the cache of keys', () => {
   function createCountingJudge(): { readonly judge: VerifyProof; readonly loads: () => number } {
     let loads = 0
     const loadCounted: LoadVerifier = (jwk, alg) => {
@@ -138,7 +138,7 @@ describe('the memory of keys', () => {
     expect(await judge(es.proof(), { ...es.expected, jkt: other.jkt })).toMatchObject({ ok: false })
   })
 
-  test('what was refused is not remembered, so that strangers push nobody out', async () => {
+  test('keys of refused proofs are not cached, so they cannot evict others', async () => {
     const { judge, loads } = createCountingJudge()
     expect((await judge(es.proof(), es.expected)).ok).toBe(true)
     for (let count = 0; count < 1100; count += 1) {
@@ -152,7 +152,7 @@ describe('the memory of keys', () => {
   test.each([
     [999, 1000],
     [1000, 1002],
-  ])('it holds a thousand: after %d others, %d imports', async (others, expected) => {
+  ])('it has room for a thousand: after %d others, %d imports', async (others, expected) => {
     const { judge, loads } = createCountingJudge()
     const first = es.proof({}, { kid: 'first' })
     await judge(first, es.expected)
@@ -162,7 +162,7 @@ describe('the memory of keys', () => {
   })
 })
 
-test('where the engine is ready at once, so is the verdict on a known key', async () => {
+test('with synchronous cryptography the result for a cached key is synchronous', async () => {
   // On this thread, as on a machine of one core.
   const loadVerifier: LoadVerifier = (jwk) => (text) => {
     const dot = text.lastIndexOf('.')
@@ -179,7 +179,7 @@ test('where the engine is ready at once, so is the verdict on a known key', asyn
   expect(judge(es.proof({ jti: '' }), es.expected)).toMatchObject({ ok: false })
 })
 
-test('an engine that cannot take a key: the proof is refused', async () => {
+test('a key that cannot be imported: the proof is refused', async () => {
   const loadVerifier = (): never => {
     throw new Error('no such key')
   }

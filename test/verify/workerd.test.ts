@@ -60,7 +60,7 @@ cleanUp()
 async function start(): Promise<{
   readonly issuer: Issuer
   readonly ask: (token: string, signal?: AbortSignal) => Promise<string>
-  /** The verdicts on as many requests at once. */
+  /** The results of so many concurrent requests. */
   readonly askAtOnce: (count: number, token: string) => Promise<Set<string>>
 }> {
   const issuer = await startIssuer([es.jwk])
@@ -90,7 +90,7 @@ async function start(): Promise<{
   }
 }
 
-test('a cold isolate, a new key, a revocation: all who ask at once have the outcome of one fetch', async () => {
+test('a cold isolate, a new key, a revocation: concurrent requests cause one fetch', async () => {
   const { issuer, askAtOnce } = await start()
   expect(await askAtOnce(20, await es.token())).toEqual(new Set(['allowed']))
   expect([issuer.askedFor(JWKS).length, issuer.askedFor(FEED).length]).toEqual([1, 1])
@@ -108,7 +108,7 @@ test('a cold isolate, a new key, a revocation: all who ask at once have the outc
   expect(issuer.askedFor(FEED).length - before).toBe(1)
 })
 
-test('a list of 100 000 entries is followed, and only the request that reads it waits', async () => {
+test('only the request that reads a list of 100 000 entries waits for it', async () => {
   const { issuer, ask, askAtOnce } = await start()
   const token = await es.token()
   expect(await ask(token)).toBe('allowed')
@@ -122,7 +122,7 @@ test('a list of 100 000 entries is followed, and only the request that reads it 
   expect(await ask(await es.token({ jti: 'jti-2' }))).toBe('allowed')
 })
 
-test('a feed that hangs, and a request that is cancelled while it polls, hold nobody up for long', async () => {
+test('a feed that hangs, or a request cancelled during its poll, delays others only briefly', async () => {
   const { issuer, ask, askAtOnce } = await start()
   const token = await es.token()
   expect(await ask(token)).toBe('allowed')
@@ -141,7 +141,7 @@ test('a feed that hangs, and a request that is cancelled while it polls, hold no
   expect(after.ms).toBeLessThan(1500)
 })
 
-test('keys that are not to be had: unavailable in time, for each of many', async () => {
+test('while keys cannot be fetched, many requests get unavailable in time', async () => {
   const { issuer, askAtOnce } = await start()
   issuer.answers.set(JWKS, hang)
   const { value, ms } = await timed(askAtOnce(10, await es.token()))

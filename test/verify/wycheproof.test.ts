@@ -60,13 +60,13 @@ async function judgeInTime(
   return verdict
 }
 
-test('the file holds keys that we take, keys that we do not, and enough cases', () => {
+test('the file has keys that are accepted, keys that are not, and enough cases', () => {
   expect(groups.filter(isOurs).length).toBe(5)
   expect(groups.filter((group) => !isOurs(group)).length).toBe(7)
   expect(cases.length).toBe(75)
 })
 
-describe('a key that cannot be ours makes no verifier', () => {
+describe('a key of another type creates no verifier', () => {
   test.each(groups.filter((group) => !isOurs(group)).map((group) => [group.comment, group.key] as const))(
     '%s %o',
     (_, key) => {
@@ -97,14 +97,14 @@ describe('is refused, quickly', () => {
 describe.each<[string, LoadVerifier]>([
   ['node', loadNodeVerifier as LoadVerifier],
   ['webcrypto', loadWebVerifier],
-])('%s says of a signature what Wycheproof says', (_engine, load) => {
+])('%s agrees with Wycheproof about signatures', (_engine, load) => {
   /** Engines are asked only about texts of the right form. */
   const wellFormed = cases.filter(([, , , { jws }]) => {
     const parts = jws.split('.')
     return parts.length === 3 && parts.every((part) => part !== '' && isCanonicalBase64url(part))
   })
 
-  test('of cases of both results', () => {
+  test('has cases of both results', () => {
     expect(wellFormed.filter(([, , , one]) => one.result === 'valid').length).toBe(9)
     expect(wellFormed.filter(([, , , one]) => one.result === 'invalid').length).toBeGreaterThan(25)
   })
