@@ -51,7 +51,6 @@ describe.each<readonly [name: string, open: () => Promise<Opened>]>([
 
   const accountPath = () => `/admin/accounts/${account.id}`
   const credentialPath = () => `/admin/credentials/${first.id}`
-  /** Sends `count` requests concurrently. */
   const race = (ask: (index: number) => Promise<WireAnswer>, count = COUNT) =>
     Promise.all(Array.from({ length: count }, (_unused, index) => ask(index)))
   const withStatus = (answers: readonly WireAnswer[], status: number) =>
