@@ -1,4 +1,4 @@
-// An assertion is used once by however many servers on one database, before and after a restart.
+// An assertion works once across all servers on one database, before and after a restart.
 
 import { generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto'
 import { SignJWT } from 'jose'

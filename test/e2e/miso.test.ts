@@ -1,5 +1,5 @@
-// AI Fabrix' miso-client against the real server: its request (two headers, a JSON type, no body) and its way of reading
-// the answer, and the token where it then sends it: `x-client-token`. Its log calls find nothing, cheaply.
+// AI Fabrix' miso-client against the real server: its request (two headers, a JSON media type, no body), how it reads the
+// answer, and the token in `x-client-token`, where it sends it. Its log calls get a 404.
 
 import { expect, test } from 'vitest'
 import { admin } from '../support/admin-api.ts'
@@ -9,7 +9,7 @@ import { SITE } from '../support/world.ts'
 
 const { start } = useServers()
 
-test('its request is answered as it parses it, and the token passes', async () => {
+test('its request gets an answer that it can parse, and the token works', async () => {
   const { url } = await start()
   const { credential, account } = await admin(url, 'POST', '/accounts', {
     body: { name: 'Fabrix', allowedOrigins: [SITE], scopes: ['read'] },

@@ -1,5 +1,5 @@
-// OAuth clients from npm get tokens as their manuals show, against the real server, and resource servers from npm
-// accept those tokens. Nothing of ours stands between: only URLs and credentials are given to them.
+// OAuth clients from npm get tokens from the real server as their manuals show, and resource servers from npm accept those
+// tokens. They are given only URLs and credentials.
 
 import { JwtVerifier } from 'aws-jwt-verify'
 import express from 'express'
@@ -27,7 +27,7 @@ describe.each(['ES256', 'EdDSA'] as const)('signed with %s', (alg) => {
   })
   afterAll(() => target?.stop())
 
-  /** A credential that proves itself by a key of its own; the key never leaves this side. */
+  /** A credential with a registered public key. The private key stays in this process. */
   async function registerKey(accountId: string) {
     const key = await oauth.generateKeyPair('ES256')
     const jwk = { ...(await crypto.subtle.exportKey('jwk', key.publicKey)), kid: 'shop-1' }
@@ -80,7 +80,7 @@ describe.each(['ES256', 'EdDSA'] as const)('signed with %s', (alg) => {
       expect(await client.tokenIntrospection(config, answer.access_token)).toEqual({ active: false })
     })
 
-    test('gets a token by private_key_jwt, binds it to an origin, and ends it', async () => {
+    test('gets a token by private_key_jwt, binds it to an origin, and revokes it', async () => {
       const config = await discover(
         signing.id,
         client.PrivateKeyJwt({ key: signing.key.privateKey, kid: signing.kid }),
@@ -98,7 +98,7 @@ describe.each(['ES256', 'EdDSA'] as const)('signed with %s', (alg) => {
       expect(await client.tokenIntrospection(config, answer.access_token)).toEqual({ active: false })
     })
 
-    test('tells what is wrong by the codes of RFC 6749', async () => {
+    test('gets the error codes of RFC 6749', async () => {
       const { clientId, clientSecret } = account.credential
       const right = await discover(clientId, client.ClientSecretBasic(clientSecret))
       const wrong = await discover(clientId, client.ClientSecretBasic(`${clientSecret}x`))
@@ -173,7 +173,7 @@ describe.each(['ES256', 'EdDSA'] as const)('signed with %s', (alg) => {
     return answer.json().access_token
   }
 
-  test('express-oauth2-jwt-bearer lets the token in, found by the metadata alone', async () => {
+  test('express-oauth2-jwt-bearer accepts the token, with only the metadata to find the keys', async () => {
     const app = express()
     app.use(
       auth({ issuerBaseURL: target.issuer, audience: target.issuer, tokenSigningAlg: alg, strict: true }),
@@ -206,7 +206,7 @@ describe.each(['ES256', 'EdDSA'] as const)('signed with %s', (alg) => {
       audience: target.issuer,
       jwksUri: 'https://jwks.invalid/',
     })
-    // It fetches over https only: on loopback it is handed the set.
+    // It fetches only over https, so the JWK Set is passed to it here.
     verifier.cacheJwks(
       (await (await fetch(`${target.issuer}/.well-known/jwks.json`)).json()) as Parameters<
         typeof verifier.cacheJwks

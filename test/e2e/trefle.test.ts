@@ -1,5 +1,5 @@
-// The commands that Trefle's own document shows its users, run by real curl and real Node against a real server:
-// only the host differs, and two typing errors are mended. Then its other callers, and each bound of the token.
+// The commands of Trefle's own documentation, run by real curl and real Node against a real server: only the host differs, and
+// two typing errors are corrected. Then its other clients, and each bound of the token.
 
 import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -36,7 +36,7 @@ const params = {
 let server: RunningServer
 let world: World
 let folder: string
-/** Ends ten seconds after the tests began: the last test waits for it. */
+/** A token that ends ten seconds after the tests began. The last test waits for that. */
 let shortLived: { token: string; expiresAt: string }
 
 beforeAll(async () => {
@@ -57,13 +57,13 @@ afterAll(async () => {
 })
 
 describe('the curl line', () => {
-  test('gives a token, its expiration in the document’s shape', async () => {
+  test('gets a token with an expiration in the documented format', async () => {
     const answer = JSON.parse(await shell(mendedLine(SITE, '12.34.56.78')))
     expectTrefleAnswer(answer)
     expect(answer).toMatchObject({ origin: SITE, ip: '12.34.56.78' })
   })
 
-  test('with its stray quote it is told that the address is wrong', async () => {
+  test('with its stray quote: 422 for the address', async () => {
     const status = await shell(
       `${mendedLine(SITE, '12.34.56.78').slice(0, -1)}"' -o ${folder}/body -w '%{http_code}'`,
     )
@@ -91,17 +91,17 @@ test('the Node sample, as a CommonJS script', async () => {
   expect(await whoami(member('token'))).toBe('200')
 })
 
-describe('the token, presented by curl', () => {
+describe('the token, sent by curl', () => {
   let token: string
   beforeAll(async () => {
     token = JSON.parse(await shell(mendedLine(SITE, '127.0.0.1'))).token
   })
 
-  test('passes from its origin and address', async () => {
+  test('works from its origin and address', async () => {
     expect(await whoami(token)).toBe('200')
   })
 
-  test('passes in the query string, where Trefle puts it', async () => {
+  test('works in the query string, where Trefle has it', async () => {
     const { status } = await world.send(get(`/auth/whoami?token=${token}`, { origin: SITE }))
     expect(status).toBe(200)
   })
@@ -114,12 +114,12 @@ describe('the token, presented by curl', () => {
     expect(await whoami(token, headers)).toBe(`401 ${code}`)
   })
 
-  test('another address', async () => {
+  test('from another address is refused', async () => {
     const elsewhere = JSON.parse(await shell(mendedLine(SITE, '12.34.56.78'))).token
     expect(await whoami(elsewhere)).toBe('401 ip_mismatch')
   })
 
-  test('one bit of the signature flipped', async () => {
+  test('with one bit of the signature flipped is refused', async () => {
     const [header, payload, signature = ''] = token.split('.')
     const bytes = Buffer.from(signature, 'base64url')
     bytes[10] = (bytes[10] ?? 0) ^ 1
@@ -127,7 +127,7 @@ describe('the token, presented by curl', () => {
   })
 })
 
-describe('other callers', () => {
+describe('other clients', () => {
   const post = (path: string, extra: Partial<WireRequest> = {}) =>
     world.send({ method: 'POST', path, ...extra })
   const elixir = (token: string, body: object) =>
@@ -136,21 +136,21 @@ describe('other callers', () => {
       body: JSON.stringify(body),
     })
 
-  test('trifolium: token in the query, the rest in JSON, the address null', async () => {
+  test('trifolium: token in the query string, the rest in JSON, ip null', async () => {
     const answer = await elixir(world.token, { origin: SITE, ip: null })
     expect(answer.status, answer.text).toBe(200)
     expectTrefleAnswer(answer.json())
     expect(answer.json()).not.toHaveProperty('ip')
   })
 
-  test('Swift: everything in the query, no body and no type', async () => {
+  test('Swift: everything in the query string, no body and no media type', async () => {
     const answer = await post(`/api/auth/claim?token=${world.token}&origin=${SITE}&ip=203.0.113.7`)
     expect(answer.status, answer.text).toBe(200)
     expectTrefleAnswer(answer.json())
     expect(answer.json()).toMatchObject({ origin: SITE, ip: '203.0.113.7' })
   })
 
-  test('an origin with a path and a stray character is bound without them', async () => {
+  test('an origin with a path and a stray character: the token is bound to the origin alone', async () => {
     const query = `token=${world.open}&origin=${encodeURIComponent(SWIFT_ORIGIN)}`
     const answer = await post(`/api/auth/claim?${query}`)
     expect(answer.status, answer.text).toBe(200)
@@ -183,7 +183,7 @@ test('after its ten seconds the token is refused', async () => {
   expect(await whoami(shortLived.token)).toBe('401 token_expired')
 })
 
-/** The document's line with its placeholders filled in and its last quote put right. */
+/** The documented line with its placeholders filled in and its last quote corrected. */
 function mendedLine(origin: string, ip: string): string {
   return `curl -X POST '${server.url}/api/auth/claim?token=${world.token}&origin=${origin}&ip=${ip}'`
 }
@@ -194,7 +194,7 @@ async function shell(line: string): Promise<string> {
   return stdout
 }
 
-/** Asks with the token by curl: the status, and the code of a refusal, which is checked to be JSON in full. */
+/** Sends the token by curl. Resolves to the status, and the code of a refusal, whose whole body must be JSON. */
 async function whoami(token: string, headers: readonly string[] = [`Origin: ${SITE}`]): Promise<string> {
   const lines = [`Authorization: Bearer ${token}`, ...headers].flatMap((header) => ['-H', header])
   const { stdout } = await run('curl', [

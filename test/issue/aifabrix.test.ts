@@ -1,4 +1,4 @@
-// AI Fabrix' door in one process: secrets in pages, limits, lifetimes, faults, and how its client reads an answer.
+// AI Fabrix' endpoint in one process: secrets in pages, limits, lifetimes and a database that is down.
 
 import { afterEach, describe, expect, test } from 'vitest'
 import { createSecret } from '../../src/signing/secret.ts'
@@ -42,7 +42,7 @@ describe('secrets in pages', () => {
     ['Origin', { origin: SITE }],
     ['Origin: null', { origin: 'null' }],
     ['Sec-Fetch-Site', { 'sec-fetch-site': 'same-origin' }],
-  ])('told by %s: counted, and on record when it is right', async (_, headers) => {
+  ])('detected by %s: counted, and audited when the secret is right', async (_, headers) => {
     await start()
     expectProblem(await ask(wrong(), headers), 403, 'secret_in_browser', world)
     expect([await readCount(service, 'aifabrix'), await readAudit(service)]).toEqual([1, []])
@@ -56,20 +56,20 @@ describe('secrets in pages', () => {
   test.each([
     ['OPTIONS', 204],
     ['GET', 405],
-  ])('%s is answered by its method: nothing is counted, nothing on record', async (method, status) => {
+  ])('%s is answered by the method, without a count or an audit entry', async (method, status) => {
     await start()
     expect((await ask(world, { origin: SITE }, { method })).status).toBe(status)
     expect([await readCount(service, 'aifabrix'), await readAudit(service)]).toEqual([0, []])
   })
 
-  test('their body is left unread', async () => {
+  test('the body of a page is not read', async () => {
     await start()
     expect(await readsBody('/api/v1/auth/token', { origin: SITE })).toBe(false)
     expect(await readsBody('/api/v1/auth/token', {})).toBe(true)
   })
 })
 
-test('log lines of its client are a 404 that reads nothing and asks the database nothing', async () => {
+test('POST /api/v1/logs is a 404 that reads neither body nor database', async () => {
   const inner = createMemoryStorage()
   const asked: string[] = []
   const spied = new Proxy(createCachedStorage(inner), {
@@ -84,7 +84,7 @@ test('log lines of its client are a 404 that reads nothing and asks the database
   expect(asked).toEqual([])
 })
 
-/** Posts a body that has no end; whether the service looked at it. */
+/** Posts a body that never ends. Resolves to whether the service read from it. */
 async function readsBody(path: string, headers: Record<string, string>): Promise<boolean> {
   let pulled = 0
   const body = new ReadableStream(
@@ -107,7 +107,7 @@ test.each<[Record<string, string>, number | null, number]>([
   [{ CLAIMGATE_TOKEN_TTL: '60' }, null, 60],
   [{ CLAIMGATE_TOKEN_TTL: '7200' }, 3600, 3600],
   [{ CLAIMGATE_TOKEN_TTL: '60' }, 600, 60],
-])('%o, an account of up to %s seconds: a token of %i', async (env, maxTtl, expected) => {
+])('configured with %o, account limit %s s: a token of %i s', async (env, maxTtl, expected) => {
   await start(env)
   const { credential } = await createAccount(service, { name: 'A', allowedOrigins: [SITE], maxTtl })
   const body = (await ask(credential)).json()
@@ -115,7 +115,7 @@ test.each<[Record<string, string>, number | null, number]>([
   expect([exp - iat, body.expiresIn, body.data.expiresIn]).toEqual([expected, expected, expected])
 })
 
-test('limits: successes per credential, 401s per address', async () => {
+test('successes count for the credential, 401s for the address', async () => {
   await start({ CLAIMGATE_RATE_LIMIT: '2/60' })
   for (const left of [1, 0]) {
     expect((await ask(world)).headers.get('ratelimit')).toMatch(new RegExp(`^"claim";r=${left};t=\\d+$`))
@@ -127,7 +127,7 @@ test('limits: successes per credential, 401s per address', async () => {
   for (const status of [401, 401, 429]) expect((await ask(wrong())).status).toBe(status)
 })
 
-test('an account that requires an origin gets no token, and each refusal counts for its credential', async () => {
+test('an account that requires an origin gets 422, which counts for its credential', async () => {
   await start({ CLAIMGATE_RATE_LIMIT: '2/60' })
   const made = { name: 'Pages only', allowedOrigins: [SITE], requireOrigin: true }
   const { credential } = await createAccount(service, made)
@@ -138,7 +138,7 @@ test('an account that requires an origin gets no token, and each refusal counts 
   expectProblem(await ask(credential), 429, 'rate_limited', world)
 })
 
-test('a database that is down: 503, and when to come again', async () => {
+test('a database that is down: 503 with Retry-After', async () => {
   const inner = createMemoryStorage()
   let isDown = false
   const storage = createCachedStorage(

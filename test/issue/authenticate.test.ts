@@ -1,4 +1,4 @@
-// Authentication by table. Whatever the answer, one look-up and one hash are made: the same work for each refusal.
+// Authentication as a table. Every answer takes one look-up and one hash, so that all refusals take the same time.
 
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
@@ -42,7 +42,7 @@ const credential: Credential = {
 }
 const rotated = { previousHash: await hash(PREVIOUS) }
 
-/** What is stored, what is sent, and whether it is a proof. */
+/** What is stored, what is sent, and whether it authenticates. */
 const rows: readonly (readonly [
   rule: string,
   stored: { credential?: Partial<Credential>; account?: Partial<Account> },
@@ -88,7 +88,7 @@ const rows: readonly (readonly [
   ],
 ]
 
-describe.each(['at once', 'as promises'] as const)('the store and the hash answer %s', (manner) => {
+describe.each(['synchronously', 'as promises'] as const)('the store and the hash answer %s', (manner) => {
   let storage: Storage
   const findCredential = vi.fn<Storage['findCredential']>()
   const hashSecret = vi.fn<typeof hash>()
@@ -96,7 +96,7 @@ describe.each(['at once', 'as promises'] as const)('the store and the hash answe
 
   beforeEach(() => {
     storage = createMemoryStorage()
-    const answer = <T>(value: T) => (manner === 'at once' ? value : Promise.resolve(value))
+    const answer = <T>(value: T) => (manner === 'synchronously' ? value : Promise.resolve(value))
     findCredential.mockReset().mockImplementation((id) => answer(storage.findCredential(id)))
     hashSecret.mockReset().mockImplementation((secret) => answer(hash(secret)))
   })
@@ -133,12 +133,12 @@ describe.each(['at once', 'as promises'] as const)('the store and the hash answe
     expect(hashSecret.mock.calls).toEqual([[sent]])
   })
 
-  test('nothing sent needs no look-up', async () => {
+  test('a request without credentials causes no look-up', async () => {
     expect(await authenticate(undefined, NOW)).toBeUndefined()
     expect(findCredential).not.toHaveBeenCalled()
   })
 
-  test('a store that fails is no refusal', async () => {
+  test('rejects when the store fails', async () => {
     findCredential.mockReset().mockReturnValue(Promise.reject(new Error('down')))
     await expect(
       (async () => authenticate({ clientId: credential.id, clientSecret: SECRET }, NOW))(),

@@ -1,4 +1,4 @@
-// A secret in a page, sent in each way that a page has: refused, counted, and on record when it is somebody's.
+// A secret in a page, sent in every way that a page can: refused, counted, and audited when it is right.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startMemory } from '../support/memory.ts'
@@ -28,7 +28,7 @@ const form = (token: string): string => `token=${token}&origin=${encodeURICompon
 const multipart = (token: string): string =>
   `--${BOUNDARY}\r\nContent-Disposition: form-data; name="token"\r\n\r\n${token}\r\n--${BOUNDARY}--\r\n`
 
-/** What a page can send, given the secret that stands in it. */
+/** What a page can send with the secret that it contains. */
 const rows: readonly (readonly [rule: string, ask: (token: string) => Ask])[] = [
   // Without a preflight: what mode no-cors, a form and sendBeacon do.
   ['JSON as text/plain', (token) => typed('text/plain;charset=UTF-8', json(token))],
@@ -76,7 +76,7 @@ const rows: readonly (readonly [rule: string, ask: (token: string) => Ask])[] = 
   ],
 ]
 
-/** How a browser says that it is one. */
+/** The headers by which a browser is detected. */
 const browsers: readonly (readonly [name: string, headers: Readonly<Record<string, string>>])[] = [
   ['Origin', { origin: SITE }],
   ['Origin: null', { origin: 'null' }],
@@ -106,7 +106,7 @@ async function expectRefused(ask: Ask, browser: Readonly<Record<string, string>>
   expect(answer.headers.get('cache-control')).toBe('no-store')
 }
 
-describe.each(browsers)('told by %s', (_, browser) => {
+describe.each(browsers)('detected by %s', (_, browser) => {
   test.each(rows)('%s', async (_rule, ask) => {
     await expectRefused(ask(world.wrong), browser)
     expect(await readCount()).toBe(1)
@@ -119,14 +119,14 @@ describe.each(browsers)('told by %s', (_, browser) => {
   })
 })
 
-test('where secrets in a query are refused, one in a page is on record all the same', async () => {
+test('a secret in the query string of a page is audited also when query secrets are off', async () => {
   await world.stop()
   await start({ CLAIMGATE_QUERY_SECRETS: 'off' })
   await expectRefused({ path: `/auth/claim?${form(world.token)}` }, { origin: SITE })
   expect(await readAudit()).toEqual([expect.objectContaining({ target: world.clientId })])
 })
 
-test('no secret at all is refused and counted', async () => {
+test('a page without a secret is refused and counted', async () => {
   await expectRefused({}, { origin: SITE })
   await expectRefused({ path: '/auth/claim?token=' }, { origin: SITE })
   await expectRefused({ path: `/auth/claim?token=${world.token.slice(0, -1)}` }, { origin: SITE })
@@ -138,13 +138,13 @@ test.each([
   ['GET', 405],
   ['PUT', 405],
   ['DELETE', 405],
-])('%s is answered by its method: nothing is counted, nothing on record', async (method, status) => {
+])('%s is answered by the method, without a count or an audit entry', async (method, status) => {
   const ask = { path: `/auth/claim?${form(world.token)}` }
   expect((await send(ask, { origin: SITE }, method)).status).toBe(status)
   expect([await readCount(), await readAudit()]).toEqual([0, []])
 })
 
-test('a page that goes away with half of its body sent is refused, and no fault of the service is told', async () => {
+test('a page that closes after half of its body is refused, and no error is logged', async () => {
   const service = await startMemory()
   const body = new ReadableStream({
     start(controller) {

@@ -1,4 +1,4 @@
-// Requests whose last byte comes late: what ended meanwhile gives no token, at whatever endpoint.
+// Requests whose last byte arrives late: a credential that ends meanwhile gets no token, at every endpoint.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type MemoryService, startMemory } from '../support/memory.ts'
@@ -9,7 +9,7 @@ import type { Json } from '../support/wire.ts'
 import { createAccount, createWorld } from '../support/world.ts'
 
 const SITE = 'https://garden.example'
-/** On a whole second. */
+/** The start of every test, on a whole second. Epoch milliseconds. */
 const START = Math.floor(Date.now() / 1000) * 1000
 
 let service: MemoryService
@@ -42,7 +42,7 @@ interface Ask {
   readonly body: string
 }
 
-/** Sends all of a request but its last byte; the function that it gives sends that too, and gives the answer. */
+/** Sends a request without its last byte. The returned function sends that byte and resolves to the answer. */
 function hold({ path, headers, body }: Ask): () => Promise<{ status: number; text: string }> {
   const bytes = new TextEncoder().encode(body)
   let finish = (): void => undefined
@@ -127,13 +127,13 @@ const endings: Readonly<Record<string, () => unknown>> = {
 }
 
 describe.each(Object.entries(endpoints))('%s', (_, ask) => {
-  test('works when nothing has ended', async () => {
+  test('gives a token when nothing has ended', async () => {
     const finish = hold(ask())
     clock = START + 50_000
     expect((await finish()).status).toBe(200)
   })
 
-  test.each(Object.entries(endings))('%s while the body was under way', async (_name, end) => {
+  test.each(Object.entries(endings))('%s while the body arrives: no token', async (_name, end) => {
     const finish = hold(ask())
     await end()
     const { status, text } = await finish()
@@ -141,10 +141,10 @@ describe.each(Object.entries(endpoints))('%s', (_, ask) => {
   })
 })
 
-describe('what narrowed while the body was under way', () => {
+describe('a change while the body arrives applies to', () => {
   const narrow = (patch: object) => admin('PATCH', `/admin/accounts/${account.id}`, patch)
 
-  test('an origin that was taken from the account', async () => {
+  test('an origin that the account no longer allows', async () => {
     const finish = hold(endpoints['a claim']?.() as Ask)
     await narrow({ allowedOrigins: ['https://other.example'] })
     expect((await finish()).status).toBe(403)
@@ -168,7 +168,7 @@ describe('what narrowed while the body was under way', () => {
     expect((await finish()).status).toBe(403)
   })
 
-  test('a limit that was used up', async () => {
+  test('a rate limit that is used up', async () => {
     const claim = endpoints['a claim']?.() as Ask
     const finish = hold(claim)
     for (let sent = 0; sent < 5; sent += 1) expect((await hold(claim)()).status).toBe(200)
@@ -176,7 +176,7 @@ describe('what narrowed while the body was under way', () => {
   })
 })
 
-test('an assertion that expired while the body was under way', async () => {
+test('an assertion that expires while the body arrives is refused', async () => {
   const world = await createWorld(service)
   const client = await createKeyClient({ ...world, deps: service.deps, lines: [], uses: [] })
   const send = async (lifeSeconds: number) => {

@@ -1,4 +1,4 @@
-// A token never outlives its credential: what is asked for beyond that is refused, what is not asked for is cut.
+// A token never outlives its credential: a longer expiresIn is refused, the default lifetime is cut.
 
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createMemoryCounters } from '../../src/counters/memory.ts'
@@ -9,11 +9,11 @@ import { ADMIN_TOKEN } from '../support/server.ts'
 import type { Json, WireAnswer } from '../support/wire.ts'
 import { claimRequest, createWorld, expectProblem, payloadOf, SITE, type World } from '../support/world.ts'
 
-/** On a whole second. */
+/** The start of every test, on a whole second. Epoch milliseconds. */
 const START = Math.floor(Date.now() / 1000) * 1000
 
 let clock = START
-/** Runs whenever a request is counted: after its credential was judged, before its token is signed. */
+/** Runs when a request is counted: after its credential was checked, before its token is signed. */
 let onCount = (): void => undefined
 let service: MemoryService
 let world: World
@@ -38,7 +38,7 @@ beforeEach(async () => {
 })
 afterEach(() => service.stop())
 
-/** A credential of the main account that expires so many milliseconds after the start. */
+/** A credential of the main account that expires this many milliseconds after the start. */
 async function addCredential(expiresMs: number): Promise<Json> {
   const answer = await service.send({
     method: 'POST',
@@ -66,27 +66,30 @@ const endpoints: Readonly<Record<string, () => Promise<WireAnswer>>> = {
     }),
 }
 
-/** Seconds that an answer says its token lives. */
+/** The lifetime in an answer, seconds. */
 const lifetimeOf = (answer: WireAnswer): number => answer.json().expiresIn ?? answer.json().expires_in
 const tokenOf = (answer: WireAnswer): Json => payloadOf(answer.json().token ?? answer.json().access_token)
 
-test.each(Object.entries(endpoints))('%s: cut to what the credential has left', async (_, send) => {
-  for (const [at, lifetime] of [
-    [0, 100],
-    [40_500, 60],
-    [90_000, 10],
-  ] as const) {
-    clock = START + at
-    const answer = await send()
-    expect(answer.status, answer.text).toBe(200)
-    const { iat, exp } = tokenOf(answer)
-    expect([exp, exp - iat, lifetimeOf(answer)]).toEqual([START / 1000 + 100, lifetime, lifetime])
-  }
-  clock = START + 90_001
-  expect((await send()).status).toBe(401)
-})
+test.each(Object.entries(endpoints))(
+  '%s: the lifetime is cut to what the credential has left',
+  async (_, send) => {
+    for (const [at, lifetime] of [
+      [0, 100],
+      [40_500, 60],
+      [90_000, 10],
+    ] as const) {
+      clock = START + at
+      const answer = await send()
+      expect(answer.status, answer.text).toBe(200)
+      const { iat, exp } = tokenOf(answer)
+      expect([exp, exp - iat, lifetimeOf(answer)]).toEqual([START / 1000 + 100, lifetime, lifetime])
+    }
+    clock = START + 90_001
+    expect((await send()).status).toBe(401)
+  },
+)
 
-test.each(Object.entries(endpoints))('%s: time that passes before the signature', async (_, send) => {
+test.each(Object.entries(endpoints))('%s: time that passes before the signature counts', async (_, send) => {
   onCount = () => {
     clock = START + 70_000
   }
@@ -98,7 +101,7 @@ test.each(Object.entries(endpoints))('%s: time that passes before the signature'
   expect((await send()).status).toBe(401)
 })
 
-test('an assertion proves a credential as long as a secret does', async () => {
+test('an assertion authenticates a credential until the same moment as its secret', async () => {
   const { clientId } = credential
   const client = await createKeyClient(
     { ...world, deps: service.deps, lines: [], uses: [] },
@@ -112,7 +115,7 @@ test('an assertion proves a credential as long as a secret does', async () => {
   expect((await send()).status).toBe(401)
 })
 
-test('an expiresIn beyond it is refused, naming the longest', async () => {
+test('an expiresIn beyond the credential is 422 and names the longest', async () => {
   expect(tokenOf(await claim({ expiresIn: 100 })).exp).toBe(START / 1000 + 100)
   const problem = expectProblem(await claim({ expiresIn: 101 }), 422, 'invalid_request', world)
   expect(problem.errors).toEqual([
@@ -123,7 +126,7 @@ test('an expiresIn beyond it is refused, naming the longest', async () => {
   expect(tokenOf(await claim({ expiresIn: 15 })).exp).toBe(START / 1000 + 100)
 })
 
-test('an expiry between two seconds: the token ends with the earlier', async () => {
+test('a credential that expires between two seconds: the token ends at the earlier one', async () => {
   credential = await addCredential(20_900)
   expect(tokenOf(await claim()).exp).toBe(START / 1000 + 20)
   clock = START + 10_899

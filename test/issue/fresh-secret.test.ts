@@ -1,5 +1,5 @@
-// A secret that another process has just made is good here at once, though this one remembers an older record: what a
-// memory refuses, the store judges.
+// A secret that another process has just created works here immediately, although an older record is cached: what the
+// cached record refuses is checked again with the stored one.
 
 import { expect, test } from 'vitest'
 import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
@@ -13,7 +13,7 @@ const NOW = 1_700_000_000_000
 const hashSecret = nodeCryptoEngine.createSecretHash('pepper of the tests, thirty-two or more')
 const onChange = async (): Promise<void> => undefined
 
-test('a rotated secret and a new credential pass at a process that has others in mind', async () => {
+test('a rotated secret and a new credential work in a process that has cached older records', async () => {
   const store = createMemoryStorage()
   let time = 0
   const here = createCachedStorage(store, { now: () => time })

@@ -1,4 +1,4 @@
-// The heaviest texts that fit into a request: none costs more than 2 ms in addition to what any request costs.
+// The most expensive texts that fit into a request: none takes 2 ms more than an ordinary request.
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type MemoryService, startMemory } from '../support/memory.ts'
@@ -8,12 +8,12 @@ import type { WireRequest } from '../support/wire.ts'
 import { createAccount, createWorld, SITE, type World } from '../support/world.ts'
 
 const BUDGET_MS = 2
-/** What a body may hold, less a token and some names. */
+/** Characters of a body that are left for a value. */
 const ROOM = 15_900
 
 let service: MemoryService
 let world: World
-/** What a plain claim costs, signature included, milliseconds. */
+/** Time of an ordinary claim, signature included, milliseconds. */
 let usual: number
 
 beforeAll(async () => {
@@ -23,7 +23,7 @@ beforeAll(async () => {
 })
 afterAll(() => service.stop())
 
-/** The quickest of several runs: what the work costs when nothing disturbs it. */
+/** The fastest of several runs, which other work on the machine disturbs least. Milliseconds. */
 async function measure(request: WireRequest): Promise<{ status: number; best: number }> {
   let best = Number.POSITIVE_INFINITY
   let status = 0
@@ -192,7 +192,7 @@ test.each(Object.entries(rows))('%s', async (_, [status, request]) => {
   expect(measured.best - usual).toBeLessThan(Math.max(BUDGET_MS, 5 * usual))
 })
 
-test('as many origins as an account may list cost a claim little', async () => {
+test('an account with the most origins that it may have slows a claim by little', async () => {
   const allowedOrigins = Array.from(
     { length: 100 },
     (_, index) => `https://${'b.'.repeat(115)}x${index}.example`,

@@ -1,5 +1,5 @@
-// Limits of the claim: requests of a right credential count for it, whatever becomes of them, 401s for the client's
-// address, and what is refused before the credential is judged counts for nobody.
+// Rate limits of the claim. A request with a right secret counts for its credential, whatever the answer; a 401 counts for
+// the client's address; a refusal before the credential is checked does not count.
 
 import { afterEach, describe, expect, test } from 'vitest'
 import { createMemoryCounters } from '../../src/counters/memory.ts'
@@ -32,7 +32,7 @@ const times = async (count: number, send: () => Promise<WireAnswer>): Promise<re
 }
 const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
-/** `r` and `t` of a RateLimit header of ours. */
+/** `r` and `t` of a RateLimit header. */
 function limitOf(answer: WireAnswer): { r: number; t: number } {
   const match = /^"claim";r=(\d+);t=(\d+)$/.exec(answer.headers.get('ratelimit') ?? '')
   expect(match, `RateLimit: ${answer.headers.get('ratelimit')}`).not.toBeNull()
@@ -52,7 +52,7 @@ function expectOverLimit(answer: WireAnswer, policy: string, windowSeconds: numb
 }
 
 describe('successes, per credential', () => {
-  test('each tells what is left after it, then 429 with everything that a client needs', async () => {
+  test('each answer says what is left, then 429 with every header that a client needs', async () => {
     await start('3/60')
     for (const left of [2, 1, 0]) {
       const answer = await claim(world.token)
@@ -65,7 +65,7 @@ describe('successes, per credential', () => {
     for (let sent = 0; sent < 3; sent += 1) expectOverLimit(await claim(world.token), '"claim";q=3;w=60', 60)
   })
 
-  test('whatever address they come from', async () => {
+  test('from every address', async () => {
     await start('3/60')
     const statuses: number[] = []
     for (const last of [1, 2, 3, 4]) {
@@ -75,13 +75,13 @@ describe('successes, per credential', () => {
     expect(statuses).toEqual([200, 200, 200, 429])
   })
 
-  test('another credential has a count of its own', async () => {
+  test('another credential has a separate count', async () => {
     await start('3/60')
     expect(await times(4, () => claim(world.token))).toEqual([200, 200, 200, 429])
     expect(await times(4, () => claim(world.open))).toEqual([200, 200, 200, 429])
   })
 
-  test('both paths and every spelling of the credential are one count', async () => {
+  test('both paths and every form of the credential share one count', async () => {
     await start('3/60')
     const bearer = { headers: { authorization: `Bearer ${world.token}` } }
     const query = { method: 'POST', path: `/api/auth/claim?origin=${SITE}` }
@@ -90,7 +90,7 @@ describe('successes, per credential', () => {
     expect(limitOf(await claim(world.token)).r).toBe(0)
   })
 
-  /** What is wrong with a request of a right credential, and its answer. */
+  /** Faults of a request with a right secret, and the answer. */
   test.each<[object, number]>([
     [{}, 422],
     [{ origin: SITE, ip: '' }, 422],
@@ -107,7 +107,7 @@ describe('successes, per credential', () => {
 })
 
 describe('failures, per client address', () => {
-  test('429 takes the place of 401 over the limit', async () => {
+  test('over the limit the answer is 429 in place of 401', async () => {
     await start('3/60')
     for (let sent = 0; sent < 3; sent += 1) expectProblem(await fail(), 401, 'unauthorized', world)
     expectOverLimit(await fail(), '"claim";q=3;w=60', 60)
@@ -115,7 +115,7 @@ describe('failures, per client address', () => {
     expectOverLimit(await world.send(claimRequest({})), '"claim";q=3;w=60', 60)
   })
 
-  test('any 401 counts: wrong, misspelt, missing', async () => {
+  test('every 401 counts: wrong, misspelt, missing', async () => {
     await start('3/60')
     await fail()
     await claim('garbage')
@@ -123,19 +123,19 @@ describe('failures, per client address', () => {
     expect((await fail()).status).toBe(429)
   })
 
-  test('a right credential passes, however many behind its address failed', async () => {
+  test('a right secret works, however many requests of its address failed', async () => {
     await start('3/60')
     expect(await times(20, fail)).toContain(429)
     expect(await times(3, () => claim(world.token))).toEqual([200, 200, 200])
   })
 
-  test('wrong secrets use nothing up of the credential they name', async () => {
+  test('wrong secrets do not count for the credential that they name', async () => {
     await start('3/60')
     await times(20, fail)
     expect(limitOf(await claim(world.token)).r).toBe(2)
   })
 
-  test('successes use nothing up of their address', async () => {
+  test('successes do not count for the address', async () => {
     await start('3/60')
     await times(5, () => claim(world.token))
     expect(await times(4, fail)).toEqual([401, 401, 401, 429])
@@ -149,7 +149,7 @@ describe('failures, per client address', () => {
     [405, ({ wrong }) => ({ method: 'GET', path: `/auth/claim?token=${wrong}` })],
     [413, ({ wrong }) => claimRequest({ token: wrong, pad: 'x'.repeat(17_000) })],
     [415, ({ wrong }) => claimRequest({ token: wrong }, typed('text/plain'))],
-  ])('%i is no failure', async (status, request) => {
+  ])('%i does not count as a failure', async (status, request) => {
     await start('3/60')
     expect(await times(10, () => world.send(request(world)))).toEqual(new Array(10).fill(status))
     expect(await times(4, fail)).toEqual([401, 401, 401, 429])
@@ -173,7 +173,7 @@ describe('failures, per client address', () => {
     expect((await fail()).status).toBe(areOne ? 429 : 401)
   })
 
-  test('a made-up X-Forwarded-For gives no new count', async () => {
+  test('an X-Forwarded-For of an untrusted peer does not give a new count', async () => {
     await start('2/60')
     const statuses: number[] = []
     for (const last of [1, 2, 3]) {
@@ -183,7 +183,7 @@ describe('failures, per client address', () => {
     expect(statuses).toEqual([401, 401, 429])
   })
 
-  test('behind a trusted proxy the client counts, not the proxy', async () => {
+  test('behind a trusted proxy the address of the client counts, not that of the proxy', async () => {
     await start('2/60', { CLAIMGATE_TRUSTED_PROXIES: '192.0.2.1' })
     const behind = (client: string) => () =>
       fail({ headers: { 'content-type': 'application/json', 'x-forwarded-for': `198.51.100.9, ${client}` } })
@@ -193,7 +193,7 @@ describe('failures, per client address', () => {
 })
 
 describe('the window', () => {
-  test('starts anew when it is over', async () => {
+  test('a new one starts when it is over', async () => {
     await start('2/1')
     expect(await times(3, () => claim(world.token))).toEqual([200, 200, 429])
     expect(await times(3, fail)).toEqual([401, 401, 429])
@@ -204,7 +204,7 @@ describe('the window', () => {
     expect(await times(2, fail)).toEqual([401, 401])
   })
 
-  test('waiting as long as Retry-After says is enough, however much was sent meanwhile', async () => {
+  test('waiting for Retry-After is enough, however many requests were sent meanwhile', async () => {
     await start('1/2')
     await claim(world.token)
     await sleep(700)
@@ -221,7 +221,7 @@ describe('the window', () => {
   })
 })
 
-test('off: nothing is counted and nothing is said', async () => {
+test('off: nothing is counted, and there are no headers', async () => {
   await start('off')
   const answer = await claim(world.token)
   expect(answer.headers.get('ratelimit')).toBeNull()
@@ -230,7 +230,7 @@ test('off: nothing is counted and nothing is said', async () => {
   expect(new Set(await times(100, fail))).toEqual(new Set([401]))
 })
 
-describe('wrong secrets from more addresses than are remembered', () => {
+describe('wrong secrets from more addresses than the counter holds', () => {
   const REMEMBERED = 20
 
   async function startSmall(): Promise<OAuthService> {
@@ -251,14 +251,14 @@ describe('wrong secrets from more addresses than are remembered', () => {
     }
   }
 
-  test('give a credential that is over its limit no new window', async () => {
+  test('do not give a new window to a credential over its limit', async () => {
     await startSmall()
     expect(await times(4, () => claim(world.token))).toEqual([200, 200, 200, 429])
     await flood()
     expectOverLimit(await claim(world.token), '"claim";q=3;w=60', 60)
   })
 
-  test('nor one whose assertions are over theirs', async () => {
+  test('do not give a new window to a client whose assertions are over the limit', async () => {
     const client = await createKeyClient(await startSmall())
     const introspect = async () => {
       const members = asserting(await client.sign(), { token: 'x' })

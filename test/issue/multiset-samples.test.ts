@@ -1,5 +1,5 @@
-// The two samples that MultiSet's own document shows its users, run as Node scripts against a real server: only the
-// host differs. (The first is for pages; Node has the same `btoa` and `fetch`.)
+// The two samples of MultiSet's documentation, run as Node scripts against a real server with only the host changed. The
+// first is for pages; Node has the same `btoa` and `fetch`.
 
 import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -34,7 +34,7 @@ afterAll(async () => {
   await server?.stop()
 })
 
-/** What a sample gives, or the message of what it throws. */
+/** What a sample returns, or the message of the error that it throws. */
 async function runSample(sample: string, clientId: string, clientSecret: string): Promise<Json> {
   const script = join(folder, 'sample.cjs')
   const call = `generateToken(${JSON.stringify(clientId)}, ${JSON.stringify(clientSecret)})

@@ -1,4 +1,4 @@
-// MultiSet's door in one process: what becomes of secrets in pages, limits, lifetimes, and a database that is down.
+// MultiSet's endpoint in one process: secrets in pages, limits, lifetimes, and a database that is down.
 
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Credential } from '../../src/claims/account.ts'
@@ -20,7 +20,7 @@ const LOCALHOST = 'http://localhost:5173'
 
 let service: MemoryService
 let accountId: string
-/** Of an account with `PAGE` and scopes `read write`, which allows pages; itself not for pages. */
+/** A credential for backends. Its account allows pages, `PAGE` and the scopes `read write`. */
 let backend: Json
 /** The account's credential for pages. */
 let prototype: Json
@@ -104,7 +104,7 @@ describe('secrets in pages', () => {
       401,
       false,
     ],
-  ])('%s: counted, and on record when it is right', async (_rule, send, status, isRight) => {
+  ])('%s: counted, and audited when the secret is right', async (_rule, send, status, isRight) => {
     await start()
     expect((await send()).status).toBe(status)
     expect(await readCount(service, 'multiset')).toBe(1)
@@ -123,7 +123,7 @@ describe('secrets in pages', () => {
     ['a backend with a wrong secret', () => ask(wrong), 401],
     ['a preflight', () => ask(backend, { origin: PAGE, ...PREFLIGHT }, { method: 'OPTIONS' }), 204],
     ['another method', () => ask(backend, { origin: PAGE }, { method: 'PUT' }), 405],
-  ])('%s is none', async (_rule, send, status) => {
+  ])('%s does not count as one', async (_rule, send, status) => {
     await start()
     expect((await send()).status).toBe(status)
     expect([await readCount(service, 'multiset'), await readAudit(service)]).toEqual([0, []])
@@ -133,8 +133,8 @@ describe('secrets in pages', () => {
 const PLAIN = { method: 'POST', path: '/v1/m2m/token' }
 const PREFLIGHT = { 'access-control-request-method': 'POST' }
 
-describe('the credential decides, as far as its account allows', () => {
-  test('about localhost, for the token and for who reads answers', async () => {
+describe('credential and account decide', () => {
+  test('allowLocalhost false: no token for localhost, and no CORS headers', async () => {
     await start()
     await service.deps.storage.revokeCredential(
       prototype.clientId,
@@ -154,7 +154,7 @@ describe('the credential decides, as far as its account allows', () => {
     expect(readable.headers.get('access-control-allow-origin')).toBe(LOCALHOST)
   })
 
-  test('about pages only while its account says so too', async () => {
+  test('pages may use the credential only while the account allows it too', async () => {
     await start()
     expect((await askPage(prototype)).status).toBe(200)
     await patchAccount({ browserPrototype: false })
@@ -171,7 +171,7 @@ describe('the credential decides, as far as its account allows', () => {
     expect([answer.status, answer.headers.get('access-control-allow-origin')]).toEqual([200, PAGE])
   })
 
-  test('about pages, also where its account allows them', async () => {
+  test('pages may not use a credential for backends, even where the account allows it', async () => {
     await start()
     const made = await createAccount(service, {
       name: 'All',
@@ -184,7 +184,7 @@ describe('the credential decides, as far as its account allows', () => {
     expect((await askPage(made.credential, 'https://all.example')).status).toBe(200)
   })
 
-  test('about scopes', async () => {
+  test('the token has the scopes that both hold', async () => {
     await start()
     const narrow = await addCredential({ browserPrototype: true, scopes: ['write', 'gone'] })
     expect(payloadOf((await askPage(narrow)).json().token).scope).toBe('write')
@@ -193,7 +193,7 @@ describe('the credential decides, as far as its account allows', () => {
   test.each<[string, Partial<Credential>]>([
     ['revoked', { revokedAt: 1 }],
     ['expired', { expiresAt: 1 }],
-  ])('one that is %s is a wrong one, and opens no answer', async (_, changes) => {
+  ])('one that is %s is 401, without CORS headers', async (_, changes) => {
     await start()
     await service.deps.storage.revokeCredential(
       prototype.clientId,
@@ -215,7 +215,7 @@ describe('lifetimes', () => {
     [{ CLAIMGATE_TOKEN_TTL: '60', CLAIMGATE_MAX_TTL: '900' }, null, 900],
     [{}, 600, 600],
     [{}, 3600, 1800],
-  ])('%o, an account of up to %s seconds: %i', async (env, maxTtl, expected) => {
+  ])('configured with %o, account limit %s s: a token of %i s', async (env, maxTtl, expected) => {
     await start(env)
     const made = await createAccount(service, { name: 'A', allowedOrigins: [PAGE], maxTtl })
     const { token, expires_in, expiresOn } = (await ask(made.credential)).json()
@@ -225,7 +225,7 @@ describe('lifetimes', () => {
 })
 
 describe('limits', () => {
-  test('successes count per credential, together with its claims', async () => {
+  test('successes share the count of the credential with its claims', async () => {
     await start({ CLAIMGATE_RATE_LIMIT: '3/60' })
     expect((await ask(backend)).headers.get('ratelimit')).toMatch(/^"claim";r=2;t=\d+$/)
     expect((await service.send(claimRequest({ token: backend.token, origin: PAGE }))).status).toBe(200)
@@ -237,7 +237,7 @@ describe('limits', () => {
     expect((await askPage(prototype)).status).toBe(200)
   })
 
-  test('over the limit a page is still told from a prototype, and counted', async () => {
+  test('over the limit a page with a secret for backends is still reported', async () => {
     await start({ CLAIMGATE_RATE_LIMIT: '1/60' })
     await ask(backend)
     expectError(await askPage(backend), 429, 'rate_limited')
@@ -248,7 +248,7 @@ describe('limits', () => {
     expect(await readCount(service, 'multiset')).toBe(1)
   })
 
-  test('a page can read how long it must wait', async () => {
+  test('a page may read Retry-After', async () => {
     await start({ CLAIMGATE_RATE_LIMIT: '1/60' })
     await askPage(prototype)
     const answer = await askPage(prototype)
@@ -263,14 +263,14 @@ describe('limits', () => {
     ['with a body that is not JSON', () => ask(backend, {}, { body: '[]' }), 400],
     ['with a body that is too large', () => ask(backend, {}, { body: ' '.repeat(17_000) }), 413],
     ['with another pair in the body', () => ask(backend, {}, { body: JSON.stringify(wrong) }), 400],
-  ])('a right pair %s counts like a success', async (_, send, status) => {
+  ])('a right pair %s counts for the credential', async (_, send, status) => {
     await start({ CLAIMGATE_RATE_LIMIT: '2/60' })
     const statuses = [await send(), await send(), await send()].map((answer) => answer.status)
     expect(statuses).toEqual([status, status, 429])
     for (const expected of [401, 401, 429]) expect((await ask(wrong)).status).toBe(expected)
   })
 
-  test('only a 401 is a failure, and a right pair passes however many there were', async () => {
+  test('only a 401 counts as a failure, and a right pair works after any number of them', async () => {
     await start({ CLAIMGATE_RATE_LIMIT: '2/60' })
     expectError(await ask(wrong), 401, 'unauthorized')
     expectError(await askPage(wrong), 401, 'unauthorized')
@@ -299,7 +299,7 @@ describe('a database that is down', () => {
     await start({}, { storage })
   }
 
-  test('503 in MultiSet’s shape, readable for the pages that could read before; it heals', async () => {
+  test('503 in MultiSet’s format, readable for known pages, until the database is back', async () => {
     await startBreakable()
     expect((await askPage(prototype)).status).toBe(200)
     isDown = true
@@ -323,7 +323,7 @@ describe('a database that is down', () => {
     expect((await askPage(prototype, LOCALHOST)).status).toBe(200)
   })
 
-  test('origins that are no origin ask it nothing', async () => {
+  test('malformed origins cause no query', async () => {
     await startBreakable()
     isDown = true
     for (const origin of ['null', 'garbage', `${PAGE}/`]) {
@@ -334,7 +334,7 @@ describe('a database that is down', () => {
   })
 })
 
-test('a fault of ours is told in MultiSet’s shape too', async () => {
+test('an internal error has MultiSet’s format', async () => {
   await start()
   await service.stop()
   const { keyRing } = service.deps
@@ -345,7 +345,7 @@ test('a fault of ours is told in MultiSet’s shape too', async () => {
   expectError(await ask(backend), 500, 'internal')
 })
 
-test('a dialect without 422 says 400', () => {
+test('a 422 becomes 400', () => {
   const problem = { code: 'invalid_request', status: 422, detail: 'that is wrong' } as const
   const refusal = formatMultisetProblem(problem, 'https://docs.example', 'id')
   expect([refusal.status, refusal.code]).toEqual([400, 'invalid_request'])

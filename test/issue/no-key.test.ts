@@ -1,5 +1,5 @@
-// Every endpoint that issues tokens while no signing key may be used: 503 with Retry-After in its own spelling, and no line
-// in the log for each request.
+// Every issuing endpoint while no signing key may be used: 503 with Retry-After in the endpoint's format, and no log line for
+// each request.
 
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type MemoryService, startMemory } from '../support/memory.ts'
@@ -55,7 +55,7 @@ describe('503 with Retry-After', () => {
   })
 })
 
-test('it is unready, publishes no key, and shows every key as expired', async () => {
+test('the service is unready, publishes no key, and lists every key as expired', async () => {
   const ready = await ask('GET', '/readyz', {})
   expect([ready.status, ready.json()]).toEqual([
     503,

@@ -1,9 +1,9 @@
-// What a service has noted of secrets in pages: the count of one door, and the entries of its log.
+// What a service has recorded about secrets in pages: the metric of an endpoint, and the audit entries.
 
 import { ADMIN_TOKEN } from '../support/server.ts'
 import type { Json, Target } from '../support/wire.ts'
 
-/** How many requests of pages a door has counted. */
+/** How many requests of pages an endpoint has counted. */
 export async function readCount({ send }: Target, door: string): Promise<number> {
   const { text } = await send({ method: 'GET', path: '/metrics' })
   const line = new RegExp(`^claimgate_secret_in_browser_total\\{door="${door}"\\} (\\d+)$`, 'm').exec(text)

@@ -1,4 +1,4 @@
-// An account that requires an origin: no endpoint gives it a token without one.
+// An account that requires an origin: no endpoint issues a token without one.
 
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type MemoryService, startMemory } from '../support/memory.ts'
@@ -37,7 +37,7 @@ const unbound: readonly (readonly [name: string, send: () => Promise<WireAnswer>
   ['aifabrix', () => aifabrix(), 422],
 ]
 
-test.each(unbound)('%s without an origin: refused, saying why', async (name, send, status) => {
+test.each(unbound)('%s without an origin: refused with the reason', async (name, send, status) => {
   const answer = await send()
   const body = answer.json()
   expect([answer.status, name === 'multiset' ? body.code : body.error]).toEqual([status, 'invalid_request'])
@@ -53,7 +53,7 @@ test.each<[string, () => Promise<WireAnswer>]>([
   expect(payloadOf(body.token ?? body.access_token).origin).toBe(SITE)
 })
 
-test('a change of the account takes effect with the next request', async () => {
+test('a change of the account applies to the next request', async () => {
   const change = async (requireOrigin: boolean) => {
     const answer = await service.send({
       method: 'PATCH',

@@ -1,4 +1,4 @@
-// The last check before a token leaves: how old the record and the rules may be that it rests on, and who waits.
+// The last check before a token is issued: how old the record and the revocation rules may be, and which requests wait.
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { CredentialWithAccount } from '../../src/claims/account.ts'
@@ -26,9 +26,9 @@ function createTrial() {
     /** What the database holds now. */
     latest: found as CredentialWithAccount | undefined,
     endsBefore: 0,
-    /** The rule as a refresh finds it; undefined: as it was. */
+    /** The rule after a refresh; undefined: unchanged. */
     refreshed: undefined as number | undefined,
-    /** What cannot be read. */
+    /** Which of the two reads fails. */
     failing: undefined as 'record' | 'rules' | undefined,
     /** Runs while a signature is made. */
     whileSigning: (): void => undefined,
@@ -75,7 +75,7 @@ test.each([
   [900, 0],
   [901, 1],
   [60_000, 1],
-])('a record of %i ms is signed by after %i more look-ups', async (ageMs, lookups) => {
+])('a record of %i ms: signed after %i more look-ups', async (ageMs, lookups) => {
   const trial = createTrial()
   await pass(ageMs)
   expect(await trial.sign()).toEqual(ok(ISSUED))
@@ -103,7 +103,7 @@ const changes: readonly (readonly [
   ['as it was', (found) => found, true],
   ['as it was, but used', (found) => withCredential(found, { lastUsedAt: 5 }), true],
 ]
-test.each(changes)('an old record that is %s now', async (_, change, isSigned) => {
+test.each(changes)('an old record that is now %s', async (_, change, isSigned) => {
   const trial = createTrial()
   trial.latest = change(trial.found)
   await pass(950)
@@ -120,7 +120,7 @@ function withCredential(found: CredentialWithAccount, changed: object): Credenti
   return { ...found, credential: { ...found.credential, ...changed } }
 }
 
-test('a signature that took too long is made again, a few times', async () => {
+test('a signature that took too long is made again, up to five times', async () => {
   const trial = createTrial()
   trial.signatureMs = 1100
   const signed = await trial.sign()
@@ -137,7 +137,7 @@ test.each([
   [2501, false, '3'],
   [59_500, false, '60'],
   [86_400_000, false, '60'],
-])('a revocation that settles in %i ms', async (settlesInMs, isSigned, retryAfter) => {
+])('a revocation whose moment is %i ms ahead', async (settlesInMs, isSigned, retryAfter) => {
   const trial = createTrial()
   trial.endsBefore = Date.now() + settlesInMs
   const signing = trial.sign()
@@ -152,14 +152,14 @@ test.each([
   }
 })
 
-test('a rule that was lifted a moment ago makes nobody wait', async () => {
+test('a rule that was lifted meanwhile causes no wait', async () => {
   const trial = createTrial()
   trial.endsBefore = Date.now() + 300_000
   trial.refreshed = 0
   expect(await trial.sign()).toEqual(ok(ISSUED))
 })
 
-test('a thousand may wait, the others are told to come again', async () => {
+test('1000 requests may wait, more get 503', async () => {
   const trial = createTrial()
   trial.endsBefore = Date.now() + 1500
   const signings = Array.from({ length: 1200 }, () => trial.sign())
@@ -182,7 +182,7 @@ test.each(['record', 'rules'] as const)(
   },
 )
 
-test('a rule that arrives during a slow signature holds the token back until it settles', async () => {
+test('a rule that arrives during a slow signature delays the token until its moment', async () => {
   const trial = createTrial()
   trial.signatureMs = 1100
   let moment = 0

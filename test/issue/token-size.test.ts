@@ -1,4 +1,4 @@
-// The token's size at its stated limit: issuer and origin of 40 characters and one IPv4 stay under 600 characters.
+// The size of a token: with issuer and origin of 40 characters and one IPv4 address it stays under 600 characters.
 
 import { expect, test } from 'vitest'
 import { startMemory } from '../support/memory.ts'
@@ -8,7 +8,7 @@ const ISSUER = 'https://claim.an-api-provider.example.eu'
 const ORIGIN = 'https://www.a-customer-of-it.example.com'
 const IP = '203.113.250.251'
 
-test('an ES256 token with the longest of everything that is promised', async () => {
+test('an ES256 token with the longest values stays under 600 characters', async () => {
   expect([ISSUER.length, ORIGIN.length, IP.length]).toEqual([40, 40, 15])
   const service = await startMemory({ CLAIMGATE_ISSUER: ISSUER, CLAIMGATE_ALG: 'ES256' })
   const { credential } = await createAccount(service, {

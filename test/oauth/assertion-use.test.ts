@@ -1,4 +1,4 @@
-// Who an assertion proves, and that it does so once.
+// Which client an assertion authenticates, and that it works once.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseAccountToken } from '../../src/signing/secret.ts'
@@ -16,7 +16,7 @@ import {
 import { asserting, expectRefusal } from '../support/oauth-wire.ts'
 import { payloadOf } from '../support/world.ts'
 
-/** On a whole second, so that the limits below are exact. */
+/** The time, on a whole second so that the limits below are exact. */
 const NOW = Math.floor(Date.now() / 1000)
 let world: OAuthService
 let client: KeyClient
@@ -39,18 +39,18 @@ async function expectRefused(assertion: string): Promise<void> {
   expect(world.uses.length).toBe(used)
 }
 
-describe('who', () => {
+describe('the client', () => {
   test.each([
     ['revoked', { revokedAt: NOW * 1000 - 1 }],
     ['expired at this moment', { expiresAt: NOW * 1000 }],
     ['expiring in less than 10 s', { expiresAt: NOW * 1000 + 9_999 }],
     ['without keys', { jwks: null }],
-  ])('a credential that is %s', async (_, credential) => {
+  ])('with a credential that is %s', async (_, credential) => {
     const own = await createKeyClient(world, { credential })
     await expectRefused(await own.sign())
   })
 
-  test('a suspended account', async () => {
+  test('of a suspended account is refused', async () => {
     const { storage } = world.deps
     const id = (await storage.findCredential(parseAccountToken(world.open)?.clientId ?? ''))?.account.id ?? ''
     const own = await createKeyClient(world, { account: id })
@@ -65,7 +65,7 @@ describe('who', () => {
     await expectRefused(await own.sign())
   })
 
-  test('the token is the account’s and names the client; its use is noted', async () => {
+  test('gets a token of its account with its client id, and its use is noted', async () => {
     const own = await createKeyClient(world)
     const answer = await askBy(world, await own.sign(), { client_id: own.clientId })
     expect(payloadOf(answer.json().access_token)).toMatchObject({
@@ -75,24 +75,24 @@ describe('who', () => {
     expect(world.uses.at(-1)).toBe(own.clientId)
   })
 
-  test('a client_id that disagrees', async () => {
+  test('is refused with another client_id', async () => {
     for (const client_id of [other.clientId, world.clientId, 'nobody', `${client.clientId} `]) {
       const answer = await askBy(world, await client.sign(), { client_id })
       expectRefusal(answer, 401, 'invalid_client', world)
     }
   })
 
-  test('a right assertion that is called something else', async () => {
+  test('is refused with another client_assertion_type', async () => {
     const client_assertion_type = 'urn:ietf:params:oauth:client-assertion-type:saml2-bearer'
     const answer = await askBy(world, await client.sign(), { client_assertion_type })
     expectRefusal(answer, 401, 'invalid_client', world)
   })
 
-  test('an access token of this issuer is no assertion', async () => expectRefused(await getToken(world)))
+  test('is refused with an access token as assertion', async () => expectRefused(await getToken(world)))
 })
 
 describe('one use', () => {
-  test('the second use is refused, at whatever endpoint', async () => {
+  test('the second use is refused, at every endpoint', async () => {
     const assertion = await client.sign()
     await expectAccepted(assertion)
     await expectRefused(assertion)
@@ -102,7 +102,7 @@ describe('one use', () => {
     }
   })
 
-  test('another assertion with the same jti is the same', async () => {
+  test('another assertion with the same jti is refused', async () => {
     await expectAccepted(await client.sign({ jti: 'same' }))
     await expectRefused(await client.sign({ jti: 'same', exp: NOW + 90 }))
     await expectAccepted(await client.sign({ jti: 'Same' }))
@@ -113,14 +113,14 @@ describe('one use', () => {
     await expectAccepted(await other.sign({ jti: 'common' }))
   })
 
-  test('of fifty at once exactly one gets a token', async () => {
+  test('exactly one of 50 concurrent uses gets a token', async () => {
     const assertion = await client.sign()
     const answers = await Promise.all(Array.from({ length: 50 }, () => askBy(world, assertion)))
     const statuses = answers.map(({ status }) => status).sort()
     expect(statuses).toEqual([200, ...new Array(49).fill(401)])
   })
 
-  test('what is refused uses nothing up: neither a forgery with the same jti nor a disagreeing client_id', async () => {
+  test('a refused request does not use it up: a forgery with the same jti, another client_id', async () => {
     await expectRefused(await client.sign({ jti: 'kept', aud: 'https://other.example' }))
     await expectRefused(await other.sign({ jti: 'kept', iss: client.clientId, sub: client.clientId }))
     const assertion = await client.sign({ jti: 'kept' })
@@ -128,13 +128,13 @@ describe('one use', () => {
     await expectAccepted(assertion)
   })
 
-  test('a request that is refused for its parameters has used its assertion', async () => {
+  test('a request that is refused for its parameters uses it up', async () => {
     const assertion = await client.sign()
     expectRefusal(await askBy(world, assertion, { scope: 'admin' }), 400, 'invalid_scope', world)
     await expectRefused(assertion)
   })
 
-  test('it is kept in the database, under its client, longer than any clock of ours accepts it', async () => {
+  test('it is stored for its client, longer than any process accepts it', async () => {
     const asked: [string, string, number][] = []
     const inner = createMemoryStorage()
     const storage = createCachedStorage({

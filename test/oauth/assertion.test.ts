@@ -1,4 +1,4 @@
-// private_key_jwt by tables: every claim missing, wrong and odd, every forgery.
+// private_key_jwt as tables: every claim missing, wrong and odd, and every forgery.
 
 import { generateKeyPairSync, sign as signRaw } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -12,9 +12,9 @@ import {
 } from '../support/oauth-service.ts'
 import { expectRefusal } from '../support/oauth-wire.ts'
 
-/** On a whole second, so that the limits below are exact. */
+/** The time, on a whole second so that the limits below are exact. */
 const NOW = Math.floor(Date.now() / 1000)
-/** A key that signs any bytes; its public half is registered for `client` beside another. */
+/** A key that signs any bytes. Its public key is one of two that `client` has registered. */
 const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const textKid = 'text-key'
 let world: OAuthService
@@ -41,7 +41,7 @@ async function expectRefused(assertion: string): Promise<void> {
 }
 
 type Change = Record<string, unknown>
-/** Instead of a value: a number that is written so in JSON. */
+/** In place of a value: this text, written into the JSON as it is. */
 const raw = (text: string) => ({ raw: text })
 
 describe('claims', () => {
@@ -130,7 +130,7 @@ describe('claims', () => {
   )
 })
 
-/** The main client's assertion of any payload text, rightly signed. */
+/** An assertion of the main client with any payload text and a valid signature. */
 function signedText(payload: string | Uint8Array, header: object = {}): string {
   const head = JSON.stringify({ alg: 'ES256', kid: textKid, ...header })
   const input = [head, payload].map((part) => Buffer.from(part).toString('base64url')).join('.')
@@ -138,7 +138,7 @@ function signedText(payload: string | Uint8Array, header: object = {}): string {
   return `${input}.${signRaw('sha256', Buffer.from(input), key).toString('base64url')}`
 }
 
-describe('form and header', () => {
+describe('format and header', () => {
   const text = (header: object = {}) => signedText(JSON.stringify(client.claims()), header)
 
   test.each([
@@ -229,7 +229,7 @@ describe('keys', () => {
       ['nothing', ''],
     ]
   }
-  test('the public key as a shared secret, in any encoding', async () => {
+  test('refused: the public key used as a shared secret, in every encoding', async () => {
     for (const [, secret] of publicForms(pair.publicKey.export({ format: 'jwk' }) as never)) {
       for (const header of [{ alg: 'HS256', kid: textKid }, { alg: 'HS256' }]) {
         await expectRefused(hmacSigned(header, JSON.stringify(client.claims()), secret))
@@ -237,7 +237,7 @@ describe('keys', () => {
     }
   })
 
-  test('the key of another client, under the kid of this one and in its name', async () => {
+  test('refused: signed with the key of another client, under the kid of this one', async () => {
     const mallory = await createKeyClient(world, { kid: 'k1' })
     const name = { iss: client.clientId, sub: client.clientId }
     await expectRefused(await mallory.sign(name))
@@ -246,13 +246,13 @@ describe('keys', () => {
     await expectRefused(await mallory.sign(name, { kid: undefined, jwk: mallory.jwk }))
   })
 
-  test.each(['ES256', 'EdDSA', 'Ed25519'] as const)('%s, by kid and without one', async (alg) => {
+  test.each(['ES256', 'EdDSA', 'Ed25519'] as const)('%s, with kid and without', async (alg) => {
     const own = await createKeyClient(world, { alg })
     await expectAccepted(await own.sign())
     await expectAccepted(await own.sign({}, { kid: undefined }))
   })
 
-  test('the two spellings of Ed25519 are one algorithm, whatever the key says of itself', async () => {
+  test('EdDSA and Ed25519 are one algorithm, whichever the key names', async () => {
     for (const alg of ['EdDSA', 'Ed25519'] as const) {
       const own = await createKeyClient(world, { alg })
       await expectAccepted(await own.sign({}, { alg: 'EdDSA' }))
@@ -260,7 +260,7 @@ describe('keys', () => {
     }
   })
 
-  test('without a kid each key of the type is tried', async () => {
+  test('without a kid every key of the type is tried', async () => {
     const others = [client.jwk, other.jwk, (await createKeyClient(world, { alg: 'EdDSA', kid: 'e' })).jwk]
     for (const alg of ['ES256', 'EdDSA'] as const) {
       const own = await createKeyClient(world, {
@@ -274,7 +274,7 @@ describe('keys', () => {
     }
   })
 
-  test('a key registered without a kid answers to any', async () => {
+  test('a key registered without a kid matches every kid', async () => {
     const own = await createKeyClient(world, { kid: null })
     await expectAccepted(await own.sign())
     await expectAccepted(await own.sign({}, { kid: 'whatever' }))

@@ -1,4 +1,4 @@
-// RFC 8707: a token that is asked for one of several audiences is for that one alone.
+// RFC 8707: a token requested for one of several audiences is only for that one.
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type OAuthService, startOAuth } from '../support/oauth-service.ts'
@@ -26,7 +26,7 @@ test.each([
   expect(payloadOf(answer.json().access_token).aud).toEqual(aud)
 })
 
-test('the issuer is no audience where it is not configured as one', async () => {
+test('the issuer is not an audience unless it is configured as one', async () => {
   const answer = await world.send(tokenForm({ resource: world.issuer }, asMain(world)))
   expect([answer.status, answer.json().error]).toEqual([400, 'invalid_target'])
 })

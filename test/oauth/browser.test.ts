@@ -1,4 +1,4 @@
-// A browser at an OAuth endpoint: refused before anything is read, counted, and on record when its pair is right.
+// A browser at an OAuth endpoint: refused before the form is parsed, counted, and audited when its secret is right.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createKeyClient, type OAuthService, readAudit, startOAuth } from '../support/oauth-service.ts'
@@ -25,7 +25,7 @@ const json = (id: string, secret: string): string => JSON.stringify({ client_id:
 const part = (name: string, value: string): string =>
   `--X\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`
 
-/** What a page can send, given the pair that stands in it. */
+/** What a page can send with the client id and secret that it contains. */
 const rows: readonly (readonly [rule: string, ask: (id: string, secret: string) => Ask])[] = [
   ['Basic', (id, secret) => ({ path: PATH, headers: { authorization: basicOf(id, secret) } })],
   [
@@ -66,7 +66,7 @@ const readCount = async (): Promise<number> =>
     )?.[1] ?? 0,
   )
 
-describe.each(browsers)('told by %s', (_, browser) => {
+describe.each(browsers)('detected by %s', (_, browser) => {
   test.each(rows)('%s', async (_rule, ask) => {
     expectRefusal(await send(ask(world.clientId, 'x'.repeat(43)), browser), 400, 'unauthorized_client', world)
     expect([await readCount(), await readRecord()]).toEqual([1, []])
@@ -84,7 +84,7 @@ describe.each(browsers)('told by %s', (_, browser) => {
   })
 })
 
-test('nothing, too much and what is no pair is refused and counted', async () => {
+test('without credentials, with a large body, with a malformed pair: refused and counted', async () => {
   const browser = { origin: SITE }
   for (const ask of [
     { path: PATH },
@@ -100,7 +100,7 @@ test('nothing, too much and what is no pair is refused and counted', async () =>
   expect([await readCount(), await readRecord()]).toEqual([7, []])
 })
 
-test('an assertion in a page is not used up', async () => {
+test('an assertion of a page is not used up', async () => {
   const client = await createKeyClient(world)
   const ask = typed(FORM_TYPE, formOf(asserting(await client.sign(), { grant_type: 'client_credentials' })))
   expectRefusal(await send(ask, { origin: SITE }), 400, 'unauthorized_client', world)
@@ -111,7 +111,7 @@ test.each([
   ['OPTIONS', 204],
   ['PUT', 405],
   ['DELETE', 405],
-])('%s is answered by its method: nothing is counted, nothing on record', async (method, status) => {
+])('%s is answered by the method, without a count or an audit entry', async (method, status) => {
   const ask = { path: PATH, headers: { authorization: basicOf(world.clientId, world.clientSecret) } }
   expect((await send(ask, { origin: SITE }, method)).status).toBe(status)
   expect([await readCount(), await readRecord()]).toEqual([0, []])

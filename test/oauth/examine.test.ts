@@ -1,4 +1,4 @@
-// Revocation and introspection over time and across credentials; and that refusals of a client all take the same work.
+// Revocation and introspection over time and across credentials; and that all refusals of a client take the same work.
 
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { endForGood } from '../../src/claims/revocation.ts'
@@ -39,7 +39,7 @@ const audit = (target: string) =>
   }) as const
 
 describe('a token', () => {
-  test('is inactive once it has expired, and there is nothing to revoke', async () => {
+  test('is inactive once it has expired, and revoking it writes nothing', async () => {
     await start()
     const token = await getToken(world)
     const { exp } = payloadOf(token)
@@ -51,7 +51,7 @@ describe('a token', () => {
     expect(await revocations()).toEqual([])
   })
 
-  test('of another credential of the account is the account’s own', async () => {
+  test('of another credential of the same account is active and can be revoked', async () => {
     await start()
     const client = await createKeyClient(world)
     const token = (await askBy(world, await client.sign())).json().access_token
@@ -77,7 +77,7 @@ describe('a token', () => {
     expectRefusal(await askBy(world, await client.sign()), 401, 'invalid_client', world)
   })
 
-  test('is the client’s business no more once its account is suspended or gone', async () => {
+  test('cannot be examined by a client whose account is suspended or deleted', async () => {
     await start()
     const token = await getToken(world)
     const account = await world.deps.storage.getAccount(world.accountId)
@@ -108,7 +108,7 @@ describe('examining', () => {
     expect((await examine('token', time)) !== undefined).toBe(isActive)
   })
 
-  test('tells the verifier seconds, and nothing of a token that is wrong', async () => {
+  test('passes seconds to the verifier, and returns nothing for an invalid token', async () => {
     await start()
     const verifyToken = vi.fn(() => ({ ok: false }) as never)
     const isRevoked = vi.fn(() => false)
@@ -118,7 +118,7 @@ describe('examining', () => {
   })
 })
 
-describe('one look-up and one signature check, whoever is named and whatever is wrong', () => {
+describe('one look-up and one signature check, whichever client is named and whatever is wrong', () => {
   const spy = () => vi.spyOn(crypto.subtle, 'verify')
   afterEach(() => vi.restoreAllMocks())
 
@@ -151,9 +151,9 @@ describe('one look-up and one signature check, whoever is named and whatever is 
     expect(answers.size).toBe(1)
   })
 
-  test('a signature under nobody’s key is checked and proves nothing', async () => {
+  test('a signature that matches a dummy key does not authenticate', async () => {
     await start()
-    // The stand-in says yes to everything: what was tried in place of a client's keys must not count.
+    // The stub accepts every signature: a match with a dummy key must not count.
     spy().mockResolvedValue(true)
     const client = await createKeyClient(world)
     const name = { iss: world.clientId, sub: world.clientId }
@@ -163,7 +163,7 @@ describe('one look-up and one signature check, whoever is named and whatever is 
   })
 })
 
-test('revoke and introspect take assertions made for them, for the token endpoint, or for the issuer', async () => {
+test('revoke and introspect accept assertions whose audience is their URL, the token endpoint or the issuer', async () => {
   await start()
   const client = await createKeyClient(world)
   for (const path of ['/oauth/revoke', '/oauth/introspect']) {

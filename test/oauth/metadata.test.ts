@@ -1,4 +1,4 @@
-// Where the metadata of an issuer with a path is (RFC 8414 section 3.1).
+// The path of the metadata of an issuer whose URL has a path (RFC 8414 section 3.1).
 
 import { afterEach, expect, test } from 'vitest'
 import { type OAuthService, startOAuth } from '../support/oauth-service.ts'
@@ -8,7 +8,7 @@ let world: OAuthService
 afterEach(() => world.stop())
 const statusOf = async (path: string): Promise<number> => (await world.send({ method: 'GET', path })).status
 
-test('the path of an issuer stands after the well-known one', async () => {
+test('the path of the issuer comes after the well-known path', async () => {
   world = await startOAuth({ CLAIMGATE_ISSUER: 'https://auth.example.com/tenants/:one' })
   const send = (path: string) => world.send({ method: 'GET', path })
   const answer = await send(`${PATH}/tenants/:one`)
@@ -23,7 +23,7 @@ test('the path of an issuer stands after the well-known one', async () => {
   }
 })
 
-test('an issuer without a path has one place', async () => {
+test('an issuer without a path: only the well-known path', async () => {
   world = await startOAuth()
   expect(await statusOf(PATH)).toBe(200)
   expect(await statusOf(`${PATH}?x=1`)).toBe(200)

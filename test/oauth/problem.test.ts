@@ -1,4 +1,4 @@
-// How each code of the house is spelled for OAuth clients.
+// The OAuth error code of each of the service's own codes.
 
 import { describe, expect, test } from 'vitest'
 import { type Problem, type ProblemCode, problems } from '../../src/http/problem.ts'
@@ -38,7 +38,7 @@ test.each(Object.keys(problems) as ProblemCode[])('%s', (code) => {
   })
 })
 
-test('a finer code of the dialect goes before', () => {
+test('a dialectCode replaces the code of the table', () => {
   const refusal = format({ code: 'invalid_request', dialectCode: 'unsupported_grant_type', detail: 'x' })
   expect([refusal.status, refusal.code, JSON.parse(refusal.body).error]).toEqual([
     400,

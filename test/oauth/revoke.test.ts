@@ -1,4 +1,4 @@
-// Revocations of one token that come at the same time, on a store that takes its time as a remote one does.
+// Concurrent revocations of one token, on a store as slow as a remote one.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
@@ -8,7 +8,7 @@ import { getToken, post, readAudit, startOAuth } from '../support/oauth-service.
 import { listRules } from '../support/records.ts'
 import { payloadOf } from '../support/world.ts'
 
-test('of 50 at once one is put on record, and each is answered once it is in force', async () => {
+test('50 concurrent ones make one audit entry, and each is answered once it is in force', async () => {
   const inner = createMemoryStorage()
   let added = 0
   const storage = createCachedStorage({
@@ -40,7 +40,7 @@ test('of 50 at once one is put on record, and each is answered once it is in for
 test.each([
   ['account_full', 429],
   ['all_full', 503],
-] as const)('%s is %i with Retry-After, the log tells of it once a minute', async (outcome, status) => {
+] as const)('%s is %i with Retry-After, logged once a minute', async (outcome, status) => {
   let time = Date.now()
   const inner = createMemoryStorage()
   const storage = createCachedStorage({

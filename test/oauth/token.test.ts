@@ -1,4 +1,4 @@
-// The token endpoint beyond its rows: proofs, limits, what is counted, and what happens when something is down.
+// The token endpoint beyond its rows: proofs, limits, metrics, and what happens when something is down.
 
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { afterEach, describe, expect, test, vi } from 'vitest'
@@ -35,7 +35,7 @@ const statusesOf = async (count: number, send: () => ReturnType<typeof ask>): Pr
 
 describe('a proof', () => {
   const keys = generateKeyPair('ES256')
-  /** A good proof, but for these members. */
+  /** A valid proof, with these members replaced. */
   const prove = async (claims: object = {}): Promise<string> => {
     const { privateKey, publicKey } = await keys
     const iat = Math.floor(Date.now() / 1000)
@@ -59,7 +59,7 @@ describe('a proof', () => {
     expect((await post(world, '/oauth/introspect', { token })).json()).toEqual({ active: false })
   })
 
-  test('is used up with the token, and by nothing that was refused before', async () => {
+  test('is used up by the token, not by a request that was refused', async () => {
     await start()
     const proof = await prove()
     expectRefusal(await ask(world, { ip: '' }, withProof(proof)), 400, 'invalid_request', world)
@@ -68,13 +68,13 @@ describe('a proof', () => {
     expectRefusal(await ask(world, {}, withProof(proof)), 400, 'invalid_dpop_proof', world)
   })
 
-  test('is not looked at elsewhere', async () => {
+  test('is ignored at the other endpoints', async () => {
     await start()
     const seen = await post(world, '/oauth/introspect', { token: 'x' }, withProof('x'))
     expect(seen.json()).toEqual({ active: false })
   })
 
-  test('stands beside an assertion, which is another thing', async () => {
+  test('may come with an assertion', async () => {
     await start()
     const client = await createKeyClient(world)
     const answer = await ask(world, asserting(await client.sign({ jti: 'x' })), {
@@ -89,24 +89,24 @@ describe('a proof', () => {
     ['another endpoint', () => ({ htu: `${world.issuer}/oauth/revoke` })],
     ['another time', () => ({ iat: Math.floor(Date.now() / 1000) - 90 })],
     ['no jti', () => ({ jti: undefined })],
-  ])('of %s is bad, and nothing is issued', async (_, change) => {
+  ])('of %s is refused, and no token is issued', async (_, change) => {
     await start()
     expectRefusal(await ask(world, {}, withProof(await prove(change()))), 400, 'invalid_dpop_proof', world)
     expect((await world.deps.metrics.readTotals()).issued).toBe(0)
   })
 
-  test.each(['x', ''])('%j is never dropped', async (dpop) => {
+  test.each(['x', ''])('%j is not ignored', async (dpop) => {
     await start()
     expectRefusal(await ask(world, {}, withProof(dpop)), 400, 'invalid_dpop_proof', world)
   })
 
-  test('two at once', async () => {
+  test('two proofs in one request are refused', async () => {
     await start()
     const dpop = [await prove(), await prove()]
     expectRefusal(await ask(world, {}, { ...asMain(world), dpop }), 400, 'invalid_dpop_proof', world)
   })
 
-  test('that cannot be judged at the moment is no fault of the client', async () => {
+  test('that cannot be checked at the moment is 503', async () => {
     const down: Counters = {
       ...createMemoryCounters(),
       openOneTime: () => ({ use: () => Promise.reject(new Error('down')) }),
@@ -119,7 +119,7 @@ describe('a proof', () => {
 })
 
 describe('limits', () => {
-  test('each success tells what is left after it, then 429 in the dialect', async () => {
+  test('each success says what is left, then 429 in the format of OAuth', async () => {
     await start({ CLAIMGATE_RATE_LIMIT: '2/60' })
     expect((await ask(world)).headers.get('ratelimit')).toMatch(/^"claim";r=1;t=\d+$/)
     expect((await ask(world)).headers.get('ratelimit')).toMatch(/^"claim";r=0;t=\d+$/)
@@ -136,14 +136,14 @@ describe('limits', () => {
     ['another grant', () => ask(world, { grant_type: 'password' })],
     ['an origin that is not allowed', () => ask(world, { origin: 'https://other.example' })],
     ['a bad proof', () => ask(world, {}, { ...asMain(world), dpop: 'x' })],
-  ])('a right client that asks for %s counts like a success', async (_, send) => {
+  ])('a right client that asks for %s counts for its credential', async (_, send) => {
     await start({ CLAIMGATE_RATE_LIMIT: '2/60' })
     expect(await statusesOf(3, send)).toEqual([400, 400, 429])
     expectRefusal(await ask(world), 429, 'rate_limited', world)
     expect(await statusesOf(3, fails)).toEqual([401, 401, 429])
   })
 
-  test('revoking and introspecting with a secret use nothing up', async () => {
+  test('revoking and introspecting with a secret do not count', async () => {
     await start({ CLAIMGATE_RATE_LIMIT: '2/60' })
     expect(await statusesOf(5, () => post(world, '/oauth/introspect', { token: 'x' }))).toEqual(
       new Array(5).fill(200),
@@ -154,7 +154,7 @@ describe('limits', () => {
     expect((await ask(world)).headers.get('ratelimit')).toMatch(/^"claim";r=1;/)
   })
 
-  test('over its limit a client is refused before its assertion is used', async () => {
+  test('a client over its limit is refused before its assertion is used up', async () => {
     await start({ CLAIMGATE_RATE_LIMIT: '2/1' })
     const client = await createKeyClient(world)
     const [first, second, third] = [await client.sign(), await client.sign(), await client.sign()]
@@ -165,7 +165,7 @@ describe('limits', () => {
     expect(await statusesOf(2, () => askBy(world, third))).toEqual([200, 401])
   })
 
-  test('assertions have a count of their own where nothing is issued: each is kept in the database', async () => {
+  test('assertions at the other endpoints have a separate count', async () => {
     await start({ CLAIMGATE_RATE_LIMIT: '2/60' })
     const client = await createKeyClient(world)
     const examine = async (path: string) =>
@@ -175,7 +175,7 @@ describe('limits', () => {
     expect((await askBy(world, await client.sign())).status).toBe(200)
   })
 
-  test('refused clients are one count at all endpoints, and stand in nobody’s way', async () => {
+  test('refused clients share one count at all endpoints, and do not block right ones', async () => {
     await start({ CLAIMGATE_RATE_LIMIT: '3/60' })
     const client = await createKeyClient(world)
     expect(await statusesOf(1, fails)).toEqual([401])
@@ -193,14 +193,14 @@ describe('limits', () => {
     [400, () => ask(world, {}, { origin: 'https://a.example', authorization: 'Basic' })],
     [400, () => ask(world, { client_secret: 'x' })],
     [413, () => ask(world, { pad: 'x'.repeat(17_000) }, {})],
-  ])('%i is no failure of a client', async (status, send) => {
+  ])('%i does not count as a failure', async (status, send) => {
     await start({ CLAIMGATE_RATE_LIMIT: '2/60' })
     expect(await statusesOf(5, send)).toEqual(new Array(5).fill(status))
     expect(await statusesOf(3, fails)).toEqual([401, 401, 429])
   })
 })
 
-test('issued tokens and the refusals of this door are counted; introspection counts as nothing', async () => {
+test('metrics count issued tokens and refusals of the token endpoint, not introspection', async () => {
   await start()
   const token = await getToken(world)
   await fails()
@@ -219,7 +219,7 @@ test('issued tokens and the refusals of this door are counted; introspection cou
   expect(text).toContain('claimgate_refusals_total{door="oauth",code="invalid_client"} 1')
 })
 
-test('the use of a credential is noted when it was proven, at every endpoint', async () => {
+test('the use of a right credential is noted, at every endpoint', async () => {
   await start()
   await fails()
   await ask(world, { scope: 'admin' })
@@ -258,14 +258,14 @@ describe('when something is down', () => {
     }
   })
 
-  test('a fault of the service', async () => {
+  test('an internal error', async () => {
     await start({}, broken(new Error('the secret of it')))
     const answer = await ask(world)
     expectRefusal(answer, 500, 'server_error', world)
     expect(answer.text).not.toContain('the secret of it')
   })
 
-  test('a database that takes no more writes: assertions are 503, secrets get tokens', async () => {
+  test('a read-only database: assertions are 503, secrets get tokens', async () => {
     const storage = createCachedStorage({
       ...createMemoryStorage(),
       useAssertion: () => Promise.reject(new StorageError('the disk is full')),
@@ -278,7 +278,7 @@ describe('when something is down', () => {
     expect((await ask(world)).status).toBe(200)
   })
 
-  test('a database that has the assertion already: refused, and no use of the client', async () => {
+  test('an assertion that the database already has: refused, and no use is noted', async () => {
     const storage = createCachedStorage({ ...createMemoryStorage(), useAssertion: async () => false })
     await start({}, { storage })
     const client = await createKeyClient(world)
@@ -287,7 +287,7 @@ describe('when something is down', () => {
   })
 })
 
-test('an answer is sealed whatever it is', async () => {
+test('every answer has no-store and no CORS headers', async () => {
   await start()
   expectSealed(await ask(world))
   expectSealed(await world.send({ method: 'OPTIONS', path: '/oauth/token' }))

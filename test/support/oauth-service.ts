@@ -1,4 +1,4 @@
-// The service in this process, with clients that prove themselves by keys.
+// The service in this process, and clients that authenticate with private keys.
 
 import { createHmac, randomUUID } from 'node:crypto'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
@@ -18,7 +18,7 @@ export interface OAuthService extends World {
   readonly uses: readonly string[]
 }
 
-/** The service with two accounts; `replace` takes the place of what it runs on. */
+/** The service with two accounts. `replace` replaces some of its parts. */
 export async function startOAuth(
   env: Readonly<Record<string, string>> = {},
   replace: Partial<MemoryService['deps']> = {},
@@ -26,7 +26,7 @@ export async function startOAuth(
   const uses: string[] = []
   const noted = { note: (id: string) => void uses.push(id), flush: async () => undefined }
   const service = await startMemory(env, { uses: noted, ...replace })
-  // As a proxy in front sends it, which takes off what path the issuer has.
+  // As a proxy sends it that removes the path of the issuer.
   const { origin } = new URL(service.issuer)
   const send = (request: WireRequest) => sendToFetch((asked) => service.app.fetch(asked), origin, request)
   return { ...(await createWorld({ ...service, send })), deps: service.deps, lines: service.lines, uses }
@@ -68,19 +68,19 @@ export type AssertionAlg = 'ES256' | 'EdDSA' | 'Ed25519'
 /** A client that holds a private key. */
 export interface KeyClient {
   readonly clientId: string
-  /** As registered, with its kid. */
+  /** The public key as registered, with its kid. */
   readonly jwk: Json
-  /** Claims of a good assertion. */
+  /** Claims of a valid assertion. */
   claims(): Record<string, unknown>
-  /** A signed assertion: good, but for these members; undefined takes one away. */
+  /** A signed assertion, with these members added or replaced; undefined removes one. */
   sign(claims?: Record<string, unknown>, header?: Record<string, unknown>): Promise<string>
 }
 
 export interface KeyClientOptions {
   readonly alg?: AssertionAlg
-  /** Of the registered key; null: registered without one. */
+  /** The `kid` of the registered key; null: registered without one. */
   readonly kid?: string | null
-  /** Keys registered beside its own. */
+  /** Keys that are registered before its own. */
   readonly others?: readonly Json[]
   readonly credential?: object
   readonly account?: string
@@ -139,12 +139,12 @@ export async function createKeyClient(
   }
 }
 
-/** Asks for a token with an assertion and nothing else. */
+/** Asks for a token with an assertion as the only credential. */
 export function askBy(world: World, assertion: string, more: Members = {}): Promise<WireAnswer> {
   return ask(world, asserting(assertion, more), {})
 }
 
-/** A compact JWS of any header and payload text under HS256. */
+/** A compact JWS with this header and payload text, signed by HS256. */
 export function hmacSigned(header: object, payload: string, secret: string | Uint8Array): string {
   const input = [JSON.stringify(header), payload]
     .map((part) => Buffer.from(part).toString('base64url'))

@@ -1,4 +1,4 @@
-// OAuth requests as bytes on a wire, and what every refusal of them must be.
+// OAuth requests, and what every answer to them must have.
 
 import { expect } from 'vitest'
 import type { Json, WireAnswer, WireRequest } from './wire.ts'
@@ -23,12 +23,12 @@ export function basicOf(user: string, password: string): string {
   return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
 }
 
-/** A form that is posted. */
+/** A POST of a form. */
 export function postForm(path: string, members: Members, headers: Headers = {}): WireRequest {
   return { method: 'POST', path, headers: { 'content-type': FORM_TYPE, ...headers }, body: formOf(members) }
 }
 
-/** A request for a token that proves no client. */
+/** A token request. Without `headers` or members that authenticate a client. */
 export function tokenForm(members: Members, headers: Headers = {}): WireRequest {
   return postForm('/oauth/token', { grant_type: 'client_credentials', ...members }, headers)
 }
@@ -38,12 +38,12 @@ export function asserting(assertion: string, more: Members = {}): Members {
   return { client_assertion_type: ASSERTION_TYPE, client_assertion: assertion, ...more }
 }
 
-/** Headers of the main account's pair. */
+/** The Basic header of the main account. */
 export function asMain(world: World): Headers {
   return { authorization: basicOf(world.clientId, world.clientSecret) }
 }
 
-/** What every refusal must be, whatever it says. */
+/** Checks a refusal: status, `error`, the format of RFC 6749, and that it contains no secret. */
 export function expectRefusal(answer: WireAnswer, status: number, error: string, world: World): void {
   expect(`${answer.status} ${answer.headers.get('content-type')}`, answer.text).toBe(
     `${status} application/json`,
@@ -58,7 +58,7 @@ export function expectRefusal(answer: WireAnswer, status: number, error: string,
   for (const secret of [world.clientSecret, world.token]) expect(answer.text).not.toContain(secret)
 }
 
-/** What every answer is, refusals and successes alike: kept by no cache, read by no page. */
+/** Checks what every answer has: no-store, a request id, no CORS headers. */
 export function expectSealed({ headers }: WireAnswer): void {
   expect([headers.get('cache-control'), headers.get('pragma')]).toEqual(['no-store', 'no-cache'])
   expect(headers.get('x-request-id')).toMatch(/^[0-9A-Za-z]{16}$/)

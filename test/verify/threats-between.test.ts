@@ -12,8 +12,8 @@ const threats: readonly (readonly [attack: string, tests: Tests])[] = [
   [
     'a body is held back while its credential is revoked',
     [
-      ['issue/complete.test.ts', '%s while the body was under way'],
-      ['issue/complete.test.ts', 'an assertion that expired while the body was under way'],
+      ['issue/complete.test.ts', '%s while the body arrives: no token'],
+      ['issue/complete.test.ts', 'an assertion that expires while the body arrives is refused'],
     ],
   ],
   [
@@ -42,7 +42,7 @@ const threats: readonly (readonly [attack: string, tests: Tests])[] = [
   [
     'a token without an origin at an API with default options',
     [
-      ['issue/require-origin.test.ts', '%s without an origin: refused, saying why'],
+      ['issue/require-origin.test.ts', '%s without an origin: refused with the reason'],
       ['verify/threats-claims.test.ts', 'a token without an origin passes only where the API says so'],
     ],
   ],
@@ -70,10 +70,10 @@ const threats: readonly (readonly [attack: string, tests: Tests])[] = [
   [
     'one tenant fills the list of revocations',
     [
-      ['oauth/revoke-budget.test.ts', 'gets 429, whichever of its credentials asks; other accounts do not'],
+      ['oauth/revoke-budget.test.ts', 'gets 429 with each of its credentials; other accounts do not'],
       [
         'oauth/revoke-budget.test.ts',
-        'each gets 503 and is counted; what is on record stays; operators go on',
+        'each gets 503, which is counted; tokens stay valid; operators can still revoke',
       ],
       ['storage/rule-contract.ts', 'a budget counts what has not expired, of customers only'],
     ],
@@ -88,8 +88,8 @@ const threats: readonly (readonly [attack: string, tests: Tests])[] = [
   [
     'a flood of addresses pushes out the limits of credentials',
     [
-      ['issue/limits.test.ts', 'give a credential that is over its limit no new window'],
-      ['issue/limits.test.ts', 'nor one whose assertions are over theirs'],
+      ['issue/limits.test.ts', 'do not give a new window to a credential over its limit'],
+      ['issue/limits.test.ts', 'do not give a new window to a client whose assertions are over the limit'],
     ],
   ],
   [
