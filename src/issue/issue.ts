@@ -91,7 +91,7 @@ export type Issue = (
   alsoAllowed?: readonly string[],
 ) => Promise<Response>
 
-/** Dependencies of {@link createIssue}, the same for every endpoint. */
+/** What all issuing endpoints share. */
 export interface IssueDeps {
   readonly signGrant: SignGrant
   readonly signCurrent: SignCurrent

@@ -17,7 +17,7 @@ const ALGORITHMS = new Map([
 /** The values of `alg` that assertions may have. */
 export const assertionAlgorithms: readonly string[] = [...ALGORITHMS.keys()]
 
-/** Public keys whose private keys were thrown away. They are tried when no key matches, so that it takes the same time. */
+/** Public keys whose private keys were thrown away. They are tried when the client has no fitting key, so that it takes as long. */
 const DUMMY_KEYS: string = JSON.stringify({
   keys: [
     {
@@ -46,8 +46,8 @@ function selectKeys(jwks: string | undefined, kid: string | undefined, kty: stri
   return readKeys(jwks).flatMap((jwk) => {
     if (jwk.kty !== kty || (kid !== undefined && jwk.kid !== undefined && jwk.kid !== kid)) return []
     // Judging wants a name; what the key is called has been looked at.
-    const judged = parseJwk({ ...jwk, kid: 'registered' })
-    return judged.ok ? [judged.value.jwk] : []
+    const parsed = parseJwk({ ...jwk, kid: 'registered' })
+    return parsed.ok ? [parsed.value.jwk] : []
   })
 }
 

@@ -9,7 +9,7 @@ import { type Received, receiveRequest } from '../issue/admission.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
 import { decodeUtf8 } from '../lib/utf8.ts'
 
-/** A form whose parameters are each there once. */
+/** A form in which every parameter but `resource` is there once. */
 export interface OAuthForm {
   /** Values by name, empty ones included; without `resource`. */
   readonly values: ReadonlyMap<string, string>

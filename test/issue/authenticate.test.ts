@@ -1,4 +1,4 @@
-// Authentication as a table. Every answer takes one look-up and one hash, so that all refusals take the same time.
+// Authentication as a table. Every answer takes one query and one hash, so that all refusals take the same time.
 
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
@@ -133,7 +133,7 @@ describe.each(['synchronously', 'as promises'] as const)('the store and the hash
     expect(hashSecret.mock.calls).toEqual([[sent]])
   })
 
-  test('a request without credentials causes no look-up', async () => {
+  test('a request without credentials causes no query', async () => {
     expect(await authenticate(undefined, NOW)).toBeUndefined()
     expect(findCredential).not.toHaveBeenCalled()
   })

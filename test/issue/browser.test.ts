@@ -45,18 +45,21 @@ const rows: readonly (readonly [rule: string, ask: (token: string) => Ask])[] = 
   ['the query of the alias', (token) => ({ path: `/api/auth/claim?${form(token)}` })],
   ['the query, no origin', (token) => ({ path: `/auth/claim?token=${token}` })],
   [
-    'the query, a form beside it',
+    'the query string, and a form',
     (token) => typed(FORM, 'colour=blue', { path: `/auth/claim?token=${token}` }),
   ],
-  // Faults beside the secret hide nobody.
-  ['the query beside a malformed pair', (token) => ({ path: `/auth/claim?token=${token}&x=%zz` })],
+  // Other faults of the request do not hide the secret.
+  [
+    'the query string, with malformed percent-encoding',
+    (token) => ({ path: `/auth/claim?token=${token}&x=%zz` }),
+  ],
   ['the query after a malformed pair', (token) => ({ path: `/auth/claim?x=%ff&token=${token}` })],
   [
-    'the query beside malformed JSON',
+    'the query string, and malformed JSON',
     (token) => typed('application/json', '{', { path: `/auth/claim?${form(token)}` }),
   ],
   [
-    'the query beside a text',
+    'the query string, and a text body',
     (token) => typed('text/plain', 'hello', { path: `/auth/claim?${form(token)}` }),
   ],
   ['a form with a malformed pair', (token) => typed(FORM, `${form(token)}&x=%`)],
@@ -66,11 +69,11 @@ const rows: readonly (readonly [rule: string, ask: (token: string) => Ask])[] = 
   ['JSON', (token) => typed('application/json', json(token))],
   ['a Bearer header', (token) => ({ headers: { authorization: `Bearer ${token}` } })],
   [
-    'a Bearer header beside malformed JSON',
+    'a Bearer header, and malformed JSON',
     (token) => typed('application/json', '{', { headers: { authorization: `Bearer ${token}` } }),
   ],
   [
-    'a Bearer header beside a body that is too large',
+    'a Bearer header, and a body that is too large',
     (token) =>
       typed('application/json', 'x'.repeat(20_000), { headers: { authorization: `Bearer ${token}` } }),
   ],

@@ -58,7 +58,7 @@ function hold({ path, headers, body }: Ask): () => Promise<{ status: number; tex
   const init = { method: 'POST', headers, body: stream, duplex: 'half' } as RequestInit
   const answer = service.app.fetch(new Request(service.issuer + path, init))
   return async () => {
-    // Whatever can be judged without the last byte has been judged by then.
+    // By then the service has done every check that needs no last byte.
     await new Promise((resolve) => setTimeout(resolve, 30))
     finish()
     const { status, ...response } = await toText(await answer)

@@ -104,10 +104,7 @@ const rows: Readonly<Record<string, readonly [status: number, request: () => Wir
       ),
   ],
   'expiresIn: digits': [422, () => json({ origin: SITE, expiresIn: fill('1') })],
-  'names that nobody knows': [
-    200,
-    () => jsonText(`{"origin":"${SITE}",${list(1700, (index) => `"I${index}":1`)}}`),
-  ],
+  'unknown names': [200, () => jsonText(`{"origin":"${SITE}",${list(1700, (index) => `"I${index}":1`)}}`)],
   'names that nearly are': [
     422,
     () => jsonText(`{"origin":"${SITE}",${list(1100, (index) => `"IP[${index}]":1`)}}`),
@@ -175,7 +172,7 @@ const rows: Readonly<Record<string, readonly [status: number, request: () => Wir
   'admin: origins that are empty': [422, () => admin({ allowedOrigins: Array(5000).fill('') })],
   'admin: a name': [422, () => admin({ name: fill('🌵', 15_000) })],
   'admin: scopes that are none': [422, () => admin({ scopes: Array(5000).fill('') })],
-  'admin: members that nobody knows': [422, () => admin(`{${list(1700, (index) => `"k${index}":1`)}}`)],
+  'admin: unknown members': [422, () => admin(`{${list(1700, (index) => `"k${index}":1`)}}`)],
   'admin: nested lists': [400, () => admin(fill('[', 8000) + fill(']', 8000))],
   'admin: a URL to explain': [422, () => explain({ url: `https://${letters(2000)}` })],
   'admin: an origin to explain': [200, () => explain({ origin: `https://${letters(2000)}` })],

@@ -77,9 +77,9 @@ describe('secrets in pages', () => {
   test.each<[string, () => Promise<WireAnswer>, number, boolean]>([
     ['a secret for backends', () => askPage(backend), 403, true],
     ['without an origin', () => ask(backend, { 'sec-fetch-site': 'same-origin' }), 403, true],
-    ['at an origin that nobody allows', () => askPage(backend, 'null'), 403, true],
+    ['at an origin that no account allows', () => askPage(backend, 'null'), 403, true],
     [
-      'beside rubbish',
+      'with a body that is too large',
       () => ask(backend, { origin: PAGE }, { body: 'x'.repeat(20_000), path: '/m2m/token' }),
       403,
       true,

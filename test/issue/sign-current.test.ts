@@ -75,7 +75,7 @@ test.each([
   [900, 0],
   [901, 1],
   [60_000, 1],
-])('a record of %i ms: signed after %i more look-ups', async (ageMs, lookups) => {
+])('a record of %i ms: signed after %i more queries', async (ageMs, lookups) => {
   const trial = createTrial()
   await pass(ageMs)
   expect(await trial.sign()).toEqual(ok(ISSUED))

@@ -60,7 +60,7 @@ describe('claims', () => {
     ['nbf within the tolerance', () => ({ nbf: NOW + 5 })],
     ['a jti of one character', () => ({ jti: 'x' })],
     ['a jti of 256 characters', () => ({ jti: 'x'.repeat(256) })],
-    ['claims that nobody asked for', () => ({ scope: 'admin', client_id: 'x', cnf: {} })],
+    ['additional claims', () => ({ scope: 'admin', client_id: 'x', cnf: {} })],
   ]
   test.each(good)('%s', async (_, change) => expectAccepted(await client.sign(change())))
 
@@ -79,7 +79,7 @@ describe('claims', () => {
     ['sub of another client', () => ({ sub: other.clientId })],
     ['iss and sub of another client', () => ({ iss: other.clientId, sub: other.clientId })],
     ['iss and sub of a client with a secret', () => ({ iss: world.clientId, sub: world.clientId })],
-    ['iss and sub of nobody', () => ({ iss: 'nobody', sub: 'nobody' })],
+    ['iss and sub of an unknown client', () => ({ iss: 'nobody', sub: 'nobody' })],
     ['iss and sub in an array', () => ({ iss: [client.clientId], sub: [client.clientId] })],
     ['sub that no database takes', () => ({ iss: '\ud800\0', sub: '\ud800\0' })],
     ['iss the account', () => ({ iss: world.accountId })],
@@ -281,7 +281,7 @@ describe('keys', () => {
   })
 
   test.each(['', '{}', '{"keys":[]}', '{"keys":[null,1,"x"]}', '{"keys":{}}', '[]', 'garbage'])(
-    'a record of keys that is %j proves nobody',
+    'registered keys that are %j authenticate no client',
     async (jwks) => {
       const own = await createKeyClient(world, { credential: { jwks } })
       await expectRefused(await own.sign())

@@ -118,7 +118,7 @@ describe('examining', () => {
   })
 })
 
-describe('one look-up and one signature check, whichever client is named and whatever is wrong', () => {
+describe('one query and one signature check, whichever client is named and whatever is wrong', () => {
   const spy = () => vi.spyOn(crypto.subtle, 'verify')
   afterEach(() => vi.restoreAllMocks())
 
