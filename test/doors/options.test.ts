@@ -53,6 +53,9 @@ const wrong: Readonly<Record<string, readonly unknown[]>> = {
     '10.0.0.1/8',
     '0.0.0.0/0',
     ['10.0.0.0/8', 'x'],
+    ['2'],
+    [2],
+    ['10.0.0.0/8', '2'],
     -1,
     1.5,
     51,
@@ -254,15 +257,23 @@ describe('wrong options of a verifier', () => {
     expect(() => create({ ...base, require: ['key'], apiOrigin: 'https://api.example.com' })).not.toThrow()
   })
 
-  test.each(['Issuer', 'aud', 'jwksURI', 'tolerance', 'origins', 'allowedOrigin', 'clientIP', 'onDecisions'])(
-    'an unknown option: %s',
-    (name) => {
-      expect(messageOf(() => create({ ...base, [name]: undefined }))).toContain(name)
-      for (const make of Object.values(middlewares)) {
-        expect(messageOf(() => make({ ...open, [name]: undefined }))).toContain(name)
-      }
-    },
-  )
+  test.each([
+    'Issuer',
+    'aud',
+    'jwksURI',
+    'tolerance',
+    'origins',
+    'allowedOrigin',
+    'clientIP',
+    'onDecisions',
+    'toString',
+    'constructor',
+  ])('an unknown option: %s', (name) => {
+    expect(messageOf(() => create({ ...base, [name]: undefined }))).toContain(name)
+    for (const make of Object.values(middlewares)) {
+      expect(messageOf(() => make({ ...open, [name]: undefined }))).toContain(name)
+    }
+  })
 
   test.each(['allowedOrigins', 'allowedHeaders', 'cors', 'clientIp'])(
     'an option that only middlewares have: %s',
