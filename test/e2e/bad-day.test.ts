@@ -1,6 +1,6 @@
-// A bad day: a secret has leaked, and its thief asks for tokens in loops at both processes on one database. Whatever an
-// operator ends or narrows is over with the answer: no token that the thief holds is accepted by either process, nor
-// by a verifier elsewhere once it has polled. The customer works on.
+// A secret has leaked, and an attacker claims tokens in a loop from both processes on one database. Once an operator's
+// change is answered, neither process accepts a token of the attacker, and a remote verifier refuses it after its next
+// poll. The customer can go on working.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -50,13 +50,13 @@ async function remotely(token: string): Promise<string> {
 }
 
 interface Thief {
-  /** Every token, with the time at which it was asked for. */
+  /** Every token, with the time of its request. */
   readonly tokens: { readonly askedAt: number; readonly token: string }[]
-  /** Resolves once the last answer is there. */
+  /** Resolves after the last answer. */
   stop(): Promise<void>
 }
 
-/** Asks for tokens in a loop at each process. */
+/** Claims tokens in a loop from each process. */
 function steal(secret: string, more: object = {}, pauseMs = 25): Thief {
   const tokens: { askedAt: number; token: string }[] = []
   let isOver = false
@@ -78,7 +78,7 @@ function steal(secret: string, more: object = {}, pauseMs = 25): Thief {
   }
 }
 
-/** Which of these tokens anybody accepts. */
+/** The tokens that either process or the remote verifier accepts. */
 async function findSurvivors(tokens: readonly string[]): Promise<string[]> {
   const alive: string[] = []
   for (const token of tokens) {
@@ -96,7 +96,7 @@ const poll = (): Promise<void> => sleep((REFRESH_SECONDS + 2.5) * 1000)
 
 test('a leaked secret: rotated without overlap, then revoked by client', { timeout: 85_000 }, async () => {
   const rounds = Array.from({ length: ROUNDS }, async (_unused, round) => {
-    // In five groups, each call at another part of a second.
+    // In five groups, so that calls start at different parts of a second.
     await sleep((round % 5) * 4500 + round * 47)
     const { credential } = await createAccount()
     const thief = steal(credential.token, {}, 60)
@@ -107,7 +107,7 @@ test('a leaked secret: rotated without overlap, then revoked by client', { timeo
     const rotatedAt = performance.now()
     const body = { clientId: credential.id }
     await admin(one.url, 'POST', '/revocations', { body, status: 201 })
-    // Tokens of the new secret are good in the second of the answer too, and none is refused.
+    // Tokens of the new secret are accepted, also those issued in the second of the answer.
     const next = await Promise.all(servers.map(async ({ url }) => claim(url, rotated.credential.token, SITE)))
     for (const { url } of servers) {
       for (const { refusal, token } of next) {
@@ -148,7 +148,7 @@ const patch =
   ({ account }) =>
     admin(one.url, 'PATCH', `/accounts/${account.id}`, { body })
 
-/** `works`: whether the secret gets tokens after the answer. */
+/** Ways to end tokens; `works`: whether the secret still gets tokens after the answer. */
 const ends: readonly (readonly [name: string, end: End, works: boolean])[] = [
   [
     'sub',
@@ -194,7 +194,7 @@ describe.concurrent('ended by', () => {
     }
     await thief.stop()
     await poll()
-    // Where the secret still works, what was asked for before the answer may have been signed after it.
+    // If the secret still works, a claim sent before the answer may have been signed after it.
     const cutAt = works
       ? Math.min(...after.map(({ token }) => payloadOf(token).iat))
       : Number.POSITIVE_INFINITY

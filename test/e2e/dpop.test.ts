@@ -1,5 +1,5 @@
-// A token that a thief cannot use: an independent DPoP client (oauth4webapi) binds tokens to its key and proves it,
-// against the real server and a verifier of its own. Whatever is copied from the wire is worth nothing.
+// An independent DPoP client (oauth4webapi) gets key-bound tokens and uses them with the real server and an own verifier.
+// Tokens and proofs that an attacker copies do not work.
 
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -71,7 +71,7 @@ describe.each(['ES256', 'Ed25519'] as const)('with a key for %s', (alg) => {
     return oauth.processClientCredentialsResponse(as, client(), asked)
   }
 
-  /** Calls an API as the client does, and gives the request that went over the wire too. */
+  /** Calls an API with the client; also gives the request that was sent. */
   async function call(
     url: string,
     token: string,

@@ -1,5 +1,5 @@
-// The bad day: a token, a secret, an account or a signing key is ended while everybody works on. Refused here at once,
-// in another process on the same store within two seconds, and by a remote verifier through the signed feed.
+// A token, a secret, an account or a signing key is revoked under traffic: refused immediately by this process, within two
+// seconds by another process on the same store, and by a remote verifier after its next poll of the signed list.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -54,13 +54,13 @@ async function remotely(token: string): Promise<string> {
 }
 
 interface Watch {
-  /** When a refusal was seen first, milliseconds of `performance.now()`. */
+  /** When the first refusal was seen; `performance.now()`, milliseconds. */
   refusedAt: number | undefined
-  /** Every verdict but `200`, once. */
+  /** Every result except `200`, without repeats. */
   readonly verdicts: Set<string>
 }
 
-/** Shows a token over and over again; `isOver` ends it. */
+/** Sends a token again and again until `isOver`. */
 function watch(show: () => Promise<string>, isOver: () => boolean): Watch & { readonly done: Promise<void> } {
   const seen: Watch = { refusedAt: undefined, verdicts: new Set() }
   const run = async (): Promise<void> => {
@@ -143,7 +143,7 @@ describe.each(kinds)('ended by %s', (name, end, claimsAgain) => {
     const answered = performance.now()
     expect(await whoami(one.url, token, SITE)).toBe('401 token_revoked')
     if (claimsAgain) {
-      // Within the same second too: what is minted after the answer is accepted, everywhere.
+      // Tokens issued after the answer are accepted everywhere, also within the same second.
       for (const { url } of [one, other]) {
         const next = await claim(url, secret, SITE)
         expect(next.refusal).toBeUndefined()
@@ -156,7 +156,7 @@ describe.each(kinds)('ended by %s', (name, end, claimsAgain) => {
     await sleep(FEED_MS + 500)
     isOver = true
     await Promise.all(watches.map(({ done }) => done))
-    // A key that has left the key set is not known any more, once that is fetched anew.
+    // After the next fetch of the key set, the revoked key is unknown.
     if (name === 'kid') watches[2]?.verdicts.delete('401 invalid_token')
     for (const { verdicts } of watches) expect([...verdicts]).toEqual(['401 token_revoked'])
     const [here, there, far] = watches.map(({ refusedAt }) => refusedAt as number)
@@ -244,7 +244,7 @@ test('a lower CLAIMGATE_MAX_TTL brings no revoked token back and ends no key ear
   lastsADay(revocation.expiresAt)
   const { keys } = await admin(url, 'POST', '/keys/rotate', { body: { force: true } })
   lastsADay(keys.find((key: Json) => key.state === 'retiring').expiresAt)
-  // What may be asked for is the new limit.
+  // New tokens are limited by the new value.
   await admin(url, 'PATCH', `/accounts/${made.account.id}`, { body: { maxTtl: 61 }, status: 422 })
 })
 

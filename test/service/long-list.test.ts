@@ -11,10 +11,10 @@ import { createRuleStore, ruleWith } from '../support/service-parts.ts'
 import { createKeys, createReplica } from './replica.ts'
 
 const ENTRIES = 100_000
-/** What one step may take, milliseconds of processor time. */
+/** Longest step, milliseconds of processor time. */
 const STEP_MS = 30
 
-/** A store that gives its pages quickly, and the rules in it. */
+/** A store that answers quickly, and its rules. */
 function createLongStore() {
   const rules: NumberedRule[] = Array.from({ length: ENTRIES }, (_, at) => ({
     ...ruleWith({ value: `token-${at}-of-22-letters`, account: at % 2 === 0 ? `acct_${at % 97}` : null }),
@@ -59,7 +59,7 @@ async function measureSteps<T>(work: () => Promise<T>): Promise<{ value: T; long
 test('no step of a long list blocks the event loop for long', { timeout: 120_000 }, async () => {
   const { ring, source } = await createKeys('ES256')
   const best = { load: Infinity, firstDocument: Infinity, changedDocument: Infinity, reading: Infinity }
-  // Several rounds: what takes long every time is no pause of the garbage collector.
+  // Several rounds: a step that is long in each of them is not a pause of the garbage collector.
   for (let round = 0; round < 3; round += 1) {
     const { store, add } = createLongStore()
     const replica = createReplica(ring, store)
@@ -67,7 +67,7 @@ test('no step of a long list blocks the event loop for long', { timeout: 120_000
     const first = await measureSteps(() => replica.ask())
     add({ ...ruleWith({ value: 'one-more' }), id: 'one-more', seq: ENTRIES + 2 })
     await replica.refresh()
-    // Until a list that takes long to write may be written again.
+    // After this time a list that took long to write is written again.
     await sleep(1100)
     const changed = await measureSteps(() => replica.ask())
     const text = await changed.value.text()

@@ -1,5 +1,5 @@
-// The feed of revocations as replicas of the service have it: real signing keys that can be rotated, a store that can
-// fail, and the remote verifiers that poll it.
+// Replicas of the service for tests of the list of revocations: real signing keys that can be rotated, a store that can
+// fail, and remote verifiers that poll.
 
 import { expect } from 'vitest'
 import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
@@ -25,7 +25,7 @@ export interface Replica extends RuleStore {
   readonly refresh: RevocationRules['refresh']
 }
 
-/** A replica of the service with these signing keys, and a store of its own making. */
+/** Creates a replica of the service with these signing keys and this store. */
 export function createReplica(keyRing: DocumentDeps['keyRing'], store = createRuleStore()): Replica {
   const { log } = keepLog()
   const rules = createRevocationRules({
@@ -70,9 +70,9 @@ export function createReplica(keyRing: DocumentDeps['keyRing'], store = createRu
 export interface Keys {
   readonly ring: KeyRing
   readonly source: KeySource
-  /** Lists signed so far. */
+  /** Number of lists signed so far. */
   signed(): number
-  /** The key that signs. */
+  /** The key that signs now. */
   current(): StoredSigningKey['jwk']
   rotate(): Promise<void>
   end(kid: string): Promise<void>

@@ -24,10 +24,10 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** Both clocks go on by so much. */
+/** Moves both clocks forward. */
 const pass = (ms: number): unknown => vi.advanceTimersByTime(ms)
 
-/** A document's tag and status, for who holds `etag`. */
+/** ETag and status of the answer to a request with this `etag`. */
 async function poll(replica: Replica, etag?: string): Promise<{ status: number; etag: string }> {
   const answer = await replica.ask(etag === undefined ? {} : { 'if-none-match': etag })
   return { status: answer.status, etag: answer.headers.get('etag') ?? expect.unreachable('it has a tag') }
@@ -221,7 +221,7 @@ describe('while keys are rotated', () => {
       await keys.rotate()
     }
     expect(kids.size).toBe(4)
-    // Nor does the memory of one that was ended go out.
+    // The cached list of the revoked key is not served either.
     const { kid = '' } = keys.ring
     const { etag } = await poll(replica)
     await keys.end(kid)
@@ -255,7 +255,7 @@ describe('while keys are rotated', () => {
   })
 })
 
-/** A verifier whose polls go to these replicas, and what it says of a good token. */
+/** A verifier whose polls go to these replicas, and its result for a valid token. */
 async function watch(keys: Keys, replicas: readonly Replica[], maxStaleSeconds = 40) {
   const issuer: Issuer = await startIssuer([])
   let turn = 0
@@ -362,14 +362,14 @@ describe('while the store is down', () => {
       vi.advanceTimersByTime(START + hour * HOUR - Date.now())
       const iat = START / 1000
       const exp = Math.ceil(Date.now() / 1000) + 60
-      // To a verifier it is as old as it says.
+      // For a verifier its age counts from `iat`.
       const isOld = hour >= 1
       expect(await ask({ jti: 'jti-2', iat, exp }), `hour ${hour}`).toBe(
         isOld ? 'unavailable' : 'token_revoked',
       )
       expect(await ask({ jti: 'jti-3' }), `hour ${hour}`).toBe(isOld ? 'unavailable' : 'allowed')
       const { iat: issuedAt, exp: expiresAt = 0, revoked } = decodeJwt(await replica.read())
-      // As old as the rules, and good for five minutes.
+      // `iat` is the time of the rules, `exp` five minutes from now.
       expect(issuedAt).toBe(START / 1000 + 3)
       expect(expiresAt - Date.now() / 1000).toBeGreaterThan(298)
       expect(expiresAt - Date.now() / 1000).toBeLessThanOrEqual(300)

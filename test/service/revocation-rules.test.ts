@@ -1,5 +1,5 @@
-// Revocations in force in this process: how old they may be, who waits for them, and what counts while the store is
-// slow, silent or down.
+// Rules in this process's memory: how old they may be, which requests wait for them, and what applies while the store is
+// slow, hangs or is down.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
@@ -15,7 +15,7 @@ import {
   ruleWith,
 } from '../support/service-parts.ts'
 
-/** Both clocks stand and `sleep` of a test's own is real: only what a test advances passes. */
+/** Both clocks stand still until a test advances them; the test's own `sleep` is real. */
 function stopClocks(): void {
   vi.useFakeTimers({ toFake: ['Date', 'performance', 'setTimeout', 'clearTimeout'] })
 }
@@ -28,7 +28,7 @@ afterEach(() => {
 interface Trial extends RuleStore {
   readonly rules: RevocationRules
   readonly lines: readonly string[]
-  /** Whether the good token is ended. */
+  /** Whether the valid token is revoked. */
   judge(): boolean | Promise<boolean>
 }
 
@@ -46,7 +46,7 @@ function tryRules(sharesWork = true, store = createRuleStore()): Trial {
 
 const pass = (ms: number): Promise<unknown> => vi.advanceTimersByTimeAsync(ms)
 
-/** The outcome and the milliseconds of the stopped clock until then. */
+/** The result, and how many milliseconds of the stopped clock it took. */
 async function clocked<T>(work: T | Promise<T>): Promise<readonly [T, number]> {
   const start = performance.now()
   let end: number | undefined
@@ -89,7 +89,7 @@ describe('an entry ends', () => {
     expect(await judge()).toBe(true)
     answer('with a fault')
     await pass(600_500)
-    // By its clock tolerance.
+    // Within clock tolerance.
     expect(await rules.isListed(token, 'key-1')).toBe(true)
     expect(await rules.isListed({ ...token, exp: token.exp + 1 }, 'key-1')).toBe(false)
   })
@@ -155,7 +155,7 @@ describe('waiting', () => {
     expect(judge()).toBe(false)
     expect(reads()).toBe(2)
     await pass(1000)
-    // Read a second and a half ago: known, and read again.
+    // Read a second and a half ago: used, and read again.
     expect(await clocked(judge())).toEqual([true, 500])
   })
 
@@ -170,7 +170,7 @@ describe('waiting', () => {
     async (sharesWork) => {
       const { judge, answer, lines, store } = tryRules(sharesWork)
       answer('never')
-      // Nothing is known: an outage must not end every session.
+      // No rules are known, and an outage must not end every session.
       expect(await clocked(judge())).toEqual([false, 2000])
       expect(judge()).toBe(false)
       expect(lines).toEqual(['error: revocations cannot be read; none are known'])
@@ -181,7 +181,7 @@ describe('waiting', () => {
       answer('never')
       await pass(1000)
       const first = judge()
-      // On Workers the request that began the read sees it through; the others do not wait longer than anywhere.
+      // On Workers the request that started the read waits until it is over; others wait as long as elsewhere.
       expect(await clocked(judge())).toEqual([true, 500])
       expect(await clocked(first)).toEqual([true, sharesWork ? 0 : 1500])
       expect(judge()).toBe(true)
@@ -263,7 +263,7 @@ describe('a store that fails', () => {
     expect(await rules.read()).toMatchObject({ rules: [{ kind: 'jti' }], ageMs: 23 * HOUR })
     await pass(HOUR)
     expect(await rules.read()).toBeUndefined()
-    // Tokens are judged by them still.
+    // Tokens are still checked with them.
     expect(await rules.isListed(claimsWith({ iat: 0 }), 'key-1')).toBe(true)
   })
 })
@@ -290,7 +290,7 @@ describe('a refresh', () => {
     await pass(500)
     expect(await slow).toBe(true)
     expect(judge()).toBe(true)
-    // The slow one has nothing to look for any more.
+    // The slow read finds nothing new.
     expect(reads()).toBe(3)
   })
 
@@ -307,7 +307,7 @@ describe('a refresh', () => {
         async listRuleChanges(after, limit) {
           const page = await storage.listRuleChanges(after, limit)
           pages += 1
-          // Lifted, when its page was read already.
+          // Lifted after its page was read.
           if (pages === 1) store([{ ...(first as RevocationRule), until: 0 }, ...others])
           return page
         },
@@ -334,14 +334,14 @@ describe('a refresh', () => {
 })
 
 interface Step {
-  /** Turns of the event loop before the step, from its read's beginning to its look, and from there to its end. */
+  /** Turns of the event loop before the step, from the beginning of its read to the look at the counter, and to its end. */
   readonly pause: number
   readonly before: number
   readonly after: number
   readonly write: boolean
 }
 
-/** Reads that look at a counter at some moment of theirs, while others write it. */
+/** Reads that each look at a counter once, while other steps write it. */
 async function runSchedule(steps: readonly Step[], sharesWork: boolean): Promise<void> {
   const turns = async (count: number): Promise<void> => {
     for (let turn = 0; turn < count; turn += 1) await sleep(0)

@@ -1,5 +1,5 @@
-// Step 5 of the service's own verifier: every way in which a token ends, and that a verdict that is ready is not a
-// promise.
+// Step 5 (revocation) of the service's own verifier: every way to end a token, and that results from memory are
+// synchronous.
 
 import { describe, expect, test } from 'vitest'
 import type { Account, Credential } from '../../src/claims/account.ts'
@@ -11,7 +11,7 @@ import { createMemoryStorage } from '../../src/storage/memory.ts'
 import { makeAccount, makeAudit, makeCredential, makeRevocation } from '../support/records.ts'
 import { claimsWith, HOUR, keepLog } from '../support/service-parts.ts'
 
-/** A check on a store that holds an account and its credential, which `claims` are of. */
+/** A check with a store that has the account and credential of `claims`. */
 async function start(account: Partial<Account> = {}, credential: Partial<Credential> = {}) {
   const owner = makeAccount(account)
   const record = makeCredential(owner.id, credential)
@@ -68,7 +68,7 @@ describe('a token is revoked', () => {
     await storage.addRevocation(revocationOf(kind, value), makeAudit())
     await rules.refresh()
     expect(check(claims, 'key-1')).toBe(true)
-    // What is minted later is another token.
+    // A token issued later passes.
     const later = { ...claims, iat: claims.iat + 3, exp: claims.exp + 3 }
     expect(check(later, 'key-1')).toBe(false)
   })

@@ -1,5 +1,5 @@
-// What the tests of the service's own rooms share: a log that is kept, and a store of revocations that is slow, hangs
-// or fails on demand.
+// Parts that several test folders of the service use: a log that keeps its lines, and a store of revocations that is slow,
+// hangs or fails on demand.
 
 import type { ClaimsSet } from '../../src/claims/claims-set.ts'
 import type { NumberedRule, RevocationRule } from '../../src/claims/revocation.ts'
@@ -21,11 +21,11 @@ export function keepLog(): { readonly log: Logger; readonly lines: readonly stri
 
 export interface RuleStore {
   readonly storage: Pick<Storage, 'readRuleSeq' | 'listRuleChanges'>
-  /** What is stored from now on: one change, where anything differs. */
+  /** Replaces the stored rules; counts as one change if anything differs. */
   store(rules: readonly RevocationRule[]): void
-  /** How the store answers from now on. */
+  /** Sets how the store answers from now on. */
   answer(how: 'immediately' | 'never' | 'with a fault' | { readonly afterMs: number }): void
-  /** Reads that were begun. */
+  /** Number of reads that began. */
   reads(): number
 }
 
@@ -40,7 +40,7 @@ export function createRuleStore(first: readonly RevocationRule[] = []): RuleStor
     seq += 1
     const kept = Array.from({ length: Math.max(rules.length, next.length) }, (_, index) => {
       const before = rules[index]
-      // What is no longer there was lifted.
+      // A rule that is missing was lifted.
       const wanted = next[index] ?? { ...(before as NumberedRule), until: 0 }
       const rule = { ...wanted, id: `rule-${index}`, seq: before?.seq ?? seq }
       return JSON.stringify(rule) === JSON.stringify(before) ? rule : { ...rule, seq }
@@ -74,12 +74,12 @@ export function createRuleStore(first: readonly RevocationRule[] = []): RuleStor
   }
 }
 
-/** By the clock that tests may stop. */
+/** Waits by the clock that tests can stop. */
 function wait(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
-/** Claims of a good token but for these; times are epoch seconds. */
+/** Claims of a valid token with these members changed; times are epoch seconds. */
 export function claimsWith(members: Partial<ClaimsSet> = {}): ClaimsSet {
   const iat = Math.floor(Date.now() / 1000)
   return {
@@ -94,7 +94,7 @@ export function claimsWith(members: Partial<ClaimsSet> = {}): ClaimsSet {
   }
 }
 
-/** A rule that ends what was minted up to now, for an hour. */
+/** A rule, in force for an hour, that ends tokens issued until now. */
 export function ruleWith(rule: Partial<RevocationRule> = {}): RevocationRule {
   const now = Date.now()
   return { kind: 'jti', value: 'jti-1', account: null, before: now + 1000, until: now + HOUR, ...rule }

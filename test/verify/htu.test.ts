@@ -1,4 +1,4 @@
-// Which URLs are one (RFC 3986 section 6.2), and what a request's own URL is.
+// Which URLs are equal (RFC 3986 section 6.2), and what the URL of a request is.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'

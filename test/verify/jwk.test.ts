@@ -1,5 +1,5 @@
-// A key is judged before it may verify anything: what it is for, whose half it is, and whether it is a key at all.
-// The same verdicts hold for keys that are pinned and for keys from a URL.
+// A JWK is checked before it may verify anything: its use, that it is public, and that it is a key at all. The same rules
+// apply to pinned keys and to keys from a URL.
 
 import { generateKeyPairSync } from 'node:crypto'
 import type { JWK } from 'jose'

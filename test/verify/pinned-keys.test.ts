@@ -1,4 +1,4 @@
-// Keys that the API was given: which token each verifies, and that a bad one is told when the verifier is made.
+// Keys from the verifier's options: which tokens each verifies, and that an invalid one throws at construction.
 
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createPinnedKeys, createSharedKey } from '../../src/verify/keys/pinned.ts'

@@ -33,7 +33,7 @@ const show = (verifier: Verifier, maker: Maker): Promise<ClaimError | undefined>
     (error: ClaimError) => error,
   )
 
-/** Shows as many proofs as a key may use up, some of them together. */
+/** Sends as many proofs as the budget of a key allows, in groups of concurrent requests. */
 async function fill(show: () => Promise<number | undefined>): Promise<void> {
   const TOGETHER = 100
   for (let shown = 0; shown < MAX; shown += TOGETHER) {

@@ -1,4 +1,4 @@
-// Proofs and what must be said of them, as data for every engine.
+// Proofs and their expected results, as data for both kinds of cryptography and for workerd.
 
 import { createHmac, createPublicKey, generateKeyPairSync, type JsonWebKey } from 'node:crypto'
 import type { ExpectedProof } from '../../src/verify/dpop/verify-proof.ts'
@@ -10,7 +10,7 @@ export interface ProofCase {
   readonly name: string
   readonly text: string
   readonly expected: ExpectedProof
-  /** Words of the refusal; undefined: it is right. */
+  /** Part of the reason of the refusal; undefined if the proof is valid. */
   readonly refusal: string | undefined
 }
 
@@ -32,7 +32,7 @@ const URL = 'another URL'
 const JTI = 'no jti'
 const GROUP_ORDER = 2n ** 252n + 27742317777372353535851937790883648493n
 
-/** `es` and `ed` make proofs of the two kinds of key, `other` is a second P-256 key. */
+/** All cases. `es` and `ed` make proofs with the two types of key; `other` has a second P-256 key. */
 export function proofCases(es: Maker, ed: Maker, other: Maker): readonly ProofCase[] {
   const rows = (maker: Maker, all: readonly Row[]): readonly ProofCase[] =>
     all.map(([name, text, refusal, expected]) => ({
@@ -194,7 +194,7 @@ function signatureRows(maker: Maker): readonly Row[] {
   const [head = '', body = '', signature = ''] = good.split('.')
   const bytes = Buffer.from(signature, 'base64url')
   const signed = (made: Uint8Array): string => `${head}.${body}.${base64url(made)}`
-  // With every spelling of the public key as the secret.
+  // HMAC with every encoding of the public key as the secret.
   const hmac = (secret: string | Buffer): string => {
     const input = `${base64url(maker.header({ alg: 'HS256' }))}.${base64url(maker.payload())}`
     return `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`
@@ -209,7 +209,7 @@ function signatureRows(maker: Maker): readonly Row[] {
     ['halves swapped', signed(Buffer.concat([bytes.subarray(32), bytes.subarray(0, 32)])), SIGNATURE],
     ['of other claims', `${head}.${base64url(maker.payload())}.${signature}`, SIGNATURE],
     ['of another header', `${base64url(maker.header({ kid: 'x' }))}.${body}.${signature}`, SIGNATURE],
-    // What is wrong with claims is nobody's business before the signature is right.
+    // Claims are not checked before the signature is valid.
     [
       'zeros under claims that are wrong',
       `${head}.${base64url('{}')}.${base64url(new Uint8Array(64))}`,
@@ -309,13 +309,13 @@ function edRows(ed: Maker): readonly Row[] {
   ]
 }
 
-/** The next character of base64url: another spelling of the same bytes, where unused bits are not looked at. */
+/** The next character of base64url: the same bytes to a decoder that ignores unused bits. */
 function nextCharacter(character: string): string {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
   return alphabet[alphabet.indexOf(character) + 1] ?? ''
 }
 
-/** A proof that is right but for its length, which it reaches by padding header or claims. */
+/** A proof that is valid except for its length; header or claims are padded to reach it. */
 function padTo(maker: Maker, length: number): string {
   for (let more = 2000; more < 3500; more += 1) {
     for (const extra of ['', 'x', 'xx']) {

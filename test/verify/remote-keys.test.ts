@@ -1,4 +1,4 @@
-// Keys from an issuer's URL: when they are asked for, what replaces them, how long they last without their issuer.
+// Keys from an issuer's URL: when they are fetched, what replaces them, and how long they are used without the issuer.
 
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -63,7 +63,7 @@ function createSource({ jwksUri }: Issuer, sharesWork = true, load = loadVerifie
   return createRemoteKeys({ url: jwksUri, load, fetcher, now: Date.now, sharesWork })
 }
 
-/** `load`, which every remote source has. */
+/** `load`, which is optional in the port but not in a remote source. */
 function load(keys: KeySource, kid: string) {
   return keys.load?.(kid) ?? expect.unreachable('a remote source loads')
 }
@@ -103,12 +103,12 @@ describe('when keys are fetched', () => {
     await ask(await es.token())
     issuer.answers.set(JWKS, status(500))
     clock.advance(11 * MINUTE)
-    // An unknown key waits for the renewal that is under way.
+    // A request with an unknown key waits for the current renewal.
     await ask(await stranger.token())
     expect(fetches()).toBe(2)
     clock.advance(29)
     await ask(await es.token())
-    // What is asked behind a request's back takes its time to arrive.
+    // A fetch in the background takes some time.
     await sleep(200)
     expect(fetches()).toBe(2)
     clock.advance(1)
@@ -170,7 +170,7 @@ describe('when keys are fetched', () => {
   })
 })
 
-/** Answers that are no good keys, and whether they take five seconds. */
+/** Answers without usable keys, and whether they take five seconds. */
 const rubbish: readonly (readonly [string, () => Answer])[] = [
   ['a 404', () => status(404)],
   ['a 500 with good keys in it', () => status(500, {}, JSON.stringify({ keys: [ed.jwk] }))],
@@ -199,7 +199,7 @@ const rubbish: readonly (readonly [string, () => Answer])[] = [
 
 describe('an answer without usable keys never replaces keys, and is not a first set', () => {
   test.concurrent.each(rubbish)('%s', async (_, answer) => {
-    // Concurrent, and so on the real clock: an unknown key id makes the source ask again.
+    // Concurrent tests need the real clock. An unknown key id causes another fetch.
     const { issuer, ask, fetches } = await start([es.jwk])
     expect(await ask(await es.token())).toBe('allowed')
     issuer.answers.set(JWKS, answer())
@@ -211,7 +211,7 @@ describe('an answer without usable keys never replaces keys, and is not a first 
     const first = await timed(cold(await es.token()))
     expect(first.value).toBe('unavailable')
     expect(first.ms).toBeLessThan(5500)
-    // Who has just learnt that there are none does not wait again.
+    // Right after a failed fetch requests do not wait again.
     const second = await timed(cold(await ed.token()))
     expect(second.value).toBe('unavailable')
     expect(second.ms).toBeLessThan(500)
@@ -346,7 +346,7 @@ describe('verified tokens leave the cache with their key', () => {
     for (const one of [token, token, other]) expect(await ask(one)).toBe('allowed')
     issuer.answers.set(JWKS, json(changed()))
     clock.advance(10 * MINUTE)
-    // This one still finds the old keys, and makes the source ask.
+    // This token still finds the old keys, and causes a fetch.
     expect(await ask(token)).toBe('allowed')
     await expect.poll(() => ask(token)).toBe('invalid_token')
     expect(await ask(other)).toBe('allowed')

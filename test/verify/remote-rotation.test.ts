@@ -1,5 +1,5 @@
 // An issuer that rotates its keys, seen from a remote verifier: each first use of a key makes it look for the next one,
-// so that no token is refused. Only a right signature can make it look.
+// so that no token is refused. Only a valid signature causes that fetch.
 
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -59,12 +59,12 @@ async function start(rules: Partial<VerifierRules> = {}) {
     fetches: () => issuer.askedFor(JWKS).length,
     /** From now on the key of this number signs. */
     rotate: (current: number) => issuer.answers.set(JWKS, keysAt(current)),
-    /** The verdict on a new token of this key, which is `allowed`. */
+    /** The result for a new token of this key; `allowed` if it passes. */
     use: async (index: number) => expect(await ask(await signerAt(index).token())).toBe('allowed'),
   }
 }
 
-/** What is asked behind a request's back takes its time to arrive. */
+/** Waits for a fetch in the background. */
 const settle = (): Promise<void> => sleep(150)
 
 describe('no token is refused', () => {
@@ -97,7 +97,7 @@ describe('no token is refused', () => {
         await use(current - 1)
         await use(current)
         await settle()
-        // Where the flood has just made it ask, the set is young and the next tokens ask.
+        // If the flood has just caused a fetch, the set is young, and the next tokens cause another.
         clock.advance(1.1)
         await use(current)
         await settle()
@@ -126,12 +126,12 @@ describe('no token is refused', () => {
         json({ keys: [signerAt(0), ...signers.slice(current, current + 2)].map(({ jwk }) => jwk) }),
       )
       issuer.answers.set(FEED, body(await signerAt(current).list([])))
-      // A token that is known already: nothing but the feed tells.
+      // This token is in the cache, so only the feed shows the new key.
       expect(await ask(token)).toBe('allowed')
       await expect.poll(() => issuer.askedFor(JWKS).length).toBe(1 + current)
       await settle()
     }
-    // Known without being asked for.
+    // The key was fetched in advance.
     issuer.answers.set(JWKS, status(500))
     expect(await ask(await signerAt(4).token())).toBe('allowed')
   })

@@ -1,4 +1,4 @@
-// When the feed of revocations is asked for, how long requests wait for it, and what counts while it is silent.
+// When the feed of revocations is polled, how long requests wait for it, and what applies while it does not answer.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -35,12 +35,12 @@ cleanUp()
 
 const HOUR = 3600
 
-/** A list that ends the good tokens of so far. */
+/** A list that revokes all tokens issued so far. */
 const ended = (members: Json = {}): Promise<string> =>
   es.list([{ jti: 'jti-1', before: now() + 1, until: now() + 2 * HOUR }], members)
 const empty = (): Promise<string> => es.list([])
 
-/** An issuer and a verifier of its feed; `longLived` is a good token for two hours. */
+/** An issuer and a verifier of its feed; `longLived` is a token that is valid for two hours. */
 async function start(feed: Partial<RevocationFeedOptions> = {}) {
   const issuer = await startIssuer([es.jwk])
   issuer.answers.set(FEED, body(await empty()))
@@ -154,7 +154,7 @@ describe('waiting', () => {
     const second = await timed(ask(longLived))
     expect(second.value).toBe('allowed')
     expect(second.ms).toBeLessThan(200)
-    // What came late counts all the same.
+    // A late answer is still used.
     await expect.poll(() => ask(longLived), { timeout: 3000 }).toBe('token_revoked')
     expect(polls()).toBe(2)
   })
@@ -176,7 +176,7 @@ describe('waiting', () => {
     expect(first.value).toBe(verdict)
     expect(first.ms).toBeGreaterThan(4500)
     expect(first.ms).toBeLessThan(5500)
-    // Nobody asks again so soon, and who does then learns it quickly.
+    // No poll follows so soon, and the next one delays requests only briefly.
     const second = await timed(ask(longLived))
     expect(second.value).toBe(verdict)
     expect(second.ms).toBeLessThan(200)
@@ -241,7 +241,7 @@ describe('a feed that fails', () => {
       expect(await ask(longLived)).toBe('allowed')
       publish(status(500))
     }
-    // Lists are dated in whole seconds.
+    // `iat` of a list has whole seconds.
     clock.advance(3.9)
     expect(await strict.ask(strict.longLived)).toBe('allowed')
     clock.advance(1.1)
@@ -252,7 +252,7 @@ describe('a feed that fails', () => {
 })
 
 describe('entity tags', () => {
-  /** Serves a text by its tag, 304 to who has it. */
+  /** Serves a text with its tag, or 304 to a request with that tag. */
   const tagged =
     (text: string, etag: string): Answer =>
     (request, response) =>
@@ -277,7 +277,7 @@ describe('entity tags', () => {
     expect(issuer.askedFor(FEED).map((headers) => headers['if-none-match'])).toEqual([
       undefined,
       ...Array.from({ length: 4 }, () => '"1"'),
-      // Stale, or nearly so: whatever is newer will do.
+      // Stale, or nearly so: the request has no tag.
       undefined,
       undefined,
       'W/"2"',
@@ -366,7 +366,7 @@ describe('on Workers, where requests share no promise', () => {
     await sleep(1000)
     expect(check()).toBe(false)
     expect(issuer.askedFor(FEED)).toHaveLength(2)
-    // Once what is known is old, requests wait long enough for such an issuer.
+    // Once the last list is stale, requests wait long enough for such an issuer.
     clock.advance(61)
     expect(await check()).toBe(true)
   })

@@ -1,5 +1,5 @@
-// The issuer's signed list of revocations: which tokens its entries end, and that a list with anything wrong in it
-// is none, never an empty one.
+// The issuer's signed list of revocations: which tokens its entries end, and that a list with any fault counts as stale,
+// never as empty.
 
 import { createPrivateKey, sign } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -63,7 +63,7 @@ async function start(revoked: Json = []): Promise<{ readonly issuer: Issuer; rea
 }
 
 const HOUR = 3600
-/** An entry about every good token so far. */
+/** An entry that can match every token issued so far. */
 const entry = (members: Json): Json => ({ before: now() + 1, until: now() + HOUR, ...members })
 
 describe('an entry ends', () => {
@@ -79,7 +79,7 @@ describe('an entry ends', () => {
     const iat = now() - 10
     const { ask } = await start([entry({ jti: 'another' }), made(iat), entry({ sub: 'acct_2' })])
     expect(await ask(await es.token({ iat }))).toBe('token_revoked')
-    // And not what it does not name.
+    // Tokens that it does not name pass.
     const other = { iat, jti: 'jti-2', client_id: 'client-2', sub: 'acct_3' }
     expect(await ask(await ed.token(other))).toBe('allowed')
   })
@@ -160,7 +160,7 @@ describe('an entry ends', () => {
     }, 1)
     expect(await ask(last)).toBe('token_revoked')
     clearInterval(timer)
-    // In one go it takes no turn between the answer's last byte and the verdict.
+    // Read in one piece it would take no turn of the event loop between the last byte and the result.
     expect(turns).toBeGreaterThan(100)
     expect(await ask(first)).toBe('token_revoked')
     expect(await ask(await es.token({ jti: 'jti-of-a-token-100000' }))).toBe('allowed')
@@ -224,7 +224,7 @@ describe('a list is accepted', () => {
       const verifier = createVerifier(options)
       const ask: Ask = (token) => verdictOf(verifier, bearerOf(token))
       const token = await signer.token()
-      // The second time from the cache.
+      // The second time the token is in the cache.
       expect([await ask(token), await ask(token)]).toEqual([verdict, verdict])
       expect(await ask(await signer.token({ jti: 'jti-2' }))).toBe('token_revoked')
     }
@@ -242,7 +242,7 @@ describe('a list is accepted', () => {
   })
 })
 
-/** Texts and answers that are no list; each would be an empty one, were it taken. */
+/** Invalid lists. Each would be an empty list if it were accepted. */
 const wrong: readonly (readonly [string, () => Promise<string | Answer>])[] = [
   ['signed by a stranger', () => stranger.list([])],
   ['signed by a stranger under our key id', () => stranger.list([], {}, { kid: es.kid })],
@@ -339,7 +339,7 @@ const wrong: readonly (readonly [string, () => Promise<string | Answer>])[] = [
   ['that is cut', async () => (_, response) => response.destroy()],
 ]
 
-/** The text that `change` makes of a list's signing input, with a right signature of its own. */
+/** A list whose signing input was changed by `change` and then signed correctly. */
 function resign(
   { privateJwk }: Signer,
   list: string,
@@ -356,7 +356,7 @@ function resign(
 /** Members that every list has. */
 const GOOD = `"iss":"${RULES.issuer}","iat":${now()},"exp":${now() + HOUR},"seq":9007`
 
-/** A list whose payload is this text, with a right signature. */
+/** A correctly signed list with this text as payload. */
 async function signText(signer: Signer, payload: string): Promise<string> {
   const text = Buffer.from(payload).toString('base64url')
   return resign(signer, await signer.list([]), ({ header }) => `${b64(header)}.${text}`)
@@ -373,7 +373,7 @@ describe('a list counts as stale, never as empty:', () => {
     issuer.answers.set('/good', body(await es.list([])))
     const token = await es.token({ exp: now() + HOUR })
 
-    // What was known before goes on.
+    // The last list stays in use.
     expect(await ask(token)).toBe('token_revoked')
     issuer.answers.set(FEED, answer)
     clock.advance(2)
@@ -381,7 +381,7 @@ describe('a list counts as stale, never as empty:', () => {
     expect(await ask(await es.token({ jti: 'jti-2' }))).toBe('allowed')
     expect(issuer.askedFor(FEED)).toHaveLength(2)
     expect(issuer.askedFor('/good')).toHaveLength(0)
-    // Beyond its time as well, unless the operator wants none then.
+    // Also when it is stale, unless `onStale` is `refuse`.
     clock.advance(300)
     expect(await ask(token)).toBe('token_revoked')
   })

@@ -1,4 +1,4 @@
-// What may stand under `revocation`: a function of the API's own, whose failure lets nothing through, or a feed.
+// The option `revocation`: a function of the API, which refuses tokens when it fails, or a feed.
 
 import { beforeAll, expect, test } from 'vitest'
 import { type Claims, createVerifier } from '../../src/verify/verifier.ts'

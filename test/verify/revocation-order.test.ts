@@ -1,5 +1,5 @@
-// Which of two lists of revocations counts: a list that was recorded earlier, or is signed with a stolen key, must not
-// bring ended tokens back.
+// Which of two lists of revocations is used: a replayed list, or one that is signed with a stolen key, must not bring
+// revoked tokens back.
 
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createVerifier, type RevocationFeedOptions } from '../../src/verify/verifier.ts'
@@ -32,7 +32,7 @@ async function start(feed: Partial<RevocationFeedOptions> = {}) {
   ]
   return {
     clock,
-    /** The verdicts on the tokens `jti-1` and `jti-2`, once the verifier has asked for this list. */
+    /** The results for the tokens `jti-1` and `jti-2` after the verifier has polled this list. */
     async publish(list: string): Promise<readonly string[]> {
       issuer.answers.set(FEED, body(list))
       clock.advance(3)
@@ -72,7 +72,7 @@ describe('the last list goes on when the next one', () => {
     const iat = now()
     expect(await publish(await first({ iat }))).toEqual(FIRST_REVOKED)
     expect(await publish(await next(iat))).toEqual(FIRST_REVOKED)
-    // And one that follows is taken.
+    // A list that follows is accepted.
     expect(await publish(await es.list([], { seq: 42, iat }))).toEqual(BOTH_ALLOWED)
   })
 
@@ -91,7 +91,7 @@ test('a list with the same number and entries is accepted, also without entries 
   const ended = entry({ jti: 'jti-2', until: now() + 4 })
   const list = (revoked: Json): Promise<string> => es.list(revoked, { seq: 7 })
   expect(await publish(await list([one, ended, two]))).toEqual(['token_revoked', 'token_revoked'])
-  // Within the clock tolerance of its end the issuer's clock decides.
+  // Within the clock tolerance of an entry's end, the issuer's clock decides.
   expect(await publish(await list([two, one]))).toEqual(FIRST_REVOKED)
   expect(await publish(await list([one, two, one]))).toEqual(FIRST_REVOKED)
   expect(await publish(await list([one]))).toEqual(FIRST_REVOKED)
@@ -104,7 +104,7 @@ describe('the age of a list counts from its iat', () => {
     ['just beyond', 58, 'unavailable'],
   ])('%s: %i seconds', async (_, age, verdict) => {
     const { publish } = await start({ onStale: 'refuse' })
-    // Three seconds go by until it is asked for.
+    // It is polled after three seconds.
     const [first] = await publish(await es.list([entry({ jti: 'jti-1' })], { iat: now() + 1 - age }))
     expect(first).toBe(verdict)
   })

@@ -36,7 +36,7 @@ describe.each(engines)('%s', (_name, engine) => {
     for (const verdict of verdicts) {
       if (one.refusal === undefined) expect(verdict).toBe('right')
       else expect(verdict).toContain(one.refusal)
-      // One sentence, which holds nothing of what would pass.
+      // One sentence, without any value that would pass.
       for (const secret of [one.expected.jkt, one.expected.htu, hashToken(one.expected.accessToken ?? '')]) {
         if (secret) expect(verdict).not.toContain(secret)
       }
@@ -163,7 +163,7 @@ describe('the cache of keys', () => {
 })
 
 test('with synchronous cryptography the result for a cached key is synchronous', async () => {
-  // On this thread, as on a machine of one core.
+  // On this thread, as on a machine with one core.
   const loadVerifier: LoadVerifier = (jwk) => (text) => {
     const dot = text.lastIndexOf('.')
     const key = createPublicKey({ key: jwk as JsonWebKey, format: 'jwk' })

@@ -1,4 +1,5 @@
-// Remote keys and the feed in a real workerd, where no request may await another's promise or leave work behind.
+// Remote keys and the feed in a real workerd, where a request must not await a promise of another request, and its work
+// ends with it.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { build } from 'esbuild'

@@ -1,5 +1,5 @@
-// Wycheproof's JSON Web Signatures. No payload of theirs is a claims object and no header names our type, so at the
-// door every case is refused, valid ones too; one layer below, both engines say of each signature what Wycheproof says.
+// Wycheproof's JSON Web Signatures. Their payloads are not claims and their headers have another `typ`, so a verifier
+// refuses every case, valid ones too. One layer below, both kinds of cryptography agree with Wycheproof on each signature.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -28,14 +28,14 @@ interface Group {
 const file = join(import.meta.dirname, '../vectors/wycheproof/json_web_signature_test.json')
 const { groups } = JSON.parse(readFileSync(file, 'utf8')) as { groups: readonly Group[] }
 
-/** What a verifier may be made of: our two types of key among theirs, for signatures. */
+/** The keys of the file that a verifier accepts: signature keys of our types. */
 const isOurs = ({ key }: Group): boolean =>
   (key.kty === 'oct' || key.crv === 'P-256') && key.use === 'sig' && key.key_ops === undefined
 const cases = groups
   .filter(isOurs)
   .flatMap(({ key, tests }) => tests.map((one) => [one.tcId, one.comment, key, one] as const))
 
-/** Every way to give a verifier this key. */
+/** Every option that gives a verifier this key. */
 function keyOptions(key: Group['key']): readonly KeyOptions[] {
   const pinned = { jwks: { keys: [key] } }
   if (key.kty !== 'oct') return [pinned]
@@ -44,7 +44,7 @@ function keyOptions(key: Group['key']): readonly KeyOptions[] {
 
 const MAX_MILLISECONDS = 50
 
-/** The verdict; a slow one is asked for once more, since a loaded machine is slow once in a while. */
+/** The result of a token. A slow one is repeated once, because a loaded machine is slow now and then. */
 async function judgeInTime(
   verifier: ReturnType<typeof createVerifier>,
   request: RequestLike,
@@ -85,7 +85,7 @@ describe('is refused, quickly', () => {
           'invalid_token',
         )
         const inHeader = createVerifier({ ...RULES, ...keys, cache })
-        // In a header a comma stands between two values.
+        // In a header, a comma separates two values.
         expect(await judgeInTime(inHeader, requestWith({ authorization: `Bearer ${jws}` }))).toBe(
           jws.includes(',') ? 'invalid_request' : 'invalid_token',
         )
@@ -98,7 +98,7 @@ describe.each<[string, LoadVerifier]>([
   ['node', loadNodeVerifier as LoadVerifier],
   ['webcrypto', loadWebVerifier],
 ])('%s agrees with Wycheproof about signatures', (_engine, load) => {
-  /** Engines are asked only about texts of the right form. */
+  /** Cases with the form of a token: others never reach the signature check. */
   const wellFormed = cases.filter(([, , , { jws }]) => {
     const parts = jws.split('.')
     return parts.length === 3 && parts.every((part) => part !== '' && isCanonicalBase64url(part))
