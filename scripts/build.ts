@@ -1,4 +1,4 @@
-// Compiles src/ to dist/ with plain tsc.
+// `npm run build`: deletes dist/ and compiles src/ into it with tsc, as tsconfig.build.json says.
 import { execFileSync } from 'node:child_process'
 import { rmSync } from 'node:fs'
 

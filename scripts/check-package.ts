@@ -1,5 +1,5 @@
-// Judges the package as it would be published: publint and are-the-types-wrong, on a freshly packed tarball; then
-// knip, for files, exports and dependencies that nothing uses.
+// `npm run check:package`: runs publint and are-the-types-wrong on a freshly packed tarball, then knip, which finds
+// unused files, exports and dependencies. Exits with an error when one of them reports a problem.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,4 +1,4 @@
-// The last line of a test run: `N passed, N failed`. Before it, by name, every test that could not run here.
+// A vitest reporter. It ends a test run with the line `N passed, N failed`, after one line for each skipped test.
 import type { Reporter, TestModule } from 'vitest/node'
 
 export default class CountReporter implements Reporter {
@@ -16,7 +16,7 @@ export default class CountReporter implements Reporter {
       }
       if (module.state() === 'failed' && tests.every((test) => test.result().state !== 'failed')) failed += 1
     }
-    // After the summary of the default reporter, which prints in the same hook.
+    // At exit, because the default reporter prints its summary in the same hook.
     process.on('exit', () => {
       for (const name of skipped) process.stdout.write(`not run: ${name}\n`)
       process.stdout.write(`${passed} passed, ${failed} failed\n`)

@@ -1,21 +1,22 @@
-// `npm run demo [-- --port <n>]`: an issuer, a protected API, a customer's web site and a thief's, each on a loopback
-// origin of its own, until Ctrl-C. Everything it makes lives in a temporary folder and ends with it.
+// `npm run demo [-- --port <n>]`: runs an issuer, a protected API, a customer's web site and a thief's web site, each on
+// its own loopback origin, until Ctrl-C. All files are in a temporary folder, which is deleted at the end.
 
 import { parseArgs } from 'node:util'
 import { startDemo } from './demo/start.ts'
 
-const GRACE_MS = 8000
-/** Under npm one Ctrl-C comes twice: from the terminal, and from npm. */
+/** Milliseconds after which the process exits although something did not stop. */
+const MAX_STOP_MS = 8000
+/** Under npm one Ctrl-C arrives twice, from the terminal and from npm: signals within this time are one. */
 const SAME_SIGNAL_MS = 500
-const PLACES = 4
+const SERVERS = 4
 
 const stops: (() => Promise<void> | void)[] = []
 let stoppedAt: number | undefined
 
-/** Ends all that was started, the youngest first, and what is started meanwhile. */
+/** Stops everything that was started, in reverse order, also what starts while it runs. */
 async function stop(exitCode: number): Promise<void> {
   stoppedAt = performance.now()
-  setTimeout(() => process.exit(1), GRACE_MS).unref()
+  setTimeout(() => process.exit(1), MAX_STOP_MS).unref()
   for (let end = stops.pop(); end !== undefined; end = stops.pop()) await end()
   process.exit(exitCode)
 }
@@ -25,7 +26,7 @@ function onSignal(): void {
   else if (performance.now() - stoppedAt > SAME_SIGNAL_MS) process.exit(1)
 }
 
-/** While it is being stopped, what breaks off is no news. */
+/** Reports a failure and stops; ignores failures that stopping itself causes. */
 function fail(message: string): void {
   if (stoppedAt !== undefined) return
   process.stderr.write(`claimgate demo: ${message}\n`)
@@ -36,8 +37,10 @@ function readPort(): number | undefined {
   const { values } = parseArgs({ options: { port: { type: 'string' } } })
   if (values.port === undefined) return undefined
   const port = Number(values.port)
-  if (/^\d+$/.test(values.port) && port >= 1 && port + PLACES - 1 <= 65_535) return port
-  throw new TypeError(`--port: must be from 1 to ${65_536 - PLACES}; ${PLACES} ports from there on are used`)
+  if (/^\d+$/.test(values.port) && port >= 1 && port + SERVERS - 1 <= 65_535) return port
+  throw new TypeError(
+    `--port: must be from 1 to ${65_536 - SERVERS}; ${SERVERS} ports from there on are used`,
+  )
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)

@@ -1,5 +1,5 @@
-// `npm run deploy:worker [-- flags]`: bundles the Worker and uploads it; with --dry-run it only tells the size.
-// wrangler.toml says what a deployment needs beforehand.
+// `npm run deploy:worker [-- flags]`: bundles the Worker and uploads it; with --dry-run it only prints the size.
+// wrangler.toml lists what a deployment needs before.
 
 import { runWrangler } from './wrangler.ts'
 

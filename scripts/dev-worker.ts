@@ -1,6 +1,6 @@
-// `npm run dev:worker [-- flags]`: the service in workerd with a local D1 that brings itself up to date. All flags go on
-// to `wrangler dev`; added is what a developer would have to set up: the issuer, and a master key in .dev.vars. Prints no
-// secret: terminals are recorded and shared.
+// `npm run dev:worker [-- flags]`: runs the service in workerd with a local D1, which migrates itself. Passes all flags to
+// `wrangler dev`, and adds what a developer would otherwise set up: the issuer, and a master key in .dev.vars. Prints no
+// secret, because terminals are recorded and shared.
 
 import { randomBytes } from 'node:crypto'
 import {
@@ -15,7 +15,7 @@ import {
 import { parseArgs } from 'node:util'
 import { runWrangler } from './wrangler.ts'
 
-/** Git-ignored; wrangler reads it, and lets --var win over it. */
+/** Read by wrangler, where --var overrides it. Ignored by git. */
 const VARS_FILE = '.dev.vars'
 const ORIGIN = 'https://www.example.com'
 
@@ -46,7 +46,7 @@ if ((givenVar('CLAIMGATE_MASTER_KEY') ?? keptVar('CLAIMGATE_MASTER_KEY')) === un
   chmodSync(VARS_FILE, 0o600)
 }
 mkdirSync('.wrangler', { recursive: true })
-/** The admin token as a header that curl reads, for the commands below. There while this runs. */
+/** A file with the admin token as a header, which curl reads in the commands below. Deleted at exit. */
 const adminHeader = `.wrangler/try-admin-${port}.header`
 rmSync(adminHeader, { force: true })
 if (adminToken) {
@@ -54,7 +54,7 @@ if (adminToken) {
   process.on('exit', () => rmSync(adminHeader, { force: true }))
 }
 process.stderr.write(`${renderBanner().join('\n')}\n\n`)
-// wrangler takes --ip and --port only once, of --var any number.
+// wrangler accepts --ip and --port only once, but --var any number of times.
 const ours = [
   ...(values.ip === undefined ? ['--ip', '127.0.0.1'] : []),
   ...(values.port === undefined ? ['--port', port] : []),
@@ -63,13 +63,13 @@ const ours = [
 ]
 runWrangler(['dev', ...ours.map(String), ...flags])
 
-/** What --var says of a variable. */
+/** The value that --var gives a variable; the last one counts. */
 function givenVar(name: string): string | undefined {
   const given = (values.var ?? []).map(String).findLast((text) => text.startsWith(`${name}:`))
   return given?.slice(name.length + 1)
 }
 
-/** What .dev.vars, or the files of --env-file in its place, say of a variable; the last one counts. */
+/** The value of a variable in .dev.vars, or in the files of --env-file instead; the last one counts. */
 function keptVar(name: string): string | undefined {
   const line = new RegExp(`^\\s*${name}\\s*=\\s*["']?([^\\s"']+)`, 'gm')
   return varsFiles()
@@ -82,9 +82,9 @@ function varsFiles(): readonly string[] {
   return values['env-file']?.map(String) ?? [VARS_FILE]
 }
 
-/** What to try, as the server on Node says it; but accounts are made over HTTP: only workerd has its database open. */
+/** What to try, as in the banner of the server on Node; but accounts are made over HTTP, because only workerd can open its database. */
 function renderBanner(): readonly string[] {
-  const head = [`claimgate in workerd: ${issuer}, from the moment that wrangler says Ready`, '']
+  const head = [`claimgate in workerd: ${issuer}, as soon as wrangler says Ready`, '']
   if (!adminToken) {
     return [
       ...head,
@@ -110,7 +110,7 @@ function renderBanner(): readonly string[] {
   ]
 }
 
-/** A text as one word of a shell. */
+/** Quotes a text as one word of a POSIX shell. */
 function quote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`
 }

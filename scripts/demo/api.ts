@@ -1,5 +1,5 @@
-// The protected API: a catalogue of plants behind `claimAuth`, as any API would embed it. What no other API has is
-// `/decisions`: what was decided on each request, for the page to show. It holds no token.
+// The protected API: a catalogue of plants behind `claimAuth`, as any API would embed it. For the demo page it also has
+// `/decisions`, which lists the decision on each request, without tokens.
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -10,7 +10,7 @@ import { plants } from './plants.ts'
 
 const MAX_ENTRIES = 200
 
-/** Serves the API. */
+/** Serves the API, and keeps its decisions in memory. */
 export function serveApi(place: Place, { site, issuer }: DemoUrls): void {
   const log: LogEntry[] = []
   const current = new AsyncLocalStorage<LogEntry>()
@@ -22,10 +22,10 @@ export function serveApi(place: Place, { site, issuer }: DemoUrls): void {
     apiOrigin: place.origin,
     require: ['origin'],
     scope: 'plants:read',
-    // The query too, as some of the older APIs have it: the least careful way to send a token.
+    // Also the query, as some older APIs do: the least safe way to send a token.
     tokenSources: ['authorization', 'x-client-token', 'query'],
     revocation: { url: `${issuer}/.well-known/revocations`, refreshSeconds: 1 },
-    // All clocks are one: an expired token is refused on the second.
+    // All servers share one clock: an expired token is refused to the second.
     clockTolerance: 0,
     onDecision({ outcome, code = null }) {
       const entry = current.getStore()
@@ -63,7 +63,7 @@ export function serveApi(place: Place, { site, issuer }: DemoUrls): void {
   })
 }
 
-/** What a request gets that may pass. */
+/** Answers a request that `claimAuth` let pass. */
 function answer(path: string, request: IncomingMessage, response: ServerResponse): void {
   const plant = plants.find(({ id }) => path === `/plants/${id}`)
   if (request.method !== 'GET') {

@@ -1,22 +1,22 @@
-// An attacker outside of any browser: real requests by curl, or by Node where there is none. He writes whatever headers
-// he likes; what he has of the victim is what the page hands him.
+// An attacker who uses no browser: real requests by curl, or by Node where curl is missing, with any headers. The page
+// gives him the token and proof that he has stolen.
 
 import { execFile, spawnSync } from 'node:child_process'
 import { request as sendRequest } from 'node:http'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import type { DemoUrls } from './place.ts'
 
-/** What he got hold of. */
+/** What the attacker has stolen. */
 export interface Loot {
   readonly token: unknown
   readonly proof: unknown
-  /** Where the token was made for. */
+  /** The address that the token is bound to. */
   readonly address: string
 }
 
-/** An attack as it went. */
+/** A request of the attacker, and its answer. */
 export interface Attempt {
-  /** The command or request, word for word. */
+  /** The curl command; without curl the request as text. */
   readonly command: string
   readonly status: number
   /** `error` and `detail` of a refusal; null where there is none. */
@@ -24,9 +24,9 @@ export interface Attempt {
   readonly detail: string | null
 }
 
-/** The attacker. */
+/** Runs attacks by their name, each as one request. */
 export interface Attacker {
-  /** Rejects on an attack that he does not know, and when no answer comes. */
+  /** Rejects for an unknown name, and when there is no answer within 5 s. */
   run(name: string, loot: Loot): Promise<Attempt>
   stop(): void
 }
@@ -44,7 +44,7 @@ interface Answer {
 
 const TIME_LIMIT_MS = 5000
 
-/** An attacker of these places. */
+/** Creates an attacker of the servers at these origins. */
 export function createAttacker({ site, api, thief }: DemoUrls): Attacker {
   const url = `${api}/plants`
   const get = (headers: Record<string, string>): Shot => ({ method: 'GET', url, headers })
@@ -75,13 +75,13 @@ export function createAttacker({ site, api, thief }: DemoUrls): Attacker {
   }
 }
 
-/** Whatever stands in a token or proof; nothing that would mean something to a shell or in a header. */
+/** A token or proof as text. Throws for characters that a shell or a header would interpret. */
 function text(value: unknown): string {
   if (typeof value === 'string' && /^[\w.-]{1,4096}$/.test(value)) return value
-  throw new Error('that is no token')
+  throw new Error('not a token')
 }
 
-/** A right proof for this request, by a key that he has just made (RFC 9449 section 4.2). */
+/** A valid proof for this request, signed by a new key (RFC 9449 section 4.2). */
 async function prove(url: string, token: string): Promise<string> {
   const { publicKey, privateKey } = await generateKeyPair('ES256')
   const jwk = await exportJWK(publicKey)
@@ -98,7 +98,7 @@ function curlArguments({ method, url, headers }: Shot): readonly string[] {
   return ['-si', ...(method === 'POST' ? ['-X', 'POST'] : []), url, ...lines]
 }
 
-/** As a person pastes it; nothing in it holds a quote. */
+/** The curl command to paste into a shell. No word of it contains a quote. */
 function toCommand(shot: Shot): string {
   const words = curlArguments(shot).map((word) => (/^[\w:/.-]+$/.test(word) ? word : `'${word}'`))
   return `curl ${words.join(' ')}`.replaceAll(' -H ', ' \\\n  -H ')
@@ -115,7 +115,7 @@ function sendByCurl(shot: Shot, signal: AbortSignal): Promise<Answer> {
     signal,
     timeout: TIME_LIMIT_MS,
     killSignal: 'SIGKILL',
-    // A proxy of this machine has no business between two of its own ports.
+    // Without the proxy variables of this machine: the requests go to loopback.
     env: { PATH: process.env.PATH },
   } as const
   return new Promise((resolve, reject) => {

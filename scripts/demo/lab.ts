@@ -1,5 +1,5 @@
-// What the page cannot do itself, because a browser would not let it: requests of an attacker's script, and what the
-// provider and another visitor do meanwhile. For the page only: the site checks who asks.
+// Does for the page what a browser does not allow: requests of an attacker's script, and actions of the provider and of
+// another visitor. site.ts lets only its own page use it.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ClaimClient } from '../../src/client/backend/index.ts'
@@ -7,10 +7,10 @@ import type { Attacker } from './attacker.ts'
 import type { Issuer } from './issuer.ts'
 import { type DemoUrls, readJson, sendJson } from './place.ts'
 
-/** Handles a request for one of its benches. */
+/** Handles a request; `bench` names the task. Answers 404 for unknown names and 500 for failures. */
 export type Lab = (bench: string, request: IncomingMessage, response: ServerResponse) => Promise<void>
 
-/** What a lab works with. */
+/** Parameters of {@link createLab}. */
 export interface LabParts {
   readonly urls: DemoUrls
   readonly client: ClaimClient
@@ -18,14 +18,14 @@ export interface LabParts {
   readonly issuer: Issuer
 }
 
-/** From the block for documentation (RFC 5737): certainly not the visitor's. */
+/** An address reserved for documentation (RFC 5737), so it is not the visitor's. */
 const NEIGHBOUR = '203.0.113.7'
 
-/** A lab. */
+/** Creates the request handler of the lab, with the tasks `attack`, `neighbour` and `revoke`. */
 export function createLab({ urls, client, attacker, issuer }: LabParts): Lab {
   const benches: Readonly<Record<string, (input: Readonly<Record<string, unknown>>) => Promise<object>>> = {
     attack: ({ name, token, proof }) => attacker.run(String(name), { token, proof, address: NEIGHBOUR }),
-    // As if a visitor there had opened the shop.
+    // As if a visitor at that address had opened the shop.
     neighbour: async () => {
       const { token } = await client.claim({ origin: urls.site, ip: NEIGHBOUR, expiresIn: 300 })
       return { token, address: NEIGHBOUR }

@@ -15,7 +15,7 @@ export interface DemoUrls {
 export interface Place {
   /** `http://localhost:<port>`: a secure context for browsers, and a different origin for each port. */
   readonly origin: string
-  /** Sets the request handler. */
+  /** Sets the handler of all requests; call it once. */
   serve(listener: RequestListener): void
   stop(): Promise<void>
 }

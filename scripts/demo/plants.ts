@@ -1,6 +1,6 @@
-// What the API has to give.
+// The data of the demo API.
 
-/** A plant of the catalogue. */
+/** A plant of the catalogue, as the API answers it. */
 export interface Plant {
   readonly id: number
   readonly name: string
@@ -9,7 +9,7 @@ export interface Plant {
   readonly light: string
 }
 
-/** The catalogue. */
+/** All plants of the catalogue, by id. */
 export const plants: readonly Plant[] = [
   {
     id: 1,

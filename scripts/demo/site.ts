@@ -1,5 +1,5 @@
-// The customer's web site: one page with its style and script, the token endpoints that its page calls, and the lab.
-// Its account token stays here; the page never sees it.
+// The customer's web site: one page with its style and script, the token endpoints that the page calls, and the lab. The
+// account token stays in this process; the page never gets it.
 
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -15,9 +15,9 @@ const COOKIE = 'claimgate_demo'
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void> | void
 
-/** Serves it, once its script is bundled. */
+/** Bundles the script of the page and serves the site. */
 export async function serveSite(place: Place, urls: DemoUrls, client: ClaimClient, lab: Lab): Promise<void> {
-  // Whoever opens the page is signed in to this shop: that is all a session is here.
+  // Opening the page signs the visitor in; the demo has no other session.
   const session = `${COOKIE}=${randomBytes(16).toString('hex')}`
   const isSignedIn = ({ headers }: IncomingMessage): boolean =>
     (headers.cookie ?? '').split('; ').includes(session)
@@ -45,16 +45,16 @@ export async function serveSite(place: Place, urls: DemoUrls, client: ClaimClien
     },
     'GET /page.css': file('text/css; charset=utf-8', readFileSync(join(FOLDER, 'page.css'), 'utf8')),
     'GET /page.js': file('text/javascript; charset=utf-8', await bundle()),
-    // Bound to everything: this origin, the visitor's address, the key that the page names, a minute.
+    // Bound to this origin, the visitor's address and the key that the page names, for a minute.
     'POST /api/client-token': endpoint(60, true),
-    // Bound to this origin only.
+    // Bound to this origin only, for five minutes and for ten seconds.
     'POST /api/plain-token': endpoint(300, false),
     'POST /api/short-token': endpoint(10, false),
   }
 
   place.serve((request, response) => {
     response.setHeader('cache-control', 'no-store')
-    // Under another name this would be another origin, and its tokens for another page.
+    // Under another host name the page would have another origin, which its tokens are not for.
     if (`http://${request.headers.host}` !== place.origin) {
       return void response.writeHead(307, { location: `${place.origin}/` }).end()
     }

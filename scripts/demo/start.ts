@@ -9,7 +9,7 @@ import { type DemoUrls, openPlace } from './place.ts'
 import { serveSite } from './site.ts'
 import { serveThief } from './thief.ts'
 
-/** Options of {@link startDemo}. */
+/** Options of {@link startDemo}; all are required. */
 export interface DemoOptions {
   /** The first of four consecutive ports; undefined: any four free ports. */
   readonly port: number | undefined

@@ -1,10 +1,10 @@
-// The thief's web site: one page, on an origin of its own, that tries whatever token it is told.
+// The thief's web site: one page, on its own origin, that tries to use a token it is given.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Place } from './place.ts'
 
-/** Serves it. */
+/** Serves the thief's page under every path. */
 export function serveThief(place: Place): void {
   const page = readFileSync(join(import.meta.dirname, 'page/thief.html'))
   place.serve((_, response) => {

@@ -1,5 +1,5 @@
-// In a real browser: a customer's page reads an API on another origin with its token, and why it was refused;
-// a thief's page, with the same token, reads nothing, and the API's handler does not even run.
+// In a real browser: a customer's page with a token reads an API on another origin, and the reasons of refusals. A
+// thief's page with the same token reads nothing, and the handler of the API does not run.
 
 import type { AddressInfo } from 'node:net'
 import { type ServerType, serve } from '@hono/node-server'
@@ -70,7 +70,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       url = `http://127.0.0.1:${(api.address() as AddressInfo).port}`
     })
     afterAll(() => new Promise<void>((resolve) => void api.close(() => resolve())))
-    // One context: both pages share the browser's caches, as two tabs of one user do.
+    // One context, so that both pages share the caches of the browser, as two tabs of one user do.
     beforeEach(async () => {
       const context = await browser.newContext()
       ;[appPage, thiefPage] = [await app?.open(context), await thief?.open(context)] as [Page, Page]
@@ -121,7 +121,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       expect(await asThief('/data', { headers: { 'x-client-token': stolen } })).toBe('TypeError')
       expect(await asThief('/data')).toBe('TypeError')
       expect(await asThief(`/data?token=${stolen}`)).toBe('TypeError')
-      // What needs no preflight arrives, without the token: those headers are dropped.
+      // A request without a preflight arrives, but the browser drops its token header.
       for (const method of ['GET', 'POST']) {
         const blind = (await asThief('/data', { ...bearer(stolen), mode: 'no-cors', method })) as PageAnswer
         expect(blind).toMatchObject({ status: 0, type: 'opaque', text: '', headers: {} })
@@ -141,7 +141,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       expect(await asApp('/open', bearer(stolen))).toMatchObject({ status: 200 })
     })
 
-    test('gives nothing to a sandboxed frame, whose origin is null, inside the right page', async () => {
+    test('gives nothing to a sandboxed frame inside the right page, because its origin is null', async () => {
       const code = await (appPage as Page).evaluate(
         async ([target, token]) => {
           const heard = new Promise((resolve) => {
@@ -159,15 +159,15 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       expect(handled).toEqual([])
     })
 
-    test('what the browser remembers of the page’s preflights and answers is of no use to the thief', async () => {
+    test('cached preflights and answers of the page do not help the thief', async () => {
       const token = tokenOf()
       for (const method of ['PUT', 'PUT', 'GET', 'GET']) {
         expect(await asApp('/data', { ...bearer(token), method })).toMatchObject({ status: 200 })
       }
-      // One preflight was remembered for all, and of the two readings one came from the disk …
+      // One preflight was cached for all requests, and one of the two answers came from the disk cache …
       expect(seen).toEqual(['OPTIONS /data none', 'PUT /data token', 'PUT /data token', 'GET /data token'])
       const before = [handled.length, seen.length]
-      // … but neither is the thief's.
+      // … but the thief gets neither.
       for (const cache of ['default', 'force-cache', 'no-cache'] as const) {
         expect(await asThief('/data', { ...bearer(token), cache })).toBe('TypeError')
         expect(await asThief('/data', { cache })).toBe('TypeError')
@@ -178,7 +178,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       expect(await asApp('/data', bearer(token))).toMatchObject({ status: 200 })
     })
 
-    test('refuses the token from what is no browser, unless it lies about its origin', async () => {
+    test('refuses the token from a script without a browser, unless it forges the origin', async () => {
       const headers = { authorization: `Bearer ${tokenOf()}` }
       for (const [more, status, error] of [
         [{}, 401, 'origin_required'],
@@ -198,7 +198,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
   })
 
   describe('the service itself', () => {
-    test('tells the page who its token is, and no other page', async () => {
+    test('shows the page the claims of its token, and no other page', async () => {
       const { url } = await servers.start()
       const target = {
         issuer: url,
@@ -224,7 +224,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       expect(JSON.parse(refusal.text)).toMatchObject({ error: 'invalid_token', detail: expect.any(String) })
 
       expect(await fetchIn(thiefPage, `${url}/auth/whoami`, init)).toBe('TypeError')
-      // A query needs no preflight: the request arrives with the token, and is refused for its origin.
+      // A token in the query needs no preflight: the request arrives, and is refused for its origin.
       expect(await fetchIn(thiefPage, `${url}/auth/whoami?token=${token}`)).toBe('TypeError')
       const metrics = await target.send({ method: 'GET', path: '/metrics' })
       expect(metrics.text).toMatch(/claimgate_verifications_total\{outcome="allow",code=""\} 1\n/)
@@ -232,7 +232,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
         /claimgate_verifications_total\{outcome="deny",code="origin_mismatch"\} 1\n/,
       )
 
-      // And the secret does not belong into a page: nobody's page may send it, and none reads the answer.
+      // The secret must not be in a page: no page may send it, and no page can read the answer.
       const secret = { method: 'POST', body: new URLSearchParams({ token: credential.token }).toString() }
       const headers = { 'content-type': 'application/x-www-form-urlencoded' }
       expect(await fetchIn(appPage, `${url}/auth/claim`, { ...secret, headers })).toBe('TypeError')

@@ -1,11 +1,11 @@
-// A real Chromium, headless, and web sites on loopback origins for it to visit.
+// Starts a headless Chromium, and web sites on loopback origins for it to visit.
 
 import { spawnSync } from 'node:child_process'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Browser, chromium, type Page } from 'playwright-core'
 
-/** Where the browser is; undefined where there is none, and tests that need it are skipped. */
+/** Path of the browser; undefined when it is missing, which skips the tests that need it. */
 export const CHROMIUM: string | undefined =
   spawnSync('which', ['chromium'], { encoding: 'utf8' }).stdout?.trim() || undefined
 
@@ -14,20 +14,20 @@ const FLAGS = [
   ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
 ]
 
-/** Starts it; the caller closes it. */
+/** Starts Chromium. The caller must close it. */
 export function launchChromium(): Promise<Browser> {
   if (CHROMIUM === undefined) throw new Error('there is no chromium on the path')
   return chromium.launch({ executablePath: CHROMIUM, args: FLAGS })
 }
 
-/** A web site with one empty page. */
+/** A web site with one empty page, for tests of `fetch` in a page. */
 export interface Site {
   readonly origin: string
   open(browser: Browser | Awaited<ReturnType<Browser['newContext']>>): Promise<Page>
   stop(): Promise<void>
 }
 
-/** A site at `http://<name>.localhost:<free port>`, a secure context of an origin of its own. */
+/** Starts a site at `http://<name>.localhost:<free port>`, which browsers take for a secure context. */
 export async function startSite(name: string): Promise<Site> {
   const server = createServer((_, response) => {
     response.setHeader('content-type', 'text/html')
@@ -49,16 +49,16 @@ export async function startSite(name: string): Promise<Site> {
   }
 }
 
-/** What a page's script sees of an answer. */
+/** What the script of a page can read of an answer. */
 export interface PageAnswer {
   readonly status: number
   readonly type: string
   readonly text: string
-  /** Headers that the script may read. */
+  /** The headers that CORS lets the script read. */
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** What can be handed to a page. */
+/** Options of `fetch` that can be passed to a page. */
 export interface PageInit {
   readonly method?: string
   readonly headers?: Record<string, string>
@@ -67,7 +67,7 @@ export interface PageInit {
   readonly cache?: 'default' | 'force-cache' | 'no-cache'
 }
 
-/** `fetch` by the page's own script: the answer, or the name of what it threw. */
+/** Runs `fetch` in a page; resolves to the answer, or to the name of its error. */
 export function fetchIn(page: Page, url: string, init: PageInit = {}): Promise<PageAnswer | string> {
   return page.evaluate(
     async ([input, options]) => {

@@ -1,4 +1,4 @@
-// The browser door in a real browser: calls to an API on another origin, and what becomes of each kind of answer.
+// claimgate/browser in a real browser: calls to an API on another origin, and every kind of answer.
 
 import type { BrowserContext, Page } from 'playwright-core'
 import { describe, expect, test } from 'vitest'
@@ -32,7 +32,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     body: { error },
   })
 
-  test('the first call: the backend says where the API is, and hands out the token', async () => {
+  test('the first call gets the address of the API and the token from the backend', async () => {
     expect(await startClient(page, { clientTokenUri })).toEqual({})
     const { value } = await call(page, 'get', '/data')
     expect(value).toMatchObject({ method: 'GET', body: '' })
@@ -41,7 +41,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(payloadOf(bearers()[0] ?? '')).toMatchObject({ origin: world.site.origin, jti: value.jti })
   })
 
-  test('twenty calls at once make one request for a token', async () => {
+  test('twenty simultaneous calls make one request for a token', async () => {
     await page.evaluate(
       async ([baseUrl]) => {
         const globals = globalThis as unknown as PageGlobals
@@ -62,7 +62,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(statuses()).toEqual(Array(20).fill(200))
   })
 
-  test('bodies go out and come back by their kind', async () => {
+  test('bodies are sent and parsed by their type', async () => {
     await startClient(page, { clientTokenUri })
     const jsonType = 'application/json'
     for (const [method, body, type, text] of [
@@ -135,7 +135,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(statuses().filter((status) => status === 200)).toHaveLength(8)
   })
 
-  test('never twice; and not at all for other refusals, or a body that is gone', async () => {
+  test('a call is repeated at most once, and not for other refusals or after its stream was read', async () => {
     await startClient(page, { clientTokenUri })
     const refusal = unauthorized('Bearer error="invalid_token"', 'token_expired')
     world.api.script.push(refusal, refusal)
@@ -152,7 +152,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     }
     expect([world.api.seen.length, world.asked().length]).toEqual([4, 2])
 
-    // Requests that hold their body, as a stream does.
+    // Request objects with a body, which is a stream.
     world.api.script.push(refusal)
     const status = await page.evaluate(async (url) => {
       const { client } = globalThis as unknown as PageGlobals
@@ -164,14 +164,14 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(world.asked()).toHaveLength(3)
   })
 
-  test('a proof that is refused asks for no other token', async () => {
+  test('a refused proof does not renew the token', async () => {
     await startClient(page, { clientTokenUri })
     world.api.script.push(unauthorized('DPoP error="invalid_dpop_proof", algs="ES256"', 'invalid_proof'))
     expect(await call(page, 'get', '/data')).toHaveProperty('value')
     expect([world.api.seen.length, world.asked().length]).toEqual([2, 1])
   })
 
-  test('a call is repeated once when a 429 asks to come again soon, and is told of it otherwise', async () => {
+  test('a call is repeated once when a 429 asks to wait shortly, and fails with the 429 otherwise', async () => {
     await startClient(page, { clientTokenUri })
     const limit = (seconds: string) => ({
       status: 429,
@@ -189,7 +189,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(statuses()).toEqual([429, 200, 429, 429])
   })
 
-  test('the token goes nowhere else: not to other origins, and not along with a redirect', async () => {
+  test('the token is sent to no other origin, and does not follow a redirect', async () => {
     await startClient(page, { clientTokenUri })
     const elsewhere = await call(page, 'get', `${world.thief.origin}/asked`)
     expect(elsewhere.value).toEqual({ owner: 'thief' })
@@ -203,7 +203,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(world.asked()).toHaveLength(1)
   })
 
-  test('what is judged is what is sent: whatever becomes of the page’s base, or of a URL that was handed over', async () => {
+  test('the URL that is checked is the one that is requested, even if the base of the page or the given URL changes', async () => {
     await startClient(page, { clientTokenUri, apiOrigins: [world.site.origin, world.api.origin] })
     await page.evaluate(
       async ([thief, api]) => {

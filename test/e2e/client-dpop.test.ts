@@ -1,5 +1,5 @@
-// The browser door with `dpop`, in a real browser: the token is bound to a key that nobody can take out of it, each
-// request has a proof of its own, and an API that insists on both is content, whatever the page's date says.
+// claimgate/browser with `dpop`, in a real browser: the token is bound to a key that no script can extract, each request
+// has its own proof, and an API that requires both accepts them, also when the date of the page is wrong.
 
 import * as oauth from 'oauth4webapi'
 import type { BrowserContext, Page } from 'playwright-core'
@@ -29,7 +29,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
   const proofs = () => world.api.seen.map(({ headers }) => payloadOf(String(headers.dpop)))
   const statuses = () => world.api.seen.map(({ status }) => status)
 
-  test('every request has its own proof for method and URL, of the key that the token is bound to', async () => {
+  test('every request has its own proof for its method and URL, signed by the key that the token is bound to', async () => {
     expect(await startClient(page, options)).toEqual({})
     for (const path of ['/data?q=1#top', '/data/ä b', '/data']) {
       expect(await call(page, 'get', path)).toHaveProperty('value')
@@ -49,7 +49,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(world.asked()).toHaveLength(1)
   })
 
-  test('the key cannot be taken out, and outlives the page', async () => {
+  test('the key cannot be extracted, and is used again by later pages', async () => {
     await startClient(page, options)
     await call(page, 'get', '/data')
     const found = await page.evaluate(async () => {
@@ -90,7 +90,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(statuses()).toEqual([200, 200])
   })
 
-  test('two tabs that begin at once have one key and one token', async () => {
+  test('two tabs that start together have one key and one token', async () => {
     const pages = [page, await world.open(context), await world.open(context)]
     await Promise.all(pages.map((one) => startClient(one, options)))
     const calls = await Promise.all(pages.map((one) => call(one, 'get', '/data')))
@@ -99,7 +99,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect([world.asked().length, statuses()]).toEqual([1, [200, 200, 200]])
   })
 
-  test('what was copied from the wire is worth nothing', async () => {
+  test('a copied request is refused, and so is the token with another key', async () => {
     await startClient(page, options)
     await call(page, 'get', '/data')
     const headers = world.api.seen[0]?.headers
@@ -113,7 +113,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     ] as const) {
       expect(await (await replay(more)).json()).toMatchObject({ status: 401, error: code })
     }
-    // A fresh proof for the same request, by the thief's own key.
+    // A new proof for the same request, signed by the thief's key.
     const thief = oauth.DPoP({}, await oauth.generateKeyPair('ES256'))
     const { origin } = world.site
     const asked = oauth.protectedResourceRequest(
@@ -146,7 +146,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(claims.cnf?.jkt).toMatch(/^[\w-]{43}$/)
   })
 
-  test('a refused proof is made anew once, with the same token', async () => {
+  test('a refused proof is replaced by a new one once, with the same token', async () => {
     await startClient(page, options)
     const refusal = {
       status: 401,
@@ -162,7 +162,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(new Set(proofs().map(({ jti }) => jti)).size).toBe(4)
   })
 
-  test('a revoked token is replaced by another of the same key', async () => {
+  test('a revoked token is replaced by one that is bound to the same key', async () => {
     await startClient(page, options)
     world.revoked.add((await call(page, 'get', '/data')).value.jti)
     expect(await call(page, 'get', '/data')).toHaveProperty('value')
@@ -170,7 +170,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(new Set(tokens().map((token) => payloadOf(token).cnf.jkt)).size).toBe(1)
   })
 
-  test('no redirect is followed: a proof names one URL', async () => {
+  test('no redirect is followed, because a proof is for one URL', async () => {
     await startClient(page, options)
     for (const path of ['/leave', '/moved']) {
       expect(await call(page, 'get', path)).toMatchObject({ error: { code: 'redirect_refused' } })
@@ -191,7 +191,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(Math.abs((proofs()[0]?.iat ?? 0) - Date.now() / 1000)).toBeLessThan(10)
   })
 
-  test('a clock that stood still for minutes costs one more proof, and no token', async () => {
+  test('a clock that stopped for two minutes costs a second proof, but no second token', async () => {
     await context.addInitScript(() => {
       const real = performance.now.bind(performance)
       let lost = 0
@@ -210,12 +210,12 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(world.asked()).toHaveLength(1)
   })
 
-  test('a token that is bound to no key is not taken for one', async () => {
+  test('a token that is not bound to a key is refused by the client', async () => {
     world.site.script.push({ status: 200, body: { token: 'eyJ.e30.x', expiresIn: 60, tokenType: 'Bearer' } })
     expect(await startClient(page, options)).toMatchObject({ error: { code: 'invalid_response' } })
   })
 
-  test('without IndexedDB the key lives as long as the page', async () => {
+  test('without IndexedDB the key lasts as long as the page', async () => {
     await context.addInitScript(() => {
       Object.defineProperty(globalThis, 'indexedDB', { value: undefined })
     })
@@ -225,7 +225,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(statuses()).toEqual([200])
   })
 
-  test('a source gives headers for other ways of calling', async () => {
+  test('a token source gives headers for other HTTP clients', async () => {
     const status = await page.evaluate(async (url) => {
       const { claimgate } = globalThis as unknown as PageGlobals
       const source = claimgate.createTokenSource({ clientTokenUri: '/client-token', dpop: true })

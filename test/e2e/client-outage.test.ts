@@ -1,5 +1,5 @@
-// The browser door in bad times, in a real browser: the issuer away for a while, a backend that is down or asks to be
-// left alone. Calls fail with what happened, no server is flooded, and everything recovers by itself.
+// claimgate/browser during outages, in a real browser: the issuer stops for a while, the backend is down or asks to wait.
+// Calls fail with the cause, no server gets too many requests, and everything recovers without the page.
 
 import type { BrowserContext, Page } from 'playwright-core'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -41,7 +41,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     },
   )
 
-  /** Calls until one ends as it should; gives how all ended. */
+  /** Calls until an outcome satisfies `isDone`; resolves to all outcomes. */
   async function callUntil(isDone: (outcome: Outcome) => boolean, limitMs: number): Promise<Outcome[]> {
     const outcomes: Outcome[] = []
     const end = performance.now() + limitMs
@@ -54,14 +54,14 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     throw new Error(`no such outcome in ${limitMs} ms: ${JSON.stringify(outcomes.at(-1))}`)
   }
 
-  test('the issuer goes away and comes back', async () => {
+  test('the issuer stops and starts again', async () => {
     await startClient(page, { clientTokenUri })
-    // The API knows the keys from here on.
+    // From here on the API has the keys of the issuer.
     await call(page, 'get', '/data')
     issuer.kill()
     await issuer.exited
     const began = performance.now()
-    // The token works to its end, renewals failing behind it.
+    // The token works until it expires, while renewals fail.
     const failed = await callUntil(({ error }) => error !== undefined, 15_000)
     expect(performance.now() - began).toBeGreaterThan(7000)
     expect(failed.at(-1)?.error).toMatchObject({
@@ -71,10 +71,10 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       problem: { status: 504 },
       message: expect.stringContaining('the token endpoint answered 504'),
     })
-    // The very last call may have come when its token had just ended.
+    // The last call may have been made when the token had just expired.
     const statuses = world.api.seen.map(({ status }) => status)
     expect(new Set(statuses.slice(0, -1))).toEqual(new Set([200]))
-    // It is told, and asks ever less often, however much is called.
+    // The page hears of each failure, and requests are less and less frequent, however many calls there are.
     expect(await call(page, 'get', '/data')).toMatchObject({ error: { status: 504 } })
     const heard = await page.evaluate(() => (globalThis as unknown as PageGlobals).heard)
     expect(heard.length).toBe(world.asked().length - 1)
@@ -97,7 +97,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(await startClient(page, { clientTokenUri, baseUrl: `${world.api.origin}/v1` })).toEqual({})
     expect(await call(page, 'get', '/data')).toMatchObject({ error: { status: 503, code: 'unavailable' } })
     await callUntil(({ value }) => value !== undefined, 15_000)
-    // Without a call, too; the two clients' requests are four failures and a success.
+    // Renewals go on without calls; the requests of the two clients are four failures and a success.
     expect(world.asked().map(({ status }) => status)).toEqual([503, 503, 503, 503, 200])
   })
 
@@ -108,25 +108,25 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       error: { status: 0, code: 'network_error', message: 'the token endpoint cannot be reached' },
     })
     await context.unroute('**/client-token*')
-    // That the network is back, browsers tell.
+    // Browsers report when the network is back.
     await page.evaluate('dispatchEvent(new Event("online"))')
     expect(await call(page, 'get', '/data')).toHaveProperty('value')
   })
 
-  test.each([429, 503])('a %d of the token endpoint is obeyed to the second', async (status) => {
+  test.each([429, 503])('the Retry-After of a %d of the token endpoint is obeyed', async (status) => {
     world.site.script.push({ status, headers: { 'retry-after': '3' }, body: { error: 'rate_limited' } })
     await startClient(page, { clientTokenUri, baseUrl: `${world.api.origin}/v1` })
     const outcomes = await callUntil(({ value }) => value !== undefined, 10_000)
     expect(outcomes.length).toBeGreaterThan(10)
     for (const { error } of outcomes.slice(0, -1))
       expect(error).toMatchObject({ status, code: 'rate_limited' })
-    // Waking up is no excuse.
+    // Waking up does not shorten the wait.
     const [first, second] = world.asked()
     expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThanOrEqual(2995)
     expect((second?.at ?? 0) - (first?.at ?? 0)).toBeLessThan(5000)
   })
 
-  test('a renewal that is put off does not disturb the token that still works', async () => {
+  test('a delayed renewal does not affect the token that still works', async () => {
     await startClient(page, { clientTokenUri: '/client-token?life=20' })
     world.site.script.push({ status: 429, headers: { 'retry-after': '1' } })
     const end = performance.now() + 19_000
@@ -140,7 +140,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect((third?.at ?? 0) - (second?.at ?? 0)).toBeGreaterThanOrEqual(995)
   })
 
-  test('a page that was signed out asks again when it is called, not before', async () => {
+  test('a signed-out page requests a token again only when it is called', async () => {
     await startClient(page, { clientTokenUri })
     await page.evaluate(async () => {
       const globals = globalThis as unknown as PageGlobals

@@ -1,5 +1,5 @@
-// The browser door over time, in a real browser: tokens of twelve seconds that end behind nobody's back, whatever the
-// page's date says, however many tabs there are, and when the machine slept. The API allows not one second of grace.
+// claimgate/browser over time, in a real browser: tokens of twelve seconds are renewed before they expire, also with a
+// wrong date, in several tabs, and after the machine slept. The clock tolerance of the API is 0.
 
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { describe, test } from 'vitest'
@@ -14,7 +14,7 @@ const LIFE = 12
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
-/** A page whose date is wrong by that many milliseconds: by one after the other, each for a third of a second. */
+/** Makes the date of a page wrong by these numbers of milliseconds in turn, each for a third of a second. */
 function moveDate(shifts: readonly number[]) {
   const Real = Date
   const shift = () => shifts[Math.floor(performance.now() / 333) % shifts.length] ?? 0
@@ -27,7 +27,7 @@ function moveDate(shifts: readonly number[]) {
   } as DateConstructor
 }
 
-/** A page with `rest` and `rise`: between them clock and timers stand still, as browsers' do in a sleeping machine. */
+/** Gives a page `rest` and `rise`: between the two, its clock and timers stop, as when the machine sleeps. */
 function stopClock() {
   const real = performance.now.bind(performance)
   const set = setTimeout
@@ -50,7 +50,7 @@ function stopClock() {
   })
 }
 
-/** Stops all scripts of a page, as browsers do to tabs that nobody looks at; gives what lets them go on. */
+/** Stops all scripts of a page, as browsers do to hidden tabs. Resolves to a function that lets them continue. */
 async function freeze(page: Page): Promise<() => Promise<void>> {
   const devtools = await page.context().newCDPSession(page)
   await devtools.send('Debugger.enable')
@@ -72,7 +72,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     },
   )
 
-  /** All run at once: each has a token endpoint and paths of its own. */
+  /** The tests run concurrently: each has its own token endpoint and paths. */
   const uriOf = (who: string) => `/client-token?life=${LIFE}&who=${who}`
   const askedBy = (who: string) => world.asked().filter(({ url }) => url.endsWith(`=${who}`))
   const callsOf = (who: string) => world.api.seen.filter(({ url }) => url === `/v1/${who}`)
@@ -85,7 +85,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     return page
   }
 
-  /** Calls all the time; gives the errors. */
+  /** Calls the API every 150 ms for `ms` milliseconds; resolves to the errors. */
   const callFor = (page: Page, who: string, ms: number): Promise<readonly string[]> =>
     page.evaluate(
       async ([path, until]) => {
@@ -126,7 +126,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       },
     )
 
-    test('is asked for and renewed by one of two tabs, for both', async ({ expect }) => {
+    test('is requested and renewed by one of two tabs, for both', async ({ expect }) => {
       const context = await browser.newContext()
       const pages = [await world.open(context), await world.open(context)]
       await Promise.all(pages.map((page) => startClient(page, { clientTokenUri: uriOf('tabs') })))
@@ -134,11 +134,11 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       expect(errors).toEqual([[], []])
       expect(statusesOf('tabs')).toEqual([200])
       expect(askedBy('tabs')).toHaveLength(3)
-      // Both had a token all the time, and it was the same.
+      // Both always had a token, and the same one.
       expect(new Set(callsOf('tabs').map(({ headers }) => headers.authorization)).size).toBe(3)
     })
 
-    test('is renewed by those that are left when a tab is closed', async ({ expect }) => {
+    test('is renewed by the remaining tabs when a tab is closed', async ({ expect }) => {
       const context = await browser.newContext()
       const [first, second] = [await openPage('left', context), await openPage('left', context)]
       await Promise.all([callFor(first, 'left', 2000), callFor(second, 'left', 2000)])
@@ -147,7 +147,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       expect(statusesOf('left')).toEqual([200])
     })
 
-    test('is renewed where there are no locks and no channels, too', async ({ expect }) => {
+    test('is renewed also without Web Locks and BroadcastChannel', async ({ expect }) => {
       const context = await browser.newContext()
       await context.addInitScript(() => {
         Object.defineProperty(Navigator.prototype, 'locks', { value: undefined })
@@ -158,7 +158,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       expect([statusesOf('alone'), askedBy('alone').length]).toEqual([[200], 2])
     })
 
-    test('that ended while the page was frozen is replaced', async ({ expect }) => {
+    test('that expired while the page was frozen is replaced', async ({ expect }) => {
       const page = await openPage('frozen')
       const thaw = await freeze(page)
       await pause(14_000)
@@ -172,10 +172,10 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       ['visibilitychange', [200]],
       ['pageshow', [200]],
       ['online', [200]],
-      // Nothing tells it, so the API must; the caller does not notice.
+      // No event: the API refuses the token, and the client repeats the call.
       ['silence', [401, 200]],
     ] as const)(
-      'that ended while the machine slept is replaced: %s wakes the page',
+      'that expired while the machine slept is replaced: %s wakes the page',
       async ([event, statuses], { expect }) => {
         const context = await browser.newContext()
         await context.addInitScript(stopClock)
@@ -191,12 +191,12 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       },
     )
 
-    test('is not believed by a frozen tab for longer than it lives', async ({ expect }) => {
+    test('is not used by a frozen tab after it expired', async ({ expect }) => {
       const context = await browser.newContext()
       const [awake, frozen] = [await openPage('told', context), await openPage('told', context)]
       const before = askedBy('told').length
       const thaw = await freeze(frozen)
-      // The other tab tells of a token that has ended when this one hears of it.
+      // The other tab sends a token that has expired by the time this one receives it.
       await callFor(awake, 'told', 11_500)
       expect(askedBy('told')).toHaveLength(before + 1)
       await awake.close()
@@ -206,7 +206,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       expect([statusesOf('told'), askedBy('told').length]).toEqual([[200], before + 2])
     })
 
-    test('is not waited for until a frozen tab has asked', async ({ expect }) => {
+    test('is requested by another tab when the tab whose turn it is stays frozen', async ({ expect }) => {
       const context = await browser.newContext()
       const [frozen, awake] = [await world.open(context), await world.open(context)]
       await frozen.route('**/client-token*', async (route) => {
@@ -227,7 +227,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       expect(await call(frozen, 'get', 'turn')).toHaveProperty('value')
     })
 
-    test('of a closed client is renewed no more', async ({ expect }) => {
+    test('of a closed client is not renewed', async ({ expect }) => {
       const page = await openPage('closed')
       await page.evaluate(() => (globalThis as unknown as PageGlobals).client.close())
       await pause(13_000)

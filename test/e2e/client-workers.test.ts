@@ -1,5 +1,4 @@
-// The browser door outside of pages: in a Web Worker and in a Service Worker, which share the token of their site's
-// tabs as tabs do, and the key.
+// claimgate/browser in a Web Worker and in a Service Worker, which share token and key with the tabs of their site.
 
 import type { Page } from 'playwright-core'
 import { describe, expect, test } from 'vitest'
@@ -10,7 +9,7 @@ import { useClientPages } from './client-pages.ts'
 
 const servers = useServers()
 
-/** What the DOM has and the types of these tests do not. */
+/** Members of the DOM that the types of these tests lack. */
 interface Doors {
   readonly Worker: new (
     url: string,
@@ -37,7 +36,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     },
   )
 
-  /** A call that a worker makes. */
+  /** Lets a worker call the API; resolves to the outcome. */
   const callIn = (kind: string, options: object): Promise<Outcome> =>
     page.evaluate(
       async ([which, given]) => {
@@ -67,12 +66,12 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       expect(headers?.authorization).toMatch(dpop ? /^DPoP eyJ/ : /^Bearer eyJ/)
     })
 
-    test('tells its page of the next token', async () => {
+    test('sends its page the next token', async () => {
       const options = { clientTokenUri: '/client-token', dpop: true }
       await startClient(page, options)
       const { value } = await call(page, 'get', '/data')
       world.revoked.add(value.jti)
-      // The worker has none yet, and asks for one.
+      // The worker has no token yet, and requests one.
       const other = await callIn(kind, options)
       expect(other).toMatchObject({ value: { method: 'GET' } })
       expect(world.asked()).toHaveLength(2)

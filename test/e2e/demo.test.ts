@@ -1,5 +1,5 @@
-// The demo, as a person runs it: started by npm, opened in a real Chromium, every button pressed by keyboard or mouse,
-// ended by one Ctrl-C. Each card must say what really happened, and nothing of it may be left behind.
+// The demo, as a person runs it: started by npm, opened in a real Chromium, each button pressed by keyboard or mouse,
+// stopped by one Ctrl-C. Each card must show the real answer, and no process, port or file may remain.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -20,7 +20,7 @@ interface Demo {
   readonly child: ChildProcess
   readonly said: () => string
   readonly exited: Promise<number | null>
-  /** Its places, once it has told them. */
+  /** The origins of its servers, once it has printed them. */
   readonly urls: Promise<readonly string[]>
 }
 
@@ -38,7 +38,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-/** Starts it in a process group of its own, as a shell does. */
+/** Starts the demo in its own process group, as a shell does. */
 function startDemo(command: readonly [string, ...string[]], env: NodeJS.ProcessEnv = process.env): Demo {
   const [program, ...parameters] = command
   const child = spawn(program, parameters, {
@@ -64,7 +64,7 @@ function startDemo(command: readonly [string, ...string[]], env: NodeJS.ProcessE
   return demo
 }
 
-/** Whether any process of its group is left. */
+/** Whether any process of the group is running. */
 function isAlive({ pid }: ChildProcess): boolean {
   try {
     return process.kill(-(pid as number), 0)
@@ -73,7 +73,7 @@ function isAlive({ pid }: ChildProcess): boolean {
   }
 }
 
-/** First of four neighbouring ports that are free, below those that systems give to whoever asks for any. */
+/** The first of four consecutive free ports, below the range that systems use for port 0. */
 async function findFreePorts(): Promise<number> {
   for (let tries = 0; tries < 50; tries++) {
     const port = 20_000 + Math.floor(Math.random() * 10_000)
@@ -83,17 +83,17 @@ async function findFreePorts(): Promise<number> {
   throw new Error('no four free ports')
 }
 
-/** Waits until nothing is left: no process, no port, no file. */
+/** Waits for the end, and expects that no process, port or file remains. */
 async function expectNothingLeft({ child, exited, urls }: Demo): Promise<void> {
   await exited
   for (let turns = 0; isAlive(child) && turns < 50; turns++) await setTimeout(100)
   expect(isAlive(child)).toBe(false)
   for (const url of await urls) expect(await canConnect(Number(new URL(url).port))).toBe(false)
-  // Compiled code of Node and npm may be kept there; nothing of ours.
+  // Node and npm may keep compiled code there.
   expect(readdirSync(folder).filter((name) => name.startsWith('claimgate'))).toEqual([])
 }
 
-/** Steps of each card, and what it says of itself. */
+/** The expected steps and state of each card. */
 const CARDS: readonly (readonly [id: string, name: string, state: string, steps: readonly string[]])[] = [
   ['origin', 'From this web site', 'Works', ['200']],
   ['address', 'From this address', 'Works', ['200']],
@@ -109,7 +109,7 @@ const CARDS: readonly (readonly [id: string, name: string, state: string, steps:
   ['ask', 'Ask for a token himself', 'Attack fails', ['403 origin_not_allowed', '401 unauthorized']],
 ]
 
-/** What a card says after its run. */
+/** The state, steps and text of a card after its run. */
 async function readCard(page: Page, id: string): Promise<{ state: string; steps: string[]; text: string }> {
   const card = page.locator(`#${id}`)
   await page.locator(`#${id}[data-outcome]`).waitFor({ timeout: 30_000 })
@@ -128,7 +128,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
   })
   afterAll(() => browser?.close())
 
-  /** The page, once it has its token; `faults` is what went wrong in it. */
+  /** Opens the page and waits for its token; `faults` collects its errors and violations of its CSP. */
   async function openPage(url: string, width = 1200): Promise<{ page: Page; faults: string[] }> {
     const page = await browser.newPage({ viewport: { width, height: 900 } })
     const faults: string[] = []
@@ -141,7 +141,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     return { page, faults }
   }
 
-  test('npm run demo: every card shows what it promises; one Ctrl-C ends all', async () => {
+  test('npm run demo: every card has the expected result; one Ctrl-C stops everything', async () => {
     const demo = startDemo(['npm', 'run', 'demo'])
     const [site = '', api, issuer, thief] = await demo.urls
     expect(new Set([site, api, issuer, thief]).size, demo.said()).toBe(4)
@@ -152,7 +152,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
 
     for (const [id, name, state, steps] of CARDS) {
       const button = page.getByRole('button', { name: `Run ${name}`, exact: true })
-      // By keyboard, as some people must.
+      // By keyboard, which some people need.
       await button.focus()
       await page.keyboard.press('Enter')
       if (id === 'late') await page.getByText(/^The token lives for another \d+ s\.$/).waitFor()
@@ -160,7 +160,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     }
     expect(await page.locator('#summary').innerText()).toBe('12 of 12 tests have run, all as they should be.')
 
-    // Each for its own reason: a clumsy attack would be refused for another.
+    // Each attack is refused for its own reason: one with another mistake would be refused for that.
     const reasonOf = (id: string) => page.locator(`#${id} .note`).last().innerText()
     expect([await reasonOf('replay'), await reasonOf('forge'), await reasonOf('script')]).toEqual([
       'He is told the proof was used before',
@@ -189,7 +189,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(demo.said()).not.toMatch(/cgk_|eyJ/)
   })
 
-  test('without curl, on a narrow screen, all at once; SIGTERM ends all', async () => {
+  test('without curl, on a narrow screen, with Run all; SIGTERM stops everything', async () => {
     const demo = startDemo([process.execPath, SCRIPT], { PATH: folder })
     const [site = ''] = await demo.urls
     const { page, faults } = await openPage(site, 360)
@@ -210,11 +210,11 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     await expectNothingLeft(demo)
   })
 
-  test('a card tells when it is not as it should be', async () => {
+  test('a card shows when an answer is unexpected', async () => {
     const demo = startDemo([process.execPath, SCRIPT])
     const [site = '', api = ''] = await demo.urls
     const { page } = await openPage(site)
-    // An API that lets everybody in, as far as this page can tell.
+    // To this page it looks as if the API accepted every request.
     await page.route(`${site}/lab/attack`, async (route) => {
       const answer = await (await route.fetch()).json()
       await route.fulfill({ json: { ...answer, status: 200, code: null } })
@@ -231,7 +231,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
   })
 })
 
-test('--port: four ports from there on', async () => {
+test('--port names the first of four ports', async () => {
   const port = await findFreePorts()
   const demo = startDemo([process.execPath, SCRIPT, '--port', String(port)])
   const urls = await demo.urls
@@ -243,16 +243,16 @@ test('--port: four ports from there on', async () => {
 })
 
 test.each([
-  ['that are none', ['--port', '70000'], /--port: must be from 1 to 65532/],
-  ['that it does not know', ['--colour'], /--colour/],
-])('flags %s end it with one line', async (_, flags, message) => {
+  ['out of range', ['--port', '70000'], /--port: must be from 1 to 65532/],
+  ['that are unknown', ['--colour'], /--colour/],
+])('flags %s stop the demo with one line', async (_, flags, message) => {
   const demo = startDemo([process.execPath, SCRIPT, ...flags])
   expect(await demo.exited).toBe(1)
   expect(demo.said()).toMatch(message)
   expect(demo.said().trim().split('\n')).toHaveLength(1)
 })
 
-test.each([0, 3])('a port that is taken ends it: the one at %i', async (index) => {
+test.each([0, 3])('a port in use stops the demo: number %i of the four', async (index) => {
   const port = await findFreePorts()
   const other = createServer().listen(port + index, '127.0.0.1')
   await once(other, 'listening')
@@ -263,7 +263,7 @@ test.each([0, 3])('a port that is taken ends it: the one at %i', async (index) =
   other.close()
 })
 
-test('the site gives tokens, and its lab, to its own visitors only', async () => {
+test('only visitors of the site can use its token endpoints and its lab', async () => {
   const demo = startDemo([process.execPath, SCRIPT])
   const [site = '', , , thief = ''] = await demo.urls
   const home = await fetch(site)
@@ -278,7 +278,7 @@ test('the site gives tokens, and its lab, to its own visitors only', async () =>
   expect(await post('/api/plain-token', { origin: site, cookie })).toBe(200)
   expect(await post('/api/plain-token', { origin: thief, cookie })).toBe(403)
   expect(await post('/api/plain-token', { origin: site })).toBe(401)
-  // By another name it would be another origin.
+  // Another host name would be another origin.
   const other = await fetch(site.replace('localhost', '127.0.0.1'), { redirect: 'manual' })
   expect([other.status, other.headers.get('location')]).toEqual([307, `${site}/`])
 })

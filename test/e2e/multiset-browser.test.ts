@@ -1,5 +1,5 @@
-// MultiSet's own browser sample, run by a page in a real Chromium: only the host differs. Prototypes get their token,
-// bound to the page's origin; any other secret in a page is refused in words that the page can read.
+// The browser sample of MultiSet's document, run in a real Chromium with another host only. Prototype credentials get a
+// token, bound to the origin of the page; any other secret is refused with an error that the page can read.
 
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -45,7 +45,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     return () => context.close()
   })
 
-  /** What the sample gives its page, or the message of what it threw. */
+  /** Runs the sample in a page; resolves to its result, or to the message of its error. */
   async function runSample(at: string, made: Json): Promise<Json> {
     await page.goto(at)
     await page.addScriptTag({ content: browserSample.replace(MULTISET_HOST, server.url) })
@@ -69,14 +69,14 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(await whoami(server.url, token, stranger.origin)).toBe('401 origin_mismatch')
   })
 
-  test('so does one on localhost, whatever the port, unless its credential says no', async () => {
+  test('a page on localhost gets a token on any port, unless the credential has allowLocalhost: false', async () => {
     const { token } = await runSample(localhost(), prototype)
     expect(payloadOf(token).origin).toBe(localhost())
     const { thrown } = await runSample(localhost(), remote)
     expect(thrown).toMatch(/^Error: .*origin/)
   })
 
-  test('a secret that is for no page is refused, and the page can read why', async () => {
+  test('a secret that is not for pages is refused, and the page can read why', async () => {
     const { thrown } = await runSample(shop.origin, plain)
     expect(thrown).toMatch(/^Error: ./)
     expect(thrown).not.toMatch(/Failed to fetch/)
@@ -94,7 +94,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(thrown).not.toMatch(/Failed to fetch/)
   })
 
-  test('a page of somebody else can read nothing', async () => {
+  test('a page of another origin can read nothing', async () => {
     const { thrown } = await runSample(stranger.origin, prototype)
     expect(thrown).toBe('TypeError: Failed to fetch')
   })

@@ -1,5 +1,5 @@
-// A customer's site with its backend, a protected API and a thief's site, on origins of their own, and a real issuer
-// behind them: where the browser door is tested. Tells what went over each wire; scripts replace single answers.
+// The servers that tests of claimgate/browser use: a customer's site with its backend, a protected API and a thief's site,
+// each on its own origin, in front of a real issuer. They record every request; scripted answers replace single ones.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -13,7 +13,7 @@ import { admin } from './admin-api.ts'
 import type { RunningServer } from './server.ts'
 import type { Json } from './wire.ts'
 
-/** The browser door as a customer's bundler makes it. */
+/** Bundles claimgate/browser, minified, as a customer's bundler does. */
 export async function bundleClient(): Promise<string> {
   const entry = join(import.meta.dirname, '../../src/client/browser/index.ts')
   const built = await build({
@@ -27,9 +27,9 @@ export async function bundleClient(): Promise<string> {
   return built.outputFiles[0]?.text ?? ''
 }
 
-/** One request, as the server saw and answered it. */
+/** One request that a server received, and the status of its answer. */
 export interface Seen {
-  /** Milliseconds; never the date. */
+  /** Milliseconds on the monotonic clock. */
   readonly at: number
   readonly method: string
   readonly url: string
@@ -37,19 +37,19 @@ export interface Seen {
   status: number
 }
 
-/** An answer in place of the usual one. */
+/** An answer that replaces the usual one. */
 export interface Scripted {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: unknown
 }
 
-/** A server on loopback. */
+/** A server on loopback, with its record. */
 interface Place {
   readonly origin: string
-  /** Every request but preflights. */
+  /** Every request except preflights. */
   readonly seen: Seen[]
-  /** Answers to give next, oldest first; then the usual ones again. */
+  /** The next answers, in this order; after them the usual ones. */
   readonly script: Scripted[]
   stop(): Promise<void>
 }
@@ -59,27 +59,27 @@ export interface ClientWorld {
   readonly site: Place
   readonly api: Place
   readonly thief: Place
-  /** Ids of tokens that the API refuses from now on. */
+  /** The `jti` of each token that the API refuses as revoked. */
   readonly revoked: Set<string>
-  /** Requests for a token. */
+  /** The requests for a token. */
   readonly asked: () => readonly Seen[]
-  /** Forgets what was seen. */
+  /** Deletes the records, the scripted answers and the revocations. */
   clear(): void
-  /** A page of the site, or a file of it, with the door at hand. */
+  /** Opens the page of the site at this path, with claimgate/browser in `globalThis.claimgate`. */
   open(context: BrowserContext, path?: string): Promise<Page>
   stop(): Promise<void>
 }
 
-/** What the pages of the site have. */
+/** The globals of the pages of the site. */
 export interface PageGlobals {
   readonly claimgate: typeof door
   client: door.DataClient
   source: door.TokenSource
-  /** What `onError` heard. */
+  /** Status and code of each error that `onError` got. */
   readonly heard: Json[]
 }
 
-/** How a call in a page ended. */
+/** The value of a call in a page, or its error. */
 export interface Outcome {
   readonly value?: Json
   readonly error?: { name: string; message: string; status: number; code: string; problem?: Json }
@@ -90,7 +90,7 @@ import * as claimgate from '/client.js'
 Object.assign(globalThis, { claimgate, heard: [] })
 </script>`
 
-/** A worker that makes the call it is sent: the same file serves as Web Worker and as Service Worker. */
+/** A worker that makes the call that a message asks for; it serves as Web Worker and as Service Worker. */
 const WORKER = `import { autoInitializeDataClient } from '/client.js'
 let client
 addEventListener('install', () => skipWaiting())
@@ -102,7 +102,7 @@ addEventListener('message', async ({ data: [options, path], ports: [port] }) => 
   } catch ({ name, message, status, code }) { port.postMessage({ error: { name, message, status, code } }) }
 })`
 
-/** Starts all; the issuer is the caller's. Tokens live for what the endpoint's `?life=` says. */
+/** Starts the servers for an issuer that the caller stops. Tokens live for the seconds in the endpoint's `?life=`. */
 export async function startClientWorld(issuer: RunningServer): Promise<ClientWorld> {
   const client = await bundleClient()
   const revoked = new Set<string>()
@@ -199,7 +199,7 @@ async function startPlace(
     openUp(response, headers)
     if (method === 'OPTIONS') return void response.writeHead(204).end()
     const one: Seen = { at: performance.now(), method, url, headers, status: 0 }
-    // Pages and files are not what scripts are about.
+    // Scripted answers are not for pages and files.
     const next = /\.js$|^\/($|page)/.test(url) ? undefined : script.shift()
     seen.push(one)
     response.on('finish', () => {
@@ -221,7 +221,7 @@ async function startPlace(
   }
 }
 
-/** What a thief would allow, and a script's answer needs: everything. */
+/** Allows everything by CORS, as the thief's site and scripted answers do. */
 function openUp(response: ServerResponse, { origin = '*' }: IncomingMessage['headers']): void {
   response.setHeader('access-control-allow-origin', origin)
   response.setHeader('access-control-allow-methods', 'GET, POST, PUT, PATCH, DELETE')
@@ -234,7 +234,7 @@ function json(response: ServerResponse, status: number, body: unknown, headers =
   response.end(body === undefined ? undefined : JSON.stringify(body))
 }
 
-/** A client in a page. */
+/** Creates a client in a page; resolves to its error, if any. */
 export function startClient(
   page: Page,
   options: Omit<door.DataClientOptions, 'fetch' | 'onError'>,
@@ -255,7 +255,7 @@ export function startClient(
   }, options)
 }
 
-/** A call of the page's client. */
+/** Makes a call with the client of the page; resolves to its outcome. */
 export function call(
   page: Page,
   method: 'get' | 'post' | 'put' | 'patch' | 'delete' | 'request',

@@ -1,4 +1,4 @@
-// The tests of what an attacker tries. Whatever he does outside of a browser is done by the lab, with real requests.
+// The tests of attacks. Requests that an attacker makes without a browser are made by the lab, for real.
 
 import { find, sleep } from './dom.ts'
 import { latestDecision, readDecisions } from './log.ts'
@@ -15,7 +15,7 @@ const refused = (code: string, status = 401): Expected => ({ status, code, kind:
 
 /** Tests of attacks, by the id of their card. */
 export function listAttacks(world: World): Readonly<Record<string, (report: Report) => Promise<void>>> {
-  /** One request of the attacker's own. */
+  /** One request that the attacker makes without a browser. */
   async function attack(
     report: Report,
     name: string,
@@ -65,7 +65,7 @@ export function listAttacks(world: World): Readonly<Record<string, (report: Repo
         {
           title: 'A token that is bound to the origin only',
           expected: { status: 200, kind: 'through' },
-          says: 'He gets in. An origin binds browsers; a script writes what it likes. Bind tokens to a key too.',
+          says: 'He gets in. Only browsers cannot forge an origin; a script can. Bind tokens to a key too.',
         },
       )
       await world.call('/plants')
@@ -76,7 +76,7 @@ export function listAttacks(world: World): Readonly<Record<string, (report: Repo
         {
           title: 'The token of this page, bound to a key too',
           expected: refused('proof_required'),
-          says: 'Without a proof by this browser’s key the token is nothing.',
+          says: 'Without a proof by this browser’s key the token is worthless.',
         },
       )
     },
@@ -114,7 +114,7 @@ export function listAttacks(world: World): Readonly<Record<string, (report: Repo
         status,
         code,
         expected: passes,
-        says: 'The attacker reads all of it along the way.',
+        says: 'The attacker records the whole request.',
       })
       await attack(
         report,
@@ -123,7 +123,7 @@ export function listAttacks(world: World): Readonly<Record<string, (report: Repo
         {
           title: 'He sends it again',
           expected: refused('invalid_proof'),
-          says: 'A proof is good for one request. This one was used.',
+          says: 'A proof works for one request. This one was used.',
         },
       )
     },
@@ -137,7 +137,7 @@ export function listAttacks(world: World): Readonly<Record<string, (report: Repo
         {
           title: 'A new proof for the stolen token',
           expected: refused('invalid_proof'),
-          says: 'The token names the key that must sign, and it is not his.',
+          says: 'The token names the key that must sign, and he does not have it.',
         },
       )
     },
@@ -148,10 +148,10 @@ export function listAttacks(world: World): Readonly<Record<string, (report: Repo
       const first = await callPlainly(token)
       report.step({
         ...first,
-        title: 'At once',
+        title: 'Right away',
         request,
         expected: passes,
-        says: 'It is this page that asks, so nothing but time is against him.',
+        says: 'The request comes from this page, so only the lifetime limits him.',
       })
       const { exp } = readClaims(token)
       for (let left = 1; left > 0; ) {
@@ -165,7 +165,7 @@ export function listAttacks(world: World): Readonly<Record<string, (report: Repo
         title: 'After its ten seconds',
         request,
         expected: refused('token_expired'),
-        says: 'The same request from the same page. Its time is over.',
+        says: 'The same request from the same page. The token has expired.',
       })
     },
 
@@ -215,19 +215,19 @@ export function listAttacks(world: World): Readonly<Record<string, (report: Repo
         {
           title: 'As if he were a page of the shop',
           expected: refused('unauthorized'),
-          says: 'Nobody is signed in there, and the session of a visitor is not his to send.',
+          says: 'The endpoint requires a signed-in visitor, and he does not have a visitor’s session cookie.',
         },
       )
     },
   }
 }
 
-/** What every browser calls it when a page may not read an answer. */
+/** Whether the browser hid the answer: `fetch` then rejects with a TypeError. */
 function isHidden(saw: string): boolean {
   return saw.startsWith('TypeError')
 }
 
-/** Hands a token to the thief's page and waits for what it gets to see. */
+/** Gives a token to the thief's page and resolves to what that page could read. */
 function tryInFrame(token: string): Promise<{ readonly header: string; readonly query: string }> {
   const frame = find('site').querySelector('iframe')
   if (!frame) throw new Error('the card has no frame')

@@ -1,4 +1,4 @@
-// Making and finding elements, and texts that fit on a page.
+// Finds and makes elements, and shortens texts for display.
 
 /** The element with this id; throws when the page has none. */
 export function find<T extends HTMLElement = HTMLElement>(id: string): T {
@@ -27,7 +27,7 @@ export function shorten(text: string): string {
   )
 }
 
-/** Waits. */
+/** Resolves after this number of milliseconds. */
 export function sleep(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds))
 }

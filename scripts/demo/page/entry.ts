@@ -1,17 +1,17 @@
-// What the API keeps of a request for its log, and the page shows.
+// An entry of the API's log, which the page shows.
 
-/** One request, and what became of it. */
+/** One request to the API, and the decision on it. */
 export interface LogEntry {
-  /** Counts up. */
+  /** Number of the entry, from 1. */
   readonly number: number
-  /** ISO 8601. */
+  /** When the request came, ISO 8601. */
   readonly at: string
   readonly method: string
-  /** Path; of a query only that there was one. */
+  /** The path, with `?token=…` in place of any query. */
   readonly path: string
-  /** The browser's `Origin`, or whoever's. */
+  /** The `Origin` header, which scripts can forge; null without one. */
   readonly origin: string | null
-  /** Whether a browser sent it: those say so, and a thief's script did not bother to. */
+  /** Whether the request has `Sec-Fetch-Site`, which browsers send. */
   readonly isBrowser: boolean
   outcome: 'allow' | 'deny' | 'would_block' | 'preflight'
   code: string | null

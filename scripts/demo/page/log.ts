@@ -1,4 +1,4 @@
-// The API's log, asked for while anybody looks.
+// Shows the API's log, and updates it while the page is visible.
 
 import { find, make, sleep } from './dom.ts'
 import type { LogEntry } from './entry.ts'
@@ -9,18 +9,18 @@ const MAX_SHOWN = 14
 
 let seen = 0
 
-/** Entries after this number, oldest first. */
+/** The entries of the log after this number, oldest first. */
 export async function readDecisions(after: number): Promise<readonly LogEntry[]> {
   const response = await fetch(`${api}/decisions?after=${after}`)
   return (await response.json()).entries
 }
 
-/** Number of the latest entry. */
+/** The number of the latest entry; 0 when the log is empty. */
 export async function latestDecision(): Promise<number> {
   return (await readDecisions(0)).at(-1)?.number ?? 0
 }
 
-/** Follows the log for ever. */
+/** Shows new entries every second. Never resolves. */
 export async function followLog(): Promise<never> {
   for (;;) {
     if (!document.hidden) await readDecisions(seen).then(show, () => undefined)

@@ -1,4 +1,4 @@
-// The page of the shop: its token, its tests, the API's log.
+// Starts the page of the shop: the panel of its token, the tests, and the API's log.
 
 import { listAttacks } from './attacks.ts'
 import { find, make } from './dom.ts'
@@ -25,7 +25,7 @@ async function start(): Promise<void> {
     if (all.getAttribute('aria-disabled')) return
     all.setAttribute('aria-disabled', 'true')
     outcomes.clear()
-    // Its ten seconds pass while the others run.
+    // The ten seconds of this test pass while the others run.
     const waiting = tests.late ? run('late', tests.late) : undefined
     for (const [id, test] of Object.entries(tests)) if (id !== 'late') await run(id, test)
     await waiting
@@ -33,7 +33,7 @@ async function start(): Promise<void> {
   })
   document.body.dataset.ready = 'true'
 
-  /** Runs a test, unless it runs already. */
+  /** Runs a test, unless it is running already. */
   function run(id: string, test: (report: Report) => Promise<void>): Promise<void> {
     const known = running.get(id)
     if (known) return known
@@ -47,7 +47,7 @@ async function start(): Promise<void> {
   }
 }
 
-/** What every card has. */
+/** Adds a button, a state and a result to a card. */
 function furnish(id: string, run: () => void): void {
   const card = find(id)
   const heading = card.querySelector('h4')

@@ -1,4 +1,4 @@
-// The token of this page, in words, and what is left of its life.
+// Shows the claims of the page's token in words, and its remaining lifetime.
 
 import { find, make } from './dom.ts'
 import { readClaims } from './world.ts'
@@ -16,7 +16,7 @@ const meanings: Readonly<Record<string, string>> = {
 let shown = ''
 let ends = { iat: 0, exp: 0 }
 
-/** Shows a token, unless it is the one that is shown. */
+/** Shows a token, unless it is shown already. */
 export function showToken(token: string): void {
   if (token === shown) return
   shown = token
@@ -53,7 +53,7 @@ export function showToken(token: string): void {
   tick()
 }
 
-/** Says why there is no token. */
+/** Shows why there is no token. */
 export function showFailure(message: string): void {
   find('left').textContent = `No token: ${message}`
 }
@@ -67,7 +67,7 @@ function tick(): void {
   find('bar').style.transform = `scaleX(${left / life})`
 }
 
-/** Lets the life run. */
+/** Updates the remaining lifetime twice a second. */
 export function startPanel(): void {
   setInterval(tick, 500)
 }

@@ -1,33 +1,33 @@
-// The paper on which a test writes what it did and what came of it. It knows what should have come: anything else
-// is shown as unexpected, in red, and never as a success.
+// The report of a test: its requests, their answers, and whether they are as expected. Any other answer is shown as
+// unexpected, in red, never as a success.
 
 import { find, make, shorten } from './dom.ts'
 
-/** What a step shows about the bounds: `through` is a success that an attacker has, and should have here. */
+/** The result of a step. `through`: an attacker succeeds, as expected. */
 export type Kind = 'ok' | 'refused' | 'through'
 
-/** One step of a test. */
+/** One request of a test, its answer, and the expected answer. */
 export interface Step {
   readonly title: string
-  /** The request, whole; it is shortened here. */
+  /** The whole request. Its tokens are shortened for display. */
   readonly request: string
   readonly status: number
   readonly code: string | null
-  /** What should have come. */
+  /** The answer that the test expects. */
   readonly expected: { readonly status: number; readonly code?: string; readonly kind: Kind }
-  /** One sentence, for when it came. */
+  /** A sentence that is shown when the answer is as expected. */
   readonly says: string
-  /** What else there is to know, as pairs of a name and a text. */
+  /** Further lines, as pairs of a name and a text. */
   readonly notes?: readonly (readonly [name: string, text: string])[]
 }
 
-/** How a test went. */
+/** The outcome of a whole test. */
 export type Outcome = 'works' | 'held' | 'limit' | 'unexpected'
 
-/** The paper. */
+/** Adds lines to the card of a test. */
 export interface Report {
   step(step: Step): void
-  /** Says what is being waited for; the next step removes it. */
+  /** Shows what the test waits for, until the next step. */
   wait(text: string): void
 }
 
@@ -38,7 +38,7 @@ const labels: Readonly<Record<Outcome, string>> = {
   unexpected: 'Unexpected',
 }
 
-/** Runs a test in its card. */
+/** Runs a test and shows its steps and outcome in its card. Never rejects. */
 export async function runInCard(id: string, test: (report: Report) => Promise<void>): Promise<Outcome> {
   const card = find(id)
   const button = card.querySelector('button')
@@ -70,7 +70,7 @@ export async function runInCard(id: string, test: (report: Report) => Promise<vo
     result.append(make('p', { class: 'waiting' }, `It broke off: ${(error as Error).message}`))
   }
   waiting.remove()
-  const outcome = judge(kinds)
+  const outcome = summarize(kinds)
   card.dataset.outcome = outcome
   state.textContent = labels[outcome]
   button.removeAttribute('aria-disabled')
@@ -78,7 +78,7 @@ export async function runInCard(id: string, test: (report: Report) => Promise<vo
   return outcome
 }
 
-function judge(kinds: readonly (Kind | 'bad')[]): Outcome {
+function summarize(kinds: readonly (Kind | 'bad')[]): Outcome {
   if (kinds.length === 0 || kinds.includes('bad')) return 'unexpected'
   if (kinds.includes('through')) return 'limit'
   return kinds.includes('refused') ? 'held' : 'works'

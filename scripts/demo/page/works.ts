@@ -1,4 +1,4 @@
-// The tests of what works.
+// The tests of requests that must succeed.
 
 import type { Plant } from '../plants.ts'
 import { sleep } from './dom.ts'
@@ -13,9 +13,9 @@ interface Catalogue {
 const TURN_MS = 250
 const MAX_TURNS = 20
 
-/** Tests of what works, by the id of their card. */
+/** Tests of requests that must succeed, by the id of their card. */
 export function listWorks(world: World): Readonly<Record<string, (report: Report) => Promise<void>>> {
-  /** One call by the page's own client. */
+  /** One call by the page's own client; `says` makes the sentence for a 200. */
   async function call<Body>(
     report: Report,
     path: string,

@@ -1,5 +1,4 @@
-// The browser door without a browser: what a bundler makes of it is small and stands alone, and on a server it only
-// says where it belongs.
+// claimgate/browser without a browser: its bundle is small and imports nothing, and on a server its functions throw.
 
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
@@ -30,18 +29,18 @@ describe('the bundle', () => {
     expect(names?.sort()).toEqual(['autoInitializeDataClient', 'createTokenSource'])
   })
 
-  test('keeps nothing where it could be found', () => {
+  test('stores nothing in cookies, caches or web storage', () => {
     expect(text).not.toMatch(/localStorage|sessionStorage|cookie(?!s)|caches\b/)
   })
 })
 
 describe('on a server', () => {
   const entry = join(import.meta.dirname, '../../../src/client/browser/index.ts')
-  // In a process of its own, whose end shows that nothing was left running.
+  // In its own process, which ends only when no timer or listener is left.
   const run = (code: string) =>
     execFileSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8', timeout: 30_000 })
 
-  test('importing it does nothing', () => {
+  test('importing it has no effect', () => {
     expect(
       run(`
         const before = Object.getOwnPropertyNames(globalThis).join()
@@ -51,7 +50,7 @@ describe('on a server', () => {
     ).toBe('true\n')
   })
 
-  test('calling it says where it belongs', () => {
+  test('calling it throws an error that names claimgate/backend', () => {
     expect(
       run(`
         const { autoInitializeDataClient, createTokenSource } = await import(${JSON.stringify(entry)})

@@ -1,4 +1,4 @@
-// The schedule of renewals, as tables: every life that may be asked for, every kind of failure.
+// The rules of renewal.ts as tables: every lifetime that can be requested, every kind of failure.
 
 import { describe, expect, test } from 'vitest'
 import {
@@ -20,16 +20,16 @@ describe('planRenewal', () => {
     [12 * SECOND, 9000, 10_200],
     [30 * MINUTE, 22.5 * MINUTE, 25.5 * MINUTE],
     [DAY, 0.75 * DAY, 0.85 * DAY],
-    // However often a server wants to be asked.
+    // Shorter lifetimes do not make more frequent requests.
     [1, 500, 500],
     [400, 500, 500],
-    // However long: as long as a timer counts.
+    // Longer than the longest timer.
     [365 * DAY, 2 ** 31 - 1, 2 ** 31 - 1],
-  ])('a life of %d ms is renewed from %d to %d ms', (life, earliest, latest) => {
+  ])('a token with a lifetime of %d ms is renewed after %d to %d ms', (life, earliest, latest) => {
     expect([planRenewal(life, 0), planRenewal(life, 1)].map(Math.round)).toEqual([earliest, latest])
   })
 
-  test('it comes while the token is fresh, for every life that can be asked for', () => {
+  test('renewal comes while the token is fresh, for every lifetime that can be requested', () => {
     for (let seconds = 1; seconds <= 86_400; seconds++) {
       const life = seconds * SECOND
       expect(judgeAge(life, planRenewal(life, 1))).toBe('fresh')
@@ -48,11 +48,11 @@ describe('judgeAge', () => {
     [30 * MINUTE, 30 * MINUTE - 5000, 'ending'],
     [30 * MINUTE, 30 * MINUTE, 'expired'],
     [30 * MINUTE, DAY, 'expired'],
-  ] as const)('of a life of %d ms, %d ms are %s', (life, age, verdict) => {
+  ] as const)('a token with a lifetime of %d ms is, after %d ms, %s', (life, age, verdict) => {
     expect(judgeAge(life, age)).toBe(verdict)
   })
 
-  test('what is no number is never fresh', () => {
+  test('a token is never fresh when its lifetime is not positive, or lifetime or age is NaN', () => {
     for (const [life, age] of [
       [Number.NaN, 0],
       [10, Number.NaN],
@@ -79,7 +79,7 @@ describe('planRetry', () => {
     [5000, 0, undefined, 7500, 15_000],
     [1, 200, undefined, 500, 1000],
     [1, 429, undefined, 500, 1000],
-    // As long as it says, never shorter.
+    // As long as Retry-After says, never shorter.
     [1, 429, 7000, 7000, 7500],
     [9, 503, 2000, 2000, 2500],
     [1, 503, 0, 500, 1000],
@@ -93,7 +93,7 @@ describe('planRetry', () => {
     },
   )
 
-  test.each([400, 401, 403, 404, 405, 422, 499])('a %d is not asked again unbidden', (status) => {
+  test.each([400, 401, 403, 404, 405, 422, 499])('after a %d there is no automatic retry', (status) => {
     expect(isRefusal(status)).toBe(true)
     for (const count of [1, 100]) {
       expect(planRetry({ count, status, retryAfterMs: undefined }, 1)).toEqual({
@@ -103,7 +103,7 @@ describe('planRetry', () => {
     }
   })
 
-  test.each([0, 200, 302, 408, 429, 500, 503])('a %d is no refusal', (status) => {
+  test.each([0, 200, 302, 408, 429, 500, 503])('a %d is not a refusal', (status) => {
     expect(isRefusal(status)).toBe(false)
   })
 })
@@ -119,7 +119,7 @@ describe('parseRetryAfter', () => {
     ['1.5', at(0), undefined],
     ['soon', at(0), undefined],
     ['', null, undefined],
-    // A moment, by the server's clock alone.
+    // A date, compared with the Date of the same answer.
     [at(30), at(10), 20_000],
     [at(10), at(30), undefined],
     [at(30), null, undefined],
