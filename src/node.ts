@@ -1,5 +1,4 @@
-// The server on Node: environment -> config -> adapters -> createApp -> serve. Names adapters and reads the
-// environment; nothing imports it but the command line.
+// The server on Node: environment -> config -> adapters -> createApp -> serve. Only the command line imports it.
 
 import { KEYS_GONE, printBanner } from './adapters/node/banner.ts'
 import { describeStartFault, loadEnvironment } from './adapters/node/environment.ts'
@@ -21,10 +20,12 @@ import { createUseLog } from './service/use-log.ts'
 import { createCachedStorage } from './storage/cached.ts'
 import type { AppDeps } from './wiring/deps.ts'
 
-/** Between two rounds of upkeep: other processes' changes of keys are followed within two seconds. */
+/** Time between two rounds of upkeep. Changes of keys by other processes are seen within two seconds. */
 const UPKEEP_MS = 1000
 
-/** Starts the server from the environment. Resolves when it listens; a fault ends the process with exit code 1. */
+/**
+ * Starts the server from the environment. Resolves when it listens; if it cannot start, the process exits with code 1.
+ */
 export async function main(): Promise<void> {
   try {
     await start(parseConfig(loadEnvironment()))
@@ -36,7 +37,7 @@ export async function main(): Promise<void> {
 }
 
 async function start(asked: Config): Promise<void> {
-  // Whoever reads the log may go away: the service goes on.
+  // The service keeps running when the process that reads its log ends.
   process.stdout.on('error', () => undefined)
   const createLog = (level: LogLevel) =>
     createLogger({ level, write: (line) => process.stdout.write(`${line}\n`), now: Date.now })
@@ -50,7 +51,7 @@ async function start(asked: Config): Promise<void> {
     now: Date.now,
     sharesWork: true,
   })
-  // Before any key may sign.
+  // Before the keys are opened, because a revoked key must not sign.
   await rules.refresh()
   const { keyLife, keyRing, areNew } = await openKeys(asked, lifetimeSeconds, rules.isKeyRevoked)
   const haveKeysGone = areNew && (await storage.hasUsedCredential())
@@ -97,7 +98,7 @@ async function start(asked: Config): Promise<void> {
   } satisfies AppDeps
   const rounds = setInterval(upkeep, UPKEEP_MS)
   server.serve(createApp(deps).fetch, config.issuer + paths.docs)
-  // Before anybody is told that we listen: who reads it may stop us at once.
+  // Before the banner and the log say that the server listens: a reader of them may send a signal immediately.
   onStopSignal(async (signal) => {
     isStopping = true
     log.info('stopping', { signal })
@@ -108,7 +109,7 @@ async function start(asked: Config): Promise<void> {
     log.info('stopped')
   })
   printBanner(config, server.url, { haveKeysGone })
-  // Whatever the level: whoever started us on a free port must learn which.
+  // At every log level: a process that started the server on port 0 learns the port from this line.
   createLog('info').info('listening', { url: server.url, kid: keyRing.kid })
 }
 

@@ -49,7 +49,10 @@ let upkeptAt = 0
 const UPKEEP_MS = 1000
 
 export default {
-  /** Answers a request. Requests that arrive before the service is built each build one; the first that is ready is kept. */
+  /**
+   * Answers a request. Requests that arrive before the service is built each build one; the first that is ready is
+   * kept.
+   */
   async fetch(request: Request, env: WorkerEnv): Promise<Response> {
     if (service === undefined) {
       try {
@@ -157,7 +160,9 @@ function createLog(level: LogLevel): ReturnType<typeof createLogger> {
   return createLogger({ level, write: (line) => console.log(line), now: Date.now })
 }
 
-/** 503 where there is no app to say it: without an issuer, the address that was asked is the best there is to point to. */
+/**
+ * 503 where there is no app to say it: without an issuer, the address that was asked is the best there is to point to.
+ */
 function refuse(request: Request, detail: string): Response {
   const problem = unavailable(detail)
   const requestId = randomBase62(16)

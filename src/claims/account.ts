@@ -1,9 +1,9 @@
-// The records that everything else speaks about: accounts, their credentials, and the audit trail.
+// The stored records: accounts, their credentials, and the audit log.
 // Plain data; times are epoch milliseconds here and ISO 8601 on the wire.
 
 /** A customer of the API provider. */
 export interface Account {
-  /** `acct_` and base62. */
+  /** `acct_` followed by base62 characters. */
   readonly id: string
   readonly name: string
   readonly status: 'active' | 'suspended'
@@ -23,11 +23,11 @@ export interface Account {
 
 /** A long-lived secret of an account, as stored: the secret itself is not in it. */
 export interface Credential {
-  /** Base62; the client id. */
+  /** The client id: base62 characters. */
   readonly id: string
   readonly accountId: string
   readonly name: string
-  /** Null: whatever the account has. */
+  /** Null: all scopes of the account. */
   readonly scopes: readonly string[] | null
   readonly browserPrototype: boolean
   readonly allowLocalhost: boolean
@@ -66,9 +66,9 @@ export type AuditAction =
 
 /** One line of the audit log. Holds no secret, token or whole address. */
 export interface AuditEntry {
-  /** Unique. */
+  /** Unique id, which sorts by time within one process. */
   readonly id: string
-  /** Epoch milliseconds. */
+  /** When it happened, epoch milliseconds. */
   readonly at: number
   /** `admin`, `cli`, `system` or a credential id. */
   readonly actor: string

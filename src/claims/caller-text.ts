@@ -6,12 +6,12 @@ import { parseIpList, splitIpList } from './ip.ts'
 import { type ParsedOrigin, parseOrigin } from './origin.ts'
 import { parseScope } from './scope.ts'
 
-/** Longest texts, in characters. */
+/** Longest accepted texts by parameter, characters. */
 export const MAX_ORIGIN_LENGTH = 300
 export const MAX_SCOPE_LENGTH = 1024
 export const MAX_IP_LENGTH = 256
 
-/** As `parseOrigin`. */
+/** Parses an origin as `parseOrigin` does; refuses a text that is too long. */
 export function readOriginText(text: string): Result<ParsedOrigin, string> {
   return text.length > MAX_ORIGIN_LENGTH ? tooLong(MAX_ORIGIN_LENGTH) : parseOrigin(text)
 }
@@ -22,7 +22,7 @@ export function readCanonicalOrigin(text: string): Result<string, string> {
   return parsed.ok ? ok(parsed.value.origin) : parsed
 }
 
-/** As `parseScope`. */
+/** Parses scopes as `parseScope` does; refuses a text that is too long. */
 export function readScopeText(text: string): Result<readonly string[], string> {
   return text.length > MAX_SCOPE_LENGTH ? tooLong(MAX_SCOPE_LENGTH) : parseScope(text)
 }

@@ -1,5 +1,5 @@
 // The Claims Set of a claim token: how a grant becomes one, and how one is read back (RFC 7519, RFC 9068).
-// Reading is strict: a bound that is present but not of its shape is a fault, never "no bound".
+// Parsing is strict: a binding that is present but malformed is an error, never "not bound".
 
 import { isSha256Digest } from '../lib/base64url.ts'
 import { freezeDeep } from '../lib/freeze.ts'
@@ -14,15 +14,15 @@ import { parseScope } from './scope.ts'
 export interface ClaimsSet {
   readonly iss: string
   readonly aud: string | readonly string[]
-  /** Account id. */
+  /** Id of the account: the subject (RFC 7519 section 4.1.2). */
   readonly sub: string
-  /** Credential id. */
+  /** Id of the credential that the token was issued for (RFC 9068). */
   readonly client_id: string
   readonly jti: string
   readonly iat: number
   readonly exp: number
   readonly nbf?: number
-  /** Space separated. */
+  /** Scopes, separated by spaces (RFC 8693 section 4.2). */
   readonly scope?: string
   /** Canonical origin that the token is bound to. */
   readonly origin?: string
@@ -32,7 +32,7 @@ export interface ClaimsSet {
   readonly cnf?: { readonly jkt: string }
 }
 
-/** What an account is given: everything in a token that its request decides. */
+/** What is granted to an account: the parts of a token that depend on the request. */
 export interface Grant {
   readonly accountId: string
   readonly credentialId: string
@@ -46,7 +46,7 @@ export interface Grant {
   readonly audience?: readonly string[]
 }
 
-/** Who signs and for whom: the same for every token of a service. */
+/** Issuer and audience, which are the same for every token of a service. */
 export interface TokenIssuer {
   readonly issuer: string
   readonly audience: readonly string[]
@@ -74,7 +74,7 @@ function oneOrMany(values: readonly string[]): string | readonly string[] {
   return values.length === 1 && first !== undefined ? first : values
 }
 
-/** A Claims Set with its bounds parsed once, so that judging a request allocates nothing. */
+/** A Claims Set with its bindings parsed, so that checking a request allocates nothing. */
 export interface ParsedClaims {
   readonly claims: ClaimsSet
   readonly audience: readonly string[]
@@ -82,7 +82,7 @@ export interface ParsedClaims {
   readonly scopes: readonly string[]
 }
 
-/** Reads a payload; the reason names the member at fault, never its value. */
+/** Parses a payload. The reason of a failure names the wrong member, never its value. */
 export function parseClaimsSet(payload: JsonObject): Result<ParsedClaims, string> {
   for (const name of ['iss', 'sub', 'client_id', 'jti'] as const) {
     if (!isText(payload[name])) return fail(name)
@@ -118,7 +118,7 @@ export function narrowScopes(parsed: ParsedClaims, held: readonly string[]): Par
   }
 }
 
-/** A NumericDate (RFC 7519 section 2) that a calendar has: finite, up to the year 275760. */
+/** Whether a value is a NumericDate (RFC 7519 section 2) that fits in a Date: finite, up to the year 275760. */
 function isTime(value: unknown): boolean {
   return typeof value === 'number' && Math.abs(value) <= 8.64e12
 }
@@ -151,7 +151,7 @@ function parseRanges(value: unknown): readonly IpRange[] | null {
   return ranges
 }
 
-/** Only the `jkt` method: another one, or none, is a bound that we could not enforce. */
+/** The `jkt` of `cnf`. Fails on any other confirmation method, because it could not be enforced. */
 function isConfirmation(value: unknown): boolean {
   return isJsonObject(value) && Object.keys(value).length === 1 && isSha256Digest(value.jkt)
 }

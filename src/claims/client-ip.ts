@@ -1,6 +1,7 @@
 // The client's address: the socket's peer, or what trusted proxies wrote into the one configured header.
-// Read from the right, as far as hops are trusted; what stands left of that was written by anybody and is not looked at.
-// Whatever cannot be told is *no address*, never a guess. X-Forwarded-For, or Forwarded (RFC 7239 section 4).
+// The header is read from the right, as far as hops are trusted; a client can write anything to the left of that. If
+// the
+// address is not certain, the result is *no address*. Headers: X-Forwarded-For, or Forwarded (RFC 7239 section 4).
 
 import { fail, ok, type Result } from '../lib/result.ts'
 import {
@@ -13,7 +14,7 @@ import {
   trimBlanks,
 } from './ip.ts'
 
-/** Whose word about the client counts: nobody's, that of `count` hops, or that of peers in `ranges`. */
+/** The trusted proxies: none, the last `count` hops, or peers in `ranges`. */
 export type TrustedProxies =
   | { readonly kind: 'none' }
   | { readonly kind: 'hops'; readonly count: number }
@@ -51,7 +52,7 @@ export function parseTrustedProxies(text: string): Result<TrustedProxies, string
   return ok({ kind: 'ranges', ranges })
 }
 
-/** Whether what the peer says of others counts. With a hop count above 0 every peer does, one without address too. */
+/** Whether the peer is a trusted proxy. With a hop count above 0 every peer is one, also without an address. */
 export function isTrustedPeer(peer: string | undefined, trusted: TrustedProxies): boolean {
   return isTrusted(parsePeer(peer), trusted)
 }

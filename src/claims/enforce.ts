@@ -21,7 +21,10 @@ export const steps = [
 /** The name of one check. */
 export type Step = (typeof steps)[number]
 
-/** Why a request is refused. `detail` is one sentence for the caller, and never contains the value that would have passed. */
+/**
+ * Why a request is refused. `detail` is one sentence for the caller, and never contains the value that would have
+ * passed.
+ */
 export interface Reason {
   readonly step: Step
   readonly code: ClaimErrorCode

@@ -73,7 +73,9 @@ function isName(host: string): boolean {
   return host.length <= 253 && host.split('.').every((label) => label.length >= 1 && label.length <= 63)
 }
 
-/** The URL of the text in NFC: releases of Node and workerd leave `ô` + dot below in a host as it is, which is wrong. */
+/**
+ * The URL of the text in NFC: releases of Node and workerd leave `ô` + dot below in a host as it is, which is wrong.
+ */
 function parseUrl(text: string): URL | null {
   return URL.parse(text.normalize('NFC'))
 }
@@ -113,7 +115,7 @@ function decodePunycode(label: string): string {
   return String.fromCodePoint(...output)
 }
 
-/** RFC 3492 section 6.1. */
+/** Adapts the bias of Punycode after each character (RFC 3492 section 6.1). */
 function adaptBias(delta: number, length: number, first: boolean): number {
   let scaled = Math.floor(delta / (first ? 700 : 2))
   scaled += Math.floor(scaled / length)

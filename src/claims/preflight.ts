@@ -5,7 +5,7 @@
 export interface PreflightHead {
   readonly method: string
   readonly origin: string | null
-  /** `Access-Control-Request-Method`. */
+  /** The header `Access-Control-Request-Method`. */
   readonly requestMethod: string | null
 }
 

@@ -81,7 +81,7 @@ export type ListedKind = RevocationKind | 'user'
 /** Rules in memory that are found by what they name: kind, value and account. */
 export interface RevocationIndex<Rule extends RevocationRule<ListedKind>> {
   add(rule: Rule): void
-  /** Removes this very object. */
+  /** Removes this object; another one with the same members stays. */
   remove(rule: Rule): void
   /** Rules with this kind, value and account. */
   find(named: Pick<Rule, 'kind' | 'value' | 'account'>): readonly Rule[]

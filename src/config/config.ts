@@ -1,5 +1,5 @@
-// The configuration: environment variables in, one checked value out, or every problem at once.
-// Reads no environment itself and never repeats a value in a message: it may be a secret.
+// The configuration: environment variables in, one checked object out, or an error that lists every problem.
+// Does not read the environment itself. Messages never contain a value, which may be a secret.
 
 import type { ForwardedHeader, TrustedProxies } from '../claims/client-ip.ts'
 import type { SignatureAlgorithm } from '../claims/jws.ts'
@@ -15,28 +15,35 @@ import {
   type Settings,
 } from './fields.ts'
 
-/** What the service runs with. Lifetimes, tolerances and intervals are seconds. */
+/**
+ * The checked configuration of the service. All times are seconds unless the name says otherwise. `null` means that the
+ * variable is unset or `off`. Defaults: fields.ts.
+ */
 export interface Config {
   readonly host: string
-  /** 0: a free port is taken; see withPort. */
+  /** 0: the system chooses a free port; see `withPort`. */
   readonly port: number
-  /** The `iss`, as the URL standard spells it, without trailing slash. */
+  /** The `iss` claim: a URL in the form of the URL standard, without trailing slash. */
   readonly issuer: string
-  /** Whether the issuer was configured, not derived from host and port. */
+  /** False when the issuer was derived from host and port. */
   readonly issuerGiven: boolean
-  /** At least one entry, no repeats. */
+  /** The `aud` claim: at least one entry, no repeats. Default: the issuer. */
   readonly audience: readonly string[]
   readonly alg: SignatureAlgorithm
+  /** Lifetime of a token when the request names none. */
   readonly tokenTtl: number
+  /** Longest lifetime that a request may ask for. */
   readonly maxTtl: number
+  /** Allowed clock skew when the service checks tokens itself. */
   readonly clockTolerance: number
-  /** `null`: keys rotate only on request. */
+  /** How long a key signs before it is rotated; `null`: keys are rotated only on request. */
   readonly keyRotation: number | null
+  /** How long a key is published before it may sign. */
   readonly keyPublish: number
   readonly database: DatabaseLocation
   readonly redisUrl: string | null
   readonly keysDir: string
-  /** 32 bytes. */
+  /** 32 bytes that encrypt the signing keys in a shared database. */
   readonly masterKey: Uint8Array | null
   readonly pepper: string | null
   readonly adminToken: string | null
@@ -44,22 +51,25 @@ export interface Config {
   readonly forwardedHeader: ForwardedHeader
   readonly querySecrets: boolean
   readonly rateLimit: RateLimit | null
-  /** Server processes; `auto`: one per core. */
+  /** Number of server processes; `auto`: one per core. */
   readonly workers: number | 'auto'
   readonly metrics: MetricsAudience
-  /** Days for which audit entries are kept. */
+  /** How long audit entries are kept, days. */
   readonly auditDays: number
   readonly logLevel: LogLevel
 }
 
-/** One thing wrong with the environment. `example` is a line that would be right. */
+/** One problem of the environment. `example` is a line that would be accepted. */
 export interface ConfigProblem {
   readonly variable: string
   readonly problem: string
   readonly example: string
 }
 
-/** The environment cannot be used. The message has one line for each problem and no value of a variable. */
+/**
+ * Thrown by `parseConfig` when the environment cannot be used. The message has one line per problem, with an example that
+ * would be accepted; it never contains the value of a variable. `problems` has the same in parts.
+ */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
   readonly problems: readonly ConfigProblem[]
@@ -69,7 +79,10 @@ export class ConfigError extends Error {
   }
 }
 
-/** Variables of the customer's backend: known, so no typos, and of no meaning here. */
+/**
+ * Variables that the customer's backend reads. The service ignores them; they are listed so that they are not taken for
+ * typos.
+ */
 const BACKEND_NAMES: readonly string[] = [
   'CLAIMGATE_ACCOUNT_TOKEN',
   'CLAIMGATE_CLIENT_ID',
@@ -82,10 +95,12 @@ const BACKEND_NAMES: readonly string[] = [
 type Environment = Readonly<Record<string, string | undefined>>
 
 /**
- * Reads the configuration from environment variables; an empty one counts as unset.
- * Not checked: whether a host, file or database can be reached, and what only Workers need (bindings).
+ * Parses environment variables into a checked configuration. An empty value counts as unset; unset variables get their
+ * defaults, so that `parseConfig({})` is a service on `http://127.0.0.1:8787` with a SQLite file. Names that begin with
+ * `CLAIMGATE_` and are unknown are problems, because they are probably typos; other unknown names are ignored.
+ * Not checked: whether a host, file or database can be reached, and the bindings of a Worker.
  *
- * @throws {ConfigError} with every problem at once.
+ * @throws {ConfigError} which lists every problem, not only the first.
  * @example
  * const config = parseConfig({ PORT: '8787', CLAIMGATE_ALG: 'EdDSA' })
  */
@@ -102,7 +117,7 @@ export function parseConfig(env: Environment): Config {
   return toConfig(settings as Settings)
 }
 
-/** The same configuration on the port that was really taken; a derived issuer and audience follow it. */
+/** The configuration with the port that the server listens on. A derived issuer and audience change with it. */
 export function withPort(config: Config, port: number): Config {
   if (config.issuerGiven) return { ...config, port }
   const issuer = deriveIssuer(config.host, port)
@@ -169,10 +184,10 @@ function describeProblem(
   return { variable: name, problem, example: `${name}=${example}` }
 }
 
-/** Most rotations in the lifetime of a token: a replaced key stays published for that long. */
+/** Most rotations within the lifetime of a token: a retired key stays published for that long. */
 const KEYS_A_LIFETIME = 40
 
-/** Rules between variables; one that could not be read takes part in none. */
+/** Rules between variables. A variable that could not be parsed is not checked again. */
 function findConflicts(settings: Partial<Settings>): readonly ConfigProblem[] {
   const problems: ConfigProblem[] = []
   const { HOST, DATABASE_URL, CLAIMGATE_WORKERS, CLAIMGATE_TOKEN_TTL, CLAIMGATE_MAX_TTL } = settings
@@ -233,7 +248,7 @@ function describeUnknownName(variable: string): ConfigProblem {
       }
 }
 
-/** The setting a typo stands for: one that lacks the prefix, or one at most three edits away. */
+/** The setting that a typo may mean: the one without the prefix, or the nearest at most three edits away. */
 function findNearest(name: string): keyof Settings | undefined {
   const candidates = Object.keys(fields) as (keyof Settings)[]
   const bare = candidates.find((candidate) => `CLAIMGATE_${candidate}` === name)
@@ -244,7 +259,7 @@ function findNearest(name: string): keyof Settings | undefined {
   return ranked.find(({ distance }) => distance <= 3)?.candidate
 }
 
-/** Levenshtein distance. */
+/** The Levenshtein distance: how many characters to insert, delete or replace. */
 function countEdits(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, column) => column)
   for (const [index, character] of [...from].entries()) {

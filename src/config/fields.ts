@@ -1,5 +1,5 @@
-// The environment variables one by one: what each may hold, its default, an example. Rules that need two of
-// them are in config.ts. A message never repeats a value: it may be a secret in the wrong place.
+// The environment variables: allowed values, default and example of each. Rules that involve two variables are in
+// config.ts. Messages never contain a value, which may be a secret in the wrong variable.
 
 import * as z from 'zod'
 import { type ForwardedHeader, parseTrustedProxies, type TrustedProxies } from '../claims/client-ip.ts'
@@ -8,22 +8,22 @@ import type { LogLevel } from '../http/log.ts'
 import { is32Bytes } from '../lib/base64url.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
 
-/** Where records are kept: a file, this process's memory, a Postgres server. */
+/** Where records are stored: a SQLite file, the memory of this process, a Postgres server. */
 export type DatabaseLocation =
   | { readonly kind: 'sqlite'; readonly path: string }
   | { readonly kind: 'memory' }
   | { readonly kind: 'postgres'; readonly url: string }
 
-/** Requests allowed in a window of seconds. */
+/** At most `requests` in a window of `seconds`. */
 export interface RateLimit {
   readonly requests: number
   readonly seconds: number
 }
 
-/** Who may read `/metrics`. */
+/** Clients that may read `/metrics`: on this machine, with the admin token, all, none. */
 export type MetricsAudience = 'loopback' | 'admin' | 'public' | 'off'
 
-/** Each variable and what it means once read; `null` where unset or `off`. */
+/** Each variable with its parsed type. `null`: unset or `off`. */
 export interface Settings {
   readonly PORT: number
   readonly HOST: string
@@ -51,30 +51,30 @@ export interface Settings {
   readonly CLAIMGATE_LOG: LogLevel
 }
 
-/** One variable: `schema` reads its text (`undefined` when unset), `example` is a value that would pass. */
+/** One variable. `schema` parses its text (`undefined` when unset); `example` is a value that it accepts. */
 export interface Field<T> {
   readonly schema: z.ZodType<T>
   readonly example: string
 }
 
-/** What to say where a master key is missing or wrong; the command can be pasted. */
+/** Advice for a missing or wrong master key: a command that can be pasted. */
 export const MASTER_KEY_ADVICE: string =
   "make one with: node -p \"require('node:crypto').randomBytes(32).toString('base64url')\""
 
-/** Longest time in seconds that is still a sensible number: what 31 bits hold, 68 years. */
+/** Longest time in seconds: 31 bits, 68 years. */
 const MAX_SECONDS = 2 ** 31 - 1
 
-/** A hundred years. */
+/** Longest time in days: a hundred years. */
 const MAX_DAYS = 36_525
 
-/** Longest window that a timer of 31 bits of milliseconds can end. */
+/** Longest window in seconds: a timer takes at most 31 bits of milliseconds. */
 const MAX_WINDOW_SECONDS = 2_147_483
 
-/** Issuer and audience stand in every token, and a token has at most 4096 characters. */
+/** Longest issuer and audience, characters: every token contains them, and a token has at most 4096. */
 const MAX_ISSUER_LENGTH = 256
 const MAX_AUDIENCE_LENGTH = 512
 
-/** Every variable the server reads, in the order in which problems are told. */
+/** Every variable that the server reads, in the order in which problems are reported. */
 export const fields: { readonly [Name in keyof Settings]: Field<Settings[Name]> } = {
   PORT: { schema: read((text) => parseInteger(text, 0, 65_535)).default(8787), example: '8787' },
   HOST: { schema: read(parseHost).default('127.0.0.1'), example: '127.0.0.1' },
@@ -146,7 +146,7 @@ export const fields: { readonly [Name in keyof Settings]: Field<Settings[Name]> 
   },
 }
 
-/** A schema from one of the functions below, whose reason becomes the problem. */
+/** A schema from one of the parsers below. The reason of a failure becomes the problem. */
 function read<T>(parse: (text: string) => Result<T, string>): z.ZodType<T> {
   return z.string({ error: 'must be text' }).transform((text, context) => {
     const result = parse(text)
@@ -182,12 +182,12 @@ function parseHost(text: string): Result<string, string> {
     : fail('must be a host name or an address, without scheme, port or brackets')
 }
 
-/** A host as it stands in a URL: IPv6 addresses in brackets. */
+/** A host as it is written in a URL: IPv6 addresses in brackets. */
 export function bracketHost(host: string): string {
   return host.includes(':') ? `[${host}]` : host
 }
 
-/** Stores what the URL standard makes of it, so that lower case, default ports and the like have one spelling. */
+/** Parsed by the URL standard, so that upper case and default ports do not make two issuers of one. */
 function parseIssuer(text: string): Result<string, string> {
   const isIssuer = /^https?:\/\/[^\s/\\?#@]+(\/[^\s\\?#]*)?$/i.test(text) && URL.canParse(text)
   if (text.length > MAX_ISSUER_LENGTH) return fail(`must have at most ${MAX_ISSUER_LENGTH} characters`)
@@ -204,7 +204,7 @@ function parseAudience(text: string): Result<readonly string[], string> {
 
 function parseDatabase(text: string): Result<DatabaseLocation, string> {
   if (text === 'memory:') return ok({ kind: 'memory' })
-  // `sqlite://x` would name /x at the root of the disk, which nobody who writes it means
+  // `sqlite://x` would mean /x at the root of the disk, which is probably a mistake.
   const path = /^sqlite:(?!\/\/[^/])(.+)$/.exec(text)?.[1]
   if (path !== undefined && path !== ':memory:') return ok({ kind: 'sqlite', path })
   if (/^postgres(ql)?:\/\/./.test(text) && URL.canParse(text)) return ok({ kind: 'postgres', url: text })
@@ -231,7 +231,7 @@ function parsePepper(text: string): Result<string, string> {
   return text.length >= 32 ? ok(text) : fail('must have at least 32 characters')
 }
 
-/** It travels in an Authorization header: what cannot stand there could never match. */
+/** Sent in an Authorization header, so it may contain only characters that are allowed there. */
 function parseAdminToken(text: string): Result<string, string> {
   return /^[\x21-\x7e]{32,}$/.test(text)
     ? ok(text)

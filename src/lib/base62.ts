@@ -1,4 +1,5 @@
-// Numbers as base62 text, which raw and form-encoded HTTP Basic spell alike.
+// Numbers as base62 text: letters and digits, which form encoding leaves unchanged (HTTP Basic credentials may have
+// it).
 
 /** The digits in their order of value. */
 export const BASE62_DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'

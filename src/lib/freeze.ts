@@ -1,6 +1,8 @@
-// Makes plain data safe to hand to several readers.
+// Makes plain data safe to share between several readers.
 
-/** Freezes a value to its leaves and gives it back. Without recursion: hostile data may be nested deeply. */
+/**
+ * Freezes a value with everything in it, and returns it. Does not recurse, because hostile data may be nested deeply.
+ */
 export function freezeDeep<T>(value: T): T {
   const open: unknown[] = [value]
   while (open.length > 0) {

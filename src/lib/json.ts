@@ -1,12 +1,12 @@
-// JSON as a security protocol reads it: well-formed and without duplicate names (RFC 8259 section 4 leaves
-// those undefined; RFC 7515 section 4 and RFC 7519 section 4 let us refuse them).
+// Strict JSON: well-formed and without duplicate names. RFC 8259 section 4 leaves the meaning of duplicates open;
+// RFC 7515 section 4 and RFC 7519 section 4 allow to refuse them.
 
 import { fail, ok, type Result } from './result.ts'
 
-/** A JSON object. */
+/** A parsed JSON object: neither an array nor null. */
 export type JsonObject = { readonly [name: string]: unknown }
 
-/** Parses JSON text; refuses malformed text and a name that stands twice in one object, at any depth. */
+/** Parses JSON text. Fails when it is malformed, or when an object at any depth has the same name twice. */
 export function parseJson(text: string): Result<unknown, 'malformed' | 'duplicate'> {
   let value: unknown
   try {
@@ -23,7 +23,7 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Colons outside strings of well-formed JSON text. */
+/** Counts the colons outside strings in well-formed JSON text. */
 function countColons(text: string): number {
   let colons = 0
   let position = 0

@@ -1,10 +1,10 @@
-// Random identifiers and secrets in base62, which raw and form-encoded HTTP Basic spell alike.
+// Random identifiers and secrets in base62, which form encoding leaves unchanged (HTTP Basic credentials may have it).
 
 import { BASE62_DIGITS, toBase62 } from './base62.ts'
 
 export { toBase62 } from './base62.ts'
 
-/** Bytes above this would favour the first digits. */
+/** Bytes from this on are skipped, because they would make the first digits more likely. */
 const FAIR_LIMIT = 62 * 4
 
 const pool = new Uint8Array(4096)
@@ -23,15 +23,15 @@ export function randomBase62(length: number): string {
 let ordinal = 0
 
 /**
- * Base62 text of 16 characters that sorts after all that this process made before, ten of them random: ids of entries
- * whose order counts, within a millisecond too.
+ * Base62 text of 16 characters, ten of them random, that sorts after every earlier result in this process, also within
+ * one millisecond. For ids of entries that are listed in order.
  */
 export function orderedBase62(): string {
   ordinal += 1
   return toBase62(ordinal, 6) + randomBase62(10)
 }
 
-/** One call to the system for 4096 identifiers' bytes: it is the costly part. Used bytes are wiped. */
+/** Random bytes are read in large blocks, because each call to the system is slow. Used bytes are overwritten. */
 function nextByte(): number {
   if (used === pool.length) {
     crypto.getRandomValues(pool)

@@ -1,25 +1,25 @@
-// The answer of a rule (a value, or a reason), and values that may be ready already.
+// Results (a value or a reason), and values that may be ready without waiting.
 
 /**
- * Outcome of a rule: `value` when it holds; `reason` when it does not, as a text or a tagged object. A reason is for the
- * code that asked: each caller decides which part of it, if any, may be shown to whom.
+ * Result of a check: `value` on success, `reason` on failure, as a text or a tagged object. A reason is written for the
+ * calling code: each caller decides which part of it, if any, it shows to whom.
  */
 export type Result<T, R> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly reason: R }
 
 /**
- * A value, or the promise of one: for the hot paths (verifying and issuing), where awaiting a value that is ready would
- * cost a turn of the event loop. Elsewhere `await`.
+ * A value or a promise of it. Only for the hot paths (verify and issue), where awaiting a value that is ready would cost
+ * time for each request. Elsewhere use `await`.
  */
 export type MaybePromise<T> = T | Promise<T>
 
-/** The result of a rule that holds. */
+/** A successful result with this value. */
 export function ok<T>(value: T): { readonly ok: true; readonly value: T } {
   return { ok: true, value }
 }
 
-/** The result of a rule that does not hold. */
+/** A failed result with this reason. */
 export function fail<R>(reason: R): { readonly ok: false; readonly reason: R } {
   return { ok: false, reason }
 }
@@ -30,8 +30,8 @@ export function after<T, U>(value: MaybePromise<T>, next: (value: T) => MaybePro
 }
 
 /**
- * Calls `produce` and maps its value: synchronously when the value is ready, else when its promise resolves. What
- * `produce` or `map` throws becomes a rejection, so that callers handle one kind of failure.
+ * Calls `produce` and maps its value: synchronously when the value is ready, else when its promise resolves. An error
+ * thrown by `produce` or `map` becomes a rejection, so that callers handle one kind of failure.
  */
 export function mapMaybe<T, U>(produce: () => MaybePromise<T>, map: (value: T) => U): MaybePromise<U> {
   try {

@@ -1,25 +1,27 @@
-// One piece of work at a time, for every request that needs its outcome. On Node they await one promise. On Workers
-// a request must not await another's promise, and one that is cancelled never ends its work: there the others look.
+// Work that runs once for all requests that need its result. On Node they await one promise. On Workers a request must
+// not
+// await another request's promise, and the work of a cancelled request never ends: there the others poll until it is
+// over.
 
 import { sleep } from './timing.ts'
 
-/** Work that is done once for all who wait. */
+/** Work of which at most one run is in progress. */
 export interface SingleFlight {
-  /** When what is under way began, epoch milliseconds; undefined while nothing is. */
+  /** When the run in progress started, by the clock of the options; undefined when there is none. */
   startedAt(): number | undefined
-  /** Resolves when what is under way has ended; starts it, with `timeoutMs`, when nothing is. Never rejects. */
+  /** Resolves when the run in progress ends. If there is none, starts one with `timeoutMs`. Never rejects. */
   join(timeoutMs: number): Promise<void>
 }
 
-/** What it takes. */
+/** How a single flight works. */
 export interface FlightOptions {
-  /** Must not reject. */
+  /** The work; it must not reject. */
   readonly work: (timeoutMs: number) => Promise<void>
-  /** Whether requests may await one another's promise. */
+  /** Whether requests may await each other's promises: true on Node, false on Workers. */
   readonly sharesWork: boolean
-  /** Milliseconds after which work that did not end is taken for cancelled; only where promises are not shared. */
+  /** Milliseconds after which a run that has not ended counts as cancelled. Used only when promises are not shared. */
   readonly lostAfterMs: number
-  /** Epoch milliseconds. */
+  /** A clock, milliseconds. */
   readonly now: () => number
 }
 
@@ -30,7 +32,7 @@ interface Flight {
 
 const LOOK_MS = 20
 
-/** A single flight of this work. */
+/** Creates a single flight; nothing runs until the first `join`. */
 export function createSingleFlight({ work, sharesWork, lostAfterMs, now }: FlightOptions): SingleFlight {
   let latest: Flight | undefined
 

@@ -5,7 +5,7 @@ export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
-/** Whether work ends within `ms`; it goes on either way. Rejects when the work does in that time. */
+/** Whether `work` resolves within `ms`. Does not cancel it. Rejects when `work` rejects within that time. */
 export async function isDoneWithin(ms: number, work: Promise<unknown>): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const end = new Promise<false>((resolve) => {

@@ -1,4 +1,4 @@
-// The port to a runtime's cryptography, and what every engine must agree on.
+// The port to the cryptography of a runtime, and the header values that every engine uses.
 
 import type { JWK } from 'jose'
 import type { SignatureAlgorithm, SignToken } from '../claims/jws.ts'
@@ -10,7 +10,7 @@ import type { HashSecret } from './secret.ts'
  */
 export type SignLong = (input: Uint8Array<ArrayBuffer>) => Promise<string>
 
-/** What a runtime offers for signing and for secrets. */
+/** Signs tokens and lists, and hashes secrets. */
 export interface CryptoEngine {
   /** Loads a private or shared key for signing tokens, with the protected header of section 5.1 of RFC 7515 fixed. */
   loadSigner(jwk: JWK, alg: SignatureAlgorithm, kid: string): Promise<SignToken>
@@ -20,8 +20,8 @@ export interface CryptoEngine {
   createSecretHash(pepper: string): HashSecret
 }
 
-/** `typ` of claim tokens: RFC 9068 section 2.1. */
+/** `typ` of access tokens (RFC 9068 section 2.1). */
 export const TOKEN_TYPE = 'at+jwt'
 
-/** `typ` of the signed list of revocations, which must never pass for a token. */
+/** `typ` of the signed list of revocations, so that the list is never accepted as a token. */
 export const REVOCATIONS_TYPE = 'revocations+jwt'

@@ -36,7 +36,9 @@ const LISTED_MS = 86_400_000
 /** Most keys in the JWK Set. Verifiers accept sets of at least twice this size. */
 const MAX_PUBLISHED = 50
 
-/** Most keys that one upkeep expires or deletes: some databases limit the values in a statement. The next one continues. */
+/**
+ * Most keys that one upkeep expires or deletes: some databases limit the values in a statement. The next one continues.
+ */
 const MAX_AGED = 8
 
 /** The key that signs. If there are several current keys, the newest. */

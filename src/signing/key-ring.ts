@@ -1,5 +1,6 @@
 // The signing keys of a running service in memory: which key signs now, and which keys verify. Follows the store; while
-// the store fails, the keys read last stay in use. A key that is expired in the store or revoked never signs, also if the
+// the store fails, the keys read last stay in use. A key that is expired in the store or revoked never signs, also if
+// the
 // store could not be changed. If no other key is left, signing fails.
 
 import type { SignatureAlgorithm, SignToken, VerificationKey } from '../claims/jws.ts'
@@ -28,7 +29,9 @@ export interface KeyRing {
    * earlier. Rejects with SigningKeysError when no key may sign.
    */
   readonly sign: SignToken
-  /** Signs lists of revocations, with the key that signs now. Reading it throws SigningKeysError when no key may sign. */
+  /**
+   * Signs lists of revocations, with the key that signs now. Reading it throws SigningKeysError when no key may sign.
+   */
   readonly revocationSigner: Pick<LoadedSigner, 'kid' | 'revocationsHeader' | 'signRevocations'>
   /** Current, pending and retiring keys that are not revoked. The same object until the keys change. */
   readonly publicKeySet: PublicKeySet

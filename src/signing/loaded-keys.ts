@@ -34,7 +34,7 @@ export interface LoadedKeys {
 /** The published keys, before revocations are applied. */
 export interface PublishedKeys {
   readonly keys: readonly JWK[]
-  /** Hash of `keys`, hexadecimal. */
+  /** The first 12 bytes of the SHA-256 of `keys` as JSON, hexadecimal. */
   readonly digest: string
 }
 
@@ -54,7 +54,10 @@ interface LoadedKey {
   readonly material: string
 }
 
-/** Loads stored keys. `last` is the previous result, whose unchanged objects are kept. Rejects when a key cannot be imported. */
+/**
+ * Loads stored keys. `last` is the previous result, whose unchanged objects are kept. Rejects when a key cannot be
+ * imported.
+ */
 export async function loadKeys(
   stored: readonly StoredSigningKey[],
   last: LoadedKeys | undefined,

@@ -7,12 +7,12 @@ import { type KeyRing, openKeyRing } from './key-ring.ts'
 import type { KeyRingEngine } from './loaded-keys.ts'
 import type { SigningKeyStore } from './signing-key.ts'
 
-/** What opening signing keys needs. */
+/** The store, the cryptography and the times of signing keys. */
 export interface OpenKeysOptions {
   readonly store: SigningKeyStore
   readonly engine: KeyRingEngine
   readonly terms: KeyTerms & { readonly alg: SignatureAlgorithm }
-  /** Epoch milliseconds. */
+  /** The current time, epoch milliseconds. */
   readonly now: number
   /** Whether a revocation names the key with this id. */
   readonly isRevoked: (kid: string) => boolean
@@ -42,7 +42,9 @@ export async function openSigningKeys({
   return { keyLife, keyRing: await openKeyRing(store, engine, terms.alg, isRevoked), areNew }
 }
 
-/** Warning for the operator: keys are new although credentials were used. `place` says where the old keys are missing. */
+/**
+ * Warning for the operator: keys are new although credentials were used. `place` says where the old keys are missing.
+ */
 export function describeLostKeys(place: string): string {
   return `new signing keys were made although credentials have been used before: the old keys are ${place}, and every token that they signed is refused`
 }

@@ -1,5 +1,6 @@
-// Long-lived secrets: making, finding, hashing and comparing them; how they are spelled is in claims/account-token.ts.
-// A secret holds 256 bits, so a keyed hash is enough; it is shown once and never stored.
+// Long-lived secrets: creates, finds, hashes and compares them. Their text form is in claims/account-token.ts. A secret
+// has
+// 256 random bits, so a keyed hash without salt and stretching is enough. It is shown once and never stored.
 
 import { type ClientSecret, parseAccountToken } from '../claims/account-token.ts'
 import { randomBase62 } from '../lib/random.ts'
@@ -10,10 +11,10 @@ export { type ClientSecret, crc32, formatAccountToken, parseAccountToken } from 
 /** Hashes a secret for storage: base64url HMAC-SHA-256 under the pepper (43 characters). */
 export type HashSecret = (secret: string) => MaybePromise<string>
 
-/** HMAC key where no pepper is configured: it separates our hashes from others', no more. */
+/** HMAC key when no pepper is configured. It is public, so it only makes our hashes differ from others. */
 export const DEFAULT_PEPPER = 'claimgate credential hash'
 
-/** 65 bits, and the database holds no two alike; each character stands twice in every token. */
+/** 65 random bits; the database refuses duplicates. Short, because it is in every token twice. */
 const ID_LENGTH = 11
 const SECRET_LENGTH = 43
 
@@ -33,8 +34,8 @@ export function createAccountId(): string {
 }
 
 /**
- * The first account token that stands anywhere in these texts, whatever is around it: for finding out whose secret
- * was put where none belongs. (Its characters are none that a URL or JSON would escape.)
+ * The first account token anywhere in these texts. For reporting whose secret was sent in a wrong place. URLs and JSON
+ * escape none of its characters.
  */
 export function findAccountToken(texts: readonly (string | undefined)[]): ClientSecret | undefined {
   for (const text of texts) {
@@ -46,11 +47,11 @@ export function findAccountToken(texts: readonly (string | undefined)[]): Client
   return undefined
 }
 
-/** Compares two texts in a time that depends on the length of `expected` alone. */
+/** Compares two texts in a time that depends only on the length of `expected`. */
 export function equalsInConstantTime(expected: string, given: string): boolean {
   let difference = expected.length ^ given.length
   for (let position = 0; position < expected.length; position += 1) {
-    // Beyond the end charCodeAt gives NaN, which counts as 0: the length above already differs.
+    // Beyond the end charCodeAt returns NaN, which counts as 0. The lengths, compared above, differ then.
     difference |= expected.charCodeAt(position) ^ given.charCodeAt(position)
   }
   return difference === 0

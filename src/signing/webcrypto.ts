@@ -1,5 +1,5 @@
-// The engine for every runtime: signing with jose, hashing with WebCrypto. Node has a synchronous twin
-// (adapters/node/crypto.ts) that is held to the same vectors.
+// The crypto engine for every runtime: signing with jose, hashing with WebCrypto. Node has a faster one
+// (adapters/node/crypto.ts); the same test vectors check both.
 
 import { base64url, CompactSign, importJWK } from 'jose'
 import type { SignatureAlgorithm } from '../claims/jws.ts'
@@ -13,7 +13,7 @@ const ALGORITHMS = {
   HS256: HMAC,
 } as const satisfies Record<SignatureAlgorithm, object>
 
-/** jose and WebCrypto. */
+/** The crypto engine for every runtime: jose and WebCrypto. Hashes asynchronously. */
 export const webCryptoEngine: CryptoEngine = {
   async loadSigner(jwk, alg, kid) {
     const key = await importJWK(jwk, alg)

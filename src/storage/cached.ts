@@ -1,51 +1,56 @@
-// A decorator of any store that remembers, for a moment, the look-ups that requests wait for.
-// Issuing never rests on a stale record; verification may, while the database is down (findCredentialStale).
+// A decorator of any store that caches, for less than a second, the look-ups that requests wait for. Issuing never uses
+// a
+// stale record; verification may use one while the database is down (findCredentialStale).
 
 import type { CredentialWithAccount } from '../claims/account.ts'
 import type { MaybePromise } from '../lib/result.ts'
 import { createCachedLookup } from './lookup.ts'
 import type { Storage } from './storage.ts'
 
-/** How long the last known record may stand in for a database that is down. */
+/** How long the last known record may be used while the database is down. */
 const MAX_STALE_MS = 24 * 60 * 60 * 1000
 
-/** Options of `createCachedStorage`. */
+/** Options of `createCachedStorage`; all are optional. */
 export interface CacheOptions {
   /**
-   * How long a look-up is cached, milliseconds; 800. Changes by another process are seen after that. Less than the age
-   * that a signature allows (issue/sign-current.ts): otherwise any change of a credential would refuse claims that were
-   * authenticated with the cached record.
+   * How long a result is cached, milliseconds. Default 800. Changes by other processes are seen after that time. It must be
+   * less than the age that issue/sign-current.ts allows: otherwise a request that was authenticated with a cached record
+   * would be refused after each change of its credential.
    */
   readonly ttlMs?: number
-  /** Answers kept for each look-up; 10 000. */
+  /** Results kept for each kind of look-up. Default 10 000. */
   readonly max?: number
-  /** A monotonic clock, milliseconds; `performance.now`. */
+  /** A monotonic clock, milliseconds. Default `performance.now`. */
   readonly now?: () => number
-  /** Whether concurrent requests wait for one look-up; true. Must be false on Workers, where a request may not wait for another's I/O. */
+  /**
+   * Whether concurrent requests share one look-up. Default true; must be false on Workers, where no request may await
+   * another's I/O.
+   */
   readonly shareLookups?: boolean
 }
 
-/** A store that can also answer from what it knew last. */
+/** A store that can also answer with the last known results while the database fails. */
 export interface CachedStorage extends Storage {
   /**
-   * As `findCredential`, but while the database fails: the last known answer, up to 24 h old. For verification only.
-   * Rejects with StorageError when nothing is known.
+   * As `findCredential`, but while the database fails it gives the last known result, up to 24 h old. For verification
+   * only. Rejects with StorageError when there is no known result.
    */
   findCredentialStale(id: string): MaybePromise<CredentialWithAccount | undefined>
-  /** When the store was asked for this object, a result of `findCredential`; monotonic clock, milliseconds. */
+  /** When the store was asked for this result of `findCredential`; by the monotonic clock, milliseconds. */
   readAtOf(found: CredentialWithAccount): number | undefined
-  /** As `findCredential`, from what was asked of the store within the last 20 ms. */
+  /** As `findCredential`, with a result that is at most 20 ms old. */
   findCredentialAnew: Storage['findCredential']
-  /** As `isAnyOriginListed`, in the same way: who could read answers before an outage can during it. */
+  /** As `isAnyOriginListed`, with the last known result while the database fails: pages keep their CORS headers. */
   isAnyOriginListedStale(patterns: readonly string[]): MaybePromise<boolean>
-  /** As `isPrototypeOriginListed`, likewise. */
+  /** As `isPrototypeOriginListed`, with the last known result while the database fails. */
   isPrototypeOriginListedStale: Storage['isPrototypeOriginListed']
 }
 
 /**
- * Remembers `findCredential`, `isAnyOriginListed` and `isPrototypeOriginListed` of `inner`, absence included. A write
- * through it is seen at once, save `touchCredentials`: every use would else cost a look-up, and nobody is judged by
- * `lastUsedAt`. A credential that expires leaves `isPrototypeOriginListed` after `ttlMs`.
+ * Caches `findCredential`, `isAnyOriginListed` and `isPrototypeOriginListed` of `inner`, also results that say that there
+ * is none. A write through this store drops the results that it affects immediately. The exception is `touchCredentials`,
+ * because no check depends on `lastUsedAt` and every use would cost a look-up. An expired credential is dropped from
+ * `isPrototypeOriginListed` after `ttlMs`.
  */
 export function createCachedStorage(
   inner: Storage,
@@ -59,7 +64,7 @@ export function createCachedStorage(
     return inner.isPrototypeOriginListed(patterns, isLocalhost, at)
   }, options)
 
-  /** Runs a write, then drops what it touches; also after a fault: it may have been committed and its answer lost. */
+  /** Runs a write, then drops the results that it affects; also after an error, because it may have been committed. */
   async function write<T>(run: () => Promise<T>, drop: () => void): Promise<T> {
     try {
       return await run()

@@ -1,6 +1,6 @@
-// The one error that adapters reject with: the service answers 503 to it and says so in its log.
+// The error of every storage adapter. The service answers 503 and logs it.
 
-/** A fault of the database itself. `cause` holds the driver's own error; the message names no data. */
+/** The database failed. `cause` is the driver's error. The message contains no data of a record. */
 export class StorageError extends Error {
   override readonly name = 'StorageError'
   constructor(message: string, cause?: unknown) {

@@ -1,48 +1,52 @@
-// A look-up whose answers are kept for a moment, and the last ones for longer in case the source fails.
-// It keeps values, frozen; promises only while they are open, and only when told that callers may share them.
+// A cached look-up. Results are fresh for a short time, and are kept longer for the case that the source fails. The
+// cache
+// holds frozen values; it holds pending promises only if callers may share them.
 
 import { LRUCache } from 'lru-cache'
 import { freezeDeep } from '../lib/freeze.ts'
 import { type MaybePromise, mapMaybe } from '../lib/result.ts'
 
-/** Characters of key that an answer may use up, on average: long made-up keys push others out, they do not fill memory. */
+/** Average characters of a key: longer made-up keys push other results out instead of filling the memory. */
 const KEY_CHARS = 256
 
-/** What was asked so lately is not asked anew: who guesses must not tell by the time which keys there are. */
+/** Results of this age count as new. Without it, response times would tell an attacker which keys exist. */
 const ANEW_MS = 20
 
-/** How a cached look-up behaves. */
+/** Times and limits of a cached look-up. */
 export interface LookupOptions {
-  /** How long an answer counts as fresh, milliseconds. */
+  /** How long a result is fresh, milliseconds. */
   readonly ttlMs: number
-  /** How long the last answer may stand in for a failing source, milliseconds. */
+  /** How long the last result may be used while the source fails, milliseconds. */
   readonly maxStaleMs: number
-  /** How many answers are kept; as many again of the kind "there is none". */
+  /** How many results are kept; as many again that say that there is none. */
   readonly max: number
-  /** A monotonic clock, milliseconds. */
+  /** A monotonic clock, milliseconds, such as `performance.now`. */
   readonly now: () => number
-  /** Whether concurrent callers may wait for one promise. */
+  /** Whether concurrent callers may await one promise. */
   readonly shareLookups: boolean
 }
 
 /**
- * A look-up by text. Answers that are ready are given at once. `given` is what the source needs besides when it is
- * asked (the time): an answer that is held stands whatever is given.
+ * A look-up by a text key. A cached result is returned synchronously. `given` is a further argument for the source (the
+ * time); it is not part of the key.
  */
 export interface CachedLookup<T, G = void> {
-  /** A fresh answer; rejects when the source does. */
+  /** A fresh result. Rejects when the source does. */
   find(key: string, given: G): MaybePromise<T>
-  /** A fresh answer, else the last one; rejects when there is neither. After a failure the source rests for `ttlMs`. */
+  /**
+   * A fresh result, else the last one; rejects when there is neither. After a failure the source is not asked for
+   * `ttlMs`.
+   */
   findStale(key: string, given: G): MaybePromise<T>
-  /** An answer that is 20 ms old at the most; rejects when the source does. */
+  /** A result that is at most 20 ms old. Rejects when the source does. */
   findAnew(key: string, given: G): MaybePromise<T>
-  /** When the source was asked for this object; undefined when it is not the result of a look-up. */
+  /** When the source was asked for this object; undefined when it is not a result of this look-up. */
   readAtOf(answer: object): number | undefined
-  /** Drops the answer for a key, and those on their way. */
+  /** Drops the result for a key. Pending results of any key are not cached. */
   forget(key: string): void
-  /** Drops the answers that are so, and all on their way. */
+  /** Drops the results for which `isSo` is true. Pending results are not cached. */
   forgetWhere(isSo: (value: T) => boolean): void
-  /** Drops every answer. */
+  /** Drops every result. Pending results are not cached. */
   clear(): void
 }
 
@@ -51,7 +55,10 @@ interface Answer<T> {
   readonly askedAt: number
 }
 
-/** Caches what `ask` gives; `undefined` and `false` are answers too, kept apart so that guessing cannot push out the others. */
+/**
+ * Caches the results of `ask`. `undefined` and `false` have a cache of their own, so that guessed keys cannot push out
+ * the others.
+ */
 export function createCachedLookup<T, G = void>(
   ask: (key: string, given: G) => MaybePromise<T>,
   { ttlMs, maxStaleMs, max, now, shareLookups }: LookupOptions,
@@ -66,7 +73,7 @@ export function createCachedLookup<T, G = void>(
   const missing = createAnswers()
   const open = new Map<string, Promise<T>>()
   const readAt = new WeakMap<object, number>()
-  // Counts what was dropped: an answer asked for before a drop may be from before the write that caused it.
+  // Number of drops so far. A result that was asked for before a drop may be older than the write that caused the drop.
   let drops = 0
   let restsUntil = Number.NEGATIVE_INFINITY
 

@@ -1,15 +1,15 @@
-// Revocations in this process's memory, numbered by the change that wrote them last.
+// Revocations in the memory of this process. Each has the number of the change that wrote it last.
 
 import { LATE_MINT_MS, type NumberedRule, type Revocation } from '../claims/revocation.ts'
 import { freezeDeep } from '../lib/freeze.ts'
 import type { BudgetedRevocation, RevocationBudget, RuleChange, RulePosition } from './storage.ts'
 
-/** Revocations of one store. Each write is one change with one number. */
+/** The revocations of one store. Each write is one change with its own number. */
 export interface MemoryRules {
   has(id: string): boolean
   /** See `Storage.updateAccount`; `now` is epoch milliseconds. */
   change(rules: RuleChange, now: number): void
-  /** What `addCustomerRevocation` would answer; adds nothing. */
+  /** The result that `addCustomerRevocation` would have. Adds nothing. */
   judge(revocation: Revocation, budget: RevocationBudget): BudgetedRevocation
   raise(id: string, before: number, until: number): void
   purge(until: number): void
@@ -31,7 +31,7 @@ export function createMemoryRules(): MemoryRules {
   return {
     has: (id) => rules.has(id),
     change({ put, lift }, now) {
-      // Expired by every clock: those of verifiers may be behind, and they round up to whole seconds.
+      // Expired by every verifier's clock: clocks may be behind, and verifiers round up to whole seconds.
       const until = now - LATE_MINT_MS
       const lifted = lift.flatMap((id) => rules.get(id) ?? []).filter((rule) => rule.until > until)
       write([...put, ...lifted.map((rule) => ({ ...rule, until }))])

@@ -1,5 +1,6 @@
-// The storage port in this process's memory: for `memory:`, demos and tests. Nothing outlives the process.
-// Records are copied in and handed out frozen.
+// The storage port in the memory of this process: for `memory:`, demos and tests. Records are lost when the process
+// ends.
+// Each record is copied and frozen when it is stored.
 
 import type { Account, AuditEntry, Credential } from '../claims/account.ts'
 import { freezeDeep } from '../lib/freeze.ts'
@@ -7,13 +8,13 @@ import { StorageError } from './errors.ts'
 import { createMemoryRules } from './memory-rules.ts'
 import type { Position, Storage } from './storage.ts'
 
-/** An empty store. */
+/** A new, empty store in memory. */
 export function createMemoryStorage(): Storage {
   const accounts = new Map<string, Account>()
   const credentials = new Map<string, Credential>()
   const rules = createMemoryRules()
   const audit = new Map<string, AuditEntry>()
-  /** When marks of assertions expire, by client and `jti`. */
+  /** When used assertions expire, by client and `jti`; epoch milliseconds. */
   const assertions = new Map<string, number>()
   let longestLifetime = 0
   let isClosed = false
@@ -219,7 +220,7 @@ export function createMemoryStorage(): Storage {
   }
 }
 
-/** Refuses a write, before anything of it is done, whose records bear an id that is taken. */
+/** Throws StorageError when one of the ids exists. Called before a write changes anything. */
 function requireFree(kept: ReadonlyMap<string, unknown>, records: readonly { readonly id: string }[]): void {
   const ids = new Set(records.map(({ id }) => id))
   if (ids.size < records.length || [...ids].some((id) => kept.has(id))) throw createRefusal()
@@ -233,7 +234,7 @@ function keep<T extends { readonly id: string }>(kept: Map<string, T>, record: T
   kept.set(record.id, copy(record))
 }
 
-/** Through JSON, as every other adapter keeps the open-ended parts of a record. */
+/** A copy by way of JSON, in which the other adapters store lists and objects. */
 function copy<T>(record: T): T {
   return freezeDeep(JSON.parse(JSON.stringify(record)))
 }

@@ -1,75 +1,76 @@
-// The storage port: what the service asks of a database, and what every adapter promises. No code at run time.
+// The storage port: the records that the service reads and writes, and what every adapter guarantees. Types only.
 //
-// Promises of every adapter, held by test/storage/contract.ts:
+// Guarantees of every adapter, tested by the contract suites of test/storage:
 // - A call that resolved has been committed: it survives a crash of the process.
 // - A write and its audit entries are one transaction: all are there or none is.
-// - A write with a condition judges it in that transaction. Where it does not hold, the write answers false, changes
-//   nothing and leaves no audit entry; of several writers at once only those that answered true have done anything.
-// - What was read is a snapshot: frozen or fresh, never shared mutable state.
-// - Nothing is cached inside an adapter; a decorator may (cached.ts).
-// - Any fault of the database (locked, full, gone, read-only, an id that is taken) rejects with a StorageError; no call
-//   throws at once.
-// - Texts are kept to the character, U+0000 included, as long as they are well-formed Unicode (no lone surrogate).
+// - A write checks its condition in the same transaction. If the condition does not hold, the write resolves to false,
+//   changes nothing and writes no audit entry. Of several concurrent writers only those that got true changed anything.
+// - A record that was read is a snapshot: frozen, or a new object. It never changes later.
+// - An adapter caches nothing. cached.ts is a decorator that does.
+// - Any database error (locked, full, gone, read-only, an id that exists already) rejects with StorageError. No call
+// throws
+//   synchronously.
+// - Texts are stored unchanged, including U+0000, if they are well-formed Unicode (no lone surrogate).
 
 import type { Account, AuditEntry, Credential, CredentialWithAccount } from '../claims/account.ts'
 import type { NumberedRule, Revocation } from '../claims/revocation.ts'
 import type { MaybePromise } from '../lib/result.ts'
 
-/** Where a page starts: after this record, in the listing's order. Opaque to callers of the API. */
+/** A page of a listing starts after this record, in the order of the listing. Callers of the API see an opaque text. */
 export interface Position {
   readonly at: number
   readonly id: string
 }
 
-/** What a rotation writes into a credential. */
+/** The members of a credential that a rotation changes. */
 export interface SecretChange {
   /** Base64url HMAC-SHA-256 of the new secret. */
   readonly secretHash: string
-  /** Hash of the secret that stays in force until `previousExpiresAt`; both null when none does. */
+  /** Hash of the secret that is still accepted until `previousExpiresAt`; both null when there is none. */
   readonly previousHash: string | null
   readonly previousExpiresAt: number | null
 }
 
-/** Changes of revocations in the same transaction as a change of an account. */
+/** Changes of revocations that are made in the same transaction as a change of an account. */
 export interface RuleChange {
-  /** Added, or replacing the one with the same id. */
+  /** Revocations to add. One with the same id is replaced. */
   readonly put: readonly Revocation[]
-  /** Ids of revocations that no longer hold; unknown ones are ignored. */
+  /** Ids of revocations to lift. Unknown ids are ignored. */
   readonly lift: readonly string[]
 }
 
-/** Most unexpired revocations that customers may have on record: of one account, of all accounts. */
+/** Most unexpired revocations that customers may have made: one account, and all accounts together. */
 export interface RevocationBudget {
   readonly ofAccount: number
   readonly ofAll: number
 }
 
-/** Outcome of a customer's revocation. `account_full`: the first of the account's revocations expires at `until`. */
+/** Result of a customer's revocation. `account_full`: the first of the account's revocations expires at `until`. */
 export type BudgetedRevocation =
   | { readonly outcome: 'added' | 'repeated' | 'all_full' }
   | { readonly outcome: 'account_full'; readonly until: number }
 
-/** A place in the order of rule changes: after this rule. */
+/** A position in the order of rule changes: after this rule. */
 export type RulePosition = Pick<NumberedRule, 'seq' | 'id'>
 
-/** Ages of records that may be deleted. Times are epoch milliseconds. */
+/** Which records may be deleted. Times are epoch milliseconds. */
 export interface PurgeLimits {
   /** Revocations whose `until` is not after this. */
   readonly revocationsUntil: number
   /** Used assertions that expired by this time. */
   readonly assertionsUntil: number
-  /** Audit entries older than this; null: none. */
+  /** Audit entries older than this; null: delete none. */
   readonly auditBefore: number | null
 }
 
-/** What the service needs of a database. */
+/** The records of the service. Every method rejects with StorageError when the database fails or was closed. */
 export interface Storage {
   /** Adds an account, its first credential and the audit entry, in one transaction. */
   createAccount(account: Account, credential: Credential, audit: AuditEntry): Promise<void>
   /**
-   * Replaces all of an account but its `id` and `createdAt`, as long as its `updatedAt` is still the expected one:
-   * false when another was faster, or when the account is gone. `next.updatedAt` must be greater than the expected one,
-   * max(now, previous + 1), or a slower writer would not notice. `rules` change in the same transaction.
+   * Replaces an account, except its `id` and `createdAt`, if its `updatedAt` is still the expected one. False when another
+   * write was faster, or the account is gone. `next.updatedAt` must be max(now, expected + 1): a concurrent writer notices
+   * this change by it. `rules` are changed in the same transaction.
    */
   updateAccount(
     next: Account,
@@ -78,15 +79,15 @@ export interface Storage {
     rules?: RuleChange,
   ): Promise<boolean>
   /**
-   * Deletes an account with its credentials and origins, and adds the revocation that outlives them (kind `sub`,
-   * see `endForGood`). False when there is no such account.
+   * Deletes an account with its credentials and origins, and adds the revocation that ends its tokens (kind `sub`, see
+   * `endForGood`). False when there is no such account.
    */
   deleteAccount(id: string, revocation: Revocation, audit: AuditEntry): Promise<boolean>
-  /** Adds a credential to an account, suspended ones included; false when the account is not there. */
+  /** Adds a credential to an account, also to a suspended one. False when there is no such account. */
   createCredential(credential: Credential, audit: AuditEntry): Promise<boolean>
   /**
-   * Gives a credential another secret, as long as it is not revoked and its `secretHash` is still the expected one;
-   * else false.
+   * Replaces the secret of a credential, if it is not revoked and its `secretHash` is still the expected one; otherwise
+   * false.
    */
   replaceSecret(
     id: string,
@@ -95,73 +96,78 @@ export interface Storage {
     audit: AuditEntry,
   ): Promise<boolean>
   /**
-   * Revokes a credential at `at` (epoch milliseconds) permanently, and adds the revocation that ends its tokens (kind
-   * `client_id`, see `endForGood`); false when it is revoked already, or unknown.
+   * Revokes a credential permanently at `at` (epoch milliseconds), and adds the revocation that ends its tokens (kind
+   * `client_id`, see `endForGood`). False when it is revoked already, or unknown.
    */
   revokeCredential(id: string, at: number, revocation: Revocation, audit: AuditEntry): Promise<boolean>
-  /** Adds a revocation; false, and no audit entry, when one with its id is there already. */
+  /** Adds a revocation. False, without an audit entry, when one with its id exists. */
   addRevocation(revocation: Revocation, audit: AuditEntry): Promise<boolean>
   /**
-   * Adds a revocation in the name of its `account`, as long as fewer than `budget.ofAccount` unexpired ones of that
-   * account, and fewer than `budget.ofAll` of all accounts, are on record. Judged in the same transaction.
+   * Adds a revocation made by a customer, the account `account`, if there are fewer than `budget.ofAccount` unexpired ones
+   * of this account and fewer than `budget.ofAll` of all accounts. Checked in the same transaction.
    */
   addCustomerRevocation(
     revocation: Revocation & { readonly account: string },
     budget: RevocationBudget,
     audit: AuditEntry,
   ): Promise<BudgetedRevocation>
-  /** Moves `before` and `until` of a revocation to later times; earlier ones change nothing. */
+  /** Moves `before` and `until` of a revocation to later times. Earlier times change nothing. */
   raiseRevocation(id: string, before: number, until: number): Promise<void>
   /**
-   * Notes when credentials were last used, epoch milliseconds by id, in one transaction. `lastUsedAt` only ever grows;
-   * unknown ids are passed over.
+   * Records when credentials were last used (epoch milliseconds by id), in one transaction. `lastUsedAt` never decreases.
+   * Unknown ids are ignored.
    */
   touchCredentials(uses: ReadonlyMap<string, number>): Promise<void>
   /**
-   * Marks an assertion of a client as used until `expiresAt` (epoch milliseconds): true when this call did, false when
-   * one with this `jti` is marked already, also one that has expired and was not purged. Of several callers with one
-   * `jti`, on any number of processes, exactly one gets true.
+   * Marks the assertion `jti` of a client as used until `expiresAt` (epoch milliseconds). True when this call marked it;
+   * false when it was marked before, also if that mark has expired and was not purged. Of several callers with the same
+   * `jti`, in any number of processes, exactly one gets true.
    */
   useAssertion(clientId: string, jti: string, expiresAt: number): Promise<boolean>
-  /** Deletes up to a few hundred records of each kind that no longer matter; true when there may be more. */
+  /** Deletes up to a few hundred records of each kind. True when there may be more to delete. */
   purge(limits: PurgeLimits): Promise<boolean>
   /**
-   * The number of the last change of rules. Grows only with such changes, and includes all that were committed before
-   * this call. One cheap look-up; may be synchronous.
+   * The number of the last change of rules. It increases with each change of rules only, and covers all changes that were
+   * committed before this call. One cheap query.
    */
   readRuleSeq(): Promise<number>
   /**
-   * Up to `limit` rules after a position, in the order of `seq`, then `id`: each rule that changed since, once, as it is
-   * now. A lifted rule is listed with an `until` that has passed. Changes become visible in the order of their numbers.
+   * Up to `limit` rules after a position, in the order of `seq`, then `id`: every rule that has changed since, once, in its
+   * present state. A lifted rule has an `until` in the past. Changes become visible in the order of their numbers.
    */
   listRuleChanges(after: RulePosition, limit: number): Promise<readonly NumberedRule[]>
-  /** The account, or undefined. */
+  /** The account with this id, or undefined. */
   getAccount(id: string): Promise<Account | undefined>
   /** Up to `limit` accounts after `after`, oldest first (createdAt, then id). */
   listAccounts(after: Position | undefined, limit: number): Promise<readonly Account[]>
   /** Credentials of an account, oldest first, revoked ones included. */
   listCredentials(accountId: string): Promise<readonly Credential[]>
-  /** A credential and its account, or undefined. The only look-up on the issuing path; may be ready at once. */
+  /**
+   * A credential and its account, or undefined. The only look-up when a token is issued. A cache may answer
+   * synchronously.
+   */
   findCredential(id: string): MaybePromise<CredentialWithAccount | undefined>
-  /** Whether some credential that exists, revoked ones included, was ever used (`lastUsedAt`). */
+  /** Whether any existing credential, revoked or not, was ever used (`lastUsedAt`). */
   hasUsedCredential(): Promise<boolean>
-  /** Whether any account that exists lists one of these patterns (the exact stored texts). */
+  /**
+   * Whether any account lists one of these patterns, compared with the stored texts. A cache may answer synchronously.
+   */
   isAnyOriginListed(patterns: readonly string[]): MaybePromise<boolean>
   /**
-   * Whether some credential for pages that is in force at `now` belongs to an active account for pages
-   * (`browserPrototype` of both) which lists one of these patterns (the exact stored texts), or, with `isLocalhost`,
-   * allows localhost itself.
+   * Whether a page of such an origin may use some credential: one that is in force at `now`, belongs to an active account
+   * (`browserPrototype` is set for both), and whose account lists one of these patterns; or, with `isLocalhost`, one that
+   * allows localhost. A cache may answer synchronously.
    */
   isPrototypeOriginListed(
     patterns: readonly string[],
     isLocalhost: boolean,
     now: number,
   ): MaybePromise<boolean>
-  /** Appends one audit entry. */
+  /** Appends one audit entry. Rejects when one with its id exists. */
   appendAudit(entry: AuditEntry): Promise<void>
-  /** Appends one audit entry; false, and nothing is done, when one with its id is there already. */
+  /** Appends one audit entry. False, and nothing is written, when one with its id exists. */
   appendAuditOnce(entry: AuditEntry): Promise<boolean>
-  /** Up to `limit` audit entries after a position in the order of `at`, then `id`; newest first by default. */
+  /** Up to `limit` audit entries after a position, in the order of `at`, then `id`. Default: the newest first. */
   listAudit(
     position: Position | undefined,
     limit: number,

@@ -5,7 +5,7 @@ import { chmod, chown, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { formatChange } from '../../src/adapters/node/key-file.ts'
 import { createFileKeyStore } from '../../src/adapters/node/key-files.ts'
 import { createFirstKeys, createSigningKey } from '../../src/signing/make-keys.ts'
@@ -55,7 +55,7 @@ async function leaveHalfDone(written: number, isRemoved: boolean): Promise<void>
 }
 
 describe('a change', () => {
-  it('leaves the key files, private, and the lock, which is empty', async () => {
+  test('leaves the key files, private, and the lock, which is empty', async () => {
     await open().initialize(keys)
     expect(await open().replace(change)).toBe(true)
     const names = change.put.map(({ kid }) => `${kid}.json`)
@@ -66,12 +66,12 @@ describe('a change', () => {
     expect(((await stat(dir)).mode & 0o777).toString(8)).toBe('700')
   })
 
-  it('that expects a key where there is no folder is not made', async () => {
+  test('that expects a key where there is no folder is not made', async () => {
     expect(await open().replace(change)).toBe(false)
     expect(await open().list()).toEqual([])
   })
 
-  it.each(['../a', 'a/b', '', '.lock', 'a'.repeat(129)])('refuses the kid %j', async (kid) => {
+  test.each(['../a', 'a/b', '', '.lock', 'a'.repeat(129)])('refuses the kid %j', async (kid) => {
     await open().initialize(keys)
     for (const bad of [
       { ...change, remove: [kid] },
@@ -86,8 +86,8 @@ describe('a change that was cut short', () => {
   const moments = [0, 1, 2, 3].flatMap((written) =>
     [false, true].map((removed) => [written, removed] as const),
   )
-  it.each(moments)(
-    'after %i of 3 files (removed: %s) is completed by whoever comes next',
+  test.each(moments)(
+    'after %i of 3 files (removed: %s) is completed by the next process',
     async (...moment) => {
       await leaveHalfDone(...moment)
       expect(sorted(await open().list())).toEqual(sorted(change.put))
@@ -95,7 +95,7 @@ describe('a change that was cut short', () => {
     },
   )
 
-  it('is completed before another one is judged', async () => {
+  test('is completed before another one is judged', async () => {
     await leaveHalfDone(1, false)
     expect(await open().replace(rotation(keys, change.put[2]!, NOW))).toBe(false)
     const next = rotation(change.put, await createSigningKey('ES256', 'pending', NOW), NOW + 9)
@@ -103,7 +103,7 @@ describe('a change that was cut short', () => {
     expect(sorted(await open().list())).toEqual(sorted(next.put))
   })
 
-  it('is completed when it is left by the one before, while another waits for its turn', async () => {
+  test('is completed when it is left by the one before, while another waits for its turn', async () => {
     await open().initialize(keys)
     expect(await open().replace({ expect: [], put: [], remove: [] })).toBe(true)
     const before = new DatabaseSync(join(dir, '.lock'))
@@ -117,13 +117,13 @@ describe('a change that was cut short', () => {
     expect(sorted(await open().list())).toEqual(sorted(change.put))
   })
 
-  it('is completed once by many that come together', async () => {
+  test('is completed once by many that come together', async () => {
     await leaveHalfDone(1, false)
     const lists = await Promise.all(Array.from({ length: 20 }, () => open().list()))
     for (const list of lists) expect(sorted(list)).toEqual(sorted(change.put))
   })
 
-  it('is named when its intent is damaged, without what is inside', async () => {
+  test('is named when its intent is damaged, without what is inside', async () => {
     await open().initialize(keys)
     await writeFile(intent(), '{"put":[{"d":"hunter2')
     for (const work of ['list', 'replace'] as const)
@@ -145,7 +145,7 @@ describe('a list', () => {
     ]
   }
 
-  it('writes nothing where nothing is left to be done, no lock either', async () => {
+  test('writes nothing where nothing is left to be done, no lock either', async () => {
     await open().initialize(keys)
     await rm(join(dir, '.lock'))
     await rm(join(dir, '.turn'))
@@ -154,7 +154,7 @@ describe('a list', () => {
     expect(await readAll()).toEqual(before)
   })
 
-  it.each(['.lock', '.turn'])(
+  test.each(['.lock', '.turn'])(
     'waits for nobody who holds %s, also half way through a change',
     async (name) => {
       await leaveHalfDone(1, false)
@@ -172,7 +172,7 @@ describe('a list', () => {
     },
   )
 
-  it('goes on in a folder that is read-only, also half way through a change; changing it says so', async () => {
+  test('goes on in a folder that is read-only, also half way through a change; changing it says so', async () => {
     await leaveHalfDone(1, false)
     const before = await readAll()
     const giveBack = await makeReadOnly()
@@ -202,7 +202,7 @@ describe('a list', () => {
   }
 })
 
-it('a lock that is held for too long is named', { timeout: 20_000 }, async () => {
+test('a lock that is held for too long is named', { timeout: 20_000 }, async () => {
   await open().initialize(keys)
   const holder = new DatabaseSync(join(dir, '.lock'))
   holder.exec('BEGIN EXCLUSIVE')

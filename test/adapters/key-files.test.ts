@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { calculateJwkThumbprint, importJWK } from 'jose'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { formatChange } from '../../src/adapters/node/key-file.ts'
 import { createFileKeyStore } from '../../src/adapters/node/key-files.ts'
 import { createFirstKeys, createSigningKey } from '../../src/signing/make-keys.ts'
@@ -42,12 +42,12 @@ async function readMembers(path: string): Promise<Record<string, unknown>> {
 }
 
 describe('storing', () => {
-  it('finds nothing where there is no folder yet, and makes none', async () => {
+  test('finds nothing where there is no folder yet, and makes none', async () => {
     expect(await open().list()).toEqual([])
     await expect(stat(dir)).rejects.toThrow('ENOENT')
   })
 
-  it.each(['ES256', 'EdDSA', 'HS256'] as const)('gives %s keys back as they were', async (alg) => {
+  test.each(['ES256', 'EdDSA', 'HS256'] as const)('gives %s keys back as they were', async (alg) => {
     const made = await createFirstKeys(alg, NOW)
     const retiring = {
       ...(await createSigningKey(alg, 'retiring', NOW)),
@@ -58,7 +58,7 @@ describe('storing', () => {
     expect(sorted(await open(true).list())).toEqual(sorted([...made, retiring]))
   })
 
-  it('writes a private JWK under its kid, with its life beside', async () => {
+  test('writes a private JWK under its kid, with its life beside', async () => {
     await open().initialize(keys)
     const [current] = keys
     const members = await readMembers(fileOf(current!))
@@ -76,7 +76,7 @@ describe('storing', () => {
     expect(await calculateJwkThumbprint(members)).toBe(current!.kid)
   })
 
-  it('leaves the folder to its owner, and nothing in it but the keys and two empty locks', async () => {
+  test('leaves the folder to its owner, and nothing in it but the keys and two empty locks', async () => {
     await open().initialize(keys)
     expect(await modeOf(dir)).toBe('700')
     const names = [...keys.map((key) => `${key.kid}.json`), ...LOCKS]
@@ -85,7 +85,7 @@ describe('storing', () => {
     for (const name of LOCKS) expect((await stat(join(dir, name))).size).toBe(0)
   })
 
-  it('adds to a folder that has no key of the algorithm, and to no other', async () => {
+  test('adds to a folder that has no key of the algorithm, and to no other', async () => {
     await open().initialize(keys)
     await open().initialize(await createFirstKeys('ES256', NOW))
     expect(sorted(await open().list())).toEqual(sorted(keys))
@@ -96,7 +96,7 @@ describe('storing', () => {
     expect(await open().list()).toHaveLength(4)
   })
 
-  it.each(['', '../a', 'a/b', '.a', 'a\0', 'a'.repeat(129)])('refuses to store the kid %j', async (kid) => {
+  test.each(['', '../a', 'a/b', '.a', 'a\0', 'a'.repeat(129)])('refuses to store the kid %j', async (kid) => {
     await expect(open().initialize([{ ...keys[0]!, kid }])).rejects.toThrow(RangeError)
     expect(await open().list()).toEqual([])
   })
@@ -105,7 +105,7 @@ describe('storing', () => {
 describe('reading', () => {
   beforeEach(() => open().initialize(keys))
 
-  it('leaves other files alone', async () => {
+  test('leaves other files alone', async () => {
     await writeFile(join(dir, 'README.md'), '# Keys')
     await writeFile(join(dir, '.gitignore'), '*')
     await writeFile(join(dir, '._a.json'), 'rubbish')
@@ -113,7 +113,7 @@ describe('reading', () => {
     expect(await open().list()).toHaveLength(2)
   })
 
-  it('leaves every mode as it is', async () => {
+  test('leaves every mode as it is', async () => {
     await chmod(dir, 0o755)
     await chmod(fileOf(keys[0]!), 0o640)
     await chmod(fileOf(keys[1]!), 0o604)
@@ -121,7 +121,7 @@ describe('reading', () => {
     expect([dir, ...keys.map(fileOf)].map(modeNow)).toEqual(['755', '640', '604'])
   })
 
-  it('refuses a development key in production alone', async () => {
+  test('refuses a development key in production alone', async () => {
     const key = { ...keys[0]!, kid: 'dev-1' }
     await writeFile(fileOf(key), JSON.stringify({ ...(await readMembers(fileOf(keys[0]!))), kid: 'dev-1' }))
     expect(await open(false).list()).toHaveLength(3)
@@ -175,7 +175,7 @@ describe('a file that is no key', () => {
     ],
   ]
 
-  it.each(damages)('is refused: %s (%s)', async (_, alg, damage, problem) => {
+  test.each(damages)('is refused: %s (%s)', async (_, alg, damage, problem) => {
     const made = await createFirstKeys(alg, NOW)
     await open().initialize(made)
     const members = await readMembers(fileOf(made[0]!))
@@ -196,7 +196,7 @@ describe('a file that is no key', () => {
     await expect(open().initialize(await createFirstKeys(alg, NOW))).rejects.toThrow(problem)
   })
 
-  it('is refused when it is a copy of another', async () => {
+  test('is refused when it is a copy of another', async () => {
     await open().initialize(keys)
     await link(fileOf(keys[0]!), join(dir, 'copy\nof.json'))
     await expect(open().list()).rejects.toThrow(
@@ -204,7 +204,7 @@ describe('a file that is no key', () => {
     )
   })
 
-  it('is refused when it is a folder, or the folder a file', async () => {
+  test('is refused when it is a folder, or the folder a file', async () => {
     await mkdir(join(dir, 'a.json'), { recursive: true })
     await expect(open().list()).rejects.toThrow(
       `${join(dir, 'a.json')}: cannot be read or written (EISDIR); check`,
@@ -228,7 +228,7 @@ describe('a first start that was cut short', () => {
     for (const key of keys.slice(written)) await rm(fileOf(key))
   }
 
-  it.each([0, 1, 2])('after %i of its 2 files is completed by whoever comes next', async (written) => {
+  test.each([0, 1, 2])('after %i of its 2 files is completed by the next process', async (written) => {
     for (const next of ['list', 'initialize'] as const) {
       await leaveIntent(written)
       if (next === 'initialize') await open().initialize(await createFirstKeys('ES256', NOW))
@@ -237,7 +237,7 @@ describe('a first start that was cut short', () => {
     }
   })
 
-  it('leaves temporary files, which go once they are old', async () => {
+  test('leaves temporary files, which go once they are old', async () => {
     await mkdir(dir, { recursive: true })
     await writeFile(join(dir, '.temporary-old'), 'x')
     await writeFile(join(dir, '.temporary-new'), 'x')
@@ -268,7 +268,7 @@ describe('processes', () => {
     return { child, lines, ended }
   }
 
-  it('that start together end with the same keys, and a reader never sees half of them', async () => {
+  test('that start together end with the same keys, and a reader never sees half of them', async () => {
     const count = 100
     const folder = await mkdtemp(join(root, 'race-'))
     const starters = await Promise.all([start(count, folder), start(count, folder)])
@@ -290,7 +290,7 @@ describe('processes', () => {
     expect([...seen].sort()).toEqual([0, 2])
   })
 
-  it('that are killed at any moment leave all keys or none, and the next start works', {
+  test('that are killed at any moment leave all keys or none, and the next start works', {
     timeout: 180_000,
   }, async () => {
     const count = 400

@@ -4,7 +4,7 @@ import { lstatSync, readdirSync } from 'node:fs'
 import { chmod, chown, mkdir, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createFileKeyStore, findOpenFolder } from '../../src/adapters/node/key-files.ts'
 import { createFirstKeys, createSigningKey } from '../../src/signing/make-keys.ts'
 import type { StoredSigningKey } from '../../src/signing/signing-key.ts'
@@ -47,7 +47,7 @@ async function rotateOnce(): Promise<void> {
 }
 
 describe('modes', () => {
-  it('a new key file has that of the ones that are there, and those keep theirs', async () => {
+  test('a new key file has that of the ones that are there, and those keep theirs', async () => {
     await store().initialize(keys)
     for (const { kid } of keys) await chmod(join(dir, `${kid}.json`), 0o640)
     await chmod(dir, 0o750)
@@ -58,7 +58,7 @@ describe('modes', () => {
     expect(modeOf(dir)).toBe('750')
   })
 
-  it('a file that is replaced keeps its own, also beside others', async () => {
+  test('a file that is replaced keeps its own, also beside others', async () => {
     await store().initialize(keys)
     const [current] = keys
     await chmod(join(dir, `${current?.kid}.json`), 0o400)
@@ -72,7 +72,7 @@ describe('modes', () => {
     ).toContain('600')
   })
 
-  it('an empty folder keeps the mode that it was given', async () => {
+  test('an empty folder keeps the mode that it was given', async () => {
     await mkdir(dir)
     await chmod(dir, 0o755)
     await store().initialize(keys)
@@ -80,14 +80,14 @@ describe('modes', () => {
     expect(new Set(Object.values(readFiles()).map((one) => one.split(' ')[1]))).toEqual(new Set(['600']))
   })
 
-  it('everybody who may change the folder may lock it', async () => {
+  test('everybody who may change the folder may lock it', async () => {
     await mkdir(dir)
     await chmod(dir, 0o770)
     await store().initialize(keys)
     expect([modeOf(join(dir, '.lock')), modeOf(join(dir, '.turn'))]).toEqual(['660', '660'])
   })
 
-  it.each([
+  test.each([
     [0o700, false],
     [0o755, false],
     [0o770, true],
@@ -101,7 +101,7 @@ describe('modes', () => {
     else expect(found).toBeUndefined()
   })
 
-  it('no folder is not open', () => {
+  test('no folder is not open', () => {
     expect(findOpenFolder(dir)).toBeUndefined()
   })
 })
@@ -112,7 +112,7 @@ describe.skipIf(process.geteuid?.() !== 0)('written by the superuser (needs root
     await chown(dir, USER, GROUP)
   }
 
-  it('a change belongs to the owner of the keys, at every moment', async () => {
+  test('a change belongs to the owner of the keys, at every moment', async () => {
     await store().initialize(keys)
     await giveFolder()
     for (const { kid } of keys) await chmod(join(dir, `${kid}.json`), 0o440)
@@ -145,7 +145,7 @@ describe.skipIf(process.geteuid?.() !== 0)('written by the superuser (needs root
     expect([after['.lock'], after['.turn']]).toEqual(['4711:4712 600', '4711:4712 600'])
   })
 
-  it('first keys in an empty folder belong to the owner of the folder', async () => {
+  test('first keys in an empty folder belong to the owner of the folder', async () => {
     await mkdir(dir)
     await chown(dir, USER, GROUP)
     await chmod(dir, 0o755)
@@ -154,7 +154,7 @@ describe.skipIf(process.geteuid?.() !== 0)('written by the superuser (needs root
     expect(describeFile(dir)).toBe('4711:4712 755')
   })
 
-  it('a folder that is made belongs to the owner of the one above it', async () => {
+  test('a folder that is made belongs to the owner of the one above it', async () => {
     await chown(join(dir, '..'), USER, GROUP)
     dir = join(dir, 'deep', 'er')
     await store().initialize(keys)
@@ -163,7 +163,7 @@ describe.skipIf(process.geteuid?.() !== 0)('written by the superuser (needs root
     expect(new Set(Object.values(readFiles()))).toEqual(new Set(['4711:4712 600']))
   })
 
-  it('locks that it left behind earlier are given back', async () => {
+  test('locks that it left behind earlier are given back', async () => {
     await store().initialize(keys)
     await giveFolder()
     for (const name of ['.lock', '.turn']) await chown(join(dir, name), 0, 0)
@@ -171,7 +171,7 @@ describe.skipIf(process.geteuid?.() !== 0)('written by the superuser (needs root
     expect([readFiles()['.lock'], readFiles()['.turn']]).toEqual(['4711:4712 600', '4711:4712 600'])
   })
 
-  it('a link in place of a lock gives nothing else away', async () => {
+  test('a link in place of a lock gives nothing else away', async () => {
     await store().initialize(keys)
     await giveFolder()
     const victim = join(root, 'victim')

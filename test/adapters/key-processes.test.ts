@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as pause } from 'node:timers/promises'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { withFolderLock } from '../../src/adapters/node/folder-lock.ts'
 import { formatKeys } from '../../src/adapters/node/key-file.ts'
 import { createFileKeyStore } from '../../src/adapters/node/key-files.ts'
@@ -55,7 +55,7 @@ describe('processes', () => {
   const startRotator = (count: number) => start('change-keys.ts', [dir, String(count)])
   const states = (list: readonly StoredSigningKey[]) => list.map(({ state }) => state).sort()
 
-  it('that rotate one folder at the same time make each rotation once, one after the other', async () => {
+  test('that rotate one folder at the same time make each rotation once, one after the other', async () => {
     await open().initialize(await createFirstKeys('ES256', NOW))
     const starters = await Promise.all([startRotator(40), startRotator(40), startRotator(40)])
     for (const { child } of starters) child.stdin!.write('go\n')
@@ -79,7 +79,7 @@ describe('processes', () => {
     expect(made.map(([, from]) => from)).not.toContain(last.kid)
   })
 
-  it('that rotate without a pause never show a reader two rotations mixed, wherever it is held up', async () => {
+  test('that rotate without a pause never show a reader two rotations mixed, wherever it is held up', async () => {
     await open().initialize(await createFirstKeys('ES256', NOW))
     const rotator = await startRotator(1_000_000)
     rotator.child.stdin!.write('go\n')
@@ -102,7 +102,7 @@ describe('processes', () => {
     await rotator.ended
   })
 
-  it('that are overtaken by a rotation in each look at the folder look once more, under the lock', async () => {
+  test('that are overtaken by a rotation in each look at the folder look once more, under the lock', async () => {
     let keys = await createFirstKeys('ES256', NOW)
     const store = (key: StoredSigningKey) => writeFile(join(dir, `${key.kid}.json`), formatKeys(key))
     // Two keys whose files are pipes, first of all by name: who reads them waits until this process has written.
@@ -145,7 +145,7 @@ describe('processes', () => {
     expect(JSON.parse(reader.lines[0]!)).toEqual({ 'current expired expired pending retiring': 1 })
   })
 
-  it('that are killed at any moment leave one current and one pending key, and lose no rotation', {
+  test('that are killed at any moment leave one current and one pending key, and lose no rotation', {
     timeout: 180_000,
   }, async () => {
     await open().initialize(await createFirstKeys('ES256', NOW))
@@ -173,7 +173,7 @@ describe('processes', () => {
     expect(halves, 'some kills must hit a change half way').toBeGreaterThan(0)
   })
 
-  it('that take the lock again at once let others have their turn', async () => {
+  test('that take the lock again immediately do not keep others out', async () => {
     await mkdir(dir)
     const holder = await start('key-holder.ts', [dir])
     const countTurns = () => statSync(join(dir, 'turns')).size

@@ -1,4 +1,4 @@
-// Whoever asks and never reads the answers must not keep a connection for ever.
+// A client that never reads the answers must not keep a connection open.
 
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'

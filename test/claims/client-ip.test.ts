@@ -1,7 +1,7 @@
 // The client's address behind proxies: proxy-addr's chains, our own table for both headers, and what no client can forge.
 
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   type ForwardedHeader,
   isTrustedPeer,
@@ -32,24 +32,24 @@ function resolve(
 }
 
 describe('chains of proxy-addr', () => {
-  it.each(proxyAddr.chains)('$peer, "$header" behind $trust: $expect ($rule)', (row) => {
+  test.each(proxyAddr.chains)('$peer, "$header" behind $trust: $expect ($rule)', (row) => {
     // Their answer is ours, unless it is no address at all
     if (row.rule === 'same') expect(row.expect).toBe(row.source)
     else expect([row.expect, parseAddress(row.source ?? '')]).toEqual([null, undefined])
     expect(resolve(row.trust, row.peer ?? undefined, row.header ?? undefined)).toBe(row.expect)
   })
 
-  it.each(proxyAddr.accepted)('trusts %s', (text) => {
+  test.each(proxyAddr.accepted)('trusts %s', (text) => {
     expect(parseTrustedProxies(text).ok).toBe(true)
   })
 
-  it.each(proxyAddr.refused)('does not take $trust as proxies ($rule)', ({ trust: text }) => {
+  test.each(proxyAddr.refused)('does not take $trust as proxies ($rule)', ({ trust: text }) => {
     expect(parseTrustedProxies(text).ok).toBe(false)
   })
 })
 
 describe('the setting', () => {
-  it.each([
+  test.each([
     ['0', { kind: 'hops', count: 0 }],
     ['1', { kind: 'hops', count: 1 }],
     ['50', { kind: 'hops', count: 50 }],
@@ -57,7 +57,7 @@ describe('the setting', () => {
     expect(trust(text)).toEqual(expected)
   })
 
-  it.each([
+  test.each([
     ['loopback', ['127.0.0.0/8', '::1']],
     ['10.0.0.0/8', ['10.0.0.0/8']],
     ['loopback , 192.0.2.1,2001:DB8::/32', ['127.0.0.0/8', '::1', '192.0.2.1', '2001:db8::/32']],
@@ -67,7 +67,7 @@ describe('the setting', () => {
     expect(setting.kind === 'ranges' && setting.ranges.map((range) => range.text)).toEqual(expected)
   })
 
-  it.each([
+  test.each([
     ['51', 'at most 50'],
     ['99999999999999999999', 'at most 50'],
     ['01', 'must be an IPv4'],
@@ -90,7 +90,7 @@ describe('the setting', () => {
     expect(parsed.ok ? 'accepted' : parsed.reason).toContain(expected)
   })
 
-  it.each([
+  test.each([
     ['none', '127.0.0.1', false],
     ['0', '127.0.0.1', false],
     ['1', '203.0.113.7', true],
@@ -113,7 +113,7 @@ function chain(hops: number): string {
 
 describe('X-Forwarded-For', () => {
   const PEER = '10.0.0.1'
-  it.each([
+  test.each([
     // setting, peer, header, client
     ['none', PEER, '203.0.113.7', PEER],
     ['none', '::ffff:10.0.0.1', undefined, PEER],
@@ -180,7 +180,7 @@ describe('X-Forwarded-For', () => {
 })
 
 describe('Forwarded (RFC 7239)', () => {
-  it.each([
+  test.each([
     // setting, header, client; the peer is 10.0.0.1
     ['10.0.0.0/8', undefined, '10.0.0.1'],
     ['none', 'for=203.0.113.7', '10.0.0.1'],
@@ -265,8 +265,8 @@ describe('Forwarded (RFC 7239)', () => {
     expect(resolve(setting, '10.0.0.1', header, 'forwarded')).toBe(expected)
   })
 
-  it.each([' ', '\t', ';', '\\', '"', '\\"', 'a', 'a=', 'a=b;', ',', '="\\'])(
-    'reads a long run of %j at once',
+  test.each([' ', '\t', ';', '\\', '"', '\\"', 'a', 'a=', 'a=b;', ',', '="\\'])(
+    'reads a long run of %j in linear time',
     (part) => {
       const started = performance.now()
       for (const start of [
@@ -300,7 +300,7 @@ describe('properties', () => {
   const write = (hop: string, kind: ForwardedHeader) =>
     kind === 'x-forwarded-for' ? hop : `for=${hop.includes(':') ? `"[${hop}]"` : hop};by="_p,\\"x"`
 
-  it('whatever the client sends, what the proxies wrote decides', () => {
+  test('whatever the client sends, what the proxies wrote decides', () => {
     fc.assert(
       fc.property(
         junk,
@@ -320,7 +320,7 @@ describe('properties', () => {
     )
   })
 
-  it('both headers tell the same story alike', () => {
+  test('both headers tell the same story alike', () => {
     fc.assert(
       fc.property(
         settings,
@@ -336,7 +336,7 @@ describe('properties', () => {
     )
   })
 
-  it('never throws, and never makes an address up', () => {
+  test('never throws, and never makes an address up', () => {
     fc.assert(
       fc.property(
         settings,

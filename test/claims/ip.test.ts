@@ -2,7 +2,7 @@
 
 import { BlockList, isIP } from 'node:net'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   addressKey,
   anonymizeAddress,
@@ -84,22 +84,22 @@ describe.each([
   const addresses: readonly Row[] = vectors.addresses
   const prefixes: readonly Row[] = vectors.prefixes
 
-  it.each([...addresses, ...prefixes])('$input under rule $rule is $expect', (row) => {
+  test.each([...addresses, ...prefixes])('$input under rule $rule is $expect', (row) => {
     expect(RULES[row.rule]?.(row), 'the row does not fit its rule').toBe(true)
     expect(canonical(row.input)).toBe(row.expect)
   })
 
-  it.each(addresses)('$input as peer or hop is $expect', (row) => {
+  test.each(addresses)('$input as peer or hop is $expect', (row) => {
     const parsed = parseAddress(row.input)
     expect(parsed === undefined ? null : formatAddress(parsed)).toBe(row.expect)
   })
 
-  it.each(vectors.masks)('$input has host bits, $network is meant', ({ input, network }) => {
+  test.each(vectors.masks)('$input has host bits, $network is meant', ({ input, network }) => {
     expect(reason(input)).toBe(`host bits are set; write ${network}`)
     expect(canonical(network)).toBe(network)
   })
 
-  it.each(vectors.contains)('$range holds $inside, not $outside', (row) => {
+  test.each(vectors.contains)('$range holds $inside, not $outside', (row) => {
     for (const inside of row.inside)
       expect(containsAddress(range(row.range), address(inside)), inside).toBe(true)
     for (const outside of row.outside)
@@ -108,7 +108,7 @@ describe.each([
 })
 
 describe('a claim entry', () => {
-  it.each([
+  test.each([
     ['203.0.113.7', '203.0.113.7'],
     ['203.0.113.7/32', '203.0.113.7'],
     ['10.0.0.0/8', '10.0.0.0/8'],
@@ -135,7 +135,7 @@ describe('a claim entry', () => {
     expect(canonical(text)).toBe(text)
   })
 
-  it.each([
+  test.each([
     ['', 'must be an IPv4'],
     [' 10.0.0.1', 'must be an IPv4'],
     ['10.0.0.1\n', 'must be an IPv4'],
@@ -184,7 +184,7 @@ describe('a claim entry', () => {
     expect(reason(input)).toContain(expected)
   })
 
-  it('keeps the families apart', () => {
+  test('keeps the families apart', () => {
     expect(containsAddress(range('::/1'), address('0.0.0.1'))).toBe(false)
     expect(containsAddress(range('::/1'), address('::ffff:0.0.0.1'))).toBe(false)
     expect(containsAddress(range('0.0.0.0/1'), address('::1'))).toBe(false)
@@ -193,7 +193,7 @@ describe('a claim entry', () => {
 })
 
 describe('a list of entries', () => {
-  it.each([
+  test.each([
     ['one', ['10.0.0.1'], ['10.0.0.1']],
     ['the order asked', ['::1', '10.0.0.1'], ['::1', '10.0.0.1']],
     ['equal ones', ['10.0.0.1', '::1', '::ffff:10.0.0.1', '0:0::1/128', '10.0.0.1/32'], ['10.0.0.1', '::1']],
@@ -208,7 +208,7 @@ describe('a list of entries', () => {
     expect(parsed.ok && parsed.value.map((entry) => entry.text)).toEqual(expected)
   })
 
-  it.each([
+  test.each([
     ['no entry', [], 'at least one'],
     ['an empty entry', ['10.0.0.1', ''], 'must be an IPv4'],
     ['five', ['1.1.1.1', '2.2.2.2', '3.3.3.3', '4.4.4.4', '5.5.5.5'], 'at most 4'],
@@ -218,7 +218,7 @@ describe('a list of entries', () => {
     expect(parsed.ok ? 'accepted' : parsed.reason).toContain(expected)
   })
 
-  it.each([
+  test.each([
     ['', ['']],
     ['1.2.3.4', ['1.2.3.4']],
     ['1.2.3.4 , ::1', ['1.2.3.4', '::1']],
@@ -233,7 +233,7 @@ describe('a list of entries', () => {
   })
 })
 
-it.each([
+test.each([
   ['203.0.113.77', '203.0.113.0/24', '203.0.113.77'],
   ['::ffff:203.0.113.77', '203.0.113.0/24', '203.0.113.77'],
   ['2001:db8:1:2:3:4:5:6', '2001:db8:1::/48', '2001:db8:1::/56'],
@@ -244,7 +244,7 @@ it.each([
   expect(addressKey(address(text))).toBe(key)
 })
 
-it('all clients without a known address share one key in limits', () => {
+test('all clients without a known address share one key in limits', () => {
   expect(addressKey(undefined)).toBe('unknown')
 })
 
@@ -259,7 +259,7 @@ describe('properties', () => {
     BigInt(`0x${values.map((v) => v.toString(16).padStart(4, '0')).join('')}`)
   const isMapped = (values: readonly number[]) => bits(values) >> 32n === 0xffffn
 
-  it('formats IPv6 as the URL standard does', () => {
+  test('formats IPv6 as the URL standard does', () => {
     fc.assert(
       fc.property(groups, (values) => {
         fc.pre(!isMapped(values))
@@ -271,7 +271,7 @@ describe('properties', () => {
     )
   })
 
-  it('reads every spelling of a mapped address as its IPv4 address', () => {
+  test('reads every spelling of a mapped address as its IPv4 address', () => {
     fc.assert(
       fc.property(word32, (word) => {
         const text = [24, 16, 8, 0].map((shift) => (word >>> shift) & 255).join('.')
@@ -286,7 +286,7 @@ describe('properties', () => {
     )
   })
 
-  it('accepts exactly the texts that the operating system reads, zones apart', () => {
+  test('accepts exactly the texts that the operating system reads, zones apart', () => {
     const valid = fc.oneof(
       quad,
       groups.map(spell),
@@ -313,7 +313,7 @@ describe('properties', () => {
     )
   })
 
-  it('refuses host bits, and only them', () => {
+  test('refuses host bits, and only them', () => {
     fc.assert(
       fc.property(groups, fc.integer({ min: 1, max: 128 }), fc.boolean(), (values, prefix, cut) => {
         const host = (1n << BigInt(128 - prefix)) - 1n
@@ -327,7 +327,7 @@ describe('properties', () => {
     )
   })
 
-  it('contains what the operating system says it contains', () => {
+  test('contains what the operating system says it contains', () => {
     const nearby = fc.tuple(groups, fc.nat({ max: 127 })).map(([values, flip]) => {
       const other = [...values]
       other[flip >> 4] = (other[flip >> 4] ?? 0) ^ (0x8000 >> (flip & 15)) // differs in one bit
@@ -355,7 +355,7 @@ describe('properties', () => {
     )
   })
 
-  it('canonical text is a fixed point, whatever comes in', () => {
+  test('canonical text is a fixed point, whatever comes in', () => {
     const entry = fc
       .tuple(fc.oneof(fc.ipV4(), fc.ipV6(), fc.string()), fc.option(fc.nat({ max: 130 }), { nil: undefined }))
       .map(([text, length]) => (length === undefined ? text : `${text}/${length}`))

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import fc from 'fast-check'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import idna from '../vectors/origin/idna-test-v2.json' with { type: 'json' }
 import toAscii from '../vectors/origin/toascii.json' with { type: 'json' }
 import urlTestData from '../vectors/origin/urltestdata.json' with { type: 'json' }
@@ -143,12 +143,12 @@ const text = fc
   .map((parts) => parts.join(''))
 
 describe('Node and workerd', () => {
-  it('are what they say', async () => {
+  test('are what they say', async () => {
     expect(await engines.node.name()).toMatch(/^Node/)
     expect(await engines.workerd.name()).toBe('Cloudflare-Workers')
   })
 
-  it('agree on the public vectors', async () => {
+  test('agree on the public vectors', async () => {
     const hosts = [...toAscii, ...idna].map(({ input }) => input)
     const texts = urlTestData.map(({ input }) => input)
     texts.push(
@@ -161,14 +161,14 @@ describe('Node and workerd', () => {
     expect(counts.refused).toBeGreaterThan(2000)
   })
 
-  it('agree on generated texts', async () => {
+  test('agree on generated texts', async () => {
     const counts = count(await compare(fc.sample(text, { numRuns: 6000, seed: 20_261_001 })))
     expect(counts.accepted).toBeGreaterThan(800)
     expect(counts.international).toBeGreaterThan(400)
     expect(counts.refused).toBeGreaterThan(1500)
   })
 
-  it('agree on what one accepts and the other hears again', async () => {
+  test('agree on what one accepts and the other hears again', async () => {
     const answers = await compare(fc.sample(host, { numRuns: 3000, seed: 7 }).map((name) => `http://${name}`))
     const web = answers.filter(([origin]) => origin.includes('"web"'))
     const accepted = web.map(([origin]) => (JSON.parse(origin) as { origin: string }).origin)
@@ -179,7 +179,7 @@ describe('Node and workerd', () => {
 
   // Planes 0 to 3 and the tags: all others hold nothing that is assigned, but private use.
   const blocks = [...Array.from({ length: 16 }, (_, index) => index * 0x4000), 0xe0000]
-  it.each(blocks)('agree on each character from %i', async (first) => {
+  test.each(blocks)('agree on each character from %i', async (first) => {
     const digests = await Promise.all([
       engines.node.digest(first, 0x4000),
       engines.workerd.digest(first, 0x4000),
@@ -187,7 +187,7 @@ describe('Node and workerd', () => {
     expect(digests[1]).toBe(digests[0])
   })
 
-  it('a digest tells one answer from another', () => {
+  test('a digest tells one answer from another', () => {
     const digests = [0x41, 0x61, 0xdf, 0xe9, 0x20].map((code) => engines.node.digest(code, 1))
     expect(new Set(digests).size).toBe(4) // A and a are one origin
   })

@@ -1,7 +1,7 @@
 // Allowed origins: what may be stored, what matches, and that each known way round an allow-list fails.
 
 import { getPublicSuffix } from 'tldts'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   matchOrigin,
   parseOriginPattern,
@@ -83,18 +83,18 @@ const REFUSED: Record<string, readonly string[]> = {
 }
 
 describe('parseOriginPattern', () => {
-  it.each(ACCEPTED)('%s', (text, pattern) => {
+  test.each(ACCEPTED)('%s', (text, pattern) => {
     expect(parseOriginPattern(text, isPublicSuffix)).toEqual({ ok: true, value: pattern })
     expect(parseOriginPattern(pattern, isPublicSuffix)).toEqual({ ok: true, value: pattern })
   })
 
   const refused = Object.entries(REFUSED).flatMap(([reason, texts]) => texts.map((text) => [text, reason]))
-  it.each(refused)('refuses %j: %s', (text, reason) => {
+  test.each(refused)('refuses %j: %s', (text, reason) => {
     const answer = { ok: false, reason: expect.stringContaining(reason as string) }
     expect(parseOriginPattern(text as string, isPublicSuffix)).toEqual(answer)
   })
 
-  it('asks about the lower-case ASCII name behind the wildcard, and of nothing else', () => {
+  test('asks about the lower-case ASCII name behind the wildcard, and of nothing else', () => {
     const asked: string[] = []
     const ask = (host: string) => asked.push(host) > 2
     const answers = [
@@ -108,7 +108,7 @@ describe('parseOriginPattern', () => {
     expect(asked).toEqual(['xn--bcher-kva.example', 'a.b', 'c.d'])
   })
 
-  it.each(['https://*.com', 'https://*.localhost', 'https://*.localhost:3000'])(
+  test.each(['https://*.com', 'https://*.localhost', 'https://*.localhost:3000'])(
     'refuses %s whatever the list of public suffixes says',
     (text) => {
       expect(parseOriginPattern(text, () => false).ok).toBe(false)
@@ -119,7 +119,7 @@ describe('parseOriginPattern', () => {
 describe('parseOriginPatterns', () => {
   const many = Array.from({ length: 100 }, (_, index) => `https://s${index}.example.com`)
 
-  it.each<[string, string[], string[]]>([
+  test.each<[string, string[], string[]]>([
     ['one', ['https://Example.com'], ['https://example.com']],
     [
       'duplicates collapse, order stays',
@@ -133,7 +133,7 @@ describe('parseOriginPatterns', () => {
     expect(parseOriginPatterns(texts, isPublicSuffix)).toEqual({ ok: true, value: patterns })
   })
 
-  it.each<[string, string[], string]>([
+  test.each<[string, string[], string]>([
     ['none', [], '1 to 100'],
     ['a hundred and one', [...many, 'https://example.com'], '1 to 100'],
     ['* among others', ['https://example.com', '*'], 'stands alone'],
@@ -148,7 +148,7 @@ describe('parseOriginPatterns', () => {
 })
 
 describe('patternsMatching', () => {
-  it.each<[string, string[]]>([
+  test.each<[string, string[]]>([
     ['https://example.com', ['https://example.com', '*']],
     ['https://a.example.com', ['https://a.example.com', 'https://*.example.com', '*']],
     [
@@ -169,11 +169,11 @@ describe('patternsMatching', () => {
     expect(patternsMatching(origin)).toEqual(patterns)
   })
 
-  it('of the longest name there are 127', () => {
+  test('of the longest name there are 127', () => {
     expect(patternsMatching(`https://${'a.'.repeat(126)}a`).length).toBe(127)
   })
 
-  it.each([
+  test.each([
     '',
     '*',
     'null',
@@ -195,7 +195,7 @@ describe('patternsMatching', () => {
   })
 
   // Every pattern above against origins of every kind, judged by what section 9's words say instead of by look-up.
-  it('says what each pattern means', () => {
+  test('says what each pattern means', () => {
     const hosts = [
       'example.com',
       'a.example.com',
@@ -249,7 +249,7 @@ describe('ways round an allow-list', () => {
     https://example.com https://*.shop.example https://site.example:8443 http://127.0.0.1:* http://[::1]:*
     capacitor://localhost https://xn--bcher-kva.example`)
 
-  it('its own origins pass', () => {
+  test('its own origins pass', () => {
     const right = ['https://example.com', 'https://a.shop.example', 'https://b.a.shop.example']
     right.push('https://site.example:8443', 'http://127.0.0.1:81', 'http://[::1]', 'capacitor://localhost')
     expect(right.filter((origin) => !matchOrigin(allowed, origin))).toEqual([])
@@ -296,18 +296,18 @@ describe('ways round an allow-list', () => {
     'a pattern itself': split('* https://*.shop.example http://127.0.0.1:* https://example.com|https://x'),
     'many labels': split(`https://${'a.'.repeat(200)}shop.example https://${'a'.repeat(64)}.shop.example`),
   }
-  it.each(Object.entries(CLASSES))('%s', (_, origins) => {
+  test.each(Object.entries(CLASSES))('%s', (_, origins) => {
     expect(origins.length).toBeGreaterThan(1)
     expect(origins.filter((origin) => matchOrigin(allowed, origin))).toEqual([])
   })
 
-  it('* stands for web origins that are canonical, never for "null" or an app', () => {
+  test('* stands for web origins that are canonical, never for "null" or an app', () => {
     expect(matchOrigin(['*'], 'https://anything.test:81')).toBe(true)
     const wrong = ['null', 'capacitor://localhost', 'https://Anything.test', 'file://', '*', '']
     expect(wrong.filter((origin) => matchOrigin(['*'], origin))).toEqual([])
   })
 
-  it('an empty list allows nothing', () => {
+  test('an empty list allows nothing', () => {
     expect(matchOrigin([], 'https://example.com')).toBe(false)
   })
 })

@@ -2,7 +2,7 @@
 
 import { domainToUnicode } from 'node:url'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { parseOrigin } from '../../src/claims/origin.ts'
 import idna from '../vectors/origin/idna-test-v2.json' with { type: 'json' }
 import toAscii from '../vectors/origin/toascii.json' with { type: 'json' }
@@ -70,18 +70,18 @@ function expectOrigin(origin: string): string | null {
 
 describe('public vectors', () => {
   const cases: readonly UrlCase[] = urlTestData
-  it.each(cases)('urltestdata $input', (row) => {
+  test.each(cases)('urltestdata $input', (row) => {
     const origin = row.origin ?? /^https?:\/\/[^/]+/.exec(row.href ?? '')?.[0]
     expect(origin === undefined).toBe(row.failure === true)
     const refused = origin === undefined || isSpeltOddly(row.input)
     expect(canonical(row.input)).toBe(refused ? null : expectOrigin(origin))
   })
 
-  it.each(toAscii)('toascii $input', ({ input, output }) => {
+  test.each(toAscii)('toascii $input', ({ input, output }) => {
     expect(canonical(`https://${input}/x`)).toBe(output === null ? null : expectOrigin(`https://${output}`))
   })
 
-  it('IdnaTestV2: every name that all of Unicode takes', () => {
+  test('IdnaTestV2: every name that all of Unicode takes', () => {
     const taken = idna.filter(({ output }) => output !== null)
     const answers = taken.map(({ input }) => canonical(`http://${input}:81`))
     expect(answers).toEqual(taken.map(({ output }) => expectOrigin(`http://${output}:81`)))
@@ -93,7 +93,7 @@ const LABEL_63 = 'a'.repeat(63)
 const NAME_253 = `${LABEL_63}.${LABEL_63}.${LABEL_63}.${'a'.repeat(61)}`
 
 describe('web origins', () => {
-  it.each([
+  test.each([
     ['https://www.example.com', 'https://www.example.com'],
     ['HTTPS://WWW.Example.COM/a/b?c=d#e', 'https://www.example.com'],
     ['hTTp://example.com?x', 'http://example.com'],
@@ -132,7 +132,7 @@ describe('web origins', () => {
     expect(parseOrigin(text)).toEqual({ ok: true, value: { kind: 'web', origin } })
   })
 
-  it.each([
+  test.each([
     '',
     '*',
     'null',
@@ -200,7 +200,7 @@ describe('web origins', () => {
 })
 
 describe('the reason says what is wrong', () => {
-  it.each([
+  test.each([
     ...[...' \t\n\u0000\u007f\u0085\u00a0\u1680\u2003\u2028\u202f\u205f\u3000\\@'].map((character) => [
       `https://www${character}.example.com`,
       'no blank, backslash, user name or password',
@@ -219,7 +219,7 @@ describe('the reason says what is wrong', () => {
 })
 
 describe('app origins', () => {
-  it.each([
+  test.each([
     ['capacitor://localhost', 'capacitor://localhost'],
     ['Ionic://LocalHost', 'ionic://localhost'],
     ['tauri://localhost:1430', 'tauri://localhost:1430'],
@@ -237,7 +237,7 @@ describe('app origins', () => {
     expect(parseOrigin(text)).toEqual({ ok: true, value: { kind: 'app', origin } })
   })
 
-  it.each([
+  test.each([
     ...['data', 'blob', 'file', 'javascript', 'about', 'filesystem', 'ftp', 'ws', 'wss', 'WSS', 'Data'].map(
       (scheme) => `${scheme}://localhost`,
     ),
@@ -279,7 +279,7 @@ describe('app origins', () => {
 })
 
 describe('properties', () => {
-  it('agrees with the URL standard on plain names, which it accepts without asking it', () => {
+  test('agrees with the URL standard on plain names, which it accepts without asking it', () => {
     const label = fc.stringMatching(/^[a-z0-9_-]{1,63}$/)
     const plain = fc.tuple(fc.constantFrom('http', 'https'), fc.array(label, { minLength: 1, maxLength: 6 }))
     fc.assert(
@@ -299,7 +299,7 @@ describe('properties', () => {
     fc.stringMatching(/^[a-z0-9-]{0,12}$/).map((label) => `http://xn--${label}.example`),
   )
 
-  it('what comes out is canonical: printable ASCII, without path, and it comes out again', () => {
+  test('what comes out is canonical: printable ASCII, without path, and it comes out again', () => {
     fc.assert(
       fc.property(anyText, (text) => {
         const origin = canonical(text)
@@ -312,7 +312,7 @@ describe('properties', () => {
     )
   })
 
-  it('names of far apart characters pass as the URL standard has them', () => {
+  test('names of far apart characters pass as the URL standard has them', () => {
     const characters = [fc.integer({ min: 0x4e00, max: 0x9fff }), fc.integer({ min: 0x20000, max: 0x2a6df })]
     const name = fc.array(fc.oneof(...characters), { minLength: 1, maxLength: 8 })
     fc.assert(
@@ -324,7 +324,7 @@ describe('properties', () => {
     )
   })
 
-  it('each Unicode name and its xn-- spelling are one origin', () => {
+  test('each Unicode name and its xn-- spelling are one origin', () => {
     const names = idna.flatMap(({ output }) =>
       output === null ? [] : (canonical(`https://${output}`) ?? []),
     )

@@ -1,7 +1,7 @@
 // The configuration: what each variable takes and refuses, how problems are told, and what a free port changes.
 
 import { execFileSync } from 'node:child_process'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { ConfigError, type ConfigProblem, parseConfig, withPort } from '../../src/config/config.ts'
 import { fields } from '../../src/config/fields.ts'
 
@@ -50,14 +50,14 @@ describe('defaults', () => {
     logLevel: 'info',
   }
 
-  it('are those of an empty environment', () => expect(parseConfig({})).toEqual(defaults))
+  test('are those of an empty environment', () => expect(parseConfig({})).toEqual(defaults))
 
-  it('stand for an empty value too', () => {
+  test('stand for an empty value too', () => {
     const empty = Object.fromEntries(Object.keys(fields).map((name) => [name, '']))
     expect(parseConfig(empty)).toEqual(defaults)
   })
 
-  it('hold beside variables of others and of the customer side of the package', () => {
+  test('hold beside variables of others and of the customer side of the package', () => {
     const others = {
       PATH: '/bin',
       NODE_ENV: 'production',
@@ -75,7 +75,7 @@ describe('defaults', () => {
 })
 
 describe('what each variable takes', () => {
-  it.each([
+  test.each([
     ['PORT', '0', { port: 0 }],
     ['PORT', '65535', { port: 65535 }],
     ['HOST', '127.8.9.10', { host: '127.8.9.10', issuer: 'http://127.8.9.10:8787' }],
@@ -137,7 +137,7 @@ describe('what each variable takes', () => {
     expect(parseConfig({ [name]: value })).toMatchObject(expected),
   )
 
-  it('Postgres beside a master key, under both of its schemes', () => {
+  test('Postgres beside a master key, under both of its schemes', () => {
     for (const url of [
       'postgres://u:p%23@db.example:5432/claims',
       'postgresql:///claims?host=/run/postgresql',
@@ -147,12 +147,12 @@ describe('what each variable takes', () => {
     }
   })
 
-  it('ranges of trusted proxies', () => {
+  test('ranges of trusted proxies', () => {
     const { trustedProxies } = parseConfig({ CLAIMGATE_TRUSTED_PROXIES: 'loopback, 10.0.0.0/8' })
     expect(trustedProxies.kind === 'ranges' && trustedProxies.ranges).toHaveLength(3)
   })
 
-  it('an issuer makes every host possible', () => {
+  test('an issuer makes every host possible', () => {
     for (const HOST of ['0.0.0.0', '::', 'api.internal']) {
       expect(parseConfig({ HOST, CLAIMGATE_ISSUER: 'https://auth.example.com' }).host).toBe(HOST)
     }
@@ -243,17 +243,17 @@ describe('what each variable refuses', () => {
     CLAIMGATE_AUDIT_DAYS: ['0', '-1', '1.5', 'off', '36526'],
     CLAIMGATE_LOG: ['trace', 'INFO', 'off'],
   }
-  it('has a row for all of them but the folder, which may have any name', () => {
+  test('has a row for all of them but the folder, which may have any name', () => {
     expect([...Object.keys(table), 'CLAIMGATE_KEYS_DIR'].sort()).toEqual(Object.keys(fields).sort())
   })
 
   for (const [name, values] of Object.entries(table)) {
-    it.each(values)(`${name}=%j`, (value) => expect(variablesOf({ [name]: value })).toEqual([name]))
+    test.each(values)(`${name}=%j`, (value) => expect(variablesOf({ [name]: value })).toEqual([name]))
   }
 })
 
 describe('rules between variables', () => {
-  it.each([
+  test.each([
     ['0.0.0.0'],
     ['::'],
     ['192.0.2.1'],
@@ -263,7 +263,7 @@ describe('rules between variables', () => {
     ['127.0.0.1.example.com'],
   ])('HOST %s needs an issuer', (HOST) => expect(variablesOf({ HOST })).toEqual(['CLAIMGATE_ISSUER']))
 
-  it('the default lifetime may not be above the longest, and the line names both', () => {
+  test('the default lifetime may not be above the longest, and the line names both', () => {
     const [problem, ...others] = problemsOf({ CLAIMGATE_TOKEN_TTL: '600', CLAIMGATE_MAX_TTL: '599' })
     expect(others).toEqual([])
     expect(problem).toEqual({
@@ -275,7 +275,7 @@ describe('rules between variables', () => {
     expect(variablesOf({ CLAIMGATE_TOKEN_TTL: '600', CLAIMGATE_MAX_TTL: '600' })).toEqual([])
   })
 
-  it('keys are not rotated more often than 40 times in the longest life of a token, and the line names both', () => {
+  test('keys are not rotated more often than 40 times in the longest life of a token, and the line names both', () => {
     const [problem, ...others] = problemsOf({ CLAIMGATE_KEY_ROTATION: '90', CLAIMGATE_MAX_TTL: '3601' })
     expect(others).toEqual([])
     expect(problem).toEqual({
@@ -289,18 +289,18 @@ describe('rules between variables', () => {
     expect(variablesOf({ CLAIMGATE_KEY_ROTATION: 'off', CLAIMGATE_MAX_TTL: '2147483647' })).toEqual([])
   })
 
-  it('Postgres needs a master key', () => {
+  test('Postgres needs a master key', () => {
     expect(variablesOf({ DATABASE_URL: 'postgres://db/claims' })).toEqual(['CLAIMGATE_MASTER_KEY'])
   })
 
-  it('memory is not shared by several processes', () => {
+  test('memory is not shared by several processes', () => {
     for (const CLAIMGATE_WORKERS of ['2', 'auto']) {
       expect(variablesOf({ DATABASE_URL: 'memory:', CLAIMGATE_WORKERS })).toEqual(['DATABASE_URL'])
     }
     expect(variablesOf({ DATABASE_URL: 'memory:', CLAIMGATE_WORKERS: '1' })).toEqual([])
   })
 
-  it('the command in the message makes a master key that passes', () => {
+  test('the command in the message makes a master key that passes', () => {
     for (const env of [{ CLAIMGATE_MASTER_KEY: 'x' }, { DATABASE_URL: 'postgres://db/claims' }] as Env[]) {
       const command = /make one with: (node .*)$/.exec(problemsOf(env)[0]!.problem)![1]!
       const made = execFileSync('sh', ['-c', command], { encoding: 'utf8' }).trim()
@@ -310,7 +310,7 @@ describe('rules between variables', () => {
 })
 
 describe('unknown names', () => {
-  it.each([
+  test.each([
     ['CLAIMGATE_ISSUR', 'CLAIMGATE_ISSUER'],
     ['CLAIMGATE_TOKENTTL', 'CLAIMGATE_TOKEN_TTL'],
     ['CLAIMGATE_TRUSTED_PROXY', 'CLAIMGATE_TRUSTED_PROXIES'],
@@ -324,7 +324,7 @@ describe('unknown names', () => {
     expect(problem!.example.startsWith(`${meant}=`)).toBe(true)
   })
 
-  it('one that resembles none is only called unknown', () => {
+  test('one that resembles none is only called unknown', () => {
     expect(problemsOf({ CLAIMGATE_FAVOURITE_COLOUR: 'red' })).toEqual([
       {
         variable: 'CLAIMGATE_FAVOURITE_COLOUR',
@@ -336,7 +336,7 @@ describe('unknown names', () => {
 })
 
 describe('the error', () => {
-  it('tells every problem at once, each on a line of its own with an example', () => {
+  test('reports every problem together, each on its own line with an example', () => {
     const env = {
       PORT: 'x',
       CLAIMGATE_ALG: 'none',
@@ -361,7 +361,7 @@ describe('the error', () => {
     for (const line of lines) expect(line).toMatch(/^[\w?]+: .+ \(example: .+\)$/)
   })
 
-  it('never repeats a value', () => {
+  test('never repeats a value', () => {
     const value = 'hunter2 http://u:hunter2@h/?hunter2#,hunter2'
     const env = Object.fromEntries([...Object.keys(fields), 'CLAIMGATE_X'].map((name) => [name, value]))
     const told = JSON.stringify(problemsOf(env)) + new ConfigError(problemsOf(env)).stack
@@ -371,13 +371,13 @@ describe('the error', () => {
     expect(told).not.toContain('hunter2')
   })
 
-  it('gives examples that pass, and placeholders of secrets that do not', () => {
+  test('gives examples that pass, and placeholders of secrets that do not', () => {
     for (const [name, { example }] of Object.entries(fields)) {
       expect(variablesOf({ [name]: example }), name).toEqual(example.startsWith('<') ? [name] : [])
     }
   })
 
-  it('tells of a value that is no text, as bindings of other engines may be', () => {
+  test('tells of a value that is no text, as bindings of other engines may be', () => {
     const env = { CLAIMGATE_TOKEN_TTL: 600, CLAIMGATE_ALG: 1 } as unknown as Env
     expect(problemsOf(env).map((problem) => problem.problem)).toEqual([
       'must be one of ES256, EdDSA, HS256',
@@ -387,13 +387,13 @@ describe('the error', () => {
 })
 
 describe('withPort', () => {
-  it('moves a derived issuer and audience', () => {
+  test('moves a derived issuer and audience', () => {
     expect(withPort(parseConfig({ PORT: '0', HOST: '::1' }), 4000)).toEqual({
       ...parseConfig({ PORT: '4000', HOST: '::1' }),
     })
   })
 
-  it('leaves what was given', () => {
+  test('leaves what was given', () => {
     const issuer = withPort(parseConfig({ PORT: '0', CLAIMGATE_ISSUER: 'https://auth.example.com' }), 4000)
     expect(issuer).toMatchObject({
       port: 4000,

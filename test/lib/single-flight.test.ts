@@ -49,7 +49,7 @@ test('the first to come waits for the very work, the others only look for its en
   expect(looking.join(1)).not.toBe(looking.join(1))
 })
 
-test('work whose request was cancelled is given up, and begun anew by the next', async () => {
+test('work whose request was cancelled is given up, and the next caller starts it again', async () => {
   const { flight, started, ends, clock } = tryFlight(false)
   void flight.join(1)
   const waiting = flight.join(1)

@@ -1,4 +1,4 @@
-// The life of keys in a store: what each operation answers and leaves, and that no key is made in vain.
+// The life of keys in a store: results and effects of each operation, and that no key is created needlessly.
 
 import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { AUDIT_ID } from '../../src/admin/page.ts'
@@ -110,7 +110,7 @@ describe('the life of keys', () => {
     expect(count(memory.keys(), alg, 'current')).toBe(1)
   })
 
-  test('end: at once, once, and not undone by a faster change', async () => {
+  test('end: immediate, true once, and not undone by a concurrent change', async () => {
     expect(await life.end(current, NOW + 1)).toBe(true)
     expect((await states()).toSpliced(1, 1)).toEqual([`current ${pending}`, `expired ${current}`])
     expect(making).toHaveBeenCalledTimes(1)
@@ -139,7 +139,7 @@ describe('the life of keys', () => {
     expect([count(memory.keys(), alg, 'current'), count(memory.keys(), alg, 'pending')]).toEqual([1, 1])
   })
 
-  test('a store that takes no change is not asked for ever', async () => {
+  test('a store that accepts no change is not asked without limit', async () => {
     const stubborn = createKeyLife(
       { ...memory.store, list: async () => memory.keys(), replace: async () => false },
       { alg, ...terms },
@@ -241,7 +241,7 @@ describe('opening', () => {
     expect(memory.keys().map(({ kid }) => kid).length).toBe(4)
   })
 
-  test.each(['current', 'pending'] as const)('what was left without a %s key is mended', async (state) => {
+  test.each(['current', 'pending'] as const)('a store without a %s key gets one', async (state) => {
     const keys = await createFirstKeys('ES256', NOW)
     const memory = createMemoryKeys(keys.filter((key) => key.state !== state))
     expect(await shown(await open(memory, 'ES256', NOW))).toEqual(['ES256 current', 'ES256 pending'])

@@ -24,7 +24,7 @@ const whole = [key('c', 'current'), key('p', 'pending'), key('r', 'retiring'), k
 
 const foreign = [makeKey('fc', 'current', other), makeKey('fp', 'pending', other)]
 
-/** Stores that no operation leaves behind, and what mending makes of them. */
+/** Stores that no operation leaves behind, and the keys after their repair. */
 const odd: readonly [string, readonly StoredSigningKey[], readonly string[]][] = [
   ['nothing', [], ['new-current current', 'new-pending pending']],
   ['no pending key', [key('c', 'current')], ['c current', 'new-pending pending']],
@@ -201,7 +201,7 @@ describe('upkeep', () => {
     )
   })
 
-  test.each(odd)('mends: %s', (_, keys, expected) => {
+  test.each(odd)('repairs: %s', (_, keys, expected) => {
     expect(spell(carryOut(keys, planUpkeep(keys, alg, NOW, TERMS)))).toEqual(expected)
   })
 
@@ -243,7 +243,7 @@ describe('opening', () => {
     expect(planOpening(whole, alg, NOW, TERMS)).toBeUndefined()
   })
 
-  test.each(odd)('mends: %s', (_, keys, expected) => {
+  test.each(odd)('repairs: %s', (_, keys, expected) => {
     expect(spell(carryOut(keys, planOpening(keys, alg, NOW, TERMS)))).toEqual(expected)
   })
 

@@ -111,7 +111,7 @@ describe.each([
     expect(keys).toHaveLength(3)
   })
 
-  test('ends of every key, rotations and upkeep at once: what was ended is ended, each once', async () => {
+  test('concurrent ends of every key, rotations and upkeep: each key is ended once and stays ended', async () => {
     for (let round = 0; round < 3; round += 1) await life.rotate(NOW, { force: true })
     const kids = await kidsOf()
     const ends = new Map<string, boolean[]>(kids.map((kid) => [kid, []]))

@@ -1,4 +1,4 @@
-// What a write through the cache drops: its own answers at once, on their way or not, and nobody else's.
+// A write through the cache drops the results that it affects immediately, pending ones too, and no others.
 
 import { beforeEach, expect, test } from 'vitest'
 import type { Account, Credential } from '../../src/claims/account.ts'
@@ -61,7 +61,7 @@ function probe(store: Storage): Storage {
 
 interface Write {
   readonly run: (storage: Storage) => Promise<unknown>
-  /** What is asked for anew afterwards. */
+  /** Look-ups that are asked of the store again after the write. */
   readonly drops: () => readonly string[]
 }
 

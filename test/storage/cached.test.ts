@@ -90,17 +90,20 @@ describe('cached storage', () => {
     ['a credential for verification', (from) => from.findCredentialStale(known.credential.id)],
   ]
 
-  test.each(lookups)('%s is asked for once in 800 ms, and given at once in between', async (_name, find) => {
-    const first = await find(cached)
-    expect(probe.state.asked).toBe(1)
-    time += 799
-    expect(find(cached)).toEqual(first)
-    expect(find(cached)).not.toBeInstanceOf(Promise)
-    expect(probe.state.asked).toBe(1)
-    time += 1
-    expect(await find(cached)).toEqual(first)
-    expect(probe.state.asked).toBe(2)
-  })
+  test.each(lookups)(
+    '%s is asked of the store once in 800 ms, and answered synchronously in between',
+    async (_name, find) => {
+      const first = await find(cached)
+      expect(probe.state.asked).toBe(1)
+      time += 799
+      expect(find(cached)).toEqual(first)
+      expect(find(cached)).not.toBeInstanceOf(Promise)
+      expect(probe.state.asked).toBe(1)
+      time += 1
+      expect(await find(cached)).toEqual(first)
+      expect(probe.state.asked).toBe(2)
+    },
+  )
 
   test.each(lookups)('%s is asked for once by callers that come together', async (_name, find) => {
     probe.state.isSlow = true

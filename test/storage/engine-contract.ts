@@ -69,13 +69,13 @@ export function describeEngine(name: string, open: () => Promise<OpenedEngine>):
       await engine.batch([query('INSERT INTO things VALUES (?, 1)', 'a')])
     })
 
-    test('migrating again, ten times at once, changes nothing', async () => {
+    test('ten concurrent migrations of a migrated database change nothing', async () => {
       const before = (await engine.run(TABLES)).rows
       await Promise.all(Array.from({ length: 10 }, () => migrateSchema(engine)))
       expect((await engine.run(TABLES)).rows).toEqual(before)
     })
 
-    test('ten first migrations at once all end well', async () => {
+    test('ten concurrent first migrations all succeed', async () => {
       const before = (await engine.run(TABLES)).rows
       await dropTables(engine)
       await Promise.all(Array.from({ length: 10 }, () => migrateSchema(engine)))

@@ -87,7 +87,7 @@ export function describeKeyStore(name: string, open: () => Promise<OpenedKeyEngi
       expect(await store.list()).toEqual([])
     })
 
-    test('of ten that initialize at once, all end with the keys of one', async () => {
+    test('ten concurrent calls of initialize all end with the keys of one', async () => {
       const pairs = await Promise.all(Array.from({ length: 10 }, makePair))
       const stores = pairs.map(() => createSqlKeyStore(engine, masterKey))
       await Promise.all(stores.map((store, index) => store.initialize(pairs[index]!)))

@@ -121,7 +121,7 @@ export function describePrototypes(name: string, open: () => Promise<OpenedStora
       expect(await ask(patterns, isLocalhost)).toBe(expected)
     })
 
-    test('one that may be used is enough, whoever else may not', async () => {
+    test('one credential that may be used is enough, even if others may not', async () => {
       await addPrototype({ status: 'suspended' })
       await addPrototype({}, { revokedAt: 1 })
       await addPrototype()

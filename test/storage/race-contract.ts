@@ -27,7 +27,7 @@ export function describeRaces(name: string, open: () => Promise<OpenedStorage>):
       first = await addAccount(storage)
     })
 
-    /** Runs `write` many times at once; the places of those that answered true, after a look at the audit log. */
+    /** Runs `write` many times concurrently, and checks the audit log. Returns the indexes of those that got true. */
     async function race(
       write: (audit: AuditEntry, index: number) => Promise<boolean>,
       count = COUNT,
@@ -163,14 +163,14 @@ export function describeRaces(name: string, open: () => Promise<OpenedStorage>):
       expect(await storage.listAudit(undefined, 200)).toEqual([first.audit, ...winners])
     })
 
-    test('of 50 lifetimes the longest stays, and nobody is told less than it gave', async () => {
+    test('of 50 lifetimes the longest stays, and no caller gets less than it recorded', async () => {
       const given = Array.from({ length: COUNT }, (_, index) => 60 + ((index * 37) % COUNT))
       const told = await Promise.all(given.map((seconds) => storage.raiseLongestLifetime(seconds)))
       for (const [index, seconds] of given.entries()) expect(told[index]).toBeGreaterThanOrEqual(seconds)
       expect(await storage.raiseLongestLifetime(0)).toBe(60 + COUNT - 1)
     })
 
-    test('everything at once on one account ends with nothing left of it but what was answered', async () => {
+    test('concurrent writes of every kind on one account leave exactly what they answered', async () => {
       const { account, credential } = first
       const kinds = ['update', 'rotate', 'revoke', 'add', 'delete'] as const
       const winners = await race((audit, index) => {
@@ -199,7 +199,7 @@ export function describeRaces(name: string, open: () => Promise<OpenedStorage>):
       expect((await listRules(storage, 0)).map(({ value }) => value)).toEqual(ended)
     })
 
-    test('50 touches at once leave the latest', async () => {
+    test('50 concurrent uses leave the latest', async () => {
       const { id } = first.credential
       const times = Array.from({ length: COUNT }, (_, index) => 1000 + ((index * 37) % COUNT))
       await Promise.all(times.map((at) => storage.touchCredentials(new Map([[id, at]]))))

@@ -268,7 +268,7 @@ export function describeRevocations(name: string, open: () => Promise<OpenedStor
         expect((await add('acct_a', { createdAt: NOW })).outcome).toBe('added')
       })
 
-      test('of one token are one, whoever is full', async () => {
+      test('of one token are one, even when a budget is used up', async () => {
         const id = 'jti_same'
         const outcomes = await Promise.all(Array.from({ length: 20 }, () => add('acct_a', { id })))
         expect(outcomes.map(({ outcome }) => outcome).sort()).toEqual([

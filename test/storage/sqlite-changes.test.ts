@@ -60,7 +60,7 @@ async function openStorage(): Promise<{ storage: Storage; engine: SqlEngine }> {
 const valuesOf = async (storage: Storage) =>
   (await listRules(storage, NOW)).map(({ kind, value }) => `${kind} ${value}`)
 
-test('what one server ends is ended in the other at once', async () => {
+test('a token ended by one server is refused by the other immediately', async () => {
   const { storage: one } = await openStorage()
   const { storage: other } = await openStorage()
   const { account, credential } = await addAccount(one)

@@ -155,7 +155,7 @@ describe('while another connection writes', () => {
     expect(await readIds()).toEqual(['a', 'b'])
   })
 
-  test('closing refuses all that wait, at once', async () => {
+  test('closing rejects all waiting work immediately', async () => {
     lock()
     const work = [engine.batch([insert('a')]), engine.batch([insert('b')]), engine.run(insert('c'))]
     const outcomes = Promise.allSettled(work)

@@ -215,7 +215,7 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
           (found) => found.id === id,
         )?.lastUsedAt
 
-      test('notes many at once, passes over what is not there, and writes no audit entry', async () => {
+      test('records many uses together, ignores unknown ids, and writes no audit entry', async () => {
         await storage.touchCredentials(
           new Map([
             [credential.id, 1_700_000_000_700],
@@ -252,7 +252,7 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
         expect(await storage.hasUsedCredential()).toBe(false)
       })
 
-      test('takes 5000 at once, ids of any text, and none', async () => {
+      test('accepts 5000 uses in one call, ids of any text, and no use', async () => {
         const odd = makeCredential(account.id, { id: `'"\\ \u0000 🌱 __proto__ 7` })
         await storage.createCredential(odd, makeAudit())
         const uses = Array.from({ length: 5000 }, (_, index): [string, number] => [`guess-${index}`, index])

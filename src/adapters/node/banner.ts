@@ -1,5 +1,6 @@
-// What the server says to the person who started it: where it is, and commands that work when pasted.
-// Goes to stderr; stdout carries log lines only. Holds no secret.
+// The message for the person who started the server: its URL, and commands that work when pasted. Goes to stderr,
+// because
+// stdout has log lines only. Contains no secret.
 
 import type { Config } from '../../config/config.ts'
 import { describeLostKeys } from '../../signing/open-keys.ts'
@@ -56,7 +57,7 @@ export function renderBanner(
   return `${lines.join('\n')}\n`
 }
 
-/** One word for a shell; `[` of an IPv6 address would be a pattern. */
+/** The text as one word of a shell. The `[` of an IPv6 address would be a pattern. */
 function quote(text: string): string {
   return /^[\w:/.-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }

@@ -1,6 +1,6 @@
-// Signing with node:crypto. What takes tens of microseconds goes to Node's thread pool where there is a core for it;
-// what takes three is done at once. (Verifying so is verify/runtime/node-crypto.ts, which an API embeds.)
-// JWS wants ECDSA signatures as r || s (RFC 7518 section 3.4); converting DER is cheaper than asking OpenSSL to.
+// Signing with node:crypto. Asymmetric signatures (tens of microseconds) run in Node's thread pool if there is a second
+// core; an HMAC (3 microseconds) runs synchronously. Verification is in verify/runtime/node-crypto.ts.
+// JWS needs ECDSA signatures as r || s (RFC 7518 section 3.4); converting DER here is faster than `dsaEncoding`.
 
 import { createHmac, createPrivateKey, createSecretKey, createSign, type KeyObject, sign } from 'node:crypto'
 import { availableParallelism } from 'node:os'
@@ -16,7 +16,7 @@ interface NodeAlgorithm {
   readonly signLong: (input: Uint8Array, key: KeyObject) => Promise<Buffer>
 }
 
-/** Bytes that are hashed before the event loop runs other work: less than a millisecond. */
+/** Bytes hashed before the event loop runs other work: less than a millisecond. */
 const HASHED_TOGETHER = 524_288
 
 const algorithms: Readonly<Record<SignatureAlgorithm, NodeAlgorithm>> = {
@@ -63,7 +63,7 @@ function signWith(hash: 'sha256' | null, input: Uint8Array, key: KeyObject): May
   })
 }
 
-/** node:crypto. */
+/** The crypto engine of Node; makes the same signatures and hashes as `webCryptoEngine`. */
 export const nodeCryptoEngine: CryptoEngine = {
   async loadSigner(jwk, alg, kid) {
     const algorithm = algorithms[alg]
@@ -88,7 +88,7 @@ export const nodeCryptoEngine: CryptoEngine = {
   },
 }
 
-/** DER `SEQUENCE { INTEGER r, INTEGER s }` (RFC 3279 section 2.2.3) to 64 bytes. OpenSSL made it: the form is known. */
+/** DER `SEQUENCE { INTEGER r, INTEGER s }` (RFC 3279 section 2.2.3) to 64 bytes. Not validated: OpenSSL made it. */
 function derToRaw(der: Buffer): Buffer {
   const raw = Buffer.alloc(64)
   const rLength = der[3] as number

@@ -1,11 +1,11 @@
-// The process's environment with `.env` read into it, and start-up faults as lines for a person.
+// The environment of the process with `.env`, and messages for errors at the start.
 
 import { existsSync } from 'node:fs'
 import { ConfigError } from '../../config/config.ts'
 import { readErrorCode } from '../../lib/error-code.ts'
 import { StorageError } from '../../storage/errors.ts'
 
-/** The environment; names that `.env` sets and the environment does not are added. Throws when it cannot be read. */
+/** The environment, with the variables of `.env` that are not set in it. Throws when `.env` cannot be read. */
 export function loadEnvironment(): NodeJS.ProcessEnv {
   if (!existsSync('.env')) return process.env
   try {
@@ -23,7 +23,7 @@ export function isProduction(): boolean {
   return process.env.NODE_ENV === 'production'
 }
 
-/** What to do about an address that cannot be had, by the system's code. */
+/** Advice for an address on which the server cannot listen, by system error code. */
 const LISTEN_FAULTS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'PORT: another process listens there; stop it, or choose another port (example: PORT=8788)',
   EACCES: 'PORT: ports below 1024 are for the superuser; choose another one (example: PORT=8787)',
@@ -32,7 +32,7 @@ const LISTEN_FAULTS: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'HOST: is a name that cannot be looked up now (example: HOST=127.0.0.1)',
 }
 
-/** A start-up fault, one line for each problem: our own say what to do, the system's are told by their code. */
+/** The message for an error at the start, one line per problem. */
 export function describeStartFault(error: unknown): string {
   if (error instanceof ConfigError || error instanceof StorageError) return error.message
   if (!(error instanceof Error)) return 'an unknown fault'

@@ -1,6 +1,8 @@
-// One at a time in a folder, over all processes of a machine. The lock is the operating system's own, on an empty file
-// (through SQLite, as Node has no call for it): it ends with the process that holds it, so none can stay behind.
-// Who waits for it holds the turn, which is a lock too: who comes again at once finds that taken, and stands back.
+// A lock on a folder for all processes of a machine. It is a file lock of the operating system on an empty file
+// (through
+// SQLite, because Node has no function for it), which is released when its process ends. A second lock, the turn, is
+// held
+// while waiting for the first: a process that locks the folder again and again cannot keep the others out.
 
 import { dirname, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -15,8 +17,8 @@ const RETRY_MS = 5
 const SQLITE_BUSY = 5
 
 /**
- * Runs `work` while nobody else works in `dir`. `timeoutMs` is how long to wait at most (5000); 0 tries once. Rejects with
- * StorageError when that is over. In a folder that cannot be written, several may work at once, beside no writer.
+ * Runs `work` while no other process works in `dir`. Waits for up to `timeoutMs` (default 5000; 0 tries once), then rejects
+ * with StorageError. In a read-only folder several processes may work at the same time, but none that writes.
  */
 export async function withFolderLock<T>(
   dir: string,
@@ -33,13 +35,13 @@ export async function withFolderLock<T>(
   }
 }
 
-/** Locks a file until the answer is closed. */
+/** Locks a file until the returned database is closed. */
 async function lockFile(name: string, deadline: number): Promise<DatabaseSync> {
-  // An absolute path is never taken for `:memory:` or a `file:` URI.
+  // SQLite takes an absolute path neither for `:memory:` nor for a `file:` URI.
   const path = resolve(name)
   const ownership = chooseLockOwnership(dirname(path))
   makeFile(path, ownership)
-  // One that an earlier version has made as the superuser would keep the server's user out.
+  // The server's user could not lock a file that an earlier version created as the superuser.
   adjustOwnership(path, ownership)
   const database = new DatabaseSync(path)
   try {
@@ -54,7 +56,7 @@ async function lockFile(name: string, deadline: number): Promise<DatabaseSync> {
 async function acquireLock(database: DatabaseSync, path: string, deadline: number): Promise<void> {
   for (;;) {
     try {
-      // Nothing is ever written: without this there would be a journal file all the same.
+      // Nothing is written, but in another mode SQLite would still create a journal file.
       database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
       return
     } catch (error) {
@@ -63,7 +65,7 @@ async function acquireLock(database: DatabaseSync, path: string, deadline: numbe
         throw createFault(path, 'is held by another process; stop that process or try again')
       }
     }
-    // Not SQLite's own wait: that would stop this whole process, and with it perhaps the holder.
+    // SQLite's own wait would block this process, which may also hold the lock.
     await setTimeout(RETRY_MS)
   }
 }

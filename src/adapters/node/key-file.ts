@@ -1,6 +1,7 @@
-// One signing key as a file: a private JWK (RFC 7517) with `kid`, `alg`, `use` and our members for its life.
-// Refuses what is not exactly such a key; what it says of a file never holds anything from inside it.
-// Not checked here: that the private and the public part belong together (loading the key does that).
+// One signing key as a file: a private JWK (RFC 7517) with `kid`, `alg`, `use` and members for its state and times. Any
+// other
+// content is refused, with a message that contains nothing from the file.
+// Not checked: whether the private and the public part belong together. Loading the key checks that.
 
 import * as z from 'zod'
 import { is32Bytes, isCanonicalBase64url } from '../../lib/base64url.ts'
@@ -13,7 +14,7 @@ const kid = z.string().regex(/^[\w-]{1,128}$/)
 const time = z.iso.datetime().transform((text) => Date.parse(text))
 /** 32 bytes: a coordinate or private number of P-256 or Ed25519. */
 const number256 = z.string().refine(is32Bytes)
-/** At least 32 bytes. */
+/** A shared secret of at least 32 bytes. */
 const secret = z.string().refine((text) => text.length >= 43 && isCanonicalBase64url(text))
 
 const life = {
@@ -48,28 +49,28 @@ const keyFile = z
     },
   )
 
-/** A key as the text of its file. */
+/** The text of a key's file. */
 export function formatKeys(key: StoredSigningKey): string {
   return `${JSON.stringify(toMembers(key), null, 2)}\n`
 }
 
-/** Reads the file of the key `kid`; a failure says what is wrong, without anything from inside. */
+/** Parses the file of the key `kid`. The reason of a failure contains nothing from the file. */
 export function parseKeyFile(text: string, kid: string): Result<StoredSigningKey, string> {
   const key = parseAs(keyFile, text)
   return key.ok && key.value.kid !== kid ? fail('its "kid" is not its file name') : key
 }
 
-/** What is still to be done of a change. */
+/** A change whose condition was checked, which is still to be written to the key files. */
 export type DecidedChange = Omit<SigningKeyChange, 'expect'>
 
 const decidedChange = z.object({ put: z.array(keyFile), remove: z.array(kid) })
 
-/** A change as JSON. */
+/** The text of the intent file for a change. */
 export function formatChange({ put, remove }: DecidedChange): string {
   return `${JSON.stringify({ put: put.map(toMembers), remove }, null, 2)}\n`
 }
 
-/** Reads a change. */
+/** Parses an intent file. The reason of a failure contains nothing from the file. */
 export function parseChange(text: string): Result<DecidedChange, string> {
   return parseAs(decidedChange, text)
 }

@@ -1,9 +1,12 @@
-// Signing keys of a single machine: a folder with one file for each. What is written takes owner, group and mode of the
-// key files that are there (in an empty folder: the folder's owner and mode 0600); modes that are there stay.
-// A change touches several files: it is first written down in one intent file, in force from then on, and then made. A
-// process killed at any moment leaves no intent, or one that readers take for made, and that the next process makes.
-// Writing is for one process at a time, under the folder's lock. Reading needs no lock and no writable folder, unless
-// others change the folder faster than it can be read.
+// Signing keys of one machine: a folder with one file per key. A new file gets owner, group and mode of the existing
+// key
+// files; in an empty folder, the folder's owner and mode 0600. Modes of existing files are not changed.
+// A change of several files is first written to one intent file, which makes it valid, and then to the key files. If
+// the
+// process is killed in between, readers apply the intent in memory, and the next writer completes it.
+// One process writes at a time, under the folder's lock. Reading needs neither a lock nor a writable folder, unless
+// other
+// processes change the folder faster than it can be read.
 
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
@@ -29,15 +32,15 @@ import {
 
 const CHANGE = '.change.json'
 const KEY = /^[^.].*\.json$/s
-/** Looks at a folder, until two in a row are the same, before the lock has to make it stand still. */
+/** How often the folder is read until two reads in a row are equal. After that it is read under the lock. */
 const MAX_LOOKS = 4
 
 /**
- * Opens the key files in `dir`; the folder is made when first needed. Files not called `<kid>.json` are left alone.
- * With `production` a key whose kid starts with `dev-` is refused.
+ * The key files in `dir`, which is created by the first write. Files that are not called `<kid>.json` are ignored. With
+ * `production` a key whose kid starts with `dev-` is refused.
  *
- * Every fault rejects with a StorageError whose one line names the file or folder and says what to do,
- * and never holds key material.
+ * Every method rejects with StorageError. Its one line names the file or folder and says what to do; it contains no key
+ * material.
  */
 export function createFileKeyStore(dir: string, options: { readonly production: boolean }): SigningKeyStore {
   return {
@@ -55,7 +58,7 @@ export function findOpenFolder(dir: string): string | undefined {
 
 async function listKeys(dir: string, production: boolean): Promise<readonly StoredSigningKey[]> {
   const texts = await readTexts(dir)
-  // Whoever holds the lock is at it already; a folder that cannot be written is read all the same.
+  // Completes the change, unless another process holds the lock or the folder is read-only: the intent applies anyway.
   if (texts.has(CHANGE)) await withFolderLock(dir, () => completeChange(dir), 0).catch(() => undefined)
   const keys = parseTexts(dir, texts)
   const unfit = production ? keys.find((key) => key.kid.startsWith('dev-')) : undefined
@@ -70,14 +73,14 @@ async function initializeKeys(dir: string, keys: readonly StoredSigningKey[]): P
 }
 
 async function replaceKeys(dir: string, { expect, ...change }: SigningKeyChange): Promise<boolean> {
-  // A folder that is missing is not made for a change that will not fit.
+  // Does not create a missing folder for a change that expects keys in it.
   if (expect.length > 0 && readNames(dir).length === 0) return false
   return makeChange(dir, change, (stored) =>
     expect.every(({ kid, state }) => stored.some((key) => key.kid === kid && key.state === state)),
   )
 }
 
-/** Makes a change for good if it fits the stored keys. */
+/** Makes a change durably if `isFitting` accepts the stored keys. False when it does not. */
 async function makeChange(
   dir: string,
   change: DecidedChange,
@@ -96,7 +99,7 @@ async function makeChange(
   })
 }
 
-/** Makes the change that was decided, if one is left to be made. Only under the lock: it writes over files. */
+/** Writes the change of the intent file, if there is one, to the key files. Call it under the lock only. */
 async function completeChange(dir: string): Promise<void> {
   const text = readPrivateFile(join(dir, CHANGE))
   if (text === undefined) return
@@ -109,7 +112,7 @@ async function completeChange(dir: string): Promise<void> {
   await removeFile(dir, CHANGE)
 }
 
-/** The ownership of a file to be written: of the one that it replaces, of a key file, or what the folder gives. */
+/** The ownership for a file: that of the file it replaces, of any key file, or the default of the folder. */
 function chooseFileOwnership(dir: string, name: string): Ownership {
   const keys = readNames(dir).filter((one) => KEY.test(one))
   for (const one of [name, ...keys]) {
@@ -119,32 +122,32 @@ function chooseFileOwnership(dir: string, name: string): Ownership {
   return chooseSecretOwnership(dir)
 }
 
-/** Key files and the intent by name; undefined for one that was removed between the names and the texts. */
+/** Texts of the key files and the intent file by name; undefined for a file that was removed while reading. */
 type Texts = ReadonlyMap<string, string | undefined>
 
 /**
- * The folder as it was at one moment. No file gets a text again that it had before (the life of a key goes forward, and
- * a kid is not used again), so what two looks in a row have both seen was there at every moment between them.
+ * A consistent state of the folder. No file ever gets back an earlier text (states of keys only advance, and a kid is not
+ * used again), so if two reads in a row are equal, nothing has changed between them.
  */
 async function readTexts(dir: string): Promise<Texts> {
   let last = look(dir)
   for (let looks = 1; looks < MAX_LOOKS; looks += 1) {
     const texts = look(dir)
-    // A missing text may be another one each time.
+    // A removed file may be another one in each read.
     if (isDeepStrictEqual(texts, last) && ![...texts.values()].includes(undefined)) return texts
     last = texts
   }
   return withFolderLock(dir, async () => look(dir))
 }
 
-/** Reads everything in one go: this process does nothing else meanwhile, as it is over in less than a millisecond. */
+/** Reads all files synchronously, which takes less than a millisecond. */
 function look(dir: string): Texts {
   const names = readNames(dir)
   const ours = names.filter((name) => name === CHANGE || KEY.test(name))
   return new Map(ours.map((name) => [name, readPrivateFile(join(dir, name))]))
 }
 
-/** The keys as they are once the intent is made. */
+/** The keys with the intent applied. */
 function parseTexts(dir: string, texts: Texts): readonly StoredSigningKey[] {
   const intent = texts.get(CHANGE)
   const { put, remove } = intent === undefined ? { put: [], remove: [] } : parseIntent(dir, intent)

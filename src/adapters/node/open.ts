@@ -1,5 +1,6 @@
-// From a configuration to open adapters on Node: the store, the signing keys, the crypto. For the server and the
-// command line alike, so that both mean the same database and keys.
+// Opens the adapters of a configuration on Node: records, signing keys, crypto. The server and the command line both
+// use
+// it, so that they work on the same database and keys.
 
 import { type Config, ConfigError, type ConfigProblem, keyTerms } from '../../config/config.ts'
 import { createKeyLife, type KeyLife } from '../../signing/key-life.ts'
@@ -49,7 +50,7 @@ export async function openStorageToRead(config: Config): Promise<Storage> {
   }
 }
 
-/** What is asked for and not there would otherwise be left out without a word. */
+/** Settings that this version does not support. Without this check they would be ignored silently. */
 function findUnavailable({ database, redisUrl, workers }: Config): readonly ConfigProblem[] {
   const rows = [
     [database.kind === 'postgres', 'DATABASE_URL', 'Postgres', 'DATABASE_URL=sqlite:data/claimgate.db'],
@@ -61,7 +62,7 @@ function findUnavailable({ database, redisUrl, workers }: Config): readonly Conf
   )
 }
 
-/** The store of a configuration's signing keys. Opening it makes nothing. */
+/** The store of a configuration's signing keys. Opening it creates no file. */
 export function openKeyStore({ keysDir }: Config): SigningKeyStore {
   return createFileKeyStore(keysDir, { production: isProduction() })
 }

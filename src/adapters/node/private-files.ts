@@ -1,6 +1,7 @@
-// Files for those who own their folder, each whole and on disk before it has its name. Every fault becomes one line
-// that names the file and says what to do, and never holds what is inside.
-// Reading is synchronous: a few small files are read in less time than it takes to ask for each and be called back.
+// Private files. A file is written completely and synced to disk before it gets its name. An error becomes one line
+// that
+// names the file and says what to do, and contains nothing from the file.
+// Reading is synchronous, because for a few small files that is faster than asynchronous calls.
 
 import { randomUUID } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -11,10 +12,10 @@ import { StorageError } from '../../storage/errors.ts'
 import { applyOwnership, type Ownership } from './ownership.ts'
 
 const TEMPORARY = '.temporary-'
-/** A temporary file is written within moments; an older one was left by a process that was killed. */
+/** An older temporary file was left by a process that was killed. */
 const TEMPORARY_LIFETIME_MS = 60_000
 
-/** The names in a folder; none when there is no folder. */
+/** The names of the files in a folder; none when there is no folder. */
 export function readNames(dir: string): readonly string[] {
   try {
     return readdirSync(dir)
@@ -24,7 +25,7 @@ export function readNames(dir: string): readonly string[] {
   }
 }
 
-/** The text of a file, or undefined when it has just been removed. */
+/** The text of a file, or undefined when it does not exist. */
 export function readPrivateFile(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8')
@@ -46,13 +47,13 @@ export async function replaceFile(
   await syncFolder(dir)
 }
 
-/** Removes a file, if it is there, for good. */
+/** Removes a file durably, if it exists. */
 export async function removeFile(dir: string, name: string): Promise<void> {
   await unlink(join(dir, name)).catch(ignoreMissing)
   await syncFolder(dir)
 }
 
-/** Removes what killed processes left half written. */
+/** Removes temporary files of processes that were killed. */
 export async function removeLeftovers(dir: string): Promise<void> {
   for (const name of readNames(dir).filter((one) => one.startsWith(TEMPORARY))) {
     const path = join(dir, name)
@@ -61,7 +62,7 @@ export async function removeLeftovers(dir: string): Promise<void> {
   }
 }
 
-/** Does `work`; what the system says of it becomes one line about `path`. */
+/** Runs `work`. A system error becomes a StorageError of one line about `path`. */
 export async function explainFaults<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
@@ -77,7 +78,7 @@ function explainFault(path: string, error: unknown): unknown {
   return createFault(path, problem, error)
 }
 
-/** One line about `path`. */
+/** A StorageError whose message is one line about `path`. */
 export function createFault(path: string, problem: string, cause?: unknown): StorageError {
   return new StorageError(`${path.replace(/\p{Cc}/gu, '?')}: ${problem}`, cause)
 }
@@ -98,7 +99,7 @@ async function writeTemporary(dir: string, text: string, ownership: Ownership): 
   return path
 }
 
-/** Makes names created in or removed from the folder survive a power cut. */
+/** Syncs the folder, so that new and removed names survive a power failure. */
 async function syncFolder(dir: string): Promise<void> {
   const folder = await open(dir, 'r')
   try {

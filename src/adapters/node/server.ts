@@ -1,4 +1,4 @@
-// A fetch handler on Node's HTTP server, and how it stops: no new connection, everything in flight is finished.
+// A fetch handler on Node's HTTP server. A stop refuses new connections and finishes the requests in progress.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, type Socket, Server as TcpServer } from 'node:net'
@@ -9,24 +9,26 @@ import { randomBase62 } from '../../lib/random.ts'
 import { describeParserError, formatRawRefusal, HEAD_TIMEOUT, MAX_HEAD_BYTES } from './raw-refusals.ts'
 import { createSlowClients, IDLE_MS } from './slow-clients.ts'
 
-/** A fetch handler that is told of Node's own objects. */
+/** A fetch handler that also gets Node's request and response. */
 export type NodeFetch = (
   request: Request,
   env: { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse },
 ) => Response | Promise<Response>
 
-/** A listening server. */
+/** A server that listens on its port. */
 export interface NodeServer {
-  /** The port that was really taken. */
+  /** The port that the server listens on, also when 0 was asked for. */
   readonly port: number
-  /** Where this machine reaches it, whatever the issuer is called outside. */
+  /** The URL of the server on this machine, which may differ from the issuer. */
   readonly url: string
   /**
-   * Gives the server its handler, to be called at once after `listen`, before any request can be read. `docs`: the
-   * URL whose fragments are the error codes.
+   * Sets the handler. Call it synchronously after `listen`, before a request can be read. `docs` is the URL whose
+   * fragments are the error codes.
    */
   serve(fetch: NodeFetch, docs: string): void
-  /** Stops accepting, answers what is in flight with `Connection: close`; resolves when all is done. */
+  /**
+   * Stops accepting connections, and answers requests in progress with `Connection: close`. Resolves when all are done.
+   */
   stop(): Promise<void>
 }
 
@@ -42,12 +44,12 @@ const OPTIONS = {
   keepAliveTimeout: IDLE_MS,
 } as const
 
-/** While stopping, how long a connection without a request may still bring one. */
+/** While stopping, how long an open connection may still send a request, milliseconds. */
 const LAST_REQUEST_MS = 200
 
 /**
- * Listens on `host` and `port` (0: a free one). Rejects when the address cannot be had. `stillMs`: how long a connection
- * on which nothing moves is kept, an answer that nobody reads included.
+ * Listens on `host` and `port` (0: a free one). Rejects when it cannot listen there. `stillMs`: after this time without any
+ * data a connection is closed, also while an answer waits to be read.
  */
 export async function listen(host: string, port: number, stillMs: number = IDLE_MS): Promise<NodeServer> {
   const open = new Set<ServerResponse>()
@@ -104,15 +106,15 @@ export async function listen(host: string, port: number, stillMs: number = IDLE_
       })
     },
     async stop() {
-      // Connections that have arrived already are taken before the listener closes and resets them.
+      // Accepts connections that have arrived; closing the listener would reset them.
       await setImmediate()
-      // http's own close() cuts every idle connection at once, under the hands of who is just about to use it.
+      // The close() of node:http would cut idle connections immediately, on which a client may be sending a request.
       const closed = new Promise<void>((resolve) => TcpServer.prototype.close.call(server, () => resolve()))
-      // Only now: who is told to connect anew must find the door shut, not be reset on the threshold.
+      // After the listener is closed: a client that connects again is refused, not reset.
       isStopping = true
       for (const outgoing of open) if (!outgoing.headersSent) outgoing.setHeader('connection', 'close')
       await Promise.race([closed, setTimeout(LAST_REQUEST_MS)])
-      // Whoever has not sent a whole request head by now is cut: browsers open connections that they never use.
+      // Closes connections without a complete request head: browsers open connections that they never use.
       const busy = new Set([...open].map((outgoing) => outgoing.socket))
       for (const socket of sockets) if (!busy.has(socket)) socket.destroy()
       await closed
@@ -130,11 +132,11 @@ const DOT_SEGMENT = /^[^?]*\/(?:\.|%2e){1,2}(?:[/\\?#]|$)/i
 /** A target in absolute form (RFC 9112 section 3.2.2) with user info, of which no Request can be made. */
 const USER_INFO = /^[a-z][a-z0-9+.-]*:\/*[^/?#]*@/i
 
-/** Valid hosts, so that each is parsed once. Bounded, because callers choose them. */
+/** Cache of valid hosts. Bounded, because callers choose them. */
 const goodHosts = new Set<string>()
 const MAX_GOOD_HOSTS = 100
 
-/** Whether target and Host (RFC 9112 section 3.2) form no URL, or one that other parsers read differently. */
+/** Whether target and Host (RFC 9112 section 3.2) form no URL, or one that other parsers may read differently. */
 function isMalformed({ url = '', headers, rawHeaders, httpVersion }: IncomingMessage): boolean {
   if (DOT_SEGMENT.test(url) || USER_INFO.test(url)) return true
   const { host } = headers

@@ -1,11 +1,11 @@
-// SIGTERM and SIGINT: one orderly stop; a second signal, or ten seconds, ends it at once with exit code 1.
+// SIGTERM and SIGINT stop the process in order. A second signal, or 10 s, ends it immediately with exit code 1.
 
 const GRACE_MS = 10_000
 
-/** Under `npm start` one Ctrl-C reaches the process twice: from the terminal, and from npm. */
+/** A signal within this time is the same one: under `npm start` Ctrl-C arrives from the terminal and from npm. */
 const SAME_SIGNAL_MS = 500
 
-/** Calls `stop` once on the first signal; exits 0 when it resolves. */
+/** Calls `stop` once, on the first signal. Exits with code 0 when it resolves, 1 when it rejects. */
 export function onStopSignal(stop: (signal: string) => Promise<void>): void {
   let stoppedAt: number | undefined
   const handle = (signal: string): void => {

@@ -12,12 +12,12 @@ export const IDLE_MS = 75_000
 
 const LOOK_MS = 1000
 
-/** Connections of one server. */
+/** Watches the connections of one server for slow heads and idle time. */
 export interface SlowClients {
   add(socket: Socket): void
-  /** A request's head was received. */
+  /** Call it when the head of a request was received. */
   begin(socket: Socket): void
-  /** A request was answered. */
+  /** Call it when a request was answered. */
   end(socket: Socket): void
   close(): void
 }

@@ -18,7 +18,7 @@ export type WorkerEnv = Readonly<Record<string, unknown>>
 /** What a Worker runs with. */
 export interface WorkerSettings {
   readonly config: Config
-  /** 32 bytes. */
+  /** 32 bytes that encrypt the signing keys in D1. */
   readonly masterKey: Uint8Array
   readonly database: D1Database
 }

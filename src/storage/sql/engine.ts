@@ -1,4 +1,5 @@
-// Port to a SQL database: single statements, and batches that are one transaction. There are no interactive transactions,
+// Port to a SQL database: single statements, and batches that are one transaction. There are no interactive
+// transactions,
 // because D1 has none: the conditions of a write are part of its SQL.
 
 /** A statement with its bound values: texts, numbers and nulls. */
@@ -25,6 +26,6 @@ export interface SqlEngine {
    * for the next. All are committed when it resolves; none is when it rejects.
    */
   batch(queries: readonly SqlQuery[]): Promise<readonly SqlResult[]>
-  /** Closing again does nothing. */
+  /** Releases the database. Closing again does nothing. */
   close(): Promise<void>
 }

@@ -1,5 +1,7 @@
 // Signing keys in a shared database. The private JWK is sealed under the master key (JWE `dir`, A256GCM; RFC 7516):
-// who reads the table, or a copy of it, cannot sign. The seal also holds `kid` and `alg`, so rows cannot be mixed up.
+// a reader of the table, or of a copy, cannot sign. The encrypted content includes `kid` and `alg`, so that rows cannot
+// be
+// exchanged.
 
 import { CompactEncrypt, compactDecrypt, type JWK } from 'jose'
 import { type Expression, sql } from 'kysely'
@@ -41,7 +43,7 @@ export function createSqlKeyStore(engine: SqlEngine, masterKey: Uint8Array): Sig
         .selectFrom('signing_keys')
         .select('kid')
         .where('alg', 'in', [...new Set(keys.map(({ alg }) => alg))])
-      // One statement: the table is looked at and filled in the same moment.
+      // One statement, so that the check and the insert are one step.
       await engine.batch([insertKeys(rows, sql`not exists ${held}`).compile()])
     },
     async replace({ expect, put, remove }) {
@@ -54,7 +56,8 @@ export function createSqlKeyStore(engine: SqlEngine, masterKey: Uint8Array): Sig
       const [judged] = await engine.batch([
         found.compile(),
         ...(rows.length === 0 ? [] : [upsertKeys(rows, isExpected)]),
-        // Once the keys above are stored the states have changed; no other change can have made their seals.
+        // The states have changed with the keys stored above, so this checks that they were: no other change has their
+        // ciphertext.
         ...(remove.length === 0 ? [] : [deleteKeys(remove, rows[0] ? isSealed(rows[0]) : isExpected)]),
       ])
       return judged?.rows[0]?.found === expect.length
@@ -93,7 +96,7 @@ function deleteKeys(kids: readonly string[], condition: Expression<boolean>): Sq
     .compile()
 }
 
-/** Whether exactly this row is stored: a seal is random, so each is made once. */
+/** Whether exactly this row is stored. Encryption is randomized, so no other row has the same text. */
 function isSealed({ kid, sealed }: SigningKeyRow): Expression<boolean> {
   const row = builder
     .selectFrom('signing_keys')
@@ -151,7 +154,7 @@ async function openSeal(
       keyManagementAlgorithms: ['dir'],
       contentEncryptionAlgorithms: ['A256GCM'],
     })
-    // Only formatKey seals: what opens has its shape.
+    // Only formatKey encrypts with this key, so the content has its shape.
     return JSON.parse(new TextDecoder().decode(plaintext))
   } catch (error) {
     throw new StorageError(

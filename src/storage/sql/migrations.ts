@@ -1,5 +1,6 @@
-// Brings a database to the present schema. Each migration and its mark in `claimgate_migrations` are one transaction,
-// so a crash leaves nothing half done and of two processes that start together one does the work.
+// Brings a database to the present schema. Each migration and its row in `claimgate_migrations` are one transaction: a
+// crash
+// leaves no half migration, and of two processes that start together one applies it.
 // (Kysely's own Migrator is not used: it marks a migration in a second statement after the migration itself, which
 // without an interactive transaction can be lost between the two, and its introspection reads tables that D1 forbids.)
 
@@ -189,7 +190,7 @@ const migrations: readonly Migration[] = [
 ]
 
 /**
- * Applies the migrations that the database lacks; safe to run from several processes at once.
+ * Applies the migrations that the database lacks. Several processes may run it at the same time.
  * Rejects with StorageError when a migration fails, or when the database was written by a newer version.
  */
 export async function migrateSchema(engine: SqlEngine): Promise<void> {

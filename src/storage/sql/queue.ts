@@ -6,7 +6,9 @@ import { sleep } from '../../lib/timing.ts'
 /** How long work waits for a lock, milliseconds. */
 export const LOCK_TIMEOUT_MS = 5000
 
-/** Longest pause between two tries, milliseconds. Pauses are random: tries in step with the holder would never succeed. */
+/**
+ * Longest pause between two tries, milliseconds. Pauses are random: tries in step with the holder would never succeed.
+ */
 export const MAX_PAUSE_MS = 10
 
 /** Runs synchronous work under a lock; rejects with the error of the last try. */
@@ -47,7 +49,7 @@ export function createLockQueue(isLocked: (error: unknown) => boolean): RunLocke
   }
 }
 
-/** Tries at least once. */
+/** Runs `work` at least once, and again after errors that `isLocked` recognizes, until `deadline`. */
 async function retryUntil<T>(
   deadline: number,
   work: () => T,

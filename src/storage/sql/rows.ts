@@ -1,5 +1,5 @@
-// Records to rows and back. What comes back is judged column by column: a row that a hand or a fault has changed is a
-// StorageError, never an account with a status that nobody knows.
+// Converts records to rows and back. Every column is checked when it is read: a damaged row is a StorageError, never a
+// record with an unknown status.
 
 import type { Account, AuditAction, AuditEntry, Credential } from '../../claims/account.ts'
 import { type NumberedRule, type Revocation, revocationKinds } from '../../claims/revocation.ts'

@@ -1,5 +1,6 @@
-// The tables, as Kysely sees them, and the builder that compiles statements on them. It never executes any: see engine.ts.
-// Booleans are 0 or 1, times epoch milliseconds, lists and objects JSON text.
+// The tables as Kysely types, and the builder that compiles statements. engine.ts executes them. Booleans are 0 or 1,
+// times
+// are epoch milliseconds, lists and objects are JSON text.
 
 import {
   DummyDriver,
@@ -12,7 +13,7 @@ import {
 } from 'kysely'
 import type { SqlQuery } from './engine.ts'
 
-/** Table `accounts`. */
+/** A row of `accounts`; see `Account`. */
 export interface AccountRow {
   id: string
   name: string
@@ -26,13 +27,13 @@ export interface AccountRow {
   updated_at: number
 }
 
-/** Table `account_origins`: the members of `accounts.allowed_origins`, one a row, to be found by pattern. */
+/** A row of `account_origins`: one entry of `accounts.allowed_origins`, indexed by pattern. */
 export interface AccountOriginRow {
   pattern: string
   account_id: string
 }
 
-/** Table `credentials`. */
+/** A row of `credentials`; see `Credential`. */
 export interface CredentialRow {
   id: string
   account_id: string
@@ -50,7 +51,7 @@ export interface CredentialRow {
   last_used_at: number | null
 }
 
-/** Table `revocations`. */
+/** A row of `revocations`; see `Revocation`. */
 export interface RevocationRow {
   id: string
   kind: string
@@ -62,14 +63,14 @@ export interface RevocationRow {
   account_id: string | null
 }
 
-/** Table `used_assertions`: one row for each `jti` that a client has used, until `expires_at`. */
+/** A row of `used_assertions`: a `jti` that a client has used; kept until `expires_at`. */
 export interface UsedAssertionRow {
   client_id: string
   jti: string
   expires_at: number
 }
 
-/** Table `audit`. */
+/** A row of `audit`; see `AuditEntry`. */
 export interface AuditRow {
   id: string
   at: number
@@ -79,7 +80,7 @@ export interface AuditRow {
   detail: string | null
 }
 
-/** Table `signing_keys`; `sealed` is a JWE, see keys.ts. */
+/** A row of `signing_keys`; `sealed` is a JWE, see keys.ts. */
 export interface SigningKeyRow {
   kid: string
   alg: string
@@ -90,7 +91,7 @@ export interface SigningKeyRow {
   sealed: string
 }
 
-/** Table `marks`: numbers that only grow. */
+/** A row of `marks`: a named number that never decreases. */
 export interface MarkRow {
   name: string
   value: number

@@ -1,5 +1,5 @@
 // SQLite in a file, through node:sqlite: synchronous, in WAL, synced to disk at every commit.
-// It refuses to start on a file that it could not write or trust, with one line that names it.
+// Opening fails, with one line that names the file, if the file cannot be written or is damaged.
 
 import {
   accessSync,
@@ -27,7 +27,7 @@ const SQLITE_CORRUPT = 11
 
 const READ_ONLY = 'is read-only; let the server write to it and to its folder'
 
-// What is wrong and what to do, by SQLite's primary result code.
+// Problem and advice by SQLite's primary result code.
 const FAULTS: Readonly<Record<number, string>> = {
   1: 'holds tables that are not ours, or lacks some of ours; name another file',
   [SQLITE_BUSY]: 'is locked by another process; stop that process or try again',
@@ -40,7 +40,7 @@ const FAULTS: Readonly<Record<number, string>> = {
   26: 'is not a SQLite database; move it away or name another file',
 }
 
-// The same for faults of the file system and of the driver.
+// Problem and advice by error code of the file system and of the driver.
 const THROUGH_A_FILE = 'cannot be made, a part of its path is a file; name another path'
 const FILE_FAULTS: Readonly<Record<string, string>> = {
   EACCES: READ_ONLY,
@@ -62,10 +62,10 @@ const FILE_FAULTS: Readonly<Record<string, string>> = {
  * Damage inside a page of a file above 256 MiB is only found when that page is read.
  */
 export function openSqlite(path: string): SqlEngine {
-  // An absolute path is never taken for `:memory:` or a `file:` URI.
+  // SQLite takes an absolute path neither for `:memory:` nor for a `file:` URI.
   const file = resolve(path)
   attempt(path, () => prepareFile(file))
-  // Its own wait for locks, which would stop the process, stays at none: see queue.ts.
+  // busy_timeout is 0, because SQLite's wait blocks the event loop; queue.ts retries instead.
   const database = attempt(path, () => new DatabaseSync(file, { timeout: 0 }))
   try {
     const requireSameFile = attempt(path, () => {
@@ -133,7 +133,7 @@ function createEngine(path: string, database: DatabaseSync, requireSameFile: () 
       database.exec('COMMIT')
       return results
     } catch (error) {
-      // A full disk makes SQLite roll back by itself.
+      // When the disk is full SQLite has rolled back already.
       if (database.isTransaction) database.exec('ROLLBACK')
       throw error
     }
@@ -156,11 +156,11 @@ function createEngine(path: string, database: DatabaseSync, requireSameFile: () 
   }
 }
 
-// A file that exists is not opened by us: closing it would drop the locks of this process's other connections on it.
+// An existing file is not opened here: closing it would drop the locks of other connections of this process.
 function prepareFile(file: string): void {
   const folder = dirname(file)
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  // WAL needs two more files beside the database.
+  // In WAL mode SQLite creates two more files in the folder.
   requireWritable(folder, statSync(folder))
   const found = statSync(file, { throwIfNoEntry: false })
   if (!found) createFile(file)
@@ -168,7 +168,7 @@ function prepareFile(file: string): void {
   else throw createFault('EISDIR')
 }
 
-// Mode bits are judged too: root may write to a file that nobody should write to.
+// Checks the mode bits too, because root may write to a read-only file.
 function requireWritable(file: string, stats: Stats): void {
   accessSync(file, constants.W_OK)
   if ((stats.mode & 0o222) === 0) throw createFault('EACCES')
@@ -178,14 +178,14 @@ function createFile(file: string): void {
   try {
     closeSync(openSync(file, 'wx', 0o600))
   } catch (error) {
-    // Another process that starts at the same time was first.
+    // Another process that starts at the same time has created it.
     if (readErrorCode(error) !== 'EEXIST') throw error
   }
 }
 
 /**
- * Throws once the path no longer leads to the file that it leads to now. SQLite itself would go on with a file that is
- * deleted or exchanged, and all it acknowledged would be gone at the next start; other processes would use another.
+ * Returns a function that throws when the path leads to another file than now. SQLite would keep writing to a file that
+ * was deleted or replaced: acknowledged writes would be lost at the next start.
  */
 function watchFile(file: string): () => void {
   const opened = statSync(file, { bigint: true })
@@ -195,7 +195,7 @@ function watchFile(file: string): () => void {
   }
 }
 
-/** Throws once the file has been written to. */
+/** Returns a function that throws when the file was written to since now. */
 function watchBytes(file: string): () => void {
   const { mtimeNs, size } = statSync(file, { bigint: true })
   return () => {
@@ -206,7 +206,7 @@ function watchBytes(file: string): () => void {
 
 function configureConnection(database: DatabaseSync): void {
   database.exec('PRAGMA journal_mode = WAL')
-  // An acknowledged write survives a power cut, not only a crash of the process.
+  // A committed write survives a power failure, not only a crash of the process.
   database.exec('PRAGMA synchronous = FULL')
   database.exec('PRAGMA foreign_keys = ON')
 }
@@ -218,7 +218,7 @@ function checkDatabase(database: DatabaseSync, file: string): void {
   if (verdict?.quick_check !== 'ok') throw createFault(SQLITE_CORRUPT)
 }
 
-/** Tries again while others hold the file, and stops the process meanwhile: it has nothing else to do before its start. */
+/** Retries while another process locks the file. Blocks this process, which has nothing else to do before its start. */
 function insist(work: () => void): void {
   const deadline = performance.now() + LOCK_TIMEOUT_MS
   for (;;) {
@@ -232,7 +232,7 @@ function insist(work: () => void): void {
   }
 }
 
-/** Runs `work`; its fault becomes a StorageError that names the file as it was given. */
+/** Runs `work`. An error becomes a StorageError that names the file as it was given. */
 function attempt<T>(path: string, work: () => T): T {
   try {
     return work()
@@ -252,7 +252,7 @@ function isLocked(error: unknown): boolean {
   return error instanceof StorageError && readResultCode(error.cause) === SQLITE_BUSY
 }
 
-/** What we found ourselves, in the shape of a system's or driver's own error. */
+/** An error found by a check of this module, in the form of a system's or driver's error. */
 function createFault(code: string | number): Error {
   return Object.assign(new Error(String(code)), typeof code === 'string' ? { code } : { errcode: code })
 }

@@ -1,5 +1,5 @@
-// The storage port on any SqlEngine: its reads, each a single statement; the writes are in writes.ts.
-// The schema must be there already: see migrations.ts.
+// The storage port on any SqlEngine. Reads are here, each a single statement; writes are in writes.ts. The tables must
+// exist (migrations.ts).
 
 import { sql } from 'kysely'
 import type { Storage } from '../storage.ts'
@@ -17,7 +17,7 @@ import {
 } from './schema.ts'
 import { createSqlWrites } from './writes.ts'
 
-// Columns are named rather than `*`: a prepared statement keeps its shape when a later version adds one.
+// Columns are named instead of `*`: a prepared statement keeps its columns when a later version adds one.
 const ACCOUNT = [
   'id',
   'name',
@@ -89,7 +89,7 @@ const IS_ANY_ORIGIN_LISTED = builder
   .limit(sql.lit(1))
   .compile().sql
 
-/** A store on a migrated database. Closing it closes the engine. */
+/** A store on a migrated database. Closing the store closes the engine. */
 export function createSqlStorage(engine: SqlEngine): Storage {
   return {
     ...createSqlWrites(engine),
@@ -171,7 +171,7 @@ export function createSqlStorage(engine: SqlEngine): Storage {
       return row === undefined ? 0 : readInteger(row, 'value')
     },
     async ping() {
-      // A table, not a constant: the answer must come from the file.
+      // Reads a table instead of a constant, so that the database file is read.
       await engine.run(builder.selectFrom('claimgate_migrations').select('name').limit(1).compile())
     },
     async close() {
@@ -180,11 +180,12 @@ export function createSqlStorage(engine: SqlEngine): Storage {
   }
 }
 
-/** A credential for pages whose account lists one of the patterns, or one that allows localhost where that is asked. */
+/** Selects a row if `isPrototypeOriginListed` is true. */
 function selectPrototype(patterns: readonly string[], isLocalhost: boolean, now: number): SqlQuery {
   const asked = jsonMembers(sql.val(JSON.stringify(patterns)))
-  // What a partial index is made of is spelled out, or the index would not be used; a cross join keeps its order:
-  // few credentials are for pages, while an account has any number of others.
+  // SQLite uses a partial index only if the query repeats its condition. A cross join keeps the order of the tables:
+  // few
+  // credentials are for pages, while an account may have many others.
   const inForce = sql`
     credentials.browser_prototype = 1 and accounts.browser_prototype = 1 and credentials.revoked_at is null
     and (credentials.expires_at is null or credentials.expires_at > ${now})

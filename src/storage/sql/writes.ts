@@ -1,5 +1,6 @@
-// The writes of the storage port on any SqlEngine. Each is one list of statements in one transaction; where it has a
-// condition, that is part of each statement, so that a write which comes too late does nothing at all.
+// The writes of the storage port on any SqlEngine. Each is a list of statements in one transaction. A condition is part
+// of
+// every statement, so that a write whose condition no longer holds changes nothing.
 
 import { type Expression, sql } from 'kysely'
 import type { AuditEntry } from '../../claims/account.ts'
@@ -19,7 +20,7 @@ import {
 } from './rule-statements.ts'
 import { builder, jsonMembers, LONGEST_LIFETIME, READ_LONGEST_LIFETIME, type Tables } from './schema.ts'
 
-/** The writing part of the port. */
+/** The methods of the port that write. */
 export type SqlWrites = Pick<
   Storage,
   | 'createAccount'
@@ -65,7 +66,7 @@ export function createSqlWrites(engine: SqlEngine): SqlWrites {
           numberRules(),
         ],
         builder.updateTable('accounts').set(changes).where('id', 'in', unchanged).compile(),
-        // Copied from the account's row as it then is: where nothing was changed, this changes nothing either.
+        // Copied from the row of the account: if the account was not changed, its origins stay the same.
         [builder.deleteFrom('account_origins').where('account_id', '=', id).compile(), insertOrigins(id)],
       )
     },
@@ -74,7 +75,7 @@ export function createSqlWrites(engine: SqlEngine): SqlWrites {
       return writeIf(
         engine,
         [insertAudit(entry, account), putRule(revocation, account), numberRules()],
-        // Its credentials and origins refer to it and go with it.
+        // Its credentials and origins are deleted with it (foreign keys).
         builder.deleteFrom('accounts').where('id', 'in', account).compile(),
       )
     },
@@ -139,7 +140,7 @@ export function createSqlWrites(engine: SqlEngine): SqlWrites {
       await engine.batch([raiseRule(id, before, until), numberRules()])
     },
     async touchCredentials(uses) {
-      // One statement and one parameter, however many there are: D1 counts both.
+      // One statement with one parameter for any number of uses: D1 limits both.
       const used = jsonMembers(sql.val(JSON.stringify([...uses])))
       const touch = sql`
         update credentials set last_used_at = used.value ->> 1 from ${used} as used
