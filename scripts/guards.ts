@@ -242,7 +242,7 @@ export const guards: readonly Guard[] = [
   },
   {
     what: 'keys and lists are fetched by https only',
-    file: 'src/claims/plain-http.ts',
+    file: 'src/claims/input/plain-http.ts',
     from: '(allowInsecure || isLoopbackHost(hostname))',
     to: 'true',
     tests: ['test/doors/options.test.ts', 'test/client/backend/options.test.ts'],
@@ -305,7 +305,7 @@ export const guards: readonly Guard[] = [
   },
   {
     what: 'the checksum of an account token is checked',
-    file: 'src/claims/account-token.ts',
+    file: 'src/claims/records/account-token.ts',
     from: 'checksum === expected',
     to: 'checksum !== undefined',
     tests: ['test/signing/secret.test.ts', 'test/issue/authenticate.test.ts', 'test/runtime/matrix.test.ts'],

@@ -1,9 +1,9 @@
 // The house's rules: imports point inward, no circles, small files and folders, the environment read at the edge.
 
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { environmentReaders, isWithin, renderRules, ruleOf } from './support/house.ts'
+import { environmentReaders, isWithin, MAX_NAMES, maxNames, renderRules, ruleOf } from './support/house.ts'
 import { findCycles, type Import, ROOT, readSource, readSources, resolveImport } from './support/source.ts'
 
 const files = readSources('src')
@@ -149,5 +149,15 @@ describe('the house can be read', () => {
     expect(sizes.filter(({ codeLines }) => codeLines > 250)).toEqual([])
     const sorted = sizes.map(({ codeLines }) => codeLines).sort((a, b) => a - b)
     expect(sorted[Math.floor(sorted.length / 2)]).toBeLessThan(80)
+  })
+
+  test('no folder of src shows more than 15 names, cli 21', () => {
+    const folders = new Set(
+      files.map(({ path }) => path.split('/').slice(0, -1).join('/')).filter((path) => path !== ''),
+    )
+    const crowded = [...folders]
+      .map((folder) => ({ folder, names: readdirSync(join(ROOT, 'src', folder)).length }))
+      .filter(({ folder, names }) => names > (maxNames[folder] ?? MAX_NAMES))
+    expect(crowded).toEqual([])
   })
 })

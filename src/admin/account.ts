@@ -1,8 +1,8 @@
 // Accounts: input, creation, deletion, and the paths of the admin API. change-account.ts changes them.
 
 import * as z from 'zod'
-import type { Account, Credential } from '../claims/account.ts'
-import { endForGood } from '../claims/revocation.ts'
+import type { Account, Credential } from '../claims/records/account.ts'
+import { endForGood } from '../claims/records/revocation.ts'
 import { invalidParameters, type ParameterFault, type Problem } from '../http/problem.ts'
 import { randomBase62 } from '../lib/random.ts'
 import { fail, ok, type Result } from '../lib/result.ts'

@@ -1,6 +1,6 @@
 // The audit log: one entry for each change, and the listing of entries.
 
-import type { AuditAction, AuditEntry } from '../claims/account.ts'
+import type { AuditAction, AuditEntry } from '../claims/records/account.ts'
 import { invalidParameters } from '../http/problem.ts'
 import { orderedBase62 } from '../lib/random.ts'
 import { formatTime } from '../lib/time.ts'

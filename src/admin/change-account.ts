@@ -1,8 +1,13 @@
 // Changes of an account, each with its audit entries and revocations in one transaction.
 
 import * as z from 'zod'
-import type { Account, AuditEntry } from '../claims/account.ts'
-import { endWhileSuspended, LATE_MINT_MS, type Revocation, suspensionId } from '../claims/revocation.ts'
+import type { Account, AuditEntry } from '../claims/records/account.ts'
+import {
+  endWhileSuspended,
+  LATE_MINT_MS,
+  type Revocation,
+  suspensionId,
+} from '../claims/records/revocation.ts'
 import type { ParameterFault, Problem } from '../http/problem.ts'
 import { randomBase62 } from '../lib/random.ts'
 import { fail, ok, type Result } from '../lib/result.ts'

@@ -2,8 +2,8 @@
 // the record that accepts it is committed.
 
 import * as z from 'zod'
-import type { Account, Credential } from '../claims/account.ts'
-import { endForGood } from '../claims/revocation.ts'
+import type { Account, Credential } from '../claims/records/account.ts'
+import { endForGood } from '../claims/records/revocation.ts'
 import { invalidParameters, type ParameterFault, type Problem } from '../http/problem.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
 import { formatTime } from '../lib/time.ts'

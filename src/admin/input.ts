@@ -3,7 +3,7 @@
 
 import { getPublicSuffix } from 'tldts'
 import * as z from 'zod'
-import { MAX_SCOPE_LENGTH } from '../claims/caller-text.ts'
+import { MAX_SCOPE_LENGTH } from '../claims/input/caller-text.ts'
 import { MIN_LIFETIME_SECONDS } from '../claims/lifetime.ts'
 import { MAX_PATTERNS, parseOriginPatterns } from '../claims/origin-pattern.ts'
 import { isScopeToken } from '../claims/scope.ts'

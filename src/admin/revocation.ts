@@ -1,7 +1,12 @@
 // Revocations: they end every token issued before the answer, by any process, and none issued after it.
 
 import * as z from 'zod'
-import { LATE_MINT_MS, type Revocation, type RevocationKind, revocationKinds } from '../claims/revocation.ts'
+import {
+  LATE_MINT_MS,
+  type Revocation,
+  type RevocationKind,
+  revocationKinds,
+} from '../claims/records/revocation.ts'
 import type { ParameterFault } from '../http/problem.ts'
 import { randomBase62 } from '../lib/random.ts'
 import { fail, ok, type Result } from '../lib/result.ts'

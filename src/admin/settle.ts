@@ -1,7 +1,7 @@
 // When a change may be answered. Other processes on the same database issue tokens from data that is up to one second
 // old (issue/sign-current.ts). A change that ends or narrows something is answered after that second.
 
-import type { Revocation } from '../claims/revocation.ts'
+import type { Revocation } from '../claims/records/revocation.ts'
 import { sleep } from '../lib/timing.ts'
 import { StorageError } from '../storage/errors.ts'
 import type { AdminPorts } from './operation.ts'

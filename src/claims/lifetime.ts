@@ -1,6 +1,6 @@
 // How long a token may live.
 
-import type { CredentialWithAccount } from './account.ts'
+import type { CredentialWithAccount } from './records/account.ts'
 
 /** Shortest lifetime that may be asked for, in seconds. */
 export const MIN_LIFETIME_SECONDS = 10

@@ -2,7 +2,7 @@
 // (RFC 6454). Refuses a wildcard that could reach a stranger's site; "null" never matches.
 
 import { fail, ok, type Result } from '../lib/result.ts'
-import { MAX_ORIGIN_LENGTH, readOriginText } from './caller-text.ts'
+import { MAX_ORIGIN_LENGTH, readOriginText } from './input/caller-text.ts'
 import { parseOrigin } from './origin.ts'
 
 /** Most entries of one account's list. */

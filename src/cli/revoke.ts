@@ -11,7 +11,7 @@ import {
   toWireRevocation,
   type WireRevocation,
 } from '../admin/revocation.ts'
-import type { RevocationKind } from '../claims/revocation.ts'
+import type { RevocationKind } from '../claims/records/revocation.ts'
 import { parseAccountToken } from '../signing/secret.ts'
 import { decodeToken } from '../verify/format.ts'
 import { acceptInput, CliError, usageError } from './fault.ts'

@@ -2,7 +2,7 @@
 // the clock after the read. A caller can hold back the last byte of a body for 30 s, and the credential may end in that
 // time. The types enforce the order: checking a credential needs a `Received`, and issuing needs an `Admission`.
 
-import type { CredentialWithAccount } from '../claims/account.ts'
+import type { CredentialWithAccount } from '../claims/records/account.ts'
 import { readBody } from '../http/body.ts'
 import type { HeaderRecord, RequestContext } from '../http/context.ts'
 import type { Problem } from '../http/problem.ts'

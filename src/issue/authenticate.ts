@@ -1,7 +1,7 @@
 // Checks a client id and secret against the store. An unknown id and a wrong secret get the same answer in the same time.
 
-import type { CredentialWithAccount } from '../claims/account.ts'
 import { MIN_LIFETIME_SECONDS } from '../claims/lifetime.ts'
+import type { CredentialWithAccount } from '../claims/records/account.ts'
 import { after, type MaybePromise } from '../lib/result.ts'
 import { type ClientSecret, equalsInConstantTime, type HashSecret } from '../signing/secret.ts'
 import type { CachedStorage } from '../storage/cached.ts'

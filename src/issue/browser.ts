@@ -1,6 +1,6 @@
 // A secret that came from a browser: each is counted, and a right one gets an audit entry that names its credential.
 
-import type { AuditEntry } from '../claims/account.ts'
+import type { AuditEntry } from '../claims/records/account.ts'
 import { AbortedBodyError, SlowBodyError } from '../http/body.ts'
 import type { RequestContext } from '../http/context.ts'
 import type { RateLimiter } from '../http/limits.ts'

@@ -1,7 +1,7 @@
 // The claim on the wire: its parameters and its answer. Every parameter is checked and all faults are reported together.
 // A bound that is present but empty, or under a misspelt name, is a fault: it must never turn into "no bound".
 
-import { readCanonicalOrigin, readIpTexts, readScopeText } from '../claims/caller-text.ts'
+import { readCanonicalOrigin, readIpTexts, readScopeText } from '../claims/input/caller-text.ts'
 import {
   type LifetimeLimits,
   longestLifetime,

@@ -1,11 +1,11 @@
 // Issuing a token, the same for every endpoint: what the account allows, the signature, the 200. Each endpoint brings the
 // request that it parsed and the format of its answer.
 
-import type { CredentialWithAccount } from '../claims/account.ts'
 import { buildClaimsSet, type ClaimsSet, type Grant, type TokenIssuer } from '../claims/claims-set.ts'
 import type { SignToken } from '../claims/jws.ts'
 import { MIN_LIFETIME_SECONDS, secondsLeft } from '../claims/lifetime.ts'
 import { matchOrigin } from '../claims/origin-pattern.ts'
+import type { CredentialWithAccount } from '../claims/records/account.ts'
 import { grantScope, heldScopes } from '../claims/scope.ts'
 import { JSON_TYPE, type RequestContext } from '../http/context.ts'
 import type { Problem } from '../http/problem.ts'

@@ -2,8 +2,8 @@
 // for a token bound to the page's origin. Checks in this order, and the first that fails is the answer:
 // Basic -> limit -> browser -> size -> body -> policy -> signature
 
-import type { CredentialWithAccount } from '../claims/account.ts'
 import { lifetimeLimits, standardLifetime } from '../claims/lifetime.ts'
+import type { CredentialWithAccount } from '../claims/records/account.ts'
 import { type Handler, NO_STORE, type Route } from '../http/context.ts'
 import { BODY_TOO_LARGE, type Problem } from '../http/problem.ts'
 import type { ClientSecret } from '../signing/secret.ts'

@@ -2,7 +2,7 @@
 // old. Other processes on the same database rely on that: they answer "rotated" or "revoked" after that second, and from
 // then on no process issues a token from older data.
 
-import type { CredentialWithAccount } from '../claims/account.ts'
+import type { CredentialWithAccount } from '../claims/records/account.ts'
 import { type Problem, unavailable } from '../http/problem.ts'
 import { fail, type MaybePromise, type Result } from '../lib/result.ts'
 import { sleep } from '../lib/timing.ts'

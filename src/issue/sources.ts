@@ -1,7 +1,7 @@
 // Collects the parameters of a claim from its query string, JSON object or urlencoded form, mixed freely. Refuses a name
 // with two values. Does not check values: claim-wire.ts does.
 
-import { isIpTooLong, splitIpText } from '../claims/caller-text.ts'
+import { isIpTooLong, splitIpText } from '../claims/input/caller-text.ts'
 import { parseIpRange } from '../claims/ip.ts'
 import { MAX_QUERY_LENGTH, parseForm } from '../http/form.ts'
 import type { MediaType } from '../http/media-type.ts'

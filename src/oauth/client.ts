@@ -1,7 +1,7 @@
 // Client authentication (RFC 6749 section 2.3, RFC 7523): Basic, a secret in the body, or a signed assertion; exactly one.
 // Unknown, wrong, expired, revoked and suspended credentials get the same answer.
 
-import type { CredentialWithAccount } from '../claims/account.ts'
+import type { CredentialWithAccount } from '../claims/records/account.ts'
 import { readBasic } from '../http/authorization.ts'
 import type { Problem } from '../http/problem.ts'
 import type { Received } from '../issue/admission.ts'

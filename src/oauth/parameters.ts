@@ -1,7 +1,7 @@
 // The parameters of a token request: RFC 6749 section 4.4.2, RFC 8707, and claimgate's own `origin` and `ip`. The first fault
 // is the answer. A bound that is sent empty is a fault: it must never turn into "no bound".
 
-import { readCanonicalOrigin, readIpTexts, readScopeText, splitIpText } from '../claims/caller-text.ts'
+import { readCanonicalOrigin, readIpTexts, readScopeText, splitIpText } from '../claims/input/caller-text.ts'
 import { type LifetimeLimits, standardLifetime } from '../claims/lifetime.ts'
 import type { Problem } from '../http/problem.ts'
 import type { TokenRequest } from '../issue/issue.ts'

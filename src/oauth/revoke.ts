@@ -2,7 +2,7 @@
 // `token_type_hint` is ignored, because there is one type of token.
 
 import type { ClaimsSet } from '../claims/claims-set.ts'
-import { LATE_MINT_MS } from '../claims/revocation.ts'
+import { LATE_MINT_MS } from '../claims/records/revocation.ts'
 import type { Handler } from '../http/context.ts'
 import type { Logger } from '../http/log.ts'
 import { createMinuteLine } from '../http/minute-line.ts'

@@ -1,8 +1,8 @@
 // Changes signing keys in a store that other processes change too. key-plan.ts decides what should change; this module
 // reads the keys, makes the new ones and writes the change, on condition that the keys are still as they were read.
 
-import type { AuditEntry } from '../claims/account.ts'
 import type { SignatureAlgorithm } from '../claims/jws.ts'
+import type { AuditEntry } from '../claims/records/account.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
 import { EmptyKeyStoreError } from './errors.ts'
 import {

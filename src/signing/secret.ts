@@ -1,12 +1,17 @@
-// Long-lived secrets: creates, finds, hashes and compares them. Their text form is in claims/account-token.ts. A secret
+// Long-lived secrets: creates, finds, hashes and compares them. Their text form is in claims/records/account-token.ts. A secret
 // has
 // 256 random bits, so a keyed hash without salt and stretching is enough. It is shown once and never stored.
 
-import { type ClientSecret, parseAccountToken } from '../claims/account-token.ts'
+import { type ClientSecret, parseAccountToken } from '../claims/records/account-token.ts'
 import { randomBase62 } from '../lib/random.ts'
 import type { MaybePromise } from '../lib/result.ts'
 
-export { type ClientSecret, crc32, formatAccountToken, parseAccountToken } from '../claims/account-token.ts'
+export {
+  type ClientSecret,
+  crc32,
+  formatAccountToken,
+  parseAccountToken,
+} from '../claims/records/account-token.ts'
 
 /** Hashes a secret for storage: base64url HMAC-SHA-256 under the pepper (43 characters). */
 export type HashSecret = (secret: string) => MaybePromise<string>

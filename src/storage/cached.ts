@@ -2,7 +2,7 @@
 // a
 // stale record; verification may use one while the database is down (findCredentialStale).
 
-import type { CredentialWithAccount } from '../claims/account.ts'
+import type { CredentialWithAccount } from '../claims/records/account.ts'
 import type { MaybePromise } from '../lib/result.ts'
 import { createCachedLookup } from './lookup.ts'
 import type { Storage } from './storage.ts'

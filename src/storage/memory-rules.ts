@@ -1,6 +1,6 @@
 // Revocations in the memory of this process. Each has the number of the change that wrote it last.
 
-import { LATE_MINT_MS, type NumberedRule, type Revocation } from '../claims/revocation.ts'
+import { LATE_MINT_MS, type NumberedRule, type Revocation } from '../claims/records/revocation.ts'
 import { freezeDeep } from '../lib/freeze.ts'
 import type { BudgetedRevocation, RevocationBudget, RuleChange, RulePosition } from './storage.ts'
 

@@ -2,7 +2,7 @@
 // ends.
 // Each record is copied and frozen when it is stored.
 
-import type { Account, AuditEntry, Credential } from '../claims/account.ts'
+import type { Account, AuditEntry, Credential } from '../claims/records/account.ts'
 import { freezeDeep } from '../lib/freeze.ts'
 import { StorageError } from './errors.ts'
 import { createMemoryRules } from './memory-rules.ts'

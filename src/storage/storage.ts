@@ -12,8 +12,8 @@
 //   synchronously.
 // - Texts are stored unchanged, including U+0000, if they are well-formed Unicode (no lone surrogate).
 
-import type { Account, AuditEntry, Credential, CredentialWithAccount } from '../claims/account.ts'
-import type { NumberedRule, Revocation } from '../claims/revocation.ts'
+import type { Account, AuditEntry, Credential, CredentialWithAccount } from '../claims/records/account.ts'
+import type { NumberedRule, Revocation } from '../claims/records/revocation.ts'
 import type { MaybePromise } from '../lib/result.ts'
 
 /** A page of a listing starts after this record, in the order of the listing. Callers of the API see an opaque text. */

@@ -14,9 +14,9 @@ import {
 } from '../claims/enforce.ts'
 import type { IpAddress } from '../claims/ip.ts'
 import { after, type MaybePromise } from '../lib/result.ts'
-import { callSafely } from './callbacks.ts'
 import { extractToken, type PresentedToken, type RequestLike, type TokenSource } from './extract.ts'
-import type { VerifierRules } from './options.ts'
+import { callSafely } from './options/callbacks.ts'
+import type { VerifierRules } from './options/options.ts'
 import type { VerifiedClaims, VerifyTokenText } from './verify.ts'
 
 /** The outcome for a request. `parsed` is present as soon as the token itself is valid. */

@@ -2,14 +2,14 @@
 
 import { ClaimError } from '../claims/errors.ts'
 import { toRefusal } from './challenge.ts'
-import { checkOptions } from './check-options.ts'
 import type { RequestLike } from './extract.ts'
-import type { Claims, VerifierOptions } from './options.ts'
+import { checkOptions } from './options/check.ts'
+import type { Claims, VerifierOptions } from './options/options.ts'
 import { createRequestVerifier } from './request-verifier.ts'
 
 export { ClaimError, type ClaimErrorCode } from '../claims/errors.ts'
 export type { RequestLike, TokenSource } from './extract.ts'
-export type * from './options.ts'
+export type * from './options/options.ts'
 
 /** A verifier of requests, made by {@link createVerifier}. */
 export interface Verifier {

@@ -2,7 +2,7 @@
 // whether `onChange` is called.
 
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { Credential } from '../../src/claims/account.ts'
+import type { Credential } from '../../src/claims/records/account.ts'
 import { parseAccountToken } from '../../src/signing/secret.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
 import { listRules, makeAudit } from '../support/records.ts'

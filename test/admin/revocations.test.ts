@@ -1,7 +1,7 @@
 // Revocations: the stored rule, when the call is answered, and the second in which old and new tokens are both issued.
 
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
-import type { RevocationRule } from '../../src/claims/revocation.ts'
+import type { RevocationRule } from '../../src/claims/records/revocation.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
 import { listRules } from '../support/records.ts'
 import type { Json } from '../support/wire.ts'

@@ -1,7 +1,7 @@
 // How long the bounds may be that callers write: to the character.
 
 import { expect, test } from 'vitest'
-import { readIpTexts, readOriginText, readScopeText } from '../../src/claims/caller-text.ts'
+import { readIpTexts, readOriginText, readScopeText } from '../../src/claims/input/caller-text.ts'
 import { parseOriginPattern, patternsMatching } from '../../src/claims/origin-pattern.ts'
 
 const SITE = 'https://park.example'

@@ -3,7 +3,11 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { ClaimsSet } from '../../src/claims/claims-set.ts'
-import { createRevocationIndex, type ListedKind, type RevocationRule } from '../../src/claims/revocation.ts'
+import {
+  createRevocationIndex,
+  type ListedKind,
+  type RevocationRule,
+} from '../../src/claims/records/revocation.ts'
 
 type Rule = RevocationRule<ListedKind>
 

@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
-import type { Account, Credential } from '../../src/claims/account.ts'
+import type { Account, Credential } from '../../src/claims/records/account.ts'
 import { createAuthenticate } from '../../src/issue/authenticate.ts'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
 import type { Storage } from '../../src/storage/storage.ts'

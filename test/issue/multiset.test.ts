@@ -1,7 +1,7 @@
 // MultiSet's endpoint in one process: secrets in pages, limits, lifetimes, and a database that is down.
 
 import { afterEach, describe, expect, test } from 'vitest'
-import type { Credential } from '../../src/claims/account.ts'
+import type { Credential } from '../../src/claims/records/account.ts'
 import { formatMultisetProblem } from '../../src/issue/multiset-wire.ts'
 import { createClientSecret, createSecret } from '../../src/signing/secret.ts'
 import { createCachedStorage } from '../../src/storage/cached.ts'

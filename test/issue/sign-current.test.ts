@@ -1,7 +1,7 @@
 // The last check before a token is issued: how old the record and the revocation rules may be, and which requests wait.
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { CredentialWithAccount } from '../../src/claims/account.ts'
+import type { CredentialWithAccount } from '../../src/claims/records/account.ts'
 import type { IssuedToken } from '../../src/issue/issue.ts'
 import { createSignCurrent } from '../../src/issue/sign-current.ts'
 import { ok } from '../../src/lib/result.ts'

@@ -1,7 +1,7 @@
 // Revocation and introspection over time and across credentials; and that all refusals of a client take the same work.
 
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { endForGood } from '../../src/claims/revocation.ts'
+import { endForGood } from '../../src/claims/records/revocation.ts'
 import { randomBase62 } from '../../src/lib/random.ts'
 import { createExamineToken } from '../../src/oauth/examine.ts'
 import {

@@ -2,8 +2,8 @@
 // never refused.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Account } from '../../src/claims/account.ts'
-import type { Revocation } from '../../src/claims/revocation.ts'
+import type { Account } from '../../src/claims/records/account.ts'
+import type { Revocation } from '../../src/claims/records/revocation.ts'
 import { sleep } from '../../src/lib/timing.ts'
 import { getToken, type OAuthService, post, readAudit, startOAuth } from '../support/oauth-service.ts'
 import { basicOf, type Headers } from '../support/oauth-wire.ts'

@@ -4,7 +4,7 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { decodeJwt } from 'jose'
 import { expect, test } from 'vitest'
-import type { NumberedRule } from '../../src/claims/revocation.ts'
+import type { NumberedRule } from '../../src/claims/records/revocation.ts'
 import { readRevocations } from '../../src/verify/revocation/list.ts'
 import { RULES } from '../support/mint.ts'
 import { createRuleStore, ruleWith } from '../support/service-parts.ts'

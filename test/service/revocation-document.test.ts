@@ -4,7 +4,7 @@
 import fc from 'fast-check'
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { RevocationRule } from '../../src/claims/revocation.ts'
+import type { RevocationRule } from '../../src/claims/records/revocation.ts'
 import type { DocumentDeps } from '../../src/service/revocation/document.ts'
 import { readRevocations } from '../../src/verify/revocation/list.ts'
 import { createVerifier } from '../../src/verify/verifier.ts'

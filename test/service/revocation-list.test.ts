@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { NumberedRule } from '../../src/claims/revocation.ts'
+import type { NumberedRule } from '../../src/claims/records/revocation.ts'
 import { createListWriter, type ListFacts } from '../../src/service/revocation/document.ts'
 import { parseLongArray } from '../../src/verify/revocation/read-long-array.ts'
 

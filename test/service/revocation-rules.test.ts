@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { RevocationRule } from '../../src/claims/revocation.ts'
+import type { RevocationRule } from '../../src/claims/records/revocation.ts'
 import { createRevocationRules, type RevocationRules } from '../../src/service/revocation/rules.ts'
 import {
   claimsWith,

@@ -2,7 +2,7 @@
 // synchronous.
 
 import { describe, expect, test } from 'vitest'
-import type { Account, Credential } from '../../src/claims/account.ts'
+import type { Account, Credential } from '../../src/claims/records/account.ts'
 import { createRevocationCheck } from '../../src/service/revocation/check.ts'
 import { createRevocationRules } from '../../src/service/revocation/rules.ts'
 import { createCachedStorage } from '../../src/storage/cached.ts'

@@ -4,7 +4,7 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { ClaimsSet } from '../../src/claims/claims-set.ts'
-import type { NumberedRule, RevocationRule } from '../../src/claims/revocation.ts'
+import type { NumberedRule, RevocationRule } from '../../src/claims/records/revocation.ts'
 import { createRuleIndex, type RuleIndex } from '../../src/service/revocation/rule-index.ts'
 import { readRevocations } from '../../src/verify/revocation/list.ts'
 import { RULES } from '../support/mint.ts'

@@ -1,7 +1,7 @@
 // A write through the cache drops the results that it affects immediately, pending ones too, and no others.
 
 import { beforeEach, expect, test } from 'vitest'
-import type { Account, Credential } from '../../src/claims/account.ts'
+import type { Account, Credential } from '../../src/claims/records/account.ts'
 import type { MaybePromise } from '../../src/lib/result.ts'
 import { type CachedStorage, createCachedStorage } from '../../src/storage/cached.ts'
 import { StorageError } from '../../src/storage/errors.ts'

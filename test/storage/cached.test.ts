@@ -1,7 +1,7 @@
 // The contract through the cache, and what the cache adds: hits, staleness, and nothing that outlives a write.
 
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { CredentialWithAccount } from '../../src/claims/account.ts'
+import type { CredentialWithAccount } from '../../src/claims/records/account.ts'
 import type { MaybePromise } from '../../src/lib/result.ts'
 import { type CachedStorage, createCachedStorage } from '../../src/storage/cached.ts'
 import { StorageError } from '../../src/storage/errors.ts'

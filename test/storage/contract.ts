@@ -1,7 +1,7 @@
 // What every adapter of the storage port promises, as one suite that each of them runs.
 
 import { describe, expect, test } from 'vitest'
-import type { Account, AuditAction } from '../../src/claims/account.ts'
+import type { Account, AuditAction } from '../../src/claims/records/account.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 import type { Position, Storage } from '../../src/storage/storage.ts'
 import {

@@ -2,7 +2,7 @@
 // of them may be used from. Who may no longer be used opens nothing.
 
 import { describe, expect, test } from 'vitest'
-import type { Account, Credential } from '../../src/claims/account.ts'
+import type { Account, Credential } from '../../src/claims/records/account.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import {
   addAccount,

@@ -2,7 +2,7 @@
 // those that answered true, no other.
 
 import { describe, expect, test } from 'vitest'
-import type { AuditEntry } from '../../src/claims/account.ts'
+import type { AuditEntry } from '../../src/claims/records/account.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import {
   addAccount,

@@ -1,7 +1,7 @@
 // What every adapter promises of revocations: what is listed, for how long, and what a purge takes.
 
 import { describe, expect, test } from 'vitest'
-import type { RevocationKind, RevocationRule } from '../../src/claims/revocation.ts'
+import type { RevocationKind, RevocationRule } from '../../src/claims/records/revocation.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import {

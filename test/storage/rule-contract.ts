@@ -1,7 +1,7 @@
 // What every adapter promises of the numbers of rules: those who follow the changes by number miss none.
 
 import { describe, expect, test } from 'vitest'
-import type { NumberedRule } from '../../src/claims/revocation.ts'
+import type { NumberedRule } from '../../src/claims/records/revocation.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { addAccount, makeAudit, makeCredentialEnd, makeRevocation, nextId } from '../support/records.ts'
 import type { OpenedStorage } from './contract.ts'

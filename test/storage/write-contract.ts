@@ -2,7 +2,7 @@
 // nothing. Revocations and races have suites of their own.
 
 import { describe, expect, test } from 'vitest'
-import type { Account, AuditEntry, Credential } from '../../src/claims/account.ts'
+import type { Account, AuditEntry, Credential } from '../../src/claims/records/account.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import {

@@ -3,7 +3,7 @@
 import { createHmac, randomUUID } from 'node:crypto'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { expect } from 'vitest'
-import type { AuditEntry } from '../../src/claims/account.ts'
+import type { AuditEntry } from '../../src/claims/records/account.ts'
 import { randomBase62 } from '../../src/lib/random.ts'
 import { type MemoryService, startMemory } from './memory.ts'
 import { asMain, asserting, type Headers, type Members, postForm, tokenForm } from './oauth-wire.ts'

@@ -1,7 +1,7 @@
 // Complete records for tests of storage, each with its own ids.
 
-import type { Account, AuditEntry, Credential } from '../../src/claims/account.ts'
-import type { Revocation, RevocationRule } from '../../src/claims/revocation.ts'
+import type { Account, AuditEntry, Credential } from '../../src/claims/records/account.ts'
+import type { Revocation, RevocationRule } from '../../src/claims/records/revocation.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 
 let serial = 0

@@ -2,7 +2,7 @@
 // hangs or fails on demand.
 
 import type { ClaimsSet } from '../../src/claims/claims-set.ts'
-import type { NumberedRule, RevocationRule } from '../../src/claims/revocation.ts'
+import type { NumberedRule, RevocationRule } from '../../src/claims/records/revocation.ts'
 import { createLogger, type Logger } from '../../src/http/log.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 import type { Storage } from '../../src/storage/storage.ts'

@@ -19,7 +19,7 @@ import {
 } from '../../src/verify/dpop/use-proof.ts'
 import { createProofVerifier } from '../../src/verify/dpop/verify-proof.ts'
 import type { RequestLike } from '../../src/verify/extract.ts'
-import type { ReplayStore } from '../../src/verify/options.ts'
+import type { ReplayStore } from '../../src/verify/options/options.ts'
 import { loadVerifier, loadWebVerifier } from '../../src/verify/runtime/load-key.ts'
 import { hashText, hashWebText } from '../../src/verify/runtime/sha256.ts'
 import { createMaker, HTU, type Maker, NOW, TOKEN } from '../support/dpop-maker.ts'

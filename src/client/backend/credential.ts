@@ -1,8 +1,8 @@
 // Checks the credential of a client and the URL that it is sent to. A message names the option, never its value. Not
 // checked: whether the issuer accepts the credential.
 
-import { formatAccountToken } from '../../claims/account-token.ts'
-import { isSafeTransport, TRANSPORT_RULE } from '../../claims/plain-http.ts'
+import { isSafeTransport, TRANSPORT_RULE } from '../../claims/input/plain-http.ts'
+import { formatAccountToken } from '../../claims/records/account-token.ts'
 import { checkFlag } from '../../lib/options.ts'
 import type { ClientCredential } from './types.ts'
 

@@ -2,8 +2,8 @@
 // A typo in plain JavaScript must not create an endpoint that gives tokens to more pages.
 
 import type { TrustedProxies } from '../../claims/client-ip.ts'
+import { checkAllowedOrigins, checkTrustedProxies, checkWebOrigin } from '../../claims/input/options.ts'
 import { MIN_LIFETIME_SECONDS } from '../../claims/lifetime.ts'
-import { checkAllowedOrigins, checkTrustedProxies, checkWebOrigin } from '../../claims/options.ts'
 import { matchOrigin } from '../../claims/origin-pattern.ts'
 import { parseScope } from '../../claims/scope.ts'
 import { checkFlag, checkFunction, checkNames } from '../../lib/options.ts'

@@ -1,8 +1,8 @@
 // Step 5 (revocation) for tokens that the service itself verifies: a token is revoked by a rule, or with its credential,
 // account or signing key. The same look-up gives the scopes that its credential still holds.
 
-import type { CredentialWithAccount } from '../../claims/account.ts'
 import type { ClaimsSet } from '../../claims/claims-set.ts'
+import type { CredentialWithAccount } from '../../claims/records/account.ts'
 import { heldScopes } from '../../claims/scope.ts'
 import type { Logger } from '../../http/log.ts'
 import { after, type MaybePromise } from '../../lib/result.ts'

@@ -3,7 +3,7 @@
 // down, the list is served from memory for a day, then the answer is 503, never an empty list. A long list is written and
 // signed in slices, between which other requests are answered.
 
-import type { NumberedRule } from '../../claims/revocation.ts'
+import type { NumberedRule } from '../../claims/records/revocation.ts'
 import { type Handler, matchesTag } from '../../http/context.ts'
 import { unavailable } from '../../http/problem.ts'
 import type { KeyRing } from '../../signing/key-ring.ts'

@@ -2,7 +2,11 @@
 // change costs the same whatever their number.
 
 import type { ClaimsSet } from '../../claims/claims-set.ts'
-import { createRevocationIndex, type NumberedRule, roundUpToSeconds } from '../../claims/revocation.ts'
+import {
+  createRevocationIndex,
+  type NumberedRule,
+  roundUpToSeconds,
+} from '../../claims/records/revocation.ts'
 
 /** Rules by id and by what they name. */
 export interface RuleIndex {

@@ -3,7 +3,7 @@
 // token is issued by rules older than a second.
 
 import type { ClaimsSet } from '../../claims/claims-set.ts'
-import type { NumberedRule } from '../../claims/revocation.ts'
+import type { NumberedRule } from '../../claims/records/revocation.ts'
 import type { Logger } from '../../http/log.ts'
 import { after, type MaybePromise } from '../../lib/result.ts'
 import { createSingleFlight } from '../../lib/single-flight.ts'

@@ -5,7 +5,7 @@
 // without an interactive transaction can be lost between the two, and its introspection reads tables that D1 forbids.)
 
 import { type Compilable, type RawBuilder, sql } from 'kysely'
-import { LATE_MINT_MS } from '../../claims/revocation.ts'
+import { LATE_MINT_MS } from '../../claims/records/revocation.ts'
 import { StorageError } from '../errors.ts'
 import type { SqlEngine } from './engine.ts'
 import { builder, RULE_SEQ } from './schema.ts'

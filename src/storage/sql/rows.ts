@@ -1,8 +1,8 @@
 // Converts records to rows and back. Every column is checked when it is read: a damaged row is a StorageError, never a
 // record with an unknown status.
 
-import type { Account, AuditAction, AuditEntry, Credential } from '../../claims/account.ts'
-import { type NumberedRule, type Revocation, revocationKinds } from '../../claims/revocation.ts'
+import type { Account, AuditAction, AuditEntry, Credential } from '../../claims/records/account.ts'
+import { type NumberedRule, type Revocation, revocationKinds } from '../../claims/records/revocation.ts'
 import { StorageError } from '../errors.ts'
 import type { SqlRow } from './engine.ts'
 import type { AccountRow, AuditRow, CredentialRow, RevocationRow } from './schema.ts'

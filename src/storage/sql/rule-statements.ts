@@ -9,7 +9,7 @@ import {
   type SelectQueryBuilder,
   sql,
 } from 'kysely'
-import { LATE_MINT_MS, type Revocation } from '../../claims/revocation.ts'
+import { LATE_MINT_MS, type Revocation } from '../../claims/records/revocation.ts'
 import type { SqlQuery } from './engine.ts'
 import { formatRevocation } from './rows.ts'
 import { builder, RULE_SEQ, type Tables } from './schema.ts'

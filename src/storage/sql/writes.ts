@@ -3,7 +3,7 @@
 // every statement, so that a write whose condition no longer holds changes nothing.
 
 import { type Expression, sql } from 'kysely'
-import type { AuditEntry } from '../../claims/account.ts'
+import type { AuditEntry } from '../../claims/records/account.ts'
 import type { Storage } from '../storage.ts'
 import type { SqlEngine, SqlQuery } from './engine.ts'
 import { formatAccount, formatAudit, formatCredential, readInteger } from './rows.ts'

@@ -5,7 +5,7 @@ import { type Reason, refuse } from '../../claims/enforce.ts'
 import type { OneTimeBudget, OneTimeOutcome, OneTimeStore, OneTimeUse } from '../../counters/counters.ts'
 import { createMemoryOneTime } from '../../counters/memory-one-time.ts'
 import type { MaybePromise } from '../../lib/result.ts'
-import type { ReplayStore } from '../options.ts'
+import type { ReplayStore } from '../options/options.ts'
 import { PROOF_WINDOW_SECONDS } from './proof.ts'
 import type { Proof } from './verify-proof.ts'
 

@@ -6,7 +6,7 @@ import { after, type MaybePromise } from '../../lib/result.ts'
 import { refusalHeaders, toRefusal } from '../challenge.ts'
 import type { RequestLike } from '../extract.ts'
 import type { Denial, Verdict } from '../judge.ts'
-import type { Claims } from '../options.ts'
+import type { Claims } from '../options/options.ts'
 import type { RequestVerifier } from '../request-verifier.ts'
 import { type Cors, type CorsHeaders, isPreflight } from './cors.ts'
 

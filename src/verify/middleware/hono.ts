@@ -2,8 +2,8 @@
 
 import type { Context, MiddlewareHandler, Next } from 'hono'
 import { checkFunction, checkNames } from '../../lib/options.ts'
-import { callSafely } from '../callbacks.ts'
-import type { Claims } from '../options.ts'
+import { callSafely } from '../options/callbacks.ts'
+import type { Claims } from '../options/options.ts'
 import { createRequestVerifier } from '../request-verifier.ts'
 import { isWorkers } from '../runtime/platform.ts'
 import { admitRequest, type Guard } from './admit.ts'
@@ -18,7 +18,7 @@ import {
   middlewareNames,
 } from './options.ts'
 
-export type * from '../options.ts'
+export type * from '../options/options.ts'
 export type { AllowedOrigins, CorsOptions } from './options.ts'
 
 /** The variables that {@link claimAuth} sets on a context, for the type of the app: `new Hono<{ Variables: ClaimVariables }>()`. */

@@ -3,13 +3,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { after } from '../../lib/result.ts'
 import type { RequestLike } from '../extract.ts'
-import type { Claims } from '../options.ts'
+import type { Claims } from '../options/options.ts'
 import { createRequestVerifier } from '../request-verifier.ts'
 import { type Admission, admitRequest, type Guard } from './admit.ts'
 import { keepHeaders } from './keep-headers.ts'
 import { checkMiddleware, type MiddlewareOptions } from './options.ts'
 
-export type * from '../options.ts'
+export type * from '../options/options.ts'
 export type { AllowedOrigins } from './options.ts'
 
 /** The options of {@link claimAuth}: those of a verifier, and CORS (required unless `cors: false`). */

@@ -1,13 +1,13 @@
 // The options that both middlewares add to those of a verifier: CORS.
 
 import { LRUCache } from 'lru-cache'
-import { checkAllowedOrigins } from '../../claims/options.ts'
+import { checkAllowedOrigins } from '../../claims/input/options.ts'
 import { matchOrigin } from '../../claims/origin-pattern.ts'
 import { isTextList } from '../../lib/options.ts'
 import { after, type MaybePromise } from '../../lib/result.ts'
-import { callSafely } from '../callbacks.ts'
-import { type CheckedOptions, checkOptions, verifierNames } from '../check-options.ts'
-import type { VerifierOptions } from '../options.ts'
+import { callSafely } from '../options/callbacks.ts'
+import { type CheckedOptions, checkOptions, verifierNames } from '../options/check.ts'
+import type { VerifierOptions } from '../options/options.ts'
 import { type Cors, createCors } from './cors.ts'
 
 /**

@@ -7,7 +7,7 @@ import type { MaybePromise } from '../../lib/result.ts'
 import { createSingleFlight } from '../../lib/single-flight.ts'
 import { isDoneWithin } from '../../lib/timing.ts'
 import type { KeySource } from '../keys/source.ts'
-import type { RevocationFeedOptions } from '../options.ts'
+import type { RevocationFeedOptions } from '../options/options.ts'
 import type { TextFetcher } from '../runtime/fetch-text.ts'
 import { haveSameRules, type RevocationList, readRevocations } from './list.ts'
 

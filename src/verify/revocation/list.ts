@@ -10,7 +10,7 @@ import {
   type RevocationRule,
   revocationKinds,
   roundUpToSeconds,
-} from '../../claims/revocation.ts'
+} from '../../claims/records/revocation.ts'
 import { isCanonicalBase64url } from '../../lib/base64url.ts'
 import { isJsonObject } from '../../lib/json.ts'
 import { sleep } from '../../lib/timing.ts'

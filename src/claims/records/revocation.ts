@@ -1,7 +1,7 @@
 // Revocations: rules that end tokens before they expire. Plain data; times are epoch milliseconds. The same rule goes
 // from the store to the issuer's own checks and, in the signed list, to every remote verifier.
 
-import type { ClaimsSet } from './claims-set.ts'
+import type { ClaimsSet } from '../claims-set.ts'
 
 /** What a revocation can name: a token, a credential or an account by the name of the claim, a signing key by `kid`. */
 export type RevocationKind = 'jti' | 'client_id' | 'sub' | 'kid'

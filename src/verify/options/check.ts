@@ -2,11 +2,11 @@
 // otherwise create a verifier that lets more requests pass. Nothing reads the raw options afterwards.
 
 import type { JWK } from 'jose'
-import type { ForwardedHeader, TrustedProxies } from '../claims/client-ip.ts'
-import type { Policy, RequiredBound } from '../claims/enforce.ts'
-import { checkTrustedProxies, checkWebOrigin } from '../claims/options.ts'
-import { isSafeTransport, TRANSPORT_RULE } from '../claims/plain-http.ts'
-import { isScopeToken, parseScope } from '../claims/scope.ts'
+import type { ForwardedHeader, TrustedProxies } from '../../claims/client-ip.ts'
+import type { Policy, RequiredBound } from '../../claims/enforce.ts'
+import { checkTrustedProxies, checkWebOrigin } from '../../claims/input/options.ts'
+import { isSafeTransport, TRANSPORT_RULE } from '../../claims/input/plain-http.ts'
+import { isScopeToken, parseScope } from '../../claims/scope.ts'
 import {
   checkChoice,
   checkChoices,
@@ -14,8 +14,8 @@ import {
   checkFunction,
   checkNames,
   isTextList,
-} from '../lib/options.ts'
-import type { TokenSource } from './extract.ts'
+} from '../../lib/options.ts'
+import type { TokenSource } from '../extract.ts'
 import type { Claims, KeyOptions, RevocationFeedOptions, VerifierOptions, VerifierRules } from './options.ts'
 
 const FEED_NAMES = {

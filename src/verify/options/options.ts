@@ -1,11 +1,11 @@
 // The types of a verifier's options, and of what it reports. check-options.ts checks the values.
 
 import type { JWK } from 'jose'
-import type { ClaimsSet } from '../claims/claims-set.ts'
-import type { ForwardedHeader } from '../claims/client-ip.ts'
-import type { ClaimErrorCode } from '../claims/codes.ts'
-import type { RequiredBound, Step } from '../claims/enforce.ts'
-import type { RequestLike, TokenSource } from './extract.ts'
+import type { ClaimsSet } from '../../claims/claims-set.ts'
+import type { ForwardedHeader } from '../../claims/client-ip.ts'
+import type { ClaimErrorCode } from '../../claims/codes.ts'
+import type { RequiredBound, Step } from '../../claims/enforce.ts'
+import type { RequestLike, TokenSource } from '../extract.ts'
 
 /** The claims of a verified token under their names in the JWT, deeply frozen. Times are epoch seconds. */
 export type Claims = ClaimsSet

@@ -1,7 +1,7 @@
 // The two spellings of one credential: a pair of client id and client secret, and the account token, one string with
 // a checksum. Knows nothing of how either is made, stored or compared.
 
-import { toBase62 } from '../lib/base62.ts'
+import { toBase62 } from '../../lib/base62.ts'
 
 /** The pair that names a credential and proves it. */
 export interface ClientSecret {

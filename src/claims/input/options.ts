@@ -1,10 +1,10 @@
 // Checks of options that the verifier and the client-token endpoint have in common. Like the checks in lib/options.ts,
 // they throw a TypeError that names the option.
 
-import { isTextList } from '../lib/options.ts'
-import { parseTrustedProxies, type TrustedProxies } from './client-ip.ts'
-import { parseOrigin } from './origin.ts'
-import { parseOriginPatterns } from './origin-pattern.ts'
+import { isTextList } from '../../lib/options.ts'
+import { parseTrustedProxies, type TrustedProxies } from '../client-ip.ts'
+import { parseOrigin } from '../origin.ts'
+import { parseOriginPatterns } from '../origin-pattern.ts'
 
 /** The canonical form of one web origin: `HTTPS://API.example.com:443` gives `https://api.example.com`. */
 export function checkWebOrigin(name: string, value: unknown, example: string): string {

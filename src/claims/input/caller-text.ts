@@ -1,10 +1,10 @@
 // Origin, scope and addresses as callers write them. A text that is too long is refused before it is parsed: the cost
 // of parsing may grow with the square of the length.
 
-import { fail, ok, type Result } from '../lib/result.ts'
-import { parseIpList, splitIpList } from './ip.ts'
-import { type ParsedOrigin, parseOrigin } from './origin.ts'
-import { parseScope } from './scope.ts'
+import { fail, ok, type Result } from '../../lib/result.ts'
+import { parseIpList, splitIpList } from '../ip.ts'
+import { type ParsedOrigin, parseOrigin } from '../origin.ts'
+import { parseScope } from '../scope.ts'
 
 /** Longest accepted texts by parameter, characters. */
 export const MAX_ORIGIN_LENGTH = 300

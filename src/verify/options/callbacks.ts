@@ -1,6 +1,6 @@
 // Calls of functions that the API's developer gave: authorize, revocation, allowedOrigins, clientIp, onDecision.
 
-import type { MaybePromise } from '../lib/result.ts'
+import type { MaybePromise } from '../../lib/result.ts'
 
 /**
  * Calls a developer's function: its result, or `fallback` when it throws or rejects. Every object with a `then` method
