@@ -131,6 +131,16 @@ describe('at an API', () => {
     })
   })
 
+  test('a key-bound token that is sent as Bearer is refused, even with a valid proof', async () => {
+    const enforce = createEnforceKey({ require: [], apiOrigin: () => API, verifyProof, useProof })
+    const request = requestWith(es.proof())
+    for (const source of ['authorization', 'x-client-token', 'query'] as const) {
+      const token = { token: TOKEN, source, scheme: 'bearer' } as const
+      const refused = await codeOf(enforce({ request, address: undefined, now }, token, claimsOf(es)))
+      expect(refused, source).toBe('proof_required')
+    }
+  })
+
   test('the origin of the API may depend on the request', async () => {
     const apiOrigin = ({ headers }: RequestLike): string | undefined => headers.get('x-api') ?? undefined
     const headers = new Headers({ dpop: es.proof(), 'x-api': API })
