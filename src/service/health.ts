@@ -5,7 +5,6 @@ import { parseAddress } from '../claims/ip.ts'
 import { type Handler, NO_STORE, type RequestContext, type Route } from '../http/context.ts'
 import type { Metrics } from '../http/metrics.ts'
 import { NOT_FOUND } from '../http/problem.ts'
-import type { MaybePromise } from '../lib/result.ts'
 import { isDoneWithin } from '../lib/timing.ts'
 import type { KeyRing } from '../signing/key-ring.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -106,7 +105,7 @@ export interface MetricsAccess {
   readonly mode: 'loopback' | 'admin' | 'public' | 'off'
   readonly trustedProxies: TrustedProxies
   /** Refuses requests without the admin token; null: no admin token is configured. */
-  readonly guard: ((context: RequestContext) => MaybePromise<Response | undefined>) | null
+  readonly guard: ((context: RequestContext) => Promise<Response | undefined>) | null
 }
 
 /** The route of /metrics, in Prometheus' text format. Requests that may not read it get a 404. */
@@ -124,10 +123,10 @@ export function createMetricsRoute(access: MetricsAccess, metrics: Metrics): Rou
   }
 }
 
-function refuseReader(
+async function refuseReader(
   { mode, guard, trustedProxies }: MetricsAccess,
   context: RequestContext,
-): MaybePromise<Response | undefined> {
+): Promise<Response | undefined> {
   if (mode === 'public') return undefined
   if (mode === 'loopback' && isFromThisMachine(context, trustedProxies)) return undefined
   if (mode === 'admin' && guard !== null) return guard(context)
