@@ -7,10 +7,13 @@ for (const [value, character] of [
   VALUES[character.charCodeAt(0)] = value
 }
 
-/** Unused low bits of the last character, by length modulo 4 (RFC 4648 section 3.5); -1: no such length. */
+/** Mask of the unused low bits of the last character, by length modulo 4; -1: no base64url text has such a length. */
 const UNUSED_BITS = [0, -1, 0b1111, 0b11] as const
 
-/** Whether `text` from `start` to `end` is base64url without padding whose unused bits are zero. Empty text is. */
+/**
+ * Whether `text` from `start` to `end` (positions as in `slice`, not checked) is base64url without padding whose unused
+ * bits are zero (RFC 4648 sections 3.5 and 5). True for empty text.
+ */
 export function isCanonicalBase64url(text: string, start = 0, end: number = text.length): boolean {
   const unused = UNUSED_BITS[((end - start) % 4) as 0 | 1 | 2 | 3]
   if (unused < 0) return false
@@ -23,12 +26,12 @@ export function isCanonicalBase64url(text: string, start = 0, end: number = text
   return (last & unused) === 0
 }
 
-/** Whether `text` is 32 bytes in canonical base64url: 43 characters, no padding. */
+/** Whether a value is a string that encodes 32 bytes in canonical base64url: 43 characters, no padding. */
 export function is32Bytes(text: unknown): text is string {
   return typeof text === 'string' && text.length === 43 && isCanonicalBase64url(text)
 }
 
-/** Whether `text` is a SHA-256 digest in canonical base64url, such as an RFC 7638 thumbprint. */
+/** Whether a value has the form of a SHA-256 digest in canonical base64url, such as an RFC 7638 thumbprint. */
 export function isSha256Digest(text: unknown): text is string {
   return is32Bytes(text)
 }

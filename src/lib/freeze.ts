@@ -1,7 +1,9 @@
-// Makes plain data safe to share between several readers.
+// Freezes plain data, so that no reader can change it for the others.
 
 /**
- * Freezes a value with everything in it, and returns it. Does not recurse, because hostile data may be nested deeply.
+ * Freezes a value and the values of all its enumerable properties, in place, and returns it. Primitives are returned
+ * unchanged. What an already frozen object contains is not frozen. Iterative, because deeply nested input would overflow
+ * the stack of a recursion.
  */
 export function freezeDeep<T>(value: T): T {
   const open: unknown[] = [value]

@@ -1,5 +1,5 @@
-// A value that is read from a store again and again, by calls that may overlap: the newest read wins, whichever of them
-// ends last.
+// A value in memory that is re-read from a store by calls that may overlap. A read that is slow never replaces the
+// result of a newer one.
 
 /** A value in memory, and when its read began. */
 export interface FreshRead<T> {
@@ -7,16 +7,16 @@ export interface FreshRead<T> {
   /** When the read that gave `value` began; `performance.now()`, milliseconds. */
   readonly readAt: number
   /**
-   * Reads again: whatever was stored before this call is in `value` when it resolves. Every call reads for itself, since
-   * a read that another call began earlier may miss the latest write. Rejects with the error of `read`, and then `value`
-   * is unchanged.
+   * Reads the store again. When it resolves, `value` includes everything that was stored before this call. Each call makes
+   * its own read, because a read that began before the call may miss the latest write. Rejects with the error of `read`;
+   * `value` is unchanged then.
    */
   refresh(): Promise<void>
 }
 
-/** Starts with `first`; `read` gives the value as the store has it now. */
+/** Creates a value that is `first` until `refresh` is called. `read` reads the value from the store. */
 export function createFreshRead<T>(first: T, read: () => Promise<T>): FreshRead<T> {
-  // A counter instead of a clock: every event has its own number.
+  // Orders events. Not a clock, because two events may have the same time.
   let count = 0
   const next = (): number => {
     count += 1
@@ -38,13 +38,13 @@ export function createFreshRead<T>(first: T, read: () => Promise<T>): FreshRead<
         const began = next()
         const readAt = performance.now()
         const value = await read()
-        // Another call began its read after this call was made: `held` has all that this call must see.
+        // The read that gave `held` began after this call, so `held` includes everything stored before this call.
         if (held.began > asked) return
         if (held.ended < began) {
           held = { value, began, ended: next(), readAt }
           return
         }
-        // This read overlapped with the one that gave `held`, so which of the two is newer is unknown: read again.
+        // This read overlapped the one that gave `held`, so either of them may be newer. Read again.
       }
     },
   }

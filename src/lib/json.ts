@@ -1,12 +1,15 @@
 // Strict JSON: well-formed and without duplicate names. RFC 8259 section 4 leaves the meaning of duplicates open;
-// RFC 7515 section 4 and RFC 7519 section 4 allow to refuse them.
+// RFC 7515 section 4 and RFC 7519 section 4 allow a parser to reject them.
 
 import { fail, ok, type Result } from './result.ts'
 
 /** A parsed JSON object: neither an array nor null. */
 export type JsonObject = { readonly [name: string]: unknown }
 
-/** Parses JSON text. Fails when it is malformed, or when an object at any depth has the same name twice. */
+/**
+ * Parses JSON text (RFC 8259). Fails with `malformed` when it is not JSON, and with `duplicate` when an object at any
+ * depth has the same name twice. Never throws.
+ */
 export function parseJson(text: string): Result<unknown, 'malformed' | 'duplicate'> {
   let value: unknown
   try {
@@ -14,7 +17,7 @@ export function parseJson(text: string): Result<unknown, 'malformed' | 'duplicat
   } catch {
     return fail('malformed')
   }
-  // JSON.parse keeps one member of each name: fewer members than colons outside strings means a repeat.
+  // JSON.parse keeps one member per name, so fewer members than colons outside strings means a duplicate name.
   return countColons(text) === countMembers(value) ? ok(value) : fail('duplicate')
 }
 
@@ -36,7 +39,7 @@ function countColons(text: string): number {
   return colons
 }
 
-/** Position of the quote that closes the JSON string opened at `start`; -1 when there is none. */
+/** Position of the quote that closes the JSON string whose opening quote is at `start`; -1 when there is none. */
 export function findStringEnd(text: string, start: number): number {
   let end = text.indexOf('"', start + 1)
   while (end > 0 && isEscaped(text, end)) end = text.indexOf('"', end + 1)
@@ -49,7 +52,7 @@ function isEscaped(text: string, position: number): boolean {
   return backslashes % 2 === 1
 }
 
-/** Members of every object in a value, without recursion: hostile input may be nested deeply. */
+/** Number of members of all objects in a value. Iterative, because deeply nested input would overflow the stack. */
 function countMembers(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0
   let members = 0

@@ -1,11 +1,12 @@
-// Checks of the options that a caller gives to a factory. They repeat what the types say, for callers in JavaScript.
-// Every check throws a TypeError whose message begins with the option's name and never contains its value.
+// Checks of the options that a caller gives to a factory. They check at run time what the types say, for callers in
+// JavaScript. Each `check` function throws a TypeError that names the option and never contains its value.
 
 /**
- * Rejects option names that are not in `known`, also when their value is undefined: a typo must not pass unseen.
+ * Throws a TypeError when `options` is not an object, or for the first name that is not in `known`, also when the value
+ * under it is undefined: a misspelt name must not be ignored.
  *
- * @param known every allowed name; write them as a `Record<keyof Options, true>`, so that the compiler finds a missing one
- * @param path goes before the name in the message, such as `revocation.`
+ * @param known every allowed name; typed `Record<keyof Options, true>`, so that the compiler finds a missing one
+ * @param path prefix of the name in the message, such as `revocation.`
  */
 export function checkNames(options: unknown, known: Readonly<Record<string, true>>, path = ''): void {
   if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object')
@@ -13,13 +14,16 @@ export function checkNames(options: unknown, known: Readonly<Record<string, true
   if (unknown !== undefined) throw new TypeError(`${path}${unknown}: unknown option`)
 }
 
-/** The value, which must be one of `allowed`. */
+/** Returns `value`. Throws a TypeError that lists `allowed` when the value is not one of them, or not given. */
 export function checkChoice<T extends string>(name: string, value: T, allowed: readonly T[]): T {
   if (!allowed.includes(value)) throw new TypeError(`${name}: must be one of ${allowed.join(', ')}`)
   return value
 }
 
-/** A copy of the list, which must have at least `minLength` entries, each of them one of `allowed`. */
+/**
+ * Returns a copy of the list. Throws a TypeError unless it is an array of at least `minLength` entries, each one of
+ * `allowed`. Repeated entries are kept.
+ */
 export function checkChoices<T extends string>(
   name: string,
   values: readonly T[],
@@ -32,19 +36,22 @@ export function checkChoices<T extends string>(
   return [...values]
 }
 
-/** The boolean, or `fallback` when the value is undefined. */
+/** Returns the boolean, or `fallback` when the value is undefined. Throws a TypeError for any other value. */
 export function checkFlag(name: string, value: unknown, fallback: boolean): boolean {
   if (value !== undefined && typeof value !== 'boolean') throw new TypeError(`${name}: must be true or false`)
   return value ?? fallback
 }
 
-/** The function, or undefined when the option is not given. Its parameters and result are not checked. */
+/**
+ * Returns the function, or undefined when the option is not given. Throws a TypeError for any other value. The
+ * function's parameters and result are not checked.
+ */
 export function checkFunction<T>(name: string, value: T): T {
   if (value !== undefined && typeof value !== 'function') throw new TypeError(`${name}: must be a function`)
   return value
 }
 
-/** Whether a value is an array that contains nothing but strings. The empty array is one. */
+/** Whether a value is an array of strings. True for an empty array. */
 export function isTextList(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((entry) => typeof entry === 'string')
 }

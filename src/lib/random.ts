@@ -1,16 +1,19 @@
-// Random identifiers and secrets in base62, which form encoding leaves unchanged (HTTP Basic credentials may have it).
+// Random identifiers and secrets in base62; base62.ts says why.
 
 import { BASE62_DIGITS, toBase62 } from './base62.ts'
 
 export { toBase62 } from './base62.ts'
 
-/** Bytes from this on are skipped, because they would make the first digits more likely. */
+/** Bytes of this value or more are skipped: 256 is not a multiple of 62, so they would make the first digits more likely. */
 const FAIR_LIMIT = 62 * 4
 
 const pool = new Uint8Array(4096)
 let used = pool.length
 
-/** Random base62 text, 5.95 bits a character: 16 characters hold 95 bits, 43 hold 256. */
+/**
+ * Random base62 text of `length` characters from the system's random generator. A character has 5.95 bits: 16 characters
+ * have 95 bits, 43 have 256. Empty for a length of 0 or less.
+ */
 export function randomBase62(length: number): string {
   let text = ''
   while (text.length < length) {
@@ -23,15 +26,15 @@ export function randomBase62(length: number): string {
 let ordinal = 0
 
 /**
- * Base62 text of 16 characters, ten of them random, that sorts after every earlier result in this process, also within
- * one millisecond. For ids of entries that are listed in order.
+ * Base62 text of 16 characters that sorts after every earlier result in this process: six count the calls, ten are random
+ * (59 bits). For ids of entries that are listed in order and may have the same time.
  */
 export function orderedBase62(): string {
   ordinal += 1
   return toBase62(ordinal, 6) + randomBase62(10)
 }
 
-/** Random bytes are read in large blocks, because each call to the system is slow. Used bytes are overwritten. */
+/** The next random byte. Bytes are read 4096 at a time, because each call to the system is slow; used ones are cleared. */
 function nextByte(): number {
   if (used === pool.length) {
     crypto.getRandomValues(pool)

@@ -1,8 +1,9 @@
-// Reads a stream of bytes up to a limit, which is counted while reading: `Content-Length` may be absent or wrong.
+// Reads a stream of bytes up to a limit. Bytes are counted while reading, because `Content-Length` may be absent or wrong.
 
 /**
- * Gives each chunk of a stream to `take`. False if the stream has more than `maxBytes`: `take` gets no chunk beyond them,
- * and the stream is cancelled. Null is an empty stream. Rejects if the stream breaks off, or with what `take` throws.
+ * Calls `take` with each chunk of a stream. Resolves to true at the end of the stream, and to false if it has more than
+ * `maxBytes`: then the chunk that exceeds the limit is not passed on, and the stream is cancelled. Null counts as an empty
+ * stream. Rejects with the stream's error, or with what `take` throws.
  */
 export async function readChunks(
   stream: ReadableStream<Uint8Array> | null,
@@ -22,7 +23,10 @@ export async function readChunks(
   return true
 }
 
-/** All bytes of a stream, or undefined if there are more than `maxBytes`. Rejects if the stream breaks off. */
+/**
+ * All bytes of a stream; undefined, with the stream cancelled, if there are more than `maxBytes`. Null counts as an empty
+ * stream. Rejects with the stream's error.
+ */
 export async function readBytes(
   stream: ReadableStream<Uint8Array> | null,
   maxBytes: number,
@@ -32,7 +36,7 @@ export async function readBytes(
   return isComplete ? joinBytes(chunks) : undefined
 }
 
-/** The bytes of several chunks in one array. */
+/** Copies several chunks, in order, into one array. */
 export function joinBytes(chunks: readonly Uint8Array[]): Uint8Array {
   const all = new Uint8Array(chunks.reduce((total, chunk) => total + chunk.length, 0))
   let offset = 0

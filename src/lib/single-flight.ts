@@ -1,27 +1,29 @@
 // Work that runs once for all requests that need its result. On Node they await one promise. On Workers a request must
-// not
-// await another request's promise, and the work of a cancelled request never ends: there the others poll until it is
-// over.
+// not await another request's promise, and work whose request was cancelled never settles: the other requests poll until
+// the run has ended or counts as cancelled.
 
 import { sleep } from './timing.ts'
 
 /** Work of which at most one run is in progress. */
 export interface SingleFlight {
-  /** When the run in progress started, by the clock of the options; undefined when there is none. */
+  /** When the run in progress started, in milliseconds of the `now` option; undefined when there is none. */
   startedAt(): number | undefined
-  /** Resolves when the run in progress ends. If there is none, starts one with `timeoutMs`. Never rejects. */
+  /**
+   * Resolves when the run in progress has ended or counts as cancelled. If there is none, starts one and calls the work
+   * with `timeoutMs`; otherwise `timeoutMs` is ignored. Never rejects.
+   */
   join(timeoutMs: number): Promise<void>
 }
 
-/** How a single flight works. */
+/** Options of {@link createSingleFlight}. */
 export interface FlightOptions {
-  /** The work; it must not reject. */
+  /** The work. It must not reject, and keeps to `timeoutMs` itself. */
   readonly work: (timeoutMs: number) => Promise<void>
   /** Whether requests may await each other's promises: true on Node, false on Workers. */
   readonly sharesWork: boolean
-  /** Milliseconds after which a run that has not ended counts as cancelled. Used only when promises are not shared. */
+  /** Milliseconds after which a run that has not ended counts as cancelled. Ignored when `sharesWork` is true. */
   readonly lostAfterMs: number
-  /** A clock, milliseconds. */
+  /** Reads a clock, milliseconds. */
   readonly now: () => number
 }
 
@@ -30,9 +32,10 @@ interface Flight {
   done?: Promise<void>
 }
 
-const LOOK_MS = 20
+/** Time between two checks whether another request's run has ended. */
+const POLL_MS = 20
 
-/** Creates a single flight; nothing runs until the first `join`. */
+/** Creates a single flight. The work does not run until the first `join`. */
 export function createSingleFlight({ work, sharesWork, lostAfterMs, now }: FlightOptions): SingleFlight {
   let latest: Flight | undefined
 
@@ -51,15 +54,15 @@ export function createSingleFlight({ work, sharesWork, lostAfterMs, now }: Fligh
     return done
   }
 
-  async function lookForEnd(flight: Flight): Promise<void> {
-    while (current() === flight) await sleep(LOOK_MS)
+  async function pollUntilEnd(flight: Flight): Promise<void> {
+    while (current() === flight) await sleep(POLL_MS)
   }
 
   return {
     startedAt: () => current()?.since,
     join(timeoutMs) {
       const flight = current()
-      return flight === undefined ? start(timeoutMs) : (flight.done ?? lookForEnd(flight))
+      return flight === undefined ? start(timeoutMs) : (flight.done ?? pollUntilEnd(flight))
     },
   }
 }

@@ -1,11 +1,14 @@
-// Waiting: for a time, and for work with a time limit.
+// Waiting for a time, and for work with a time limit.
 
-/** Resolves after `ms` milliseconds: in a later turn of the event loop, 0 included. */
+/** Resolves after `ms` milliseconds; for 0 also in a later turn of the event loop. */
 export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
-/** Whether `work` resolves within `ms`. Does not cancel it. Rejects when `work` rejects within that time. */
+/**
+ * Resolves to true when `work` resolves within `ms` milliseconds, else to false; the work is not cancelled. Rejects when
+ * `work` rejects within that time. A later rejection is ignored.
+ */
 export async function isDoneWithin(ms: number, work: Promise<unknown>): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const end = new Promise<false>((resolve) => {
