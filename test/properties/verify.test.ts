@@ -114,11 +114,15 @@ describe.each(['ES256', 'EdDSA', 'HS256'] as const)('%s: a token that was change
   })
 
   test('is refused with one bit flipped, in each of its bytes', async () => {
-    for (let position = 0; position < forging.known.length; position += 1) {
-      const flipped = String.fromCharCode(forging.known.charCodeAt(position) ^ 1)
-      const text = forging.known.slice(0, position) + flipped + forging.known.slice(position + 1)
+    const { known } = forging
+    const expectRefused = async (position: number): Promise<void> => {
+      const flipped = String.fromCharCode(known.charCodeAt(position) ^ 1)
+      const text = known.slice(0, position) + flipped + known.slice(position + 1)
       expect(bare(await forging.presentInQuery(text)), `at ${position}`).toBe(forging.garbage)
     }
+    // Several at a time, because the service looks for new keys when it does not know a kid, and waits for them.
+    const positions = Array.from(known, (_, position) => position)
+    while (positions.length > 0) await Promise.all(positions.splice(0, 50).map(expectRefused))
   })
 
   test('a thousand times does not affect valid tokens', async () => {

@@ -168,25 +168,28 @@ describe('waiting', () => {
     expect(await ask(longLived)).toBe('token_revoked')
   })
 
-  test.each(['accept', 'refuse'] as const)('only once long for a feed that hangs: %s', async (onStale) => {
-    const { ask, polls, publish, longLived } = await start({ onStale })
-    publish(hang)
-    const verdict = onStale === 'accept' ? 'allowed' : 'unavailable'
-    const first = await timed(ask(longLived))
-    expect(first.value).toBe(verdict)
-    expect(first.ms).toBeGreaterThan(4500)
-    expect(first.ms).toBeLessThan(5500)
-    // No poll follows so soon, and the next one delays requests only briefly.
-    const second = await timed(ask(longLived))
-    expect(second.value).toBe(verdict)
-    expect(second.ms).toBeLessThan(200)
-    expect(polls()).toBe(1)
-    await sleep(2000)
-    const third = await timed(ask(longLived))
-    expect(third.value).toBe(verdict)
-    expect(third.ms).toBeLessThan(900)
-    expect(polls()).toBe(2)
-  })
+  test.concurrent.each(['accept', 'refuse'] as const)(
+    'only once long for a feed that hangs: %s',
+    async (onStale) => {
+      const { ask, polls, publish, longLived } = await start({ onStale })
+      publish(hang)
+      const verdict = onStale === 'accept' ? 'allowed' : 'unavailable'
+      const first = await timed(ask(longLived))
+      expect(first.value).toBe(verdict)
+      expect(first.ms).toBeGreaterThan(4500)
+      expect(first.ms).toBeLessThan(5500)
+      // No poll follows so soon, and the next one delays requests only briefly.
+      const second = await timed(ask(longLived))
+      expect(second.value).toBe(verdict)
+      expect(second.ms).toBeLessThan(200)
+      expect(polls()).toBe(1)
+      await sleep(2000)
+      const third = await timed(ask(longLived))
+      expect(third.value).toBe(verdict)
+      expect(third.ms).toBeLessThan(900)
+      expect(polls()).toBe(2)
+    },
+  )
 
   test('not at all if the connection is refused', async () => {
     const url = `http://127.0.0.1:${await findClosedPort()}/`
