@@ -1,4 +1,4 @@
-// What every adapter promises of assertions: one use each, and a purge that takes what has expired.
+// The contract of every adapter for assertions: each may be used once, and a purge deletes the expired ones.
 
 import { describe, expect, test } from 'vitest'
 import type { Storage } from '../../src/storage/storage.ts'
@@ -17,23 +17,23 @@ export function describeAssertions(name: string, open: () => Promise<OpenedStora
     const use = (client: string, jti: string, until = NOW + 60_000) =>
       storage.useAssertion(client, jti, until)
 
-    test('a jti is used once, whatever its expiry', async () => {
+    test('a jti can be used once, also when it comes back with another expiry', async () => {
       expect(await use('alpha', 'one')).toBe(true)
       expect(await use('alpha', 'one')).toBe(false)
       expect(await use('alpha', 'one', NOW + 90_000)).toBe(false)
       expect(await use('alpha', 'two')).toBe(true)
     })
 
-    test('each client has its own', async () => {
+    test('two clients may use the same jti', async () => {
       expect(await use('alpha', 'shared')).toBe(true)
       expect(await use('beta', 'shared')).toBe(true)
-      // What joins to the same text is not the same pair.
+      // Client and jti joined give the same text, but they are two different pairs.
       expect(await use('alpha ', 'b')).toBe(true)
       expect(await use('alpha', ' b')).toBe(true)
     })
 
     test.each(['B', 'b', 'é', 'e\u0301', ' b ', '007', '\u0000', '🌵', 'x'.repeat(256)])(
-      'the text %j is itself and no other',
+      'the jti %j is stored exactly: a longer one is new, the same one is used',
       async (jti) => {
         expect(await use('alpha', jti)).toBe(true)
         expect(await use('alpha', `${jti}x`)).toBe(true)
@@ -41,12 +41,12 @@ export function describeAssertions(name: string, open: () => Promise<OpenedStora
       },
     )
 
-    test('of thirty callers at the same moment exactly one is told that it is new', async () => {
+    test('when thirty callers use one jti together, exactly one succeeds', async () => {
       const answers = await Promise.all(Array.from({ length: 30 }, () => use('alpha', 'contested')))
       expect(answers.filter((isNew) => isNew)).toEqual([true])
     })
 
-    test('a purge takes what has expired, and nothing else', async () => {
+    test('a purge deletes expired assertions and no others', async () => {
       await use('alpha', 'over', NOW)
       await use('alpha', 'under way', NOW + 1)
       await storage.purge({ revocationsUntil: 1, assertionsUntil: NOW, auditBefore: null })

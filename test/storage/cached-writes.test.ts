@@ -1,4 +1,4 @@
-// A write through the cache drops the results that it affects immediately, pending ones too, and no others.
+// A write through the cache immediately drops the results that it affects, pending ones included, and no others.
 
 import { beforeEach, expect, test } from 'vitest'
 import type { Account, Credential } from '../../src/claims/records/account.ts'
@@ -20,7 +20,7 @@ const ROTATION = { secretHash: 'bmV3', previousHash: null, previousExpiresAt: nu
 let inner: Storage
 let cached: CachedStorage
 let asked: string[]
-/** Look-ups that are held back until opened. */
+/** Each call lets one delayed look-up continue. */
 let gates: (() => void)[]
 let isSlow: boolean
 let account: Account
@@ -44,7 +44,7 @@ beforeEach(async () => {
   asked.length = 0
 })
 
-/** The store, its look-ups counted, and held back when asked to. */
+/** The store; its look-ups are counted, and delayed while `isSlow` is true. */
 function probe(store: Storage): Storage {
   function ask<T>(name: string, read: () => MaybePromise<T>): MaybePromise<T> {
     asked.push(name)
@@ -61,7 +61,7 @@ function probe(store: Storage): Storage {
 
 interface Write {
   readonly run: (storage: Storage) => Promise<unknown>
-  /** Look-ups that are asked of the store again after the write. */
+  /** Look-ups for which the cache asks the store again after the write. */
   readonly drops: () => readonly string[]
 }
 
@@ -135,11 +135,14 @@ async function lookUpOne(name: string): Promise<unknown> {
   return cached.findCredential(name)
 }
 
-test.each(Object.entries(writes))('%s drops what it touches and nothing else', async (_name, write) => {
-  await write.run(cached)
-  await lookUpAll()
-  expect(asked.sort()).toEqual([...write.drops()].sort())
-})
+test.each(Object.entries(writes))(
+  '%s drops the cached results that it affects and no others',
+  async (_name, write) => {
+    await write.run(cached)
+    await lookUpAll()
+    expect(asked.sort()).toEqual([...write.drops()].sort())
+  },
+)
 
 const DROPS_NOTHING = [
   'addRevocation',
@@ -153,7 +156,7 @@ const DROPS_NOTHING = [
 ]
 const dropping = Object.entries(writes).filter(([name]) => !DROPS_NOTHING.includes(name))
 
-test.each(dropping)('%s that fails after its commit is seen all the same', async (_name, write) => {
+test.each(dropping)('%s that fails after its commit: later look-ups see the change', async (_name, write) => {
   const lossy: Storage = new Proxy(probe(inner), {
     get: (store, name: keyof Storage) =>
       name in writes
@@ -169,22 +172,25 @@ test.each(dropping)('%s that fails after its commit is seen all the same', async
   expect(await lookUpAll()).not.toEqual(before)
 })
 
-test.each(dropping)('%s: an answer on its way is neither shared nor remembered', async (_name, write) => {
-  // Nothing is remembered yet: each look-up goes to the store, and the early ones are held there.
-  cached = createCachedStorage(probe(inner), { now: () => 0 })
-  const lookUp = () => Promise.all(write.drops().map(lookUpOne))
-  isSlow = true
-  const early = lookUp()
-  await write.run(cached)
-  isSlow = false
-  const late = lookUp()
-  for (const open of gates) open()
-  const after = await late
-  expect(await early).not.toEqual(after)
-  expect(await lookUp()).toEqual(after)
-})
+test.each(dropping)(
+  '%s: a look-up that began before it is neither shared with later callers nor cached',
+  async (_name, write) => {
+    // Nothing is cached yet: each look-up goes to the store, and the early ones are delayed there.
+    cached = createCachedStorage(probe(inner), { now: () => 0 })
+    const lookUp = () => Promise.all(write.drops().map(lookUpOne))
+    isSlow = true
+    const early = lookUp()
+    await write.run(cached)
+    isSlow = false
+    const late = lookUp()
+    for (const open of gates) open()
+    const after = await late
+    expect(await early).not.toEqual(after)
+    expect(await lookUp()).toEqual(after)
+  },
+)
 
-test('during an outage right after a suspension the other accounts are still known', async () => {
+test('during an outage right after a suspension, other accounts are still answered from the cache', async () => {
   let isDown = false
   const failing: Storage = {
     ...inner,
@@ -198,6 +204,6 @@ test('during an outage right after a suspension the other accounts are still kno
   isDown = true
   now = 60_000
   expect(await cached.findCredentialStale(other.credential.id)).toMatchObject({ account: other.account })
-  // What is not known any more is said not to be; it is not the account from before its suspension.
+  // The suspended account is no longer cached: the look-up rejects, and does not give the record from before.
   await expect(cached.findCredentialStale(credential.id)).rejects.toThrow(StorageError)
 })

@@ -1,4 +1,4 @@
-// The contract through the cache, and what the cache adds: hits, staleness, and nothing that outlives a write.
+// The storage contract through the cache, and the cache itself: hits, maximum age, and entries that a write drops.
 
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { CredentialWithAccount } from '../../src/claims/records/account.ts'
@@ -17,7 +17,7 @@ import { describeRules } from './rule-contract.ts'
 import { describeWrites } from './write-contract.ts'
 
 async function openStorage(): Promise<OpenedStorage> {
-  // No answer is too old by itself: only a write may drop it.
+  // The clock stands still, so that only a write can drop an answer.
   const storage = createCachedStorage(createMemoryStorage(), { now: () => 0 })
   return { storage, close: () => storage.close() }
 }
@@ -32,7 +32,7 @@ describeAssertions('cached memory', openStorage)
 
 const HOUR = 3_600_000
 
-/** A real store whose look-ups can be counted, held back and broken. */
+/** A real store whose look-ups can be counted, delayed and made to fail. */
 function createProbe() {
   const store = createMemoryStorage()
   const state = { asked: 0, isDown: false, isSlow: false }
@@ -42,7 +42,7 @@ function createProbe() {
     state.asked++
     if (state.isDown) return Promise.reject(new StorageError('down'))
     if (!state.isSlow) return read()
-    // Read now, answer later: what is on its way may be older than a write that came in between.
+    // The value is read now and answered later, so a write may come in between.
     const value = read()
     return new Promise((resolve) => gates.push(() => resolve(value)))
   }
@@ -86,12 +86,12 @@ describe('cached storage', () => {
       'an origin of a prototype',
       (from) => from.isPrototypeOriginListed(['https://page.example'], false, time),
     ],
-    ['localhost, which no prototype allows', (from) => from.isPrototypeOriginListed(['*'], true, time)],
+    ['localhost when no prototype allows it', (from) => from.isPrototypeOriginListed(['*'], true, time)],
     ['a credential for verification', (from) => from.findCredentialStale(known.credential.id)],
   ]
 
   test.each(lookups)(
-    '%s is asked of the store once in 800 ms, and answered synchronously in between',
+    '%s: the store is asked once in 800 ms, and the cache answers synchronously in between',
     async (_name, find) => {
       const first = await find(cached)
       expect(probe.state.asked).toBe(1)
@@ -105,18 +105,18 @@ describe('cached storage', () => {
     },
   )
 
-  test.each(lookups)('%s is asked for once by callers that come together', async (_name, find) => {
+  test.each(lookups)('%s: callers that ask together share one look-up', async (_name, find) => {
     probe.state.isSlow = true
     const answers = Array.from({ length: 20 }, () => find(cached))
     expect(probe.state.asked).toBe(1)
     probe.release()
     expect(new Set(await Promise.all(answers)).size).toBe(1)
-    // The promise is gone; the value is not.
+    // The cache keeps the value, not the promise.
     expect(find(cached)).not.toBeInstanceOf(Promise)
   })
 
   test.each(lookups)(
-    '%s is asked for by each caller where promises may not be shared',
+    '%s: each caller asks the store itself where promises may not be shared',
     async (_name, find) => {
       const unshared = createCachedStorage(probe.storage, { ...options, shareLookups: false })
       probe.state.isSlow = true
@@ -129,7 +129,7 @@ describe('cached storage', () => {
     },
   )
 
-  test('an answer counts as old as its question', async () => {
+  test('the age of an answer counts from when the store was asked', async () => {
     probe.state.isSlow = true
     const slow = cached.findCredential(known.credential.id)
     time += 1000
@@ -140,7 +140,7 @@ describe('cached storage', () => {
     expect(probe.state.asked).toBe(2)
   })
 
-  test('a credential that another process deleted, and made again, is seen so after a second', async () => {
+  test('a credential that another process deletes or creates again: the change is seen after a second', async () => {
     const { id } = known.credential
     const find = probe.storage.findCredential
     expect(await cached.findCredential(id)).toEqual(known)
@@ -148,7 +148,7 @@ describe('cached storage', () => {
     time += 1000
     expect(await cached.findCredential(id)).toBeUndefined()
     expect(await cached.findCredential(id)).toBeUndefined()
-    // Nor does an outage bring it back.
+    // An outage does not bring it back.
     probe.storage.findCredential = () => Promise.reject(new StorageError('down'))
     time += 1000
     expect(await cached.findCredentialStale(id)).toBeUndefined()
@@ -158,20 +158,20 @@ describe('cached storage', () => {
     expect(await cached.findCredential(id)).toEqual(known)
   })
 
-  test('a failure is not remembered', async () => {
+  test('a failed look-up is not cached', async () => {
     probe.state.isDown = true
     await expect(cached.findCredential(known.credential.id)).rejects.toThrow(StorageError)
     probe.state.isDown = false
     expect(await cached.findCredential(known.credential.id)).toEqual(known)
   })
 
-  test('records handed out are frozen to the last member', async () => {
+  test('records that the cache returns are deeply frozen', async () => {
     const found = await cached.findCredential(known.credential.id)
     expect(Object.isFrozen(found)).toBe(true)
     expect(Object.isFrozen(found?.account.allowedOrigins)).toBe(true)
   })
 
-  test('an absent credential is found as soon as its createAccount has answered', async () => {
+  test('a credential that was looked up before is found as soon as createAccount has answered', async () => {
     const account = makeAccount()
     const credential = makeCredential(account.id)
     expect(await cached.findCredential(credential.id)).toBeUndefined()
@@ -179,13 +179,13 @@ describe('cached storage', () => {
     expect(await cached.findCredential(credential.id)).toEqual({ account, credential })
   })
 
-  test('an origin is listed as soon as its createAccount has answered', async () => {
+  test('an origin that was looked up before is listed as soon as createAccount has answered', async () => {
     expect(await cached.isAnyOriginListed(['https://new.example'])).toBe(false)
     await addAccount(cached, { allowedOrigins: ['https://new.example'] })
     expect(await cached.isAnyOriginListed(['https://new.example'])).toBe(true)
   })
 
-  test('localhost and other origins are questions apart, the time is not', async () => {
+  test('answers for localhost and for other origins are cached separately; the time of the call makes no difference', async () => {
     const page = ['https://page.example']
     expect(await cached.isPrototypeOriginListed(page, false, 1)).toBe(true)
     expect(await cached.isPrototypeOriginListed([], true, 1)).toBe(false)
@@ -195,7 +195,7 @@ describe('cached storage', () => {
     expect(probe.state.asked).toBe(3)
   })
 
-  test('a prototype that expires is seen so after a second', async () => {
+  test('an expired prototype stops being listed after a second', async () => {
     const { account } = await addAccount(cached, {
       allowedOrigins: ['https://short.example'],
       browserPrototype: true,
@@ -207,7 +207,7 @@ describe('cached storage', () => {
     expect(await cached.isPrototypeOriginListed(account.allowedOrigins, false, 10)).toBe(false)
   })
 
-  test('an answer that was on its way during a write is not remembered', async () => {
+  test('a look-up that was under way during a write is not cached', async () => {
     const account = makeAccount({ allowedOrigins: ['https://late.example'] })
     const credential = makeCredential(account.id)
     probe.state.isSlow = true
@@ -215,18 +215,18 @@ describe('cached storage', () => {
     const oldOrigin = cached.isAnyOriginListed(account.allowedOrigins)
     await cached.createAccount(account, credential, makeAudit())
     probe.state.isSlow = false
-    // Neither joined to the look-up from before the write…
+    // It does not join the look-up from before the write…
     expect(await cached.findCredential(credential.id)).toEqual({ account, credential })
     expect(await cached.isAnyOriginListed(account.allowedOrigins)).toBe(true)
     probe.release()
     expect(await oldCredential).toBeUndefined()
     expect(await oldOrigin).toBe(false)
-    // …nor overwritten by it.
+    // …and that look-up does not overwrite its result.
     expect(cached.findCredential(credential.id)).toEqual({ account, credential })
     expect(cached.isAnyOriginListed(account.allowedOrigins)).toBe(true)
   })
 
-  test('a write that failed may have been committed: its answers are dropped too', async () => {
+  test('a failed write may have been committed, so the results that it affects are dropped too', async () => {
     const account = makeAccount()
     const credential = makeCredential(account.id)
     const lossy = createCachedStorage(
@@ -244,7 +244,7 @@ describe('cached storage', () => {
     expect(await lossy.findCredential(credential.id)).toEqual({ account, credential })
   })
 
-  test('guessed ids do not push out the credentials that exist', async () => {
+  test('look-ups of guessed ids do not evict credentials that exist', async () => {
     const small = createCachedStorage(probe.storage, { ...options, max: 10 })
     await small.findCredential(known.credential.id)
     for (let guess = 0; guess < 1000; guess++) await small.findCredential(`guess${guess}`)
@@ -253,7 +253,7 @@ describe('cached storage', () => {
     expect(probe.state.asked).toBe(asked)
   })
 
-  test('at most `max` answers are kept, the longest unused goes first', async () => {
+  test('at most `max` answers are kept; the least recently used is evicted first', async () => {
     const small = createCachedStorage(probe.storage, { ...options, max: 2 })
     const ids = [
       known.credential.id,
@@ -269,7 +269,7 @@ describe('cached storage', () => {
     expect(probe.state.asked).toBe(asked + 1)
   })
 
-  test('made-up keys of 100 000 characters are answered and take the place of few', async () => {
+  test('keys of 100 000 characters are answered but not cached', async () => {
     const small = createCachedStorage(probe.storage, { ...options, max: 10 })
     const long = 'x'.repeat(100_000)
     expect(await small.findCredential(long)).toBeUndefined()
@@ -286,17 +286,17 @@ describe('cached storage', () => {
       probe.state.isDown = true
     })
 
-    test('issuing gets no stale record', async () => {
+    test('issuing rejects instead of using a stale record', async () => {
       await expect(cached.findCredential(known.credential.id)).rejects.toThrow(StorageError)
       await expect(cached.findCredentialStale(known.credential.id)).resolves.toEqual(known)
       await expect(cached.findCredential(known.credential.id)).rejects.toThrow(StorageError)
     })
 
-    test('origins get no stale answer', async () => {
+    test('a look-up of origins rejects instead of using a stale answer', async () => {
       await expect(cached.isAnyOriginListed(['https://shop.example'])).rejects.toThrow(StorageError)
     })
 
-    test('a refusal to a page is readable as it was before, and no page is new', async () => {
+    test('a prototype origin that was known stays listed, and no other origin becomes listed', async () => {
       const page = ['https://page.example']
       await expect(cached.isPrototypeOriginListed(page, false, time)).rejects.toThrow(StorageError)
       expect(await cached.isPrototypeOriginListedStale(page, false, time)).toBe(true)
@@ -305,22 +305,22 @@ describe('cached storage', () => {
       await expect(cached.isPrototypeOriginListedStale(page, false, time)).rejects.toThrow(StorageError)
     })
 
-    test('verification gets the last known record for 24 hours', async () => {
+    test('verification uses the last known record for 24 hours', async () => {
       time += 24 * HOUR - 1001
       expect(await cached.findCredentialStale(known.credential.id)).toEqual(known)
       time += 1
       await expect(cached.findCredentialStale(known.credential.id)).rejects.toThrow(StorageError)
     })
 
-    test('the last known absence is an answer too', async () => {
+    test('a credential that was last known to be absent is still answered as absent', async () => {
       expect(await cached.findCredentialStale('nobody')).toBeUndefined()
     })
 
-    test('what was never known rejects', async () => {
+    test('a look-up of a credential that was never cached rejects', async () => {
       await expect(cached.findCredentialStale('never seen')).rejects.toThrow(StorageError)
     })
 
-    test('the database is asked once a second, not by every request', async () => {
+    test('the cache asks the database once a second, not at every request', async () => {
       const { asked } = probe.state
       for (let request = 0; request < 50; request++) await cached.findCredentialStale(known.credential.id)
       expect(probe.state.asked).toBe(asked + 1)
@@ -329,7 +329,7 @@ describe('cached storage', () => {
       expect(probe.state.asked).toBe(asked + 2)
     })
 
-    test('it heals by itself, with what has changed', async () => {
+    test('when the database is back, look-ups show what has changed', async () => {
       const id = known.credential.id
       expect(await cached.findCredentialStale(id)).toEqual(known)
       probe.state.isDown = false
@@ -341,7 +341,7 @@ describe('cached storage', () => {
       expect(await cached.findCredential(id)).toEqual(changed)
     })
 
-    test('closing ends that', async () => {
+    test('closing the cache ends answers from it', async () => {
       await cached.close()
       await expect(cached.findCredentialStale(known.credential.id)).rejects.toThrow(StorageError)
     })

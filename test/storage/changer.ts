@@ -1,8 +1,8 @@
 // A process that changes records of a SQLite file, for the tests of crashes and of two servers on one file.
-// node changer.ts <file> revoke <prefix> <count>: for each number an account is made, and then of it a token, a
-// credential and the account itself ended; prints `<kind> <value>` once each end has been acknowledged.
+// node changer.ts <file> revoke <prefix> <count>: for each number it creates an account, then
+// revokes a token, a credential and the account itself; prints `<kind> <value>` once each revocation is acknowledged.
 // node changer.ts <file> update <prefix> <count>: adds `count` scopes to the account `acct_shared`, one by one, trying
-// again where another was faster; prints each audit id once its update has been acknowledged.
+// again after each conflict; prints each audit id once its update is acknowledged.
 
 import { writeSync } from 'node:fs'
 import { migrateSchema } from '../../src/storage/sql/migrations.ts'
@@ -21,7 +21,7 @@ const engine = openSqlite(path)
 await migrateSchema(engine)
 const storage = createSqlStorage(engine)
 
-/** Synchronous: what was acknowledged is out before anything else happens. */
+/** Synchronous: the line is written before anything else happens. */
 const print = (line: string) => writeSync(1, `${line}\n`)
 
 for (let index = 0; index < Number(count); index++) {
@@ -49,7 +49,7 @@ async function endAll(name: string): Promise<void> {
     )
   )
     print(`client_id ${ids[0]}`)
-  // Every other account stays, so that credentials revoked in it are there to be found.
+  // Every second account is kept, so that the test finds the credentials revoked in it.
   if (name.endsWith('1')) return
   const sub = makeRevocation({ id: `sub-${name}`, kind: 'sub', value: account.id })
   if (await storage.deleteAccount(account.id, sub, audit('sub', account.id))) print(`sub ${account.id}`)

@@ -1,4 +1,4 @@
-// What every adapter of the storage port promises, as one suite that each of them runs.
+// The contract of the storage port, as one suite that every adapter runs.
 
 import { describe, expect, test } from 'vitest'
 import type { Account, AuditAction } from '../../src/claims/records/account.ts'
@@ -15,7 +15,7 @@ import {
 } from '../support/records.ts'
 import { openEach } from './open-each.ts'
 
-/** An open, empty store, and how to take it down. */
+/** An open, empty store, and how to close and remove it. */
 export interface OpenedStorage {
   readonly storage: Storage
   readonly close: () => Promise<void>
@@ -29,7 +29,7 @@ const ODD_TEXTS: readonly [string, string][] = [
   ['200 astral characters', '🌳'.repeat(200)],
   ['200 letters', 'ü'.repeat(200)],
   ['digits that look like a number', '007'],
-  ['null by name', 'null'],
+  ['the text null', 'null'],
   ['blanks', '  '],
 ]
 
@@ -55,7 +55,7 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
       storage = opened.storage
     })
 
-    test('an empty store knows nothing', async () => {
+    test('every look-up in an empty store finds nothing', async () => {
       expect(await storage.getAccount('acct_none')).toBeUndefined()
       expect(await storage.findCredential('none')).toBeUndefined()
       expect(await storage.listCredentials('acct_none')).toEqual([])
@@ -108,14 +108,14 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
       expect(await storage.listAudit(undefined, 1)).toEqual([audit])
     })
 
-    test('an empty list of scopes is not the absent list', async () => {
+    test('an empty list of scopes is not stored as a missing one', async () => {
       const account = makeAccount()
       const credential = makeCredential(account.id, { scopes: [] })
       await storage.createAccount(account, credential, makeAudit())
       expect((await storage.findCredential(credential.id))?.credential.scopes).toEqual([])
     })
 
-    test.each(ODD_TEXTS)('%s come back as they went in', async (_name, text) => {
+    test.each(ODD_TEXTS)('every text member is read back unchanged: %s', async (_name, text) => {
       const account = makeAccount({ name: text, allowedOrigins: [text], scopes: [text] })
       const credential = makeCredential(account.id, {
         id: `${nextId('cred')}${text}`,
@@ -129,7 +129,7 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
       expect(await storage.isAnyOriginListed([text])).toBe(true)
     })
 
-    test.each(ACTIONS)('the audit log keeps %s', async (action) => {
+    test.each(ACTIONS)('the audit log keeps an entry of the action %s', async (action) => {
       const entry = makeAudit({ action })
       await storage.appendAudit(entry)
       expect(await storage.listAudit(undefined, 50)).toEqual([entry])
@@ -170,12 +170,12 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
         if (!ids.credential) expect(await storage.findCredential(credential.id)).toBeUndefined()
         expect(await storage.isAnyOriginListed(['https://second.example'])).toBe(false)
         expect(await storage.listAudit(undefined, 50)).toEqual([first.audit])
-        // And the store works on.
+        // The store still accepts a valid account.
         await addAccount(storage)
       })
     })
 
-    test('an audit id is taken once', async () => {
+    test('a second audit entry with the same id is refused', async () => {
       const entry = makeAudit()
       await storage.appendAudit(entry)
       await expect(storage.appendAudit({ ...entry, actor: 'cli' })).rejects.toThrow(StorageError)
@@ -183,12 +183,12 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
     })
 
     describe('pages', () => {
-      // In no order, with equal times, and ids that sort against the order of insertion.
+      // Times unordered and partly equal, and ids whose order is the reverse of the insertion.
       const times = [30, 10, 20, 10, 20, 20, -5, 10, 30]
       const sorted = (ids: readonly Position[]) =>
         [...ids].sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1)).map(({ id }) => id)
 
-      test.each([1, 2, 3, 4, 50])('of %i accounts go from the oldest on, each once', async (limit) => {
+      test.each([1, 2, 3, 4, 50])('of %i accounts list each account once, oldest first', async (limit) => {
         const positions: Position[] = []
         for (const [index, at] of times.entries()) {
           const id = `acct_${times.length - index}`
@@ -201,14 +201,14 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
         expect(seen).toEqual(sorted(positions))
       })
 
-      test.each([1, 2, 3, 4, 50])('of %i audit entries go from the newest back, each once', async (limit) => {
+      test.each([1, 2, 3, 4, 50])('of %i audit entries list each entry once, newest first', async (limit) => {
         const entries = times.map((at, index) => makeAudit({ at, id: `aud_${times.length - index}` }))
         for (const entry of entries) await storage.appendAudit(entry)
         const seen = await readPages(limit, (before) => storage.listAudit(before, limit))
         expect(seen).toEqual(sorted(entries).reverse())
       })
 
-      test('a position need not be a record that still exists', async () => {
+      test('a page can start after a record that no longer exists', async () => {
         await addAccount(storage, { id: 'acct_b', createdAt: 10 })
         expect(await storage.listAccounts({ at: 10, id: 'acct_a' }, 50)).toHaveLength(1)
         expect(await storage.listAccounts({ at: 10, id: 'acct_c' }, 50)).toHaveLength(0)
@@ -217,18 +217,18 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
 
     test.each<[string, readonly string[], boolean]>([
       ['a listed pattern', ['https://*.a.example'], true],
-      ['one listed among others', ['https://x.example', 'https://b.example:8443'], true],
+      ['a listed pattern among others', ['https://x.example', 'https://b.example:8443'], true],
       ['a pattern listed twice', ['https://twice.example'], true],
       ['a pattern of a suspended account', ['https://asleep.example'], true],
-      ['nothing asked', [], false],
-      ['an origin that a pattern would match', ['https://www.a.example'], false],
-      ['a prefix', ['https://b.example'], false],
-      ['another case', ['https://B.example:8443'], false],
+      ['no pattern', [], false],
+      ['an origin that a listed pattern matches but does not equal', ['https://www.a.example'], false],
+      ['a prefix of a listed pattern', ['https://b.example'], false],
+      ['a listed pattern in upper case', ['https://B.example:8443'], false],
       ['a LIKE pattern', ['https://%', '_', '%'], false],
       ['the whole list as one text', ['["https://*.a.example","https://b.example:8443"]'], false],
-      ['a star that nobody lists', ['*'], false],
+      ['a star that no account lists', ['*'], false],
       ['more patterns than D1 has parameters', manyOrigins('https://b.example:8443'), true],
-      ['as many of which none is listed', manyOrigins('https://c.example'), false],
+      ['more patterns than D1 has parameters, none listed', manyOrigins('https://c.example'), false],
     ])('isAnyOriginListed: %s', async (_name, patterns, expected) => {
       await addAccount(storage, { allowedOrigins: ['https://*.a.example', 'https://b.example:8443'] })
       await addAccount(storage, { allowedOrigins: ['https://twice.example', 'https://twice.example'] })
@@ -244,7 +244,7 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
       expect(await storage.isAnyOriginListed(['https://shop-99.example'])).toBe(true)
     })
 
-    test('records in the store are out of reach of those who hold them', async () => {
+    test('changing a record that was passed in or returned does not change the store', async () => {
       const account: Writable<Account> = makeAccount({ allowedOrigins: ['https://shop.example'] })
       const credential = makeCredential(account.id)
       const audit = makeAudit({ detail: { list: [1] } })
@@ -274,7 +274,7 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
       expect(await storage.listAudit(undefined, 50)).toEqual([expected.audit])
     })
 
-    test('200 accounts made at the same time are all there', async () => {
+    test('200 accounts created together are all stored', async () => {
       const made = await Promise.all(Array.from({ length: 200 }, () => addAccount(storage)))
       expect(await storage.listAccounts(undefined, 300)).toEqual(made.map(({ account }) => account))
       expect(await storage.listAudit(undefined, 300)).toHaveLength(200)
@@ -284,7 +284,7 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
       expect(found).toEqual(made.map(({ account, credential }) => ({ account, credential })))
     })
 
-    test('of 20 accounts with one id, made at the same time, one is there', async () => {
+    test('of 20 accounts created together with one id, one is stored', async () => {
       const outcomes = await Promise.allSettled(
         Array.from({ length: 20 }, (_, index) => addAccount(storage, { id: 'acct_same', name: `${index}` })),
       )
@@ -337,7 +337,7 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
       ping: (closed) => closed.ping(),
       close: async (closed) => {
         await closed.close()
-        throw new StorageError('closing again is not a fault')
+        throw new StorageError('closing a second time succeeds')
       },
     }
     test.each(Object.entries(calls))('%s rejects once the store is closed', async (_name, call) => {
@@ -346,7 +346,7 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
       expect(await storage.findCredential('known')).toBeDefined()
       expect(await storage.isAnyOriginListed(['https://shop.example'])).toBe(true)
       await storage.close()
-      // Called bare: it must give a promise, not throw.
+      // Called without await: it must return a promise, not throw.
       await expect(call(storage)).rejects.toThrow(StorageError)
     })
   })
@@ -372,10 +372,10 @@ async function readPages(
     if (page.length === 0) return seen
     if (page.length < limit) return seen
   }
-  throw new Error('the pages do not end')
+  throw new Error('the list never reaches its last page')
 }
 
-/** Writes rubbish into every member that lets itself be written. */
+/** Overwrites every member of a record that is writable. */
 function spoilDeep(value: unknown): void {
   if (typeof value !== 'object' || value === null) return
   for (const [key, member] of Object.entries(value)) {

@@ -20,7 +20,7 @@ import { describeRevocations } from './revocation-contract.ts'
 import { describeRules } from './rule-contract.ts'
 import { describeWrites } from './write-contract.ts'
 
-// One workerd holds all databases. Migrating one takes about fifteen round trips, so all tests but those of the engine,
+// One workerd runs all databases. Migrating one takes about fifteen round trips, so all tests but those of the engine,
 // which change the schema, share one database, whose tables are emptied before each test.
 const fresh = Array.from({ length: 20 }, (_, index) => `FRESH${index}`)
 const SHARED = 'SHARED'
@@ -52,7 +52,7 @@ const WORKER = `export default {
   },
 }`
 
-/** The binding `name`, with which the worker runs what its statements hold. */
+/** A D1 binding that sends its statements to the worker, which runs them on the database `name`. */
 function bindDatabase(flare: Miniflare, name: string): D1Database {
   const queryOf = new WeakMap<D1Statement, SqlQuery>()
 
@@ -81,7 +81,7 @@ function bindDatabase(flare: Miniflare, name: string): D1Database {
 }
 
 async function openDatabase(name: string | undefined): Promise<OpenedEngine> {
-  if (!name || !miniflare) throw new Error('no database is left: raise the count above')
+  if (!name || !miniflare) throw new Error('all databases are in use: raise the count above')
   const engine = createD1Engine(bindDatabase(miniflare, name))
   return { engine, close: () => engine.close() }
 }
@@ -104,7 +104,7 @@ async function openEmptied(): Promise<OpenedEngine> {
   return opened
 }
 
-/** Statements that bring a migrated database back to the rows that it has right after its migrations. */
+/** Statements that reset a migrated database to the rows it has right after its migrations. */
 async function listEmptying(engine: SqlEngine): Promise<readonly SqlQuery[]> {
   const { rows } = await engine.run({
     sql: `select name from sqlite_master where type = 'table' and name not like '\\_cf%' escape '\\'
@@ -113,7 +113,7 @@ async function listEmptying(engine: SqlEngine): Promise<readonly SqlQuery[]> {
   })
   const marks = (await engine.run({ sql: 'select name, value from marks', parameters: [] })).rows
   return [
-    // Rows that refer to an account go with it.
+    // Rows that refer to an account are deleted with it.
     ...rows.map(({ name }) => ({ sql: `delete from "${name}"`, parameters: [] })),
     ...marks.map(({ name, value }) => ({
       sql: 'insert into marks (name, value) values (?, ?)',

@@ -1,4 +1,4 @@
-// What every SqlEngine promises: single statements, transactions without a middle, and a schema that heals itself.
+// The contract of every SqlEngine: single statements, atomic transactions, and migrations that recover when they were cut short.
 
 import { describe, expect, test } from 'vitest'
 import { StorageError } from '../../src/storage/errors.ts'
@@ -25,7 +25,7 @@ export function describeEngine(name: string, open: () => Promise<OpenedEngine>):
       await engine.run(query('CREATE TABLE things (id TEXT PRIMARY KEY, size INTEGER)'))
     })
 
-    test('a write tells how many rows it changed, a read gives its rows', async () => {
+    test('a write returns how many rows it changed, a read returns its rows', async () => {
       const insert = await engine.run(query('INSERT INTO things VALUES (?, ?), (?, ?)', 'a', 1, 'b', null))
       expect(insert).toEqual({ rows: [], changes: 2 })
       const update = await engine.run(query('UPDATE things SET size = 3 WHERE id = ?', 'nobody'))
@@ -37,12 +37,12 @@ export function describeEngine(name: string, open: () => Promise<OpenedEngine>):
       ])
     })
 
-    test('RETURNING gives rows', async () => {
+    test('a write with RETURNING returns rows', async () => {
       const { rows } = await engine.run(query('INSERT INTO things VALUES (?, ?) RETURNING id', 'a', 1))
       expect(rows).toEqual([{ id: 'a' }])
     })
 
-    test('a batch gives the result of each statement, each seeing those before it', async () => {
+    test('a batch returns the result of each statement, and each statement sees those before it', async () => {
       const results = await engine.batch([
         query('CREATE TABLE more (id TEXT)'),
         query('INSERT INTO more VALUES (?)', 'x'),
@@ -53,9 +53,9 @@ export function describeEngine(name: string, open: () => Promise<OpenedEngine>):
     })
 
     test.each([
-      ['a broken constraint', query('INSERT INTO things VALUES (?, 2)', 'a')],
+      ['a violated constraint', query('INSERT INTO things VALUES (?, 2)', 'a')],
       ['bad SQL', query('INSERT INTO nowhere VALUES (1)')],
-    ])('a batch with %s leaves nothing behind, new tables included', async (_name, last) => {
+    ])('a batch with %s is rolled back, new tables included', async (_name, last) => {
       await expect(
         (async () =>
           engine.batch([
@@ -83,7 +83,7 @@ export function describeEngine(name: string, open: () => Promise<OpenedEngine>):
       expect(after).toEqual(before.filter((table) => table.name !== 'things'))
     })
 
-    test('a first migration that breaks off is made good by the next start', async () => {
+    test('a first migration that was cut short is completed by the next start', async () => {
       const before = (await engine.run(TABLES)).rows
       await dropTables(engine)
       const crashing: SqlEngine = {
@@ -95,7 +95,7 @@ export function describeEngine(name: string, open: () => Promise<OpenedEngine>):
       expect((await engine.run(TABLES)).rows).toEqual(before.filter((table) => table.name !== 'things'))
     })
 
-    test('a database of a newer version is refused by name', async () => {
+    test('a database of a newer version is refused, and the message names that version', async () => {
       await engine.run(query('INSERT INTO claimgate_migrations VALUES (?)', '9999-from-the-future'))
       await expect(migrateSchema(engine)).rejects.toThrow(/newer claimgate \(9999-from-the-future\)/)
     })

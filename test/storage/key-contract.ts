@@ -1,4 +1,4 @@
-// What the key store in a SQL database promises, on every engine.
+// The contract of the key store in a SQL database, on every engine.
 
 import { randomBytes } from 'node:crypto'
 import { exportJWK, generateKeyPair } from 'jose'
@@ -42,7 +42,7 @@ export function describeKeyStore(name: string, open: () => Promise<OpenedKeyEngi
       expect(await createSqlKeyStore(engine, masterKey).list()).toEqual([])
     })
 
-    test('keys of every algorithm and state come back whole', async () => {
+    test('keys of every algorithm and state are read back unchanged', async () => {
       const keys = await Promise.all([
         makeKey('ES256', 'pending'),
         makeKey('EdDSA', 'current'),
@@ -54,7 +54,7 @@ export function describeKeyStore(name: string, open: () => Promise<OpenedKeyEngi
       expect(byKid(await store.list())).toEqual(byKid(keys))
     })
 
-    test('keys of another algorithm are added beside those that are there', async () => {
+    test('keys of another algorithm are added to the existing ones', async () => {
       const store = createSqlKeyStore(engine, masterKey)
       const [first, second] = [await makePair(), [await makeKey('EdDSA', 'current')]]
       await store.initialize(first)
@@ -64,7 +64,7 @@ export function describeKeyStore(name: string, open: () => Promise<OpenedKeyEngi
       expect(byKid(await store.list())).toEqual(byKid([...first, ...second]))
     })
 
-    test('a store that holds keys of the algorithm is left as it is', async () => {
+    test('a store that already has keys of the algorithm is not changed', async () => {
       const store = createSqlKeyStore(engine, masterKey)
       const [first, second] = [await makePair(), await makePair()]
       await store.initialize(first)
@@ -80,14 +80,14 @@ export function describeKeyStore(name: string, open: () => Promise<OpenedKeyEngi
       expect(await store.list()).toEqual([])
     })
 
-    test('twice the same key is all or nothing', async () => {
+    test('when two keys are the same, neither is stored', async () => {
       const store = createSqlKeyStore(engine, masterKey)
       const [key] = await makePair()
       await expect(store.initialize([key, key])).rejects.toThrow(StorageError)
       expect(await store.list()).toEqual([])
     })
 
-    test('ten concurrent calls of initialize all end with the keys of one', async () => {
+    test('ten concurrent calls of initialize all return the keys of one of them', async () => {
       const pairs = await Promise.all(Array.from({ length: 10 }, makePair))
       const stores = pairs.map(() => createSqlKeyStore(engine, masterKey))
       await Promise.all(stores.map((store, index) => store.initialize(pairs[index]!)))
@@ -117,7 +117,7 @@ export function describeKeyStore(name: string, open: () => Promise<OpenedKeyEngi
       }
     })
 
-    test('another master key is refused with a message that says what to do, and changes nothing', async () => {
+    test('another master key is refused with a message that says what to do, and the store does not change', async () => {
       const keys = await makePair()
       await createSqlKeyStore(engine, masterKey).initialize(keys)
       const other = createSqlKeyStore(engine, randomBytes(32))
@@ -128,13 +128,16 @@ export function describeKeyStore(name: string, open: () => Promise<OpenedKeyEngi
     })
 
     test.each([
-      ['a kid moved to another key', `UPDATE signing_keys SET kid = 'another' WHERE kid = ?`],
-      ['an algorithm exchanged', `UPDATE signing_keys SET alg = 'HS256' WHERE kid = ?`],
-      ['an algorithm nobody knows', `UPDATE signing_keys SET alg = 'none' WHERE kid = ?`],
-      ['a state nobody knows', `UPDATE signing_keys SET state = 'best' WHERE kid = ?`],
-      ['a seal in clear text', `UPDATE signing_keys SET sealed = '{"kty":"oct","k":""}' WHERE kid = ?`],
+      ['a changed kid', `UPDATE signing_keys SET kid = 'another' WHERE kid = ?`],
+      ['a changed algorithm', `UPDATE signing_keys SET alg = 'HS256' WHERE kid = ?`],
+      ['an unknown algorithm', `UPDATE signing_keys SET alg = 'none' WHERE kid = ?`],
+      ['an unknown state', `UPDATE signing_keys SET state = 'best' WHERE kid = ?`],
       [
-        'a seal with one byte changed',
+        'a key in clear text instead of an encrypted one',
+        `UPDATE signing_keys SET sealed = '{"kty":"oct","k":""}' WHERE kid = ?`,
+      ],
+      [
+        'an encrypted key with some characters changed',
         `UPDATE signing_keys SET sealed = replace(sealed, substr(sealed, 80, 8), 'AAAAAAAA') WHERE kid = ?`,
       ],
     ])('%s is refused', async (_name, sql) => {
@@ -146,7 +149,7 @@ export function describeKeyStore(name: string, open: () => Promise<OpenedKeyEngi
       await expect(store.list()).rejects.toThrow(StorageError)
     })
 
-    test('two seals exchanged are refused', async () => {
+    test('two keys whose encrypted values are swapped are refused', async () => {
       const store = createSqlKeyStore(engine, masterKey)
       await store.initialize(await makePair())
       await engine.run({
@@ -168,7 +171,7 @@ export function describeKeyStore(name: string, open: () => Promise<OpenedKeyEngi
       await expect(store.replace({ expect: [], put: [], remove: [] })).rejects.toThrow(StorageError)
     })
 
-    test('a change that breaks off half way is not made', async () => {
+    test('a change that fails half way is rolled back', async () => {
       const store = createSqlKeyStore(engine, masterKey)
       const [current, pending] = await makePair()
       await store.initialize([current, pending])

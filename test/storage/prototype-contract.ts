@@ -1,5 +1,5 @@
-// What every adapter of the storage port promises of the one question about credentials for pages: which origins some
-// of them may be used from. Who may no longer be used opens nothing.
+// The contract of every storage adapter for `isPrototypeOriginListed`: may some prototype credential be used from an
+// origin? Revoked, expired and suspended ones do not count.
 
 import { describe, expect, test } from 'vitest'
 import type { Account, Credential } from '../../src/claims/records/account.ts'
@@ -26,34 +26,42 @@ interface Row {
   readonly expected: boolean
 }
 
-/** One prototype of one account that lists `SHOP` and does not allow localhost, save what a row says. */
+/** Each row changes one prototype of one account that lists `SHOP` and does not allow localhost. */
 const rows: readonly Row[] = [
   { rule: 'a prototype', expected: true },
-  { rule: 'a credential that is none', credential: { browserPrototype: false }, expected: false },
+  { rule: 'not a prototype', credential: { browserPrototype: false }, expected: false },
   {
-    rule: 'a credential that is none, of an account that is one',
+    rule: 'not a prototype, of an account that allows prototypes',
     account: { browserPrototype: true },
     credential: { browserPrototype: false },
     expected: false,
   },
-  { rule: 'of an account that is none', account: { browserPrototype: false }, expected: false },
+  { rule: 'of an account that allows no prototypes', account: { browserPrototype: false }, expected: false },
   { rule: 'revoked', credential: { revokedAt: 1 }, expected: false },
-  { rule: 'expiring a moment later', credential: { expiresAt: NOW + 1 }, expected: true },
-  { rule: 'expiring at this moment', credential: { expiresAt: NOW }, expected: false },
+  { rule: 'expiring a millisecond later', credential: { expiresAt: NOW + 1 }, expected: true },
+  { rule: 'expiring now', credential: { expiresAt: NOW }, expected: false },
   { rule: 'without a secret', credential: { secretHash: null, jwks: '{"keys":[]}' }, expected: true },
-  { rule: 'a suspended account', account: { status: 'suspended' }, expected: false },
-  { rule: 'one pattern of several', patterns: ['*', SHOP, 'https://*.example'], expected: true },
-  { rule: 'listed among others', account: { allowedOrigins: ['https://a.example', SHOP] }, expected: true },
+  { rule: 'of a suspended account', account: { status: 'suspended' }, expected: false },
+  {
+    rule: 'a listed pattern among several asked',
+    patterns: ['*', SHOP, 'https://*.example'],
+    expected: true,
+  },
+  {
+    rule: 'an account that lists several patterns',
+    account: { allowedOrigins: ['https://a.example', SHOP] },
+    expected: true,
+  },
   { rule: 'patterns that are not listed', patterns: ['*', 'https://*.shop.example'], expected: false },
-  { rule: 'a LIKE pattern', patterns: ['%'], expected: false },
-  { rule: 'nothing asked', patterns: [], expected: false },
+  { rule: 'a LIKE pattern of SQL', patterns: ['%'], expected: false },
+  { rule: 'no pattern', patterns: [], expected: false },
   {
     rule: 'more patterns than D1 has parameters',
     patterns: [...Array.from({ length: 150 }, (_, index) => `https://*.${index}.example`), SHOP],
     expected: true,
   },
   { rule: 'localhost where it is not allowed', patterns: [], isLocalhost: true, expected: false },
-  { rule: 'localhost does not shut what is listed', isLocalhost: true, expected: true },
+  { rule: 'localhost not allowed, and a listed pattern', isLocalhost: true, expected: true },
   {
     rule: 'localhost where it is allowed',
     credential: { allowLocalhost: true },
@@ -69,11 +77,11 @@ const rows: readonly Row[] = [
   },
   ...(
     [
-      ['no prototype', { browserPrototype: false }, {}],
+      ['not a prototype', { browserPrototype: false }, {}],
       ['revoked', { revokedAt: 1 }, {}],
       ['expired', { expiresAt: NOW }, {}],
       ['of a suspended account', {}, { status: 'suspended' }],
-      ['of an account that is no prototype', {}, { browserPrototype: false }],
+      ['of an account without prototypes', {}, { browserPrototype: false }],
     ] as const
   ).map(([rule, credential, account]) => ({
     rule: `localhost allowed, ${rule}`,
@@ -115,13 +123,16 @@ export function describePrototypes(name: string, open: () => Promise<OpenedStora
       return { account: made.account, prototype }
     }
 
-    test.each(rows)('$rule: $expected', async ({ account, credential, patterns, isLocalhost, expected }) => {
-      expect(await ask(patterns, isLocalhost)).toBe(false)
-      await addPrototype(account, credential)
-      expect(await ask(patterns, isLocalhost)).toBe(expected)
-    })
+    test.each(rows)(
+      'a prototype credential, $rule: $expected',
+      async ({ account, credential, patterns, isLocalhost, expected }) => {
+        expect(await ask(patterns, isLocalhost)).toBe(false)
+        await addPrototype(account, credential)
+        expect(await ask(patterns, isLocalhost)).toBe(expected)
+      },
+    )
 
-    test('one credential that may be used is enough, even if others may not', async () => {
+    test('one usable prototype is enough, even if others are revoked, expired or suspended', async () => {
       await addPrototype({ status: 'suspended' })
       await addPrototype({}, { revokedAt: 1 })
       await addPrototype()
@@ -137,7 +148,7 @@ export function describePrototypes(name: string, open: () => Promise<OpenedStora
       expect(await ask(account.allowedOrigins)).toBe(true)
     })
 
-    /** Each write that ends it, after an answer that might be remembered. */
+    /** Each write that ends the prototype, after an answer that the cache may have kept. */
     test.each<[string, (account: Account, prototype: Credential) => Promise<unknown>]>([
       ['revoked', (_, { id }) => storage.revokeCredential(id, NOW, makeCredentialEnd(id), makeAudit())],
       ['deleted with its account', ({ id }) => storage.deleteAccount(id, makeRevocation(), makeAudit())],
@@ -151,7 +162,7 @@ export function describePrototypes(name: string, open: () => Promise<OpenedStora
           ),
       ],
       [
-        'no prototype any more, by its account',
+        'ended because its account allows no prototypes any more',
         (account) =>
           storage.updateAccount(
             { ...account, browserPrototype: false, updatedAt: account.updatedAt + 1 },
@@ -168,7 +179,7 @@ export function describePrototypes(name: string, open: () => Promise<OpenedStora
             [],
           ),
       ],
-    ])('a prototype that was %s opens nothing more', async (_name, end) => {
+    ])('the origin of a prototype that was %s is no longer listed', async (_name, end) => {
       const { account, prototype } = await addPrototype()
       expect(await ask()).toBe(true)
       await end(account, prototype)
@@ -177,7 +188,7 @@ export function describePrototypes(name: string, open: () => Promise<OpenedStora
   })
 }
 
-/** The store, on which every first credential is a prototype. */
+/** The store, changed so that the first credential of each account is a prototype. */
 function createFirst(storage: Storage): Storage {
   return {
     ...storage,

@@ -1,5 +1,5 @@
-// What every adapter promises of writes that come at the same time: one consistent state, and the audit entries of
-// those that answered true, no other.
+// The contract of every adapter for concurrent writes: one consistent state, and audit entries for exactly the writes
+// that answered true.
 
 import { describe, expect, test } from 'vitest'
 import type { AuditEntry } from '../../src/claims/records/account.ts'
@@ -41,7 +41,7 @@ export function describeRaces(name: string, open: () => Promise<OpenedStorage>):
       return winners
     }
 
-    test('of 50 rotations from one secret one is made', async () => {
+    test('of 50 concurrent rotations from one secret, one succeeds', async () => {
       const { id, secretHash } = first.credential
       const winners = await race((audit, index) =>
         storage.replaceSecret(
@@ -62,7 +62,7 @@ export function describeRaces(name: string, open: () => Promise<OpenedStorage>):
       ])
     })
 
-    test('50 rotations, each from what it reads, are a chain without a gap', async () => {
+    test('50 rotations, each from the secret that it reads, follow one another without a gap', async () => {
       const { id } = first.credential
       const pairs: [string, string][] = []
       const winners = await race(async (audit, index) => {
@@ -80,11 +80,11 @@ export function describeRaces(name: string, open: () => Promise<OpenedStorage>):
       expect((await storage.findCredential(id))?.credential.secretHash).toBe(hash)
     })
 
-    test('of 50 updates of one account that were begun together one is made, with its own origins', async () => {
+    test('of 50 concurrent updates of one account, one succeeds, with its own origins', async () => {
       const { account } = first
       const winners = await race((audit, index) =>
         storage.updateAccount(
-          // All with the same new updatedAt: as two that are begun within one millisecond have it.
+          // All have the same new updatedAt, as updates that begin in the same millisecond do.
           {
             ...account,
             name: `${index}`,
@@ -105,8 +105,8 @@ export function describeRaces(name: string, open: () => Promise<OpenedStorage>):
       }
     })
 
-    test('12 updates that try again until they are made lose none of each other', async () => {
-      // Fewer: each that is made sends all others back to the start.
+    test('12 concurrent updates that retry after a conflict all take effect', async () => {
+      // Only 12: each update that succeeds makes all the others retry.
       const winners = await race(async (audit, index) => {
         for (let tries = 0; tries < 50; tries++) {
           const account = await storage.getAccount(first.account.id)
@@ -115,7 +115,7 @@ export function describeRaces(name: string, open: () => Promise<OpenedStorage>):
           const next = { ...account, scopes, updatedAt: account.updatedAt + 1 }
           if (await storage.updateAccount(next, account.updatedAt, [audit])) return true
         }
-        throw new Error('no update was made in 50 tries')
+        throw new Error('no update succeeded in 50 tries')
       }, 12)
       expect(winners).toHaveLength(12)
       const account = await storage.getAccount(first.account.id)
@@ -125,7 +125,7 @@ export function describeRaces(name: string, open: () => Promise<OpenedStorage>):
       expect(account?.updatedAt).toBe(first.account.updatedAt + 12)
     })
 
-    test('of 50 deletions one is made, and one revocation', async () => {
+    test('of 50 concurrent deletions one succeeds and writes one revocation', async () => {
       const { id } = first.account
       const winners = await race((audit, index) =>
         storage.deleteAccount(id, makeRevocation({ kind: 'sub', value: id, before: index }), audit),
@@ -136,7 +136,7 @@ export function describeRaces(name: string, open: () => Promise<OpenedStorage>):
       expect(rules.map(({ before }) => before)).toEqual(winners)
     })
 
-    test('of 50 revocations of one credential one is made, and its time stays', async () => {
+    test('of 50 concurrent revocations of one credential one succeeds, and its time is kept', async () => {
       const { id } = first.credential
       const winners = await race((audit, index) =>
         storage.revokeCredential(id, 1000 + index, makeCredentialEnd(id, 1000 + index), audit),
@@ -146,7 +146,7 @@ export function describeRaces(name: string, open: () => Promise<OpenedStorage>):
       expect(await listRules(storage, 0)).toMatchObject([{ value: id, before: 301_000 + winners[0]! }])
     })
 
-    test('of 50 revocations with one id one is on record', async () => {
+    test('of 50 concurrent revocations with one id one is stored', async () => {
       const revocation = makeRevocation()
       const winners = await race((audit, index) =>
         storage.addRevocation({ ...revocation, before: index }, audit),
@@ -155,7 +155,7 @@ export function describeRaces(name: string, open: () => Promise<OpenedStorage>):
       expect((await listRules(storage, 0)).map(({ before }) => before)).toEqual(winners)
     })
 
-    test('of 50 audit entries with one id one is written', async () => {
+    test('of 50 concurrent audit entries with one id one is written', async () => {
       const entries = Array.from({ length: COUNT }, (_, index) => makeAudit({ id: 'aud_once', at: index }))
       const answers = await Promise.all(entries.map((entry) => storage.appendAuditOnce(entry)))
       const winners = answers.flatMap((answer, index) => (answer ? [entries[index]!] : []))
@@ -163,14 +163,14 @@ export function describeRaces(name: string, open: () => Promise<OpenedStorage>):
       expect(await storage.listAudit(undefined, 200)).toEqual([first.audit, ...winners])
     })
 
-    test('of 50 lifetimes the longest stays, and no caller gets less than it recorded', async () => {
+    test('of 50 lifetimes raised together the longest is kept, and no caller gets less than it recorded', async () => {
       const given = Array.from({ length: COUNT }, (_, index) => 60 + ((index * 37) % COUNT))
       const told = await Promise.all(given.map((seconds) => storage.raiseLongestLifetime(seconds)))
       for (const [index, seconds] of given.entries()) expect(told[index]).toBeGreaterThanOrEqual(seconds)
       expect(await storage.raiseLongestLifetime(0)).toBe(60 + COUNT - 1)
     })
 
-    test('concurrent writes of every kind on one account leave exactly what they answered', async () => {
+    test('concurrent writes of every kind on one account leave exactly the changes whose answer was true', async () => {
       const { account, credential } = first
       const kinds = ['update', 'rotate', 'revoke', 'add', 'delete'] as const
       const winners = await race((audit, index) => {
@@ -199,7 +199,7 @@ export function describeRaces(name: string, open: () => Promise<OpenedStorage>):
       expect((await listRules(storage, 0)).map(({ value }) => value)).toEqual(ended)
     })
 
-    test('50 concurrent uses leave the latest', async () => {
+    test('of 50 concurrent uses the latest time is kept', async () => {
       const { id } = first.credential
       const times = Array.from({ length: COUNT }, (_, index) => 1000 + ((index * 37) % COUNT))
       await Promise.all(times.map((at) => storage.touchCredentials(new Map([[id, at]]))))

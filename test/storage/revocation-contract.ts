@@ -1,4 +1,4 @@
-// What every adapter promises of revocations: what is listed, for how long, and what a purge takes.
+// The contract of every adapter for revocations: which are listed, for how long, and what a purge deletes.
 
 import { describe, expect, test } from 'vitest'
 import type { RevocationKind, RevocationRule } from '../../src/claims/records/revocation.ts'
@@ -17,7 +17,7 @@ import { openEach } from './open-each.ts'
 
 const NOW = 1_700_000_000_000
 const HOUR = 3_600_000
-/** Clocks that differ and replicas that remember: what an end for good covers beyond its own moment. */
+/** A permanent revocation also covers tokens issued this long after it: clocks differ and replicas cache records. */
 const LATE = 300_000
 const KINDS: readonly RevocationKind[] = ['jti', 'client_id', 'sub', 'kid']
 
@@ -32,12 +32,12 @@ export function describeRevocations(name: string, open: () => Promise<OpenedStor
       [...rules].sort((a, b) => (a.value < b.value ? -1 : 1))
     const list = async (now = NOW) => byValue(await listRules(storage, now))
 
-    test('there are none at first', async () => {
+    test('a new store lists no revocations', async () => {
       await addAccount(storage)
       expect(await list()).toEqual([])
     })
 
-    test.each(KINDS)('one of the kind %s comes back with its audit entry', async (kind) => {
+    test.each(KINDS)('a revocation of kind %s is listed, with its audit entry', async (kind) => {
       const audit = makeAudit({ action: 'revocation.create' })
       const revocation = makeRevocation({ kind, value: `' \u0000 🌱`, before: NOW + 1, until: NOW + 2 })
       await storage.addRevocation(revocation, audit)
@@ -47,13 +47,13 @@ export function describeRevocations(name: string, open: () => Promise<OpenedStor
       expect(await storage.listAudit(undefined, 50)).toEqual([audit])
     })
 
-    test('the same thing may be revoked again, later', async () => {
+    test('the same value may be revoked again later', async () => {
       await storage.addRevocation(makeRevocation({ value: 'a', before: NOW }), makeAudit())
       await storage.addRevocation(makeRevocation({ value: 'a', before: NOW + 5 }), makeAudit())
       expect((await list()).map(({ before }) => before).sort()).toEqual([NOW, NOW + 5])
     })
 
-    test('one whose audit id is taken is not added', async () => {
+    test('a revocation whose audit id is taken is not added', async () => {
       const [revocation, audit] = [makeRevocation(), makeAudit()]
       expect(await storage.addRevocation(revocation, audit)).toBe(true)
       const adding = storage.addRevocation(makeRevocation(), { ...makeAudit(), id: audit.id })
@@ -62,7 +62,7 @@ export function describeRevocations(name: string, open: () => Promise<OpenedStor
       expect(await storage.listAudit(undefined, 50)).toEqual([audit])
     })
 
-    test('one that is there already stays as it is, and leaves no second entry', async () => {
+    test('a revocation with an id that exists changes nothing and writes no second audit entry', async () => {
       const [revocation, audit] = [makeRevocation({ before: NOW }), makeAudit()]
       expect(await storage.addRevocation(revocation, audit)).toBe(true)
       const before = await list()
@@ -75,7 +75,7 @@ export function describeRevocations(name: string, open: () => Promise<OpenedStor
       expect(await storage.listAudit(undefined, 50)).toEqual([audit])
     })
 
-    test('the longest life of a token is the longest that was ever given', async () => {
+    test('the longest token lifetime can only be raised', async () => {
       const given = [60, 86_400, 600, 86_400, 86_401]
       const told: number[] = []
       expect(await storage.readLongestLifetime()).toBe(0)
@@ -87,13 +87,13 @@ export function describeRevocations(name: string, open: () => Promise<OpenedStor
       expect(await storage.listAudit(undefined, 50)).toEqual([])
     })
 
-    test('one is listed until no token it can match lives, and not longer', async () => {
+    test('a revocation is listed until every token that it can match has expired, and no longer', async () => {
       await storage.addRevocation(makeRevocation({ until: NOW + 1 }), makeAudit())
       expect(await list(NOW)).toHaveLength(1)
       expect(await list(NOW + 1)).toEqual([])
     })
 
-    test('a purge takes what no longer matters, and nothing else', async () => {
+    test('a purge deletes expired revocations and no others', async () => {
       const { account, credential, audit } = await addAccount(storage)
       for (const until of [NOW - 1, NOW, NOW + 1]) {
         await storage.addRevocation(makeRevocation({ value: `until ${until - NOW}`, until }), makeAudit())
@@ -107,11 +107,11 @@ export function describeRevocations(name: string, open: () => Promise<OpenedStor
       expect(await storage.findCredential(credential.id)).toEqual({ account, credential })
       expect(await storage.listAudit(undefined, 50)).toEqual(logged)
       expect(logged).toContainEqual(audit)
-      // Nobody who follows the numbers has to read anything because of it.
+      // A purge gives no new number, so readers that follow the numbers have nothing to read.
       expect(await storage.readRuleSeq()).toBe(seq)
     })
 
-    test('a purge takes audit entries from before a moment', async () => {
+    test('a purge deletes audit entries older than the given time', async () => {
       for (const at of [NOW - 1, NOW, NOW + 1]) await storage.appendAudit(makeAudit({ at }))
       await storage.addRevocation(makeRevocation(), makeAudit({ at: NOW - 2 }))
       await storage.purge({ revocationsUntil: 0, assertionsUntil: 0, auditBefore: NOW })
@@ -124,7 +124,7 @@ export function describeRevocations(name: string, open: () => Promise<OpenedStor
       const seqOf = async (id: string) =>
         (await storage.listRuleChanges(START, 1000)).find((rule) => rule.id === id)?.seq
 
-      test('each change has a higher one, and one change has one', async () => {
+      test('each change gets one number, higher than the last', async () => {
         const first = await storage.readRuleSeq()
         const { account, credential } = await addAccount(storage)
         expect(await storage.readRuleSeq()).toBe(first)
@@ -142,7 +142,7 @@ export function describeRevocations(name: string, open: () => Promise<OpenedStor
         expect(await storage.readRuleSeq()).toBe(first + 4)
       })
 
-      test('a write whose condition does not hold has none', async () => {
+      test('a write whose condition does not hold gets no number', async () => {
         const { account, credential } = await addAccount(storage)
         const rule = makeRevocation()
         await storage.addRevocation(rule, makeAudit())
@@ -161,7 +161,7 @@ export function describeRevocations(name: string, open: () => Promise<OpenedStor
         expect(await list(0)).toHaveLength(2)
       })
 
-      test('lead through all rules in pages, also where one number has more than a page', async () => {
+      test('let a reader page through all rules, also when one number has more rules than a page', async () => {
         const { account } = await addAccount(storage)
         for (let index = 0; index < 3; index += 1) {
           await storage.addRevocation(makeRevocation(), makeAudit())
@@ -210,7 +210,7 @@ export function describeRevocations(name: string, open: () => Promise<OpenedStor
       })
     })
 
-    test('a rule that is lifted is listed once more, as over by every clock', async () => {
+    test('a rule that is lifted is listed once more, as expired by every clock', async () => {
       const { account } = await addAccount(storage)
       const rule = makeRevocation({ until: NOW + 10 * HOUR })
       const asleep = { ...account, updatedAt: NOW }
@@ -223,13 +223,13 @@ export function describeRevocations(name: string, open: () => Promise<OpenedStor
       // Another process's clock may be minutes behind, and verifiers round up to whole seconds.
       expect(lifted!.until).toBeLessThanOrEqual(NOW + 500 - LATE)
       expect(await list(NOW - LATE + 1000)).toEqual([])
-      // The same rule may hold again.
+      // The same rule may be set again.
       const again = { ...account, updatedAt: NOW + 600 }
       await storage.updateAccount(again, resumed.updatedAt, [], { put: [rule], lift: [] })
       expect(await list()).toMatchObject([{ value: rule.value, until: rule.until }])
     })
 
-    test('a revocation is raised, never lowered', async () => {
+    test('raising a revocation moves its times forward, never back', async () => {
       const rule = makeRevocation({ before: NOW, until: NOW + HOUR })
       await storage.addRevocation(rule, makeAudit())
       await storage.raiseRevocation(rule.id, NOW + 1000, NOW + HOUR + 1000)
@@ -245,7 +245,7 @@ export function describeRevocations(name: string, open: () => Promise<OpenedStor
       const add = (account: string, changes: object = {}, audit = makeAudit()) =>
         storage.addCustomerRevocation({ ...makeRevocation(changes), account }, budget, audit)
 
-      test('are added up to the budget of the account, then of all, with an entry each', async () => {
+      test('are added up to the budget of the account, then of all accounts, with one audit entry each', async () => {
         for (let index = 0; index < 3; index += 1) {
           expect(await add('acct_a', { until: NOW + HOUR + index })).toEqual({ outcome: 'added' })
         }
@@ -257,7 +257,7 @@ export function describeRevocations(name: string, open: () => Promise<OpenedStor
         expect(await add('acct_c')).toEqual({ outcome: 'all_full' })
         expect(await storage.listAudit(undefined, 50)).toHaveLength(5)
         expect(await storage.readRuleSeq()).toBe(seq + 2)
-        // Operators are not counted, and never refused.
+        // Revocations by operators are not counted and never refused.
         expect(await storage.addRevocation(makeRevocation(), makeAudit())).toBe(true)
         expect(await list()).toHaveLength(6)
       })
@@ -268,7 +268,7 @@ export function describeRevocations(name: string, open: () => Promise<OpenedStor
         expect((await add('acct_a', { createdAt: NOW })).outcome).toBe('added')
       })
 
-      test('of one token are one, even when a budget is used up', async () => {
+      test('of one token count once, also when the budget is used up', async () => {
         const id = 'jti_same'
         const outcomes = await Promise.all(Array.from({ length: 20 }, () => add('acct_a', { id })))
         expect(outcomes.map(({ outcome }) => outcome).sort()).toEqual([
@@ -280,14 +280,14 @@ export function describeRevocations(name: string, open: () => Promise<OpenedStor
         expect((await add('acct_a', { id })).outcome).toBe('repeated')
       })
 
-      test('that come at the same time do not exceed it', async () => {
+      test('that arrive together do not exceed the budget', async () => {
         const outcomes = await Promise.all(Array.from({ length: 30 }, () => add('acct_a')))
         expect(outcomes.filter(({ outcome }) => outcome === 'added')).toHaveLength(3)
         expect(await list()).toHaveLength(3)
       })
     })
 
-    test('a revoked credential is listed beside its suspended account and a revocation on record', async () => {
+    test('the end of a revoked credential is listed in addition to a stored revocation of it', async () => {
       const { account } = await addAccount(storage)
       const second = makeCredential(account.id)
       await storage.createCredential(second, makeAudit())

@@ -1,4 +1,4 @@
-// What every adapter promises of the numbers of rules: those who follow the changes by number miss none.
+// The contract of every adapter for the numbers of rules: a reader that follows the changes by number misses none.
 
 import { describe, expect, test } from 'vitest'
 import type { NumberedRule } from '../../src/claims/records/revocation.ts'
@@ -21,7 +21,7 @@ export function describeRules(name: string, open: () => Promise<OpenedStorage>):
     const ofCustomer = (account: string, changes: object = {}) => ({ ...makeRevocation(changes), account })
     const budget = (ofAccount: number, ofAll: number) => ({ ofAccount, ofAll })
 
-    test('each change has a higher number; what changes nothing has none', async () => {
+    test('each change gets a higher number; a write that changes nothing gets none', async () => {
       const { account, credential } = await addAccount(storage)
       const revocation = makeRevocation()
       const end = makeCredentialEnd(credential.id)
@@ -69,7 +69,7 @@ export function describeRules(name: string, open: () => Promise<OpenedStorage>):
       }
     })
 
-    test('one transaction has one number', async () => {
+    test('all rules of one transaction get one number', async () => {
       const { account } = await addAccount(storage)
       const put = [makeRevocation(), makeRevocation(), makeRevocation()]
       await storage.updateAccount({ ...account, updatedAt: NOW + 10 }, account.updatedAt, [], {
@@ -81,7 +81,7 @@ export function describeRules(name: string, open: () => Promise<OpenedStorage>):
       expect(new Set(rules.map(({ seq }) => seq)).size).toBe(1)
     })
 
-    test('a raise moves times forward only', async () => {
+    test('raising a rule moves its times forward only', async () => {
       const revocation = makeRevocation({ before: NOW, until: NOW + 100 })
       await storage.addRevocation(revocation, makeAudit())
       await storage.raiseRevocation(revocation.id, NOW + 5, NOW + 50)
@@ -92,7 +92,7 @@ export function describeRules(name: string, open: () => Promise<OpenedStorage>):
       expect(await all()).toMatchObject([{ before: NOW + 6, until: NOW + 200 }])
     })
 
-    test.each([1, 2, 7, 1000])('pages of %i give each rule once, in order', async (limit) => {
+    test.each([1, 2, 7, 1000])('pages of %i list each rule once, in order', async (limit) => {
       const { account } = await addAccount(storage)
       for (let index = 0; index < 6; index += 1) await storage.addRevocation(makeRevocation(), makeAudit())
       const put = [makeRevocation(), makeRevocation(), makeRevocation()]
@@ -110,7 +110,7 @@ export function describeRules(name: string, open: () => Promise<OpenedStorage>):
       expect(seen).toHaveLength(9)
     })
 
-    test('a reader that follows by number misses nothing of 60 writers', async () => {
+    test('a reader that follows by number misses no rule of 60 concurrent writers', async () => {
       const wanted = Array.from({ length: 60 }, () => makeRevocation())
       const seen = new Set<string>()
       let cursor: { seq: number; id: string } = START
@@ -132,7 +132,7 @@ export function describeRules(name: string, open: () => Promise<OpenedStorage>):
       expect([...seen].sort()).toEqual(wanted.map(({ id }) => id).sort())
     })
 
-    test('a budget counts what has not expired, of customers only', async () => {
+    test('a budget counts only rules of customers that have not expired', async () => {
       const add = async (account: string, createdAt: number, ofAccount = 2, ofAll = 3) => {
         const revocation = ofCustomer(account, { createdAt, until: createdAt + 100 })
         return storage.addCustomerRevocation(revocation, budget(ofAccount, ofAll), makeAudit())
@@ -148,11 +148,11 @@ export function describeRules(name: string, open: () => Promise<OpenedStorage>):
       // The first has expired.
       expect(await add('a', NOW + 100)).toEqual({ outcome: 'added' })
       expect(await add('c', NOW + 100)).toEqual({ outcome: 'all_full' })
-      // Operators are never refused, and take nothing of the budget.
+      // Rules of operators are never refused and do not count towards the budget.
       expect(await storage.addRevocation(makeRevocation(), makeAudit())).toBe(true)
     })
 
-    test('one that is on record already is no second one, also where the budget is full', async () => {
+    test('a rule that is stored already is not stored again, also when the budget is full', async () => {
       const revocation = ofCustomer('a', { id: nextId('jti_') })
       const add = () => storage.addCustomerRevocation(revocation, budget(1, 1), makeAudit())
       const outcomes = await Promise.all(Array.from({ length: 10 }, add))

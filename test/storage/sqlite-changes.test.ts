@@ -1,4 +1,4 @@
-// Changes of records in a real SQLite file: two servers on one file, kill -9, older files, damaged rows.
+// Changes of records in a real SQLite file: two servers on one file, kill -9, older schemas, damaged rows.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -100,7 +100,7 @@ function start(mode: 'revoke' | 'update', prefix: string, count: number) {
   return { child, acknowledged, lines, end }
 }
 
-test('three processes that update one account lose nothing of each other', async () => {
+test('three processes update one account and no update is lost', async () => {
   const { storage } = await openStorage()
   const { account } = await addAccount(storage, { id: 'acct_shared', scopes: [] })
   const writers = ['a', 'b', 'c'].map((prefix) => start('update', prefix, 100))
@@ -115,7 +115,7 @@ test('three processes that update one account lose nothing of each other', async
   expect(logged.filter((id) => id.startsWith('aud-')).sort()).toEqual(names.map((one) => `aud-${one}`).sort())
 })
 
-test('kill -9 right after an acknowledgement, 20 times over, brings no ended token back', async () => {
+test('kill -9 right after an acknowledgement, 20 times, makes no revoked token valid again', async () => {
   const acknowledged: string[] = []
   for (let round = 0; round < 20; round++) {
     const changer = start('revoke', `r${round}-`, 1_000_000)
@@ -126,7 +126,7 @@ test('kill -9 right after an acknowledgement, 20 times over, brings no ended tok
         changer.child.kill('SIGKILL')
         resolve()
       })
-      changer.lines.on('close', () => reject(new Error('the changer ended by itself')))
+      changer.lines.on('close', () => reject(new Error('the changing process exited by itself')))
     })
     expect(await changer.end).toBeNull()
     acknowledged.push(...changer.acknowledged)
@@ -142,12 +142,15 @@ test('kill -9 right after an acknowledgement, 20 times over, brings no ended tok
     const name = value.replace(/^(jti|cred|acct)-/, '').replace(/-a$/, '')
     expect(logged).toContain(`${kind}-${name}`)
     if (kind === 'sub') expect(accounts).not.toContain(value)
-    // A credential goes with its account, whose own rule then stands for it.
+    // A credential is deleted with its account; the rule of the account then covers it.
     const isCovered = rules.has(line) || (kind === 'client_id' && rules.has(`sub acct-${name}`))
     expect(isCovered, line).toBe(true)
   }
-  expect(Math.min(...Object.values(kinds)), 'each kind must have been acknowledged').toBeGreaterThan(0)
-  // What was not acknowledged is whole or absent.
+  expect(
+    Math.min(...Object.values(kinds)),
+    'at least one revocation of each kind must be acknowledged',
+  ).toBeGreaterThan(0)
+  // A change that was not acknowledged is stored completely or not at all.
   for (const rule of rules) {
     const [kind, value = ''] = rule.split(' ')
     expect(logged).toContain(`${kind}-${value.replace(/^(jti|cred|acct)-/, '').replace(/-a$/, '')}`)
@@ -167,7 +170,7 @@ function asFirstVersion({ account, credential, audit }: Awaited<ReturnType<typeo
   ].map((statement) => statement.compile())
 }
 
-/** The file as a version made it that had the migrations up to `last`. */
+/** A file as an older version left it: with the migrations up to `last`. */
 async function openOlder(last: string): Promise<SqlEngine> {
   const engine = openSqlite(file)
   const older: SqlEngine = {
@@ -181,7 +184,7 @@ async function openOlder(last: string): Promise<SqlEngine> {
   return engine
 }
 
-test('a file of the first version is brought up to date with all it holds', async () => {
+test('a file of the first version is migrated and keeps all its records', async () => {
   const engine = await openOlder('0001-records')
   const account = makeAccount({ status: 'suspended' })
   const credential = makeCredential(account.id)
@@ -198,7 +201,7 @@ test('a file of the first version is brought up to date with all it holds', asyn
   expect(await valuesOf(storage)).toEqual([`sub ${made.account.id}`])
 })
 
-test('what ended tokens before revocations had numbers ends them after, more than one page of it', async () => {
+test('revocations from before they had numbers still end tokens after the migration, also more than a page of them', async () => {
   const engine = await openOlder('0004-marks')
   await createSqlStorage(engine).raiseLongestLifetime(7 * 86_400)
   const addOld = async (account: Account) => {
@@ -231,19 +234,19 @@ test('what ended tokens before revocations had numbers ends them after, more tha
   for (let index = 1; index <= 4500; index += 1) {
     expect(await rules.isListed({ ...good, jti: `jti-${index}` }, 'key-1'), `jti-${index}`).toBe(true)
   }
-  // A token of six days later is still covered: tokens were made that lived a week.
+  // A token issued six days later is still covered, because tokens with a lifetime of a week were issued.
   const week = { ...good, exp: iat + 6 * 86_400 }
   expect(await rules.isListed({ ...week, sub: asleep.account.id }, 'key-1')).toBe(true)
   expect(await rules.isListed({ ...week, client_id: other.credential.id }, 'key-1')).toBe(true)
   expect((await rules.read())?.rules).toHaveLength(4502)
-  // Numbers go on from there.
+  // New changes get higher numbers.
   const seq = await storage.readRuleSeq()
   await storage.addRevocation(makeRevocation(), makeAudit())
   expect(await storage.readRuleSeq()).toBe(seq + 1)
 })
 
-describe('following what ends tokens', () => {
-  test('reads no table from end to end', async () => {
+describe('following revocations by number', () => {
+  test('scans no whole table', async () => {
     const { engine } = await openStorage()
     const asked: SqlQuery[] = []
     const storage = createSqlStorage({
@@ -266,7 +269,7 @@ describe('following what ends tokens', () => {
     ])
   })
 
-  test('takes milliseconds among 20 000 credentials', async () => {
+  test('takes milliseconds with 20 000 credentials', async () => {
     const { storage, engine } = await openStorage()
     const { account } = await addAccount(storage)
     await engine.run({
@@ -288,7 +291,7 @@ describe('following what ends tokens', () => {
     ['value', "x'00'"],
     ['before', "'soon'"],
     ['until', '1e300'],
-  ])('a damaged revocations.%s (%s) gives a StorageError, not a rule', async (column, value) => {
+  ])('a damaged revocations.%s (%s) rejects with a StorageError', async (column, value) => {
     const { storage, engine } = await openStorage()
     await storage.addRevocation(makeRevocation(), makeAudit())
     await engine.run({ sql: `UPDATE revocations SET "${column}" = ${value}`, parameters: [] })
@@ -297,7 +300,7 @@ describe('following what ends tokens', () => {
   })
 })
 
-test('a full disk refuses an end of tokens, and leaves nothing half done', async () => {
+test('on a full disk a revocation is refused and rolled back', async () => {
   const { storage, engine } = await openStorage()
   const { account, credential } = await addAccount(storage)
   const { rows } = await engine.run({ sql: 'PRAGMA page_count', parameters: [] })
@@ -316,7 +319,7 @@ test('a full disk refuses an end of tokens, and leaves nothing half done', async
   expect(await storage.deleteAccount(account.id, makeRevocation(), big)).toBe(true)
 })
 
-test('a file of the schema before numbered rules keeps ended what was ended', async () => {
+test('a file from before rules had numbers: revoked, suspended and deleted records stay revoked', async () => {
   const engine = openSqlite(file)
   const before: SqlEngine = {
     ...engine,
@@ -347,7 +350,7 @@ test('a file of the schema before numbered rules keeps ended what was ended', as
     [`suspended_${asleep.id}`, 'sub', asleep.id],
   ])
   for (const { before: moment, until, seq } of rules) {
-    // Whatever was issued up to then, elsewhere and a little later too, for as long as a token may live.
+    // The rule covers tokens issued until then and a little later, and stays for the longest token lifetime.
     expect(moment).toBeGreaterThanOrEqual(NOW + 300_000)
     expect(until - moment).toBeGreaterThanOrEqual(86_400_000)
     expect(seq).toBe(await storage.readRuleSeq())

@@ -1,4 +1,4 @@
-// SQLite when things go wrong: files that must stop the start, a full disk, several processes, kill -9.
+// SQLite faults: files that must stop the start, a full disk, several processes, kill -9.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -45,7 +45,7 @@ async function openStorage(): Promise<Storage> {
   return createSqlStorage(engine)
 }
 
-/** A closed database of some dozens of pages. */
+/** Writes a database of some dozens of pages and closes it. */
 async function writeDatabase(): Promise<void> {
   const storage = await openStorage()
   for (let index = 0; index < 200; index++) await addAccount(storage, { name: 'x'.repeat(200) })
@@ -108,7 +108,7 @@ describe('the start stops at', () => {
       /corrupt; restore/,
     ],
     [
-      'a file that nobody may write to',
+      'a read-only file',
       async () => {
         await writeDatabase()
         chmodSync(file, 0o444)
@@ -116,7 +116,7 @@ describe('the start stops at', () => {
       /read-only; let the server write/,
     ],
     [
-      'an empty file that nobody may write to',
+      'an empty read-only file',
       () => {
         writeFileSync(file, '')
         chmodSync(file, 0o400)
@@ -124,7 +124,7 @@ describe('the start stops at', () => {
       /read-only; let/,
     ],
     [
-      'a folder that nobody may write to',
+      'a read-only folder',
       async () => {
         await writeDatabase()
         chmodSync(folder, 0o500)
@@ -134,7 +134,7 @@ describe('the start stops at', () => {
   ]
 
   test.each(faults)(
-    '%s, with one line that names the file, and leaves it as it is',
+    '%s, with one line that names the file, and does not change it',
     async (_name, spoil, expected) => {
       await spoil()
       const isFile = statSync(file, { throwIfNoEntry: false })?.isFile()
@@ -157,7 +157,7 @@ describe('the start stops at', () => {
     )
   })
 
-  test('a path with control characters, still with one line', () => {
+  test('a path with control characters, with one line that replaces them', () => {
     const error = catchError(() => openSqlite(`${file}\n\u0000`))
     expect(error).toBeInstanceOf(StorageError)
     expect(error.message).toBe(`database file ${file}?? cannot be used (ERR_INVALID_ARG_VALUE)`)
@@ -173,7 +173,7 @@ describe('the start stops at', () => {
     await (await openStorage()).close()
   })
 
-  test('nothing, for an empty file, whose rights are left as they are', async () => {
+  test('no empty file, whose mode is not changed', async () => {
     writeFileSync(file, '', { mode: 0o640 })
     const storage = await openStorage()
     await addAccount(storage)
@@ -182,7 +182,7 @@ describe('the start stops at', () => {
   })
 })
 
-test('a full disk refuses writes, leaves nothing half written, and reads go on', async () => {
+test('on a full disk writes are refused and rolled back, and reads still work', async () => {
   const engine = openSqlite(file)
   await migrateSchema(engine)
   const storage = createSqlStorage(engine)
@@ -214,7 +214,7 @@ test('a full disk refuses writes, leaves nothing half written, and reads go on',
   expect(await storage.listAccounts(undefined, 1000)).toHaveLength(made.length)
   expect(await storage.listAudit(undefined, 1000)).toHaveLength(made.length)
 
-  // Space is back: it heals by itself.
+  // There is space again: writes succeed without a restart.
   await limitPages('1000000')
   made.push(await addAccount(storage))
   expect(await storage.listAccounts(undefined, 1000)).toHaveLength(made.length)
@@ -234,7 +234,7 @@ async function holdLock(): Promise<{ end: Promise<unknown[]> }> {
   return { end: once(child, 'exit') }
 }
 
-test('a lock that another process holds for a while is waited for', async () => {
+test('a write waits while another process holds the lock', async () => {
   const storage = await openStorage()
   const { end } = await holdLock()
   await addAccount(storage)
@@ -243,7 +243,7 @@ test('a lock that another process holds for a while is waited for', async () => 
   await storage.close()
 })
 
-test('so is one at the first start, before the file is in WAL mode', async () => {
+test('the first start waits for the lock too, before the file is in WAL mode', async () => {
   const { end } = await holdLock()
   const storage = await openStorage()
   await addAccount(storage)
@@ -270,7 +270,7 @@ async function expectWhole(acknowledged: readonly string[]): Promise<void> {
   const accounts = await storage.listAccounts(undefined, 100_000)
   const ids = new Set(accounts.map(({ id }) => id))
   expect(acknowledged.filter((id) => !ids.has(id))).toEqual([])
-  // What was not acknowledged is whole or absent: account, credential, origin and audit entry go together.
+  // A write that was not acknowledged is stored completely (account, credential, origin, audit entry) or not at all.
   const audit = new Set((await storage.listAudit(undefined, 100_000)).map(({ target }) => target))
   expect(audit).toEqual(ids)
   for (const id of ids) {
@@ -280,7 +280,7 @@ async function expectWhole(acknowledged: readonly string[]): Promise<void> {
   await storage.close()
 }
 
-test('three processes that start together on no file, and write together, lose nothing', async () => {
+test('three processes that create the file together and write together lose no record', async () => {
   const writers = ['a', 'b', 'c'].map((prefix) => startWriter(prefix, 300))
   expect(await Promise.all(writers.map(({ end }) => end))).toEqual([0, 0, 0])
   const acknowledged = writers.flatMap((writer) => writer.acknowledged)
@@ -288,15 +288,15 @@ test('three processes that start together on no file, and write together, lose n
   await expectWhole(acknowledged)
 })
 
-test('kill -9 at any moment, 20 times over, loses nothing that was acknowledged', async () => {
+test('kill -9 at any moment, 20 times, loses no acknowledged record', async () => {
   const acknowledged: string[] = []
   for (let round = 0; round < 20; round++) {
     const writer = startWriter(`r${round}-`, 1_000_000)
-    // From the first acknowledgement on to a varying later one.
+    // Killed after the first acknowledgement, or after a later one that varies.
     const target = 1 + round * 3
     await new Promise<void>((resolve, reject) => {
       writer.lines.on('line', () => writer.acknowledged.length >= target && resolve())
-      writer.lines.on('close', () => reject(new Error('the writer ended by itself')))
+      writer.lines.on('close', () => reject(new Error('the writing process exited by itself')))
     })
     writer.child.kill('SIGKILL')
     expect(await writer.end).toBeNull()
@@ -307,7 +307,7 @@ test('kill -9 at any moment, 20 times over, loses nothing that was acknowledged'
 })
 
 test.each(Array.from({ length: 10 }, (_, index) => index * 3))(
-  'kill -9 of a first start, %i ms after its file has appeared, is healed by the next',
+  'after kill -9 of a first start, %i ms after its file appeared, the next start succeeds',
   async (delay) => {
     const writer = startWriter('first', 1_000_000)
     while (!existsSync(file) && writer.child.exitCode === null) await setTimeout(1)

@@ -1,5 +1,5 @@
-// A SQLite file that others hold, take away or exchange while it is open: nobody else in this process waits for it,
-// and no write is acknowledged that the next start would not find.
+// A SQLite file that another process locks, deletes or replaces while it is open: the event loop is never blocked, and
+// no write is acknowledged that the next start would not find.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -49,8 +49,8 @@ async function readIds(of: SqlEngine = engine): Promise<readonly unknown[]> {
 }
 
 /**
- * Ticks every 10 ms; the answer stops it and tells the share of the time that went by in pauses of over 100 ms. Not the
- * longest pause: a busy machine makes one now and then.
+ * Starts a timer of 10 ms. The function returned stops it and gives the share of the time (0 to 1) spent in pauses over
+ * 100 ms. Not the longest pause: a busy machine has a long one now and then.
  */
 function watchPace(): () => number {
   const began = performance.now()
@@ -72,7 +72,7 @@ function watchPace(): () => number {
 const LOCKED = /^database file .*claimgate\.db is locked by another process; stop that process or try again$/
 
 describe('while another connection writes', () => {
-  test('the process goes on for three seconds, look-ups are answered, and the write is made after', async () => {
+  test('for three seconds the event loop runs and look-ups are answered; then the write succeeds', async () => {
     lock()
     const stop = watchPace()
     const written = Promise.resolve(engine.batch([insert('a')]))
@@ -80,7 +80,7 @@ describe('while another connection writes', () => {
       await setTimeout(100)
       expect(await engine.run(ALL)).toEqual({ rows: [], changes: 0 })
     }
-    // Judged before the write: a commit waits for the disk.
+    // Measured before the write, because a commit waits for the disk.
     expect(stop()).toBeLessThan(0.5)
     release()
     const released = performance.now()
@@ -89,7 +89,7 @@ describe('while another connection writes', () => {
     expect(await readIds()).toEqual(['a'])
   })
 
-  test('a write is given up after five seconds, and those after it in their own time', async () => {
+  test('each write waits five seconds of its own and then rejects', async () => {
     lock()
     const stop = watchPace()
     const began = performance.now()
@@ -105,7 +105,7 @@ describe('while another connection writes', () => {
     expect(stop()).toBeLessThan(0.5)
     release()
     await third
-    // A timer may come a millisecond early.
+    // A timer may fire a millisecond early.
     for (const [ms, least] of [
       [firstMs, 4990],
       [secondMs, 5990],
@@ -128,7 +128,7 @@ describe('while another connection writes', () => {
     await createSqlStorage(engine).ping()
   })
 
-  test('writes keep their order, those too that come when the lock is let go', async () => {
+  test('writes keep their order, also those that come when the lock is released', async () => {
     const names = Array.from({ length: 40 }, (_, index) => `n${String(index).padStart(2, '0')}`)
     lock()
     const early = names.slice(0, 20).map((name) => engine.batch([insert(name)]))
@@ -139,7 +139,7 @@ describe('while another connection writes', () => {
     expect(await readIds()).toEqual(names)
   })
 
-  test('a write with a fault of its own does not hold up the next', async () => {
+  test('a write that fails does not delay the next', async () => {
     lock()
     const outcomes = Promise.allSettled(
       [insert('a'), insert('a'), query('no such statement'), insert('b')].map((one) => engine.batch([one])),
@@ -171,7 +171,7 @@ describe('while another connection writes', () => {
     expect(other.prepare(ALL.sql).all()).toEqual([])
   })
 
-  test('while the lock is free a write is committed before batch returns its promise', async () => {
+  test('when the lock is free, a write is committed before batch returns its promise', async () => {
     const countRows = () => other.prepare('SELECT count(*) AS count FROM things').get()?.count
     const first = engine.batch([insert('a')])
     expect(countRows()).toBe(1)
@@ -197,9 +197,9 @@ function startWriter(prefix: string, count: number): ChildProcess {
   return child
 }
 
-test('two processes that write 500 accounts each lose none, and none is given up', async () => {
+test('two processes that write 500 accounts each lose none, and no write times out', async () => {
   const ends = ['a', 'b'].map((prefix) => once(startWriter(prefix, 500), 'exit'))
-  // A write that waited for five seconds would have ended its process with 1.
+  // A write that timed out would make its process exit with 1.
   expect(await Promise.all(ends)).toEqual([
     [0, null],
     [0, null],
@@ -207,12 +207,12 @@ test('two processes that write 500 accounts each lose none, and none is given up
   expect(await createSqlStorage(engine).listAccounts(undefined, 2000)).toHaveLength(1000)
 }, 30_000)
 
-test('a process that writes without a pause leaves others their turn', async () => {
+test('a process that writes without a pause does not lock others out', async () => {
   startWriter('a', 1_000_000)
   await migrateSchema(engine)
   const storage = createSqlStorage(engine)
   while ((await storage.listAccounts(undefined, 1)).length === 0) await setTimeout(10)
-  // One that found no gap for five seconds would reject.
+  // A write that never got the lock in five seconds would reject.
   for (let index = 0; index < 50; index++) {
     await engine.batch([insert(`${index}`)])
     await setTimeout(10)
@@ -220,7 +220,7 @@ test('a process that writes without a pause leaves others their turn', async () 
   expect(await readIds()).toHaveLength(50)
 }, 30_000)
 
-describe('a file that is no longer the one that was opened', () => {
+describe('a file that is replaced or deleted while it is open', () => {
   const GONE = /^database file .*claimgate\.db is not the file that was opened any more; restart the server$/
 
   const ways: readonly [string, () => void][] = [
@@ -228,14 +228,14 @@ describe('a file that is no longer the one that was opened', () => {
     ['deleted with its folder', () => rmSync(folder, { recursive: true })],
     ['moved away', () => renameSync(file, `${file}.old`)],
     [
-      'exchanged for a copy of itself',
+      'replaced by a copy of itself',
       () => {
         copyFileSync(file, `${file}.copy`)
         renameSync(`${file}.copy`, file)
       },
     ],
     [
-      'exchanged for a link to another',
+      'replaced by a link to another',
       () => {
         copyFileSync(file, `${file}.copy`)
         unlinkSync(file)
@@ -244,7 +244,7 @@ describe('a file that is no longer the one that was opened', () => {
     ],
   ]
   test.each(ways)(
-    '%s: no write is acknowledged, no look-up answered, and it is not ready',
+    '%s: every write and look-up is refused, and the store is not ready',
     async (_name, spoil) => {
       await migrateSchema(engine)
       const storage = createSqlStorage(engine)
@@ -259,7 +259,7 @@ describe('a file that is no longer the one that was opened', () => {
     },
   )
 
-  test('it heals when the file is put back', async () => {
+  test('when the file is put back, reads and writes work again', async () => {
     renameSync(file, `${file}.old`)
     await expect(async () => engine.batch([insert('a')])).rejects.toThrow(GONE)
     renameSync(`${file}.old`, file)
@@ -267,7 +267,7 @@ describe('a file that is no longer the one that was opened', () => {
     expect(await readIds()).toEqual(['b'])
   })
 
-  test('a write that waits for a lock notices it too', async () => {
+  test('a write that waits for a lock rejects too', async () => {
     lock()
     const written = expect(async () => engine.batch([insert('a')])).rejects.toThrow(GONE)
     await setTimeout(50)
@@ -276,7 +276,7 @@ describe('a file that is no longer the one that was opened', () => {
     await written
   })
 
-  test('one that is opened through a link is the one behind it', async () => {
+  test('a file opened through a link is watched at the target of the link', async () => {
     const link = join(folder, 'link.db')
     symlinkSync(file, link)
     const linked = openSqlite(link)

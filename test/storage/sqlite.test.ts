@@ -1,4 +1,4 @@
-// The contracts on a real file, and what only the file can show.
+// The contracts on a real file, and what is particular to a file.
 
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
@@ -63,7 +63,7 @@ describe('a SQLite file', () => {
   })
   afterEach(() => opened.close())
 
-  test('is for its owner alone, the files beside it and the folders made for it too', async () => {
+  test('is private to its owner, with its WAL files and the folders created for it', async () => {
     await addAccount(createSqlStorage(opened.engine))
     for (const suffix of ['', '-wal', '-shm']) {
       expect(statSync(`${opened.path}${suffix}`).mode & 0o777).toBe(0o600)
@@ -80,12 +80,12 @@ describe('a SQLite file', () => {
     expect(Object.values(rows[0] ?? {})).toEqual([expected])
   })
 
-  test('leaves no waiting to SQLite, which would stop the process', async () => {
+  test('has busy_timeout 0, because waiting in SQLite would block the event loop', async () => {
     const { rows } = await opened.engine.run({ sql: 'PRAGMA busy_timeout', parameters: [] })
     expect(rows).toEqual([{ timeout: 0 }])
   })
 
-  test('is not read from end to end for the preflight of a stranger', async () => {
+  test('is not scanned completely for a preflight from an unknown origin', async () => {
     const asked: SqlQuery[] = []
     const run = (query: SqlQuery) => {
       asked.push(query)
@@ -99,13 +99,13 @@ describe('a SQLite file', () => {
       expect.stringMatching(/^SEARCH account_origins USING COVERING INDEX .*\(pattern=\?\)/),
       'SEARCH credentials USING INDEX credentials_prototype (account_id=?)',
       expect.stringMatching(/^SEARCH accounts .*\(id=\?\)/),
-      // Of credentials for pages alone.
+      // A scan of an index that contains prototype credentials only.
       'SCAN credentials USING INDEX credentials_prototype',
       expect.stringMatching(/^SEARCH accounts .*\(id=\?\)/),
     ])
   })
 
-  test('is found again with all it held', async () => {
+  test('is opened again with all its records', async () => {
     const { account } = await addAccount(createSqlStorage(opened.engine))
     await opened.engine.close()
     const again = openSqlite(opened.path)
@@ -126,7 +126,7 @@ describe('a SQLite file', () => {
     ['credentials', 'scopes', "'{}'"],
     ['credentials', 'revoked_at', "''"],
     ['credentials', 'allow_localhost', "'false'"],
-  ])('with a damaged %s.%s (%s) gives a StorageError, not a record', async (table, column, value) => {
+  ])('with a damaged %s.%s (%s) rejects with a StorageError', async (table, column, value) => {
     const storage = createSqlStorage(opened.engine)
     const { credential } = await addAccount(storage)
     await opened.engine.run({ sql: `UPDATE ${table} SET ${column} = ${value}`, parameters: [] })
@@ -141,14 +141,14 @@ describe('a SQLite file', () => {
     ['detail', "'[]'"],
     ['detail', "'null'"],
     ['at', '1.5'],
-  ])('with a damaged audit.%s (%s) gives a StorageError, not an entry', async (column, value) => {
+  ])('with a damaged audit.%s (%s) rejects with a StorageError', async (column, value) => {
     const storage = createSqlStorage(opened.engine)
     await addAccount(storage)
     await opened.engine.run({ sql: `UPDATE audit SET ${column} = ${value}`, parameters: [] })
     await expect(storage.listAudit(undefined, 50)).rejects.toThrow(StorageError)
   })
 
-  test('that another program filled with tables of the same names is refused and left alone', async () => {
+  test('of another program, with tables of the same names, is refused and not changed', async () => {
     const path = join(opened.path, '..', 'other.db')
     const other = new DatabaseSync(path)
     other.exec('CREATE TABLE credentials (whatever TEXT)')

@@ -1,5 +1,5 @@
-// What every adapter of the storage port promises of its writes: their conditions, and that all of a write is done or
-// nothing. Revocations and races have suites of their own.
+// The contract of every storage adapter for writes: their conditions, and that each write is done completely or not at
+// all. Revocations and concurrent writes have their own suites.
 
 import { describe, expect, test } from 'vitest'
 import type { Account, AuditEntry, Credential } from '../../src/claims/records/account.ts'
@@ -21,7 +21,7 @@ const ROTATION = { secretHash: 'bmV3', previousHash: 'c2VjcmV0LWhhc2g', previous
 const OLD_HASH = 'c2VjcmV0LWhhc2g'
 const origins = ['https://shop.example', 'https://new.example', 'https://other.example', 'https://b.example']
 
-/** All that can be read of a store. */
+/** Everything that the store has, by every read. */
 async function readAll(storage: Storage): Promise<unknown> {
   const accounts = await storage.listAccounts(undefined, 100)
   return {
@@ -40,7 +40,7 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
     let account: Account
     let credential: Credential
     let created: AuditEntry
-    /** A record that no write of these tests may touch. */
+    /** An account and credential that no write of these tests may change. */
     let other: Awaited<ReturnType<typeof addAccount>>
 
     openEach(open, async (opened) => {
@@ -50,7 +50,7 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
       credential = first.credential
       created = first.audit
       other = await addAccount(storage, { allowedOrigins: ['https://other.example'] })
-      // What was looked up before must not be remembered beyond a write.
+      // Looked up before, so that a cache has an answer that a write must drop.
       await storage.findCredential(credential.id)
       for (const origin of origins) await storage.isAnyOriginListed([origin])
     })
@@ -67,7 +67,7 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
       expect(ids.sort()).toEqual([created, other.audit, ...entries].map(({ id }) => id).sort())
     }
 
-    /** What was not written to is as it was. */
+    /** Checks that the records that were not written to are unchanged. */
     async function expectOtherUntouched(): Promise<void> {
       expect(await storage.findCredential(other.credential.id)).toEqual({
         account: other.account,
@@ -77,7 +77,7 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
     }
 
     describe('updateAccount', () => {
-      test('replaces every member, the origins that are listed, and writes each audit entry', async () => {
+      test('replaces every member and the listed origins, and writes each audit entry', async () => {
         const next = suspended({
           name: 'Garden Shop \u0000 🌱',
           allowedOrigins: ['https://b.example', 'https://*.a.example', 'https://b.example'],
@@ -103,7 +103,7 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
         expect(await storage.isAnyOriginListed(['https://shop.example'])).toBe(true)
       })
 
-      test('takes 100 origins, and none but a record needs an audit entry', async () => {
+      test('accepts 100 origins, and an update without audit entries', async () => {
         const allowedOrigins = Array.from({ length: 100 }, (_, index) => `https://shop-${index}.example`)
         expect(await storage.updateAccount(suspended({ allowedOrigins }), account.updatedAt, [])).toBe(true)
         expect((await storage.getAccount(account.id))?.allowedOrigins).toEqual(allowedOrigins)
@@ -111,12 +111,12 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
         await expectAudit()
       })
 
-      test('never changes when the account was made', async () => {
+      test('never changes the creation time of the account', async () => {
         await storage.updateAccount(suspended({ createdAt: 1 }), account.updatedAt, [])
         expect((await storage.getAccount(account.id))?.createdAt).toBe(account.createdAt)
       })
 
-      test('goes on from its own updatedAt', async () => {
+      test('accepts a second update from the updatedAt of the first', async () => {
         expect(await storage.updateAccount(suspended(), account.updatedAt, [])).toBe(true)
         const resumed = { ...account, updatedAt: account.updatedAt + 2 }
         expect(await storage.updateAccount(resumed, account.updatedAt + 1, [])).toBe(true)
@@ -125,7 +125,7 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
     })
 
     describe('deleteAccount', () => {
-      test('takes credentials and origins along, leaves the trail, and ends the tokens', async () => {
+      test('deletes credentials and origins, keeps the audit log, and revokes the tokens', async () => {
         const second = makeCredential(account.id)
         const [added, deleted] = [makeAudit(), makeAudit({ action: 'account.delete' })]
         await storage.createCredential(second, added)
@@ -143,7 +143,7 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
         await expectOtherUntouched()
       })
 
-      test('of a suspended account with a revoked credential leaves every revocation', async () => {
+      test('of a suspended account with a revoked credential keeps every revocation', async () => {
         const end = makeCredentialEnd(credential.id)
         await storage.revokeCredential(credential.id, 1_700_000_000_000, end, makeAudit())
         const rules = { put: [makeRevocation({ value: 'asleep' })], lift: [] }
@@ -154,7 +154,7 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
       })
     })
 
-    test('createCredential adds one to an account, a suspended one too', async () => {
+    test('createCredential adds a credential to an account, also to a suspended one', async () => {
       const audit = makeAudit({ action: 'credential.create' })
       const second = makeCredential(account.id, {
         name: 'CI',
@@ -169,7 +169,7 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
       await expectAudit(audit)
     })
 
-    test('replaceSecret writes the three members and no other', async () => {
+    test('replaceSecret changes its three members and no others', async () => {
       const audit = makeAudit({ action: 'credential.rotate' })
       expect(await storage.replaceSecret(credential.id, ROTATION, OLD_HASH, audit)).toBe(true)
       const rotated = { ...credential, ...ROTATION }
@@ -182,7 +182,7 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
       await expectOtherUntouched()
     })
 
-    test('revokeCredential notes when, and keeps the rest', async () => {
+    test('revokeCredential sets the time of revocation and keeps all other members', async () => {
       const audit = makeAudit({ action: 'credential.revoke' })
       expect(
         await storage.revokeCredential(
@@ -199,7 +199,7 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
       await expectOtherUntouched()
     })
 
-    test('a credential may be revoked at any time there is', async () => {
+    test('revokeCredential keeps any time exactly', async () => {
       expect(
         await storage.revokeCredential(credential.id, 0, makeCredentialEnd(credential.id), makeAudit()),
       ).toBe(true)
@@ -231,16 +231,16 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
       })
 
       test.each([
-        ['later', 1, 1],
+        ['a later', 1, 1],
         ['the same', 0, 0],
-        ['earlier', -1, 0],
-      ])('a use that is %s', async (_name, step, expected) => {
+        ['an earlier', -1, 0],
+      ])('a use at %s time: the latest is kept', async (_name, step, expected) => {
         await storage.touchCredentials(new Map([[credential.id, 1_700_000_000_700]]))
         await storage.touchCredentials(new Map([[credential.id, 1_700_000_000_700 + step]]))
         expect(await readUse(credential.id)).toBe(1_700_000_000_700 + expected)
       })
 
-      test('whether any was ever used, deleted ones left out', async () => {
+      test('hasUsedCredential is true while a used credential exists, also a revoked one', async () => {
         expect(await storage.hasUsedCredential()).toBe(false)
         await storage.touchCredentials(new Map([['nobody', 9]]))
         expect(await storage.hasUsedCredential()).toBe(false)
@@ -252,7 +252,7 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
         expect(await storage.hasUsedCredential()).toBe(false)
       })
 
-      test('accepts 5000 uses in one call, ids of any text, and no use', async () => {
+      test('accepts 5000 uses in one call, unusual ids, and an empty call', async () => {
         const odd = makeCredential(account.id, { id: `'"\\ \u0000 🌱 __proto__ 7` })
         await storage.createCredential(odd, makeAudit())
         const uses = Array.from({ length: 5000 }, (_, index): [string, number] => [`guess-${index}`, index])
@@ -264,7 +264,7 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
     })
 
     type Write = (audit: AuditEntry) => Promise<boolean>
-    // Every write with a condition, for tests of what all of them do when it does not hold or its audit entry fails.
+    // Every write that has a condition, for the tests where the condition does not hold or the audit entry fails.
     const writes: Readonly<Record<string, Write>> = {
       updateAccount: (audit) =>
         storage.updateAccount(
@@ -288,7 +288,7 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
       },
     )
 
-    test('two audit entries of one write with the same id are refused, and it with them', async () => {
+    test('a write with two audit entries of the same id is refused', async () => {
       const before = await readAll(storage)
       const audit = makeAudit()
       await expect(storage.updateAccount(suspended(), account.updatedAt, [audit, audit])).rejects.toThrow(
@@ -297,7 +297,7 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
       expect(await readAll(storage)).toEqual(before)
     })
 
-    test('ids that are taken are refused, with all that comes along', async () => {
+    test('a write with an id that is taken changes nothing', async () => {
       const before = await readAll(storage)
       const taken = makeCredential(account.id, { id: other.credential.id })
       await expect(storage.createCredential(taken, makeAudit())).rejects.toThrow(StorageError)
@@ -310,24 +310,24 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
     })
 
     const lost: readonly [string, keyof typeof writes, () => unknown][] = [
-      ['another update was faster', 'updateAccount', () => writes.updateAccount!(makeAudit())],
-      ['the account is gone', 'updateAccount', () => writes.deleteAccount!(makeAudit())],
+      ['another update came first', 'updateAccount', () => writes.updateAccount!(makeAudit())],
+      ['the account is deleted', 'updateAccount', () => writes.deleteAccount!(makeAudit())],
       ['it is deleted already', 'deleteAccount', () => writes.deleteAccount!(makeAudit())],
-      ['the account is gone', 'createCredential', () => writes.deleteAccount!(makeAudit())],
-      ['another rotation was faster', 'replaceSecret', () => writes.replaceSecret!(makeAudit())],
+      ['the account is deleted', 'createCredential', () => writes.deleteAccount!(makeAudit())],
+      ['another rotation came first', 'replaceSecret', () => writes.replaceSecret!(makeAudit())],
       ['it is revoked', 'replaceSecret', () => writes.revokeCredential!(makeAudit())],
-      ['it is gone with its account', 'replaceSecret', () => writes.deleteAccount!(makeAudit())],
+      ['it is deleted with its account', 'replaceSecret', () => writes.deleteAccount!(makeAudit())],
       ['it is revoked already', 'revokeCredential', () => writes.revokeCredential!(makeAudit())],
-      ['it is gone with its account', 'revokeCredential', () => writes.deleteAccount!(makeAudit())],
+      ['it is deleted with its account', 'revokeCredential', () => writes.deleteAccount!(makeAudit())],
     ]
-    test.each(lost)('when %s, %s answers false and does nothing', async (_why, write, prepare) => {
+    test.each(lost)('when %s, %s answers false and changes nothing', async (_why, write, prepare) => {
       await prepare()
       const before = await readAll(storage)
       expect(await writes[write]!(makeAudit())).toBe(false)
       expect(await readAll(storage)).toEqual(before)
     })
 
-    test('appendAuditOnce writes an entry, and nothing where its id is there', async () => {
+    test('appendAuditOnce writes an entry once; a second one with its id changes nothing', async () => {
       const audit = makeAudit({ action: 'key.rotate', detail: { recovered: true } })
       expect(await storage.appendAuditOnce(audit)).toBe(true)
       const before = await readAll(storage)
@@ -337,7 +337,7 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
       await expectAudit(audit)
     })
 
-    test('a write that comes too late does nothing even where its audit entry is there already', async () => {
+    test('a write to a deleted account answers false, also when its audit id is taken', async () => {
       const audits = Object.values(writes).map(() => makeAudit())
       for (const audit of audits) await storage.appendAudit(audit)
       await storage.deleteAccount(account.id, makeRevocation(), makeAudit())
@@ -348,7 +348,7 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
       expect(await readAll(storage)).toEqual(before)
     })
 
-    test('records that were handed over are out of reach', async () => {
+    test('changing a record after a write does not change the store', async () => {
       const next = structuredClone(suspended({ allowedOrigins: ['https://mine.example'] }))
       const second = structuredClone(makeCredential(account.id, { scopes: ['plants:read'] }))
       const expected = structuredClone({ next, second })
@@ -363,7 +363,7 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
       })
     })
 
-    test('an account that was never there', async () => {
+    test('an account that never existed', async () => {
       const before = await readAll(storage)
       const nobody = makeAccount({ id: 'acct_nobody', allowedOrigins: ['https://new.example'] })
       expect(await storage.updateAccount(nobody, nobody.updatedAt, [makeAudit()])).toBe(false)

@@ -10,7 +10,7 @@ import { makeAccount, makeAudit, makeCredential } from '../support/records.ts'
 const [path = '', prefix = '', count = ''] = process.argv.slice(2)
 const engine = openSqlite(path)
 await migrateSchema(engine)
-// A read first: a transaction that only then asks for the write lock would lose to the other processes.
+// It reads first: a transaction that asks for the write lock only then would fail against the other processes.
 const read = { sql: 'SELECT count(*) FROM accounts', parameters: [] }
 const storage = createSqlStorage({ ...engine, batch: (queries) => engine.batch([read, ...queries]) })
 for (let index = 0; index < Number(count); index++) {
@@ -21,7 +21,7 @@ for (let index = 0; index < Number(count); index++) {
     makeCredential(id, { id: `cred-${id}` }),
     makeAudit({ id: `aud-${id}`, target: id }),
   )
-  // Synchronous: what was acknowledged is out before anything else happens.
+  // Synchronous: the line is written before anything else happens.
   writeSync(1, `${id}\n`)
 }
 await storage.close()

@@ -24,7 +24,7 @@ const threats: readonly (readonly [attack: string, tests: Tests])[] = [
         'admin/end-tokens.test.ts',
         'ends tokens at both services before it is answered, and later tokens pass',
       ],
-      ['storage/rule-contract.ts', 'a reader that follows by number misses nothing of 60 writers'],
+      ['storage/rule-contract.ts', 'a reader that follows by number misses no rule of 60 concurrent writers'],
     ],
   ],
   [
@@ -75,7 +75,7 @@ const threats: readonly (readonly [attack: string, tests: Tests])[] = [
         'oauth/revoke-budget.test.ts',
         'each gets 503, which is counted; tokens stay valid; operators can still revoke',
       ],
-      ['storage/rule-contract.ts', 'a budget counts what has not expired, of customers only'],
+      ['storage/rule-contract.ts', 'a budget counts only rules of customers that have not expired'],
     ],
   ],
   [
