@@ -1,5 +1,5 @@
-// The Claims Set of a claim token: how a grant becomes one, and how one is read back (RFC 7519, RFC 9068).
-// Parsing is strict: a binding that is present but malformed is an error, never "not bound".
+// The Claims Set of a claim token (RFC 7519, RFC 9068): building it from a grant, and parsing it.
+// Parsing is strict: a malformed binding is an error. It never counts as "not bound".
 
 import { isSha256Digest } from '../lib/base64url.ts'
 import { freezeDeep } from '../lib/freeze.ts'
@@ -52,7 +52,10 @@ export interface TokenIssuer {
   readonly audience: readonly string[]
 }
 
-/** The Claims Set of a grant. `issuedAt` is epoch seconds, an integer. */
+/**
+ * Builds the Claims Set of a grant. `issuedAt` is epoch seconds, an integer. An `aud` or `ip` of one entry is a string,
+ * several are an array (RFC 7519 section 4.1.3). Empty bindings are left out. Not checked: the values of the grant.
+ */
 export function buildClaimsSet(by: TokenIssuer, grant: Grant, issuedAt: number, jti: string): ClaimsSet {
   return {
     iss: by.issuer,
@@ -74,7 +77,7 @@ function oneOrMany(values: readonly string[]): string | readonly string[] {
   return values.length === 1 && first !== undefined ? first : values
 }
 
-/** A Claims Set with its bindings parsed, so that checking a request allocates nothing. */
+/** A Claims Set with its bindings parsed, so that the check of a request need not parse them again. */
 export interface ParsedClaims {
   readonly claims: ClaimsSet
   readonly audience: readonly string[]
@@ -82,7 +85,11 @@ export interface ParsedClaims {
   readonly scopes: readonly string[]
 }
 
-/** Parses a payload. The reason of a failure names the wrong member, never its value. */
+/**
+ * Parses the payload of a token (RFC 7519 section 4.1, RFC 9068 section 2.2) and freezes it. Fails when a required claim is
+ * missing or a known claim is malformed, not canonical, or `exp` is not after `iat`; the reason is the name of that claim.
+ * Unknown claims are kept. Not checked: issuer, audience and times (see `enforceClaims`).
+ */
 export function parseClaimsSet(payload: JsonObject): Result<ParsedClaims, string> {
   for (const name of ['iss', 'sub', 'client_id', 'jti'] as const) {
     if (!isText(payload[name])) return fail(name)
@@ -105,7 +112,7 @@ export function parseClaimsSet(payload: JsonObject): Result<ParsedClaims, string
   return ok({ claims: freezeDeep(payload) as unknown as ClaimsSet, audience, ranges, scopes: scopes.value })
 }
 
-/** A copy of the claims with only those scopes that are also in `held`; without `scope` when none is left. */
+/** A copy of the claims with only the scopes that are also in `held`; without a `scope` claim when none is left. */
 export function narrowScopes(parsed: ParsedClaims, held: readonly string[]): ParsedClaims {
   const scopes = parsed.scopes.filter((scope) => held.includes(scope))
   const { scope: _, ...others } = parsed.claims
@@ -151,7 +158,7 @@ function parseRanges(value: unknown): readonly IpRange[] | null {
   return ranges
 }
 
-/** The `jkt` of `cnf`. Fails on any other confirmation method, because it could not be enforced. */
+/** Whether `cnf` is an object with `jkt` only (RFC 9449 section 6.1): other confirmation methods cannot be enforced. */
 function isConfirmation(value: unknown): boolean {
   return isJsonObject(value) && Object.keys(value).length === 1 && isSha256Digest(value.jkt)
 }

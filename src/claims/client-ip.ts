@@ -1,7 +1,6 @@
-// The client's address: the socket's peer, or what trusted proxies wrote into the one configured header.
-// The header is read from the right, as far as hops are trusted; a client can write anything to the left of that. If
-// the
-// address is not certain, the result is *no address*. Headers: X-Forwarded-For, or Forwarded (RFC 7239 section 4).
+// The client's address: the socket's peer, or what trusted proxies wrote into the one configured header
+// (X-Forwarded-For, or Forwarded of RFC 7239 section 4). The header is read from the right, only as far as the hops are
+// trusted, because a client can write anything to the left of that. An uncertain address counts as unknown.
 
 import { fail, ok, type Result } from '../lib/result.ts'
 import {
@@ -14,7 +13,7 @@ import {
   trimBlanks,
 } from './ip.ts'
 
-/** The trusted proxies: none, the last `count` hops, or peers in `ranges`. */
+/** The trusted proxies: none, the last `count` hops, or every hop whose address is in `ranges`. */
 export type TrustedProxies =
   | { readonly kind: 'none' }
   | { readonly kind: 'hops'; readonly count: number }
@@ -29,12 +28,13 @@ const QUOTE = 34
 const COMMA = 44
 const BACKSLASH = 92
 const HOP_COUNT = /^(0|[1-9][0-9]*)$/
-// One `name=value` of a Forwarded element and its `;` (RFC 7239 section 4; blanks around the `;` occur in the wild).
+// One `name=value` of a Forwarded element and its `;` (RFC 7239 section 4). Some proxies write blanks around the `;`.
 const PAIR = /(?:([!#$%&'*+.^_`|~\w-]+)=(?:([!#$%&'*+.^_`|~\w-]+)|"((?:[^"\\]|\\.)*)"))?[ \t]*(?:;[ \t]*|$)/y
 
 /**
- * Reads the text of a trusted-proxies setting: a hop count of 0 to 50, or a comma list of addresses, CIDRs and
- * `loopback` (127.0.0.0/8 and ::1). Ranges follow `parseIpRange`: no /0, no host bits.
+ * Parses a trusted-proxies setting: a hop count of 0 to 50, or a comma list of addresses, CIDRs and `loopback`
+ * (127.0.0.0/8 and ::1). Ranges follow `parseIpRange`: no /0, no host bits. The reason of a failure is a sentence for the
+ * operator.
  *
  * @example parseTrustedProxies('loopback, 10.0.0.0/8')
  */
@@ -52,13 +52,14 @@ export function parseTrustedProxies(text: string): Result<TrustedProxies, string
   return ok({ kind: 'ranges', ranges })
 }
 
-/** Whether the peer is a trusted proxy. With a hop count above 0 every peer is one, also without an address. */
+/** Whether the peer is a trusted proxy. With a hop count above 0 every peer is trusted, also one without an address. */
 export function isTrustedPeer(peer: string | undefined, trusted: TrustedProxies): boolean {
   return isTrusted(parsePeer(peer), trusted)
 }
 
 /**
- * Finds the client's address, `undefined` for *no address*.
+ * The client's address. `undefined` when it is not certain: a trusted hop is malformed or missing, or there are more than
+ * 50 hops. The header of an untrusted peer is ignored.
  *
  * @param peer the socket's peer as the runtime prints it, `::ffff:…` included; `undefined` when it has none
  * @param header all lines of the header named by `kind`, joined with `, `; absent: `undefined` or `null`
@@ -108,8 +109,8 @@ function readPlainHop(hop: string): IpAddress | undefined {
 }
 
 /**
- * Elements of a Forwarded header, the rightmost first, at most one more than may be read. Quotes are paired from the
- * right too, so that an open quote sent by the client cannot swallow what a proxy wrote after it.
+ * Elements of a Forwarded header, rightmost first, at most one more than the limit. Quotes are paired from the right too,
+ * so that an unclosed quote sent by the client cannot hide what a proxy wrote after it.
  */
 function splitElements(header: string): string[] {
   const elements: string[] = []
@@ -127,14 +128,17 @@ function splitElements(header: string): string[] {
   return elements
 }
 
-/** Whether an odd number of backslashes stands before the index. */
+/** Whether the character at `index` has an odd number of backslashes before it. */
 function isEscaped(text: string, index: number): boolean {
   let at = index
   while (text.charCodeAt(at - 1) === BACKSLASH) at--
   return (index - at) % 2 === 1
 }
 
-/** The address in the one `for` of a Forwarded element; none when malformed, with a port, obfuscated or `unknown`. */
+/**
+ * The address in the `for` of a Forwarded element. Undefined when the element is malformed, has no `for` or two, or when
+ * the node has a port or is obfuscated or `unknown` (RFC 7239 section 6).
+ */
 function readForwardedFor(element: string): IpAddress | undefined {
   const text = trimBlanks(element, true, true)
   let node: string | undefined

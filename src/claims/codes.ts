@@ -1,6 +1,6 @@
-// The stable codes of a verifier's refusals, with status and title of each. A code never changes its meaning.
+// The codes of a verifier's refusals, with the status and title of each. The meaning of a code never changes.
 
-/** A stable code of a refusal (RFC 6750 section 3.1, RFC 9449 section 7.1 for the statuses). */
+/** Code of a refusal. The statuses follow RFC 6750 section 3.1 and RFC 9449 section 7.1. */
 export type ClaimErrorCode =
   | 'invalid_request'
   | 'missing_token'
@@ -16,7 +16,7 @@ export type ClaimErrorCode =
   | 'insufficient_scope'
   | 'unavailable'
 
-/** Status and title of each code, in the order of the checks. */
+/** HTTP status and title (RFC 9457 section 3.1) of each code, in the order of the checks. */
 export const claimProblems: Readonly<Record<ClaimErrorCode, readonly [status: number, title: string]>> = {
   invalid_request: [400, 'The request is not well-formed'],
   missing_token: [401, 'A token is needed'],
@@ -33,7 +33,7 @@ export const claimProblems: Readonly<Record<ClaimErrorCode, readonly [status: nu
   unavailable: [503, 'The service is not available'],
 }
 
-/** HTTP status of a code. */
+/** HTTP status of a code: 400, 401, 403, 429 or 503. */
 export function statusOf(code: ClaimErrorCode): number {
   return claimProblems[code][0]
 }

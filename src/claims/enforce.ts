@@ -50,7 +50,10 @@ export interface Policy {
   readonly scopes: readonly string[]
 }
 
-/** Step 4: issuer, audience and times. `now` is epoch seconds, with fractions. Undefined when all are right. */
+/**
+ * Checks issuer, audience and times (RFC 7519 section 4.1): the step `claims`. `now` is epoch seconds, with fractions.
+ * Undefined when all are right; otherwise the first reason, in this order.
+ */
 export function enforceClaims(parsed: ParsedClaims, policy: Policy, now: number): Reason | undefined {
   const { claims } = parsed
   if (claims.iss !== policy.issuer)
@@ -61,7 +64,10 @@ export function enforceClaims(parsed: ParsedClaims, policy: Policy, now: number)
   return enforceTime(claims, policy.clockTolerance, now)
 }
 
-/** Only the times of step 4 (`exp`, `iat`, `nbf`), which must also be checked each time a remembered token is used. */
+/**
+ * Checks only `exp`, `iat` and `nbf`. Needed each time a cached token is used. `tolerance` is the allowed clock skew in
+ * seconds; `now` is epoch seconds. Undefined when all are right.
+ */
 export function enforceTime(claims: ClaimsSet, tolerance: number, now: number): Reason | undefined {
   if (now >= claims.exp + tolerance) return refuse('claims', 'token_expired', 'the token has expired')
   if (claims.iat > now + tolerance || (claims.nbf !== undefined && claims.nbf > now + tolerance)) {
@@ -71,8 +77,9 @@ export function enforceTime(claims: ClaimsSet, tolerance: number, now: number): 
 }
 
 /**
- * Step 6: the request comes from the origin that the token is bound to. `origin` is the request's `Origin` header; or the
- * API's own origin, when there is none and `Sec-Fetch-Site` is `same-origin`; or null.
+ * Checks that the request comes from the origin that the token is bound to. `origin` is the request's `Origin` header; the
+ * API's own origin when there is no such header and `Sec-Fetch-Site` is `same-origin`; else null. Undefined when it passes,
+ * as does a token without a binding unless the policy requires one.
  */
 export function enforceOrigin(claims: ClaimsSet, policy: Policy, origin: string | null): Reason | undefined {
   if (claims.origin === undefined) {
@@ -90,7 +97,10 @@ export function enforceOrigin(claims: ClaimsSet, policy: Policy, origin: string 
     : refuse('origin', 'origin_mismatch', 'the token is bound to another origin')
 }
 
-/** Step 7: the client has an address that the token is bound to. `address` is undefined when it is not known. */
+/**
+ * Checks that the client's address is one that the token is bound to. `address` is undefined when it is not known: a bound
+ * token is refused then. Undefined when it passes, as does a token without a binding unless the policy requires one.
+ */
 export function enforceAddress(
   parsed: ParsedClaims,
   policy: Policy,
@@ -113,7 +123,7 @@ export function enforceAddress(
     : refuse('address', 'ip_mismatch', 'the token is bound to another address')
 }
 
-/** Step 9: the token has every scope that the verifier requires. */
+/** Checks that the token has every scope of the policy (RFC 6750 section 3.1). Undefined when it has. */
 export function enforceScope(parsed: ParsedClaims, policy: Policy): Reason | undefined {
   return policy.scopes.every((scope) => parsed.scopes.includes(scope))
     ? undefined
@@ -125,7 +135,7 @@ export function refuse(step: Step, code: ClaimErrorCode, detail: string): Reason
   return { step, code, detail }
 }
 
-/** The same reason, marked when the token is bound to a key. Only for claims of a verified token. */
+/** The reason, with `isKeyBound` set when the token is bound to a key. Only for the claims of a verified token. */
 export function markKeyBound(reason: Reason, claims: ClaimsSet): Reason {
   return claims.cnf === undefined ? reason : { ...reason, isKeyBound: true }
 }

@@ -1,10 +1,11 @@
-// Addresses and CIDR ranges: strict parsing, canonical text (RFC 5952) and containment.
-// Only ::ffff:0:0/96 (RFC 4291 section 2.5.5.2) is read as IPv4; NAT64, 6to4 and IPv4-compatible stay IPv6.
-// Refused: octets with leading zeros, short, octal and hex IPv4, zone ids, brackets, ports, blanks, host bits, /0.
+// IP addresses and CIDR ranges: strict parsing, canonical text (RFC 5952) and containment.
+// Only IPv4-mapped addresses (::ffff:0:0/96, RFC 4291 section 2.5.5.2) become IPv4; NAT64, 6to4 and IPv4-compatible
+// addresses stay IPv6. Refused: octets with leading zeros; short, octal and hex IPv4; zone ids, brackets, ports, blanks;
+// ranges with host bits or /0.
 
 import { fail, ok, type Result } from '../lib/result.ts'
 
-/** One address: 128 bits as four unsigned words, highest first. IPv4 fills the last word, the others are 0. */
+/** One address as four unsigned 32-bit words, highest first. An IPv4 address is in `w3`, and the others are 0. */
 export interface IpAddress {
   readonly family: 4 | 6
   readonly w0: number
@@ -13,7 +14,7 @@ export interface IpAddress {
   readonly w3: number
 }
 
-/** An address with the count of its leading bits that must agree: 1 to 32 for IPv4, 1 to 128 for IPv6. */
+/** A network: the address, and in `prefix` how many leading bits must be equal, 1 to 32 for IPv4, 1 to 128 for IPv6. */
 export interface IpRange extends IpAddress {
   readonly prefix: number
   /** Canonical text; a range of one address has no `/length`. */
@@ -26,8 +27,8 @@ const COLON = 58
 const ZERO = 48
 
 /**
- * Reads one plain IPv4 or IPv6 address, for socket peers and forwarded hops; v4-mapped becomes IPv4.
- * `undefined` for anything else, a CIDR included.
+ * Parses one IPv4 or IPv6 address (RFC 4291 section 2.2), for socket peers and forwarded hops. An IPv4-mapped address
+ * becomes IPv4. `undefined` for any other text, a CIDR included.
  */
 export function parseAddress(text: string): IpAddress | undefined {
   if (text.includes(':')) return parseIPv6(text)
@@ -36,8 +37,8 @@ export function parseAddress(text: string): IpAddress | undefined {
 }
 
 /**
- * Reads one address or CIDR as a claim asks for it. The reason is a sentence for people; of the input it shows
- * at most the network that was probably meant.
+ * Parses one address or CIDR (RFC 4632 section 3.1) of an `ip` parameter or claim. The reason of a failure is a sentence
+ * for the caller. It contains nothing of the input, except, when host bits are set, the network without them.
  *
  * @example parseIpRange('::FFFF:10.0.0.0/104') // { ok: true, value: { family: 4, prefix: 8, text: '10.0.0.0/8', … } }
  */
@@ -68,8 +69,8 @@ export function parseIpRange(text: string): Result<IpRange, string> {
 }
 
 /**
- * Reads the entries of an `ip` parameter or claim: 1 to 4 ranges, equal ones collapsed, in the order asked.
- * The reason is that of the first entry that is refused.
+ * Parses the entries of an `ip` parameter or claim: 1 to 4 different ranges, in the order given, without repeats. Fails
+ * with the reason of the first entry that is refused.
  */
 export function parseIpList(entries: readonly string[]): Result<readonly IpRange[], string> {
   const ranges: IpRange[] = []
@@ -77,15 +78,15 @@ export function parseIpList(entries: readonly string[]): Result<readonly IpRange
     const parsed = parseIpRange(entry)
     if (!parsed.ok) return parsed
     if (ranges.some((range) => range.text === parsed.value.text)) continue
-    if (ranges.length === MAX_ENTRIES) return fail(`must hold at most ${MAX_ENTRIES} addresses or ranges`)
+    if (ranges.length === MAX_ENTRIES) return fail(`must have at most ${MAX_ENTRIES} addresses or ranges`)
     ranges.push(parsed.value)
   }
-  return ranges.length === 0 ? fail('must hold at least one address or range') : ok(ranges)
+  return ranges.length === 0 ? fail('must have at least one address or range') : ok(ranges)
 }
 
 /**
- * Splits a comma list, taking blanks (space, tab) away around commas only: one at either end of the text stays,
- * so that its entry is refused. Always gives at least one entry.
+ * Splits a comma list and removes blanks (space, tab) around the commas. Blanks at either end of the text stay, so that
+ * the entry there is refused. Returns at least one entry; empty text gives one empty entry.
  */
 export function splitIpList(text: string): string[] {
   const parts = text.split(',')
@@ -93,7 +94,7 @@ export function splitIpList(text: string): string[] {
   return parts.map((part, index) => trimBlanks(part, index > 0, index < last))
 }
 
-/** Whether the range holds the address; ranges of one family never hold addresses of the other. */
+/** Whether the range contains the address. A range of one family never contains an address of the other. */
 export function containsAddress(range: IpRange, address: IpAddress): boolean {
   if (range.family !== address.family) return false
   const bits = range.family === 4 ? range.prefix + 96 : range.prefix
@@ -111,7 +112,7 @@ export function formatAddress(address: IpAddress): string {
   if (address.family === 4) return `${w3 >>> 24}.${(w3 >>> 16) & 255}.${(w3 >>> 8) & 255}.${w3 & 255}`
   const groups = [w0, w1, w2, w3].flatMap((word) => [word >>> 16, word & 0xffff])
   let start = -1
-  let longest = 1 // a single zero group is written out (section 4.2.2)
+  let longest = 1 // a single zero group is not shortened (section 4.2.2)
   let run = 0
   groups.forEach((group, index) => {
     run = group === 0 ? run + 1 : 0
@@ -125,22 +126,23 @@ export function formatAddress(address: IpAddress): string {
   return `${text.slice(0, start).join(':')}::${text.slice(start + longest).join(':')}`
 }
 
-/** What logs may show of a client: the /24 of an IPv4 address, the /48 of an IPv6 address, as a CIDR. */
+/** The part of a client's address that logs may contain, as a CIDR: the /24 of an IPv4 address, the /48 of IPv6. */
 export function anonymizeAddress(address: IpAddress): string {
   const prefix = address.family === 4 ? 24 : 48
   return `${formatAddress(cutAddress(address, prefix))}/${prefix}`
 }
 
 /**
- * Key for limits per client: the whole IPv4 address, or the /56 of an IPv6 address. Providers assign a /56 to a
- * household: with a longer prefix, one client would have many keys. All clients without a known address share one key.
+ * Key for limits per client: the whole IPv4 address, or the /56 of an IPv6 address as a CIDR. Providers assign a /56 to a
+ * household, so with a longer prefix one client would have many keys. All clients of unknown address share the key
+ * `unknown`.
  */
 export function addressKey(address: IpAddress | undefined): string {
   if (address === undefined) return 'unknown'
   return address.family === 4 ? formatAddress(address) : `${formatAddress(cutAddress(address, 56))}/56`
 }
 
-/** Takes blanks (space, tab; nothing else) off the chosen ends of a list entry. */
+/** Removes blanks (space and tab only) at the chosen ends of a list entry. */
 export function trimBlanks(text: string, atStart: boolean, atEnd: boolean): string {
   let start = 0
   let end = text.length
@@ -165,19 +167,19 @@ function cutAddress(address: IpAddress, prefix: number): IpAddress {
   }
 }
 
-/** The first `count` bits of a word, unsigned; none when `count` is negative, all from 32. */
+/** The word, unsigned, with all but its first `count` bits cleared: 0 for a count of 0 or less, unchanged from 32. */
 function keepBits(word: number, count: number): number {
-  if (count <= 0) return 0 // a shift by 32 would shift by nothing
+  if (count <= 0) return 0 // JavaScript shifts by the count modulo 32, so a shift by 32 would do nothing
   return count >= 32 ? word >>> 0 : (word & (-1 << (32 - count))) >>> 0
 }
 
-/** Four decimal octets from `start` to the end of the text, as one unsigned word; -1 when they are not that. */
+/** The IPv4 address from `start` to the end of the text, as one unsigned word; -1 when that is not four decimal octets. */
 function readIPv4(text: string, start: number): number {
   let word = 0
   let octets = 0
   let octet = -1
   for (let at = start; at <= text.length; at++) {
-    const code = at < text.length ? text.charCodeAt(at) : DOT // the end closes the last octet as a dot does
+    const code = at < text.length ? text.charCodeAt(at) : DOT // the end of the text ends the last octet
     if (code === DOT) {
       if (octet < 0) return -1
       word = word * 256 + octet
@@ -185,7 +187,7 @@ function readIPv4(text: string, start: number): number {
       octet = -1
     } else {
       const digit = code - ZERO
-      if (digit < 0 || digit > 9 || octet === 0) return -1 // octet 0 and one more digit: a leading zero
+      if (digit < 0 || digit > 9 || octet === 0) return -1 // a digit after octet 0: a leading zero
       octet = octet < 0 ? digit : octet * 10 + digit
       if (octet > 255) return -1
     }
@@ -195,7 +197,7 @@ function readIPv4(text: string, start: number): number {
 
 function parseIPv6(text: string): IpAddress | undefined {
   const groups: number[] = []
-  let gap = -1 // index of the group before which `::` stands
+  let gap = -1 // index in `groups` where `::` was found
   let at = 0
   if (text.startsWith('::')) {
     gap = 0
@@ -225,7 +227,7 @@ function parseIPv6(text: string): IpAddress | undefined {
       at++
     } else if (at === text.length) return undefined
   }
-  if (gap < 0 ? groups.length !== 8 : groups.length > 7) return undefined // `::` is one group or more
+  if (gap < 0 ? groups.length !== 8 : groups.length > 7) return undefined // `::` stands for at least one group
   if (gap >= 0) groups.splice(gap, 0, ...new Array<number>(8 - groups.length).fill(0))
   return joinGroups(groups)
 }
@@ -240,7 +242,7 @@ function joinGroups(groups: readonly number[]): IpAddress {
   return { family: 6, w0, w1, w2, w3 }
 }
 
-/** Value of the hex digit at an index, -1 when there is none. */
+/** Value of the hex digit at `at`; -1 when there is none. */
 function readHex(text: string, at: number): number {
   const code = text.charCodeAt(at)
   if (code >= ZERO && code <= 57) return code - ZERO
@@ -248,7 +250,7 @@ function readHex(text: string, at: number): number {
   return lower >= 97 && lower <= 102 ? lower - 87 : -1
 }
 
-/** Value of one to three digits without leading zero, -1 when they are not that. */
+/** Value of a text of one to three digits without leading zero; -1 for other text. */
 function readLength(text: string): number {
   if (text === '' || text.length > 3 || (text.length > 1 && text.startsWith('0'))) return -1
   let value = 0

@@ -1,18 +1,18 @@
-// What signing and verification agree on: the algorithms, and the two functions an engine provides.
-// Types only; engines live where their library may be imported (jose, node:crypto).
+// Types that signing and verification share: the algorithms, and the functions that a crypto engine provides. The
+// engines are in the folders that may import their library (jose, node:crypto).
 
 import type { MaybePromise } from '../lib/result.ts'
 
-/** JWS algorithms of claim tokens (RFC 7518, RFC 8037). */
+/** JWS algorithms of claim tokens (RFC 7518 section 3.1, RFC 8037 section 3.1). */
 export type SignatureAlgorithm = 'ES256' | 'EdDSA' | 'HS256'
 
-/** Signs a claims set given as JSON text; gives the compact token. The header is fixed when the key is loaded. */
+/** Signs a Claims Set (JSON text) and returns the token in JWS Compact Serialization. The key determines the header. */
 export type SignToken = (payload: string) => MaybePromise<string>
 
-/** Whether the signature of a compact token is right. Never throws; the form has been checked before. */
+/** Whether the signature of a compact token is valid. Never throws. The caller has checked the form of the token. */
 export type VerifyToken = (token: string) => MaybePromise<boolean>
 
-/** A key that verifies tokens, bound to its one algorithm. */
+/** A key that verifies tokens with one algorithm, whatever the header of a token says (RFC 8725 section 3.1). */
 export interface VerificationKey {
   readonly kid: string
   readonly alg: SignatureAlgorithm

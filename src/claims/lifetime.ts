@@ -1,15 +1,16 @@
-// How long a token may live.
+// Lifetimes of tokens: the limits of service, account and credential.
 
 import type { CredentialWithAccount } from './records/account.ts'
 
-/** Shortest lifetime that may be asked for, in seconds. */
+/** Shortest lifetime that a request may ask for, seconds. */
 export const MIN_LIFETIME_SECONDS = 10
 
 /** Limits of a token's lifetime, in seconds. */
 export interface LifetimeLimits {
+  /** Lifetime when the request names none. */
   readonly standard: number
   readonly serverMax: number
-  /** Null where the account sets none. */
+  /** Null when the account has no limit of its own. */
   readonly accountMax: number | null
   /** Seconds until the credential expires, see `secondsLeft`; Infinity when it does not. */
   readonly credentialLeft: number
@@ -32,20 +33,23 @@ export function lifetimeLimits(
   }
 }
 
-/** Longest lifetime that may be asked for. */
+/**
+ * Longest lifetime that a request may ask for, seconds: the smallest of the three limits. Zero or negative when the
+ * credential has expired.
+ */
 export function longestLifetime(limits: LifetimeLimits): number {
   const { serverMax, accountMax, credentialLeft } = limits
   return Math.min(serverMax, accountMax ?? serverMax, credentialLeft)
 }
 
-/** The lifetime of a token for which none was asked: the standard one, cut to what may be asked for. */
+/** Lifetime, in seconds, of a token whose request names none: the standard one, or the longest allowed if shorter. */
 export function standardLifetime(limits: LifetimeLimits): number {
   return Math.min(limits.standard, longestLifetime(limits))
 }
 
 /**
- * The longest lifetime, in seconds, of a token issued at `now` that does not outlive `expiresAt` (both epoch
- * milliseconds; null: never). Infinity where nothing expires.
+ * The longest lifetime, in whole seconds, of a token issued at `now` that expires no later than `expiresAt` (both epoch
+ * milliseconds). Infinity when `expiresAt` is null; negative when it has passed.
  */
 export function secondsLeft(expiresAt: number | null, now: number): number {
   return expiresAt === null ? Number.POSITIVE_INFINITY : Math.floor(expiresAt / 1000) - Math.floor(now / 1000)

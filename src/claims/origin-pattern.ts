@@ -1,26 +1,27 @@
-// The origins an account allows, as canonical pattern texts: parsing them, and which of them match one origin
-// (RFC 6454). Refuses a wildcard that could reach a stranger's site; "null" never matches.
+// The origins that an account allows (RFC 6454), as canonical pattern texts: parsing them, and finding those that match
+// an origin. A wildcard that would cover sites of other owners is refused. The origin `null` never matches.
 
 import { fail, ok, type Result } from '../lib/result.ts'
 import { MAX_ORIGIN_LENGTH, readOriginText } from './input/caller-text.ts'
 import { parseOrigin } from './origin.ts'
 
-/** Most entries of one account's list. */
+/** Most patterns in the list of an account. */
 export const MAX_PATTERNS = 100
 
 const WEB = /^(https?):\/\/([^/?#]*)/i
 const ANY_PORT = /^https?:\/\/(?:localhost|127\.0\.0\.1|\[::1\]):\*$/i
 const IPV4 = /^\d+\.\d+\.\d+\.\d+$/
 
-/** Hosts of a developer's own machine: the only ones that may stand with any port. */
+/** Hosts of a developer's own machine: only these may have `*` as their port. */
 const LOCAL_HOSTS: readonly string[] = ['localhost', '127.0.0.1', '[::1]']
 
 /**
- * The canonical text, to be stored, of one allowed origin: a web origin, `https://*.example.com` (one or more leading
- * labels), `http://localhost:*` (any port and none; also 127.0.0.1 and [::1]), an app origin, or `*` (any web origin).
- * `isPublicSuffix` is asked about the lower-case ASCII name behind `*.`: nobody owns all of a public suffix.
- * The reason of a refusal is a sentence for the administrator, without the text itself.
- * Example: `https://*.Example.com:443` is `https://*.example.com`.
+ * The canonical text of one allowed origin, for storing it: a web origin, `https://*.example.com` (one or more leading
+ * labels), `http://localhost:*` (with any port or none; also 127.0.0.1 and [::1]), an app origin, or `*` (any web
+ * origin). `isPublicSuffix` is called with the lower-case ASCII name after `*.`; when it returns true the wildcard is
+ * refused, because the names below a public suffix have different owners. The reason of a failure is a sentence for the
+ * administrator, without the text itself.
+ * Example: `https://*.Example.com:443` gives `https://*.example.com`.
  */
 export function parseOriginPattern(
   text: string,
@@ -40,7 +41,7 @@ export function parseOriginPattern(
   const parent = authority?.startsWith('*.') ? `${scheme}://${authority.slice(2)}` : undefined
   if ((parent ?? text).includes('*')) {
     return fail(
-      '* stands alone, before a domain (https://*.example.com) or as a local port (http://localhost:*)',
+      '* is allowed only alone, before a domain (https://*.example.com) or as a local port (http://localhost:*)',
     )
   }
   if (parent !== undefined) return parseWildcard(parent, isPublicSuffix)
@@ -56,17 +57,19 @@ function parseWildcard(
   if (!parsed.ok) return parsed
   const { scheme, host, port } = splitWebOrigin(parsed.value.origin)
   if (isAddress(host) || host.endsWith('.')) {
-    return fail('a wildcard stands before a domain name, like https://*.example.com')
+    return fail('a wildcard is allowed only before a domain name, like https://*.example.com')
   }
   if (!host.includes('.') || isPublicSuffix(host)) {
-    return fail('a wildcard covers one owner: write at least your own domain, like https://*.example.com')
+    return fail(
+      'a wildcard must cover one owner only: write at least your own domain, like https://*.example.com',
+    )
   }
   return ok(`${scheme}://*.${host}${port}`)
 }
 
 /**
- * A whole list of allowed origins, canonical, in the order given without repeats: 1 to 100 entries, `*` only alone.
- * The reason names the entry, counted from 1.
+ * The canonical texts of a list of 1 to 100 allowed origins, in the order given, without repeats. `*` must be the only
+ * entry. The reason of a failure gives the position of the entry, counted from 1.
  */
 export function parseOriginPatterns(
   texts: readonly string[],
@@ -81,15 +84,16 @@ export function parseOriginPatterns(
     if (!pattern.ok) return fail(`entry ${index + 1}: ${pattern.reason}`)
     patterns.add(pattern.value)
   }
-  if (patterns.has('*') && patterns.size > 1) return fail('* allows every web origin, so it stands alone')
+  if (patterns.has('*') && patterns.size > 1)
+    return fail('* allows every web origin, so it must be the only entry')
   return ok([...patterns])
 }
 
 /**
- * Every stored pattern that matches a canonical origin: itself, `scheme://*.parent[:port]` from the nearest parent
- * up, the any-port form of a local host, and `*`; at most 127. An app origin: only itself. None for "null" and any
- * text that is not canonical or longer than a pattern may be. This alone defines matching: a database looks these up in
- * an index.
+ * All patterns that match a canonical origin: the origin itself, `scheme://*.parent[:port]` from the nearest parent up,
+ * the form with any port of a local host, and `*`; at most 127. For an app origin only itself. None for `null`, or a text
+ * that is not canonical or is longer than a pattern may be. Matching is defined here only: a database looks these
+ * patterns up in an index.
  */
 export function patternsMatching(origin: string): readonly string[] {
   const parsed = readOriginText(origin)
@@ -106,14 +110,14 @@ export function patternsMatching(origin: string): readonly string[] {
   ]
 }
 
-/** Whether one of `patterns`, each as parseOriginPattern gave it, matches a canonical origin. */
+/** Whether one of `patterns`, in the form that `parseOriginPattern` gives, matches a canonical origin. */
 export function matchOrigin(patterns: readonly string[], origin: string): boolean {
-  // Exactly listed, as most are: no need to work out what else would match. (A pattern is no origin.)
+  // The common case, without building the patterns. An origin with `*` is not one: it could equal a pattern.
   if (!origin.includes('*') && patterns.includes(origin)) return true
   return patternsMatching(origin).some((pattern) => patterns.includes(pattern))
 }
 
-/** The parts of a canonical web origin; `port` is empty or begins with its colon. */
+/** The parts of a canonical web origin. `port` is empty, or a colon and the number. */
 function splitWebOrigin(origin: string): { scheme: string; host: string; port: string } {
   const schemeEnd = origin.indexOf('://')
   const authority = origin.slice(schemeEnd + 3)

@@ -1,36 +1,36 @@
-// One origin (RFC 6454 section 6.2): the canonical text of what a customer wrote. Refuses what is not a whole
-// origin, and each internationalised name that could mean another host on another JavaScript engine.
+// One origin (RFC 6454 section 6.2): the canonical text of what a customer wrote. Refuses what is not a whole origin, and
+// an internationalised host name (IDN) that another JavaScript engine could read as another host.
 
 import { fail, ok, type Result } from '../lib/result.ts'
 
 /**
- * A canonical origin. `web`: scheme, ASCII host and, unless it is the scheme's default, port of an http(s) URL.
+ * A canonical origin. `web`: scheme and ASCII host of an http(s) URL, and its port unless it is the scheme's default.
  * `app`: the lower-case origin of an installed application, such as `capacitor://localhost`.
  */
 export type ParsedOrigin = { readonly kind: 'web' | 'app'; readonly origin: string }
 
-/** An origin that is canonical already, as most are: it needs no URL parser. Its last label is no number. */
+/** An origin that is already canonical, the common case. Its last label is not a number, so it is not an IPv4 address. */
 const PLAIN = /^https?:\/\/((?:[a-z0-9_-]{1,63}\.)*[a-z][a-z0-9_-]{0,62})$/
 
-/** An http(s) URL up to its path. The URL standard skips more slashes, so an authority starts after all of them. */
+/** An http(s) URL up to its path. The URL standard skips extra slashes, so the authority starts after all of them. */
 const WEB = /^https?:\/\/+([^/?#]*)/i
 
 const APP = /^([a-z][a-z0-9+.-]*):\/\/([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::([1-9][0-9]{0,4}))?$/i
 
-/** Schemes of documents and sockets: what they load has no origin of its own, or not this one. */
+/** Schemes that are never the origin of an app: a document of theirs has an opaque origin or that of its creator. */
 const NEVER_APP = new Set('about blob data file filesystem ftp javascript ws wss'.split(' '))
 
 const WRITE_WHOLE = 'write the whole origin, like https://www.example.com'
 const NO_NAME = `a host name has labels of 1 to 63 characters and at most 253 in all: ${WRITE_WHOLE}`
 
-/** Twice the length of the longest host name: escapes and some letters are longer than their canonical form. */
+/** About twice the length of the longest host name: escapes and some letters are longer than their canonical form. */
 const MAX_AUTHORITY_LENGTH = 512
 
 /**
- * The canonical origin of an http(s) URL (its path, query and fragment are dropped) or of an app origin, which has
- * no path. The reason of a refusal is a sentence for the customer, without the text itself.
- * Not checked: whether the host exists, is public, or is allowed to anyone.
- * Example: `HTTPS://www.Example.com:443/a` is `https://www.example.com`.
+ * The canonical origin of an http(s) URL (path, query and fragment are dropped) or of an app origin, which must not have a
+ * path. The reason of a failure is a sentence for the customer, without the text itself.
+ * Not checked: whether the host exists, is public, or is allowed for any account.
+ * Example: `HTTPS://www.Example.com:443/a` gives `https://www.example.com`.
  */
 export function parseOrigin(text: string): Result<ParsedOrigin, string> {
   const plain = PLAIN.exec(text)?.[1]
@@ -42,15 +42,15 @@ export function parseOrigin(text: string): Result<ParsedOrigin, string> {
 }
 
 function parseWebOrigin(text: string, authority: string): Result<ParsedOrigin, string> {
-  // Longer than any canonical origin, and the cost of parsing a host name grows with the square of its length.
+  // Refused before parsing, because the cost of parsing a host name grows with the square of its length.
   if (authority.length > MAX_AUTHORITY_LENGTH) return fail(NO_NAME)
-  // The URL standard strips or tolerates these: a value that needs it is not what its author believes it is.
+  // The URL standard strips or accepts these. A value that contains them probably means another host than its author thinks.
   if (/[\0- \x7f\p{White_Space}\\@]/u.test(authority)) {
     return fail(`an origin has no blank, backslash, user name or password: ${WRITE_WHOLE}`)
   }
   const url = parseUrl(text)
-  if (url === null) return fail(`this is no URL that a browser understands: ${WRITE_WHOLE}`)
-  if (url.hostname.includes('*')) return fail(`an origin is one host, never a wildcard: ${WRITE_WHOLE}`)
+  if (url === null) return fail(`this is not a URL that a browser understands: ${WRITE_WHOLE}`)
+  if (url.hostname.includes('*')) return fail(`an origin is one host, not a wildcard: ${WRITE_WHOLE}`)
   if (!isName(url.hostname.replace(/\.$/, ''))) {
     return fail(NO_NAME)
   }
@@ -74,15 +74,16 @@ function isName(host: string): boolean {
 }
 
 /**
- * The URL of the text in NFC: releases of Node and workerd leave `ô` + dot below in a host as it is, which is wrong.
+ * Parses the text as a URL after normalizing it to NFC: some releases of Node and workerd do not normalize `ô` + dot below
+ * in a host, as the URL standard requires.
  */
 function parseUrl(text: string): URL | null {
   return URL.parse(text.normalize('NFC'))
 }
 
 /**
- * Whether the host's `xn--` labels are the very spelling that its Unicode form gets. Engines differ in which others
- * they let through: newer URL parsers take an ASCII name as it is, older ones judge each label.
+ * Whether converting the host's `xn--` labels to Unicode and back gives the same host. URL parsers differ for hosts where it
+ * does not: newer ones accept any ASCII name unchanged, older ones check each label.
  */
 function isStable(host: string): boolean {
   const labels = host.split('.')
@@ -91,7 +92,7 @@ function isStable(host: string): boolean {
   return parseUrl(`http://${unicode.join('.')}`)?.hostname === host
 }
 
-/** The Unicode text of a Punycode label (RFC 3492 section 6.2); U+FFFD, which no host may hold, when it is none. */
+/** The Unicode text of a Punycode label (RFC 3492 section 6.2); U+FFFD, which no host may contain, when malformed. */
 function decodePunycode(label: string): string {
   const basicEnd = Math.max(label.lastIndexOf('-'), 0)
   const output = Array.from(label.slice(0, basicEnd), (character) => character.charCodeAt(0))
@@ -115,7 +116,7 @@ function decodePunycode(label: string): string {
   return String.fromCodePoint(...output)
 }
 
-/** Adapts the bias of Punycode after each character (RFC 3492 section 6.1). */
+/** The bias of Punycode after each character (RFC 3492 section 6.1). */
 function adaptBias(delta: number, length: number, first: boolean): number {
   let scaled = Math.floor(delta / (first ? 700 : 2))
   scaled += Math.floor(scaled / length)

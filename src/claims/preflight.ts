@@ -1,15 +1,15 @@
-// Definition of a CORS preflight (Fetch section 3.2.2). There is only one, because a preflight passes without a token:
-// a middleware and the API behind it must agree on it exactly.
+// The definition of a CORS preflight (Fetch section 3.2.2). A preflight passes without a token, so a middleware and the
+// API behind it must use the same definition.
 
-/** The parts of a request that decide. Repeated header lines are joined by commas; null: no such header. */
+/** The parts of a request that decide. Repeated header lines are joined with commas; null: no such header. */
 export interface PreflightHead {
   readonly method: string
   readonly origin: string | null
-  /** The header `Access-Control-Request-Method`. */
+  /** Value of the header `Access-Control-Request-Method`; null: not sent. */
   readonly requestMethod: string | null
 }
 
-/** A serialized origin (RFC 6454 section 7.1), as browsers and web views send it: of a site, of an app, or opaque. */
+/** A serialized origin (RFC 6454 section 7.1) as browsers and web views send it: of a site, of an app, or `null`. */
 const ORIGIN = /^(?:null|[a-z][a-z0-9+.-]*:\/\/(?:[A-Za-z0-9._~-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?)$/
 
 /** A token (RFC 9110 section 5.6.2). */

@@ -4,7 +4,7 @@ import { BASE62_DIGITS, toBase62 } from './base62.ts'
 
 export { toBase62 } from './base62.ts'
 
-/** Bytes of this value or more are skipped: 256 is not a multiple of 62, so they would make the first digits more likely. */
+/** Bytes from 248 up are skipped: 256 is not a multiple of 62, so they would make the first digits more likely. */
 const FAIR_LIMIT = 62 * 4
 
 const pool = new Uint8Array(4096)

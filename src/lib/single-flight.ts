@@ -15,7 +15,7 @@ export interface SingleFlight {
   join(timeoutMs: number): Promise<void>
 }
 
-/** Options of {@link createSingleFlight}. */
+/** Options of {@link createSingleFlight}: the work, and how concurrent callers wait for it. */
 export interface FlightOptions {
   /** The work. It must not reject, and keeps to `timeoutMs` itself. */
   readonly work: (timeoutMs: number) => Promise<void>
@@ -23,7 +23,7 @@ export interface FlightOptions {
   readonly sharesWork: boolean
   /** Milliseconds after which a run that has not ended counts as cancelled. Ignored when `sharesWork` is true. */
   readonly lostAfterMs: number
-  /** Reads a clock, milliseconds. */
+  /** Reads the current time, in milliseconds of any epoch. */
   readonly now: () => number
 }
 

@@ -51,7 +51,7 @@ const REFUSED: Record<string, readonly string[]> = {
   'ends after the host or port': split(`
     https://example.com/ https://example.com/path https://example.com? https://example.com# https:///example.com
     https://*.example.com/ https://*.example.com/* http://localhost:*/ https://a.example,https://b.example`),
-  '* stands alone, before a domain': [
+  '* is allowed only alone, before a domain': [
     ...split(`
     ** *.example.com //*.example.com *://example.com http*://example.com https://* https://*:8443
     https://**.example.com https://*.*.example.com https://*example.com https://www*.example.com
@@ -61,11 +61,11 @@ const REFUSED: Record<string, readonly string[]> = {
     ' *',
     'http://localhost:*\n',
   ],
-  'one host, never a wildcard': split('https://%2a.example.com https://\uff0a.example.com https://*.%2a.com'),
+  'one host, not a wildcard': split('https://%2a.example.com https://\uff0a.example.com https://*.%2a.com'),
   'before a domain name': split(`
     https://*.0.0.1 https://*.127.0.0.1 https://*.1.2 https://*.0x7f.1 https://*.2130706433 https://*.[::1]
     https://*.[2001:db8::1]:8443 https://*.example.com. https://*.com.`),
-  'covers one owner': split(`
+  'must cover one owner only': split(`
     https://*.com https://*.localhost http://*.localhost:3000 https://*.internal https://*.co.uk
     https://*.CO.UK:8443 https://*.c%6F.uk https://*.github.io https://*.vercel.app https://*.公司.cn
     https://*.xn--55qx5d.cn`),
@@ -75,7 +75,7 @@ const REFUSED: Record<string, readonly string[]> = {
     'https://example.com ',
   ],
   'labels of 1 to 63': split(`https://*..example.com https://*.example..com https://*.${'a'.repeat(64)}.com`),
-  'no URL that a browser understands': split(
+  'not a URL that a browser understands': split(
     'https://*. https://*.example.com:65536 https://*.exa<mple.com https://*.example.1',
   ),
   'internationalised host name': split('https://*.xn--a.example https://xn--a.example'),
@@ -136,7 +136,7 @@ describe('parseOriginPatterns', () => {
   test.each<[string, string[], string]>([
     ['none', [], '1 to 100'],
     ['a hundred and one', [...many, 'https://example.com'], '1 to 100'],
-    ['* among others', ['https://example.com', '*'], 'stands alone'],
+    ['* among others', ['https://example.com', '*'], 'must be the only entry'],
     ['a bad entry', ['https://example.com', 'https://example.com/'], 'entry 2: an allowed origin ends after'],
     ['an empty entry', [''], 'entry 1: write the whole origin'],
   ])('refuses %s', (_, texts, reason) => {

@@ -205,10 +205,10 @@ describe('the reason says what is wrong', () => {
       `https://www${character}.example.com`,
       'no blank, backslash, user name or password',
     ]),
-    ['https://*.example.com', 'never a wildcard'],
+    ['https://*.example.com', 'not a wildcard'],
     ['https://example..com', 'labels of 1 to 63 characters and at most 253'],
     ['https://xn--a.example', 'internationalised host name (xn--) is not valid'],
-    ['https://[::1', 'no URL that a browser understands'],
+    ['https://[::1', 'not a URL that a browser understands'],
     ['localhost', 'like capacitor://localhost'],
   ])('%j', (text, reason) => {
     expect(parseOrigin(text as string)).toEqual({

@@ -1,9 +1,9 @@
-// The two spellings of one credential: a pair of client id and client secret, and the account token, one string with
-// a checksum. Knows nothing of how either is made, stored or compared.
+// The two forms of one credential: a pair of client id and client secret, and the account token, one string with a
+// checksum. signing/secret.ts creates and compares secrets.
 
 import { toBase62 } from '../../lib/base62.ts'
 
-/** The pair that names a credential and proves it. */
+/** Client id and client secret (RFC 6749 section 2.3.1). */
 export interface ClientSecret {
   readonly clientId: string
   readonly clientSecret: string
@@ -11,13 +11,16 @@ export interface ClientSecret {
 
 const ACCOUNT_TOKEN = /^cgk_([0-9A-Za-z]{1,64})_([0-9A-Za-z]{1,128})_([0-9A-Za-z]{6})$/
 
-/** The one-string spelling of a pair: `cgk_<id>_<secret>_<crc>`. */
+/**
+ * The account token of a pair: `cgk_<id>_<secret>_<crc>`, with the CRC-32 of the text before it in six base62 digits. Not
+ * checked: that both parts are base62; `parseAccountToken` refuses others.
+ */
 export function formatAccountToken(pair: ClientSecret): string {
   const text = `cgk_${pair.clientId}_${pair.clientSecret}`
   return `${text}_${toBase62(crc32(text), 6)}`
 }
 
-/** The pair that an account token spells; undefined when its form or checksum is wrong (no look-up needed). */
+/** The pair in an account token; undefined when form or checksum is wrong. Not checked: whether the credential exists. */
 export function parseAccountToken(token: string): ClientSecret | undefined {
   const match = ACCOUNT_TOKEN.exec(token)
   if (match === null) return undefined
@@ -32,7 +35,7 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   return crc
 })
 
-/** CRC-32 (IEEE 802.3, reflected) of ASCII text, unsigned. */
+/** CRC-32 (IEEE 802.3, reflected) of ASCII text, unsigned. Other characters give a value without meaning. */
 export function crc32(text: string): number {
   let crc = 0xffffffff
   for (let position = 0; position < text.length; position += 1) {

@@ -1,5 +1,5 @@
-// The stored records: accounts, their credentials, and the audit log.
-// Plain data; times are epoch milliseconds here and ISO 8601 on the wire.
+// The stored records: accounts, their credentials, and the audit log. Times are epoch milliseconds here, and RFC 3339
+// texts in the API.
 
 /** A customer of the API provider. */
 export interface Account {
@@ -9,19 +9,19 @@ export interface Account {
   readonly status: 'active' | 'suspended'
   /** Canonical origin patterns, see `parseOriginPattern`. Never empty. */
   readonly allowedOrigins: readonly string[]
-  /** Every scope its credentials may hold. */
+  /** The scopes that its credentials may have. */
   readonly scopes: readonly string[]
   /** Longest token lifetime in seconds, or null for the server's own limit. */
   readonly maxTtl: number | null
-  /** Whether those of its credentials that say so too may be used from pages. */
+  /** Whether credentials that also have `browserPrototype` may be used from pages. */
   readonly browserPrototype: boolean
-  /** Whether no token is issued without an origin. */
+  /** Whether a token without an origin is refused. */
   readonly requireOrigin: boolean
   readonly createdAt: number
   readonly updatedAt: number
 }
 
-/** A long-lived secret of an account, as stored: the secret itself is not in it. */
+/** A long-lived credential of an account, as stored: with the hash of its secret, never the secret. */
 export interface Credential {
   /** The client id: base62 characters. */
   readonly id: string
@@ -33,7 +33,7 @@ export interface Credential {
   readonly allowLocalhost: boolean
   /** Base64url HMAC-SHA-256 of the secret; null for a credential that holds only public keys. */
   readonly secretHash: string | null
-  /** Hash of the secret before the last rotation, in force until `previousExpiresAt`. */
+  /** Hash of the secret before the last rotation, which is accepted until `previousExpiresAt`. */
   readonly previousHash: string | null
   readonly previousExpiresAt: number | null
   /** Registered public keys (JWK Set as JSON text), or null. */
@@ -44,7 +44,7 @@ export interface Credential {
   readonly lastUsedAt: number | null
 }
 
-/** A credential with the account that owns it: what authentication needs, in one look-up. */
+/** A credential with its account, which authentication reads together. */
 export interface CredentialWithAccount {
   readonly credential: Credential
   readonly account: Account
@@ -64,7 +64,7 @@ export type AuditAction =
   | 'key.rotate'
   | 'secret_in_browser'
 
-/** One line of the audit log. Holds no secret, token or whole address. */
+/** One entry of the audit log. Contains no secret, token or whole address. */
 export interface AuditEntry {
   /** Unique id, which sorts by time within one process. */
   readonly id: string
@@ -75,6 +75,6 @@ export interface AuditEntry {
   readonly action: AuditAction
   /** Id of what was changed. */
   readonly target: string
-  /** Small facts about the change; no secrets. */
+  /** Details of the change; no secrets. */
   readonly detail: Readonly<Record<string, unknown>> | null
 }

@@ -1,21 +1,21 @@
-// Revocations: rules that end tokens before they expire. Plain data; times are epoch milliseconds. The same rule goes
-// from the store to the issuer's own checks and, in the signed list, to every remote verifier.
+// Revocations: rules that end tokens before they expire. Times are epoch milliseconds. The issuer's own checks read the
+// rules from the store; remote verifiers get the same rules in the signed list.
 
 import type { ClaimsSet } from '../claims-set.ts'
 
-/** What a revocation can name: a token, a credential or an account by the name of the claim, a signing key by `kid`. */
+/** What a revocation names: a token (`jti`), a credential (`client_id`), an account (`sub`) or a signing key (`kid`). */
 export type RevocationKind = 'jti' | 'client_id' | 'sub' | 'kid'
 
-/** Every kind of revocation, in no order. */
+/** Every kind of revocation, in no particular order. */
 export const revocationKinds: readonly RevocationKind[] = ['jti', 'client_id', 'sub', 'kid']
 
-/** Ends the tokens that have `value` under the name `kind`. */
+/** Ends the tokens whose claim `kind` (for `kid`: header member) is `value`. */
 export interface RevocationRule<Kind extends string = RevocationKind> {
   readonly kind: Kind
   readonly value: string
-  /** Only tokens of this account match, so that customers can end only their own. Null: tokens of any account. */
+  /** Only tokens of this account match, so that a customer can end only their own tokens. Null: of any account. */
   readonly account: string | null
-  /** Tokens with an earlier `iat` are ended. */
+  /** Only tokens whose `iat` is earlier are ended. */
   readonly before: number
   /** When the rule expires. Every token that it can match has expired by then. */
   readonly until: number
@@ -23,7 +23,7 @@ export interface RevocationRule<Kind extends string = RevocationKind> {
 
 /** A rule as it is written to the store. */
 export interface Revocation extends RevocationRule {
-  /** Unique among all revocations. */
+  /** Unique among all revocations of the store. */
   readonly id: string
   readonly createdAt: number
 }
@@ -36,15 +36,15 @@ export interface NumberedRule extends RevocationRule {
 }
 
 /**
- * How long after the end of a credential or account a token may still get an earlier `iat`: other replicas cache records
- * for a moment, and clocks differ. Equal to the largest clock tolerance of a verifier, which also lets an expired token
- * pass for that long.
+ * How long after a credential or account was ended another replica may still issue a token for it: replicas cache records
+ * for a moment, and clocks differ. Equal to the largest clock tolerance of a verifier, which accepts an expired token for
+ * that long.
  */
 export const LATE_MINT_MS = 300_000
 
 /**
- * The rule that ends every token of a credential or account that was ended permanently at `at` (epoch milliseconds).
- * `maxLifetimeMs` is the longest lifetime of a token.
+ * The rule that ends every token of a credential (`client_id`) or account (`sub`) that was ended permanently at `at`, epoch
+ * milliseconds. `maxLifetimeMs` is the longest lifetime of any token of the service, milliseconds.
  */
 export function endForGood(
   kind: 'client_id' | 'sub',
@@ -57,9 +57,9 @@ export function endForGood(
 }
 
 /**
- * The revocation that ends every token of an account suspended at `at` (epoch milliseconds). Its id depends on the
- * account only: resuming the account lifts it, and tokens that have not expired work again. A suspended account gets no
- * tokens, so the rule never has to be extended.
+ * The revocation that ends every token of an account suspended at `at`, epoch milliseconds. Its id depends on the account
+ * only, so that resuming the account can lift it; tokens that have not expired are accepted again then. A suspended
+ * account gets no new tokens, so the rule is never extended.
  */
 export function endWhileSuspended(accountId: string, at: number, maxLifetimeMs: number): Revocation {
   return { ...endForGood('sub', accountId, at, maxLifetimeMs), id: suspensionId(accountId), createdAt: at }
@@ -70,30 +70,30 @@ export function suspensionId(accountId: string): string {
   return `suspended_${accountId}`
 }
 
-/** Epoch seconds, as in JWTs (RFC 7519 section 2). Rounded up, because `iat` has whole seconds. */
+/** Epoch milliseconds as a NumericDate (RFC 7519 section 2). Rounded up, because `iat` has whole seconds. */
 export function roundUpToSeconds(ms: number): number {
   return Math.ceil(ms / 1000)
 }
 
-/** What a signed list can name: verifiers also know `user`, together with its account. */
+/** Kinds in a signed list. It can also name a `user` claim, always together with the account. */
 export type ListedKind = RevocationKind | 'user'
 
-/** Rules in memory that are found by what they name: kind, value and account. */
+/** Rules in memory, indexed by kind, value and account. */
 export interface RevocationIndex<Rule extends RevocationRule<ListedKind>> {
   add(rule: Rule): void
-  /** Removes this object; another one with the same members stays. */
+  /** Removes this object. An equal one stays. */
   remove(rule: Rule): void
   /** Rules with this kind, value and account. */
   find(named: Pick<Rule, 'kind' | 'value' | 'account'>): readonly Rule[]
-  /** All rules, in groups of the same kind, value and account. */
+  /** All rules, grouped by kind, value and account. */
   groups(): Iterable<readonly Rule[]>
-  /** Whether a rule ends a token that was signed under `kid`, at `now` (epoch seconds). */
+  /** Whether a rule ends the token with these claims, signed by the key `kid`, at `now` (epoch seconds). */
   isListed(claims: TokenClaims, kid: string, now: number): boolean
 }
 
 type TokenClaims = ClaimsSet & { readonly user?: unknown }
 
-/** Creates an index without rules. The issuer's own check and remote verifiers both use it, so that they agree. */
+/** Creates an empty index. The issuer's own check and the verifier library both use it, so that they agree. */
 export function createRevocationIndex<Rule extends RevocationRule<ListedKind>>(): RevocationIndex<Rule> {
   const ofAnyAccount = createMaps<Rule>()
   const ofOneAccount = createMaps<Rule>()
@@ -142,14 +142,15 @@ function createMaps<Rule>(): Readonly<Record<ListedKind, Map<string, Rule[]>>> {
   return { jti: new Map(), client_id: new Map(), sub: new Map(), kid: new Map(), user: new Map() }
 }
 
-/** One text for account and value, different for each pair. */
+/** A text that is different for each pair of account and value. */
 function pairOf(account: string, value: string): string {
   return `${account.length}:${account}${value}`
 }
 
-/** Whether a rule ends a token that it names, at `now` (epoch seconds). */
+/** Whether a rule that names the token ends it at `now` (epoch seconds). */
 function endsToken({ before, until }: RevocationRule<ListedKind>, claims: ClaimsSet, now: number): boolean {
-  // Clock tolerance lets a token live longer than its rule: `exp` decides then.
+  // With clock tolerance a token is accepted after its `exp`, so also after the rule expired. The rule still ends it if
+  // `exp` is not after the rule's end.
   const isInForce = now * 1000 < until || claims.exp <= roundUpToSeconds(until)
   return claims.iat < roundUpToSeconds(before) && isInForce
 }
