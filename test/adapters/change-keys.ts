@@ -1,5 +1,6 @@
-// A process that rotates the keys of a folder until it has made `count` rotations, or others have left it none to make.
-// Arguments: the folder, and how many. Begins on a line of input; tells each rotation it made: the new current kid, the old.
+// A process that rotates the keys of a folder until it has made `count` rotations, or the other processes have made them.
+// Arguments: the folder, and how many. Begins on a line of input; prints each
+// rotation that it made: the new current kid, then the old one.
 
 import { once } from 'node:events'
 import { writeSync } from 'node:fs'

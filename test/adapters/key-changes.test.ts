@@ -1,4 +1,4 @@
-// Changing the folder of signing keys: the contract, what a process killed half way leaves, and who need not wait.
+// Changing the folder of signing keys: the contract, recovery after a process was killed half way, and what needs no lock.
 
 import { existsSync } from 'node:fs'
 import { chmod, chown, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
@@ -55,7 +55,7 @@ async function leaveHalfDone(written: number, isRemoved: boolean): Promise<void>
 }
 
 describe('a change', () => {
-  test('leaves the key files, private, and the lock, which is empty', async () => {
+  test('leaves only the key files and an empty lock, readable by their owner only', async () => {
     await open().initialize(keys)
     expect(await open().replace(change)).toBe(true)
     const names = change.put.map(({ kid }) => `${kid}.json`)
@@ -66,7 +66,7 @@ describe('a change', () => {
     expect(((await stat(dir)).mode & 0o777).toString(8)).toBe('700')
   })
 
-  test('that expects a key where there is no folder is not made', async () => {
+  test('that expects a key is refused where there is no folder', async () => {
     expect(await open().replace(change)).toBe(false)
     expect(await open().list()).toEqual([])
   })
@@ -95,7 +95,7 @@ describe('a change that was cut short', () => {
     },
   )
 
-  test('is completed before another one is judged', async () => {
+  test('is completed before the next change is checked', async () => {
     await leaveHalfDone(1, false)
     expect(await open().replace(rotation(keys, change.put[2]!, NOW))).toBe(false)
     const next = rotation(change.put, await createSigningKey('ES256', 'pending', NOW), NOW + 9)
@@ -103,13 +103,13 @@ describe('a change that was cut short', () => {
     expect(sorted(await open().list())).toEqual(sorted(next.put))
   })
 
-  test('is completed when it is left by the one before, while another waits for its turn', async () => {
+  test('is completed by a process that was waiting for the lock meanwhile', async () => {
     await open().initialize(keys)
     expect(await open().replace({ expect: [], put: [], remove: [] })).toBe(true)
     const before = new DatabaseSync(join(dir, '.lock'))
     before.exec('BEGIN EXCLUSIVE')
     const late = open().replace(rotation(keys, await createSigningKey('ES256', 'pending', NOW), NOW))
-    // It has looked at the folder, found nothing left to do, and waits.
+    // The process has read the folder, found nothing to complete, and waits for the lock.
     await new Promise((resolve) => setTimeout(resolve, 200))
     await writeFile(intent(), formatChange(change))
     before.close()
@@ -117,13 +117,13 @@ describe('a change that was cut short', () => {
     expect(sorted(await open().list())).toEqual(sorted(change.put))
   })
 
-  test('is completed once by many that come together', async () => {
+  test('is completed once by many concurrent processes', async () => {
     await leaveHalfDone(1, false)
     const lists = await Promise.all(Array.from({ length: 20 }, () => open().list()))
     for (const list of lists) expect(sorted(list)).toEqual(sorted(change.put))
   })
 
-  test('is named when its intent is damaged, without what is inside', async () => {
+  test('is reported by file name when its intent file is damaged, without the content', async () => {
     await open().initialize(keys)
     await writeFile(intent(), '{"put":[{"d":"hunter2')
     for (const work of ['list', 'replace'] as const)
@@ -145,7 +145,7 @@ describe('a list', () => {
     ]
   }
 
-  test('writes nothing where nothing is left to be done, no lock either', async () => {
+  test('writes nothing when no change was cut short, not even a lock', async () => {
     await open().initialize(keys)
     await rm(join(dir, '.lock'))
     await rm(join(dir, '.turn'))
@@ -155,7 +155,7 @@ describe('a list', () => {
   })
 
   test.each(['.lock', '.turn'])(
-    'waits for nobody who holds %s, also half way through a change',
+    'does not wait for a process that holds %s, also half way through a change',
     async (name) => {
       await leaveHalfDone(1, false)
       const before = await readAll()
@@ -172,7 +172,7 @@ describe('a list', () => {
     },
   )
 
-  test('goes on in a folder that is read-only, also half way through a change; changing it says so', async () => {
+  test('works in a read-only folder, also half way through a change; a change there is refused with the reason', async () => {
     await leaveHalfDone(1, false)
     const before = await readAll()
     const giveBack = await makeReadOnly()
@@ -188,7 +188,7 @@ describe('a list', () => {
     expect(existsSync(intent())).toBe(false)
   })
 
-  /** Takes the right to write the folder from this process. Root would keep it, and becomes another user for a while. */
+  /** Makes the folder read-only for this process. Root could still write, so the process becomes another user for a while. */
   async function makeReadOnly(): Promise<() => Promise<void>> {
     if (process.geteuid?.() !== 0) {
       await chmod(dir, 0o500)
@@ -202,7 +202,7 @@ describe('a list', () => {
   }
 })
 
-test('a lock that is held for too long is named', { timeout: 20_000 }, async () => {
+test('a lock that is held for too long is reported by file name', { timeout: 20_000 }, async () => {
   await open().initialize(keys)
   const holder = new DatabaseSync(join(dir, '.lock'))
   holder.exec('BEGIN EXCLUSIVE')

@@ -1,4 +1,4 @@
-// The folder of signing keys: what its files look like, what is refused and how that is told, and what two
+// The folder of signing keys: the format of its files, which files are refused with which message, and what two
 // processes or a killed one leave behind.
 
 import { type ChildProcess, spawn } from 'node:child_process'
@@ -42,12 +42,12 @@ async function readMembers(path: string): Promise<Record<string, unknown>> {
 }
 
 describe('storing', () => {
-  test('finds nothing where there is no folder yet, and makes none', async () => {
+  test('finds nothing where there is no folder, and does not create it', async () => {
     expect(await open().list()).toEqual([])
     await expect(stat(dir)).rejects.toThrow('ENOENT')
   })
 
-  test.each(['ES256', 'EdDSA', 'HS256'] as const)('gives %s keys back as they were', async (alg) => {
+  test.each(['ES256', 'EdDSA', 'HS256'] as const)('%s keys are read back unchanged', async (alg) => {
     const made = await createFirstKeys(alg, NOW)
     const retiring = {
       ...(await createSigningKey(alg, 'retiring', NOW)),
@@ -58,7 +58,7 @@ describe('storing', () => {
     expect(sorted(await open(true).list())).toEqual(sorted([...made, retiring]))
   })
 
-  test('writes a private JWK under its kid, with its life beside', async () => {
+  test('writes a private JWK to a file named by its kid, with its state and times', async () => {
     await open().initialize(keys)
     const [current] = keys
     const members = await readMembers(fileOf(current!))
@@ -76,7 +76,7 @@ describe('storing', () => {
     expect(await calculateJwkThumbprint(members)).toBe(current!.kid)
   })
 
-  test('leaves the folder to its owner, and nothing in it but the keys and two empty locks', async () => {
+  test('creates a folder for its owner only, with only the keys and two empty locks', async () => {
     await open().initialize(keys)
     expect(await modeOf(dir)).toBe('700')
     const names = [...keys.map((key) => `${key.kid}.json`), ...LOCKS]
@@ -85,7 +85,7 @@ describe('storing', () => {
     for (const name of LOCKS) expect((await stat(join(dir, name))).size).toBe(0)
   })
 
-  test('adds to a folder that has no key of the algorithm, and to no other', async () => {
+  test('adds keys only to a folder that has no key of the algorithm', async () => {
     await open().initialize(keys)
     await open().initialize(await createFirstKeys('ES256', NOW))
     expect(sorted(await open().list())).toEqual(sorted(keys))
@@ -105,7 +105,7 @@ describe('storing', () => {
 describe('reading', () => {
   beforeEach(() => open().initialize(keys))
 
-  test('leaves other files alone', async () => {
+  test('ignores other files', async () => {
     await writeFile(join(dir, 'README.md'), '# Keys')
     await writeFile(join(dir, '.gitignore'), '*')
     await writeFile(join(dir, '._a.json'), 'rubbish')
@@ -113,7 +113,7 @@ describe('reading', () => {
     expect(await open().list()).toHaveLength(2)
   })
 
-  test('leaves every mode as it is', async () => {
+  test('does not change file modes', async () => {
     await chmod(dir, 0o755)
     await chmod(fileOf(keys[0]!), 0o640)
     await chmod(fileOf(keys[1]!), 0o604)
@@ -121,7 +121,7 @@ describe('reading', () => {
     expect([dir, ...keys.map(fileOf)].map(modeNow)).toEqual(['755', '640', '604'])
   })
 
-  test('refuses a development key in production alone', async () => {
+  test('refuses a development key in production only', async () => {
     const key = { ...keys[0]!, kid: 'dev-1' }
     await writeFile(fileOf(key), JSON.stringify({ ...(await readMembers(fileOf(keys[0]!))), kid: 'dev-1' }))
     expect(await open(false).list()).toHaveLength(3)
@@ -129,7 +129,7 @@ describe('reading', () => {
   })
 })
 
-describe('a file that is no key', () => {
+describe('a file that is not a valid key', () => {
   const without = (name: string) => (members: Record<string, unknown>) => ({ ...members, [name]: undefined })
   const having = (change: Record<string, unknown>) => (members: Record<string, unknown>) => ({
     ...members,
@@ -141,7 +141,7 @@ describe('a file that is no key', () => {
     ['cut off', 'ES256', (members) => JSON.stringify(members).slice(0, -9), 'is not JSON'],
     ['empty', 'ES256', () => '', 'is not JSON'],
     [
-      'a member twice',
+      'a repeated member',
       'ES256',
       (members) => JSON.stringify(members).replace('{', '{"d":"x",'),
       'has a member twice',
@@ -196,7 +196,7 @@ describe('a file that is no key', () => {
     await expect(open().initialize(await createFirstKeys(alg, NOW))).rejects.toThrow(problem)
   })
 
-  test('is refused when it is a copy of another', async () => {
+  test('is refused when it is a copy of another key file', async () => {
     await open().initialize(keys)
     await link(fileOf(keys[0]!), join(dir, 'copy\nof.json'))
     await expect(open().list()).rejects.toThrow(
@@ -237,7 +237,7 @@ describe('a first start that was cut short', () => {
     }
   })
 
-  test('leaves temporary files, which go once they are old', async () => {
+  test('leaves temporary files, which are deleted once they are old', async () => {
     await mkdir(dir, { recursive: true })
     await writeFile(join(dir, '.temporary-old'), 'x')
     await writeFile(join(dir, '.temporary-new'), 'x')
@@ -268,7 +268,7 @@ describe('processes', () => {
     return { child, lines, ended }
   }
 
-  test('that start together end with the same keys, and a reader never sees half of them', async () => {
+  test('that start together get the same keys, and a reader never sees only some of them', async () => {
     const count = 100
     const folder = await mkdtemp(join(root, 'race-'))
     const starters = await Promise.all([start(count, folder), start(count, folder)])
@@ -290,7 +290,7 @@ describe('processes', () => {
     expect([...seen].sort()).toEqual([0, 2])
   })
 
-  test('that are killed at any moment leave all keys or none, and the next start works', {
+  test('that are killed at any moment leave all keys or none, and the next start succeeds', {
     timeout: 180_000,
   }, async () => {
     const count = 400
@@ -310,7 +310,7 @@ describe('processes', () => {
         const store = createFileKeyStore(join(folder, name), { production: true })
         const found = await store.list()
         expect([0, 2]).toContain(found.length)
-        // What was told to be stored is stored.
+        // Keys that a process reported as stored are stored.
         if (index < lines.length)
           expect(
             found

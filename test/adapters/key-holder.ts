@@ -1,5 +1,6 @@
-// A process that takes the lock of a folder again at once whenever it has given it back, until it is killed.
-// Argument: the folder. Each turn adds a byte to its file `turns`. Says when it has had the first.
+// A process that releases the lock of a folder and takes it again without a pause, until it is killed.
+// Argument: the folder. Each turn adds a byte to its file `turns`. Prints a line
+// after the first.
 
 import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-// Whose the files in the folder of signing keys are: what the superuser writes there must not keep the server's user out.
+// Owners and modes of the files in the folder of signing keys: files written by root must stay usable for the server's user.
 
 import { lstatSync, readdirSync } from 'node:fs'
 import { chmod, chown, mkdir, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises'
@@ -47,7 +47,7 @@ async function rotateOnce(): Promise<void> {
 }
 
 describe('modes', () => {
-  test('a new key file has that of the ones that are there, and those keep theirs', async () => {
+  test('a new key file gets the mode of the existing ones, which keep theirs', async () => {
     await store().initialize(keys)
     for (const { kid } of keys) await chmod(join(dir, `${kid}.json`), 0o640)
     await chmod(dir, 0o750)
@@ -58,7 +58,7 @@ describe('modes', () => {
     expect(modeOf(dir)).toBe('750')
   })
 
-  test('a file that is replaced keeps its own, also beside others', async () => {
+  test('a file that is replaced keeps its mode, also when others differ', async () => {
     await store().initialize(keys)
     const [current] = keys
     await chmod(join(dir, `${current?.kid}.json`), 0o400)
@@ -72,7 +72,7 @@ describe('modes', () => {
     ).toContain('600')
   })
 
-  test('an empty folder keeps the mode that it was given', async () => {
+  test('an empty folder keeps its mode', async () => {
     await mkdir(dir)
     await chmod(dir, 0o755)
     await store().initialize(keys)
@@ -80,7 +80,7 @@ describe('modes', () => {
     expect(new Set(Object.values(readFiles()).map((one) => one.split(' ')[1]))).toEqual(new Set(['600']))
   })
 
-  test('everybody who may change the folder may lock it', async () => {
+  test('every user who may change the folder may lock it', async () => {
     await mkdir(dir)
     await chmod(dir, 0o770)
     await store().initialize(keys)
@@ -101,7 +101,7 @@ describe('modes', () => {
     else expect(found).toBeUndefined()
   })
 
-  test('no folder is not open', () => {
+  test('a folder that does not exist is not open to others', () => {
     expect(findOpenFolder(dir)).toBeUndefined()
   })
 })
@@ -122,7 +122,7 @@ describe.skipIf(process.geteuid?.() !== 0)('written by the superuser (needs root
     const watch = async (): Promise<void> => {
       while (!isOver) {
         for (const [name, facts] of Object.entries(readFiles())) {
-          // A temporary file is the writer's alone until it has its name.
+          // A temporary file belongs to the writer until it is renamed.
           if (facts === '' || name.startsWith('.temporary')) continue
           seen.add(name)
           if (!facts.startsWith(`${USER}:${GROUP} `)) foreign.add(`${name} ${facts}`)
@@ -154,7 +154,7 @@ describe.skipIf(process.geteuid?.() !== 0)('written by the superuser (needs root
     expect(describeFile(dir)).toBe('4711:4712 755')
   })
 
-  test('a folder that is made belongs to the owner of the one above it', async () => {
+  test('a new folder belongs to the owner of its parent', async () => {
     await chown(join(dir, '..'), USER, GROUP)
     dir = join(dir, 'deep', 'er')
     await store().initialize(keys)
@@ -163,7 +163,7 @@ describe.skipIf(process.geteuid?.() !== 0)('written by the superuser (needs root
     expect(new Set(Object.values(readFiles()))).toEqual(new Set(['4711:4712 600']))
   })
 
-  test('locks that it left behind earlier are given back', async () => {
+  test('locks that root created earlier are given to the owner of the folder', async () => {
     await store().initialize(keys)
     await giveFolder()
     for (const name of ['.lock', '.turn']) await chown(join(dir, name), 0, 0)
@@ -171,7 +171,7 @@ describe.skipIf(process.geteuid?.() !== 0)('written by the superuser (needs root
     expect([readFiles()['.lock'], readFiles()['.turn']]).toEqual(['4711:4712 600', '4711:4712 600'])
   })
 
-  test('a link in place of a lock gives nothing else away', async () => {
+  test('a link in place of a lock does not change the owner of its target', async () => {
     await store().initialize(keys)
     await giveFolder()
     const victim = join(root, 'victim')

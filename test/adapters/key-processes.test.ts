@@ -1,4 +1,4 @@
-// Several processes at one folder of signing keys: changing it at once, reading beside it, killed or stopped anywhere.
+// Several processes at one folder of signing keys: they change it together, read during changes, and are killed or stopped.
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -69,7 +69,7 @@ describe('processes', () => {
       await new Promise((resolve) => setImmediate(resolve))
     }
     expect(await ended).toEqual([0, 0, 0])
-    // Each line is a rotation that was made: the key that signs from then on, and the one that did before.
+    // Each line is one rotation: the key that signs from then on, and the one that signed before.
     const made = starters.flatMap(({ lines }) => lines).map((line) => line.split(' ') as [string, string])
     expect(made.length).toBeGreaterThanOrEqual(40)
     expect(new Set(made.map(([to]) => to)).size).toBe(made.length)
@@ -79,17 +79,17 @@ describe('processes', () => {
     expect(made.map(([, from]) => from)).not.toContain(last.kid)
   })
 
-  test('that rotate without a pause never show a reader two rotations mixed, wherever it is held up', async () => {
+  test('that rotate without a pause never show a reader a mix of two rotations, wherever the reader is stopped', async () => {
     await open().initialize(await createFirstKeys('ES256', NOW))
     const rotator = await startRotator(1_000_000)
     rotator.child.stdin!.write('go\n')
     const reader = await start('key-reader.ts', [dir, '1000000'])
     for (let round = 0; round < 60; round += 1) {
-      // Some looks at the folder are held up twice.
+      // Some reads of the folder are stopped twice.
       await pause(round % 2 === 0 ? Math.random() * 5 : 0)
       reader.child.kill('SIGSTOP')
       const before = rotator.lines.length
-      // Three rotations replace every key. None comes while the reader that was stopped holds the lock.
+      // Three rotations replace every key. None can run while the stopped reader holds the lock.
       for (let waited = 0; rotator.lines.length < before + 3 && waited < 100; waited += 5) await pause(5)
       reader.child.kill('SIGCONT')
     }
@@ -102,10 +102,10 @@ describe('processes', () => {
     await rotator.ended
   })
 
-  test('that are overtaken by a rotation in each look at the folder look once more, under the lock', async () => {
+  test('that meet a rotation during each read of the folder read once more, under the lock', async () => {
     let keys = await createFirstKeys('ES256', NOW)
     const store = (key: StoredSigningKey) => writeFile(join(dir, `${key.kid}.json`), formatKeys(key))
-    // Two keys whose files are pipes, first of all by name: who reads them waits until this process has written.
+    // Two keys whose files are pipes, first by name: a reader waits there until this process writes.
     const pipes = await Promise.all(
       ['--', '-'].map(async (kid) => ({ ...(await createSigningKey('HS256', 'expired', NOW)), kid })),
     )
@@ -129,7 +129,7 @@ describe('processes', () => {
     for (let looks = 0; !wereLocked.includes(true) && looks < 20; looks += 1) {
       await store(pipes[0]!)
       const second = await openFile(join(dir, '-.json'), 'w')
-      // Now it has the names, and none of the other texts.
+      // Now the reader has the names, and has not read the other files.
       wereLocked.push(isLocked())
       if (!wereLocked.includes(true)) {
         const change = rotation(keys, await createSigningKey('ES256', 'pending', NOW), NOW)
@@ -160,7 +160,7 @@ describe('processes', () => {
       if (existsSync(intent())) halves += 1
       const found = await open().list()
       expect(states(found).filter((state) => state !== 'retiring')).toEqual(['current', 'pending'])
-      // The last one that was acknowledged, or one after it.
+      // The last rotation that was acknowledged, or the one after it.
       const [to] = lines.at(-1)!.split(' ')
       const at = found.find(({ kid }) => kid === to)
       expect(at === undefined || at.state === 'current' || at.state === 'retiring').toBe(true)
@@ -173,11 +173,11 @@ describe('processes', () => {
     expect(halves, 'some kills must hit a change half way').toBeGreaterThan(0)
   })
 
-  test('that take the lock again immediately do not keep others out', async () => {
+  test('that take the lock again immediately do not lock others out', async () => {
     await mkdir(dir)
     const holder = await start('key-holder.ts', [dir])
     const countTurns = () => statSync(join(dir, 'turns')).size
-    // This process tries rarely: whoever is there first whenever the lock is free has it.
+    // This process tries rarely, so without queueing the other process would always get the lock first.
     const sleeper = new Int32Array(new SharedArrayBuffer(4))
     const slowing = setInterval(() => Atomics.wait(sleeper, 0, 0, 20), 1)
     let turns = 0

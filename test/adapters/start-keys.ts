@@ -1,5 +1,6 @@
-// A process that starts on many key folders, one after the other, with two keys of its own.
-// Arguments: how many folders, and the folder that holds them. Begins on a line of input; tells the kids it ends with.
+// A process that initializes many key folders, one after the other, with two keys of its own.
+// Arguments: how many folders, and the folder that holds them. Begins on a line of input; prints the
+// kids that each folder then has.
 
 import { once } from 'node:events'
 import { join } from 'node:path'

@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { expect, test } from 'vitest'
 import { listen } from '../../src/adapters/node/server.ts'
 
-test('a connection whose answer nobody reads is ended', async () => {
+test('a connection whose client does not read the answer is closed', async () => {
   const server = await listen('127.0.0.1', 0, 300)
   const body = new Uint8Array(64 * 1024 * 1024)
   const closed = new Promise<string>((resolve) => {

@@ -1,4 +1,4 @@
-// Both engines do the same: what one signs the other verifies, and both refuse the same bad signatures.
+// Both engines behave the same: each verifies what the other signs, and both refuse the same bad signatures.
 
 import { base64url } from 'jose'
 import { describe, expect, test } from 'vitest'
@@ -24,7 +24,7 @@ describe.each(['ES256', 'EdDSA', 'HS256'] as const)('%s', (alg) => {
     const sign = await engine.loadSigner(key.jwk, alg, key.kid)
     for (const [, other] of engines) {
       const verify = await other.loadVerifier(verificationJwk(key), alg)
-      // Often enough to meet signatures whose integers have leading zeros.
+      // Repeated so that some signatures contain integers with leading zeros.
       for (let round = 0; round < 300; round += 1) expect(await verify(await sign(payload))).toBe(true)
     }
     const [header, body] = (await sign(payload)).split('.') as [string, string]
@@ -39,7 +39,7 @@ describe.each(['ES256', 'EdDSA', 'HS256'] as const)('%s', (alg) => {
   test.each(engines)('a long input signed by %s, verified by both', async (_, engine) => {
     const key = await createSigningKey(alg, 'current', 0)
     const sign = await engine.loadLongSigner(key.jwk, alg)
-    // Around the size at which other work gets its turn, and several times that.
+    // Around the size at which the engine lets other work run, and several times that.
     for (const length of [4, 524_260, 524_264, 524_288, 3_000_000]) {
       const text = `${base64url.encode(JSON.stringify({ alg }))}.${'e'.repeat(length)}`
       const signature = await sign(new TextEncoder().encode(text))
@@ -51,7 +51,7 @@ describe.each(['ES256', 'EdDSA', 'HS256'] as const)('%s', (alg) => {
     }
   })
 
-  test.each(engines)('%s refuses what is not the signature', async (_, engine) => {
+  test.each(engines)('%s refuses an altered signature', async (_, engine) => {
     const key = await createSigningKey(alg, 'current', 0)
     const other = await createSigningKey(alg, 'current', 0)
     const token = await (await engine.loadSigner(key.jwk, alg, key.kid))(payload)
@@ -78,14 +78,14 @@ describe.each(['ES256', 'EdDSA', 'HS256'] as const)('%s', (alg) => {
     expect(await verify(byOther)).toBe(false)
   })
 
-  test('kid: the thumbprint, but random for a shared secret', async () => {
+  test('kid is the thumbprint of an asymmetric key, and random for a shared secret', async () => {
     const key = await createSigningKey(alg, 'pending', 7)
     expect(key).toMatchObject({ alg, state: 'pending', createdAt: 7, currentSince: null, expiresAt: null })
     expect(key.kid.length).toBe(alg === 'HS256' ? 22 : 43)
   })
 })
 
-test('both hash secrets alike, and a pepper makes the difference', async () => {
+test('both engines hash secrets alike, and another pepper gives another hash', async () => {
   const hashes = await Promise.all(engines.map(([, engine]) => engine.createSecretHash('pepper')('secret')))
   expect(new Set(hashes)).toEqual(new Set(['gE5thUc5Fi_eoNRVs6r-Z_QNKRlAYYaie-YBWWrG0wY']))
   expect(await nodeCryptoEngine.createSecretHash('other')('secret')).not.toBe(hashes[0])

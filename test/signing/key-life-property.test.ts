@@ -1,4 +1,4 @@
-// Any sequence of what two processes and time may do to one store of keys, with a key ring that follows it.
+// Random sequences of operations by two processes on one key store while time passes, with a key ring that follows it.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -40,7 +40,7 @@ describe.each(ALGORITHMS)('%s', (alg) => {
         const terms = { alg, publishMs: PUBLISH_MS, rotationMs: 2 * DAY, lifetimeMs: DAY }
         const lives = [createKeyLife(memory.store, terms), createKeyLife(memory.store, terms)] as const
         let now = NOW
-        // Time that really went by: a clock that is set back does not shorten a token's life.
+        // Time that really passed: setting the clock back does not shorten the life of a token.
         let elapsed = 0
         await Promise.all(lives.map((life) => life.open(now)))
         const ring = await openKeyRing(memory.store, engine, alg, () => false)
@@ -77,7 +77,7 @@ describe.each(ALGORITHMS)('%s', (alg) => {
           expect(ended).not.toContain(kid)
           signedUntil.set(kid, elapsed + DAY)
           expect(await ring.find(kid)?.verify(token)).toBe(true)
-          // Whatever was signed verifies, here and elsewhere, until it expires or its key is ended.
+          // Every signed token verifies, here and at other verifiers, until it expires or its key is ended.
           for (const [signer, until] of signedUntil) {
             if (until <= elapsed || ended.has(signer)) continue
             expect([ring.find(signer)?.kid, ring.isEnded(signer)]).toEqual([signer, false])

@@ -10,12 +10,12 @@ import { ALGORITHMS, count, DAY, GRACE, NOW } from './plans.ts'
 
 const MINUTE = 60_000
 const isRevoked = () => false
-/** Whether a round of maintenance rotated. */
+/** Whether one round of maintenance rotated the key. */
 const maintain = async (life: KeyLife, now: number) =>
   (await life.maintain(now, isRevoked)).rotatedKid !== undefined
 const terms: KeyTerms = { publishMs: 15 * MINUTE, rotationMs: 90 * DAY, lifetimeMs: DAY }
 
-/** How many keys are made, asymmetric and shared ones alike. */
+/** Counts the keys created, asymmetric and shared ones. */
 const generate = crypto.subtle.generateKey.bind(crypto.subtle) as () => Promise<never>
 const making = vi.spyOn(crypto.subtle, 'generateKey').mockImplementation(generate)
 afterAll(() => making.mockRestore())
@@ -35,7 +35,7 @@ describe('the life of keys', () => {
   })
   const states = async () => (await life.list()).map(({ kid, state }) => `${state} ${kid}`)
 
-  test('list tells of every key, in the order of its life, and nothing of its material', async () => {
+  test('list shows every key, in the order of its states, without key material', async () => {
     await memory.store.replace({
       expect: [],
       put: [await createSigningKey(alg, 'expired', NOW), await createSigningKey(alg, 'retiring', NOW)],
@@ -55,7 +55,7 @@ describe('the life of keys', () => {
     }
   })
 
-  test('by schedule, too, no more than 50 keys are published: a rotation waits until one has expired', async () => {
+  test('no more than 50 keys are published: a scheduled rotation waits until one has expired', async () => {
     const retiring = await Promise.all(
       Array.from({ length: 48 }, async (_, index) => {
         const made = await createSigningKey(alg, 'retiring', NOW)
@@ -73,7 +73,7 @@ describe('the life of keys', () => {
     expect(await states()).toContain(`current ${pending}`)
   })
 
-  test('rotate: too young, then in time, and its answer is what is stored', async () => {
+  test('rotate is refused while the pending key is too young; later it succeeds and returns what is stored', async () => {
     expect(await life.rotate(NOW + 15 * MINUTE - 1, { force: false })).toEqual({
       ok: false,
       reason: 'too_young',
@@ -91,14 +91,14 @@ describe('the life of keys', () => {
     expect(await life.rotate(now, { force: false })).toEqual({ ok: false, reason: 'too_young' })
   })
 
-  test('rotate by force passes over the age, one time after the other', async () => {
+  test('a forced rotation ignores the age of the pending key, each time', async () => {
     for (let round = 1; round <= 3; round += 1) {
       expect((await life.rotate(NOW + round, { force: true })).ok).toBe(true)
       expect(count(memory.keys(), alg, 'retiring')).toBe(round)
     }
   })
 
-  test('a rotation that another was faster than is outrun, forced or not', async () => {
+  test('a rotation answers `outrun` when another process rotated first, forced or not', async () => {
     const late = createKeyLife(
       {
         ...memory.store,
@@ -110,14 +110,14 @@ describe('the life of keys', () => {
     expect(count(memory.keys(), alg, 'current')).toBe(1)
   })
 
-  test('end: immediate, true once, and not undone by a concurrent change', async () => {
+  test('end takes effect immediately, is true once, and a concurrent change does not undo it', async () => {
     expect(await life.end(current, NOW + 1)).toBe(true)
     expect((await states()).toSpliced(1, 1)).toEqual([`current ${pending}`, `expired ${current}`])
     expect(making).toHaveBeenCalledTimes(1)
     expect(await life.end(current, NOW + 2)).toBe(false)
     expect(await life.end('unknown', NOW + 2)).toBe(false)
     expect(making).toHaveBeenCalledTimes(1)
-    // Twice another process rotates between reading and writing.
+    // Another process rotates twice between the read and the write.
     let losses = 2
     const late = createKeyLife(
       {
@@ -139,7 +139,7 @@ describe('the life of keys', () => {
     expect([count(memory.keys(), alg, 'current'), count(memory.keys(), alg, 'pending')]).toEqual([1, 1])
   })
 
-  test('a store that accepts no change is not asked without limit', async () => {
+  test('a store that never accepts a change is tried a limited number of times', async () => {
     const stubborn = createKeyLife(
       { ...memory.store, list: async () => memory.keys(), replace: async () => false },
       { alg, ...terms },
@@ -151,7 +151,7 @@ describe('the life of keys', () => {
     await expect(stubborn.open(NOW)).rejects.toThrow('too many processes change them')
   })
 
-  test('maintain: one read and no change where there is nothing to do', async () => {
+  test('maintain reads once and changes nothing when nothing is due', async () => {
     const reads = memory.reads()
     const before = memory.keys()
     expect(await maintain(life, NOW + 90 * DAY - 1)).toBe(false)
@@ -160,7 +160,7 @@ describe('the life of keys', () => {
     expect(making).not.toHaveBeenCalled()
   })
 
-  test('maintain rotates by schedule; the old key expires, and is forgotten in the end', async () => {
+  test('maintain rotates by schedule; the old key expires and is later deleted', async () => {
     const due = NOW + 90 * DAY
     expect(await maintain(life, due)).toBe(true)
     expect(await maintain(life, due + 1)).toBe(false)
@@ -176,14 +176,14 @@ describe('the life of keys', () => {
     expect([count(memory.keys(), alg, 'current'), count(memory.keys(), alg, 'pending')]).toEqual([1, 1])
   })
 
-  test('maintain never rotates where no schedule is set, nor by a clock that was set back', async () => {
+  test('maintain does not rotate without a schedule, or when the clock was set back', async () => {
     const unscheduled = createKeyLife(memory.store, { alg, ...terms, rotationMs: null })
     expect(await maintain(unscheduled, NOW + 9000 * DAY)).toBe(false)
     expect(await maintain(life, NOW - 9000 * DAY)).toBe(false)
     expect((await states())[0]).toBe(`current ${current}`)
   })
 
-  test('maintain makes the pending key that is missing, and rotates when that is published long enough', async () => {
+  test('maintain creates a missing pending key, and rotates once that key was published long enough', async () => {
     await memory.store.replace({ expect: [], put: [], remove: [pending] })
     const due = NOW + 90 * DAY
     expect(await maintain(life, due)).toBe(false)
@@ -193,7 +193,7 @@ describe('the life of keys', () => {
     expect(await maintain(life, due + 15 * MINUTE)).toBe(true)
   })
 
-  test('a store that is down: every operation says so', async () => {
+  test('every operation rejects with the error of the store when it is down', async () => {
     memory.fail(new Error('the store is down'))
     for (const call of [
       life.open(NOW),
@@ -214,7 +214,7 @@ describe('opening', () => {
   }
   const shown = async (life: KeyLife) => (await life.list()).map(({ alg, state }) => `${alg} ${state}`)
 
-  test.each(ALGORITHMS)('an empty store gets its first keys: %s', async (alg) => {
+  test.each(ALGORITHMS)('opening an empty store creates its first keys: %s', async (alg) => {
     const memory = createMemoryKeys()
     expect(await shown(await open(memory, alg, NOW))).toEqual([`${alg} current`, `${alg} pending`])
     const before = memory.keys()
@@ -224,7 +224,7 @@ describe('opening', () => {
     expect(making).not.toHaveBeenCalled()
   })
 
-  test('another algorithm takes over; the old process does not bring its own back, and a restart does', async () => {
+  test('another algorithm takes over; the old process does not restore its own, but its restart does', async () => {
     const memory = createMemoryKeys()
     const old = await open(memory, 'ES256', NOW)
     const [first] = memory.keys()
@@ -234,7 +234,7 @@ describe('opening', () => {
     expect(await maintain(old, NOW + 2)).toBe(false)
     expect(await old.rotate(NOW + 2, { force: true })).toEqual({ ok: false, reason: 'outrun' })
     expect(await shown(old)).toEqual(moved)
-    // What leaked can be ended by either.
+    // Either process can end a leaked key.
     expect(await old.end(first?.kid ?? '', NOW + 3)).toBe(true)
     await open(memory, 'ES256', NOW + 4)
     expect(await shown(old)).toEqual(['ES256 current', 'ES256 pending', 'EdDSA retiring', 'ES256 expired'])
@@ -248,7 +248,7 @@ describe('opening', () => {
   })
 })
 
-// Both the process that rotates and upkeep derive the id from the kid, and pages of the audit log accept it.
+// The rotating process and upkeep both derive the id from the kid, and the audit log accepts it as a page position.
 test.each([
   ['a thumbprint', 'NzbLsXh8uDCcd6MNwXF4W7noWXFZAfHkxZsRGC9Xs', 'NzbLsXh8uDCcd6MN'],
   ['one with - and _', '-_bL-Xh8_DCc-6M_wXF4W7noWXFZAfHkxZsRGC9Xs', '00bL0Xh80DCc06M0'],

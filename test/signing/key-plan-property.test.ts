@@ -1,4 +1,4 @@
-// The pure rules on stores that nobody thought of: any keys in any states.
+// The pure rules on random stores: any keys in any states.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -31,7 +31,7 @@ const anyKeys: fc.Arbitrary<readonly StoredSigningKey[]> = fc
 
 const anyAlg = fc.constantFrom(...ALGORITHMS)
 
-/** What holds after any plan. */
+/** Checks what must be true after every plan. */
 function expectSound(
   before: readonly StoredSigningKey[],
   plan: KeyPlan,
@@ -39,14 +39,14 @@ function expectSound(
 ): readonly StoredSigningKey[] {
   const after = carryOut(before, plan)
   expect(new Set(plan.put.map(({ kid }) => kid)).size).toBe(plan.put.length)
-  // Whatever is changed or deleted was looked at.
+  // Every key that is changed or deleted is among the keys that the plan was given.
   const expected = new Set(plan.expect.map(({ kid }) => kid))
   for (const kid of [...plan.remove, ...plan.put.map((key) => key.kid)]) expect(expected).toContain(kid)
   for (const key of before) {
     const now = after.find(({ kid }) => kid === key.kid)
     if (now?.state === key.state) expect(now).toEqual(key)
     if (key.state !== 'current' || now?.state === 'current' || key.kid === ended) continue
-    // A key that has signed verifies until the last of its tokens is over.
+    // A key that has signed stays published until its last token has expired.
     expect(now?.state).toBe('retiring')
     expect(now?.expiresAt).toBeGreaterThanOrEqual(NOW + TERMS.lifetimeMs + GRACE)
   }
@@ -63,7 +63,7 @@ function expectPair(keys: readonly StoredSigningKey[], alg: StoredSigningKey['al
   expect(count(keys, alg, 'pending')).toBe(1)
 }
 
-test('a rotation', () => {
+test('a rotation keeps every rule', () => {
   fc.assert(
     fc.property(anyKeys, anyAlg, fc.boolean(), (keys, alg, force) => {
       const plan = planRotation(keys, alg, NOW, { ...TERMS, force })
@@ -82,7 +82,7 @@ test('a rotation', () => {
   )
 })
 
-test('ending a key', () => {
+test('ending a key keeps every rule', () => {
   fc.assert(
     fc.property(anyKeys, fc.nat(9), (keys, index) => {
       const plan = planEnd(keys, `k${index}`, NOW, TERMS)
@@ -99,7 +99,7 @@ test('ending a key', () => {
   )
 })
 
-test('opening: a second one has nothing left to do', () => {
+test('opening a second time has nothing to do', () => {
   fc.assert(
     fc.property(anyKeys, anyAlg, (keys, alg) => {
       const plan = planOpening(keys, alg, NOW, TERMS)
@@ -114,7 +114,7 @@ test('opening: a second one has nothing left to do', () => {
   )
 })
 
-test('upkeep comes to an end, and only what should be there is', () => {
+test('upkeep ends after some rounds, and leaves only the expected keys', () => {
   fc.assert(
     fc.property(anyKeys, anyAlg, (keys, alg) => {
       let after = keys
@@ -122,7 +122,7 @@ test('upkeep comes to an end, and only what should be there is', () => {
       for (let plan = planUpkeep(keys, alg, NOW, TERMS); plan; plan = planUpkeep(after, alg, NOW, TERMS)) {
         after = expectSound(after, plan)
         rounds += 1
-        // A key that is long over expires first, and goes then.
+        // A key that retired long ago first expires, and is deleted in a later round.
         expect(rounds).toBeLessThanOrEqual(2)
       }
       if (!hasMovedOn(keys, alg)) expectPair(after, alg)

@@ -1,4 +1,4 @@
-// The pure rules of a signing key's life, as tables: what every operation does with a key in every state.
+// The pure rules for states of signing keys, as tables: what each operation does with a key in each state.
 
 import { describe, expect, test } from 'vitest'
 import {
@@ -24,20 +24,28 @@ const whole = [key('c', 'current'), key('p', 'pending'), key('r', 'retiring'), k
 
 const foreign = [makeKey('fc', 'current', other), makeKey('fp', 'pending', other)]
 
-/** Stores that no operation leaves behind, and the keys after their repair. */
+/** Stores in a state that no operation produces, and the keys after the repair. */
 const odd: readonly [string, readonly StoredSigningKey[], readonly string[]][] = [
   ['nothing', [], ['new-current current', 'new-pending pending']],
   ['no pending key', [key('c', 'current')], ['c current', 'new-pending pending']],
   ['no current key', [key('p', 'pending')], ['new-pending pending', 'p current']],
-  ['retiring alone', [key('r', 'retiring')], ['new-current current', 'new-pending pending', 'r retiring 60']],
-  ['expired alone', [key('x', 'expired')], ['new-current current', 'new-pending pending', 'x expired -60']],
+  [
+    'only a retiring key',
+    [key('r', 'retiring')],
+    ['new-current current', 'new-pending pending', 'r retiring 60'],
+  ],
+  [
+    'only an expired key',
+    [key('x', 'expired')],
+    ['new-current current', 'new-pending pending', 'x expired -60'],
+  ],
   [
     'two current keys: the newest stays',
     [key('a', 'current'), key('b', 'current', { currentSince: NOW - 1 }), key('p', 'pending')],
     [`a retiring ${RETIRES}`, 'b current', 'p pending'],
   ],
   [
-    'two current keys of one moment: the order of their ids decides',
+    'two current keys of the same time: the order of their ids decides',
     [key('b', 'current'), key('a', 'current'), key('p', 'pending')],
     ['a current', `b retiring ${RETIRES}`, 'p pending'],
   ],
@@ -47,7 +55,7 @@ const odd: readonly [string, readonly StoredSigningKey[], readonly string[]][] =
     ['b pending', 'c current'],
   ],
   [
-    'two of both',
+    'two current and two pending keys',
     [key('a', 'current'), key('b', 'current'), key('p', 'pending'), key('q', 'pending')],
     ['a current', `b retiring ${RETIRES}`, 'p pending'],
   ],
@@ -62,7 +70,7 @@ describe('rotation', () => {
   const rotate = (keys: readonly StoredSigningKey[], force = false, publishMs = TERMS.publishMs, now = NOW) =>
     planRotation(keys, alg, now, { publishMs, lifetimeMs: DAY, force })
 
-  test('pending signs, current retires until its last token is over, a new one waits, the rest is left alone', () => {
+  test('the pending key signs, the current one retires until its last token expires, a new one is pending; others do not change', () => {
     const plan = rotate([...whole, ...foreign])
     expect(plan.ok && spell(carryOut([...whole, ...foreign], plan.value))).toEqual([
       `c retiring ${RETIRES}`,
@@ -93,22 +101,22 @@ describe('rotation', () => {
     ['a millisecond too young', NOW - TERMS.publishMs + 1, false, TERMS.publishMs, false],
     ['too young, but forced', NOW, true, TERMS.publishMs, true],
     ['no time of publication', NOW, false, 0, true],
-    ['made later than now: the clock was set back', NOW + 1, false, TERMS.publishMs, false],
-    ['made long after now', NOW + 100 * DAY, false, 1, false],
-    ['made later than now, no time of publication', NOW + 1, false, 0, true],
-    ['made later than now, forced', NOW + 1, true, TERMS.publishMs, true],
+    ['created later than now: the clock was set back', NOW + 1, false, TERMS.publishMs, false],
+    ['created long after now', NOW + 100 * DAY, false, 1, false],
+    ['created later than now, no time of publication', NOW + 1, false, 0, true],
+    ['created later than now, forced', NOW + 1, true, TERMS.publishMs, true],
   ])('%s', (_, createdAt, force, publishMs, isAllowed) => {
     const plan = rotate([key('c', 'current'), key('p', 'pending', { createdAt })], force, publishMs)
     if (isAllowed) expect(plan.ok).toBe(true)
     else expect(plan).toEqual({ ok: false, reason: 'too_young' })
   })
 
-  test('a key that signed by a clock that was ahead retires by that clock', () => {
+  test('a key that became current by a clock that was ahead retires by that clock', () => {
     const plan = rotate([key('c', 'current', { currentSince: NOW + HOUR }), key('p', 'pending')])
     expect(plan.ok && spell(carryOut(whole, plan.value))).toContain(`c retiring ${RETIRES + 60}`)
   })
 
-  test.each(odd)('%s: forced, one current and one pending key are left', (_, keys) => {
+  test.each(odd)('%s: after a forced rotation there are one current and one pending key', (_, keys) => {
     const plan = rotate(keys, true)
     const after = carryOut(keys, plan.ok ? plan.value : undefined)
     const pending = keys.filter(({ state }) => state === 'pending')
@@ -121,7 +129,7 @@ describe('rotation', () => {
     }
   })
 
-  test('without a pending key nothing is published: too young', () => {
+  test('without a pending key a rotation is refused as too young', () => {
     expect(rotate([key('c', 'current')])).toEqual({ ok: false, reason: 'too_young' })
     expect(rotate([])).toEqual({ ok: false, reason: 'too_young' })
   })
@@ -139,7 +147,7 @@ describe('end', () => {
     expect(plan && spell(carryOut(whole, plan))).toEqual(expected)
   })
 
-  test('of the current key, the pending one just made', () => {
+  test('of the current key, when the pending one was just created', () => {
     const keys = [key('c', 'current'), key('p', 'pending', { createdAt: NOW })]
     expect(spell(carryOut(keys, planEnd(keys, 'c', NOW, TERMS)))).toEqual([
       'c expired 0',
@@ -148,7 +156,7 @@ describe('end', () => {
     ])
   })
 
-  test.each(odd)('%s: of any key, one current and one pending key are left', (_, keys) => {
+  test.each(odd)('%s: after the end of any key there are one current and one pending key', (_, keys) => {
     for (const { kid, state } of keys) {
       const after = carryOut(keys, planEnd(keys, kid, NOW, TERMS))
       if (state === 'expired') continue
@@ -159,7 +167,7 @@ describe('end', () => {
     }
   })
 
-  test('of a key of another algorithm: its own kind follows it', () => {
+  test('of a key of another algorithm: the next key of that algorithm replaces it', () => {
     const keys = [...whole, ...foreign]
     expect(planEnd(keys, 'fc', NOW, TERMS)).toMatchObject({ make: [{ alg: other, state: 'pending' }] })
     expect(carryOut(keys, planEnd(keys, 'fc', NOW, TERMS))).toMatchObject([
@@ -175,10 +183,10 @@ describe('upkeep', () => {
   const forgotten = NOW - 2 * DAY
   test.each<[string, StoredSigningKey, readonly string[] | undefined]>([
     ['retiring, time left', key('k', 'retiring', { expiresAt: NOW + 1 }), undefined],
-    ['retiring, over', key('k', 'retiring', { expiresAt: NOW }), ['k expired 0']],
+    ['retiring, past its end', key('k', 'retiring', { expiresAt: NOW }), ['k expired 0']],
     ['expired, listed', key('k', 'expired', { expiresAt: forgotten + 1 }), undefined],
     ['expired, a day and a lifetime ago', key('k', 'expired', { expiresAt: forgotten }), []],
-    ['retiring, over for long', key('k', 'retiring', { expiresAt: forgotten }), ['k expired -2880']],
+    ['retiring, long past its end', key('k', 'retiring', { expiresAt: forgotten }), ['k expired -2880']],
     ['retiring, without an end', key('k', 'retiring', { expiresAt: null }), undefined],
     ['expired, without a time', key('k', 'expired', { expiresAt: null }), undefined],
   ])('%s', (_, one, expected) => {
@@ -189,7 +197,7 @@ describe('upkeep', () => {
     )
   })
 
-  test('keys of another algorithm expire and go too, its current and pending ones are left alone', () => {
+  test('retired keys of another algorithm expire and are deleted too; its current and pending ones do not change', () => {
     const keys = [
       ...whole,
       ...foreign,
@@ -205,7 +213,7 @@ describe('upkeep', () => {
     expect(spell(carryOut(keys, planUpkeep(keys, alg, NOW, TERMS)))).toEqual(expected)
   })
 
-  test('has little to do at a time, and comes to an end', () => {
+  test('changes a few keys at a time until nothing is left to do', () => {
     let keys: readonly StoredSigningKey[] = [
       key('c', 'current'),
       key('p', 'pending'),
@@ -221,7 +229,7 @@ describe('upkeep', () => {
     expect(keys.filter(({ state }) => state === 'expired')).toHaveLength(50)
   })
 
-  test('does not bring back an algorithm that the service was taken away from', () => {
+  test('does not restore an algorithm that the service no longer uses', () => {
     const moved = [key('r', 'retiring'), ...foreign]
     expect(hasMovedOn(moved, alg)).toBe(true)
     expect(planUpkeep(moved, alg, NOW, TERMS)).toBeUndefined()
@@ -239,7 +247,7 @@ describe('upkeep', () => {
 })
 
 describe('opening', () => {
-  test('nothing is to be done where all is well', () => {
+  test('a complete store needs no change', () => {
     expect(planOpening(whole, alg, NOW, TERMS)).toBeUndefined()
   })
 
@@ -247,7 +255,7 @@ describe('opening', () => {
     expect(spell(carryOut(keys, planOpening(keys, alg, NOW, TERMS)))).toEqual(expected)
   })
 
-  test('another algorithm than before: its current key retires, its pending one goes, what it left stays', () => {
+  test('another algorithm than before: the old current key retires, its pending one is deleted, retired ones stay', () => {
     const keys = [...foreign, makeKey('fr', 'retiring', other), makeKey('fx', 'expired', other)]
     const plan = planOpening(keys, alg, NOW, TERMS)
     expect(spell(carryOut(keys, plan))).toEqual([
@@ -261,7 +269,7 @@ describe('opening', () => {
       { alg, state: 'current' },
       { alg, state: 'pending' },
     ])
-    // Of two processes that start together, one makes the change.
+    // When two processes start together, one makes the change.
     expect(plan?.expect).toEqual([
       { kid: 'fc', state: 'current' },
       { kid: 'fp', state: 'pending' },
@@ -286,7 +294,13 @@ test.each<
   ['the clock set back behind the last rotation', { currentSince: NOW + 1 }, {}, 1, false],
   ['the clock set back by more than a period', { currentSince: NOW + 10 * DAY }, {}, DAY, false],
   ['the clock set back behind the pending key', { currentSince: 0 }, { createdAt: NOW + DAY }, DAY, false],
-  ['no moment known: by its making', { currentSince: null, createdAt: NOW - DAY }, {}, DAY, true],
+  [
+    'no time of rotation known: counted from when the key was created',
+    { currentSince: null, createdAt: NOW - DAY },
+    {},
+    DAY,
+    true,
+  ],
   ['no current key', null, {}, 1, false],
   ['no pending key', { currentSince: 0 }, null, 1, false],
 ])('a rotation by schedule, %s', (_, current, pending, rotationMs, isDue) => {
@@ -298,7 +312,7 @@ test.each<
   expect(isRotationDue(keys, alg, NOW, { rotationMs, publishMs: TERMS.publishMs })).toBe(isDue)
 })
 
-test('the key in force is the newest current one of the algorithm', () => {
+test('the signing key is the newest current key of the algorithm', () => {
   expect(findCurrentKey([...foreign, ...whole], alg)?.kid).toBe('c')
   expect(findCurrentKey([key('p', 'pending'), key('r', 'retiring')], alg)).toBeUndefined()
   expect(findCurrentKey([...whole, key('d', 'current', { currentSince: NOW })], alg)?.kid).toBe('d')

@@ -1,4 +1,4 @@
-// Many processes at the same keys at the same moment, on every kind of store that runs here.
+// Many processes change the same keys together, on every kind of store that runs here.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -52,7 +52,7 @@ const openDatabase = async (): Promise<Opened> => {
   }
 }
 
-// The store that other tests here build on keeps the promises of a real one.
+// The store in memory that other tests use fulfils the contract of a real one.
 describeKeyChanges('memory, of the tests', openMemory)
 
 describe.each([
@@ -82,7 +82,7 @@ describe.each([
   }
   const kidsOf = async () => (await life.list()).map(({ kid }) => kid)
 
-  test('50 forced rotations: each is made or outrun', async () => {
+  test('50 forced rotations: each succeeds or answers `outrun`', async () => {
     const answers = await Promise.all(lives.map((one) => one.rotate(NOW, { force: true })))
     const made = answers.filter(({ ok }) => ok)
     expect(made.length).toBeGreaterThan(0)
@@ -90,19 +90,19 @@ describe.each([
     expect((await expectPair()).filter(({ state }) => state === 'retiring')).toHaveLength(made.length)
   })
 
-  test('50 rotations when one is allowed: one is made', async () => {
+  test('50 rotations when one is allowed: one succeeds', async () => {
     const answers = await Promise.all(lives.map((one) => one.rotate(NOW + 1000, { force: false })))
     expect(answers.filter(({ ok }) => ok)).toHaveLength(1)
     expect((await expectPair()).filter(({ state }) => state === 'retiring')).toHaveLength(1)
   })
 
-  test('50 rounds of upkeep when a rotation is due: one makes it', async () => {
+  test('50 rounds of upkeep when a rotation is due: one rotates', async () => {
     const answers = await Promise.all(lives.map((one) => one.maintain(NOW + DAY, () => false)))
     expect(answers.filter(({ rotatedKid }) => rotatedKid !== undefined)).toHaveLength(1)
     expect((await expectPair()).filter(({ state }) => state === 'retiring')).toHaveLength(1)
   })
 
-  test('50 times the same end: one has done it', async () => {
+  test('50 ends of one key: one succeeds', async () => {
     const [current = ''] = await kidsOf()
     const answers = await Promise.all(lives.map((one) => one.end(current, NOW)))
     expect(answers.filter(Boolean)).toHaveLength(1)

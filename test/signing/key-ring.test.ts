@@ -1,4 +1,4 @@
-// A key ring follows its store: what signs, what verifies, what is published, and what stays the same object meanwhile.
+// A key ring follows its store: which keys sign, verify and are published, and which objects stay the same.
 
 import type { JWK } from 'jose'
 import { beforeEach, describe, expect, test } from 'vitest'
@@ -12,7 +12,7 @@ import { loadVerifier } from '../../src/verify/runtime/load-key.ts'
 import { createMemoryKeys, type MemoryKeys } from '../support/memory-keys.ts'
 import { ALGORITHMS, DAY, GRACE, NOW } from './plans.ts'
 
-/** Kids that revocations name. */
+/** Ids of keys that were revoked, which the ring must not use. */
 const revoked = new Set<string>()
 const isRevoked = (kid: string): boolean => revoked.has(kid)
 beforeEach(() => revoked.clear())
@@ -20,7 +20,7 @@ beforeEach(() => revoked.clear())
 const terms = { publishMs: 0, rotationMs: null, lifetimeMs: DAY }
 const DOWN = new Error('the store is down')
 
-/** The engine of Node, noting whatever it loads. */
+/** The engine of Node, with a log of every key that it loads. */
 function createNotingEngine(): KeyRingEngine & { readonly loads: string[] } {
   const loads: string[] = []
   return {
@@ -63,7 +63,7 @@ describe.each(ALGORITHMS)('%s', (alg) => {
   const rotate = async () => expect((await life.rotate(NOW + 1, { force: true })).ok).toBe(true)
   const statesOf = (kid: string) => memory.keys().find((key) => key.kid === kid)?.state
 
-  test('an empty store is refused and stays empty; once its life was opened, every ring finds the same keys', async () => {
+  test('a ring on an empty store is refused and creates no keys; after the store was opened, every ring finds the same keys', async () => {
     const empty = createMemoryKeys()
     await expect(openKeyRing(empty.store, engine, alg, isRevoked)).rejects.toThrow(`no current ${alg} key`)
     expect(empty.keys()).toEqual([])
@@ -75,7 +75,7 @@ describe.each(ALGORITHMS)('%s', (alg) => {
     expect(await again.find(opened.kid ?? '')?.verify(await opened.sign('{}'))).toBe(true)
   })
 
-  test('two rings on one store: a rotation of one is followed by the other, and nothing stops to verify', async () => {
+  test('two rings on one store: one follows a rotation of the other, and every token still verifies', async () => {
     const other = await openKeyRing(memory.store, engine, alg, isRevoked)
     const { sign } = other
     const before = await other.sign('{}')
@@ -101,7 +101,7 @@ describe.each(ALGORITHMS)('%s', (alg) => {
     expect(other.publicKeySet).toEqual(ring.publicKeySet)
   })
 
-  test('what stays the same is the same object, and nothing is loaded twice', async () => {
+  test('a refresh keeps the objects of unchanged keys, and loads no key twice', async () => {
     const [found, waiting, published] = [ring.find(first), ring.find(second), ring.publicKeySet]
     const loads = engine.loads.length
     for (let round = 0; round < 3; round += 1) await ring.refresh()
@@ -112,20 +112,20 @@ describe.each(ALGORITHMS)('%s', (alg) => {
     await ring.refresh()
     expect(ring.find(first)).toBe(found)
     expect(ring.find(second)).toBe(waiting)
-    // The key that waits now, and its two signers.
+    // The new pending key, and its two signers.
     expect(engine.loads).toHaveLength(loads + 3)
     expect(new Set(engine.loads).size).toBe(engine.loads.length)
     if (alg === 'HS256') expect(ring.publicKeySet).toBe(published)
     else expect(ring.publicKeySet.etag).not.toBe(published.etag)
   })
 
-  test('the key set does not depend on the order in which a store gives its keys', async () => {
+  test('the key set does not depend on the order in which the store lists its keys', async () => {
     const stored = memory.keys()
     const turned = { ...memory.store, list: async () => stored.toReversed() }
     expect((await openKeyRing(turned, engine, alg, isRevoked)).publicKeySet).toEqual(ring.publicKeySet)
   })
 
-  test('an ended key: still found, so that its tokens are told from forged ones, but it signs and is published no more', async () => {
+  test('an ended key no longer signs and is not published, but is found, so that its tokens differ from forged ones', async () => {
     const { sign } = ring
     const token = await sign('{}')
     const found = ring.find(first)
@@ -141,12 +141,12 @@ describe.each(ALGORITHMS)('%s', (alg) => {
       second,
     ])
     expect(publishedBy(ring)).not.toContain(first)
-    // A process that starts now knows it too.
+    // A process that starts now finds it too.
     const fresh = await openKeyRing(memory.store, engine, alg, isRevoked)
     expect([fresh.isEnded(first), await fresh.find(first)?.verify(token)]).toEqual([true, true])
   })
 
-  test('a key that the store forgets is forgotten', async () => {
+  test('a key that is deleted from the store is no longer found', async () => {
     await rotate()
     await ring.refresh()
     await life.maintain(NOW + 2 * DAY, isRevoked)
@@ -160,7 +160,7 @@ describe.each(ALGORITHMS)('%s', (alg) => {
     ])
   })
 
-  test('another algorithm takes over: the last key signs on while it verifies, and then nothing does', async () => {
+  test('another algorithm takes over: the last key still signs until it expires, and then no key does', async () => {
     const others = createKeyLife(memory.store, { alg: alg === 'EdDSA' ? 'ES256' : 'EdDSA', ...terms })
     await others.open(NOW + 1)
     await ring.refresh()
@@ -168,7 +168,7 @@ describe.each(ALGORITHMS)('%s', (alg) => {
     const token = await ring.sign('{}')
     const newer = await openKeyRing(memory.store, engine, alg === 'EdDSA' ? 'ES256' : 'EdDSA', isRevoked)
     expect(await newer.find(first)?.verify(token)).toBe(true)
-    // What the newer process signs verifies in the older one.
+    // The older process verifies what the newer one signs.
     expect(await ring.find(newer.kid ?? '')?.verify(await newer.sign('{}'))).toBe(true)
 
     await others.maintain(NOW + 1 + DAY + GRACE, isRevoked)
@@ -177,7 +177,7 @@ describe.each(ALGORITHMS)('%s', (alg) => {
     expect(ring.kid).toBeUndefined()
     expect(ring.isEnded(first)).toBe(true)
     await expect(openKeyRing(memory.store, engine, alg, isRevoked)).rejects.toThrow(`no current ${alg} key`)
-    // Its own algorithm comes back.
+    // Its own algorithm is used again.
     await life.open(NOW + 2 * DAY)
     await ring.refresh()
     expect(kidOf(await ring.sign('{}'))).toBe(ring.kid)
@@ -186,7 +186,7 @@ describe.each(ALGORITHMS)('%s', (alg) => {
   test.each<[string, () => Promise<unknown>]>([
     ['ended', () => life.end(first, NOW + 2)],
     ['deleted', () => memory.store.replace({ expect: [], put: [], remove: [first] })],
-  ])('without a current key of its algorithm, the last one %s: nothing signs', async (_, lose) => {
+  ])('without a current key of its algorithm, the last one %s: signing is refused', async (_, lose) => {
     const others = createKeyLife(memory.store, { alg: alg === 'EdDSA' ? 'ES256' : 'EdDSA', ...terms })
     await others.open(NOW + 1)
     await ring.refresh()
@@ -197,7 +197,7 @@ describe.each(ALGORITHMS)('%s', (alg) => {
     await expect(ring.sign('{}')).rejects.toThrow(`no ${alg} key may sign`)
   })
 
-  test('while the store is down, or holds a key that does not load, all goes on as it was', async () => {
+  test('while the store is down, or has a key that does not load, the ring continues with its last keys', async () => {
     const published = ring.publicKeySet
     await rotate()
     memory.fail(DOWN)
@@ -216,7 +216,7 @@ describe.each(ALGORITHMS)('%s', (alg) => {
     expect(ring.kid).toBe(second)
   })
 
-  test('load finds a key that came after the last look, as the same object for all who ask', async () => {
+  test('load finds a key that was added after the last read, and gives every caller the same object', async () => {
     await rotate()
     const made = memory.keys().find(({ state }) => state === 'pending')?.kid ?? ''
     expect(ring.find(made)).toBeUndefined()
@@ -232,7 +232,7 @@ describe.each(ALGORITHMS)('%s', (alg) => {
 })
 
 test.each(['__proto__', 'constructor', '', 'toString'])(
-  'nothing but an exact id finds a key: %j',
+  'an id that is not exactly a kid finds no key: %j',
   async (kid) => {
     const memory = createMemoryKeys(await createFirstKeys('ES256', NOW))
     const ring = await openKeyRing(memory.store, createNotingEngine(), 'ES256', isRevoked)
@@ -240,8 +240,8 @@ test.each(['__proto__', 'constructor', '', 'toString'])(
   },
 )
 
-describe('refreshes that overtake each other', () => {
-  /** A ring whose reads are answered by hand, with the keys before a rotation or after it. */
+describe('overlapping refreshes', () => {
+  /** A ring; the test answers its reads, with the keys before a rotation or after it. */
   async function openSlowRing() {
     const memory = createMemoryKeys(await createFirstKeys('ES256', NOW))
     const old = memory.keys()
@@ -260,7 +260,7 @@ describe('refreshes that overtake each other', () => {
     return { ring, old, next, open, kids, settled }
   }
 
-  test('the second is answered first: what the first has read is older', async () => {
+  test('when the second is answered first, the answer to the first is ignored as older', async () => {
     const { ring, old, next, open, kids } = await openSlowRing()
     const [one, two] = [ring.refresh(), ring.refresh()]
     open[1]?.(next)
@@ -272,7 +272,7 @@ describe('refreshes that overtake each other', () => {
     expect(open).toHaveLength(2)
   })
 
-  test('the first is answered first, and has seen more than the second: that reads again', async () => {
+  test('when the first is answered first, with newer keys than the second, the second reads again', async () => {
     const { ring, old, next, open, kids, settled } = await openSlowRing()
     const [one, two] = [ring.refresh(), ring.refresh()]
     open[0]?.(next)
@@ -287,7 +287,7 @@ describe('refreshes that overtake each other', () => {
     expect(ring.kid).toBe(kids.next)
   })
 
-  test('one that never ends holds nobody up', async () => {
+  test('one that never ends does not delay the others', async () => {
     const { ring, next, open, kids } = await openSlowRing()
     void ring.refresh()
     const two = ring.refresh()

@@ -53,7 +53,7 @@ test('the first caller starts a search immediately; callers during it get its re
   for (const end of ends) expect(end).toBeLessThanOrEqual(5 + 20)
 })
 
-test('a caller within 250 ms of a search waits for the next one, and gets no older answer', async () => {
+test('a caller within 250 ms after a search waits for the next search and gets its result', async () => {
   await answersWithin(10, find('a'))
   const waiting = find('b')
   expect(await answersWithin(239, waiting)).toEqual([undefined])
@@ -119,7 +119,7 @@ test('a search that does not end: every caller gets an answer within 2 s, and th
   expect(searches).toEqual([0, 2000])
   searchMs = 5
   expect(await answersWithin(1000, late)).toEqual([3000])
-  // The second search, started at 2000, is given up too.
+  // The second search, started at 2000, times out too.
   expect(await answersWithin(1000, find('d'))).toEqual([4005])
   expect(searches).toEqual([0, 2000, 4000])
 })

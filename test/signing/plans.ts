@@ -1,4 +1,4 @@
-// Keys and plans for the tests of the pure rules: keys without material, and a plan carried out on a list.
+// Helpers for the tests of the pure rules: keys without material, and a function that applies a plan to a list.
 
 import type { SignatureAlgorithm } from '../../src/claims/jws.ts'
 import type { KeyPlan } from '../../src/signing/key-plan.ts'
@@ -11,7 +11,7 @@ export const DAY = 24 * HOUR
 export const GRACE = 300_000
 export const TERMS = { publishMs: 900_000, lifetimeMs: DAY, rotationMs: 90 * DAY }
 
-/** A key as it is in this state; it was made two hours ago and took its state one hour ago. */
+/** A key in this state, created two hours ago and in its state since one hour ago. */
 export function makeKey(
   kid: string,
   state: SigningKeyState,
@@ -30,7 +30,7 @@ export function makeKey(
   }
 }
 
-/** The keys after a plan, made ones called `new-<state>`. Throws when the plan does not fit the keys. */
+/** The keys after a plan; created ones have the kid `new-<state>`. Throws when the plan does not fit the keys. */
 export function carryOut(
   keys: readonly StoredSigningKey[],
   plan: KeyPlan | undefined,

@@ -1,4 +1,4 @@
-// A key that revocations name, in a store that cannot be changed: it never signs, is not published, and ends its tokens.
+// A revoked key in a store that cannot be changed: it never signs, is not published, and its tokens are refused.
 
 import { beforeEach, describe, expect, test } from 'vitest'
 import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
@@ -34,7 +34,7 @@ describe.each(ALGORITHMS)('%s', (alg) => {
     ;[first = '', second = ''] = memory.keys().map(({ kid }) => kid)
   })
 
-  test('the current key: the pending one signs from the next signature on, also after a restart', async () => {
+  test('the current key revoked: the pending one signs from the next signature on, also after a restart', async () => {
     const { sign } = ring
     const before = await sign('{}')
     expect([kidOf(before), ring.state]).toEqual([first, 'ok'])
@@ -43,7 +43,7 @@ describe.each(ALGORITHMS)('%s', (alg) => {
       expect([one.kid, kidOf(await one.sign('{}')), one.state]).toEqual([second, second, 'degraded'])
       expect(one.revocationSigner.kid).toBe(second)
       expect([first, second].map(one.isEnded)).toEqual([true, false])
-      // Still found: its tokens are told from forged ones.
+      // The key is still found, so that its tokens differ from forged ones.
       expect(await one.find(first)?.verify(before)).toBe(true)
     }
     expect(kidOf(await sign('{}'))).toBe(second)
@@ -51,7 +51,7 @@ describe.each(ALGORITHMS)('%s', (alg) => {
     expect([ring.kid, ring.state]).toEqual([second, 'degraded'])
   })
 
-  test('both keys: nothing signs, and the service opens all the same', async () => {
+  test('both keys revoked: signing is refused, and the service still starts', async () => {
     revoked.add(first).add(second)
     for (const one of [ring, await open(alg)]) {
       await expect(one.sign('{}')).rejects.toThrow(`no ${alg} key may sign`)
@@ -61,12 +61,12 @@ describe.each(ALGORITHMS)('%s', (alg) => {
     }
   })
 
-  test('the pending key alone: the current one signs on, and what comes next is in doubt', async () => {
+  test('only the pending key revoked: the current one still signs, and the state is degraded', async () => {
     revoked.add(second)
     expect([ring.kid, kidOf(await ring.sign('{}')), ring.state]).toEqual([first, first, 'degraded'])
   })
 
-  test('a key that retires: nothing else changes', async () => {
+  test('a retiring key revoked: nothing else changes', async () => {
     const life = createKeyLife(memory.store, { alg, publishMs: 0, rotationMs: null, lifetimeMs: DAY })
     await life.rotate(NOW + 1, { force: true })
     await ring.refresh()
@@ -75,7 +75,7 @@ describe.each(ALGORITHMS)('%s', (alg) => {
     expect(publishedBy(ring)).not.toContain(first)
   })
 
-  test('is published no more, under another tag; every replica says the same', async () => {
+  test('a revoked key leaves the key set, which gets another ETag; every replica publishes the same', async () => {
     const other = await open(alg)
     const before = ring.publicKeySet
     revoked.add(first)
@@ -92,7 +92,7 @@ describe.each(ALGORITHMS)('%s', (alg) => {
     expect(ring.publicKeySet).toEqual(before)
   })
 
-  test('once the store takes the change, all is well', async () => {
+  test('when the store accepts the change, the state is ok again', async () => {
     revoked.add(first)
     const life = createKeyLife(memory.store, { alg, publishMs: 0, rotationMs: null, lifetimeMs: DAY })
     expect(await life.end(first, NOW + 1)).toBe(true)
@@ -108,14 +108,14 @@ describe.each(ALGORITHMS)('%s', (alg) => {
         return enforceRevocations(life, (kid) => revoked.has(kid)).rotate(NOW + 1, { force })
       }
 
-      test('the current key: the pending one takes over, however young it is', async () => {
+      test('the current key revoked: the pending one signs, however young it is', async () => {
         revoked.add(first)
         expect((await rotate()).ok).toBe(true)
         await ring.refresh()
         expect([ring.kid, ring.state]).toEqual([second, 'ok'])
       })
 
-      test('both keys: new ones are made, none of which is revoked', async () => {
+      test('both keys revoked: new ones are created, and none of them is revoked', async () => {
         revoked.add(first).add(second)
         expect((await rotate()).ok).toBe(true)
         await ring.refresh()
@@ -128,7 +128,7 @@ describe.each(ALGORITHMS)('%s', (alg) => {
         ).toEqual(['expired', 'expired'])
       })
 
-      test('the pending key: it never signs', async () => {
+      test('the pending key revoked: it never signs', async () => {
         revoked.add(second)
         expect((await rotate()).ok).toBe(force)
         await ring.refresh()
@@ -138,14 +138,14 @@ describe.each(ALGORITHMS)('%s', (alg) => {
   )
 })
 
-describe('what is told of a store', () => {
+describe('the reported state of a store', () => {
   beforeEach(async () => {
     memory = createMemoryKeys(await createFirstKeys('ES256', NOW))
     revoked = new Set()
     ring = await open('ES256')
   })
 
-  test('that cannot be read: degraded, until it can', async () => {
+  test('that cannot be read: degraded, until it can be read', async () => {
     memory.fail(new Error('the store is down'))
     await expect(ring.refresh()).rejects.toThrow('down')
     expect([ring.state, ring.kid]).toEqual(['degraded', expect.any(String)])
@@ -154,7 +154,7 @@ describe('what is told of a store', () => {
     expect(ring.state).toBe('ok')
   })
 
-  test('that is empty: failed, while the keys in memory sign; no key is made, also by force', async () => {
+  test('that is empty: failed, while the keys in memory sign; no key is created, also not by a forced rotation', async () => {
     const life = createKeyLife(memory.store, { alg: 'ES256', publishMs: 0, rotationMs: 1, lifetimeMs: DAY })
     expect(await life.open(NOW)).toBe(false)
     const stored = memory.keys()
@@ -171,11 +171,11 @@ describe('what is told of a store', () => {
     expect(ring.state).toBe('ok')
   })
 
-  test('opened for the first time: its keys are new', async () => {
+  test('that is opened for the first time: its keys are reported as new', async () => {
     const empty = createMemoryKeys()
     const life = createKeyLife(empty.store, { alg: 'EdDSA', publishMs: 0, rotationMs: null, lifetimeMs: DAY })
     expect([await life.open(NOW), await life.open(NOW)]).toEqual([true, false])
-    // Keys of another algorithm are keys, too: their tokens live on.
+    // Keys of another algorithm count too: their tokens are still valid.
     const other = createKeyLife(empty.store, {
       alg: 'ES256',
       publishMs: 0,
@@ -186,7 +186,7 @@ describe('what is told of a store', () => {
   })
 })
 
-describe('keys as they are shown', () => {
+describe('keys in the list for operators', () => {
   const key = (kid: string, state: KeyRecord['state'], alg: KeyRecord['alg'] = 'ES256'): KeyRecord => ({
     kid,
     alg,
@@ -207,7 +207,7 @@ describe('keys as they are shown', () => {
     expect(found.map(({ kid, state }) => `${kid} ${state}`).join(', ')).toBe(shown)
   })
 
-  test('a pending key signs for its own algorithm alone', () => {
+  test('a pending key replaces only a revoked key of its own algorithm', () => {
     const mixed = [key('a', 'current'), key('b', 'pending', 'EdDSA')]
     const found = applyRevocations(mixed, (kid) => kid === 'a')
     expect(found.map(({ kid, state }) => `${kid} ${state}`)).toEqual(['b pending', 'a expired'])

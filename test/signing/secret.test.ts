@@ -11,14 +11,14 @@ import {
 } from '../../src/signing/secret.ts'
 
 describe('account tokens', () => {
-  test('are read back', () => {
+  test('are parsed into the parts they were formatted from', () => {
     const pair = createClientSecret()
     const token = formatAccountToken(pair)
     expect(token).toMatch(/^cgk_[0-9A-Za-z]+_[0-9A-Za-z]{43,}_[0-9A-Za-z]{6}$/)
     expect(parseAccountToken(token)).toEqual(pair)
   })
 
-  test('a known one: the checksum is CRC-32 in base62, digits before capitals before small letters', () => {
+  test('a fixed example: the checksum is CRC-32 in base62, with digits, then capitals, then small letters', () => {
     const text = 'cgk_abc_def'
     let value = zlibCrc32(text)
     let digits = ''
@@ -29,7 +29,7 @@ describe('account tokens', () => {
     expect(formatAccountToken({ clientId: 'abc', clientSecret: 'def' })).toBe(`${text}_${digits}`)
   })
 
-  test('every typo of one character is known by the checksum', () => {
+  test('the checksum detects every typo of one character', () => {
     const token = formatAccountToken(createClientSecret())
     for (let position = 0; position < token.length; position += 1) {
       const other = token[position] === 'x' ? 'y' : 'x'
@@ -38,7 +38,7 @@ describe('account tokens', () => {
   })
 
   test.each(['', 'cgk_', 'cgk_a_b', 'cgk_a_b_000000', ' cgk_a_b_000000', 'CGK_a_b_000000', 'cgk__b_000000'])(
-    '%j is none',
+    '%j is not an account token',
     (text) => expect(parseAccountToken(text)).toBeUndefined(),
   )
 })
@@ -47,7 +47,7 @@ test('crc32 agrees with zlib', () => {
   fc.assert(fc.property(fc.string({ unit: 'binary-ascii' }), (text) => crc32(text) === zlibCrc32(text)))
 })
 
-test('base62 is big-endian and padded', () => {
+test('base62 is big-endian and padded with zeros', () => {
   expect([0, 61, 62, 4_294_967_295].map((value) => toBase62(value, 6))).toEqual([
     '000000',
     '00000z',
@@ -56,7 +56,7 @@ test('base62 is big-endian and padded', () => {
   ])
 })
 
-test('random base62 has its length, uses every digit about equally, and does not repeat', () => {
+test('random base62 has the length asked for, uses every digit about equally, and does not repeat', () => {
   const counts = new Map<string, number>()
   for (const digit of randomBase62(62_000)) counts.set(digit, (counts.get(digit) ?? 0) + 1)
   expect(counts.size).toBe(62)
@@ -64,7 +64,7 @@ test('random base62 has its length, uses every digit about equally, and does not
   expect(new Set(Array.from({ length: 1000 }, () => randomBase62(16))).size).toBe(1000)
 })
 
-test('comparison is equality', () => {
+test('the constant-time comparison is true only for equal texts', () => {
   fc.assert(
     fc.property(fc.string(), fc.string(), (a, b) => {
       expect(equalsInConstantTime(a, b)).toBe(a === b)
