@@ -46,7 +46,7 @@ export interface Machine {
 const MAIN = resolve('scripts/claimgate.mjs')
 /** Compiled code of earlier starts: halves the time of the next. */
 const COMPILE_CACHE = resolve('node_modules/.cache/node')
-const TIME_LIMIT_MS = 50_000
+const TIME_LIMIT_MS = 20_000
 
 const folders: string[] = []
 
