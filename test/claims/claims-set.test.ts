@@ -24,7 +24,7 @@ const grant: Grant = {
 describe('building', () => {
   const by = { issuer: 'https://issuer.example', audience: ['a', 'b'] }
 
-  test('every bound', () => {
+  test('every bound gets its claim', () => {
     expect(buildClaimsSet(by, grant, 1000, 'j')).toEqual({
       iss: 'https://issuer.example',
       aud: ['a', 'b'],
@@ -40,7 +40,7 @@ describe('building', () => {
     })
   })
 
-  test('no bound leaves no member, and several addresses are a list', () => {
+  test('a missing bound gives no claim, and several addresses give a list', () => {
     const bare = buildClaimsSet(
       by,
       { ...grant, scopes: [], origin: undefined, ip: [], jkt: undefined },
@@ -51,7 +51,7 @@ describe('building', () => {
     expect(buildClaimsSet(by, { ...grant, ip: ['10.0.0.1', '::1'] }, 1, 'j').ip).toEqual(['10.0.0.1', '::1'])
   })
 
-  test('what is built is read back', () => {
+  test('a built claims set is parsed again', () => {
     const parsed = parseClaimsSet({ ...buildClaimsSet(by, grant, 1000, 'j') })
     expect(parsed).toMatchObject({ ok: true, value: { scopes: ['read', 'write'], audience: ['a', 'b'] } })
   })
@@ -68,7 +68,7 @@ describe('reading', () => {
     { cnf: { jkt } },
     { scope: '' },
     { more: { of: 'anything' } },
-  ])('takes %j', (more) => {
+  ])('accepts %j', (more) => {
     expect(parseClaimsSet({ ...good, ...more })).toMatchObject({ ok: true })
   })
 
@@ -138,7 +138,7 @@ describe('reading', () => {
     },
   )
 
-  test('the claims are frozen', () => {
+  test('the parsed claims are frozen', () => {
     const parsed = parseClaimsSet({ ...good, ip: ['10.0.0.1'] })
     expect(parsed.ok && Object.isFrozen(parsed.value.claims) && Object.isFrozen(parsed.value.claims.ip)).toBe(
       true,

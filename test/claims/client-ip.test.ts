@@ -1,4 +1,4 @@
-// The client's address behind proxies: proxy-addr's chains, our own table for both headers, and what no client can forge.
+// The client's address behind proxies: test cases of proxy-addr, a table for both headers, and forged headers.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -12,7 +12,7 @@ import {
 import { formatAddress, parseAddress } from '../../src/claims/ip.ts'
 import proxyAddr from '../vectors/ip/proxy-addr.json' with { type: 'json' }
 
-/** A setting by its text; `none` is the setting left out. */
+/** A parsed setting; `none` stands for a missing setting. */
 function trust(text: string): TrustedProxies {
   if (text === 'none') return { kind: 'none' }
   const parsed = parseTrustedProxies(text)
@@ -31,9 +31,9 @@ function resolve(
   return address === undefined ? null : formatAddress(address)
 }
 
-describe('chains of proxy-addr', () => {
+describe('test cases of proxy-addr', () => {
   test.each(proxyAddr.chains)('$peer, "$header" behind $trust: $expect ($rule)', (row) => {
-    // Their answer is ours, unless it is no address at all
+    // The same answer as proxy-addr, unless that is not an address
     if (row.rule === 'same') expect(row.expect).toBe(row.source)
     else expect([row.expect, parseAddress(row.source ?? '')]).toEqual([null, undefined])
     expect(resolve(row.trust, row.peer ?? undefined, row.header ?? undefined)).toBe(row.expect)
@@ -43,7 +43,7 @@ describe('chains of proxy-addr', () => {
     expect(parseTrustedProxies(text).ok).toBe(true)
   })
 
-  test.each(proxyAddr.refused)('does not take $trust as proxies ($rule)', ({ trust: text }) => {
+  test.each(proxyAddr.refused)('refuses the setting $trust ($rule)', ({ trust: text }) => {
     expect(parseTrustedProxies(text).ok).toBe(false)
   })
 })
@@ -118,21 +118,21 @@ describe('X-Forwarded-For', () => {
     ['none', PEER, '203.0.113.7', PEER],
     ['none', '::ffff:10.0.0.1', undefined, PEER],
     ['none', 'fe80::1%eth0', undefined, null],
-    ['10.0.0.0/8', '192.0.2.1', '203.0.113.7', '192.0.2.1'], // not a proxy: what it says is ignored
+    ['10.0.0.0/8', '192.0.2.1', '203.0.113.7', '192.0.2.1'], // not a trusted proxy: its header is ignored
     ['10.0.0.0/8', PEER, undefined, PEER],
     ['10.0.0.0/8', undefined, '203.0.113.7', null],
     ['10.0.0.0/8', 'unix', '203.0.113.7', null],
     ['10.0.0.0/8', PEER, '203.0.113.7', '203.0.113.7'],
     ['10.0.0.0/8', '::ffff:10.0.0.1', '::ffff:203.0.113.7', '203.0.113.7'],
     ['10.0.0.0/8', PEER, '2001:DB8:0::1', '2001:db8::1'],
-    ['10.0.0.0/8', PEER, '6.6.6.6, 203.0.113.7', '203.0.113.7'], // the leftmost is the client's own word
+    ['10.0.0.0/8', PEER, '6.6.6.6, 203.0.113.7', '203.0.113.7'], // the leftmost entry is written by the client
     ['10.0.0.0/8', PEER, '6.6.6.6,\t203.0.113.7 ,10.0.0.2', '203.0.113.7'],
     ['10.0.0.0/8', PEER, '10.0.0.3, 10.0.0.2', '10.0.0.3'], // all trusted: the leftmost
     ['10.0.0.0/8', PEER, 'garbage, 203.0.113.7', '203.0.113.7'],
     ['10.0.0.0/8', PEER, 'garbage, 10.0.0.2', null],
     ['10.0.0.0/8', PEER, '203.0.113.7, garbage', null],
     ['10.0.0.0/8', PEER, '203.0.113.7, garbage, 10.0.0.2', null],
-    // hops that are no plain address
+    // hops that are not plain addresses
     ['10.0.0.0/8', PEER, '', null],
     ['10.0.0.0/8', PEER, ' ', null],
     ['10.0.0.0/8', PEER, '203.0.113.7,', null],
@@ -209,7 +209,7 @@ describe('Forwarded (RFC 7239)', () => {
     ['1', 'for=203.0.113.7;host="a\\\\", for=198.51.100.17', '198.51.100.17'],
     ['2', 'for=203.0.113.7;host="a\\\\", for=198.51.100.17', '203.0.113.7'],
     ['1', 'host="x, for=6.6.6.6";for=203.0.113.7', '203.0.113.7'],
-    // no plain address
+    // not a plain address
     ['1', 'for="203.0.113.7:80"', null],
     ['1', 'for="203.0.113.7:_p"', null],
     ['1', 'for="[2001:db8::1]:80"', null],
@@ -245,7 +245,7 @@ describe('Forwarded (RFC 7239)', () => {
     ['1', 'for=203.0.113.7;host="a\\"', null],
     ['1', 'for=203.0.113.7;=x', null],
     ['1', 'for=203.0.113.7;proto', null],
-    // what the client sent before cannot hide what the proxy wrote
+    // the part that the client sent cannot hide the part that the proxy appended
     ['1', 'for=6.6.6.6;x=", for=203.0.113.7', '203.0.113.7'],
     ['1', 'for=6.6.6.6;x=", for="[2001:db8::1]"', '2001:db8::1'],
     ['1', 'for=6.6.6.6;x=", for="[2001:db8::1]";by="_y"', '2001:db8::1'],
@@ -300,7 +300,7 @@ describe('properties', () => {
   const write = (hop: string, kind: ForwardedHeader) =>
     kind === 'x-forwarded-for' ? hop : `for=${hop.includes(':') ? `"[${hop}]"` : hop};by="_p,\\"x"`
 
-  test('whatever the client sends, what the proxies wrote decides', () => {
+  test('whatever the client sends, only the entries of the proxies decide', () => {
     fc.assert(
       fc.property(
         junk,
@@ -320,7 +320,7 @@ describe('properties', () => {
     )
   })
 
-  test('both headers tell the same story alike', () => {
+  test('the same chain gives the same client in both headers', () => {
     fc.assert(
       fc.property(
         settings,
@@ -336,7 +336,7 @@ describe('properties', () => {
     )
   })
 
-  test('never throws, and never makes an address up', () => {
+  test('never throws, and never returns an address that is not in the header', () => {
     fc.assert(
       fc.property(
         settings,

@@ -34,7 +34,7 @@ function parsed(more: object = {}) {
   return result.value
 }
 
-describe('time: exp is the first moment that is too late, iat and nbf the first that is not too early', () => {
+describe('time: a token is valid from iat and nbf on, until just before exp', () => {
   test.each([
     [1000, undefined],
     [994.9, 'invalid_token'],
@@ -46,7 +46,7 @@ describe('time: exp is the first moment that is too late, iat and nbf the first 
     expect(enforceTime(parsed().claims, 5, now)?.code).toBe(code)
   })
 
-  test('without tolerance', () => {
+  test('without clock tolerance', () => {
     expect(enforceTime(parsed().claims, 0, 1999.9)).toBeUndefined()
     expect(enforceTime(parsed().claims, 0, 2000)?.code).toBe('token_expired')
   })
@@ -84,13 +84,13 @@ describe('origin', () => {
     expect(enforceOrigin(bound, policy, origin)?.code).toBe(code)
   })
 
-  test('missingOrigin: allow forgives an absent origin, never a wrong one', () => {
+  test('missingOrigin: allow accepts an absent origin but not a wrong one', () => {
     const lenient: Policy = { ...policy, missingOrigin: 'allow' }
     expect(enforceOrigin(bound, lenient, null)).toBeUndefined()
     expect(enforceOrigin(bound, lenient, 'https://b.example')?.code).toBe('origin_mismatch')
   })
 
-  test('a token without the bound passes unless it is required', () => {
+  test('a token without an origin claim passes unless the policy requires one', () => {
     expect(enforceOrigin(parsed().claims, policy, null)).toBeUndefined()
     const strict: Policy = { ...policy, require: ['origin'] }
     expect(enforceOrigin(parsed().claims, strict, 'https://a.example')?.code).toBe('origin_required')
@@ -110,7 +110,7 @@ describe('address', () => {
     expect(enforceAddress(bound, policy, parseAddress(text))?.code).toBe(code)
   })
 
-  test('required', () => {
+  test('a token without an ip claim passes unless the policy requires one', () => {
     expect(enforceAddress(parsed(), policy, undefined)).toBeUndefined()
     expect(enforceAddress(parsed(), { ...policy, require: ['ip'] }, undefined)?.code).toBe('ip_mismatch')
   })

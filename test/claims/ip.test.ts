@@ -1,4 +1,4 @@
-// Addresses and ranges: public vectors, the rules of this project as tables, and properties against other parsers.
+// Addresses and ranges: public test vectors, tables of the project's own rules, and comparisons with other parsers.
 
 import { BlockList, isIP } from 'node:net'
 import fc from 'fast-check'
@@ -20,26 +20,26 @@ import netip from '../vectors/ip/netip.json' with { type: 'json' }
 
 interface Row {
   readonly input: string
-  /** What the origin of the vector answers: text, `valid` when it says no more, null when it refuses. */
+  /** The result of the library that the vector is from: text, `valid` without a text, null for a refusal. */
   readonly source: string | null
   readonly rule: string
   readonly expect: string | null
 }
 
-/** Why our answer may differ from the origin's: each rule says what a row under it must look like. */
+/** Why the answer may differ from that of the library; each rule checks the rows that name it. */
 const RULES: Record<string, (row: Row) => boolean> = {
   same: (row) => row.source !== null && row.expect === row.source,
   refused: (row) => row.source === null && row.expect === null,
   canonical: (row) => row.source === 'valid' && row.expect !== null,
-  // ParsePrefix wants a slash, a claim does not
+  // ParsePrefix requires a slash, a claim does not
   address: (row) => row.source === null && row.expect === row.input && !row.input.includes('/'),
   // v4-mapped is IPv4
   mapped: (row) => row.source === `::ffff:${row.expect}`,
   // ipaddr.js takes an IPv4-compatible address for a mapped one; it stays IPv6
   compatible: (row) => row.source === `::ffff:${row.input.slice(2)}` && row.expect?.startsWith('::') === true,
-  // one address is no range
+  // one address is not a range
   single: (row) => row.source === `${row.expect}/${row.expect?.includes(':') ? 128 : 32}`,
-  // the rest is accepted by the origin and refused here
+  // the library accepts the rest, this project refuses it
   zone: (row) => row.source !== null && row.expect === null && row.input.includes('%'),
   'number-form': (row) => row.source !== null && row.expect === null && !row.input.includes(':'),
   'long-group': (row) => row.source !== null && row.expect === null && /[0-9a-f]{5}/.test(row.input),
@@ -54,7 +54,7 @@ const RULES: Record<string, (row: Row) => boolean> = {
 
 const EDGE = 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff'
 
-/** Canonical text of a claim entry, null when refused. */
+/** Canonical text of a claim entry; null for a refusal. */
 function canonical(text: string): string | null {
   const parsed = parseIpRange(text)
   return parsed.ok ? parsed.value.text : null
@@ -94,12 +94,15 @@ describe.each([
     expect(parsed === undefined ? null : formatAddress(parsed)).toBe(row.expect)
   })
 
-  test.each(vectors.masks)('$input has host bits, $network is meant', ({ input, network }) => {
-    expect(reason(input)).toBe(`host bits are set; write ${network}`)
-    expect(canonical(network)).toBe(network)
-  })
+  test.each(vectors.masks)(
+    '$input is refused for its host bits; the message names $network',
+    ({ input, network }) => {
+      expect(reason(input)).toBe(`host bits are set; write ${network}`)
+      expect(canonical(network)).toBe(network)
+    },
+  )
 
-  test.each(vectors.contains)('$range holds $inside, not $outside', (row) => {
+  test.each(vectors.contains)('$range contains $inside, not $outside', (row) => {
     for (const inside of row.inside)
       expect(containsAddress(range(row.range), address(inside)), inside).toBe(true)
     for (const outside of row.outside)
@@ -184,7 +187,7 @@ describe('a claim entry', () => {
     expect(reason(input)).toContain(expected)
   })
 
-  test('keeps the families apart', () => {
+  test('an IPv4 range contains no IPv6 address, and the reverse', () => {
     expect(containsAddress(range('::/1'), address('0.0.0.1'))).toBe(false)
     expect(containsAddress(range('::/1'), address('::ffff:0.0.0.1'))).toBe(false)
     expect(containsAddress(range('0.0.0.0/1'), address('::1'))).toBe(false)
@@ -195,9 +198,9 @@ describe('a claim entry', () => {
 describe('a list of entries', () => {
   test.each([
     ['one', ['10.0.0.1'], ['10.0.0.1']],
-    ['the order asked', ['::1', '10.0.0.1'], ['::1', '10.0.0.1']],
+    ['the given order', ['::1', '10.0.0.1'], ['::1', '10.0.0.1']],
     ['equal ones', ['10.0.0.1', '::1', '::ffff:10.0.0.1', '0:0::1/128', '10.0.0.1/32'], ['10.0.0.1', '::1']],
-    ['a range beside its own address', ['10.0.0.0/8', '10.0.0.0'], ['10.0.0.0/8', '10.0.0.0']],
+    ['a range and an address inside it', ['10.0.0.0/8', '10.0.0.0'], ['10.0.0.0/8', '10.0.0.0']],
     [
       'four',
       ['1.1.1.1', '2.2.2.2', '3.3.3.3', '4.4.4.4', '1.1.1.1'],
@@ -239,7 +242,7 @@ test.each([
   ['2001:db8:1:2:3:4:5:6', '2001:db8:1::/48', '2001:db8:1::/56'],
   ['::1', '::/48', '::/56'],
   [EDGE, 'ffff:ffff:ffff::/48', 'ffff:ffff:ffff:ff00::/56'],
-])('%s is %s in logs and %s in limits', (text, logged, key) => {
+])('%s is written %s in logs and %s in limits', (text, logged, key) => {
   expect(anonymizeAddress(address(text))).toBe(logged)
   expect(addressKey(address(text))).toBe(key)
 })
@@ -271,7 +274,7 @@ describe('properties', () => {
     )
   })
 
-  test('reads every spelling of a mapped address as its IPv4 address', () => {
+  test('parses every spelling of an IPv4-mapped address as the IPv4 address', () => {
     fc.assert(
       fc.property(word32, (word) => {
         const text = [24, 16, 8, 0].map((shift) => (word >>> shift) & 255).join('.')
@@ -286,7 +289,7 @@ describe('properties', () => {
     )
   })
 
-  test('accepts exactly the texts that the operating system reads, zones apart', () => {
+  test('accepts exactly the texts that the operating system accepts, except zones', () => {
     const valid = fc.oneof(
       quad,
       groups.map(spell),
@@ -313,7 +316,7 @@ describe('properties', () => {
     )
   })
 
-  test('refuses host bits, and only them', () => {
+  test('refuses a range with host bits, and accepts it without', () => {
     fc.assert(
       fc.property(groups, fc.integer({ min: 1, max: 128 }), fc.boolean(), (values, prefix, cut) => {
         const host = (1n << BigInt(128 - prefix)) - 1n
@@ -327,7 +330,7 @@ describe('properties', () => {
     )
   })
 
-  test('contains what the operating system says it contains', () => {
+  test('a range contains the same addresses as in the operating system', () => {
     const nearby = fc.tuple(groups, fc.nat({ max: 127 })).map(([values, flip]) => {
       const other = [...values]
       other[flip >> 4] = (other[flip >> 4] ?? 0) ^ (0x8000 >> (flip & 15)) // differs in one bit
@@ -355,7 +358,7 @@ describe('properties', () => {
     )
   })
 
-  test('canonical text is a fixed point, whatever comes in', () => {
+  test('parsing canonical text gives the same text again', () => {
     const entry = fc
       .tuple(fc.oneof(fc.ipV4(), fc.ipV6(), fc.string()), fc.option(fc.nat({ max: 130 }), { nil: undefined }))
       .map(([text, length]) => (length === undefined ? text : `${text}/${length}`))

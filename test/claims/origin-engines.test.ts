@@ -1,4 +1,4 @@
-// One bundle in two engines, this Node and a real workerd: they answer the same about every origin.
+// The same bundle in Node and in a real workerd gives the same answers about every origin.
 
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -9,14 +9,14 @@ import idna from '../vectors/origin/idna-test-v2.json' with { type: 'json' }
 import toAscii from '../vectors/origin/toascii.json' with { type: 'json' }
 import urlTestData from '../vectors/origin/urltestdata.json' with { type: 'json' }
 
-/** What an engine says of one text: as an origin, as an allowed origin, and which patterns it matches. */
+/** The answer for one text: as an origin, as an allowed origin, and the patterns that it matches. */
 type Answer = readonly [origin: string, pattern: string, matching: readonly string[]]
 
 interface Engine {
   name(): string | Promise<string>
   /** One answer for each text. */
   answer(texts: readonly string[]): Answer[] | Promise<Answer[]>
-  /** One number for all answers about the hosts `<c>` and `a<c>b`, `c` from `first` to `first + count`. */
+  /** A digest of all answers about the hosts `<c>` and `a<c>b`, `c` from `first` to `first + count`. */
   digest(first: number, count: number): number | Promise<number>
 }
 
@@ -80,7 +80,7 @@ beforeAll(async () => {
 })
 afterAll(() => miniflare?.dispose())
 
-/** Fails with the first texts on which the engines differ; gives the answers on which they agree. */
+/** Fails with the first texts on which the engines differ; returns the common answers. */
 async function compare(texts: readonly string[]): Promise<readonly Answer[]> {
   const [node, workerd] = await Promise.all([engines.node.answer(texts), engines.workerd.answer(texts)])
   expect(workerd).toHaveLength(texts.length)
@@ -143,7 +143,7 @@ const text = fc
   .map((parts) => parts.join(''))
 
 describe('Node and workerd', () => {
-  test('are what they say', async () => {
+  test('are the two engines that their names say', async () => {
     expect(await engines.node.name()).toMatch(/^Node/)
     expect(await engines.workerd.name()).toBe('Cloudflare-Workers')
   })
@@ -168,7 +168,7 @@ describe('Node and workerd', () => {
     expect(counts.refused).toBeGreaterThan(1500)
   })
 
-  test('agree on what one accepts and the other hears again', async () => {
+  test('accept each other’s canonical texts unchanged', async () => {
     const answers = await compare(fc.sample(host, { numRuns: 3000, seed: 7 }).map((name) => `http://${name}`))
     const web = answers.filter(([origin]) => origin.includes('"web"'))
     const accepted = web.map(([origin]) => (JSON.parse(origin) as { origin: string }).origin)
@@ -177,7 +177,7 @@ describe('Node and workerd', () => {
     expect(again.map(([, , matching]) => matching[0])).toEqual(accepted)
   })
 
-  // Planes 0 to 3 and the tags: all others hold nothing that is assigned, but private use.
+  // Planes 0 to 3 and the tags. The other planes have no assigned characters except private use.
   const blocks = [...Array.from({ length: 16 }, (_, index) => index * 0x4000), 0xe0000]
   test.each(blocks)('agree on each character from %i', async (first) => {
     const digests = await Promise.all([
@@ -187,8 +187,8 @@ describe('Node and workerd', () => {
     expect(digests[1]).toBe(digests[0])
   })
 
-  test('a digest tells one answer from another', () => {
+  test('a digest differs when an answer differs', () => {
     const digests = [0x41, 0x61, 0xdf, 0xe9, 0x20].map((code) => engines.node.digest(code, 1))
-    expect(new Set(digests).size).toBe(4) // A and a are one origin
+    expect(new Set(digests).size).toBe(4) // A and a give the same origin
   })
 })

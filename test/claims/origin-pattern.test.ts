@@ -1,4 +1,4 @@
-// Allowed origins: what may be stored, what matches, and that each known way round an allow-list fails.
+// Allowed origins: accepted patterns, matching, and refused attempts to bypass an allow-list.
 
 import { getPublicSuffix } from 'tldts'
 import { describe, expect, test } from 'vitest'
@@ -9,7 +9,7 @@ import {
   patternsMatching,
 } from '../../src/claims/origin-pattern.ts'
 
-/** The real list, its private section included. */
+/** The real list of public suffixes, with its private section. */
 function isPublicSuffix(host: string): boolean {
   return getPublicSuffix(host, { allowPrivateDomains: true }) === host
 }
@@ -94,7 +94,7 @@ describe('parseOriginPattern', () => {
     expect(parseOriginPattern(text as string, isPublicSuffix)).toEqual(answer)
   })
 
-  test('asks about the lower-case ASCII name behind the wildcard, and of nothing else', () => {
+  test('asks the list of public suffixes only about the lower-case ASCII name after the wildcard', () => {
     const asked: string[] = []
     const ask = (host: string) => asked.push(host) > 2
     const answers = [
@@ -109,7 +109,7 @@ describe('parseOriginPattern', () => {
   })
 
   test.each(['https://*.com', 'https://*.localhost', 'https://*.localhost:3000'])(
-    'refuses %s whatever the list of public suffixes says',
+    'refuses %s, also when the list of public suffixes would allow it',
     (text) => {
       expect(parseOriginPattern(text, () => false).ok).toBe(false)
     },
@@ -122,7 +122,7 @@ describe('parseOriginPatterns', () => {
   test.each<[string, string[], string[]]>([
     ['one', ['https://Example.com'], ['https://example.com']],
     [
-      'duplicates collapse, order stays',
+      'duplicates are removed, the order is kept',
       ['https://b.example', 'HTTPS://B.example:443', 'app://a', 'https://b.example'],
       ['https://b.example', 'app://a'],
     ],
@@ -169,7 +169,7 @@ describe('patternsMatching', () => {
     expect(patternsMatching(origin)).toEqual(patterns)
   })
 
-  test('of the longest name there are 127', () => {
+  test('the longest name matches 127 patterns', () => {
     expect(patternsMatching(`https://${'a.'.repeat(126)}a`).length).toBe(127)
   })
 
@@ -190,12 +190,12 @@ describe('patternsMatching', () => {
     'http://[0::1]',
     'Capacitor://localhost',
     'file://',
-  ])('none for %j', (text) => {
+  ])('%j matches no pattern', (text) => {
     expect(patternsMatching(text)).toEqual([])
   })
 
-  // Every pattern above against origins of every kind, judged by what section 9's words say instead of by look-up.
-  test('says what each pattern means', () => {
+  // Every pattern above against origins of every kind, compared with a direct implementation of the rules in section 9.
+  test('agrees with a direct implementation of the rules', () => {
     const hosts = [
       'example.com',
       'a.example.com',
@@ -244,12 +244,12 @@ function isMeant(pattern: string, origin: string): boolean {
   return origin.startsWith(scheme) && origin.endsWith(parent) && origin.length > pattern.length - 1
 }
 
-describe('ways round an allow-list', () => {
+describe('attempts to bypass an allow-list', () => {
   const allowed = split(`
     https://example.com https://*.shop.example https://site.example:8443 http://127.0.0.1:* http://[::1]:*
     capacitor://localhost https://xn--bcher-kva.example`)
 
-  test('its own origins pass', () => {
+  test('the allowed origins pass', () => {
     const right = ['https://example.com', 'https://a.shop.example', 'https://b.a.shop.example']
     right.push('https://site.example:8443', 'http://127.0.0.1:81', 'http://[::1]', 'capacitor://localhost')
     expect(right.filter((origin) => !matchOrigin(allowed, origin))).toEqual([])
@@ -301,7 +301,7 @@ describe('ways round an allow-list', () => {
     expect(origins.filter((origin) => matchOrigin(allowed, origin))).toEqual([])
   })
 
-  test('* stands for web origins that are canonical, never for "null" or an app', () => {
+  test('* matches canonical web origins, but not "null" or an app origin', () => {
     expect(matchOrigin(['*'], 'https://anything.test:81')).toBe(true)
     const wrong = ['null', 'capacitor://localhost', 'https://Anything.test', 'file://', '*', '']
     expect(wrong.filter((origin) => matchOrigin(['*'], origin))).toEqual([])

@@ -1,4 +1,4 @@
-// One origin: public vectors, the rules of this project as tables, and properties.
+// One origin: public test vectors, tables of the project's own rules, and properties.
 
 import { domainToUnicode } from 'node:url'
 import fc from 'fast-check'
@@ -15,7 +15,7 @@ interface UrlCase {
   readonly href?: string
 }
 
-/** Canonical text, null when refused. A refusal shows the customer what a right value looks like. */
+/** Canonical text; null for a refusal. Each refusal must show an example of a valid value. */
 function canonical(text: string): string | null {
   const parsed = parseOrigin(text)
   if (parsed.ok) return parsed.value.origin
@@ -23,7 +23,7 @@ function canonical(text: string): string | null {
   return null
 }
 
-/** `xn--` names that the URL standard of today takes, and engines before it refused: they decode to no valid name. */
+/** `xn--` names that decode to no valid name. The current URL standard accepts them; older engines refused them. */
 const DISPUTED_HOSTS = [
   'xn--',
   'xn--a',
@@ -37,12 +37,12 @@ const DISPUTED_HOSTS = [
   'xn--xn--a--gua.pt',
   'xn--8hb.example',
   'xn--en32g.example', // one beyond the last code point
-  'xn--lda23i.example', // an o whose two marks are in the order that NFC does not have
+  'xn--lda23i.example', // an o with two combining marks in an order that NFC does not produce
   'a.b.c.xn--pokxncvks',
   '10.0.0.xn--pokxncvks',
 ]
 
-// What is refused though the URL standard takes it, stated without the code under test.
+// Texts that the URL standard accepts and this project refuses, defined without the code under test.
 
 const WHITE_SPACE = [0x85, 0xa0, 0x1680, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000]
 
@@ -81,7 +81,7 @@ describe('public vectors', () => {
     expect(canonical(`https://${input}/x`)).toBe(output === null ? null : expectOrigin(`https://${output}`))
   })
 
-  test('IdnaTestV2: every name that all of Unicode takes', () => {
+  test('IdnaTestV2: accepts every name that is valid in Unicode', () => {
     const taken = idna.filter(({ output }) => output !== null)
     const answers = taken.map(({ input }) => canonical(`http://${input}:81`))
     expect(answers).toEqual(taken.map(({ output }) => expectOrigin(`http://${output}:81`)))
@@ -260,7 +260,7 @@ describe('app origins', () => {
     'capacitor://a..b',
     'capacitor://[::1]',
     'capacitor://l\u00f6calhost',
-    'capacitor://\u212app', // the Kelvin sign is no k
+    'capacitor://\u212app', // the Kelvin sign, not the letter k
     'capacitor://localhost:',
     'capacitor://localhost:0',
     'capacitor://localhost:080',
@@ -279,7 +279,7 @@ describe('app origins', () => {
 })
 
 describe('properties', () => {
-  test('agrees with the URL standard on plain names, which it accepts without asking it', () => {
+  test('agrees with the URL standard on plain names, which the code accepts without the URL parser', () => {
     const label = fc.stringMatching(/^[a-z0-9_-]{1,63}$/)
     const plain = fc.tuple(fc.constantFrom('http', 'https'), fc.array(label, { minLength: 1, maxLength: 6 }))
     fc.assert(
@@ -299,7 +299,7 @@ describe('properties', () => {
     fc.stringMatching(/^[a-z0-9-]{0,12}$/).map((label) => `http://xn--${label}.example`),
   )
 
-  test('what comes out is canonical: printable ASCII, without path, and it comes out again', () => {
+  test('a result is canonical: printable ASCII, without a path, and unchanged when parsed again', () => {
     fc.assert(
       fc.property(anyText, (text) => {
         const origin = canonical(text)
@@ -312,7 +312,7 @@ describe('properties', () => {
     )
   })
 
-  test('names of far apart characters pass as the URL standard has them', () => {
+  test('names of CJK characters give the same origin as the URL standard', () => {
     const characters = [fc.integer({ min: 0x4e00, max: 0x9fff }), fc.integer({ min: 0x20000, max: 0x2a6df })]
     const name = fc.array(fc.oneof(...characters), { minLength: 1, maxLength: 8 })
     fc.assert(
@@ -324,7 +324,7 @@ describe('properties', () => {
     )
   })
 
-  test('each Unicode name and its xn-- spelling are one origin', () => {
+  test('a Unicode name and its xn-- spelling give the same origin', () => {
     const names = idna.flatMap(({ output }) =>
       output === null ? [] : (canonical(`https://${output}`) ?? []),
     )

@@ -42,7 +42,7 @@ test.each<[ListedKind, string, string | null, boolean]>([
   ['user', 'acct_1', 'ada', false],
   ['jti', 'jti-1', 'acct_2', false],
   ['sub', '6:acct_1ada', null, false],
-])('a rule for %s %s of account %s: %j', (kind, value, account, isEnded) => {
+])('a rule for %s %s of account %s ends the token: %j', (kind, value, account, isEnded) => {
   const index = indexOf({ kind, value, account })
   expect(index.isListed(claims, 'key-1', 150)).toBe(isEnded)
   expect(index.isListed({ ...claims, iat: 101 }, 'key-1', 150)).toBe(false)
@@ -54,11 +54,11 @@ test.each<[string, Partial<Rule>, number, boolean]>([
   ['the rule expires later', { until: 150_001 }, 150, true],
   ['the rule has expired, the token has not', { until: 150_000 }, 150, false],
   ['both have expired, and clock tolerance still accepts the token', { until: 200_000 }, 203, true],
-])('a token is ended by times: %s', (_, times, now, isEnded) => {
+])('the times decide whether a token is ended: %s', (_, times, now, isEnded) => {
   expect(indexOf(times).isListed(claims, 'key-1', now)).toBe(isEnded)
 })
 
-test('one of several rules with the same name is enough, and removing it brings the token back', () => {
+test('one of several rules for the same value ends the token; after its removal the token is valid again', () => {
   const index = indexOf({ before: 1 }, { until: 1 })
   const rule: Rule = { kind: 'jti', value: 'jti-1', account: null, before: 101_000, until: 300_000 }
   expect(index.isListed(claims, 'key-1', 150)).toBe(false)

@@ -8,7 +8,7 @@ describe('scopes', () => {
     ['read', ['read']],
     [' read  write ', ['read', 'write']],
     ['urn:x:y !#$', ['urn:x:y', '!#$']],
-  ])('%j is %j', (text, scopes) => {
+  ])('%j is parsed as %j', (text, scopes) => {
     expect(parseScope(text)).toEqual({ ok: true, value: scopes })
   })
 
@@ -27,11 +27,11 @@ describe('scopes', () => {
     [['c'], ['a', 'b'], undefined],
     [['a', 'c'], ['a', 'b'], undefined],
     [['a'], [], undefined],
-  ])('%j of %j grants %j', (asked, held, granted) => {
+  ])('asking for %j with %j held grants %j', (asked, held, granted) => {
     expect(grantScope(asked, held)).toEqual(granted)
   })
 
-  test('a credential holds what its account still has', () => {
+  test('a credential has only those of its scopes that its account still has', () => {
     expect(heldScopes(['a', 'b'], null)).toEqual(['a', 'b'])
     expect(heldScopes(['a', 'b'], ['c', 'b'])).toEqual(['b'])
     expect(heldScopes(['a', 'b'], [])).toEqual([])
@@ -44,7 +44,7 @@ test.each([
   [{ standard: 1800, serverMax: 3600, accountMax: 7200, credentialLeft: Infinity }, 1800, 3600],
   [{ standard: 1800, serverMax: 3600, accountMax: 7200, credentialLeft: 11 }, 11, 11],
   [{ standard: 1800, serverMax: 3600, accountMax: 60, credentialLeft: 61 }, 60, 60],
-])('lifetimes of %j: standard %d, longest %d', (limits, standard, longest) => {
+])('with the limits %j the standard lifetime is %d and the longest is %d', (limits, standard, longest) => {
   expect(standardLifetime(limits)).toBe(standard)
   expect(longestLifetime(limits)).toBe(longest)
 })

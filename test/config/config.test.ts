@@ -1,4 +1,4 @@
-// The configuration: what each variable takes and refuses, how problems are told, and what a free port changes.
+// The configuration: values that each variable accepts and refuses, the reported problems, and the effect of a free port.
 
 import { execFileSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
@@ -50,14 +50,14 @@ describe('defaults', () => {
     logLevel: 'info',
   }
 
-  test('are those of an empty environment', () => expect(parseConfig({})).toEqual(defaults))
+  test('apply with an empty environment', () => expect(parseConfig({})).toEqual(defaults))
 
-  test('stand for an empty value too', () => {
+  test('apply also to a variable with an empty value', () => {
     const empty = Object.fromEntries(Object.keys(fields).map((name) => [name, '']))
     expect(parseConfig(empty)).toEqual(defaults)
   })
 
-  test('hold beside variables of others and of the customer side of the package', () => {
+  test('apply also when variables of other programs and of the customer side are set', () => {
     const others = {
       PATH: '/bin',
       NODE_ENV: 'production',
@@ -74,7 +74,7 @@ describe('defaults', () => {
   })
 })
 
-describe('what each variable takes', () => {
+describe('values that each variable accepts', () => {
   test.each([
     ['PORT', '0', { port: 0 }],
     ['PORT', '65535', { port: 65535 }],
@@ -137,7 +137,7 @@ describe('what each variable takes', () => {
     expect(parseConfig({ [name]: value })).toMatchObject(expected),
   )
 
-  test('Postgres beside a master key, under both of its schemes', () => {
+  test('Postgres URLs of both schemes are accepted with a master key', () => {
     for (const url of [
       'postgres://u:p%23@db.example:5432/claims',
       'postgresql:///claims?host=/run/postgresql',
@@ -147,19 +147,19 @@ describe('what each variable takes', () => {
     }
   })
 
-  test('ranges of trusted proxies', () => {
+  test('trusted proxies may be address ranges', () => {
     const { trustedProxies } = parseConfig({ CLAIMGATE_TRUSTED_PROXIES: 'loopback, 10.0.0.0/8' })
     expect(trustedProxies.kind === 'ranges' && trustedProxies.ranges).toHaveLength(3)
   })
 
-  test('an issuer makes every host possible', () => {
+  test('with an issuer, every HOST is accepted', () => {
     for (const HOST of ['0.0.0.0', '::', 'api.internal']) {
       expect(parseConfig({ HOST, CLAIMGATE_ISSUER: 'https://auth.example.com' }).host).toBe(HOST)
     }
   })
 })
 
-describe('what each variable refuses', () => {
+describe('values that each variable refuses', () => {
   const numbers = ['-1', '+10', '010', '1e3', '0x10', '10.0', '10s', ' 10', '١٠', 'NaN', '99999999999']
   const noIssuer = [
     'auth.example.com',
@@ -243,7 +243,7 @@ describe('what each variable refuses', () => {
     CLAIMGATE_AUDIT_DAYS: ['0', '-1', '1.5', 'off', '36526'],
     CLAIMGATE_LOG: ['trace', 'INFO', 'off'],
   }
-  test('has a row for all of them but the folder, which may have any name', () => {
+  test('has a row for every variable except the keys folder, which accepts any name', () => {
     expect([...Object.keys(table), 'CLAIMGATE_KEYS_DIR'].sort()).toEqual(Object.keys(fields).sort())
   })
 
@@ -261,9 +261,11 @@ describe('rules between variables', () => {
     ['::2'],
     ['localhost.example.com'],
     ['127.0.0.1.example.com'],
-  ])('HOST %s needs an issuer', (HOST) => expect(variablesOf({ HOST })).toEqual(['CLAIMGATE_ISSUER']))
+  ])('HOST %s is refused without an issuer', (HOST) =>
+    expect(variablesOf({ HOST })).toEqual(['CLAIMGATE_ISSUER']),
+  )
 
-  test('the default lifetime may not be above the longest, and the line names both', () => {
+  test('a default lifetime above the longest is refused, and the message names both variables', () => {
     const [problem, ...others] = problemsOf({ CLAIMGATE_TOKEN_TTL: '600', CLAIMGATE_MAX_TTL: '599' })
     expect(others).toEqual([])
     expect(problem).toEqual({
@@ -275,7 +277,7 @@ describe('rules between variables', () => {
     expect(variablesOf({ CLAIMGATE_TOKEN_TTL: '600', CLAIMGATE_MAX_TTL: '600' })).toEqual([])
   })
 
-  test('keys are not rotated more often than 40 times in the longest life of a token, and the line names both', () => {
+  test('more than 40 key rotations in the longest token lifetime are refused, and the message names both variables', () => {
     const [problem, ...others] = problemsOf({ CLAIMGATE_KEY_ROTATION: '90', CLAIMGATE_MAX_TTL: '3601' })
     expect(others).toEqual([])
     expect(problem).toEqual({
@@ -289,18 +291,18 @@ describe('rules between variables', () => {
     expect(variablesOf({ CLAIMGATE_KEY_ROTATION: 'off', CLAIMGATE_MAX_TTL: '2147483647' })).toEqual([])
   })
 
-  test('Postgres needs a master key', () => {
+  test('Postgres without a master key is refused', () => {
     expect(variablesOf({ DATABASE_URL: 'postgres://db/claims' })).toEqual(['CLAIMGATE_MASTER_KEY'])
   })
 
-  test('memory is not shared by several processes', () => {
+  test('a database in memory is refused with several processes', () => {
     for (const CLAIMGATE_WORKERS of ['2', 'auto']) {
       expect(variablesOf({ DATABASE_URL: 'memory:', CLAIMGATE_WORKERS })).toEqual(['DATABASE_URL'])
     }
     expect(variablesOf({ DATABASE_URL: 'memory:', CLAIMGATE_WORKERS: '1' })).toEqual([])
   })
 
-  test('the command in the message makes a master key that passes', () => {
+  test('the command in the message creates a master key that is accepted', () => {
     for (const env of [{ CLAIMGATE_MASTER_KEY: 'x' }, { DATABASE_URL: 'postgres://db/claims' }] as Env[]) {
       const command = /make one with: (node .*)$/.exec(problemsOf(env)[0]!.problem)![1]!
       const made = execFileSync('sh', ['-c', command], { encoding: 'utf8' }).trim()
@@ -324,7 +326,7 @@ describe('unknown names', () => {
     expect(problem!.example.startsWith(`${meant}=`)).toBe(true)
   })
 
-  test('one that resembles none is only called unknown', () => {
+  test('a name that resembles no variable is only reported as unknown', () => {
     expect(problemsOf({ CLAIMGATE_FAVOURITE_COLOUR: 'red' })).toEqual([
       {
         variable: 'CLAIMGATE_FAVOURITE_COLOUR',
@@ -361,23 +363,23 @@ describe('the error', () => {
     for (const line of lines) expect(line).toMatch(/^[\w?]+: .+ \(example: .+\)$/)
   })
 
-  test('never repeats a value', () => {
+  test('never contains the value of a variable', () => {
     const value = 'hunter2 http://u:hunter2@h/?hunter2#,hunter2'
     const env = Object.fromEntries([...Object.keys(fields), 'CLAIMGATE_X'].map((name) => [name, value]))
     const told = JSON.stringify(problemsOf(env)) + new ConfigError(problemsOf(env)).stack
-    const silent = ['CLAIMGATE_AUDIENCE', 'CLAIMGATE_KEYS_DIR', 'CLAIMGATE_PEPPER'] // may hold that
+    const silent = ['CLAIMGATE_AUDIENCE', 'CLAIMGATE_KEYS_DIR', 'CLAIMGATE_PEPPER'] // these accept the text
     const faulty = Object.keys(fields).filter((name) => !silent.includes(name))
     expect(variablesOf(env).sort()).toEqual([...faulty, 'CLAIMGATE_X'].sort())
     expect(told).not.toContain('hunter2')
   })
 
-  test('gives examples that pass, and placeholders of secrets that do not', () => {
+  test('gives examples that are accepted, and placeholders for secrets that are refused', () => {
     for (const [name, { example }] of Object.entries(fields)) {
       expect(variablesOf({ [name]: example }), name).toEqual(example.startsWith('<') ? [name] : [])
     }
   })
 
-  test('tells of a value that is no text, as bindings of other engines may be', () => {
+  test('reports a value that is not a string, as bindings on Workers can be', () => {
     const env = { CLAIMGATE_TOKEN_TTL: 600, CLAIMGATE_ALG: 1 } as unknown as Env
     expect(problemsOf(env).map((problem) => problem.problem)).toEqual([
       'must be one of ES256, EdDSA, HS256',
@@ -387,13 +389,13 @@ describe('the error', () => {
 })
 
 describe('withPort', () => {
-  test('moves a derived issuer and audience', () => {
+  test('changes the port in a derived issuer and audience', () => {
     expect(withPort(parseConfig({ PORT: '0', HOST: '::1' }), 4000)).toEqual({
       ...parseConfig({ PORT: '4000', HOST: '::1' }),
     })
   })
 
-  test('leaves what was given', () => {
+  test('does not change a configured issuer or audience', () => {
     const issuer = withPort(parseConfig({ PORT: '0', CLAIMGATE_ISSUER: 'https://auth.example.com' }), 4000)
     expect(issuer).toMatchObject({
       port: 4000,

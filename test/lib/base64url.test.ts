@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { isCanonicalBase64url, isSha256Digest } from '../../src/lib/base64url.ts'
 
 describe('canonical base64url', () => {
-  test('exactly the texts that decoding and encoding gives back', () => {
+  test('accepts exactly the texts that are unchanged after decoding and encoding', () => {
     const alphabet = 'ABab09-_+/= \n.é'
     const text = fc.oneof(
       fc.string({ unit: fc.constantFrom(...alphabet), maxLength: 12 }),
@@ -18,7 +18,7 @@ describe('canonical base64url', () => {
     )
   })
 
-  test('a range of a text', () => {
+  test('checks only the given range of a text', () => {
     expect(isCanonicalBase64url('!!AA!', 2, 4)).toBe(true)
     expect(isCanonicalBase64url('!!AA!', 2, 5)).toBe(false)
   })
@@ -30,7 +30,7 @@ describe('canonical base64url', () => {
     ['NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs=', false],
     [43, false],
     [undefined, false],
-  ])('digest %j: %s', (value, expected) => {
+  ])('%j is a SHA-256 digest: %s', (value, expected) => {
     expect(isSha256Digest(value)).toBe(expected)
   })
 })

@@ -1,10 +1,10 @@
-// Calls that overlap: none goes back to an older value, and each sees what was stored before it.
+// Overlapping calls: the value never becomes older, and each call sees what was stored before it began.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createFreshRead } from '../../src/lib/fresh-read.ts'
 
-/** Reads that end when the test says so, each with the value that the test gives it. */
+/** Reads that stay pending until the test resolves them with a value, or fails them. */
 function createStore(): {
   readonly read: () => Promise<string>
   readonly reads: { end(value: string): void; fail(error: Error): void }[]
@@ -20,7 +20,7 @@ function createStore(): {
 
 const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0))
 
-test('the first value is there before any read, and one read replaces it', async () => {
+test('the first value is used until a read replaces it', async () => {
   const { read, reads } = createStore()
   const kept = createFreshRead('first', read)
   const { readAt } = kept
@@ -73,7 +73,7 @@ test('`readAt` is when the read began, not when it ended', async () => {
   expect(performance.now() - kept.readAt).toBeGreaterThanOrEqual(25)
 })
 
-test('a read that fails rejects its own call only and leaves the value', async () => {
+test('a read that fails rejects only its own call and does not change the value', async () => {
   const { read, reads } = createStore()
   const kept = createFreshRead('first', read)
   const failing = kept.refresh()
@@ -86,7 +86,7 @@ test('a read that fails rejects its own call only and leaves the value', async (
   expect(kept.value).toBe('second')
 })
 
-test('for any order of calls, writes and delays: no value goes back, and each call sees earlier writes', async () => {
+test('for any order of calls, writes and delays: the value never becomes older, and each call sees earlier writes', async () => {
   const steps = fc.array(fc.record({ writes: fc.boolean(), delay: fc.integer({ min: 0, max: 5 }) }), {
     minLength: 2,
     maxLength: 12,
@@ -95,7 +95,7 @@ test('for any order of calls, writes and delays: no value goes back, and each ca
     let stored = 0
     const delays = plan.map(({ delay }) => delay)
     const kept = createFreshRead(0, async () => {
-      // What is stored at some moment of the read, as a database answers.
+      // The value at some moment during the read, as with a database.
       const turns = delays.shift() ?? 0
       for (let done = 0; done < turns; done += 1) await Promise.resolve()
       const value = stored

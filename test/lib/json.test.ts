@@ -33,17 +33,17 @@ describe('JSON without duplicate names', () => {
     },
   )
 
-  test('__proto__ as a name is a name like others', () => {
+  test('__proto__ is parsed as an ordinary member name', () => {
     const parsed = parseJson('{"__proto__":{"admin":true}}')
     expect(parsed.ok && Object.keys(parsed.value as object)).toEqual(['__proto__'])
   })
 
-  test('deep nesting is no trouble', () => {
+  test('8000 nested arrays are parsed', () => {
     const depth = 8000
     expect(parseJson(`{"a":${'['.repeat(depth)}${']'.repeat(depth)}}`).ok).toBe(true)
   })
 
-  test('whatever JSON.stringify writes is accepted, and a repeated member of it is not', () => {
+  test('accepts every output of JSON.stringify, and refuses it with a repeated member', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.string(), fc.jsonValue(), (value, name, other) => {
         expect(parseJson(JSON.stringify(value))).toEqual({

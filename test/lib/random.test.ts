@@ -1,9 +1,9 @@
-// Identifiers: their alphabet, and the order of those whose order counts.
+// Random identifiers: alphabet and length, and the order of the sortable ones.
 
 import { expect, test } from 'vitest'
 import { orderedBase62, randomBase62 } from '../../src/lib/random.ts'
 
-test('ordered identifiers sort as they were made, and none comes twice', () => {
+test('ordered identifiers sort in the order of their creation, and none repeats', () => {
   const made = Array.from({ length: 10_000 }, orderedBase62)
   expect(made.toSorted((a, b) => (a < b ? -1 : 1))).toEqual(made)
   expect(new Set(made.map((id) => id.slice(6))).size).toBe(made.length)

@@ -27,11 +27,11 @@ function createStream(sizes: readonly number[]): {
 }
 
 test.each<[string, readonly number[], number, number[] | undefined]>([
-  ['no chunk', [], 0, []],
-  ['exactly the limit', [2, 1], 3, [1, 1, 2]],
-  ['one byte more in the last chunk', [2, 2], 3, undefined],
-  ['one chunk that is larger', [4], 3, undefined],
-  ['empty chunks', [0, 1, 0], 1, [2]],
+  ['a stream without chunks gives no bytes', [], 0, []],
+  ['a stream of exactly the limit is read', [2, 1], 3, [1, 1, 2]],
+  ['a stream one byte over the limit is cancelled', [2, 2], 3, undefined],
+  ['a stream with one chunk over the limit is cancelled', [4], 3, undefined],
+  ['empty chunks are skipped', [0, 1, 0], 1, [2]],
 ])('%s', async (_, sizes, maxBytes, expected) => {
   const { stream, state } = createStream(sizes)
   const bytes = await readBytes(stream, maxBytes)
@@ -39,7 +39,7 @@ test.each<[string, readonly number[], number, number[] | undefined]>([
   expect(state.isCancelled).toBe(expected === undefined)
 })
 
-test('nothing is read once the limit is passed', async () => {
+test('nothing more is read after the limit is exceeded', async () => {
   const { stream, state } = createStream([2, 2, 2, 2])
   const taken: number[] = []
   expect(await readChunks(stream, 3, (chunk) => taken.push(chunk.length))).toBe(false)
@@ -47,18 +47,18 @@ test('nothing is read once the limit is passed', async () => {
   expect(state).toEqual({ pulled: 2, isCancelled: true })
 })
 
-test('no stream is an empty one', async () => {
+test('a missing stream reads as no bytes', async () => {
   expect(await readBytes(null, 0)).toEqual(new Uint8Array(0))
 })
 
-test('a stream that breaks off rejects', async () => {
+test('a stream that fails rejects with its error', async () => {
   const stream = new ReadableStream<Uint8Array>({
     start: (controller) => controller.error(new Error('connection lost')),
   })
   await expect(readBytes(stream, 10)).rejects.toThrow('connection lost')
 })
 
-test('a stream that fails while it is cancelled is still only too long', async () => {
+test('a stream over the limit whose cancel fails is still answered as too long', async () => {
   const stream = new ReadableStream<Uint8Array>({
     start: (controller) => controller.enqueue(new Uint8Array(4)),
     cancel: () => Promise.reject(new Error('connection lost')),

@@ -1,4 +1,4 @@
-// One piece of work at a time, shared by promise or by looking.
+// One piece of work at a time. Other callers share its promise, or poll for its end.
 
 import { expect, test } from 'vitest'
 import { createSingleFlight, type SingleFlight } from '../../src/lib/single-flight.ts'
@@ -28,22 +28,25 @@ function tryFlight(sharesWork: boolean): Trial {
   }
 }
 
-test.each([true, false])('one run for all who join (promises shared: %s)', async (sharesWork) => {
-  const { flight, started, ends, clock } = tryFlight(sharesWork)
-  expect(flight.startedAt()).toBeUndefined()
-  const joined = [flight.join(5), flight.join(6), flight.join(7)]
-  clock.now = 1400
-  expect(flight.startedAt()).toBe(1000)
-  expect(started).toEqual([5])
-  expect(await Promise.race([...joined, 'open'])).toBe('open')
-  ends[0]?.()
-  await Promise.all(joined)
-  expect(flight.startedAt()).toBeUndefined()
-  void flight.join(8)
-  expect(started).toEqual([5, 8])
-})
+test.each([true, false])(
+  'callers that join during a run start no second one (promises shared: %s)',
+  async (sharesWork) => {
+    const { flight, started, ends, clock } = tryFlight(sharesWork)
+    expect(flight.startedAt()).toBeUndefined()
+    const joined = [flight.join(5), flight.join(6), flight.join(7)]
+    clock.now = 1400
+    expect(flight.startedAt()).toBe(1000)
+    expect(started).toEqual([5])
+    expect(await Promise.race([...joined, 'open'])).toBe('open')
+    ends[0]?.()
+    await Promise.all(joined)
+    expect(flight.startedAt()).toBeUndefined()
+    void flight.join(8)
+    expect(started).toEqual([5, 8])
+  },
+)
 
-test('the first to come waits for the very work, the others only look for its end', () => {
+test('callers share one promise when work is shared, and get promises of their own when it is not', () => {
   const [shared, looking] = [tryFlight(true).flight, tryFlight(false).flight]
   expect(shared.join(1)).toBe(shared.join(1))
   expect(looking.join(1)).not.toBe(looking.join(1))
@@ -58,13 +61,13 @@ test('work whose request was cancelled is given up, and the next caller starts i
   expect(flight.startedAt()).toBeUndefined()
   void flight.join(2)
   expect(started).toEqual([1, 2])
-  // The lost one ends after all: that is not the end of its successor.
+  // When the cancelled work ends after all, the newer work still counts as running.
   ends[0]?.()
   await new Promise((resolve) => setTimeout(resolve, 5))
   expect(flight.startedAt()).toBe(1500)
 })
 
-test('shared work is never taken for lost: its promise tells', () => {
+test('shared work never counts as cancelled, however long it runs', () => {
   const { flight, started, clock } = tryFlight(true)
   void flight.join(1)
   clock.now += 1_000_000

@@ -59,7 +59,7 @@ async function measureSteps<T>(work: () => Promise<T>): Promise<{ value: T; long
 test('no step of a long list blocks the event loop for long', { timeout: 120_000 }, async () => {
   const { ring, source } = await createKeys('ES256')
   const best = { load: Infinity, firstDocument: Infinity, changedDocument: Infinity, reading: Infinity }
-  // Several rounds: a step that is long in each of them is not a pause of the garbage collector.
+  // Several rounds: a step that is long in every round is not a pause of the garbage collector.
   for (let round = 0; round < 3; round += 1) {
     const { store, add } = createLongStore()
     const replica = createReplica(ring, store)
@@ -67,7 +67,7 @@ test('no step of a long list blocks the event loop for long', { timeout: 120_000
     const first = await measureSteps(() => replica.ask())
     add({ ...ruleWith({ value: 'one-more' }), id: 'one-more', seq: ENTRIES + 2 })
     await replica.refresh()
-    // After this time a list that took long to write is written again.
+    // After this time, a list that took long to write is due to be written again.
     await sleep(1100)
     const changed = await measureSteps(() => replica.ask())
     const text = await changed.value.text()

@@ -66,7 +66,7 @@ export function createReplica(keyRing: DocumentDeps['keyRing'], store = createRu
   }
 }
 
-/** Real signing keys. */
+/** Signing keys of the real key ring, which a test can rotate and end. */
 export interface Keys {
   readonly ring: KeyRing
   readonly source: KeySource

@@ -13,7 +13,7 @@ import { bearerOf, RULES, verdictOf } from '../support/mint.ts'
 import { claimsWith, createRuleStore, HOUR, ruleWith } from '../support/service-parts.ts'
 import { createKeys, createReplica, type Keys, type Replica } from './replica.ts'
 
-/** The beginning of a period in which a document serves. */
+/** The time at which a period for one document begins, epoch milliseconds. */
 const START = Date.UTC(2030, 0, 1, 12)
 
 cleanUp()
@@ -24,7 +24,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** Moves both clocks forward. */
+/** Moves the wall clock and the monotonic clock forward by `ms`. */
 const pass = (ms: number): unknown => vi.advanceTimersByTime(ms)
 
 /** ETag and status of the answer to a request with this `etag`. */
@@ -121,22 +121,25 @@ describe('the document', () => {
 describe('a poll', () => {
   test.each<[string, (etag: string) => string, number]>([
     ['its tag', (etag) => etag, 304],
-    ['its tag, weakly', (etag) => `W/${etag}`, 304],
+    ['its tag marked weak', (etag) => `W/${etag}`, 304],
     ['a list with its tag', (etag) => `"x", W/"y" , ${etag}`, 304],
     ['anything', () => '*', 304],
     ['another tag', () => '"x"', 200],
     ['its tag without quotes', (etag) => etag.slice(1, -1), 200],
     ['nothing', () => '', 200],
-  ])('with %s in If-None-Match', async (_, header, status) => {
-    const { ring } = await createKeys()
-    const replica = createReplica(ring)
-    const { etag } = await poll(replica)
-    const answer = await replica.ask({ 'if-none-match': header(etag) })
-    expect([answer.status, answer.headers.get('etag')]).toEqual([status, etag])
-    expect(answer.headers.get('cache-control')).toBe('public, max-age=2')
-    expect((await answer.text()) === '').toBe(status === 304)
-    expect(answer.headers.has('content-type')).toBe(status === 200)
-  })
+  ])(
+    'with %s in If-None-Match gets a 200 with the list or a 304 without a body',
+    async (_, header, status) => {
+      const { ring } = await createKeys()
+      const replica = createReplica(ring)
+      const { etag } = await poll(replica)
+      const answer = await replica.ask({ 'if-none-match': header(etag) })
+      expect([answer.status, answer.headers.get('etag')]).toEqual([status, etag])
+      expect(answer.headers.get('cache-control')).toBe('public, max-age=2')
+      expect((await answer.text()) === '').toBe(status === 304)
+      expect(answer.headers.has('content-type')).toBe(status === 200)
+    },
+  )
 
   test('causes a new signature only after half a minute', async () => {
     const { ring, signed } = await createKeys()
@@ -294,7 +297,7 @@ describe('a remote verifier', () => {
     }
   })
 
-  test('has a revocation after its next poll, and gets no list twice', async () => {
+  test('refuses a revoked token after its next poll, and downloads no list twice', async () => {
     const keys = await createKeys()
     const replica = createReplica(keys.ring)
     const { ask, fresh } = await watch(keys, [replica])
@@ -362,7 +365,7 @@ describe('while the store is down', () => {
       vi.advanceTimersByTime(START + hour * HOUR - Date.now())
       const iat = START / 1000
       const exp = Math.ceil(Date.now() / 1000) + 60
-      // For a verifier its age counts from `iat`.
+      // A verifier counts the age of the list from `iat`.
       const isOld = hour >= 1
       expect(await ask({ jti: 'jti-2', iat, exp }), `hour ${hour}`).toBe(
         isOld ? 'unavailable' : 'token_revoked',
@@ -396,7 +399,7 @@ describe('while the store is down', () => {
     expect((await replica.ask()).status).toBe(200)
   })
 
-  test('a clock that is set back makes no list of tomorrow', async () => {
+  test('setting the clock back does not serve a list with a later date', async () => {
     const { ring } = await createKeys()
     const replica = createReplica(ring)
     await replica.read()

@@ -1,4 +1,4 @@
-// The payload of the list of revocations: the same bytes whatever was written before, entries in order, no expired ones.
+// The payload of the list of revocations: it depends only on the rules, is sorted, and has no expired entries.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -24,7 +24,7 @@ function payloadOf(input: string): string {
   return Buffer.from(payload, 'base64url').toString()
 }
 
-/** What a list of these rules says. */
+/** The entries that a list of these rules must have. */
 function listOf(rules: readonly NumberedRule[]): object {
   const revoked = rules
     .map((rule) => ({ ...rule, before: Math.ceil(rule.before / 1000), until: Math.ceil(rule.until / 1000) }))
@@ -52,7 +52,7 @@ const inOrder = (one: NumberedRule, other: NumberedRule): number =>
 const pool = fc.uniqueArray(rule, { selector: ({ id, seq }) => `${seq} ${id}`, maxLength: 20 })
 
 describe('a list', () => {
-  test('has the same bytes whatever the same writer wrote before', async () => {
+  test('has the same bytes, whichever lists the writer wrote before', async () => {
     const lists = pool.chain((rules) => fc.array(fc.subarray(rules), { minLength: 1, maxLength: 5 }))
     await fc.assert(
       fc.asyncProperty(lists, async (all) => {

@@ -57,29 +57,29 @@ async function clocked<T>(work: T | Promise<T>): Promise<readonly [T, number]> {
   return [await done, Math.floor(((end ?? Number.NaN) - start) / 100) * 100]
 }
 
-describe('an entry ends', () => {
+describe('a rule revokes', () => {
   const now = Date.UTC(2030, 0, 1)
   const iat = now / 1000
   test.each<[string, Partial<RevocationRule>, boolean]>([
     ['the token of its jti', {}, true],
-    ['no other jti', { value: 'jti-2' }, false],
+    ['no token with another jti', { value: 'jti-2' }, false],
     ['the tokens of its credential', { kind: 'client_id', value: 'client1' }, true],
-    ['no credential of the name of a jti', { kind: 'client_id', value: 'jti-1' }, false],
+    ['no tokens of a credential whose id equals a revoked jti', { kind: 'client_id', value: 'jti-1' }, false],
     ['the tokens of its account', { kind: 'sub', value: 'acct_1' }, true],
-    ['no other account', { kind: 'sub', value: 'acct_2' }, false],
+    ['no tokens of another account', { kind: 'sub', value: 'acct_2' }, false],
     ['the tokens under its key', { kind: 'kid', value: 'key-1' }, true],
     ['no tokens under another key', { kind: 'kid', value: 'key-2' }, false],
-    ['a token of the very second, when the second is ended in its middle', { before: now + 1 }, true],
-    ['no token of the second that begins then', { before: now }, false],
-    ['no token minted later', { before: now - 1000 }, false],
-    ['nothing by a name that every object has', { value: '__proto__' }, false],
+    ['a token issued in the second in which the rule begins', { before: now + 1 }, true],
+    ['no token issued in the second that begins when the rule begins', { before: now }, false],
+    ['no token issued later', { before: now - 1000 }, false],
+    ['nothing for the value __proto__, which every object has as a member', { value: '__proto__' }, false],
   ])('%s', async (_, rule, isEnded) => {
     vi.setSystemTime(now)
     const { rules } = tryRules(true, createRuleStore([ruleWith({ value: 'other' }), ruleWith(rule)]))
     expect(await rules.isListed(claimsWith({ iat }), 'key-1')).toBe(isEnded)
   })
 
-  test('tokens as long as they live, although the store is never read again', async () => {
+  test('tokens until they expire, also when the store is not read again', async () => {
     vi.setSystemTime(now)
     const { judge, answer, rules } = tryRules(
       true,
@@ -122,7 +122,7 @@ describe('a list', () => {
     expect(judge()).toBeInstanceOf(Promise)
   })
 
-  test('is read again whatever happens to the system clock', async () => {
+  test('is read again after a second, also when the system clock is changed', async () => {
     const { judge, store } = tryRules()
     await judge()
     store([ruleWith()])
@@ -144,7 +144,7 @@ describe('a list', () => {
   })
 })
 
-describe('waiting', () => {
+describe('a request waits', () => {
   test('half a second from the beginning of the read, if there is an older list', async () => {
     const { judge, store, answer, reads } = tryRules()
     await judge()
@@ -294,7 +294,7 @@ describe('a refresh', () => {
     expect(reads()).toBe(3)
   })
 
-  test('has a rule that changes between two pages once, in its latest state', async () => {
+  test('contains a rule that changes between two pages once, in its latest state', async () => {
     vi.useRealTimers()
     const inForce = Array.from({ length: 1500 }, (_, at) => ruleWith({ value: `jti-${at}` }))
     const { storage, store } = createRuleStore(inForce)
@@ -334,14 +334,14 @@ describe('a refresh', () => {
 })
 
 interface Step {
-  /** Turns of the event loop before the step, from the beginning of its read to the look at the counter, and to its end. */
+  /** Turns of the event loop before the step, from the start of its read until it reads the counter, and until it ends. */
   readonly pause: number
   readonly before: number
   readonly after: number
   readonly write: boolean
 }
 
-/** Reads that each look at a counter once, while other steps write it. */
+/** Reads that each read a counter once, while other steps write it. */
 async function runSchedule(steps: readonly Step[], sharesWork: boolean): Promise<void> {
   const turns = async (count: number): Promise<void> => {
     for (let turn = 0; turn < count; turn += 1) await sleep(0)

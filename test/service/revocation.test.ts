@@ -36,7 +36,7 @@ const revocationOf = (kind: 'jti' | 'client_id' | 'sub' | 'kid', value: string) 
   makeRevocation({ kind, value, before: Date.now() + 1000, until: Date.now() + HOUR })
 
 describe('a token is revoked', () => {
-  test('with its signing key, whatever its records are', async () => {
+  test('with its signing key, whatever its account and credential are', async () => {
     const { check, claims, inner } = await start()
     expect(check(claims, 'ended')).toBe(true)
     await inner.close()
@@ -46,16 +46,16 @@ describe('a token is revoked', () => {
   test.each<[string, Partial<Account>, Partial<Credential>, boolean]>([
     ['while its account is suspended', { status: 'suspended' }, {}, true],
     ['with its credential', {}, { revokedAt: 1 }, true],
-    ['not because its credential may mint no more', {}, { expiresAt: 1 }, false],
-    ['not for nothing', {}, {}, false],
+    ['not when its credential has expired', {}, { expiresAt: 1 }, false],
+    ['not when nothing was revoked', {}, {}, false],
   ])('%s', async (_, account, credential, isEnded) => {
     const { check, claims } = await start(account, credential)
     expect(await check(claims, 'key-1')).toBe(isEnded)
   })
 
   test.each([
-    ['without a credential', { client_id: 'nobody' }],
-    ['of another account’s credential', { sub: 'acct_other' }],
+    ['when its credential does not exist', { client_id: 'nobody' }],
+    ['when its credential belongs to another account', { sub: 'acct_other' }],
   ])('%s', async (_, members) => {
     const { check, claims } = await start()
     expect(await check({ ...claims, ...members }, 'key-1')).toBe(true)

@@ -11,7 +11,7 @@ import { RULES } from '../support/mint.ts'
 import { claimsWith, createRuleStore } from '../support/service-parts.ts'
 import { createKeys, createReplica } from './replica.ts'
 
-/** The beginning of a period in which a document serves, epoch milliseconds. */
+/** The time at which a period for one document begins, epoch milliseconds. */
 const START = Date.UTC(2031, 4, 6, 7)
 
 beforeEach(() => {
@@ -21,7 +21,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** One way to change what is known. */
+/** One change of the known rules. */
 type Step = { readonly put: NumberedRule } | { readonly dropUntil: number }
 
 // The same few names for everything, so that a rule of one kind meets tokens with its value under another name.
@@ -47,10 +47,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 )
 const seconds = (min: number, max: number): fc.Arbitrary<number> =>
   fc.integer({ min, max }).map((offset) => START / 1000 + offset)
-/** Mint times before and after `before`, ends before and after `until`. */
+/** Tokens issued before and after `before`, and expiring before and after `until`. */
 const token = fc.record({ jti: name, client_id: name, sub: name, iat: seconds(-7, 7), exp: seconds(1, 14) })
 
-/** What is left of the rules after these steps. */
+/** The index and the list of rules after these steps. */
 function follow(steps: readonly Step[]): {
   readonly index: RuleIndex
   readonly list: readonly NumberedRule[]
@@ -70,10 +70,10 @@ function follow(steps: readonly Step[]): {
   return { index, list }
 }
 
-/** Tokens have whole seconds. */
+/** To whole seconds, because times in tokens have no fraction. */
 const roundUp = (ms: number): number => Math.ceil(ms / 1000)
 
-/** The signed document has whole seconds, the service itself knows the millisecond at which a rule is over. */
+/** The signed document has whole seconds; the service itself knows the millisecond at which a rule expires. */
 type EndOf = (until: number) => number
 const inSeconds: EndOf = (until) => roundUp(until)
 const inMilliseconds: EndOf = (until) => until / 1000
@@ -88,7 +88,7 @@ function isEnded(
   return list.some(({ kind, value, account, before, until }) => {
     const isNamed = value === (kind === 'kid' ? kid : claims[kind])
     const isOfAccount = account === null || account === claims.sub
-    // Tokens that live on by clock tolerance are still meant.
+    // Tokens that clock tolerance still accepts are included.
     const isInForce = now < endOf(until) || claims.exp <= roundUp(until)
     return isNamed && isOfAccount && claims.iat < roundUp(before) && isInForce
   })
@@ -112,7 +112,7 @@ test('the index, a list and a remote verifier agree about every token', async ()
         if (remote === undefined) return expect.unreachable('the list is good')
         for (const members of tokens) {
           const claims = claimsWith(members)
-          // Nobody judges what has expired.
+          // Expired tokens are not compared.
           if (claims.exp <= now) continue
           const expected = isEnded(list, claims, kid, now, inMilliseconds)
           expect(index.isListed(claims, kid, now)).toBe(expected)
@@ -126,7 +126,7 @@ test('the index, a list and a remote verifier agree about every token', async ()
     ),
     { numRuns: 300 },
   )
-  // Enough of each, or the test says nothing.
+  // Both results must occur often, or the comparison proves nothing.
   expect(Math.min(ended, alive, ofAccounts)).toBeGreaterThan(20)
 })
 

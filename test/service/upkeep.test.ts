@@ -80,7 +80,7 @@ const readRotations = async (): Promise<readonly AuditEntry[]> =>
 describe('purge', () => {
   const values = async (at: number) => (await listRules(storage, at)).map(({ value }) => value).sort()
 
-  test('deletes nothing that is needed when the clock is a day ahead', async () => {
+  test('keeps every record that is still needed, also when the clock is a day ahead', async () => {
     for (const [value, until] of [
       ['ended', NOW - DAY],
       ['just over', NOW - DAY + 1],

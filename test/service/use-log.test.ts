@@ -20,7 +20,7 @@ interface Trial {
   readonly lines: readonly string[]
   /** All writes to the store, oldest first. */
   readonly writes: readonly ReadonlyMap<string, number>[]
-  /** Deferred work, with its delay in milliseconds. */
+  /** Work to be run later, with its delay in milliseconds. */
   readonly deferred: readonly (readonly [number, () => Promise<void>])[]
   /** Sets how the store answers from now on. */
   answer(how: Storage['touchCredentials']): void
@@ -91,7 +91,7 @@ test('an earlier time never replaces a later one', async () => {
   expect(writes).toEqual([new Map([['a', 9]])])
 })
 
-test('a flush writes the collected uses immediately, and once', async () => {
+test('a flush writes the collected uses immediately, and only once', async () => {
   const storage = createMemoryStorage()
   const { credential } = await addAccount(storage)
   const uses = createUseLog({ storage, log: keepLog().log, defer: () => undefined })
