@@ -1,4 +1,5 @@
-// A vitest reporter. It ends a test run with the line `N passed, N failed`, after one line for each skipped test.
+// A vitest reporter. The last line of a run is `N passed, N failed`; a line `not run: <name>` for each skipped test comes
+// before it. `failed` also counts unhandled errors and test files that fail without a failing test.
 import type { Reporter, TestModule } from 'vitest/node'
 
 export default class CountReporter implements Reporter {
@@ -16,7 +17,7 @@ export default class CountReporter implements Reporter {
       }
       if (module.state() === 'failed' && tests.every((test) => test.result().state !== 'failed')) failed += 1
     }
-    // At exit, because the default reporter prints its summary in the same hook.
+    // Printed at exit, so that these lines come after the summary that the default reporter prints in this hook.
     process.on('exit', () => {
       for (const name of skipped) process.stdout.write(`not run: ${name}\n`)
       process.stdout.write(`${passed} passed, ${failed} failed\n`)

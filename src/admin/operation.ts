@@ -1,18 +1,18 @@
-// What the operations of administration share. Operations take checked input and know no HTTP, so the admin API and the
-// command line call the same ones.
+// Types and refusals that all operations of administration use. An operation takes checked input and returns records or
+// a Problem, not a Request or Response, so the admin API and the command line call the same operations.
 
 import type { Problem } from '../http/problem.ts'
 import type { KeyLife } from '../signing/key-life.ts'
 import type { HashSecret } from '../signing/secret.ts'
 import type { Storage } from '../storage/storage.ts'
 
-/** What operations work with. Each operation names the members that it uses. */
+/** The dependencies of all operations. Each operation declares with `Pick` which of them it uses. */
 export interface AdminPorts {
   readonly storage: Storage
   readonly hashSecret: HashSecret
-  /** Lists and changes the stored signing keys with revocations enforced, see `enforceRevocations`. */
+  /** Lists and changes the stored signing keys; `enforceRevocations` made it, so revoked keys are listed as expired. */
   readonly keyLife: Pick<KeyLife, 'list' | 'rotate' | 'end'>
-  /** Longest lifetime of any token that was ever issued, seconds. The configured limit may have been higher than now. */
+  /** Longest lifetime that any token was ever issued with, seconds. It can be longer than today's `maxTtl`. */
   readonly lifetimeSeconds: number
   /** Called after every write that can end tokens, bring them back or change keys. Never rejects. */
   readonly onChange: () => Promise<void>

@@ -3,7 +3,7 @@
 /** The media types that the service can read. */
 export type MediaType = 'json' | 'form'
 
-const KINDS: ReadonlyMap<string, MediaType> = new Map([
+const MEDIA_TYPES: ReadonlyMap<string, MediaType> = new Map([
   ['application/json', 'json'],
   ['application/x-www-form-urlencoded', 'form'],
 ])
@@ -14,15 +14,16 @@ const MAX_LENGTH = 1024
 const PARAMETER = /^[\t ]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)=(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)|"([^"\\]*)")[\t ]*$/
 
 /**
- * The kind of body that a Content-Type describes. Undefined when it is absent, malformed, of another type, or has a charset
- * other than UTF-8. Other parameters are ignored.
+ * The media type of a Content-Type header. Undefined when it is absent, malformed, over 1024 characters or of another
+ * type, or when its charset is not UTF-8. Other parameters are ignored, except that a backslash in a quoted value counts
+ * as malformed.
  */
 export function parseMediaType(contentType: string | null): MediaType | undefined {
   if (contentType === null || contentType.length > MAX_LENGTH) return undefined
-  const plain = KINDS.get(contentType)
-  if (plain !== undefined) return plain
+  const exact = MEDIA_TYPES.get(contentType)
+  if (exact !== undefined) return exact
   const [type = '', ...parameters] = contentType.split(';')
-  return parameters.every(isAcceptable) ? KINDS.get(type.trim().toLowerCase()) : undefined
+  return parameters.every(isAcceptable) ? MEDIA_TYPES.get(type.trim().toLowerCase()) : undefined
 }
 
 function isAcceptable(parameter: string): boolean {

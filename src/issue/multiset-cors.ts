@@ -1,5 +1,6 @@
-// CORS of MultiSet's endpoint (Fetch section 3.2). Origins that some credential for pages allows may read every answer,
-// refusals included, so that a page can show why it got no token. Never for the origin `null`, never with cookies.
+// CORS of MultiSet's endpoint (Fetch section 3.2). A page may read every answer, refusals included, if any credential for
+// pages allows its origin: so the page can show why it got no token. The origin `null` may never read an answer, and
+// cookies are never allowed.
 
 import { matchOrigin, patternsMatching } from '../claims/origin-pattern.ts'
 import type { HeaderRecord, Route } from '../http/context.ts'
@@ -22,9 +23,13 @@ export interface MultisetCorsDeps {
   readonly log: Logger
 }
 
+/** The page may not read the answer. */
 const CLOSED: HeaderRecord = { vary: 'Origin' }
 
-/** While the database is down, an origin that is not in memory may not read answers. */
+/**
+ * Creates the CORS headers of the route. When the database fails and the answer is not in memory, the fault is logged and
+ * the page may not read the answer.
+ */
 export function createMultisetCors(deps: MultisetCorsDeps): NonNullable<Route['cors']> {
   function decide(origin: string | null, open: HeaderRecord): MaybePromise<HeaderRecord> {
     const patterns = origin === null ? [] : patternsMatching(origin)

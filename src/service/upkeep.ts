@@ -1,5 +1,6 @@
-// The background work of a running service: reads the key store, rotates the signing key when it is due, completes what an
-// earlier process left unfinished, and deletes old records. Called about every second; never rejects.
+// The background work of a running service: reads the key store, rotates the signing key when it is due, writes missing
+// audit entries of rotations, and deletes old records. Runs every second on Node; on Workers with a request, at most once
+// a second. Never rejects.
 
 import type { Logger } from '../http/log.ts'
 import { sleep } from '../lib/timing.ts'
@@ -28,22 +29,22 @@ export const DAY_MS = 86_400_000
 /** Runs one round. While another round is running it does nothing, unless that one began more than 30 s ago. */
 export type Upkeep = () => Promise<void>
 
-/** Time between two purges, when there is nothing left to delete. */
+/** Time from a purge that deleted everything due to the next purge. */
 const PURGE_EVERY_MS = 60_000
-/** Limit of purges in one round, while there is more to delete. */
+/** Most purges in one round. If there is still more to delete, the next round continues. */
 const PURGES_PER_ROUND = 4
-/** Expired records are kept this long, so that a clock that is wrong for a moment deletes nothing that is needed. */
+/** How long after its expiry a record is deleted: no needed record is lost while the clock is up to a day ahead. */
 const KEPT_MS = DAY_MS
-/** The same for used assertions. Shorter, because each request of a client that signs assertions leaves one. */
+/** The same for used assertions. Shorter, because each request with an assertion stores a record. */
 const ASSERTIONS_KEPT_MS = 60 * 60 * 1000
-/** A rotation younger than this may still get its audit entry from the process that rotated. */
+/** Upkeep writes no entry for a rotation younger than this: the process that rotated may still write it. */
 const OWN_ENTRY_MS = 10_000
-/** Older rotations get no entry: earlier versions wrote theirs under other ids, so a second one would appear. */
+/** Upkeep writes no entry for a rotation older than this: earlier versions used other ids, so there would be two. */
 const RECOVERED_MS = DAY_MS
-/** On Workers, a round may be cancelled together with its request, without notice. */
+/** A round that began longer ago counts as cancelled: on Workers it can be cancelled with its request, without an error. */
 const LOST_AFTER_MS = 30_000
 
-/** Creates the upkeep of a service. A failing duty is logged once, until it succeeds again. */
+/** Creates the upkeep of a service. A job that fails again and again is logged once, and again after a success. */
 export function createUpkeep({
   storage,
   keyRing,
@@ -56,19 +57,19 @@ export function createUpkeep({
   const failing = new Set<string>()
   let runningSince = Number.NEGATIVE_INFINITY
   let purgedAt = Number.NEGATIVE_INFINITY
-  /** The key whose rotation, like all earlier ones, is known to have its audit entry. */
+  /** The signing key when all entries were last known to be written. While it signs, there is nothing to record. */
   let settledKid: string | undefined
   /** The keys after the last round. */
   let records: readonly KeyRecord[] = []
 
-  /** Runs one duty and logs its failure, unless its last run failed too. */
-  async function attempt(duty: string, work: () => Promise<void>): Promise<void> {
+  /** Runs one job and logs its failure, unless its previous run failed too. */
+  async function attempt(job: string, work: () => Promise<void>): Promise<void> {
     try {
       await work()
-      failing.delete(duty)
+      failing.delete(job)
     } catch (error) {
-      if (!failing.has(duty)) log.warn('upkeep failed; it will be tried again', { check: duty, error })
-      failing.add(duty)
+      if (!failing.has(job)) log.warn('upkeep failed; it will be tried again', { check: job, error })
+      failing.add(job)
     }
   }
 
@@ -81,23 +82,23 @@ export function createUpkeep({
     await storage.appendAuditOnce(createRotationEntry('system', rotatedKid, at, null))
   }
 
-  /** Writes the audit entries that another process could not write, because it ended or the database was locked. */
+  /** Writes the audit entries that the rotating process could not write, because it ended or the database was locked. */
   async function recordRotations(): Promise<void> {
-    const { kid: settling } = keyRing
-    if (settling === settledKid) return
-    // A pending key signs in place of a revoked one, or became current after this round read the keys: the next round
-    // sees its rotation.
-    const state = records.find(({ kid }) => kid === settling)?.state
+    const { kid: signingKid } = keyRing
+    if (signingKid === settledKid) return
+    // Either a pending key signs in place of a revoked one, or the key became current after this round read the keys. A
+    // later round sees the rotation.
+    const state = records.find(({ kid }) => kid === signingKid)?.state
     if (state === undefined || state === 'pending') return
     for (const { kid, createdAt, currentSince } of records) {
-      // The first key signs from its creation: it was not rotated.
+      // The first key is current since its creation: no rotation made it so.
       if (currentSince === null || currentSince === createdAt) continue
       const age = now() - currentSince
       if (age <= OWN_ENTRY_MS) return
       const entry = createRotationEntry('system', kid, currentSince, { recovered: true })
       if (age <= RECOVERED_MS) await storage.appendAuditOnce(entry)
     }
-    settledKid = settling
+    settledKid = signingKid
   }
 
   return async () => {
@@ -123,7 +124,7 @@ export function createUpkeep({
       }
       await attempt('keys', () => keyRing.refresh())
       await attempt('signing', async () => {
-        if (keyRing.kid === undefined) throw new SigningKeysError('no key may sign: claims are refused')
+        if (keyRing.kid === undefined) throw new SigningKeysError('no key may sign, so no token is issued')
       })
       await attempt('record of rotations', recordRotations)
     } finally {

@@ -1,5 +1,5 @@
-// What stands behind each path: every route, built from the parts that it uses. Each factory is given exactly the
-// members that it needs, so that no secret of the configuration travels further than it must.
+// Builds every route of the service. Each factory gets only the members that it needs, so that it cannot reach the
+// secrets of the configuration.
 
 import { createExplain } from '../admin/explain.ts'
 import { enforceRevocations } from '../admin/key.ts'
@@ -25,7 +25,7 @@ import { proofBudget } from '../verify/dpop/use-proof.ts'
 import type { AppDeps } from './deps.ts'
 import { createIssuingRoutes, type IssuingRoutes } from './issuing.ts'
 
-/** Every route of the service. Those of administration are by path. */
+/** Every route of the service. `admin` holds the routes of the admin API by path. */
 export interface Routes extends IssuingRoutes {
   readonly whoami: Route
   readonly forwardAuth: Route
@@ -36,9 +36,9 @@ export interface Routes extends IssuingRoutes {
   readonly health: Route
   readonly ready: Route
   readonly metrics: Route
-  /** 404 in MultiSet's format. */
+  /** 404 in MultiSet's format, for the other paths below /v1/m2m and /m2m. */
   readonly noMultiset: Route
-  /** 404 that every page may read. */
+  /** 404 with CORS headers: a page of any origin may read it. */
   readonly noDocument: Route
 }
 
@@ -104,7 +104,7 @@ export function createRoutes(deps: AppDeps): Routes {
   }
 }
 
-/** Checks the admin token; null: none is configured. */
+/** Creates the guard that checks the admin token; null when no admin token is configured. */
 function createGuard({ config, counters, log, metrics }: AppDeps): AdminGuard | null {
   if (config.adminToken === null) return null
   return createAdminGuard({
@@ -130,7 +130,7 @@ function createAdministration(
     settleMs: deps.settleMs,
     keyLife: enforceRevocations(deps.keyLife, rules.isKeyRevoked),
     flushUses: deps.uses.flush,
-    // Rules first: a revoked key stops signing with them, whether or not its store can be read.
+    // The rules first: they stop a revoked key from signing, even if the key store cannot be read.
     onChange: async () => {
       await rules.refresh()
       await keyRing.refresh().catch((error: unknown) => log.warn('signing keys cannot be read', { error }))

@@ -1,4 +1,4 @@
-// `explain`: the verifier's decision step by step.
+// The command `explain` shows step by step what the verifier decides about a token.
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,16 +9,17 @@ import { payloadOf } from '../support/world.ts'
 import { createMachine, readKey } from './run.ts'
 import { createShop, expectFailure, ORIGIN } from './shop.ts'
 
+/** A JWT that the service did not issue: no claims, an unknown key, no valid signature. */
 const FOREIGN = 'eyJhbGciOiJFUzI1NiIsImtpZCI6ImsiLCJ0eXAiOiJhdCtqd3QifQ.e30.AAAA'
 
 describe('explain', () => {
-  test('shows every step, the decision, and what to do', async () => {
+  test('shows every step, the decision, and how to fix a refusal', async () => {
     const shop = await createShop()
     const stdin = shop.token
     const claim = ['claim', '--origin', ORIGIN, '--ip', '203.0.113.7', '-']
     const { token } = await shop.json(claim, { stdin })
-    const right = ['--origin', ORIGIN, '--ip', '203.0.113.7']
-    const allowed = await shop.run(['explain', token, ...right])
+    const context = ['--origin', ORIGIN, '--ip', '203.0.113.7']
+    const allowed = await shop.run(['explain', token, ...context])
     expect(allowed).toEqual({
       code: 0,
       stdout: [
@@ -93,13 +94,13 @@ describe('explain', () => {
       ],
     ]
     for (const [text, options, step, code] of cases) {
-      const said = await explain(text, ...options)
-      const failed = said.steps.find(({ outcome }: Json) => outcome === 'fail')
-      expect([said.allowed, said.code, failed.step, failed.code]).toEqual([false, code, step, code])
+      const result = await explain(text, ...options)
+      const failed = result.steps.find(({ outcome }: Json) => outcome === 'fail')
+      expect([result.allowed, result.code, failed.step, failed.code]).toEqual([false, code, step, code])
     }
   })
 
-  test('distinguishes a token of a revoked key from a forged one', async () => {
+  test('a token signed with a revoked key fails at the step revocation, not at signature', async () => {
     const shop = await createShop()
     const token = await shop.claim()
     await shop.json(['revoke', '--kid', String(readKey(shop.dir, 'current').kid)])
@@ -109,7 +110,7 @@ describe('explain', () => {
     expect(await shop.json(['inspect', token])).toMatchObject({ validSignature: 'yes, by an expired key' })
   })
 
-  test('names the option of every fault, and repeats no token', async () => {
+  test('names every option with a wrong value, and does not print the token', async () => {
     const machine = createMachine()
     const argv = ['explain', FOREIGN, '--ip', FOREIGN, '--method', 'G T', '--url', 'api.example']
     const { code, stdout, stderr } = await machine.run(argv)
@@ -129,7 +130,7 @@ describe('explain', () => {
     expect(existsSync(join(machine.dir, 'claimgate.db'))).toBe(false)
   })
 
-  test('warns when the port of the issuer is not known', async () => {
+  test('warns to set CLAIMGATE_ISSUER when PORT is 0', async () => {
     const { code, stderr } = await (await createShop({ PORT: '0' })).run(['explain', FOREIGN])
     expect([code, stderr]).toEqual([0, expect.stringContaining('set CLAIMGATE_ISSUER')])
   })

@@ -1,4 +1,4 @@
-// `key list` and `key rotate`.
+// The commands `key list` and `key rotate`: output, exit codes, and which keys the store holds afterwards.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -16,8 +16,8 @@ async function statesOf(machine: Machine): Promise<Readonly<Record<string, strin
   return Object.fromEntries(keys.map(({ kid, state }: Json) => [kid, state]))
 }
 
-describe('without keys', () => {
-  test('list and rotate say so, and create none', async () => {
+describe('while there are no signing keys', () => {
+  test('key list and key rotate print that there are none, and create none', async () => {
     const machine = createMachine()
     expect(await machine.json(['key', 'list'])).toEqual({ keys: [] })
     const list = await machine.run(['key', 'list'])
@@ -31,7 +31,7 @@ describe('without keys', () => {
     expect(existsSync(join(machine.dir, 'keys'))).toBe(false)
   })
 
-  test('a forced rotation creates them', async () => {
+  test('key rotate --force creates a current and a pending key', async () => {
     const machine = createMachine()
     const { keys } = await machine.json(['key', 'rotate', '--force'])
     expect(keys).toMatchObject([{ state: 'current' }, { state: 'pending' }])
@@ -40,7 +40,7 @@ describe('without keys', () => {
 })
 
 describe('key list', () => {
-  test('shows state and times of each key, and no key material', async () => {
+  test('prints the state and the times of each key, and no key material', async () => {
     const shop = await createShop()
     await shop.claim()
     const [current, pending] = [readKey(shop.dir, 'current'), readKey(shop.dir, 'pending')]
@@ -95,7 +95,7 @@ describe('key rotate', () => {
     expect(keys[0].kid).toBe(pending)
   })
 
-  test('forced too often: says that too many keys are published, and does not suggest --force', async () => {
+  test('with too many published keys, fails even with --force, and does not suggest --force', async () => {
     const shop = await createShop({ CLAIMGATE_KEY_PUBLISH: '0' })
     await shop.claim()
     const store = createFileKeyStore(join(shop.dir, 'keys'), { production: true })
@@ -113,7 +113,7 @@ describe('key rotate', () => {
     }
   })
 
-  test('leaves keys of another algorithm unchanged, and names the algorithm', async () => {
+  test('leaves keys of another algorithm unchanged, and prints the CLAIMGATE_ALG that rotates them', async () => {
     const shop = await createShop()
     await shop.claim()
     const files = () =>

@@ -1,5 +1,5 @@
-// Fills a store and prints the memory that it takes as JSON, in bytes. Run with --expose-gc and the argument `one-time` or
-// `limits`.
+// Fills a store and prints how many bytes of memory it uses, as JSON: `{"bytes":…,"kept":…}`. `kept` only keeps the store
+// alive until it is measured. Run with --expose-gc and the argument `one-time` or `limits`.
 
 import { createHash } from 'node:crypto'
 import { createMemoryLimits } from '../../src/counters/memory-limits.ts'
@@ -15,7 +15,7 @@ function measure(): number {
   return process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers
 }
 
-/** Fills the store with tenants that each hold as many ids as they may. */
+/** Fills the whole store: each tenant, except the last, uses its whole budget. */
 function fillOneTime(): object {
   const store = createMemoryOneTime(proofBudget)
   for (let at = 0; at < proofBudget.inAll; at += 1) {
@@ -25,6 +25,7 @@ function fillOneTime(): object {
   return store
 }
 
+/** Sends one request from each of 150,000 IPv6 networks. */
 function fillLimits(): object {
   const limits = createMemoryLimits()
   for (let at = 0; at < 150_000; at += 1) limits.hit(`a:2001:db8:${at.toString(16)}:ab00::/56`, QUOTA)

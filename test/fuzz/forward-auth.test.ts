@@ -1,5 +1,5 @@
-// Forward auth under headers that contradict each other: without a valid token nothing passes but a preflight, from a
-// trusted proxy and from anybody else. FUZZ_SEED repeats a run, see fuzz.ts.
+// Forward auth gets headers that contradict each other, from a trusted proxy and from an untrusted peer. Without a valid
+// token only a preflight may pass. FUZZ_SEED repeats a run, see fuzz.ts.
 
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -51,7 +51,7 @@ const originValue = among(
   `${SITE}|${SITE}|${SITE}|${SITE}|${SITE}|${SITE}|${SITE}|${SITE}|null|${SITE}/|${SITE},${SITE}|HTTPS://WWW.EXAMPLE.COM|https://||*|a b|app://.|\xff`,
 )
 const requestMethod = among('GET|GET|GET|PUT|PUT|PATCH||GET,PUT|G ET|"GET"|\xff|get|*')
-/** Sometimes on two lines. */
+/** A header field: one line, or in one of ten cases none, one or two lines. */
 const field = (name: string, value: fc.Arbitrary<string>) =>
   fc
     .oneof(
@@ -59,7 +59,7 @@ const field = (name: string, value: fc.Arbitrary<string>) =>
       { weight: 1, arbitrary: fc.array(value, { maxLength: 2 }) },
     )
     .map((values): readonly [string, readonly string[]] => [name, values])
-const aboutOriginal = fc.array(
+const proxyHeaders = fc.array(
   fc.oneof(
     field('x-original-method', methodValue),
     field('x-forwarded-method', methodValue),
@@ -87,7 +87,7 @@ const bothMethods = fc.tuple(
   field('x-original-method', methodValue),
   field('x-forwarded-method', methodValue),
 )
-const described = fc.oneof(fc.constant([]), bothMethods, aboutOriginal)
+const described = fc.oneof(fc.constant([]), bothMethods, proxyHeaders)
 const preflightParts = fc.tuple(
   fc.option(field('origin', originValue), { nil: undefined, freq: 6 }),
   fc.option(field('access-control-request-method', requestMethod), { nil: undefined, freq: 4 }),
@@ -113,8 +113,8 @@ const question = fc
   })
 type Question = typeof question extends fc.Arbitrary<infer T> ? T : never
 
-/** By these a proxy speaks of another request. */
-const ABOUT_ANOTHER = [
+/** Headers (without `x-`) in which a proxy describes the original request. */
+const ORIGINAL_HEADERS = [
   'original-method',
   'original-uri',
   'forwarded-method',
@@ -122,13 +122,16 @@ const ABOUT_ANOTHER = [
   'forwarded-host',
 ]
 
-/** Whether the request that is asked about is a preflight: a trusted proxy's original one, anybody else's own. */
+/**
+ * Whether the request may pass without a token: the original request that a trusted proxy describes is a preflight, or
+ * an untrusted peer sends a preflight itself and describes no other request.
+ */
 function mayPass({ method, headers }: Question, isTrusted: boolean): boolean {
   const read = (name: string): string | null => {
     const lines = headers[name] ?? []
     return lines.length === 0 ? null : lines.map((line) => line.trim()).join(', ')
   }
-  if (!isTrusted && ABOUT_ANOTHER.some((name) => read(`x-${name}`) !== null)) return false
+  if (!isTrusted && ORIGINAL_HEADERS.some((name) => read(`x-${name}`) !== null)) return false
   const named = [read('x-original-method'), read('x-forwarded-method')].filter((one) => one !== null)
   const [original = method, ...others] = new Set(named)
   return others.length === 0 && isPreflight({ method: original, url: '/', headers: { get: read } })
@@ -144,7 +147,7 @@ beforeAll(async () => {
 
 const kinds = [
   ['a trusted proxy', TRUSTING],
-  ['anybody else', { CLAIMGATE_RATE_LIMIT: 'off' }],
+  ['an untrusted peer', { CLAIMGATE_RATE_LIMIT: 'off' }],
 ] as const
 describe.each(kinds)('from %s', (kind, env) => {
   let world: World
@@ -184,7 +187,7 @@ describe.each(kinds)('from %s', (kind, env) => {
     expect([...answer.headers.keys()].filter((name) => name.startsWith('x-claim-'))).toEqual([])
   }
 
-  test('nothing without a valid token passes but a preflight', { timeout: 60_000 }, async () => {
+  test('without a valid token only a preflight passes', { timeout: 60_000 }, async () => {
     let passed = 0
     let preflights = 0
     await fuzz(`forward auth from ${kind}`, 1200, question, async (generated, watch) => {
@@ -197,11 +200,11 @@ describe.each(kinds)('from %s', (kind, env) => {
       if (env === TRUSTING) expectRefused(await realTarget.send(asked), asked)
       const { 'x-client-token': _, ...headers } = asked.headers
       const withToken = { ...asked, headers: { ...headers, authorization: [`Bearer ${good}`] } }
-      const told = await memory.send(withToken)
-      expectSound(told, withToken)
-      if (told.headers.has('x-claim-subject')) passed += 1
+      const withAnswer = await memory.send(withToken)
+      expectSound(withAnswer, withToken)
+      if (withAnswer.headers.has('x-claim-subject')) passed += 1
     })
-    // The generator asks what can pass, too: else the property would say little.
+    // The generator must also produce requests that pass, or the assertions above would prove little.
     expect(preflights).toBeGreaterThan(0)
     expect(passed).toBeGreaterThan(0)
     expect(server.child.exitCode, server.stderr()).toBeNull()

@@ -1,4 +1,5 @@
-// The search that every server of a test run ends with: it finds what is planted, says where, and shows nothing.
+// At the end of each test server its output and database files are searched for secrets. These tests plant secrets: the
+// search finds each one and reports where it is, without printing it.
 
 import { appendFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -18,7 +19,7 @@ import { createAccount } from '../support/world.ts'
 
 const { makeFolder, start } = useServers()
 
-/** Servers that `useServers` must not search: they are found out. Whatever a failed test leaves running is killed here. */
+/** Servers with a planted secret, started without `useServers`, whose search would fail. Killed after all tests. */
 const unwatched: RunningServer[] = []
 afterAll(() => {
   for (const { kill } of unwatched) kill()
@@ -29,7 +30,7 @@ async function startUnwatched(options: ServerOptions): Promise<RunningServer> {
   return server
 }
 
-/** A server that says it listens, then writes whatever PLANT says. */
+/** A script that logs `listening` as a server does, then writes the secret in PLANT to the stream in PLANT_AT. */
 const FAKE = `
 console.log('{"msg":"listening","url":"http://127.0.0.1:1"}')
 if (process.env.PLANT_AT === 'stdout') console.log('{"msg":"' + process.env.PLANT + '"}')
@@ -50,7 +51,7 @@ const plants: readonly (readonly [kind: string, secret: string])[] = [
 ]
 const files = ['claimgate.db', 'claimgate.db-wal', 'claimgate.db-shm']
 
-/** A fake server in whose files, or on whose streams, a secret was written among other bytes. */
+/** Options of a fake server that has a secret among other bytes: in the database file `place`, or on that stream. */
 function plant(place: string, secret: string, dir: string, file = join(dir, place)): ServerOptions {
   if (files.includes(place)) appendFileSync(file, Buffer.from(`\u0000\xff${secret}\u0000`, 'latin1'))
   const env = { PLANT: secret, PLANT_AT: place }
@@ -59,12 +60,12 @@ function plant(place: string, secret: string, dir: string, file = join(dir, plac
 
 const messageOf = (ended: Promise<unknown>): Promise<string> =>
   ended.then(
-    () => 'nothing was found',
+    () => 'the search found no secret',
     (error: Error) => `${error.message}\n${error.stack}`,
   )
 
 describe.concurrent.each(plants)('%s', (kind, secret) => {
-  test.each(['stdout', 'stderr', ...files])('in %s is found', async (place) => {
+  test.each(['stdout', 'stderr', ...files])('in %s: the search fails and names the place', async (place) => {
     const server = await startUnwatched(plant(place, secret, makeFolder()))
     await expect
       .poll(() => place.startsWith('std') === (server.stdout() + server.stderr()).includes(secret))
@@ -75,7 +76,7 @@ describe.concurrent.each(plants)('%s', (kind, secret) => {
     expect(message).not.toContain(secret)
   })
 
-  test('in the database of a server that was told nothing about it', async () => {
+  test('in the database at the default path, without DATABASE_URL: found', async () => {
     const dir = makeFolder()
     mkdirSync(join(dir, 'data'))
     const options = plant('claimgate.db', secret, dir, join(dir, 'data/claimgate.db'))
@@ -83,7 +84,7 @@ describe.concurrent.each(plants)('%s', (kind, secret) => {
     expect(await messageOf(server.stop())).toMatch(`the server wrote ${kind} to ${dir}/data/claimgate.db`)
   })
 
-  test('on stderr of a start that fails', async () => {
+  test('on stderr of a server that fails to start: found', async () => {
     const command = [process.execPath, '-e', `console.error(process.env.PLANT)`] as const
     const message = await messageOf(runServer({ dir: makeFolder(), env: { PLANT: secret }, command }))
     expect(message).toMatch(`the server wrote ${kind} to stderr`)
@@ -97,13 +98,13 @@ describe.concurrent('a real server', () => {
     await createAccount({ issuer: url, send, stop: async () => undefined }, account)
   }
 
-  test('that did its work is found clean', async () => {
+  test('that created an account wrote no secret', async () => {
     const server = await start()
     await createScoped(server.url, 'read')
     await server.stop()
   })
 
-  test.each(plants)('whose administrator wrote %s as a scope is not', async (kind, secret) => {
+  test.each(plants)('with %s stored as a scope fails the search', async (kind, secret) => {
     const dir = makeFolder()
     const server = await startUnwatched({ dir })
     await createScoped(server.url, secret)

@@ -1,4 +1,4 @@
-// Verification as rows, through GET /auth/whoami: one rule each.
+// The rules of token verification, one row each: a request to GET /auth/whoami and the expected answer.
 
 import { generateKeyPair, SignJWT } from 'jose'
 import type { RuntimeRow } from '../support/rows.ts'
@@ -6,11 +6,11 @@ import type { WireRequest } from '../support/wire.ts'
 import { claimToken, payloadOf, SITE, type World } from '../support/world.ts'
 
 export interface WhoamiRow extends RuntimeRow {
-  /** Parameters of the claim in addition to the site's origin. */
+  /** Parameters of POST /auth/claim in addition to the origin SITE. */
   readonly claim?: object
-  /** The request, given the token's text. */
+  /** Makes the request from the claimed token. */
   readonly request: (token: string, world: World) => WireRequest | Promise<WireRequest>
-  /** 200; or status, code and a part of the challenge. */
+  /** 200, or the status, the error code and a part of the header WWW-Authenticate. */
   readonly expect: 200 | readonly [status: number, code: string, challenge?: string]
 }
 
@@ -97,8 +97,8 @@ export const extractRows: readonly WhoamiRow[] = [
   },
 ]
 
-/** A good token whose parts are changed, and which is not signed again. */
-const parts = (change: (header: string, payload: string, signature: string) => string) =>
+/** A request with a valid token whose parts `change` joins in another way, without a new signature. */
+const withParts = (change: (header: string, payload: string, signature: string) => string) =>
   asBearer((token) => change(...(token.split('.') as [string, string, string])))
 
 const json = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
@@ -106,54 +106,56 @@ const headerOf = (token: string): Record<string, unknown> =>
   JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString())
 
 const withHeader = (change: Record<string, unknown>) =>
-  parts((h, p, s) => `${json({ ...headerOf(h), ...change })}.${p}.${s}`)
+  withParts((h, p, s) => `${json({ ...headerOf(h), ...change })}.${p}.${s}`)
 
 /**
- * Tokens that were changed after signing. Most changes also break the signature, so these rows do not show which check
- * refuses: test/verify/threats-signature.test.ts signs such tokens again.
+ * Tokens that were changed after signing, and one that another key signed. Most changes also break the signature, so these
+ * rows do not show which check refuses the token: test/verify/threats-signature.test.ts signs such tokens again.
  */
 export const formatRows: readonly WhoamiRow[] = [
   { rule: 'garbage', everywhere: true, request: asBearer(() => 'garbage'), expect: invalid },
-  { rule: 'two parts', request: parts((h, p) => `${h}.${p}`), expect: invalid },
-  { rule: 'four parts', request: parts((h, p, s) => `${h}.${p}.${s}.${s}`), expect: invalid },
-  { rule: 'empty signature', request: parts((h, p) => `${h}.${p}.`), expect: invalid },
-  { rule: 'padding', request: parts((h, p, s) => `${h}.${p}.${s}==`), expect: invalid },
+  { rule: 'two parts', request: withParts((h, p) => `${h}.${p}`), expect: invalid },
+  { rule: 'four parts', request: withParts((h, p, s) => `${h}.${p}.${s}.${s}`), expect: invalid },
+  { rule: 'empty signature', request: withParts((h, p) => `${h}.${p}.`), expect: invalid },
+  { rule: 'padding', request: withParts((h, p, s) => `${h}.${p}.${s}==`), expect: invalid },
   {
-    rule: 'unused bits of the last character set',
+    rule: 'a signature whose last character has unused bits set',
     everywhere: true,
-    request: parts(
+    request: withParts(
       (h, p, s) => `${h}.${p}.${s.slice(0, -1)}${String.fromCharCode(s.charCodeAt(s.length - 1) + 1)}`,
     ),
     expect: invalid,
   },
   {
     rule: 'over 4096 characters',
-    request: parts((h, p, s) => `${h}.${p}${'A'.repeat(4096)}.${s}`),
+    request: withParts((h, p, s) => `${h}.${p}${'A'.repeat(4096)}.${s}`),
     expect: invalid,
   },
   {
     rule: 'alg none',
-    request: parts((h, p) => `${json({ ...headerOf(h), alg: 'none' })}.${p}.AAAA`),
+    request: withParts((h, p) => `${json({ ...headerOf(h), alg: 'none' })}.${p}.AAAA`),
     expect: invalid,
   },
   { rule: 'alg in another case', request: withHeader({ alg: 'es256' }), expect: invalid },
   { rule: 'alg of another key type', request: withHeader({ alg: 'HS256' }), expect: invalid },
   { rule: 'typ JWT', request: withHeader({ typ: 'JWT' }), expect: invalid },
-  { rule: 'crit', request: withHeader({ crit: ['exp'] }), expect: invalid },
-  { rule: 'b64', request: withHeader({ b64: true }), expect: invalid },
+  { rule: 'a header with crit', request: withHeader({ crit: ['exp'] }), expect: invalid },
+  { rule: 'a header with b64', request: withHeader({ b64: true }), expect: invalid },
   { rule: 'unknown kid', request: withHeader({ kid: 'nobody' }), expect: invalid },
   { rule: 'kid __proto__', request: withHeader({ kid: '__proto__' }), expect: invalid },
   { rule: 'kid that is a number', request: withHeader({ kid: 1 }), expect: invalid },
   {
     rule: 'one bit of the signature flipped',
     everywhere: true,
-    request: parts((h, p, s) => `${h}.${p}.${s.startsWith('A') ? 'B' : 'A'}${s.slice(1)}`),
+    request: withParts((h, p, s) => `${h}.${p}.${s.startsWith('A') ? 'B' : 'A'}${s.slice(1)}`),
     expect: invalid,
   },
   {
     rule: 'a claim changed',
     everywhere: true,
-    request: parts((h, p, s) => `${h}.${json({ ...payloadOf(`${h}.${p}.${s}`), sub: 'acct_other' })}.${s}`),
+    request: withParts(
+      (h, p, s) => `${h}.${json({ ...payloadOf(`${h}.${p}.${s}`), sub: 'acct_other' })}.${s}`,
+    ),
     expect: invalid,
   },
   {
@@ -246,20 +248,20 @@ export const boundRows: readonly WhoamiRow[] = [
     expect: [401, 'origin_required'],
   },
   {
-    rule: 'key-bound, as Bearer',
+    rule: 'a key-bound token, sent as Bearer',
     everywhere: true,
     claim: { jkt },
     request: (t) => ask({ origin: SITE, authorization: `Bearer ${t}` }),
     expect: [401, 'proof_required', 'DPoP error="invalid_dpop_proof", algs="ES256 EdDSA Ed25519"'],
   },
   {
-    rule: 'key-bound, in the query string',
+    rule: 'a key-bound token in the query string',
     claim: { jkt },
     request: (t) => ask({ origin: SITE }, `/auth/whoami?token=${t}`),
     expect: [401, 'proof_required'],
   },
   {
-    rule: 'key-bound, as DPoP without a proof',
+    rule: 'a key-bound token, sent as DPoP without a proof',
     everywhere: true,
     claim: { jkt },
     request: (t) => ask({ origin: SITE, authorization: `DPoP ${t}` }),
@@ -272,13 +274,13 @@ export const boundRows: readonly WhoamiRow[] = [
     expect: [401, 'origin_mismatch', 'DPoP error="invalid_token"'],
   },
   {
-    rule: 'not key-bound, as DPoP',
+    rule: 'a token without cnf, sent as DPoP',
     request: (t) => ask({ origin: SITE, authorization: `DPoP ${t}` }),
     expect: [401, 'invalid_token', 'DPoP error="invalid_token"'],
   },
 ]
 
-/** Claims a token and sends the request of the row with it. */
+/** Claims a token with the parameters of the row, and sends the row's request. */
 export async function askRow(row: WhoamiRow, world: World): Promise<ReturnType<World['send']>> {
   const token = await claimToken(world, row.claim)
   return world.send(await row.request(token, world))

@@ -1,5 +1,5 @@
-// Step 5 (revocation) of the service's own verifier: every way to end a token, and that results from memory are
-// synchronous.
+// Step 5 (revocation) of the service's own verifier: what revokes a token, that results from memory are synchronous, and
+// what decides while the database is down.
 
 import { describe, expect, test } from 'vitest'
 import type { Account, Credential } from '../../src/claims/records/account.ts'
@@ -11,7 +11,7 @@ import { createMemoryStorage } from '../../src/storage/memory.ts'
 import { makeAccount, makeAudit, makeCredential, makeRevocation } from '../support/records.ts'
 import { claimsWith, HOUR, keepLog } from '../support/service-parts.ts'
 
-/** A check with a store that has the account and credential of `claims`. */
+/** Creates a check on a store that holds the account and the credential that `claims` name. */
 async function start(account: Partial<Account> = {}, credential: Partial<Credential> = {}) {
   const owner = makeAccount(account)
   const record = makeCredential(owner.id, credential)
@@ -31,7 +31,7 @@ async function start(account: Partial<Account> = {}, credential: Partial<Credent
   }
 }
 
-/** A revocation that is made now. */
+/** A revocation, kept for an hour, of tokens that were issued up to one second from now. */
 const revocationOf = (kind: 'jti' | 'client_id' | 'sub' | 'kid', value: string) =>
   makeRevocation({ kind, value, before: Date.now() + 1000, until: Date.now() + HOUR })
 
@@ -75,7 +75,7 @@ describe('a token is revoked', () => {
 
   test('while its account is suspended, and not after it is resumed', async () => {
     const { check, claims, storage, rules } = await start()
-    const account = (await storage.getAccount(claims.sub)) ?? expect.unreachable('it was made')
+    const account = (await storage.getAccount(claims.sub)) ?? expect.unreachable('the account does not exist')
     const suspended = { ...account, status: 'suspended' as const, updatedAt: account.updatedAt + 1 }
     await storage.updateAccount(suspended, account.updatedAt, [])
     await rules.refresh()
@@ -106,7 +106,7 @@ describe('while the database is down', () => {
     expect(await check({ ...claims, jti: 'jti-2' }, 'key-1')).toBe(true)
   })
 
-  test('an unknown credential counts as valid, and so does a token without rules in memory', async () => {
+  test('a token counts as valid when neither its credential nor any rules are in memory', async () => {
     const { log, lines } = keepLog()
     const check = createRevocationCheck({
       storage: { findCredentialStale: fault },

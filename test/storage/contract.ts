@@ -66,7 +66,7 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
       await storage.ping()
     })
 
-    test('a new account is found by every reader', async () => {
+    test('every read method returns a new account', async () => {
       const { account, credential, audit } = await addAccount(storage)
       expect(await storage.getAccount(account.id)).toEqual(account)
       expect(await storage.findCredential(credential.id)).toEqual({ credential, account })
@@ -75,7 +75,7 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
       expect(await storage.listAudit(undefined, 50)).toEqual([audit])
     })
 
-    test('every member of a record is kept', async () => {
+    test('stores every member of each record', async () => {
       const account = makeAccount({
         status: 'suspended',
         allowedOrigins: ['https://b.example', 'https://*.a.example', 'capacitor://localhost'],
@@ -135,7 +135,7 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
       expect(await storage.listAudit(undefined, 50)).toEqual([entry])
     })
 
-    describe('a refused createAccount leaves nothing behind', () => {
+    describe('a createAccount that fails changes nothing, when', () => {
       const clashes: readonly [string, (first: Awaited<ReturnType<typeof addAccount>>) => Ids][] = [
         ['the audit id is taken', ({ audit }) => ({ audit: audit.id })],
         ['the credential id is taken', ({ credential }) => ({ credential: credential.id })],
@@ -208,7 +208,7 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
         expect(seen).toEqual(sorted(entries).reverse())
       })
 
-      test('a page can start after a record that no longer exists', async () => {
+      test('a page can start at a position where there is no record', async () => {
         await addAccount(storage, { id: 'acct_b', createdAt: 10 })
         expect(await storage.listAccounts({ at: 10, id: 'acct_a' }, 50)).toHaveLength(1)
         expect(await storage.listAccounts({ at: 10, id: 'acct_c' }, 50)).toHaveLength(0)
@@ -219,7 +219,7 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
       ['a listed pattern', ['https://*.a.example'], true],
       ['a listed pattern among others', ['https://x.example', 'https://b.example:8443'], true],
       ['a pattern listed twice', ['https://twice.example'], true],
-      ['a pattern of a suspended account', ['https://asleep.example'], true],
+      ['a pattern of a suspended account', ['https://suspended.example'], true],
       ['no pattern', [], false],
       ['an origin that a listed pattern matches but does not equal', ['https://www.a.example'], false],
       ['a prefix of a listed pattern', ['https://b.example'], false],
@@ -232,7 +232,7 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
     ])('isAnyOriginListed: %s', async (_name, patterns, expected) => {
       await addAccount(storage, { allowedOrigins: ['https://*.a.example', 'https://b.example:8443'] })
       await addAccount(storage, { allowedOrigins: ['https://twice.example', 'https://twice.example'] })
-      await addAccount(storage, { allowedOrigins: ['https://asleep.example'], status: 'suspended' })
+      await addAccount(storage, { allowedOrigins: ['https://suspended.example'], status: 'suspended' })
       await addAccount(storage, { allowedOrigins: ['https://twice.example'] })
       expect(await storage.isAnyOriginListed(patterns)).toBe(expected)
     })
@@ -340,7 +340,7 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
         throw new StorageError('closing a second time succeeds')
       },
     }
-    test.each(Object.entries(calls))('%s rejects once the store is closed', async (_name, call) => {
+    test.each(Object.entries(calls))('after the store is closed, %s rejects', async (_name, call) => {
       const account = makeAccount()
       await storage.createAccount(account, makeCredential(account.id, { id: 'known' }), makeAudit())
       expect(await storage.findCredential('known')).toBeDefined()

@@ -143,7 +143,7 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
         await expectOtherUntouched()
       })
 
-      test('of a suspended account with a revoked credential keeps every revocation', async () => {
+      test('keeps earlier revocations of the account and its credential', async () => {
         const end = makeCredentialEnd(credential.id)
         await storage.revokeCredential(credential.id, 1_700_000_000_000, end, makeAudit())
         const rules = { put: [makeRevocation({ value: 'asleep' })], lift: [] }
@@ -199,7 +199,7 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
       await expectOtherUntouched()
     })
 
-    test('revokeCredential keeps any time exactly', async () => {
+    test('a credential that was revoked at time 0 counts as revoked', async () => {
       expect(
         await storage.revokeCredential(credential.id, 0, makeCredentialEnd(credential.id), makeAudit()),
       ).toBe(true)
@@ -279,7 +279,7 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
         storage.revokeCredential(credential.id, 1_700_000_000_500, makeCredentialEnd(credential.id), audit),
     }
     test.each(Object.entries(writes))(
-      '%s with an audit id that is taken does nothing',
+      '%s with the id of an existing audit entry rejects and changes nothing',
       async (_name, write) => {
         const before = await readAll(storage)
         await expect(write(created)).rejects.toThrow(StorageError)
@@ -320,7 +320,7 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
       ['it is revoked already', 'revokeCredential', () => writes.revokeCredential!(makeAudit())],
       ['it is deleted with its account', 'revokeCredential', () => writes.deleteAccount!(makeAudit())],
     ]
-    test.each(lost)('when %s, %s answers false and changes nothing', async (_why, write, prepare) => {
+    test.each(lost)('when %s, %s returns false and changes nothing', async (_why, write, prepare) => {
       await prepare()
       const before = await readAll(storage)
       expect(await writes[write]!(makeAudit())).toBe(false)
@@ -363,7 +363,7 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
       })
     })
 
-    test('an account that never existed', async () => {
+    test('writes to an account or credential that never existed return false and change nothing', async () => {
       const before = await readAll(storage)
       const nobody = makeAccount({ id: 'acct_nobody', allowedOrigins: ['https://new.example'] })
       expect(await storage.updateAccount(nobody, nobody.updatedAt, [makeAudit()])).toBe(false)

@@ -6,7 +6,7 @@ import { createVerifier } from '../../src/verify/verifier.ts'
 import { createMint, RULES } from '../support/mint.ts'
 import type { Json } from '../support/wire.ts'
 
-/** Calls createVerifier without the checks of its types. */
+/** Returns a call of createVerifier with options that its types may forbid. */
 const make = (options: Json) => () => createVerifier({ ...RULES, ...options })
 
 const ec = createMint('ES256').jwk
@@ -19,9 +19,11 @@ const privateEd = generateKeyPairSync('ed25519').privateKey.export({ format: 'jw
 const x25519 = generateKeyPairSync('x25519').publicKey.export({ format: 'jwk' })
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' })
 const encode = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')
-const FIELD = 'ffffffff00000001000000000000000000000000ffffffffffffffffffffffff'
+/** The prime of the field of P-256, as hex: the smallest coordinate that is too large. */
+const P256_PRIME = 'ffffffff00000001000000000000000000000000ffffffffffffffffffffffff'
 
-test('valid keys are accepted, so that the tests below can fail', () => {
+// Shows that the tests below fail for the keys that they name, not for RULES.
+test('valid keys are accepted', () => {
   for (const key of [
     ec,
     ed,
@@ -37,7 +39,7 @@ test('valid keys are accepted, so that the tests below can fail', () => {
   }
 })
 
-describe('a pinned key', () => {
+describe('throws a TypeError for a pinned key', () => {
   test.each<[string, Json]>([
     ['without kid', { ...ec, kid: undefined }],
     ['with an empty kid', { ...ec, kid: '' }],
@@ -55,12 +57,12 @@ describe('a pinned key', () => {
     ['of P-384 with crv P-256', { ...exported('P-384'), kid: 'k', crv: 'P-256' }],
     ['of X25519', { ...x25519, kid: 'k' }],
     ['of RSA', { ...rsa, kid: 'k' }],
-    ['of no type', { ...ec, kty: undefined }],
-    ['of no curve', { ...ec, crv: undefined }],
+    ['without kty', { ...ec, kty: undefined }],
+    ['without crv', { ...ec, crv: undefined }],
     ['off the curve', { ...ec, y: ec.x }],
-    ['of zeros', { ...ec, x: encode(new Uint8Array(32)), y: encode(new Uint8Array(32)) }],
+    ['with x and y of zeros', { ...ec, x: encode(new Uint8Array(32)), y: encode(new Uint8Array(32)) }],
     ['without y', { ...ec, y: undefined }],
-    ['with x not below the field’s prime', { ...ec, x: encode(Buffer.from(FIELD, 'hex')) }],
+    ['with x not below the field’s prime', { ...ec, x: encode(Buffer.from(P256_PRIME, 'hex')) }],
     ['with x too short', { ...ec, x: ec.x?.slice(0, -4) }],
     ['with x too long', { ...ec, x: `AAAA${ec.x}` }],
     ['with padding', { ...ec, x: `${ec.x}=` }],
@@ -94,12 +96,12 @@ describe('a pinned key', () => {
     ['keys in an object by kid', { keys: { [ec.kid]: ec } }],
     ['a string', JSON.stringify({ keys: [ec] })],
     ['null', null],
-  ])('a set of %s', (_, jwks) => {
+  ])('in jwks: %s', (_, jwks) => {
     expect(make({ jwks })).toThrow(TypeError)
   })
 })
 
-describe('a secret', () => {
+describe('throws a TypeError for a secret', () => {
   test.each<[string, Json]>([
     ['that is empty', ''],
     ['of 31 characters', 's'.repeat(31)],
@@ -126,13 +128,13 @@ describe('a secret', () => {
   })
 })
 
-describe('unsafe options', () => {
+describe('throws a TypeError for unsafe options', () => {
   const secret = 's'.repeat(32)
   test.each<[string, Json]>([
     ['no key', {}],
-    ['two kinds of keys', { secret, jwks: { keys: [ec] } }],
-    ['a key and a URL', { secret, jwksUri: 'https://auth.example.com/jwks' }],
-    ['keys from http', { jwksUri: 'http://auth.example.com/jwks' }],
+    ['both a secret and jwks', { secret, jwks: { keys: [ec] } }],
+    ['both a secret and jwksUri', { secret, jwksUri: 'https://auth.example.com/jwks' }],
+    ['keys from an http URL', { jwksUri: 'http://auth.example.com/jwks' }],
     ['keys from a file', { jwksUri: 'file:///etc/passwd' }],
     ['keys from a data URL', { jwksUri: 'data:application/json,{"keys":[]}' }],
     ['keys from a URL with a password', { jwksUri: 'https://user:password@auth.example.com/jwks' }],
@@ -160,12 +162,12 @@ describe('unsafe options', () => {
     ['a replay store without seen', { secret, replay: {} }],
     ['a cache without a size', { secret, cache: true }],
     ['an unlimited cache', { secret, cache: { max: Number.POSITIVE_INFINITY } }],
-    ['proxies that are true', { secret, trustedProxies: true }],
+    ['trustedProxies that are true', { secret, trustedProxies: true }],
     ['proxies with a range of all addresses', { secret, trustedProxies: '0.0.0.0/0,x' }],
-    ['minus one proxy', { secret, trustedProxies: -1 }],
-    ['another header for addresses', { secret, forwardedHeader: 'x-real-ip' }],
+    ['-1 trusted proxies', { secret, trustedProxies: -1 }],
+    ['an unknown forwardedHeader', { secret, forwardedHeader: 'x-real-ip' }],
     ['an API origin with a path', { secret, apiOrigin: 'https://api.example.com/v1' }],
-    ['proofs without an API origin', { secret, require: ['key'] }],
+    ['required keys without an API origin', { secret, require: ['key'] }],
   ])('%s', (_, options) => {
     expect(make(options)).toThrow(TypeError)
   })

@@ -1,4 +1,4 @@
-// Shows the claims of the page's token in words, and its remaining lifetime.
+// Shows the claims of the page's token with a short explanation of each, and the remaining lifetime.
 
 import { find, make } from './dom.ts'
 import { readClaims } from './world.ts'
@@ -7,21 +7,21 @@ const meanings: Readonly<Record<string, string>> = {
   origin: 'only from pages of this web site',
   ip: 'only from this address',
   cnf: 'only with the key of this browser',
-  exp: 'only until then',
-  scope: 'only for this',
+  exp: 'only until this time',
+  scope: 'only for these operations',
   sub: 'the customer’s account',
-  jti: 'its own number, to revoke it by',
+  jti: 'the id of this token, to revoke it',
 }
 
 let shown = ''
-let ends = { iat: 0, exp: 0 }
+let lifetime = { iat: 0, exp: 0 }
 
 /** Shows a token, unless it is shown already. */
 export function showToken(token: string): void {
   if (token === shown) return
   shown = token
   const claims = readClaims(token)
-  ends = claims
+  lifetime = claims
   const texts: Readonly<Record<string, string | undefined>> = {
     origin: claims.origin,
     ip: claims.ip,
@@ -59,12 +59,12 @@ export function showFailure(message: string): void {
 }
 
 function tick(): void {
-  const life = ends.exp - ends.iat
-  if (life <= 0) return
-  const left = Math.max(0, ends.exp - Date.now() / 1000)
+  const total = lifetime.exp - lifetime.iat
+  if (total <= 0) return
+  const left = Math.max(0, lifetime.exp - Date.now() / 1000)
   find('left').textContent = `${Math.ceil(left)} s left`
-  find('of').textContent = `of ${life} s`
-  find('bar').style.transform = `scaleX(${left / life})`
+  find('of').textContent = `of ${total} s`
+  find('bar').style.transform = `scaleX(${left / total})`
 }
 
 /** Updates the remaining lifetime twice a second. */

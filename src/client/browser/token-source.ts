@@ -1,6 +1,7 @@
-// The token of this tab: kept in memory only, renewed before it expires, by one request for all calls that wait and by
-// one tab for all tabs. What to do when is the table in token-states.ts; here are the clock, the timer, the request, the
-// listeners and the other tabs. The age of a token is counted from its request, on the monotonic clock.
+// Keeps the token of this tab, in memory only, and renews it before it expires. All waiting calls share one request, and
+// one tab requests for all tabs. The table in token-states.ts decides what each event does; this file has the clock, the
+// timer, the request, the listeners and the messages to other tabs. The age of a token is measured from the moment of its
+// request, on the monotonic clock.
 
 import { type Answer, askToken, type ClientConfig } from './ask.ts'
 import { loadKey } from './dpop-key.ts'
@@ -20,7 +21,7 @@ import {
 
 /** Options of {@link createTokenSource}; only `clientTokenUri` is required. */
 export interface TokenSourceOptions {
-  /** URL of the token endpoint of the page's own backend, relative to the page. */
+  /** URL of the token endpoint of the page's own backend, absolute or relative to the page. */
   readonly clientTokenUri: string
   /** Whether to bind tokens to a key of this browser (RFC 9449). Default: false. */
   readonly dpop?: boolean | undefined
@@ -33,50 +34,57 @@ export interface TokenSourceOptions {
 /** The token and the headers for one request. */
 export interface Authorization {
   readonly token: string
-  /** `authorization`, and for a key-bound token `dpop`, a proof that only this one request may use. */
+  /** `authorization`; for a key-bound token also `dpop`, a proof that is valid for one request only. */
   readonly headers: Readonly<Record<string, string>>
 }
 
 /** A source of tokens, made by {@link createTokenSource}. It renews its token from the first call until it is closed. */
 export interface TokenSource {
-  /** Resolves to the present token while it is fresh, else to a new one. Rejects with a {@link DataClientError}. */
+  /**
+   * Resolves to the current token while it is fresh, else to a new one. When a renewal fails, resolves to the current
+   * token until that expires. Rejects with a {@link DataClientError} when there is no usable token.
+   */
   getToken(): Promise<string>
-  /** The headers for a request with this method to this absolute URL. `isRepeated`: the API refused the last proof. */
+  /**
+   * The headers for a request with this method to this absolute URL. `isRepeated` (default false): the request is
+   * repeated because the API refused its proof. Rejects as `getToken` does.
+   */
   authorize(method: string, url: string, isRepeated?: boolean): Promise<Authorization>
-  /** Forgets the token, so that the next call requests a new one. Given a token: only if it is the present one. */
+  /** Forgets the token, so that the next call requests a new one. A `token` that is not the current one changes nothing. */
   invalidate(token?: string): void
   /** Stops the timer, the listeners and the exchange with other tabs. Later calls reject with `closed`. */
   close(): void
 }
 
-/** A source that also gives the `config` that came with the token. */
+/** A source that also returns the `config` that the token endpoint sent with the current token. */
 export interface ConfiguredSource extends TokenSource {
   getConfig(): Promise<ClientConfig | undefined>
 }
 
-/** What a tab sends to the others about its new token. */
+/** The message with which a tab sends its new token to the other tabs. */
 interface Message extends Answer {
   readonly ageMs: number
-  /** On the clock that the tabs share, so that the receiver knows how late the message is. */
+  /** By `sharedNow`, milliseconds; the receiver adds the delay of the message to the age. */
   readonly sentAt: number
 }
 
-/** The page's own `fetch`, looked up at each call, because pages replace it. */
+/** `globalThis.fetch`, read at each call, because a page may replace it later. */
 export const browserFetch: typeof fetch = (...request) => globalThis.fetch(...request)
 
 const sharedNow = (): number => performance.timeOrigin + performance.now()
 const readMoment = (): Moment => ({ at: performance.now(), date: Date.now(), random: Math.random() })
 
 /**
- * A source of tokens. Requests nothing before its first call. `onError` is called for every failed request, also for
- * those that no call waits for. Throws where there is no browser, and a TypeError where `clientTokenUri` is no URL.
+ * Creates a source of tokens. The first call of a method sends the first request. `onError` is called for every failed
+ * request, also for those that no call waits for. Throws an Error outside of browsers, and a TypeError when
+ * `clientTokenUri` is empty or not a URL.
  */
 export function createSource(
   { clientTokenUri, dpop = false, credentials = 'same-origin', fetch = browserFetch }: TokenSourceOptions,
   onError?: (error: DataClientError) => void,
 ): ConfiguredSource {
   requireBrowser()
-  if (!clientTokenUri) throw new TypeError('clientTokenUri is needed')
+  if (!clientTokenUri) throw new TypeError('clientTokenUri is required')
   const uri = new URL(clientTokenUri, location.href).href
   const ending = new AbortController()
   const { signal } = ending
@@ -92,7 +100,7 @@ export function createSource(
     return { key, tabs: joinTabs(`claimgate ${credentials} ${key?.jkt} ${uri}`, hear, signal) }
   }
 
-  /** Takes the table's step for an event of this moment, and acts on what it changed. */
+  /** Applies an event to the state, then sets the timer or starts a request if the new state says so. */
   function send<Name extends keyof TokenEvents>(
     name: Name,
     details?: Omit<TokenEvents[Name], keyof Moment>,
@@ -116,8 +124,8 @@ export function createSource(
     const before = state.held
     const findNew = () => (state.held === before ? undefined : findFresh(state, readMoment()))
     return tabs.takeTurn(async (hasWaited) => {
-      // The tab whose turn it was before has sent its token, or will very soon.
-      for (let turns = 5; hasWaited && !findNew() && turns > 0; turns--) await sleep(20)
+      // The tab that had the turn before sends its token as a message, which may arrive up to 100 ms later.
+      for (let tries = 5; hasWaited && !findNew() && tries > 0; tries--) await sleep(20)
       const heard = findNew()
       if (heard) {
         send('skipped')
@@ -133,7 +141,7 @@ export function createSource(
         return state.held as HeldToken
       } catch (error) {
         send('failed', { error: error as DataClientError })
-        // In a task of its own, so that an exception of the page's callback is not taken for one of ours.
+        // In a microtask, so that an exception of the page's callback does not replace `error`.
         queueMicrotask(() => onError?.(error as DataClientError))
         throw error
       }
@@ -168,7 +176,7 @@ export function createSource(
       const { token } = held
       const { key } = await ready
       if (!key) return { token, headers: { authorization: `Bearer ${token}` } }
-      // A proof that was refused may be old because the clock stopped while the machine slept.
+      // The refused proof may have carried an `iat` too early: the monotonic clock can stop while the machine sleeps.
       const ageMs = ageOf(held, readMoment(), isRepeated)
       const dpop = await key.prove({ method, url, token, iat: readIat(token) + ageMs / 1000 })
       return { token, headers: { authorization: `DPoP ${token}`, dpop } }

@@ -36,11 +36,11 @@ describe('the bundle', () => {
 
 describe('on a server', () => {
   const entry = join(import.meta.dirname, '../../../src/client/browser/index.ts')
-  // In its own process, which ends only when no timer or listener is left.
+  // In a process of its own: a timer or channel that stays open would keep it running until the time limit fails the test.
   const run = (code: string) =>
     execFileSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8', timeout: 30_000 })
 
-  test('importing it has no effect', () => {
+  test('importing the module adds no global and sends no request', () => {
     expect(
       run(`
         const before = Object.getOwnPropertyNames(globalThis).join()
@@ -50,7 +50,7 @@ describe('on a server', () => {
     ).toBe('true\n')
   })
 
-  test('calling it throws an error that names claimgate/backend', () => {
+  test('both functions throw an error that names claimgate/backend', () => {
     expect(
       run(`
         const { autoInitializeDataClient, createTokenSource } = await import(${JSON.stringify(entry)})
