@@ -1,4 +1,4 @@
-// `npm run dev:worker [-- flags]`: runs the service in workerd with a local D1, which migrates itself. Passes all flags to
+// `npm run dev:worker [-- flags]`: runs the service in workerd with a local D1 database; the service migrates it. Passes all flags to
 // `wrangler dev`, and adds what a developer would otherwise set up: the issuer, and a master key in .dev.vars. Prints no
 // secret, because terminals are recorded and shared.
 
@@ -33,7 +33,7 @@ const { values } = parseArgs({
 const port = values.port ?? '8787'
 if (!/^[1-9]\d{0,4}$/.test(String(port))) {
   process.stderr.write(
-    '--port: must be a number from 1 to 65535, because the issuer holds it (example: --port 8788)\n',
+    '--port: must be a number from 1 to 65535, because it is part of the issuer URL (example: --port 8788)\n',
   )
   process.exit(1)
 }
@@ -63,13 +63,13 @@ const ours = [
 ]
 runWrangler(['dev', ...ours.map(String), ...flags])
 
-/** The value that --var gives a variable; the last one counts. */
+/** The value of a variable on the command line (--var); the last --var counts. Undefined when there is none. */
 function givenVar(name: string): string | undefined {
   const given = (values.var ?? []).map(String).findLast((text) => text.startsWith(`${name}:`))
   return given?.slice(name.length + 1)
 }
 
-/** The value of a variable in .dev.vars, or in the files of --env-file instead; the last one counts. */
+/** The value of a variable in the --env-file files, or in .dev.vars when none is given; the last value counts. */
 function keptVar(name: string): string | undefined {
   const line = new RegExp(`^\\s*${name}\\s*=\\s*["']?([^\\s"']+)`, 'gm')
   return varsFiles()
@@ -82,13 +82,13 @@ function varsFiles(): readonly string[] {
   return values['env-file']?.map(String) ?? [VARS_FILE]
 }
 
-/** What to try, as in the banner of the server on Node; but accounts are made over HTTP, because only workerd can open its database. */
+/** Commands to try, like those that the server on Node prints. Accounts are created over HTTP, because only workerd can open its database. */
 function renderBanner(): readonly string[] {
   const head = [`claimgate in workerd: ${issuer}, as soon as wrangler says Ready`, '']
   if (!adminToken) {
     return [
       ...head,
-      'Accounts are made over HTTP, which needs an admin token. Stop this, make one, and start again:',
+      'Creating accounts over HTTP needs an admin token. Stop this server, add a token, and start again:',
       `  $ echo "CLAIMGATE_ADMIN_TOKEN=$(openssl rand -hex 24)" >> ${varsFiles().at(-1)}`,
     ]
   }
@@ -105,7 +105,7 @@ function renderBanner(): readonly string[] {
     `  $ curl -s ${issuer}/auth/claim -H "Authorization: Bearer ${token('try-account.json')}" -d origin=${ORIGIN} ${keep('try-claim.json')}`,
     "Use it, as the customer's page does:",
     `  $ ${whoami} -H "Origin: ${ORIGIN}"`,
-    'See it refused from another site:',
+    'The same token is refused from another site:',
     `  $ ${whoami} -H "Origin: https://evil.example"`,
   ]
 }

@@ -1,12 +1,12 @@
-// An attacker who uses no browser: real requests by curl, or by Node where curl is missing, with any headers. The page
-// gives him the token and proof that he has stolen.
+// The demo's attacker without a browser. Sends real requests with forged headers, by curl or, where curl is missing, by
+// Node. The demo page passes in the stolen token and proof.
 
 import { execFile, spawnSync } from 'node:child_process'
 import { request as sendRequest } from 'node:http'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import type { DemoUrls } from './place.ts'
 
-/** What the attacker has stolen. */
+/** The stolen data; `token` and `proof` come from a request body and are not checked yet. */
 export interface Loot {
   readonly token: unknown
   readonly proof: unknown
@@ -14,19 +14,19 @@ export interface Loot {
   readonly address: string
 }
 
-/** A request of the attacker, and its answer. */
+/** One request that the attacker sent, and its answer. */
 export interface Attempt {
   /** The curl command; without curl the request as text. */
   readonly command: string
   readonly status: number
-  /** `error` and `detail` of a refusal; null where there is none. */
+  /** `error` and `detail` of the JSON answer; each is null when the answer does not have it. */
   readonly code: string | null
   readonly detail: string | null
 }
 
-/** Runs attacks by their name, each as one request. */
+/** Runs an attack, one request, by its name. */
 export interface Attacker {
-  /** Rejects for an unknown name, and when there is no answer within 5 s. */
+  /** Rejects for an unknown name, a token or proof that is not one, and when there is no answer within 5 s. */
   run(name: string, loot: Loot): Promise<Attempt>
   stop(): void
 }
@@ -44,7 +44,7 @@ interface Answer {
 
 const TIME_LIMIT_MS = 5000
 
-/** Creates an attacker of the servers at these origins. */
+/** Creates the attacker. Its requests go to the demo's API and site; `thief` is the origin of the attacker's own page. */
 export function createAttacker({ site, api, thief }: DemoUrls): Attacker {
   const url = `${api}/plants`
   const get = (headers: Record<string, string>): Shot => ({ method: 'GET', url, headers })
@@ -66,7 +66,7 @@ export function createAttacker({ site, api, thief }: DemoUrls): Attacker {
   return {
     async run(name, loot) {
       const recipe = Object.hasOwn(recipes, name) ? recipes[name] : undefined
-      if (!recipe) throw new Error('no such attack')
+      if (!recipe) throw new Error('unknown attack')
       const shot = await recipe(loot)
       const { status, body } = await (hasCurl ? sendByCurl : sendByNode)(shot, ending.signal)
       return { command: hasCurl ? toCommand(shot) : toText(shot), status, ...readProblem(body) }
@@ -75,7 +75,7 @@ export function createAttacker({ site, api, thief }: DemoUrls): Attacker {
   }
 }
 
-/** A token or proof as text. Throws for characters that a shell or a header would interpret. */
+/** Returns a token or proof unchanged. Throws unless it is 1 to 4096 letters, digits, `_`, `.` or `-`, safe in a shell and in a header. */
 function text(value: unknown): string {
   if (typeof value === 'string' && /^[\w.-]{1,4096}$/.test(value)) return value
   throw new Error('not a token')
@@ -98,7 +98,7 @@ function curlArguments({ method, url, headers }: Shot): readonly string[] {
   return ['-si', ...(method === 'POST' ? ['-X', 'POST'] : []), url, ...lines]
 }
 
-/** The curl command to paste into a shell. No word of it contains a quote. */
+/** The curl command to paste into a shell. Single quotes are enough, because no argument contains one. */
 function toCommand(shot: Shot): string {
   const words = curlArguments(shot).map((word) => (/^[\w:/.-]+$/.test(word) ? word : `'${word}'`))
   return `curl ${words.join(' ')}`.replaceAll(' -H ', ' \\\n  -H ')
@@ -115,7 +115,7 @@ function sendByCurl(shot: Shot, signal: AbortSignal): Promise<Answer> {
     signal,
     timeout: TIME_LIMIT_MS,
     killSignal: 'SIGKILL',
-    // Without the proxy variables of this machine: the requests go to loopback.
+    // Leaves out this machine's proxy variables, because the requests go to loopback.
     env: { PATH: process.env.PATH },
   } as const
   return new Promise((resolve, reject) => {
@@ -139,7 +139,7 @@ function sendByNode({ method, url, headers }: Shot, signal: AbortSignal): Promis
       response.on('end', () => resolve({ status: response.statusCode ?? 0, body }))
       response.on('error', reject)
     })
-    request.on('timeout', () => request.destroy(new Error('no answer came')))
+    request.on('timeout', () => request.destroy(new Error('no answer within 5 s')))
     request.on('error', reject)
     request.end()
   })

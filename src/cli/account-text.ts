@@ -1,4 +1,4 @@
-// Accounts and credentials as text for a person. `bold` is the shell's.
+// Accounts and credentials as text for a person. `bold` makes text bold where the terminal supports it.
 
 import type { WireAccount } from '../admin/account.ts'
 import type { WireCredential } from '../admin/credential.ts'
@@ -6,7 +6,7 @@ import { commandName } from './output.ts'
 import { type Emphasis, renderTable } from './table.ts'
 import { describeIso, shortenIso } from './when.ts'
 
-/** An account, one fact a line. */
+/** An account, one property per line. */
 export function renderAccount(account: WireAccount): string {
   return renderTable([
     ['account', account.id],
@@ -22,7 +22,7 @@ export function renderAccount(account: WireAccount): string {
   ])
 }
 
-/** Accounts, one a line; an empty text when there are none. */
+/** A table of accounts, one per line; an empty string when there are none. */
 export function renderAccounts(accounts: readonly WireAccount[], bold: Emphasis): string {
   if (accounts.length === 0) return ''
   const rows = accounts.map(({ id, name, status, allowedOrigins: [first = '', ...others], createdAt }) => [
@@ -36,8 +36,8 @@ export function renderAccounts(accounts: readonly WireAccount[], bold: Emphasis)
 }
 
 /**
- * Credentials, one a line. The column for the end of old secrets is there only while an old secret works. `now` is epoch
- * milliseconds.
+ * A table of credentials, one per line. The column OLD SECRET UNTIL appears only while an old secret still works. `now`
+ * is epoch milliseconds.
  */
 export function renderCredentials(
   credentials: readonly WireCredential[],
@@ -61,7 +61,7 @@ export function renderCredentials(
   return renderTable([columns.map(([head]) => head), ...rows], bold)
 }
 
-/** A credential, one fact a line. `now` is epoch milliseconds. */
+/** A credential, one property per line. `now` is epoch milliseconds. */
 export function renderCredential(accountId: string, credential: WireCredential, now: number): string {
   const { id, name, status, scopes, browserPrototype, allowLocalhost, expiresAt } = credential
   const isOpen = browserPrototype && allowLocalhost
@@ -78,7 +78,7 @@ export function renderCredential(accountId: string, credential: WireCredential, 
   ])
 }
 
-/** A new account token, or the file that holds it, and the next command to try. The third argument is the account's patterns. */
+/** A new account token or the path of its file, and a command to try next, with an origin that the first of the account's patterns allows. */
 export function renderSecret(
   token: string,
   tokenFile: string | undefined,
@@ -118,7 +118,7 @@ function exampleOrigin(pattern: string): string {
   return pattern.replace('://*.', '://www.').replace(/:\*$/, ':3000')
 }
 
-/** Quotes a text where a POSIX shell would not take it as one word. */
+/** Quotes a text for a POSIX shell, unless it has only characters that need no quotes. */
 function quoteShell(text: string): string {
   return /^[\w./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }

@@ -17,7 +17,7 @@ export function readConfig(shell: Shell): Config {
 }
 
 /**
- * Runs `use` with the configured records and keys. Creates the database when it does not exist, and no keys.
+ * Runs `use` with the configured database and signing keys. Creates or migrates the database; creates no keys.
  * Rejects with CliError, with StorageError, or with what `use` rejects with.
  */
 export function withRecords<T>(config: Config, use: (ports: AdminPorts) => Promise<T>): Promise<T> {
@@ -37,7 +37,7 @@ export function withRecords<T>(config: Config, use: (ports: AdminPorts) => Promi
 }
 
 /**
- * Runs `use` with the configured records, to read them: nothing is created, migrated or changed.
+ * Runs `use` with the configured database, only for reading: nothing is created, migrated or changed.
  * Rejects with CliError, with StorageError when there is no database or an older one, or with what `use` rejects with.
  */
 export function withReadRecords<T>(config: Config, use: (storage: Storage) => Promise<T>): Promise<T> {
@@ -62,7 +62,7 @@ async function withStorage<T>(
   if (config.database.kind === 'memory') {
     throw new CliError(
       'invalid_configuration',
-      'DATABASE_URL is memory:, which each process has for itself; name a file (example: DATABASE_URL=sqlite:data/claimgate.db), or use the admin API of the running server',
+      'DATABASE_URL is memory:, a separate database in each process; name a file (example: DATABASE_URL=sqlite:data/claimgate.db), or use the admin API of the running server',
     )
   }
   const storage = await open(config)

@@ -1,5 +1,5 @@
 // Texts that several commands print, warnings about the configuration, and failures as text. A last filter removes
-// secrets from every failure, because a secret may stand in the wrong place of a command line.
+// secrets from every failure, because a user may type a secret in the wrong place of a command line.
 
 import { describeStartFault } from '../adapters/node/environment.ts'
 import { findOpenFolder } from '../adapters/node/key-files.ts'
@@ -12,7 +12,7 @@ import { CliError } from './fault.ts'
 import { escapeControls, type Shell } from './shell.ts'
 import { toPlainText } from './table.ts'
 
-/** How a person calls this program: in a checkout, or installed. */
+/** The command that starts this program: through npm in a checkout, through npx when installed. */
 export const commandName: string = import.meta.url.endsWith('.ts')
   ? 'npm run -s claimgate --'
   : 'npx claimgate'
@@ -20,7 +20,7 @@ export const commandName: string = import.meta.url.endsWith('.ts')
 /** When a change takes effect in running servers, which read the database themselves. */
 export const IN_FORCE = 'in force in running servers within 2 seconds'
 
-/** Warns when the issuer contains a port that only a running server knows. */
+/** Warns when PORT is 0 and CLAIMGATE_ISSUER is not set: only a running server knows the port in its issuer. */
 export function warnOfUnknownPort(shell: Shell, { port, issuerGiven }: Config, asJson: boolean): void {
   if (port === 0 && !issuerGiven) shell.printWarning(UNKNOWN_PORT, asJson)
 }

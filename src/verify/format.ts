@@ -1,5 +1,6 @@
 // The format of a token, checked before its signature (RFC 7515 section 5.2, RFC 8725 section 3). Only canonical
-// base64url and JSON without repeated names are accepted, so each token has one spelling. No claim is checked.
+// base64url and JSON without repeated names are accepted: each part has one valid encoding, and no name has two
+// values. Claims are not checked.
 
 import { base64url } from 'jose'
 import { isCanonicalBase64url } from '../lib/base64url.ts'
@@ -9,7 +10,7 @@ import { decodeUtf8 } from '../lib/utf8.ts'
 /** Longest token that is decoded, in characters. */
 const MAX_TOKEN_LENGTH = 4096
 
-/** A token whose format is right. Its signature is not verified, so nothing in it may be trusted. */
+/** A token with a valid format. Its signature is not verified yet, so do not trust its content. */
 export interface DecodedToken {
   readonly alg: unknown
   /** Empty when the header has none. No key has the empty id; a secret given as text or bytes needs no id. */
@@ -33,7 +34,7 @@ export function decodeToken(token: string): DecodedToken | undefined {
   return payload === undefined ? undefined : { alg: header.alg, kid: (header.kid ?? '') as string, payload }
 }
 
-/** `jwk`, `jku`, `x5u` and `x5c` are allowed, and never used: a token must not choose its own key. */
+/** Checks `typ`, `kid`, `crit` and `b64`. Ignores `jwk`, `jku`, `x5u` and `x5c`, because a token must not choose its key. */
 function isAcceptableHeader(header: JsonObject): boolean {
   const { typ, kid } = header
   if (typeof typ !== 'string' || !TYPES.has(typ.toLowerCase())) return false

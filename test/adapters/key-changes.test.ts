@@ -43,7 +43,7 @@ const open = () => createFileKeyStore(dir, { production: true })
 const sorted = (list: readonly StoredSigningKey[]) => [...list].sort((a, b) => (a.kid < b.kid ? -1 : 1))
 const intent = () => join(dir, '.change.json')
 
-/** The folder after `written` of its files have been written, and its removal done or not. */
+/** Leaves the folder as a process does that is killed after writing `written` key files, and after removing the old one if `isRemoved`. */
 async function leaveHalfDone(written: number, isRemoved: boolean): Promise<void> {
   await open().initialize(keys)
   await writeFile(intent(), formatChange(change))

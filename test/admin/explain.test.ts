@@ -36,7 +36,7 @@ beforeAll(async () => {
 })
 afterAll(() => service?.stop())
 
-/** The first letter of each step's outcome, and the code. */
+/** The first letter of each step's outcome (pass, fail, skip), and the code: `pppppfsss origin_required`. */
 async function lettersOf(body: object): Promise<string> {
   const { allowed, code, steps } = await explaining.explain(body)
   expect(steps.map(({ step }) => step)).toEqual(STEPS)
@@ -101,7 +101,7 @@ describe('the explanation', () => {
     ],
     ['blanks around the token', (token) => ({ token: `  ${token} \t`, origin: SITE }), 'ppppppsss null'],
     [
-      'every member but the token null',
+      'every member null except token and origin',
       (token) => ({ token, origin: SITE, ip: null, method: null, url: null, dpop: null }),
       'ppppppsss null',
     ],
@@ -116,7 +116,7 @@ describe('the explanation', () => {
       'ppppppsss null',
     ],
     [
-      'an address for a token without addresses',
+      'an address for a token that is bound to no address',
       (token) => ({ token, origin: SITE, ip: '2001:db8::1' }),
       'ppppppsss null',
     ],

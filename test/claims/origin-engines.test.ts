@@ -92,7 +92,7 @@ async function compare(texts: readonly string[]): Promise<readonly Answer[]> {
   return node
 }
 
-/** How many texts are a web origin, and how many are refused. */
+/** How many texts are a web origin, how many of these have an xn-- label, and how many are refused. */
 function count(answers: readonly Answer[]): { accepted: number; international: number; refused: number } {
   const accepted = answers.filter(([origin]) => origin.includes('"web"'))
   return {

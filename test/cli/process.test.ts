@@ -1,4 +1,4 @@
-// The real binary: what depends on the process. Every other test calls the program in its own process.
+// Starts the real binary, to test what depends on a process of its own. All other CLI tests call the program as a function.
 
 import { execFile, spawn } from 'node:child_process'
 import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -44,7 +44,7 @@ test('works through npm in a checkout', async () => {
   expect(stdout.trim()).toBe(JSON.parse(readFileSync('package.json', 'utf8')).version)
 })
 
-/** Prints the help to a file descriptor, or to a pipe whose reader is gone. */
+/** Runs `--help` with stdout on a file descriptor, or on a pipe whose reader has closed it. */
 function printHelp(target: number | 'closed pipe'): Promise<{ code: number | null; stderr: string }> {
   const stdout = target === 'closed pipe' ? 'pipe' : target
   const child = spawn(process.execPath, ['scripts/claimgate.mjs', '--help'], {
@@ -62,7 +62,7 @@ test('ends quietly when the reader of its output has gone away', async () => {
   expect(await printHelp('closed pipe')).toEqual({ code: 0, stderr: '' })
 })
 
-test('says in one line when its result cannot be written, and fails', async () => {
+test('prints one line and exits with 1 when its result cannot be written', async () => {
   const full = openSync('/dev/full', 'w')
   const stderr = 'claimgate: the result cannot be written (ENOSPC); check the disk\n'
   expect(await printHelp(full)).toEqual({ code: 1, stderr })
@@ -90,7 +90,7 @@ test('several processes create the database, accounts and one set of keys at the
   }
 })
 
-test('says which Node it needs on an older one instead of crashing', async () => {
+test('on an older Node prints which version it needs, instead of crashing', async () => {
   const pretend = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '22.12.0' } })`
   const nodeArguments = ['--import', `data:text/javascript,${encodeURIComponent(pretend)}`]
   const { code, stdout, stderr } = await createMachine().start(['--version'], { nodeArguments })

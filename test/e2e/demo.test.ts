@@ -20,7 +20,7 @@ interface Demo {
   readonly child: ChildProcess
   readonly said: () => string
   readonly exited: Promise<number | null>
-  /** The origins of its servers, once it has printed them. */
+  /** Resolves to the origins of its servers when it has printed them; to none when it ends before. */
   readonly urls: Promise<readonly string[]>
 }
 
@@ -83,13 +83,13 @@ async function findFreePorts(): Promise<number> {
   throw new Error('no four free ports')
 }
 
-/** Waits for the end, and expects that no process, port or file remains. */
+/** Waits until the demo ends, and expects that no process, open port or file of it remains. */
 async function expectNothingLeft({ child, exited, urls }: Demo): Promise<void> {
   await exited
   for (let turns = 0; isAlive(child) && turns < 50; turns++) await setTimeout(100)
   expect(isAlive(child)).toBe(false)
   for (const url of await urls) expect(await canConnect(Number(new URL(url).port))).toBe(false)
-  // Node and npm may keep compiled code there.
+  // Other names are ignored: Node and npm may cache compiled code in this folder.
   expect(readdirSync(folder).filter((name) => name.startsWith('claimgate'))).toEqual([])
 }
 
@@ -152,7 +152,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
 
     for (const [id, name, state, steps] of CARDS) {
       const button = page.getByRole('button', { name: `Run ${name}`, exact: true })
-      // By keyboard, which some people need.
+      // By keyboard: the demo must work without a mouse.
       await button.focus()
       await page.keyboard.press('Enter')
       if (id === 'late') await page.getByText(/^The token lives for another \d+ s\.$/).waitFor()
@@ -160,7 +160,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     }
     expect(await page.locator('#summary').innerText()).toBe('12 of 12 tests have run, all as they should be.')
 
-    // Each attack is refused for its own reason: one with another mistake would be refused for that.
+    // Each attack must be refused for its own reason; a mistake in the attack would give another reason.
     const reasonOf = (id: string) => page.locator(`#${id} .note`).last().innerText()
     expect([await reasonOf('replay'), await reasonOf('forge'), await reasonOf('script')]).toEqual([
       'He is told the proof was used before',
@@ -168,7 +168,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       'He is told the request has no DPoP proof',
     ])
 
-    // What the thief's page saw, and what the API knows.
+    // What the thief's page could read, and what the API logged.
     const frame = page.frameLocator('#site iframe')
     expect(await frame.locator('#saw').innerText()).toBe(
       'in a header: TypeError: Failed to fetch\nin the query: TypeError: Failed to fetch',
@@ -214,7 +214,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     const demo = startDemo([process.execPath, SCRIPT])
     const [site = '', api = ''] = await demo.urls
     const { page } = await openPage(site)
-    // To this page it looks as if the API accepted every request.
+    // Changes the answers, so that the page sees every attack accepted.
     await page.route(`${site}/lab/attack`, async (route) => {
       const answer = await (await route.fetch()).json()
       await route.fulfill({ json: { ...answer, status: 200, code: null } })
@@ -235,7 +235,7 @@ test('--port names the first of four ports', async () => {
   const port = await findFreePorts()
   const demo = startDemo([process.execPath, SCRIPT, '--port', String(port)])
   const urls = await demo.urls
-  // The issuer is named third, and has the last of them.
+  // The issuer is printed third, but listens on the last port.
   expect(urls.map((url) => Number(new URL(url).port))).toEqual([port, port + 1, port + 3, port + 2])
   demo.child.kill('SIGINT')
   expect(await demo.exited).toBe(0)
@@ -278,7 +278,7 @@ test('only visitors of the site can use its token endpoints and its lab', async 
   expect(await post('/api/plain-token', { origin: site, cookie })).toBe(200)
   expect(await post('/api/plain-token', { origin: thief, cookie })).toBe(403)
   expect(await post('/api/plain-token', { origin: site })).toBe(401)
-  // Another host name would be another origin.
+  // The site redirects requests for another host name, which would be another origin.
   const other = await fetch(site.replace('localhost', '127.0.0.1'), { redirect: 'manual' })
   expect([other.status, other.headers.get('location')]).toEqual([307, `${site}/`])
 })

@@ -1,11 +1,11 @@
-// Bytes on a TCP connection to a server, and the answers that come back.
+// Sends raw bytes to a server over TCP and parses its HTTP answers.
 
 import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import type { SeenAnswer } from './answers.ts'
 
-/** How long a server that has more to say may be silent, milliseconds. */
+/** Reading ends when the server sends nothing for this time, milliseconds. */
 const SILENCE_MS = 150
 
 /** Writes the pieces one after the other and reads until the server closes, or is silent for a while. */
@@ -23,7 +23,7 @@ export function exchangeBytes(port: number, pieces: readonly string[]): Promise<
     socket.on('data', (text: string) => {
       got += text
     })
-    // A server that has closed resets what still arrives.
+    // A server that has closed the connection answers later bytes with a reset.
     socket.on('error', finish)
     socket.on('close', finish)
     void (async () => {
@@ -35,7 +35,7 @@ export function exchangeBytes(port: number, pieces: readonly string[]): Promise<
   })
 }
 
-/** The answers in a text, interim ones left out; undefined when the text is no sequence of answers. */
+/** The HTTP/1.1 answers in a text, without `100 Continue`; undefined when the text has another format. */
 export function parseAnswers(text: string): readonly SeenAnswer[] | undefined {
   if (text === '') return []
   const answers: SeenAnswer[] = []
@@ -68,7 +68,7 @@ function joinChunks(body: string): string {
   return joined
 }
 
-/** Milliseconds for which a process's main thread has run; undefined where the system does not tell. */
+/** CPU time of a process's main thread, milliseconds; undefined where /proc does not have it (only Linux does). */
 export function mainThreadMs(pid: number): number | undefined {
   try {
     const [ran] = readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')

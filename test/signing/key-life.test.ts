@@ -98,7 +98,7 @@ describe('the life of keys', () => {
     }
   })
 
-  test('a rotation answers `outrun` when another process rotated first, forced or not', async () => {
+  test('a forced rotation answers `outrun` when another change was stored first', async () => {
     const late = createKeyLife(
       {
         ...memory.store,

@@ -1,4 +1,4 @@
-// OAuth requests, and what every answer to them must have.
+// Builds OAuth requests, and checks what all answers to them have in common.
 
 import { expect } from 'vitest'
 import type { Json, WireAnswer, WireRequest } from './wire.ts'
@@ -28,17 +28,17 @@ export function postForm(path: string, members: Members, headers: Headers = {}):
   return { method: 'POST', path, headers: { 'content-type': FORM_TYPE, ...headers }, body: formOf(members) }
 }
 
-/** A token request. Without `headers` or members that authenticate a client. */
+/** A token request with the grant `client_credentials`. The caller adds client authentication, in `members` or `headers`. */
 export function tokenForm(members: Members, headers: Headers = {}): WireRequest {
   return postForm('/oauth/token', { grant_type: 'client_credentials', ...members }, headers)
 }
 
-/** The parameters of an assertion. */
+/** Parameters that authenticate a client by a JWT assertion (RFC 7523 section 2.2), and `more`. */
 export function asserting(assertion: string, more: Members = {}): Members {
   return { client_assertion_type: ASSERTION_TYPE, client_assertion: assertion, ...more }
 }
 
-/** The Basic header of the main account. */
+/** A Basic `Authorization` header with the client id and secret of the world's account. */
 export function asMain(world: World): Headers {
   return { authorization: basicOf(world.clientId, world.clientSecret) }
 }

@@ -9,7 +9,7 @@ import type { Storage } from '../../src/storage/storage.ts'
 
 export const HOUR = 3_600_000
 
-/** A log and its lines, `warn: message`. */
+/** A logger at level debug, and the lines that it wrote, each as `level: message` (`warn: the store is down`). */
 export function keepLog(): { readonly log: Logger; readonly lines: readonly string[] } {
   const lines: string[] = []
   const write = (line: string): void => {
@@ -21,7 +21,7 @@ export function keepLog(): { readonly log: Logger; readonly lines: readonly stri
 
 export interface RuleStore {
   readonly storage: Pick<Storage, 'readRuleSeq' | 'listRuleChanges'>
-  /** Replaces the stored rules; counts as one change if anything differs. */
+  /** Replaces the stored rules as one change. The number of the last change rises by one, even when nothing differs. */
   store(rules: readonly RevocationRule[]): void
   /** Sets how the store answers from now on. */
   answer(how: 'immediately' | 'never' | 'with a fault' | { readonly afterMs: number }): void
@@ -29,7 +29,7 @@ export interface RuleStore {
   reads(): number
 }
 
-/** A store of these rules, in their order. */
+/** Creates a store of these rules; the ids follow their positions (`rule-0`, `rule-1`). */
 export function createRuleStore(first: readonly RevocationRule[] = []): RuleStore {
   let seq = 0
   let rules: readonly NumberedRule[] = []
@@ -40,7 +40,7 @@ export function createRuleStore(first: readonly RevocationRule[] = []): RuleStor
     seq += 1
     const kept = Array.from({ length: Math.max(rules.length, next.length) }, (_, index) => {
       const before = rules[index]
-      // A rule that is missing was lifted.
+      // A rule that is no longer in the list was lifted: it stays, with `until` 0.
       const wanted = next[index] ?? { ...(before as NumberedRule), until: 0 }
       const rule = { ...wanted, id: `rule-${index}`, seq: before?.seq ?? seq }
       return JSON.stringify(rule) === JSON.stringify(before) ? rule : { ...rule, seq }
@@ -74,7 +74,7 @@ export function createRuleStore(first: readonly RevocationRule[] = []): RuleStor
   }
 }
 
-/** Waits by the clock that tests can stop. */
+/** Waits by the global setTimeout, which fake timers control. */
 function wait(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
@@ -94,7 +94,7 @@ export function claimsWith(members: Partial<ClaimsSet> = {}): ClaimsSet {
   }
 }
 
-/** A rule, in force for an hour, that ends tokens issued until now. */
+/** A rule that revokes tokens issued before one second from now, in force for one hour. Defaults to the jti of `claimsWith`. */
 export function ruleWith(rule: Partial<RevocationRule> = {}): RevocationRule {
   const now = Date.now()
   return { kind: 'jti', value: 'jti-1', account: null, before: now + 1000, until: now + HOUR, ...rule }

@@ -1,6 +1,6 @@
-// What the service uses of the runtime's own module on Cloudflare Workers.
+// Types for the part of `cloudflare:workers`, a built-in module of the Workers runtime, that the service uses.
 
 declare module 'cloudflare:workers' {
-  /** Keeps work of the current request alive after its answer, up to 30 s. */
+  /** Lets `work` of the current request continue after its response was sent, for at most 30 s. */
   export function waitUntil(work: Promise<unknown>): void
 }

@@ -1,5 +1,5 @@
-// Statements on the table of revocations, each a part of some transaction. A row has the number of the change that
-// wrote it last. Numbers are assigned within the transaction, so that changes become visible in their order.
+// SQL statements on the table of revocations, to be used inside a transaction. Each row stores the number (`seq`) of the
+// change that last wrote it. The transaction assigns the number, so changes become visible in the order of their numbers.
 
 import {
   type AliasedExpression,
@@ -39,8 +39,8 @@ function compileInsertRule(revocation: Revocation, condition: Expression<unknown
 }
 
 /**
- * Lifts a revocation at `now` (epoch milliseconds), if `condition` selects a row. It is then expired by every clock:
- * those of verifiers may be behind, and they round up to whole seconds.
+ * Lifts a revocation at `now` (epoch milliseconds), if `condition` selects a row. Sets `until` 5 minutes before `now`, so
+ * that it has also expired for verifiers whose clocks are behind, or that round up to whole seconds.
  */
 export function liftRule(id: string, now: number, condition: Expression<unknown>): SqlQuery {
   return builder
@@ -52,7 +52,10 @@ export function liftRule(id: string, now: number, condition: Expression<unknown>
     .compile()
 }
 
-/** Moves a revocation to later times; earlier ones change nothing. */
+/**
+ * Sets a later `before`, and the later of the stored and the given `until` (epoch milliseconds). Changes nothing when the
+ * given `before` is not later than the stored one, even if `until` is.
+ */
 export function raiseRule(id: string, before: number, until: number): SqlQuery {
   return builder
     .updateTable('revocations')
@@ -62,7 +65,7 @@ export function raiseRule(id: string, before: number, until: number): SqlQuery {
     .compile()
 }
 
-/** Counts the change, if a rule was written with {@link NEXT_SEQ}. */
+/** Raises the number of the last change by one, if this transaction wrote a row with {@link NEXT_SEQ}. */
 export function numberRules(): SqlQuery {
   return builder
     .updateTable('marks')
@@ -82,7 +85,7 @@ export function liveRules(now: number): SelectQueryBuilder<Tables, 'revocations'
   return builder.selectFrom('revocations').where('until', '>', now)
 }
 
-/** Selects how many rows there are. */
+/** The number of selected rows, as the column `count`. */
 export function countRows({
   fn,
 }: ExpressionBuilder<Tables, 'revocations'>): AliasedExpression<number, 'count'> {

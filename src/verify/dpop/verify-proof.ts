@@ -1,4 +1,4 @@
-// Verifies one DPoP proof (RFC 9449 section 4.3): form, key, signature, claims, in this order. Does not check whether
+// Verifies one DPoP proof (RFC 9449 section 4.3): format, key, signature and claims, in this order. Does not check whether
 // the proof was used before; see use-proof.ts.
 
 import { calculateJwkThumbprint } from 'jose'
@@ -25,7 +25,7 @@ export interface ExpectedProof {
   readonly now: number
 }
 
-/** What is known of a proof once it was verified. */
+/** What a verified proof contains, and the ids derived from it. */
 export interface Proof {
   /** RFC 7638 thumbprint of the key that signed it. */
   readonly jkt: string
@@ -53,7 +53,7 @@ interface ProofKey {
   readonly verify: VerifyToken
 }
 
-/** Imported keys that are kept, because importing a key costs more than verifying with it. */
+/** Size of the cache of imported keys. Importing a key costs more than verifying with it. */
 const MAX_KEYS = 1000
 
 const MALFORMED = fail('the proof is malformed')
@@ -63,7 +63,7 @@ const BAD_SIGNATURE = fail('the signature of the proof is wrong')
 
 /** Creates a verifier of proofs with its own cache of keys: create one for each process and share it. */
 export function createProofVerifier({ loadVerifier, hashText }: ProofCrypto): VerifyProof {
-  /** Keys by the header's text, which a client repeats in each of its proofs. */
+  /** Keys by the encoded header, which is the same text in all proofs of one client. */
   const cache = new LRUCache<string, ProofKey>({ max: MAX_KEYS })
 
   async function loadKey({ jwk, alg }: Omit<UsableJwk, 'kid'>): Promise<Result<ProofKey, string>> {
@@ -107,7 +107,7 @@ export function createProofVerifier({ loadVerifier, hashText }: ProofCrypto): Ve
     return after(findKey(headerText), (found) => {
       if (!found.ok) return found
       const key = found.value
-      // Before the signature, because comparing thumbprints is cheap.
+      // Compared before the signature is verified, because comparing thumbprints is cheap.
       if (expected.jkt !== undefined && key.jkt !== expected.jkt) return OTHER_KEY
       return after(key.verify(text), (isValid) => {
         if (!isValid) return BAD_SIGNATURE
