@@ -1,4 +1,4 @@
-// What each door of the packed package exports: installed as a customer installs it, in an empty project.
+// The exports of each door of the packed package, installed in an empty project as a customer does.
 
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-/** Every door and its run-time exports. */
+/** Every package export (door), with the names that it has at run time. */
 const doors: Readonly<Record<string, readonly string[]>> = {
   claimgate: ['ConfigError', 'createApp', 'parseConfig'],
   'claimgate/backend': [
@@ -25,7 +25,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
 
 const root = join(import.meta.dirname, '..')
 
-/** A customer's environment: without the settings that npm hands to the scripts it runs. */
+/** The environment without the variables that npm sets for scripts. */
 const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)))
 
 describe('the packed package', () => {

@@ -1,25 +1,25 @@
-// A contestant's process: started on a free port of its own, measured from outside, always stopped by its pid.
+// Starts a contestant's server process on a free port, reads its CPU time and memory, and stops it by pid.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 
-/** A server that listens. */
+/** A server process that accepts requests. */
 export interface Child {
   readonly url: string
-  /** Processor time since its start, all threads, in microseconds; null where the system does not tell. */
+  /** CPU time of all threads since the start, in microseconds. Null on systems other than Linux. */
   readCpuTime(): number | null
-  /** Resident memory in MiB; null where the system does not tell. */
+  /** Resident memory in MiB. Null on systems other than Linux. */
   readMemory(): number | null
-  /** SIGTERM, then SIGKILL after five seconds; resolves when it is gone. */
+  /** Sends SIGTERM, and SIGKILL after five seconds. Resolves when the process has ended. */
   stop(): Promise<void>
 }
 
 const GRACE_MS = 5000
 const START_TIMEOUT_MS = 30_000
 
-/** Linux counts processor time in hundredths of a second, whatever the kernel's own clock is. */
+/** Linux reports CPU time in units of 10 ms, independent of the kernel's timer frequency. */
 const MICROSECONDS_PER_TICK = 10_000
 
 const running = new Set<ChildProcess>()
@@ -35,7 +35,7 @@ export async function startChild(
   const exited = once(child, 'exit').finally(() => running.delete(child))
   let stderr = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    // The beginning tells why a start failed; a chatty server must not fill our memory.
+    // Enough to see why a start failed. The limit keeps a server's log out of memory.
     if (stderr.length < 10_000) stderr += text
   })
   const url = await Promise.race([
@@ -57,12 +57,12 @@ export async function startChild(
   }
 }
 
-/** Ends every child at once; for the last moment of this process. */
+/** Sends SIGKILL to every child, synchronously, so that a handler of `exit` can call it. */
 export function killChildren(): void {
   for (const child of running) child.kill('SIGKILL')
 }
 
-/** Resolves at the line that tells it; goes on reading, so that the pipe never fills. Null at the end of the stream. */
+/** Resolves to the URL of the `listening` line, or to null at the end. Keeps reading, so that the pipe never fills. */
 function readUrl(stdout: NodeJS.ReadableStream): Promise<string | null> {
   return new Promise((resolve) => {
     const lines = createInterface({ input: stdout })
@@ -76,7 +76,7 @@ function readUrl(stdout: NodeJS.ReadableStream): Promise<string | null> {
 function readCpuTime(pid: number | undefined): number | null {
   const stat = readProcess(pid, 'stat')
   if (stat === null) return null
-  // The second field, the name, may hold blanks; user and system time are fields 14 and 15.
+  // The second field, the name, may contain blanks. User and system time are fields 14 and 15.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) * MICROSECONDS_PER_TICK
 }

@@ -1,4 +1,4 @@
-// The contest of claims: who answers most tokens per second. All are asked for the same thing, in their own spelling.
+// The benchmark of claims: tokens per second. Every server gets an equivalent request in its own format.
 
 import { join } from 'node:path'
 import { startChild } from './child.ts'
@@ -9,7 +9,7 @@ import { type Contestant, plainEnvironment, type Running, type Suite, startScrip
 const BARE = 'hono, constant answer'
 const OIDC = 'node-oidc-provider, ES256'
 
-/** Claims per second. */
+/** Measures how many tokens a server issues per second. */
 export const claims: Suite = {
   title: 'claims: POST, a token in the answer',
   bare: BARE,
@@ -26,7 +26,7 @@ export const claims: Suite = {
   ],
 }
 
-/** A contestant that answers tokens of this algorithm; null: none. */
+/** A contestant whose answers must contain a token signed with `alg`; null for one that answers without a token. */
 function answering(
   name: string,
   alg: 'ES256' | 'EdDSA' | 'HS256' | null,
@@ -37,7 +37,7 @@ function answering(
 
 const ORIGIN = 'https://www.example.com'
 
-/** As long as a real account token, for those who do not look at it. */
+/** As long as a real account token, for servers that do not check it. */
 const SOME_TOKEN = `cgk_${'0'.repeat(12)}_${'0'.repeat(43)}_${'0'.repeat(6)}`
 
 function claimRequest(token: string): LoadRequest {
@@ -67,7 +67,7 @@ async function startOidc(dir: string): Promise<Running> {
 
 const ADMIN_TOKEN = 'admin-token-of-this-benchmark-alone'
 
-/** The real server: SQLite in a file, audit and limits on; the limit is only too high to be reached. */
+/** Starts the real server: SQLite in a file, audit log on, and a rate limit that is too high to be reached. */
 async function startClaimgate(dir: string, alg: string): Promise<Running> {
   const child = await startChild([join(import.meta.dirname, '../../src/node.ts')], dir, {
     ...plainEnvironment(),
@@ -83,7 +83,7 @@ async function startClaimgate(dir: string, alg: string): Promise<Running> {
     headers: { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' },
     body: JSON.stringify({ name: 'Benchmark', allowedOrigins: [ORIGIN] }),
   })
-  if (response.status !== 201) throw new Error(`no account could be made: ${await response.text()}`)
+  if (response.status !== 201) throw new Error(`could not create an account: ${await response.text()}`)
   const { credential } = (await response.json()) as { credential: { token: string } }
   return { child, request: claimRequest(credential.token) }
 }

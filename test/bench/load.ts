@@ -1,34 +1,34 @@
-// One round: 64 keep-alive connections, each asking again as soon as it is answered. An answer that is not 2xx,
-// or a connection that fails, fails the benchmark: a server that refuses is fast and proves nothing.
+// Runs one round: 64 keep-alive connections, each of which sends the next request when it has the answer. An answer other
+// than 2xx or a failed connection fails the benchmark, because refusing requests is fast.
 
 import autocannon from 'autocannon'
 import type { Child } from './child.ts'
 
 type HeaderRecord = Readonly<Record<string, string>>
 
-/** What is sent again and again. */
+/** The request that every connection of a round repeats. */
 export interface LoadRequest {
   readonly method: 'GET' | 'POST'
   readonly path: string
   readonly headers: HeaderRecord
   readonly body?: string
-  /** More headers, other ones for each request. Without it the bytes to send are made once. */
+  /** Further headers, called for each request. Without it the bytes of the request are created once. */
   readonly vary?: () => HeaderRecord
 }
 
-/** What one round gave. Latencies are milliseconds. */
+/** The result of one round. Latencies are in milliseconds. */
 export interface Round {
   readonly perSecond: number
   readonly p50: number
   readonly p99: number
-  /** Processor time of the server for one request, microseconds; null where the system does not tell. */
+  /** CPU time of the server for one request, in microseconds. Null on systems other than Linux. */
   readonly cpu: number | null
 }
 
-/** Connections of a round. */
+/** Number of concurrent connections in a round. */
 export const CONNECTIONS = 64
 
-/** Loads a server for so many seconds. */
+/** Sends requests to a server for `seconds`. Rejects when an answer is not 2xx or a connection fails. */
 export async function runRound(child: Child, request: LoadRequest, seconds: number): Promise<Round> {
   const { method, path, headers, body, vary } = request
   const latencies: number[] = []

@@ -1,11 +1,11 @@
-// `npm run bench`: requests per second of the real thing beside its peers, all on loopback on this machine.
-// Names choose contests: `npm run bench -- verify`, `-- claims`; without a name both. Rounds are interleaved (everyone
-// once, then everyone again), so that what else the machine does hits all alike; absolute figures say little, ratios
-// do. Options: --json (a document on stdout), --quick (one short round, to see that it runs).
+// `npm run bench`: requests per second of claimgate and of comparable servers, all on loopback on this machine.
+// Names select benchmarks: `npm run bench -- verify`, `-- claims`; without a name both run. Rounds are interleaved (each
+// contestant once, then each again), so that other load on the machine affects all of them. Compare the ratios; absolute
+// numbers depend on the machine. Options: --json (a document on stdout), --quick (one short round, as a smoke test).
 //
-// How to read it: "of hono" is requests per second of bare Hono's; "cpu us" is the server's own processor time for a
-// request, and "of hono cpu" the ratio of those, which the load generator beside it cannot flatter. A floor does the
-// least that is needed: what lies between a floor and claimgate is policy, limits, metrics, bounds and CORS.
+// Columns: "of hono" is the ratio to requests per second of bare Hono. "cpu us" is the server's own CPU time for a
+// request. "of hono cpu" is the ratio of CPU times, which the load generator does not affect. A floor does the minimum:
+// the difference between a floor and claimgate is policy, limits, metrics, bounds and CORS.
 
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
@@ -45,7 +45,7 @@ const outcomes: [name: string, Outcome][] = []
 for (const name of positionals.length > 0 ? positionals : Object.keys(suites)) {
   const suite = suites[name]
   if (suite === undefined) {
-    tell(`no contest is called ${name}; there are ${Object.keys(suites).join(' and ')}`)
+    tell(`unknown benchmark ${name}; choose from ${Object.keys(suites).join(' and ')}`)
     process.exit(2)
   }
   outcomes.push([name, await runSuite(suite, join(folder, name))])
@@ -83,7 +83,7 @@ async function runSuite(suite: Suite, dir: string): Promise<Outcome> {
     field.push(await blame(contestant, startContestant(contestant, join(dir, String(index)))))
   }
 
-  // Round 0 warms up: code is compiled, pools are filled. It is not counted.
+  // Round 0 is not counted: it lets the engine compile code and fills connection pools.
   for (let round = 0; round <= rounds; round += 1) {
     for (const { contestant, running, counted } of field) {
       const result = await blame(contestant, runRound(running.child, running.request, seconds))

@@ -1,5 +1,5 @@
-// Peers on Hono, for scale. `constant` does nothing at all; `jose` is the claim a careful person would write in an
-// hour; the floors are the least that a claim can be: JSON in, our own signature, JSON out.
+// Servers on Hono to compare with. `constant` sends a constant answer. `jose` is a simple issuer with jose. The floors do
+// the minimum of a claim: parse JSON, sign with claimgate's own signer, send JSON.
 
 import { serve } from '@hono/node-server'
 import { type Context, Hono } from 'hono'

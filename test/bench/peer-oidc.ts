@@ -1,5 +1,5 @@
-// The peer that is a product: node-oidc-provider's client_credentials, configured as its documentation says, its
-// records in memory, access tokens as ES256 JWTs for one resource.
+// node-oidc-provider's client_credentials grant, configured as in its documentation: records in memory, access tokens as
+// ES256 JWTs for one resource.
 
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -28,7 +28,7 @@ function createProvider(issuer: string): Provider {
         grant_types: ['client_credentials'],
         redirect_uris: [],
         response_types: [],
-        // Ours is the only key; the default, RS256, would need another.
+        // The only key is for ES256. The default, RS256, would need another key.
         id_token_signed_response_alg: 'ES256',
       },
     ],

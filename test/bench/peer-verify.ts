@@ -1,5 +1,5 @@
-// An API behind a verifier, each as its users write it: GET /data says "ok" to a right token and 401 to another.
-// Only ours also demand the origin and the address, and answer with CORS headers.
+// An API behind each verifier, written as its documentation shows: GET /data answers `ok` to a valid token and 401 to any
+// other. Only claimgate also checks origin and address, and sends CORS headers.
 
 import { readFileSync } from 'node:fs'
 import { createServer, type RequestListener } from 'node:http'
@@ -13,7 +13,7 @@ const rules = { issuer: ISSUER, audience: AUDIENCE }
 const gateOptions = { ...rules, allowedOrigins: ['https://app.example.com', ORIGIN] }
 const TYPE = 'at+jwt'
 
-/** Each imports its own library alone, for the sake of its memory. */
+/** Each imports only its own library, so that its memory can be compared. */
 const apis: Readonly<Record<string, () => Promise<RequestListener>>> = {
   constant: async () => serveHono(new Hono()),
 

@@ -1,31 +1,31 @@
-// From rounds to what is shown: medians, ratios within the same round, a table for people.
+// Summarizes rounds: medians, ratios within the same round, and a text table.
 
 import type { Round } from './load.ts'
 import type { Suite } from './suite.ts'
 
-/** One contestant's rounds, in order, and its memory after the last, MiB. */
+/** The rounds of one contestant, in order, and its memory after the last in MiB. */
 export interface Series {
   readonly name: string
   readonly rounds: readonly Round[]
   readonly memory: number | null
 }
 
-/** One row. Latencies are milliseconds, `cpu` microseconds of the server for one request, `memory` MiB. */
+/** One row: latencies in milliseconds, `cpu` in microseconds of the server for one request, `memory` in MiB. */
 export interface Row {
   readonly name: string
-  /** Requests per second, of bare Hono's and of the peer's in the same round. */
+  /** Requests per second as a ratio to bare Hono (`ofHono`) and to the peer (`ofPeer`) in the same round. */
   readonly ofHono: number
   readonly ofPeer: number
   readonly perSecond: number
   readonly p50: number
   readonly p99: number
   readonly cpu: number | null
-  /** Bare Hono's processor time for one request, of this one's: the ratio without the load generator in it. */
+  /** CPU time of bare Hono for one request, divided by this contestant's. The load generator does not affect it. */
   readonly ofHonoCpu: number | null
   readonly memory: number | null
 }
 
-/** Medians over the rounds; a ratio is the median of the rounds' ratios, since what disturbs a round disturbs all in it. */
+/** Medians over the rounds. A ratio is the median of the ratios per round, because other load affects a whole round. */
 export function summarize(suite: Suite, all: readonly Series[]): readonly Row[] {
   const bare = roundsOf(all, suite.bare)
   const peer = roundsOf(all, suite.peer.name)
@@ -80,7 +80,7 @@ const columnsOf = ({ peer }: Suite): readonly Column[] => [
   ['RSS MiB', (row) => row.memory?.toFixed(0) ?? '-'],
 ]
 
-/** The rows as a table, one line each, with a line of titles. */
+/** The rows as a text table: a line of titles, then one line for each row. */
 export function renderTable(suite: Suite, rows: readonly Row[]): string {
   const columns = columnsOf(suite)
   const lines = [['', ...columns.map(([title]) => title)]]

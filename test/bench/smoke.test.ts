@@ -1,4 +1,4 @@
-// That the benchmark runs at all and shows everybody. Says nothing about speed: a test must not fail on a busy machine.
+// Checks that the benchmark runs and shows every contestant, not how fast they are: a busy machine must not fail a test.
 
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
@@ -22,7 +22,7 @@ describe('npm run bench', () => {
     },
   )
 
-  test('a name that it does not know ends with exit code 2 and tells those it knows', async () => {
+  test('an unknown name ends with exit code 2 and lists the known names', async () => {
     const failure = run(process.execPath, [MAIN, 'verfy'])
     await expect(failure).rejects.toMatchObject({
       code: 2,

@@ -1,40 +1,40 @@
-// What a contest is made of: contestants, each a server that is started and asked, and two of them to compare with.
+// Types of a benchmark: contestants, each a server to start and check, and the two that the others are compared with.
 
 import { type Child, startChild } from './child.ts'
 import type { LoadRequest } from './load.ts'
 
-/** A server that is up, and the request to load it with. */
+/** A started server, and the request to send to it repeatedly. */
 export interface Running {
   readonly child: Child
   readonly request: LoadRequest
 }
 
-/** One row of the table. */
+/** A server to measure, and its row in the table. */
 export interface Contestant {
   readonly name: string
-  /** Starts it with `dir`, empty and its own, as working directory. */
+  /** Starts the server in `dir`, an empty folder of its own. */
   start(dir: string): Promise<Running>
-  /** Asks it, looks at the answers and rejects when they are wrong, so that nobody is measured doing something else. */
+  /** Sends requests and rejects when an answer is wrong, so that no wrong behaviour is measured. */
   check(running: Running): Promise<unknown>
 }
 
-/** One contest. */
+/** One benchmark: the contestants, and the two they are compared with. */
 export interface Suite {
   readonly title: string
-  /** In the order in which they run and are shown. */
+  /** In the order of the rounds and of the table. */
   readonly contestants: readonly Contestant[]
-  /** Name of the bare Hono among them. */
+  /** Name of the contestant that is Hono with a constant answer. */
   readonly bare: string
-  /** Name of the product among them, and the title of the column that compares with it. */
+  /** Name of the contestant to compare with, and the title of that column. */
   readonly peer: { readonly name: string; readonly column: string }
 }
 
-/** Starts a script of this directory. */
+/** Starts a script of this folder in `dir`, with `kind` as its argument. */
 export function startScript(file: string, kind: string, dir: string): Promise<Child> {
   return startChild([`${import.meta.dirname}/${file}`, kind], dir, plainEnvironment())
 }
 
-/** What a server needs of this process's environment, and nothing that would change its ways. */
+/** Only the variables of this process that a server needs, so that no other one changes its behaviour. */
 export function plainEnvironment(): NodeJS.ProcessEnv {
   return { PATH: process.env.PATH, HOME: process.env.HOME, NODE_ENV: 'production' }
 }

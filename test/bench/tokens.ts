@@ -1,5 +1,5 @@
-// Tokens to be verified: made once, by the process that sends them, with keys that the servers are given in a file.
-// More of them than a verifier remembers (10 000 unless told), sent in turn: each is unknown whenever it comes.
+// Creates the tokens to verify, once, in the process that sends them. The servers read the keys from a file. There are
+// more tokens than a verifier caches (10 000 by default), sent in turn, so that no token is in the cache when it arrives.
 
 import { randomBytes } from 'node:crypto'
 import type { JWK } from 'jose'
@@ -11,18 +11,18 @@ import { createSigningKey } from '../../src/signing/make-keys.ts'
 export const ISSUER = 'https://auth.example.com'
 export const AUDIENCE = 'https://api.example.com'
 export const ORIGIN = 'https://www.example.com'
-/** The file in a server's working directory that holds its {@link Keys}. */
+/** The file with the {@link Keys} in a server's working directory. */
 export const KEYS_FILE = 'keys.json'
 
-/** What the servers verify with. */
+/** The keys with which the servers verify tokens. */
 export interface Keys {
-  /** ES256. */
+  /** The public key for ES256, as a JWK Set. */
   readonly jwks: { readonly keys: readonly JWK[] }
-  /** HS256, as text. */
+  /** The shared secret for HS256, as text. */
   readonly secret: string
 }
 
-/** Keys, and tokens that each of them verifies. */
+/** The keys, and for each algorithm 20 000 tokens that they verify. */
 export interface Tokens {
   readonly keys: Keys
   readonly ES256: readonly string[]
@@ -32,7 +32,7 @@ export interface Tokens {
 const COUNT = 20_000
 const LIFETIME_SECONDS = 3600
 
-/** All tokens, bound to {@link ORIGIN} and to this machine's address. */
+/** Creates all keys and tokens. Every token is bound to {@link ORIGIN} and to 127.0.0.1. */
 export async function makeTokens(): Promise<Tokens> {
   const now = Date.now()
   const pair = await createSigningKey('ES256', 'current', now)

@@ -1,4 +1,4 @@
-// What the benchmark uses of two packages that ship no types.
+// Types for the parts of two untyped packages that the benchmark uses.
 
 declare module 'autocannon' {
   interface Options {
@@ -6,18 +6,18 @@ declare module 'autocannon' {
     readonly method: 'GET' | 'POST'
     readonly headers: Readonly<Record<string, string>>
     readonly body: string | undefined
-    /** Sent in turn by each connection; `setupRequest` is asked before every one, with what stands above. */
+    /** Each connection sends these in turn. `setupRequest` is called before each request, with the options above. */
     readonly requests: readonly { readonly setupRequest: (given: object) => object }[] | undefined
     readonly connections: number
-    /** Seconds. */
+    /** Duration of the run in seconds. */
     readonly duration: number
-    /** Milliseconds between samples; a run ends at one. */
+    /** Milliseconds between samples. A run ends with a sample. */
     readonly sampleInt: number
   }
   interface Outcome {
     readonly '2xx': number
     readonly non2xx: number
-    /** Connections that failed, and time-outs. */
+    /** Number of failed connections and timeouts. */
     readonly errors: number
   }
   interface Run extends PromiseLike<Outcome> {

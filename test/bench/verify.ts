@@ -1,5 +1,5 @@
-// The contest of verification: one GET with a token, answered by a constant once the token is right. Ours stand with
-// everything on: origin, address, CORS. "Known" is the same token again and again, "unknown" one never seen lately.
+// The benchmark of verification: a GET with a token, which gets a constant answer when the token is valid. claimgate runs
+// with all checks: origin, address, CORS. "Known" repeats one token; "unknown" sends tokens that are not in the cache.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ type Alg = 'ES256' | 'HS256'
 const BARE = 'hono, constant answer'
 const FASTIFY = 'fastify + @fastify/jwt, HS256'
 
-/** Requests per second behind a verifier. */
+/** Measures requests per second of an API behind a verifier. */
 export const verify: Suite = {
   title: 'verify: GET with a token',
   bare: BARE,
@@ -76,7 +76,7 @@ function getTokens(): Promise<Tokens> {
   return made
 }
 
-/** Lets the token through. */
+/** Rejects unless the server accepts the token. */
 async function checkPass(running: Running): Promise<Response> {
   const { headers, vary } = running.request
   const response = await ask(running, { ...headers, ...vary?.() })
@@ -85,7 +85,7 @@ async function checkPass(running: Running): Promise<Response> {
   return response
 }
 
-/** Lets the token through, and refuses one whose signature is another's. */
+/** Like `checkPass`. Also rejects when the server accepts a changed signature. */
 async function checkGuard(running: Running): Promise<Response> {
   const response = await checkPass(running)
   const { headers, vary } = running.request
@@ -99,7 +99,7 @@ async function checkGuard(running: Running): Promise<Response> {
   return response
 }
 
-/** Does so too, with CORS, and not for another origin. */
+/** Like `checkGuard`. Also rejects without CORS headers, or when another origin is accepted. */
 async function checkClaimgate(running: Running): Promise<void> {
   const response = await checkGuard(running)
   if (response.headers.get('access-control-allow-origin') !== ORIGIN) throw new Error('answered without CORS')

@@ -1,5 +1,5 @@
-// What must be true of every answer, whatever was asked: no 5xx but a 503 that says when to come back, refusals in the
-// documented shape of their path, and nothing secret that was sent.
+// Checks every answer must pass, whatever the request was: no 5xx except 503 with Retry-After, errors in the documented
+// shape of their path, and no secret of the request in the answer.
 
 import { expect } from 'vitest'
 import { type ProblemCode, problems } from '../../src/http/problem.ts'
@@ -11,7 +11,7 @@ export interface SeenAnswer {
   readonly text: string
 }
 
-/** `error` of the OAuth endpoints: RFC 6749 section 5.2, RFC 8707, RFC 9449, and the house's own for limits. */
+/** Values of `error` at the OAuth endpoints: RFC 6749 section 5.2, RFC 8707, RFC 9449, and `rate_limited`. */
 const OAUTH_ERRORS: ReadonlySet<string> = new Set([
   ...['invalid_request', 'invalid_client', 'invalid_scope', 'invalid_target', 'unauthorized_client'],
   ...['unsupported_grant_type', 'invalid_dpop_proof', 'rate_limited', 'temporarily_unavailable'],
@@ -27,7 +27,7 @@ export function expectSound(
   if (status === 503) expect(headers.get('retry-after') ?? '', shown).toMatch(/^\d+$/)
   expect(headers.get('x-request-id') ?? '', shown).toMatch(/^[0-9A-Za-z]{16}$/)
   if (status < 400) return
-  // MultiSet's endpoint challenges no page: its browser would ask the visitor for a password.
+  // MultiSet's endpoint sends no challenge, because a browser would then ask the visitor for a password.
   if (status === 401 && !/m2m/.test(asked.path)) expect(headers.get('www-authenticate'), shown).toBeTruthy()
   if (asked.method === 'HEAD') return
   const body = JSON.parse(text)
@@ -52,7 +52,7 @@ function expectProblem(body: Json, { status, headers }: SeenAnswer, shown: strin
   else expect(errors, shown).toBeUndefined()
 }
 
-/** OAuth's shape or MultiSet's, and only on their paths. */
+/** Expects OAuth's shape on the OAuth paths, and MultiSet's shape on its paths. */
 function expectDialect(body: Json, path: string, shown: string): void {
   if (body.error_description !== undefined) {
     expect(path, shown).toMatch(/oauth/)
@@ -75,7 +75,7 @@ function decode(path: string): string {
   }
 }
 
-/** No secret stands in any of the texts. */
+/** Expects that none of the texts contains one of the secrets. */
 export function expectNoEcho(texts: readonly string[], secrets: readonly string[]): void {
   for (const text of texts) {
     for (const secret of secrets) expect(text.includes(secret), `a secret comes back in ${text}`).toBe(false)

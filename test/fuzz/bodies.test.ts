@@ -1,5 +1,5 @@
-// Hostile JSON and forms, sent to every endpoint that reads a body: in this process, where each is timed, and to the
-// real server. FUZZ_SEED repeats a run, see fuzz.ts.
+// Sends hostile JSON and forms to every endpoint that reads a body: to the service in this process, which is timed, and to
+// a real server. FUZZ_SEED repeats a run, see fuzz.ts.
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type MemoryService, startMemory } from '../support/memory.ts'
@@ -33,7 +33,7 @@ beforeAll(async () => {
 })
 afterAll(() => memory.stop())
 
-/** An account whose secrets are sent, and one that is changed. */
+/** Creates an account whose secrets the requests contain, and a second one that they may change. */
 async function prepare(target: Target): Promise<Attacked> {
   const world = await createWorld(target)
   const spare = await createAccount(world, { name: 'Spare', allowedOrigins: [SITE] })
@@ -69,13 +69,13 @@ function toWire({ method, path, headers, body, chunked }: HostileRequest, { plan
 function expectAnswer(answer: SeenAnswer, request: WireRequest, { secrets }: Attacked): void {
   expectSound(answer, request)
   expectNoEcho([...answer.headers.values()], secrets)
-  // An account may be given any name, and is shown with it.
+  // The name of an account may be any text, also a secret, and admin answers show it.
   const mayShow =
     answer.status < 400 && request.path.startsWith('/admin/') && request.path !== '/admin/explain'
   if (!mayShow) expectNoEcho([answer.text], secrets)
 }
 
-test('any body is answered below 500, in the documented shape, in time, without what was sent', {
+test('any body gets an answer below 500 in the documented shape, in time, without the secrets it contains', {
   timeout: 120_000,
 }, async () => {
   const statuses = new Map<number, number>()
@@ -90,7 +90,7 @@ test('any body is answered below 500, in the documented shape, in time, without 
     const wire = toWire(request, real)
     expectAnswer(await sendToSocket(server.url, wire), wire, real)
   })
-  // The generator reaches the stages: else the property would say little.
+  // The generator must reach every stage of a request, otherwise this test would show little.
   for (const status of [200, 400, 401, 413, 415, 422]) expect([...statuses.keys()]).toContain(status)
 
   expect(server.child.exitCode, server.stderr()).toBeNull()

@@ -1,20 +1,20 @@
-// Generates what a client may write to a connection: requests that are mostly right, each part sometimes wrong, and
-// sometimes a damaged byte anywhere. `<<secret>>` and `<<admin>>` stand for the account token and the admin token.
+// Generates the bytes that a client writes to a connection: mostly valid requests, in which any part is sometimes wrong or
+// any byte is damaged. `<<secret>>` and `<<admin>>` are placeholders for the account token and the admin token.
 
 import fc from 'fast-check'
 import { byte, damaged } from './fuzz.ts'
 
 export interface Connection {
-  /** One character for each byte. */
+  /** The bytes as Latin-1: one character for each byte. */
   readonly text: string
-  /** Where the text is cut into pieces that are sent one after the other. */
+  /** Offsets at which the text is split. The pieces are written one after the other. */
   readonly cuts: readonly number[]
 }
 
-/** One of the texts between the bars. */
+/** Generates one of the texts, which `|` separates. */
 const among = (texts: string): fc.Arbitrary<string> => fc.constantFrom(...texts.split('|'))
 
-/** In most requests `usual`. */
+/** Generates `usual` in 14 of 15 cases, otherwise `odd`. */
 const mostly = <T>(usual: fc.Arbitrary<T>, odd: fc.Arbitrary<T>): fc.Arbitrary<T> =>
   fc.oneof({ weight: 14, arbitrary: usual }, { weight: 1, arbitrary: odd })
 
@@ -101,7 +101,7 @@ const rightBody = fc
         ]
       : [type, `Content-Length: ${text.length}`, '', text],
   )
-/** Framing and body that do not fit, or are cut off. */
+/** A body that does not match its framing, or is incomplete. */
 const wrongBody = fc
   .tuple(
     among(
@@ -135,7 +135,7 @@ const request = fc
     [`${method} ${target}${version}`, host, ...fields, ...rest].join(lineEnd),
   )
 
-/** One request, or several on one connection. */
+/** One request, or up to four on one connection. */
 const text = fc.oneof(
   { weight: 5, arbitrary: request },
   { weight: 1, arbitrary: fc.array(request, { maxLength: 4 }).map((all) => all.join('')) },

@@ -1,23 +1,23 @@
-// Runs generated input. The seed is printed; FUZZ_SEED=<integer> in the environment repeats a run:
+// Runs tests on generated input. Prints the seed; FUZZ_SEED=<integer> in the environment repeats a run:
 //
 //   FUZZ_SEED=12345 npx vitest run test/fuzz
 //
-// A failure also prints the input, shrunk by fast-check. Secrets stand in the input as placeholders, so that one seed
+// A failure also prints the input, shrunk by fast-check. The input has placeholders instead of secrets, so that a seed
 // gives the same input in every run.
 
 import fc from 'fast-check'
 import { expect } from 'vitest'
 
-/** No input may take longer than this, milliseconds. */
+/** The longest time that an input may take, in milliseconds. */
 export const LIMIT_MS = 50
 
-/** What takes longer is measured again: another process may have had the processor, milliseconds. */
+/** An input that takes longer is measured again, because another process may have used the CPU. In milliseconds. */
 const SLOW_MS = 10
 
-/** How long one group may go on, milliseconds: on a busy machine fewer inputs are tried. */
+/** The time limit of a group, in milliseconds. A busy machine tries fewer inputs. */
 const GROUP_MS = 10_000
 
-/** Characters of an input that are shown. */
+/** How many characters of an input a failure shows. */
 const MAX_SHOWN = 3000
 
 const SEED = readSeed(process.env.FUZZ_SEED)
@@ -29,24 +29,26 @@ function readSeed(text: string | undefined): number {
   return seed
 }
 
-/** Milliseconds for which this thread has run, whatever else the machine does; an older Node tells the time alone. */
+/** CPU time of this thread in milliseconds. The time of day where Node has no `threadCpuUsage`. */
 function ranMs(): number {
   if (typeof process.threadCpuUsage !== 'function') return performance.now()
   const { user, system } = process.threadCpuUsage()
   return (user + system) / 1000
 }
 
-/** Keeps the time of the slowest input. */
+/** Measures inputs, and remembers the slowest. */
 export interface Stopwatch {
-  /** Does `work`, up to three times when it is slow: the quickest counts. The result is that of the first. */
+  /**
+   * Calls `work`, up to three times when it is slow, and counts the fastest call. Resolves to the result of the first.
+   */
   time<T>(work: () => T | Promise<T>): Promise<T>
-  /** Counts inputs that were measured in another way. */
+  /** Adds inputs that the caller has measured, with the milliseconds of the slowest. */
   note(inputs: number, milliseconds: number): void
 }
 
 /**
- * Tries `count` inputs, then prints the seed, how many were tried and the slowest one's time. `tryInput` rejects when an
- * input is handled wrongly.
+ * Calls `tryInput` with `count` inputs, or fewer after {@link GROUP_MS}. `tryInput` rejects when an input is handled
+ * wrongly. Prints the seed, the number of inputs and the time of the slowest.
  */
 export async function fuzz<T>(
   group: string,
@@ -90,7 +92,7 @@ export async function fuzz<T>(
   )
   console.log(`fuzz ${group}: FUZZ_SEED=${SEED}, ${tried} inputs, slowest ${slowest.toFixed(1)} ms`)
   if (run.failed) {
-    // Shrinking tells nothing once the server has crashed: the first input that failed is shown as well.
+    // Once the server has crashed every input fails, so shrinking is useless. Therefore the first input is shown too.
     const [shrunk, whole] = [fc.stringify(run.counterexample), first ?? ''].map((text) =>
       text.slice(0, MAX_SHOWN),
     )
@@ -101,7 +103,7 @@ export async function fuzz<T>(
   expect(tried, 'inputs tried').toBeGreaterThan(0)
 }
 
-/** A text with one or two of its characters inserted, replaced or taken away, or its end cut off. */
+/** A text in which one or two characters are inserted, replaced or removed, or whose end is cut off. */
 export function damaged(text: fc.Arbitrary<string>, unit: fc.Arbitrary<string>): fc.Arbitrary<string> {
   const change = fc.record({ where: fc.nat(100_000), taken: fc.constantFrom(0, 1, 1, 5, 100_000), unit })
   return fc.tuple(text, fc.array(change, { minLength: 1, maxLength: 2 })).map(([start, changes]) =>
@@ -112,7 +114,7 @@ export function damaged(text: fc.Arbitrary<string>, unit: fc.Arbitrary<string>):
   )
 }
 
-/** One character for each byte. */
+/** Any byte, as one character of Latin-1. */
 export const byte: fc.Arbitrary<string> = fc
   .integer({ min: 0, max: 255 })
   .map((code) => String.fromCharCode(code))

@@ -1,5 +1,5 @@
-// Request heads and bodies as bytes on a TCP connection to the real server: broken request lines, odd bytes in headers,
-// targets in every form, framing that contradicts itself. FUZZ_SEED repeats a run, see fuzz.ts.
+// Sends request heads and bodies as bytes to a real server: broken request lines, unusual bytes in headers, all forms of
+// targets, contradictory framing. FUZZ_SEED repeats a run, see fuzz.ts.
 
 import fc from 'fast-check'
 import { beforeAll, expect, test } from 'vitest'
@@ -35,7 +35,7 @@ function toPieces({ text, cuts }: Connection): readonly string[] {
   return places.slice(1).map((end, index) => bytes.slice(places[index], end))
 }
 
-/** Runs `work`; gives the milliseconds for which the server's main thread ran meanwhile. */
+/** Calls `work`. Resolves to the CPU time of the server's main thread meanwhile, in milliseconds. */
 async function serverMs(work: () => Promise<void>): Promise<number> {
   const { pid = 0 } = server.child
   const before = mainThreadMs(pid)
@@ -58,7 +58,7 @@ async function tryConnection(one: Connection): Promise<number> {
   return answers?.[0]?.status ?? 0
 }
 
-test('any bytes are answered in the documented way or not at all, and the server goes on', {
+test('any bytes get a documented answer or none, and the server keeps working', {
   timeout: 120_000,
 }, async () => {
   const statuses = new Map<number, number>()
@@ -73,7 +73,7 @@ test('any bytes are answered in the documented way or not at all, and the server
       }
       let slowest = await serverMs(() => tryAll(batch))
       if (slowest > LIMIT_MS) {
-        // All together took longer than one may: each is measured alone.
+        // The batch took longer than one input may, so each input is measured separately.
         slowest = 0
         for (const one of batch) {
           let best = await serverMs(() => tryAll([one]))
@@ -90,7 +90,7 @@ test('any bytes are answered in the documented way or not at all, and the server
       expect(`${healthy.status} ${healthy.text}`).toBe('200 {"status":"ok"}')
     },
   )
-  // The generator reaches the stages: else the property would say little.
+  // The generator must reach every stage of a request, otherwise this test would show little.
   for (const status of [200, 400, 401, 404, 405]) expect([...statuses.keys()]).toContain(status)
   expect(server.stdout()).not.toContain('"level":"error"')
 })

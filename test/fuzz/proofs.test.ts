@@ -1,5 +1,5 @@
-// DPoP proofs that are nearly right, given to a verifier with a token that is bound to their key: none is accepted, and
-// a right one still is. FUZZ_SEED repeats a run, see fuzz.ts.
+// A verifier gets DPoP proofs that are almost valid, with a token that is bound to their key: it accepts none, and still
+// accepts a valid one. FUZZ_SEED repeats a run, see fuzz.ts.
 
 import fc from 'fast-check'
 import { calculateJwkThumbprint } from 'jose'
@@ -47,7 +47,7 @@ describe.each(['ES256', 'EdDSA'] as const)('%s', async (alg) => {
     require: ['key'],
   })
 
-  /** What the claims must say now. */
+  /** The claims of a valid proof, issued now. */
   const right = (): Json => ({ htu: `${API}/orders`, htm: 'GET', iat: now(), ath: hashToken(token) })
   const header = (members: Json = {}): string => maker.header(members)
   const payload = (members: Json = {}): string => maker.payload({ ...right(), ...members })
@@ -72,7 +72,7 @@ describe.each(['ES256', 'EdDSA'] as const)('%s', async (alg) => {
     }
   }
 
-  /** Claims that are wrong, rightly signed. */
+  /** Wrong claims, for proofs with a valid signature. */
   const wrongClaims = fc.oneof(
     fc.tuple(fc.constantFrom('htm', 'htu', 'iat', 'ath'), junk).map(([name, value]) => ({ [name]: value })),
     junk
@@ -120,7 +120,7 @@ describe.each(['ES256', 'EdDSA'] as const)('%s', async (alg) => {
       .constantFrom(hashToken(`${token} `), hashToken(''), token, `${hashToken(token)}=`)
       .map((ath) => ({ ath })),
   )
-  /** Headers that are wrong, rightly signed. */
+  /** Wrong header parameters, for proofs with a valid signature. */
   const wrongHeader = fc.oneof(
     fc
       .tuple(fc.constantFrom('typ', 'alg', 'jwk', 'crit', 'b64'), junk)
@@ -180,7 +180,7 @@ describe.each(['ES256', 'EdDSA'] as const)('%s', async (alg) => {
       )
       .map((key) => ({ jwk: key })),
   )
-  /** Each makes a new wrong proof, so that none is refused only because it was used before. */
+  /** Each value creates a new invalid proof, so that none is refused only because it was used before. */
   const wrongProof = fc.oneof(
     wrongClaims.map((members) => () => mint.compact(header(), payload(members))),
     wrongHeader.map((members) => () => mint.compact(header(members), payload())),
@@ -230,7 +230,7 @@ describe.each(['ES256', 'EdDSA'] as const)('%s', async (alg) => {
     fc.string({ unit: 'binary', maxLength: 200 }).map((text) => () => text),
   )
 
-  test('a proof that is not right for this request is refused, in time, and is not told again', {
+  test('a proof that is not valid for this request is refused, in time, and not repeated in the error', {
     timeout: 60_000,
   }, async () => {
     const proofs = wrongProof.map((makeProof) => makeProof())
@@ -238,7 +238,7 @@ describe.each(['ES256', 'EdDSA'] as const)('%s', async (alg) => {
       const verdict = await watch.time(() => judge(proof))
       expect(verdict, proof).toMatch(/^(?:invalid_proof|proof_required) /)
       if (proof.length > 12) expect(verdict).not.toContain(proof)
-      // The same request passes with a right proof, so that the wrong one was refused for what it is.
+      // The same request passes with a valid proof, so the proof was the reason for the refusal.
       if (proof.length % 16 === 0) expect(await judge(goodProof())).toBe('allowed')
     })
     const proof = goodProof()

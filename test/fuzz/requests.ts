@@ -1,15 +1,15 @@
-// Generates requests with hostile bodies: JSON and forms for every endpoint that reads one, with right credentials in
-// most of them, so that what is behind the authentication is reached.
+// Generates requests with hostile bodies: JSON and forms for every endpoint that reads a body. Most have valid credentials,
+// so that they reach the code behind authentication.
 
 import fc from 'fast-check'
 import { byte, damaged } from './fuzz.ts'
 
-/** A request whose texts hold placeholders: `<<token>>`, `<<clientId>>`, `<<clientSecret>>`, `<<admin>>`, `<<account>>`. */
+/** A request with placeholders: `<<token>>`, `<<clientId>>`, `<<clientSecret>>`, `<<admin>>`, `<<account>>`. */
 export interface HostileRequest {
   readonly method: string
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
-  /** One character for each byte. */
+  /** The bytes as Latin-1: one character for each byte. */
   readonly body: string
   readonly chunked: boolean
 }
@@ -18,7 +18,7 @@ interface Endpoint {
   readonly method: string
   readonly path: string
   readonly type: 'json' | 'form'
-  /** Members that it knows. */
+  /** The member or parameter names that this endpoint accepts. */
   readonly names: readonly string[]
   readonly headers: Readonly<Record<string, string>>
 }
@@ -82,7 +82,7 @@ const endpoints: readonly Endpoint[] = [
   endpoint('POST', '/admin/keys/rotate', 'json', ['x'], admin),
 ]
 
-/** One character for each byte of a text in UTF-8. */
+/** Encodes a text as UTF-8, with one character for each byte. */
 const toBytes = (text: string): string => Buffer.from(text).toString('latin1')
 const text = fc.oneof(
   fc.constantFrom(

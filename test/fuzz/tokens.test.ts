@@ -1,4 +1,4 @@
-// Texts that are nearly tokens, given to verifiers with pinned keys: none is accepted but the right one, byte for byte.
+// Verifiers with pinned keys get texts that are almost tokens: they accept only the exact bytes of the valid one.
 // FUZZ_SEED repeats a run, see fuzz.ts.
 
 import { createHmac, createPublicKey } from 'node:crypto'
@@ -12,7 +12,7 @@ import type { Json } from '../support/wire.ts'
 import { byte, damaged, fuzz } from './fuzz.ts'
 
 type Verifier = ReturnType<typeof createVerifier>
-/** Makes another text of a right token. */
+/** Turns a valid token into another text. */
 type Change = (token: string) => string
 
 const value = fc.oneof(
@@ -93,7 +93,7 @@ const claimName = fc.constantFrom(
 )
 const separator = fc.constantFrom('.', '..', '=.', ' .', '\n.', '%2e', '\0', ',', '')
 
-/** The token's signature left as it was, or one that needs no secret. */
+/** The signature of the valid token, or signatures that need no secret. */
 const signers: readonly ((input: string, mint: Mint, attacker: Mint, old: string) => string)[] = [
   (_input, _mint, _attacker, old) => old,
   () => '',
@@ -104,7 +104,7 @@ const signers: readonly ((input: string, mint: Mint, attacker: Mint, old: string
   (input) => base64url(createHmac('sha256', '').update(input).digest()),
 ]
 
-/** What everybody knows of a key. */
+/** The public part of a key: the PEM text, or the kid of an HS256 key. */
 function knownOf(mint: Mint): string | Buffer {
   return mint.alg === 'HS256' ? mint.kid : createPublicKey(mint.key).export({ type: 'spki', format: 'pem' })
 }
@@ -192,7 +192,7 @@ function changeOf(mint: Mint, attacker: Mint): fc.Arbitrary<Change> {
   return fc.oneof(rewritten, text)
 }
 
-/** A part with other members, in place of its own or as well; the part itself where there are none. */
+/** A part of a token with these members added or replaced, or, with `isTwice`, repeated. Unchanged without members. */
 function toMembers(part: string, members: Json, isTwice: boolean): string {
   if (Object.keys(members).length === 0) return part
   const held = JSON.parse(Buffer.from(part, 'base64url').toString())
@@ -224,7 +224,7 @@ describe.each(ALGS)('%s', (alg) => {
     createVerifier({ ...RULES, ...keys, tokenSources: ['authorization', 'query'], cache: false }),
   ]
 
-  test('a text that is not the token byte for byte is refused, in time, and is not told again', {
+  test('a text with other bytes than the token is refused, in time, and not repeated in the error', {
     timeout: 60_000,
   }, async () => {
     const good = mint.token()

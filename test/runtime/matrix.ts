@@ -1,4 +1,4 @@
-// The contract's rules against one runtime: rows (one request each) and tests that need several requests.
+// Tests of one runtime against the contract: rows with one request each, and tests that need several requests.
 
 import { decodeProtectedHeader } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -23,7 +23,7 @@ import { describeOAuth } from './oauth-tests.ts'
 import { parameterRows } from './parameter-rows.ts'
 import { askRow, boundRows, extractRows, formatRows, type WhoamiRow } from './whoami-rows.ts'
 
-/** The tests of one runtime, which `start` starts. Prints how many rows it is asked. */
+/** Defines the tests of the runtime that `start` starts. Prints the number of rows. */
 export function describeRuntime(name: string, options: RuntimeOptions, start: () => Promise<Target>): void {
   const runner = createRowRunner(options)
   describe(name, () => {
@@ -33,7 +33,7 @@ export function describeRuntime(name: string, options: RuntimeOptions, start: ()
     beforeAll(async () => {
       console.info(`${name}: ${runner.countRows()}`)
       target = await start()
-      // Asked before there is an account that allows `*`.
+      // Sent before an account that allows `*` exists.
       await createAccount(target, { name: 'First', allowedOrigins: [SITE] })
       stranger = await target.send(preflight('https://evil.example'))
       world = await createWorld(target)
@@ -244,7 +244,7 @@ function expectClaim(row: Row, answer: WireAnswer, world: World): void {
   expectAnswerMatchesToken(body)
 }
 
-/** The answer must agree with the token in it. */
+/** Expects the members of an answer to match the claims of its token. */
 function expectAnswerMatchesToken(body: Json): void {
   const claims = payloadOf(body.token)
   const expiry = new Date(claims.exp * 1000).toISOString()

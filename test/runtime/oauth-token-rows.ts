@@ -4,7 +4,7 @@ import { ASSERTION_TYPE, basicOf } from '../support/oauth-wire.ts'
 import { APP, SITE } from '../support/world.ts'
 import { ask, bare, body, invalid, type OAuthRow, pair } from './oauth-rows.ts'
 
-/** Every character escaped. */
+/** Percent-encodes every character of an ASCII text. */
 const escaped = (text: string): string => text.replace(/./g, (c) => `%${c.charCodeAt(0).toString(16)}`)
 
 /** The parameters of a token request. */

@@ -1,4 +1,4 @@
-// The Worker as it is developed, run and shipped: real workerd, real D1, by way of the scripts that npm runs.
+// The Worker with real workerd and D1, started and bundled by the npm scripts.
 
 import { spawnSync } from 'node:child_process'
 import {
@@ -37,7 +37,7 @@ async function keyIds(url: string): Promise<readonly string[]> {
   return answer.json().keys.map((key: { kid: string }) => key.kid)
 }
 
-/** Pids below a process, and the process itself, by Linux's /proc. */
+/** The pids of a process and its descendants, from /proc. */
 function pidsFrom(root: number): readonly number[] {
   const parents = new Map<number, number>()
   for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
@@ -48,7 +48,7 @@ function pidsFrom(root: number): readonly number[] {
   return [root, ...below.flatMap(pidsFrom)]
 }
 
-/** Parent and state of a process; undefined when there is none, or only its exit code waits to be read. */
+/** Parent and state of a process. Undefined when it does not exist or is a zombie. */
 function readStat(pid: number): { readonly parent: number; readonly command: string } | undefined {
   try {
     const [, command = '', state, parent] =
@@ -59,7 +59,7 @@ function readStat(pid: number): { readonly parent: number; readonly command: str
   }
 }
 
-/** Runs what stands behind `$` in the output, in this folder; gives the JSON of each answer. */
+/** Runs the commands behind `$` in the output, in this folder. Returns the JSON of each answer. */
 function pasteCommands(server: RunningWorkerd, folder: string): readonly unknown[] {
   const commands = [...server.output().matchAll(/^ {2}\$ (.*)$/gm)].map(([, command = '']) => command)
   return commands.map((command) => {
@@ -87,7 +87,7 @@ describe('dev:worker', () => {
     folder = mkdtempSync(join(tmpdir(), 'claimgate-worker-'))
     checkout = join(folder, 'checkout')
     persistTo = join(folder, 'state')
-    // A checkout without .dev.vars, so that making them is seen and the developer's own are left alone.
+    // A copy without .dev.vars: the test sees how they are created, and the developer's own stay unchanged.
     cpSync(join(REPOSITORY, 'wrangler.toml'), join(checkout, 'wrangler.toml'))
     for (const name of ['node_modules', 'package.json', 'src', 'tsconfig.json']) {
       symlinkSync(join(REPOSITORY, name), join(checkout, name))
@@ -101,12 +101,12 @@ describe('dev:worker', () => {
     rmSync(folder, { recursive: true, force: true })
   })
 
-  test('requests that come together to a new isolate and an empty database see the same two keys', () => {
+  test('concurrent first requests to an empty database get the same two keys', () => {
     expect(coldKeys[0]).toHaveLength(2)
     for (const keys of coldKeys) expect(keys).toEqual(coldKeys[0])
   })
 
-  test('it makes a master key that only its owner can read', () => {
+  test('it creates a master key that only its owner can read', () => {
     const file = join(checkout, '.dev.vars')
     expect(readFileSync(file, 'utf8')).toMatch(/^CLAIMGATE_MASTER_KEY=[\w-]{43}\n$/)
     expect(statSync(file).mode & 0o777).toBe(0o600)
@@ -171,7 +171,7 @@ describe('dev:worker', () => {
     expect([answer.status, answer.json().error]).toEqual([status, code])
   })
 
-  test('the commands that it prints work as they stand, and no output holds the admin token', () => {
+  test('the commands that it prints work unchanged, and no output contains the admin token', () => {
     const answers = pasteCommands(server, checkout)
     expect(answers).toEqual([
       expect.objectContaining({ account: expect.anything() }),
@@ -182,12 +182,12 @@ describe('dev:worker', () => {
     expect(server.output()).not.toContain(ADMIN_TOKEN)
   })
 
-  test('on disk there is neither a secret nor an open private key', () => {
+  test('no secret and no unencrypted private key is on disk', () => {
     const files = readdirSync(persistTo, { recursive: true, encoding: 'utf8' })
       .map((name) => join(persistTo, name))
       .filter((file) => statSync(file).isFile())
     const text = files.map((file) => readFileSync(file, 'latin1')).join('\n')
-    // This is where the records really are:
+    // The search covered the file with the records:
     expect(text).toContain(world.accountId)
     const sealed = text.match(/eyJhbGciOiJkaXIi[\w-]+\.\.[\w-]{16}\.[\w-]+\.[\w-]{22}/g)
     expect(new Set(sealed).size).toBe(2)
@@ -195,19 +195,19 @@ describe('dev:worker', () => {
     expect(text).not.toContain(world.clientSecret)
   })
 
-  test('stopped and started again, it has its accounts and keys', async () => {
+  test('a restart keeps accounts and keys', async () => {
     const token = await claimToken(world)
     await expectStops(server, 'SIGTERM')
     server = await startWorkerd({}, { checkout, persistTo })
     expect(await keyIds(server.url)).toEqual(coldKeys[0])
     const again = { ...world, ...targetOf(server) }
     expect(payloadOf(await claimToken(again)).sub).toBe(world.accountId)
-    // Another port is another issuer: the signature is right, the token is for somewhere else.
+    // Another port is another issuer, so the token is refused although its signature is valid.
     const old = await get(server.url, '/auth/whoami', { authorization: `Bearer ${token}`, origin: SITE })
     expect([old.status, old.json().error]).toEqual([401, 'invalid_token'])
   })
 
-  test('an admin token that is kept in .dev.vars is not printed either, and what is made of it goes', async () => {
+  test('an admin token in .dev.vars is not printed, and the files made from it are removed', async () => {
     await server.stop()
     const kept = 'kept-in-dev-vars-0123456789-abcdef'
     appendFileSync(join(checkout, '.dev.vars'), `CLAIMGATE_ADMIN_TOKEN="${kept}"\n`)
@@ -221,7 +221,7 @@ describe('dev:worker', () => {
     server = await startWorkerd({}, { checkout, persistTo })
   })
 
-  test('with another master key it is unavailable, the log says why, and no keys are made anew', async () => {
+  test('with another master key it is unavailable, the log says why, and no new keys are created', async () => {
     const stranger = await startWorkerd({}, { persistTo })
     try {
       const answer = await get(stranger.url, '/.well-known/jwks.json')
@@ -271,7 +271,7 @@ describe('a deployment that is not configured', () => {
     expect(reasons.join()).not.toContain('half-an-hour')
   })
 
-  test('SIGINT ends it with all of its processes', () => expectStops(server, 'SIGINT'))
+  test('SIGINT stops it and all of its processes', () => expectStops(server, 'SIGINT'))
 })
 
 test('dev:worker does not start on a port that the issuer cannot name', () => {
@@ -279,7 +279,7 @@ test('dev:worker does not start on a port that the issuer cannot name', () => {
   expect([run.status, run.stderr.split(':')[0]]).toEqual([1, '--port'])
 })
 
-test('deploy:worker --dry-run tells the size of a bundle that stays under 1 MB gzipped', () => {
+test('deploy:worker --dry-run shows the size of the bundle, which is under 1 MB gzipped', () => {
   const outDir = mkdtempSync(join(tmpdir(), 'claimgate-bundle-'))
   try {
     const flags = ['scripts/deploy-worker.ts', '--dry-run', '--outdir', outDir]

@@ -1,4 +1,4 @@
-// Starts the Worker as a developer does, in a real workerd with a database of its own, and stops it by pid.
+// Starts the Worker as a developer does, in workerd with an empty database, and stops it by pid.
 
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -9,31 +9,31 @@ import { findFreePort } from '../support/ports.ts'
 import { ADMIN_TOKEN } from '../support/server.ts'
 
 export interface RunningWorkerd {
-  /** Where it answers; the issuer, unless a variable says otherwise. */
+  /** Base URL of the Worker, and its issuer by default. */
   readonly url: string
-  /** Pid of scripts/dev-worker.ts, above wrangler and workerd. */
+  /** Pid of scripts/dev-worker.ts, the parent of wrangler and workerd. */
   readonly pid: number
-  /** Everything written so far, log lines of the Worker included. */
+  /** All output so far, including log lines of the Worker. */
   readonly output: () => string
-  /** Sends a signal, waits until it is gone, removes what was made for it. Gives its exit code. */
+  /** Sends a signal, waits for the end, removes temporary folders. Resolves to the exit code. */
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
 
 const START_TIMEOUT_MS = 60_000
 const REPOSITORY = join(import.meta.dirname, '../..')
 
-/** Where a Worker lives; folders of its own, which go when it stops, unless told otherwise. */
+/** Folders of a Worker. By default temporary ones, which are removed when it stops. */
 export interface WorkerdOptions {
-  /** Folder of its records. */
+  /** Folder in which D1 keeps its records. */
   readonly persistTo?: string
-  /** Checkout to run in, whose `.dev.vars` count; otherwise this one, whose `.dev.vars` do not. */
+  /** Repository to run in, whose `.dev.vars` are read. By default this one, whose `.dev.vars` are ignored. */
   readonly checkout?: string
 }
 
 /**
- * Runs scripts/dev-worker.ts on a free port and waits until it is ready. `vars` are its variables; the admin token is
- * `ADMIN_TOKEN` unless given, and so is the master key a new one, except in a checkout that may have its own. What is
- * undefined is not said.
+ * Runs scripts/dev-worker.ts on a free port and waits until it is ready. `vars` are the variables of the Worker; undefined
+ * ones are omitted. By default the admin token is `ADMIN_TOKEN`, and the master key is a new one, except in a repository
+ * that may have its own.
  */
 export async function startWorkerd(
   vars: Readonly<Record<string, string | undefined>>,
@@ -77,7 +77,7 @@ export async function startWorkerd(
     const listen = (chunk: Buffer) => {
       output += chunk
       if (output.includes(`Ready on http://127.0.0.1:${port}`)) resolve()
-      // wrangler stays and waits for the files to change.
+      // After an error wrangler keeps running and waits for a file to change.
       if (output.includes('Build failed')) reject(new Error(`the Worker cannot be built:\n${output}`))
     }
     child.stdout.on('data', listen)

@@ -1,6 +1,6 @@
-// The house's import rules as data, and the same table as src/README.md shows it.
+// The project's import rules as data, and the table of them in src/README.md.
 
-/** What the files of a room may import. The most exact room that contains a file rules it. */
+/** What the files of a room may import. If several rooms contain a file, the longest path applies. */
 export interface Rule {
   /** A folder or file below src/. */
   readonly room: string
@@ -145,30 +145,30 @@ export const rules: readonly Rule[] = [
   },
 ]
 
-/** Files that may read the process's environment. */
+/** The files that may read environment variables of the process. */
 export const environmentReaders: readonly string[] = [
   'adapters/node/environment.ts',
   'cli/main.ts',
   'client/backend/load-config.ts',
 ]
 
-/** Most names that `ls` of a folder of src/ shows; src/ itself is the list of wings. */
+/** The most files and folders in a folder of src/. */
 export const maxNames: Readonly<Record<string, number>> = { cli: 21 }
 export const MAX_NAMES = 15
 
-/** Whether a path is one of these folders or files, or lies in one. */
+/** Whether a path is one of these folders or files, or below one of them. */
 export function isWithin(path: string, rooms: readonly string[] = []): boolean {
   return rooms.some((room) => path === room || path.startsWith(`${room}/`))
 }
 
-/** The rule of a file: that of the longest room that contains it. */
+/** The rule of a file: that of the room with the longest path. */
 export function ruleOf(path: string): Rule | undefined {
   return rules
     .filter(({ room }) => isWithin(path, [room]))
     .toSorted((a, b) => b.room.length - a.room.length)[0]
 }
 
-/** The rules as src/README.md shows them. */
+/** The rules as the Markdown table of src/README.md. */
 export function renderRules(): string {
   const list = (rooms: readonly string[] = [], packages: readonly string[] = []) =>
     [...rooms, ...packages.map((name) => `\`${name}\``)].join(', ')

@@ -1,12 +1,12 @@
-// Searches everything that a server wrote for what it must never write: secrets, tokens, the admin token.
-// Tells where and of which kind, never what it is. Private keys have a folder of their own, where they may stand.
+// Searches the output and the database of a server for secrets, tokens and the admin token. A finding names the place and
+// the kind, not the value. Private keys may be in their own folder, which is not searched.
 
 import { readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 
-/** What a server left behind, and how it was started. */
+/** Output and files of a server, and how it was started. */
 export interface Remains {
-  /** Working directory. */
+  /** Working directory of the server. */
   readonly cwd: string
   readonly env: NodeJS.ProcessEnv
   readonly stdout: string
@@ -15,11 +15,11 @@ export interface Remains {
 
 const SECRETS: readonly (readonly [kind: string, form: RegExp])[] = [
   ['an account token', /cgk_[0-9A-Za-z]+_[0-9A-Za-z]+_[0-9A-Za-z]{6}/],
-  // Three parts, of which the first is a JSON object; the signature of an unsigned one is empty.
+  // Three parts, of which the first is a JSON object. The signature of an unsigned token is empty.
   ['a JWT', /eyJ[\w-]{8,}\.[\w-]{8,}\./],
 ]
 
-/** Throws when a secret stands in a server's output or database. */
+/** Throws when the output or the database of a server contains a secret. */
 export function expectNoLeak({ cwd, env, stdout, stderr }: Remains): void {
   const adminToken = env.CLAIMGATE_ADMIN_TOKEN
   for (const [place, text] of [['stdout', stdout], ['stderr', stderr], ...readDatabase(cwd, env)] as const) {
@@ -29,7 +29,7 @@ export function expectNoLeak({ cwd, env, stdout, stderr }: Remains): void {
   }
 }
 
-/** The files of the database that are there, as text of one character for each byte. */
+/** The existing files of the database as Latin-1: one character for each byte. */
 function readDatabase(cwd: string, { DATABASE_URL: url = 'sqlite:data/claimgate.db' }: NodeJS.ProcessEnv) {
   if (!url.startsWith('sqlite:')) return []
   const file = resolve(cwd, url.slice('sqlite:'.length))

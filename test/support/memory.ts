@@ -1,4 +1,4 @@
-// The service inside this process, on memory: the quickest runtime of the matrix.
+// The service in this process, with its records in memory: the fastest runtime for tests.
 
 import type { Hono } from 'hono'
 import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
@@ -22,7 +22,7 @@ import { sendToFetch, type Target } from './wire.ts'
 export interface MemoryService extends Target {
   readonly app: Hono
   readonly deps: AppDeps
-  /** Lines that were logged. */
+  /** The log lines so far, from level debug. */
   readonly lines: readonly string[]
 }
 

@@ -1,7 +1,7 @@
-// Requests that are preflights, and those that look like one and are none. A preflight passes without a token, so every
-// endpoint and every published proxy configuration is tried with these.
+// Requests that are preflights, and requests that only look like one. A preflight passes without a token, so these are sent
+// to every endpoint and through every published proxy configuration.
 
-/** Header lines by name; several lines of one name as a list, none as an empty one. */
+/** Header lines by name. A list stands for several lines, an empty list for none. */
 export interface PreflightRow {
   readonly name: string
   readonly method?: string
@@ -28,7 +28,7 @@ const origins: readonly string[] = [
   'null',
 ]
 
-/** Right ones. */
+/** Headers of valid preflights, which must pass. */
 export const preflights: readonly PreflightRow[] = [
   ...origins.map((origin) => ({ name: `from ${origin}`, origin, asks: 'PUT' })),
   ...['GET', 'PATCH', 'delete', 'M-SEARCH', "!#$%&'*+.^_`|~0"].map((asks) => ({
@@ -95,7 +95,7 @@ const noMethods: readonly string[] = [
   'GET:',
 ]
 
-/** None of these is a preflight. */
+/** Headers of requests that are not preflights, which must not pass. */
 export const lookalikes: readonly PreflightRow[] = [
   ...noOrigins.map((origin) => ({ name: `Origin: ${origin}`, origin, asks: 'GET' })),
   ...noMethods.map((asks) => ({ name: `Access-Control-Request-Method: ${asks}`, origin: SITE, asks })),

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { parseSync } from 'oxc-parser'
 import { ROOT } from './source.ts'
 
-/** Words that plain technical English says otherwise. */
+/** Words to avoid in comments, messages and documentation. */
 const AVOIDED =
   /\b(at once|whoever|whosoever|anew|for ever|thereof|be had|is no option|mend(s|ed|ing)?|as said above|told apart|of its own accord)\b/i
 

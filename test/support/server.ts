@@ -1,5 +1,5 @@
-// Starts the real server as a user would, in a folder of its own, and stops it by pid. Whatever a test is about:
-// once its server has ended, everything that the server wrote is searched for secrets and tokens.
+// Starts the real server as a user would, in a folder of its own, and stops it by pid. When a server has ended, all of its
+// output and its database are searched for secrets and tokens.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
@@ -10,52 +10,52 @@ import { expectNoLeak, type Remains } from './leaks.ts'
 
 export const ADMIN_TOKEN = 'test-admin-token-of-thirty-two-or-more-characters'
 
-/** The entry point, wherever the server is started. */
+/** Absolute path of the server's entry point. */
 export const NODE_ENTRY: string = join(import.meta.dirname, '../../src/node.ts')
 
-/** Whether this machine has an IPv6 loopback: some containers have none. */
+/** Whether this machine has an IPv6 loopback address. Some containers have none. */
 export const HAS_IPV6: boolean = Object.values(networkInterfaces())
   .flat()
   .some((one) => one?.address === '::1')
 
-/** Compiled code of earlier starts: halves the time of the next. */
+/** Folder with compiled code of earlier starts, which halves the time of a start. */
 const COMPILE_CACHE: string = join(import.meta.dirname, '../../node_modules/.cache/node')
 
 export interface RunningServer {
   readonly url: string
   readonly dir: string
   readonly child: ChildProcess
-  /** Everything written so far. */
+  /** All output since the start. */
   readonly stdout: () => string
   readonly stderr: () => string
   /** Resolves with the exit code (null when killed by a signal), once all output has been read. */
   readonly exited: Promise<number | null>
-  /** SIGKILL, of its whole group when detached. */
+  /** Sends SIGKILL, to the whole process group when the server is detached. */
   readonly kill: () => void
-  /** SIGTERM, waits, searches what it wrote (throws on a secret), removes the folder. */
+  /** Sends SIGTERM, waits, searches output and database for secrets, removes the folder. Rejects on a secret. */
   stop(): Promise<void>
-  /** What an ended server left behind. */
+  /** Output and files of a server that has ended. */
   readonly remains: () => Remains
 }
 
-/** Variables of a server; undefined takes one away that would be set. */
+/** Environment variables of a server. Undefined removes a variable that is set by default. */
 export type ServerVariables = Readonly<Record<string, string | undefined>>
 
 export interface ServerOptions {
   readonly env?: ServerVariables
-  /** Existing data folder, which stays; a new one otherwise. */
+  /** Existing data folder, which is kept. By default a new one, which is removed. */
   readonly dir?: string
-  /** Working directory; the data folder. */
+  /** Working directory. By default the data folder. */
   readonly cwd?: string
-  /** What to run; the entry point under this Node. */
+  /** Program and arguments. By default the entry point with this Node. */
   readonly command?: readonly [string, ...string[]]
   /** In a process group of its own, as a shell starts a job. */
   readonly detached?: boolean
-  /** User and group that it runs as; only the superuser may choose. */
+  /** User and group id of the server. Needs root. */
   readonly runAs?: number
 }
 
-/** Environment of a server whose files all live in `dir`. */
+/** Environment of a server that keeps all of its files in `dir`. */
 export function serverEnvironment(dir: string, env: ServerVariables = {}): NodeJS.ProcessEnv {
   return {
     PATH: process.env.PATH,
@@ -69,7 +69,7 @@ export function serverEnvironment(dir: string, env: ServerVariables = {}): NodeJ
   }
 }
 
-/** What `npm start` and the command line need of the repository, copied into `dir`. */
+/** Copies the files that `npm start` and the command line need into `dir`, and links node_modules. */
 export function copyRepository(dir: string): void {
   const root = join(import.meta.dirname, '../..')
   for (const name of ['src', 'scripts', 'package.json', '.npmrc']) {
@@ -106,15 +106,18 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   }
 }
 
-/** What a test file works with. */
+/** Starts servers and creates folders for one test file. */
 export interface Servers {
-  /** A new empty folder. */
+  /** Creates an empty temporary folder, which is removed after the tests. */
   makeFolder(): string
-  /** As `startServer`; in a folder of `makeFolder` unless told another. */
+  /** Like `startServer`, by default in a folder of `makeFolder`. */
   start(options?: ServerOptions): Promise<RunningServer>
 }
 
-/** To be called at the top of a test file: servers that still run after its tests are killed, all searched, folders removed. */
+/**
+ * Call it at the top of a test file. After the tests it kills the servers that still run, searches all of them for secrets,
+ * and removes the folders.
+ */
 export function useServers(): Servers {
   const folders: string[] = []
   const running: RunningServer[] = []
@@ -142,12 +145,12 @@ export function useServers(): Servers {
   }
 }
 
-/** Starts a server that is expected to end by itself, and waits for that. */
+/** Starts a server that must end by itself, and waits for it. Kills it after 30 seconds. */
 export async function runServer(
   options: ServerOptions & { readonly dir: string },
 ): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> {
   const { kill, exited, stdout, stderr, remains } = spawnServer(options.dir, options)
-  // One that serves after all is ended: its exit code then tells.
+  // The exit code of a killed server is null.
   const timer = setTimeout(kill, 30_000)
   const code = await exited
   clearTimeout(timer)
@@ -183,12 +186,12 @@ function spawnServer(dir: string, options: ServerOptions): Omit<RunningServer, '
   return { child, exited, kill, remains, stdout: () => stdout, stderr: () => stderr }
 }
 
-/** Children may outlive the one that was started. */
+/** Kills a process group, because children may outlive the process that was started. */
 function killGroup(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL')
   } catch (error) {
-    // None is left.
+    // The group has already ended.
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
 }

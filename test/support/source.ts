@@ -1,4 +1,4 @@
-// What the source text of the project says, read as syntax: imports, code lines, uses of the environment.
+// Parses the project's source files: imports, number of code lines, use of environment variables.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, extname, join, normalize } from 'node:path'
@@ -7,19 +7,19 @@ import { parseSync, Visitor } from 'oxc-parser'
 export const ROOT: string = join(import.meta.dirname, '../..')
 
 export interface Import {
-  /** As it is written: `./ip.ts`, `jose`. */
+  /** The specifier in the source, such as `./ip.ts` or `jose`. */
   readonly specifier: string
-  /** Whether nothing of it is left at run time. */
+  /** Whether it imports only types. */
   readonly isType: boolean
 }
 
 export interface SourceFile {
-  /** Path below the folder that was asked for, with `/`. */
+  /** Path relative to the folder that was read, with `/`. */
   readonly path: string
   readonly imports: readonly Import[]
-  /** Lines that are neither blank nor comment. */
+  /** Number of lines that are neither blank nor comments. */
   readonly codeLines: number
-  /** Whether it reads `process.env` or `import.meta.env`, in whatever spelling. */
+  /** Whether it reads `process.env` or `import.meta.env`, in any syntax. */
   readonly readsEnvironment: boolean
 }
 
@@ -31,7 +31,7 @@ export function readSources(folder: string): readonly SourceFile[] {
     .map((path) => readSource(path, readFileSync(join(ROOT, folder, path), 'utf8')))
 }
 
-/** What one file's text says. Throws when it is not TypeScript. */
+/** Parses the text of one file. Throws when it is not TypeScript. */
 export function readSource(path: string, text: string): SourceFile {
   const { program, module, errors, comments } = parseSync(path, text)
   if (errors.length > 0) throw new Error(`${path}: ${errors[0]?.message}`)
@@ -113,12 +113,12 @@ function countCodeLines(
   return code.split('\n').filter((line) => line.trim() !== '').length
 }
 
-/** The path that a relative import names, below the same folder. */
+/** The path of a relative import, relative to the same folder. */
 export function resolveImport(from: string, specifier: string): string {
   return normalize(join(dirname(from), specifier))
 }
 
-/** Every circle of imports, each as the paths along it. Imports of types count. */
+/** Every cycle of imports, as the paths along it. Type imports count. */
 export function findCycles(files: readonly SourceFile[]): readonly string[] {
   const targets = new Map(
     files.map((file) => [

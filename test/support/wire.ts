@@ -1,40 +1,40 @@
-// One request as bytes on a wire, and how each runtime is asked it: the app in this process, a real server.
+// A request in full control of the test, and how to send it: to the app in this process, or to a real server.
 
 import { request as httpRequest, type OutgoingHttpHeaders } from 'node:http'
 
-/** A request with nothing added but what HTTP itself needs. */
+/** A request to which only the headers are added that HTTP requires. */
 export interface WireRequest {
   readonly method: string
-  /** Path and query, sent as they stand. */
+  /** Path and query, sent without normalization. */
   readonly path: string
   readonly headers?: Readonly<Record<string, string | readonly string[]>>
   readonly body?: string | Uint8Array
-  /** Sent without Content-Length. */
+  /** Whether the body is sent in chunks, without Content-Length. */
   readonly chunked?: boolean
-  /** The client's address, one of loopback. */
+  /** The client's IP address. Over a socket it must be a loopback address. */
   readonly from?: string
 }
 
-/** JSON of whatever shape: a test's own expectations are its type. */
+/** JSON of any shape. The expectations of a test replace a type. */
 export type Json = ReturnType<typeof JSON.parse>
 
 export interface WireAnswer {
   readonly status: number
   readonly headers: Headers
   readonly text: string
-  /** The body as JSON; throws when it is none. */
+  /** Parses the body. Throws when it is not JSON. */
   json(): Json
 }
 
-/** A running service. */
+/** A running service that accepts requests. */
 export interface Target {
-  /** Its issuer. */
+  /** The issuer URL of the service. */
   readonly issuer: string
   send(request: WireRequest): Promise<WireAnswer>
   stop(): Promise<void>
 }
 
-/** Asks a fetch handler in this process. */
+/** Sends a request to a fetch handler in this process. */
 export async function sendToFetch(
   fetch: (request: Request) => Response | Promise<Response>,
   base: string,
@@ -52,7 +52,7 @@ export async function sendToFetch(
   return toAnswer(response.status, response.headers, await response.text())
 }
 
-/** Asks a real server over a real socket; nothing is added but Host and the framing of the body. */
+/** Sends a request to a server over a new connection. Adds only Host and the framing of the body. */
 export function sendToSocket(base: string, wire: WireRequest): Promise<WireAnswer> {
   const { hostname, port } = new URL(base)
   const body = wire.body === undefined ? undefined : Buffer.from(wire.body)
@@ -90,7 +90,7 @@ export function sendToSocket(base: string, wire: WireRequest): Promise<WireAnswe
   })
 }
 
-/** How Workers learn the address; a server on a socket takes the socket's. */
+/** The header from which Workers read the client's address. A server on a socket reads the socket's. */
 function edgeHeaders({ from }: WireRequest): Record<string, string> {
   return from === undefined ? {} : { 'cf-connecting-ip': from }
 }

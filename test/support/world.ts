@@ -1,4 +1,4 @@
-// What the rows of the matrix speak of: accounts made through the admin API of whatever runtime is under test.
+// The accounts that the tests of all runtimes use, created through the admin API of the runtime under test.
 
 import { expect } from 'vitest'
 import { createSecret, formatAccountToken } from '../../src/signing/secret.ts'
@@ -14,9 +14,9 @@ export interface World extends Target {
   readonly clientId: string
   readonly clientSecret: string
   readonly accountId: string
-  /** A token of the same credential with a wrong secret and a right checksum. */
+  /** An account token of the same credential with a wrong secret and a valid checksum. */
   readonly wrong: string
-  /** Account token of an account whose tokens live up to 600 s and whose origins are `*`. */
+  /** Account token of an account with `maxTtl` 600 and the origin `*`. */
   readonly open: string
 }
 
@@ -49,7 +49,7 @@ export async function createAccount(target: Target, body: object): Promise<Json>
   return answer.json()
 }
 
-/** A claim with a JSON body; members that are undefined are left out. */
+/** A claim with a JSON body. Undefined members are omitted. */
 export function claimRequest(body: object, extra: Partial<WireRequest> = {}): WireRequest {
   return {
     method: 'POST',
@@ -60,19 +60,19 @@ export function claimRequest(body: object, extra: Partial<WireRequest> = {}): Wi
   }
 }
 
-/** A token's text for the world's main account. */
+/** Claims a token for the main account. */
 export async function claimToken(world: World, more: object = {}): Promise<string> {
   const answer = await world.send(claimRequest({ token: world.token, origin: SITE, ...more }))
   expect(answer.status, answer.text).toBe(200)
   return answer.json().token
 }
 
-/** Claims of a token, unverified. */
+/** The payload of a token, without verification. */
 export function payloadOf(token: string): Json {
   return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
 }
 
-/** What every problem must be, whatever it says. */
+/** Expects a problem document with this status and code, and no secret in it. Returns the document. */
 export function expectProblem(answer: WireAnswer, status: number, code: string, world: World): Json {
   expect(`${answer.status} ${answer.headers.get('content-type')}`, answer.text).toBe(
     `${status} application/problem+json`,

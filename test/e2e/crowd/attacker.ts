@@ -1,6 +1,6 @@
-// One tenant's attack on what all tenants share, in a process of its own: proofs of one key, failed claims, claims that are
-// right but for a parameter, revocations of its own tokens. Runs for the seconds it is told and prints what was answered,
-// as one line of JSON: `{ proofs: { "200": n, "429": n }, … }`.
+// Attacks the resources that all tenants share, as one tenant, in a separate process: proofs of one key, failed claims,
+// claims with one invalid parameter, revocations of its own tokens. Runs for the given seconds, then prints how often each
+// status was answered, as one line of JSON: `{ proofs: { "200": n, "429": n }, … }`.
 
 import { createHash, generateKeyPairSync, sign } from 'node:crypto'
 import { Agent, request } from 'node:http'
@@ -11,7 +11,7 @@ interface Orders {
   readonly url: string
   readonly seconds: number
   readonly token: string
-  /** A token of the same credential with a wrong secret and a right checksum. */
+  /** An account token of the same credential with a wrong secret and a valid checksum. */
   readonly wrong: string
 }
 
@@ -40,7 +40,7 @@ function ask(
   })
 }
 
-/** Repeats an attack until the time is over; `attack` gives the status that counts. */
+/** Repeats `attack` until the time is over and counts the statuses that it resolves to. */
 async function repeat(name: string, attack: () => Promise<number>): Promise<void> {
   const told: Record<string, number> = {}
   counts[name] = told
@@ -86,7 +86,7 @@ async function revoke(accessToken: string): Promise<number> {
   return (await ask('POST', '/oauth/revoke', headers, `token=${accessToken}`))[0]
 }
 
-/** The status of the claim where that is refused. */
+/** Revokes a new token. Resolves to the status of the claim when that is refused. */
 async function revokeNew(): Promise<number> {
   const [status, text] = await claim({ token: orders.token })
   return status === 200 ? revoke(JSON.parse(text).token) : status

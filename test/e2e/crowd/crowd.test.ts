@@ -1,5 +1,5 @@
-// No tenant can crowd out another: one attacks for half a minute with everything it may do, another one works on, is
-// never refused and hardly waits longer. Both come from the same address.
+// No tenant can slow down another: one attacks for 30 seconds with every kind of request, while the requests of another
+// are never refused and hardly take longer. Both use the same IP address.
 
 import { spawn } from 'node:child_process'
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
@@ -14,7 +14,7 @@ import type { Json } from '../../support/wire.ts'
 const servers = useServers()
 const QUIET_SECONDS = 5
 const ATTACK_SECONDS = 30
-/** A pause between requests, so that the victim is one customer and no second attacker. */
+/** The pause between requests of the victim, so that it is a normal customer and not a second attacker. */
 const PAUSE_MS = 15
 const SITE = 'https://victim.example'
 
@@ -46,7 +46,7 @@ function assertionOf({ clientId, key }: Customer['keyed'], audience: string): st
   return `${input}.${sign(null, Buffer.from(input), key).toString('base64url')}`
 }
 
-/** One visit of the customer's users: a claim, a use of the token, a token by assertion. Gives the times in milliseconds. */
+/** A claim, a request with the token, and a token by assertion. Resolves to their times in milliseconds. */
 async function work(url: string, customer: Customer): Promise<readonly number[]> {
   const times: number[] = []
   const timed = async (ask: () => Promise<Response>): Promise<Json> => {
@@ -82,7 +82,7 @@ async function workFor(seconds: number, url: string, customer: Customer): Promis
 
 const p99 = (sorted: readonly number[]): number => sorted[Math.floor(sorted.length * 0.99)] ?? Number.NaN
 
-/** Resident memory of a process, MiB. */
+/** Resident memory of a process in MiB. */
 function memoryOf(pid: number | undefined): number {
   const [, kib = ''] = /VmRSS:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
   return Number(kib) / 1024
@@ -133,7 +133,7 @@ test('one tenant attacks at full speed, another is served as before', { timeout:
   process.stdout.write(
     `p99 quiet ${quiet.toFixed(1)} ms, under attack ${attacked.toFixed(1)} ms; memory +${grown.toFixed(0)} MiB; ${JSON.stringify(told)}\n`,
   )
-  // The attack was one: each kind of request came through, and each met its bound.
+  // The attack was real: each kind of request was answered, and each reached its limit.
   expect(told.proofs[200] + told['proofs too'][200]).toBeLessThanOrEqual(12_000)
   expect(told['wrong secrets'][401]).toBeGreaterThan(0)
   expect(told['wrong secrets'][429]).toBeGreaterThan(0)
@@ -142,8 +142,8 @@ test('one tenant attacks at full speed, another is served as before', { timeout:
   expect(told.revocations[200]).toBeLessThanOrEqual(1000)
   for (const statuses of Object.values(told))
     expect(Object.keys(statuses as Json).filter((status) => status >= '500')).toEqual([])
-  // On a machine that does other things meanwhile a quiet p99 of a millisecond or two is luck; below 25 ms nobody waits.
+  // On a busy machine a quiet p99 of 1 or 2 ms is chance, so delays up to 25 ms always pass.
   expect(attacked).toBeLessThan(Math.max(3 * quiet, 25))
-  // The stores' own bounds have tests of their own; this is the whole process, with what the garbage collector left.
+  // Other tests check the limits of each store. This is the whole process, with uncollected garbage.
   expect(grown).toBeLessThan(300)
 })
