@@ -12,12 +12,12 @@ const WAITING = [
   'test/e2e/{revocation,rotation,stop,trefle}.test.ts',
   'test/fuzz/{forward-auth,heads}.test.ts',
   'test/issue/limits.test.ts',
-  'test/runtime/{matrix,matrix-workerd}.test.ts',
+  'test/runtime/matrix.test.ts',
   'test/storage/{sqlite-changes,sqlite-faults,sqlite-locks}.test.ts',
   'test/verify/{proof-budget,remote-keys,remote-rotation,revocation-feed,revocation-list}.test.ts',
 ]
 
-/** Files that start no server and leave nothing behind in their process, so that the next file can reuse it. */
+/** Files that leave nothing behind in their process, so that the next file can reuse it together with its modules. */
 const UNITS = [
   'test/{admin,claims,client,config,counters,http,issue,lib,oauth,service,signing,verify}/**/*.test.ts',
 ]
