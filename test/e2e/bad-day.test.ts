@@ -203,7 +203,7 @@ describe.concurrent('ended by', () => {
     expect(await findSurvivors(ended)).toEqual([])
   })
 
-  test('suspending, until the account is resumed: then its tokens are back, and claims work', {
+  test('tokens and claims of a suspended account are refused until it is resumed, and then work again', {
     timeout: 40_000,
   }, async () => {
     const { account, credential } = await createAccount()
@@ -219,7 +219,7 @@ describe.concurrent('ended by', () => {
     expect(await remotely(token)).toBe('200')
   })
 
-  test('no other change: claims at both processes go on while an account is renamed', {
+  test('renaming an account ends no token, and claims at both processes still succeed', {
     timeout: 40_000,
   }, async () => {
     const { account, credential } = await createAccount()
@@ -256,7 +256,7 @@ describe.concurrent('ended by', () => {
       () => true,
     ],
   ])(
-    'narrowing %s: nothing beyond it is issued after the answer',
+    'removing or lowering %s: no token beyond the new value is issued after the answer',
     { timeout: 40_000 },
     async (_name, more, body, isBeyond) => {
       const { account, credential } = await createAccount(more)

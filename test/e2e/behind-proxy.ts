@@ -119,7 +119,7 @@ export function describeProxy(kind: ProxyKind): void {
       expect(answer.headers['access-control-allow-origin']).toBeUndefined()
     })
 
-    test('another origin, no origin, another token', async () => {
+    test('a wrong origin, a missing origin and an altered token are refused', async () => {
       const token = await claim()
       const evil = await ask(token, { headers: { origin: 'https://evil.example' } })
       expect([evil.status, JSON.parse(evil.text).error]).toEqual([401, 'origin_mismatch'])
@@ -162,7 +162,7 @@ export function describeProxy(kind: ProxyKind): void {
     })
 
     test.each(['x-original-method', 'x-forwarded-method', 'x-http-method-override'])(
-      'a %s of the client makes no preflight of a request',
+      'a %s from the client does not turn a request into a preflight',
       async (name) => {
         const headers = { [name]: 'OPTIONS', 'access-control-request-method': 'GET' }
         const answer = await ask(undefined, { headers })

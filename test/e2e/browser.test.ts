@@ -130,7 +130,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       expect(handled).toEqual([])
     })
 
-    test('that lets every page read answers tells the thief only that it is refused', async () => {
+    test('with CORS for every page shows the thief only that the token is refused', async () => {
       const stolen = tokenOf()
       const answer = (await asThief('/open', bearer(stolen))) as PageAnswer
       expect(answer.status).toBe(401)

@@ -233,7 +233,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     )
   })
 
-  test('apiOrigins says who gets it', async () => {
+  test('the token is sent only to the origins in apiOrigins', async () => {
     const { origin } = world.thief
     await startClient(page, { clientTokenUri, apiOrigins: [`${origin}/any/path`] })
     expect(await call(page, 'get', '/data')).toMatchObject({ error: { status: 401, code: 'missing_token' } })
@@ -264,7 +264,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     }
   })
 
-  test('a caller may give up while it waits for the token', async () => {
+  test('a caller can abort while it waits for the token', async () => {
     await startClient(page, { clientTokenUri })
     const waited = await page.evaluate(async () => {
       const { client, claimgate } = globalThis as unknown as PageGlobals
@@ -288,7 +288,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(waited).toEqual(['DataClientError closed', 'AbortError 20', 'DataClientError network_error'])
   })
 
-  test('nothing is kept where it could be found', async () => {
+  test('no token is stored where another script could read it', async () => {
     await startClient(page, { clientTokenUri })
     await call(page, 'get', '/data')
     const found = await page.evaluate(async () => {
@@ -318,7 +318,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     for (const { url } of [...world.site.seen, ...world.api.seen]) expect(url).not.toContain('eyJ')
   })
 
-  test('a backend that refuses, or says nothing useful, is an error that says so', async () => {
+  test('a refusal or an invalid answer of the backend is an error that names the cause', async () => {
     const refused = { status: 401, body: { error: 'unauthorized', detail: 'sign in first' } }
     for (const [answer, error, more] of [
       [refused, { status: 401, code: 'unauthorized' }, {}],

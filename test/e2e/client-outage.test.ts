@@ -54,7 +54,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     throw new Error(`no such outcome in ${limitMs} ms: ${JSON.stringify(outcomes.at(-1))}`)
   }
 
-  test('the issuer stops and starts again', async () => {
+  test('while the issuer is down calls fail with the cause, and they succeed again after its restart', async () => {
     await startClient(page, { clientTokenUri })
     // From here on the API has the keys of the issuer.
     await call(page, 'get', '/data')
@@ -74,7 +74,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     // The last call may have been made when the token had just expired.
     const statuses = world.api.seen.map(({ status }) => status)
     expect(new Set(statuses.slice(0, -1))).toEqual(new Set([200]))
-    // The page hears of each failure, and requests are less and less frequent, however many calls there are.
+    // The page is told of each failure, and requests become less frequent, however many calls there are.
     expect(await call(page, 'get', '/data')).toMatchObject({ error: { status: 504 } })
     const heard = await page.evaluate(() => (globalThis as unknown as PageGlobals).heard)
     expect(heard.length).toBe(world.asked().length - 1)
@@ -87,7 +87,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(recovered.at(-1)?.value).toMatchObject({ method: 'GET' })
   })
 
-  test('a backend that is down when the page loads', async () => {
+  test('when the backend is down as the page loads, calls succeed once it is back', async () => {
     const down = { status: 503, body: { error: 'unavailable' } }
     world.site.script.push(down)
     expect(await startClient(page, { clientTokenUri })).toMatchObject({
@@ -101,7 +101,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(world.asked().map(({ status }) => status)).toEqual([503, 503, 503, 503, 200])
   })
 
-  test('a backend that cannot be reached at all', async () => {
+  test('when the backend cannot be reached, calls fail with network_error and succeed once the network is back', async () => {
     await context.route('**/client-token*', (route) => route.abort('connectionrefused'))
     expect(await startClient(page, { clientTokenUri, baseUrl: `${world.api.origin}/v1` })).toEqual({})
     expect(await call(page, 'get', '/data')).toMatchObject({

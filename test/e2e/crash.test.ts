@@ -64,7 +64,7 @@ async function expectAllThere(url: string, acknowledged: readonly Made[]): Promi
   expect(audited.map(({ target }) => target).sort()).toEqual(ids.sort())
 }
 
-test.concurrent('kill -9 at the first acknowledgement, 20 times: nothing acknowledged is lost', async () => {
+test.concurrent('kill -9 at the first acknowledgement, 20 times: no acknowledged record is lost', async () => {
   const dir = makeFolder()
   const acknowledged: Made[] = []
   const tokens: string[] = []

@@ -1,4 +1,4 @@
-// The demo, as a person runs it: started by npm, opened in a real Chromium, each button pressed by keyboard or mouse,
+// The demo, as a user runs it: started by npm, opened in a real Chromium, each button pressed by keyboard or mouse,
 // stopped by one Ctrl-C. Each card must show the real answer, and no process, port or file may remain.
 
 import { type ChildProcess, spawn } from 'node:child_process'

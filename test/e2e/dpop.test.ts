@@ -1,4 +1,4 @@
-// An independent DPoP client (oauth4webapi) gets key-bound tokens and uses them with the real server and an own verifier.
+// An independent DPoP client (oauth4webapi) gets key-bound tokens and uses them at the real server and at a separate verifier.
 // Tokens and proofs that an attacker copies do not work.
 
 import { createServer, type Server } from 'node:http'

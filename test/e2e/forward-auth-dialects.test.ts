@@ -26,7 +26,7 @@ test.each([
   expect(Number(readSetting(name, pattern))).toBeLessThan(75)
 })
 
-describe('the questions of Traefik', () => {
+describe('forward-auth requests of Traefik', () => {
   const address = new URL(readSetting('traefik-dynamic.yml', /address: "(.*)"/))
   const path = address.pathname + address.search
   const forwarded: Headers = {
@@ -52,7 +52,7 @@ describe('the questions of Traefik', () => {
   })
 })
 
-describe('the questions of Envoy', () => {
+describe('forward-auth requests of Envoy', () => {
   const prefix = readSetting('envoy.yaml', /path_prefix: (.*)/)
   const forwarded: Headers = { host: 'api.example.com', 'x-forwarded-proto': 'https', 'content-length': '0' }
 
@@ -92,7 +92,7 @@ describe('the questions of Envoy', () => {
   })
 })
 
-describe('the questions of Caddy without a configured query: it keeps the client’s', () => {
+describe('forward-auth requests of Caddy without a configured query, which contain the query of the client', () => {
   const about = (query: string, headers: Headers = {}): Promise<WireAnswer> =>
     auth.ask(`/auth/verify?${query}`, {
       'x-forwarded-method': 'GET',

@@ -45,7 +45,7 @@ describe('the answer', () => {
   })
 
   test.each(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND'])(
-    '%s, at /auth/verify and on a longer path',
+    'a %s passes with a token and is refused without, at /auth/verify and on longer paths',
     async (method) => {
       for (const path of ['/auth/verify', '/auth/verify/', '/auth/verify/orders/1?a=b']) {
         expectPass(await auth.ask(path, {}, method))
@@ -57,7 +57,7 @@ describe('the answer', () => {
   test.each([
     ['two different tokens', { 'x-client-token': 'other' }],
     ['several Authorization headers', { authorization: ['Bearer a', 'Bearer b'] }],
-  ])('%s: 401 in place of 400', async (_, headers) => {
+  ])('%s: 401 instead of 400, which nginx would turn into a 500', async (_, headers) => {
     const answer = await auth.ask('/auth/verify', headers)
     expectProblem(answer, 401, 'invalid_request', auth.world)
     expect(answer.headers.get('www-authenticate')).toBe('Bearer error="invalid_request"')

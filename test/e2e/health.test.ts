@@ -216,12 +216,15 @@ describe('who may read /metrics', () => {
     }
   })
 
-  test.skipIf(!HAS_IPV6)('a socket of both families (needs IPv6) tells of IPv4 as it is mapped', async () => {
-    const env = { HOST: '::', CLAIMGATE_ISSUER: 'https://auth.example.com' }
-    const { url } = await start({ env })
-    const base = url.replace('[::1]', '127.0.0.1')
-    expect((await sendToSocket(base, { method: 'GET', path: '/metrics' })).status).toBe(200)
-  })
+  test.skipIf(!HAS_IPV6)(
+    'a socket for IPv6 and IPv4 (needs IPv6): /metrics accepts a loopback IPv4 client, whose address is IPv4-mapped',
+    async () => {
+      const env = { HOST: '::', CLAIMGATE_ISSUER: 'https://auth.example.com' }
+      const { url } = await start({ env })
+      const base = url.replace('[::1]', '127.0.0.1')
+      expect((await sendToSocket(base, { method: 'GET', path: '/metrics' })).status).toBe(200)
+    },
+  )
 })
 
 describe('the metrics', () => {

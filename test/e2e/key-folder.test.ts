@@ -148,7 +148,7 @@ describe.skipIf(!isRoot).concurrent('read-only (needs root, to run the server as
     expect([leaked, next]).not.toContain(healed)
   }, 60_000)
 
-  test("the superuser's command line leaves keys that the server's user can go on with", async ({
+  test('keys that root changes on the command line stay usable for the user of the server', async ({
     expect,
   }) => {
     const dir = makeFolder()

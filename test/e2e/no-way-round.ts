@@ -15,24 +15,27 @@ export function describeNoWayRound(kind: ProxyKind): void {
       port = await world.startProxy()
     })
 
-    test('the API is reached, so that what follows can fail', async () => {
+    test('without claimgate a request reaches the API, so the tests below can fail', async () => {
       const open = await world.startProxy(kind.open)
       expect(await sendHead(open, ['GET /orders HTTP/1.1', 'Host: api.example.net'])).toBe(201)
       expect(world.seen).toHaveLength(1)
     })
 
-    test.each(tokenless)('$name', async ({ lines }) => {
+    test.each(tokenless)('a request without a token does not reach the API: $name', async ({ lines }) => {
       const status = await sendHead(port, lines)
       expect(world.seen).toEqual([])
-      // Undefined: the proxy closed the connection. OPTIONS * is about the proxy itself, and Go's answers it.
+      // Undefined: the proxy closed the connection. OPTIONS * asks about the proxy itself, and proxies in Go answer it.
       const isAboutProxy = lines[0]?.startsWith('OPTIONS * ')
       if (status !== undefined && !isAboutProxy) expect(status).toBeGreaterThanOrEqual(400)
     })
 
-    test.each(preflights.map(toRequest))('a preflight, $name', async ({ lines }) => {
-      expect([200, 204]).toContain(await sendHead(port, lines))
-      expect(world.seen).toEqual([])
-    })
+    test.each(preflights.map(toRequest))(
+      'a preflight is answered and does not reach the API: $name',
+      async ({ lines }) => {
+        expect([200, 204]).toContain(await sendHead(port, lines))
+        expect(world.seen).toEqual([])
+      },
+    )
   })
 }
 

@@ -1,6 +1,6 @@
-// README's quick start, pasted block after block into one shell in a copy of the repository, and then what it tells a
-// customer's backend. Every block runs as it stands but the first: `npm ci` is replaced by a link to the packages that
-// are here already, which is quicker and needs no network. Where 8787 is taken, another port is written for it.
+// The quick start of README, pasted block by block into one shell in a copy of the repository, and then the samples for a
+// customer's backend. Blocks run unchanged, except that `npm ci` is replaced by a link to the installed packages, which
+// is faster and needs no network. If port 8787 is in use, a free port replaces it.
 
 import { execFile, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -26,7 +26,7 @@ let folder: string
 let checkout: string
 let port: number
 let outcomes: readonly Outcome[] = []
-/** Of `npm start`, and of the group that the shell and all it started are in. */
+/** Process ids of `npm start`, and of the process group of the shell. */
 let pids: { server: number; group: number } | undefined
 
 /** Texts of the fenced blocks of a language in a section. */
@@ -43,16 +43,16 @@ const backendNode = blocksOf('The claim, by hand', 'js')
 
 const oauthShell = blocksOf('Other ways to a token', 'sh')
 
-/** A block with the port that is free here. */
+/** A block with 8787 replaced by the port that is free here. */
 const here = (block: string): string => block.replaceAll('127.0.0.1:8787', `127.0.0.1:${port}`)
 
-/** What a new terminal has: neither the repository's own Node nor a variable of ours but a port that is free. */
+/** The environment of a new terminal: without the repository's Node and claimgate variables, with a free port. */
 function shellEnvironment(): NodeJS.ProcessEnv {
   const path = process.env.PATH?.split(':').filter((entry) => !entry.includes('node_modules'))
   return { PATH: path?.join(':'), HOME: process.env.HOME, ...(port !== 8787 && { PORT: String(port) }) }
 }
 
-/** The port, or any free one where it is taken. */
+/** The given port, or any free one if it is in use. */
 function findPort(wanted: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer()
@@ -71,7 +71,7 @@ function isListening(): Promise<boolean> {
   })
 }
 
-/** One shell for all blocks: what one sets or starts, the next may use. Each writes to files of its own. */
+/** Runs all blocks in one shell, so that each can use what earlier ones set or started. Each block has its own output files. */
 function writeScript(blocks: readonly string[]): string {
   const out = (index: number, kind: string): string => join(folder, `${index}.${kind}`)
   const lines = blocks.map(
@@ -108,7 +108,7 @@ function killGroup(pid: number | undefined): void {
   try {
     process.kill(-pid, 'SIGKILL')
   } catch (error) {
-    // Nobody is left.
+    // The group has already ended.
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
 }
@@ -136,13 +136,13 @@ afterAll(() => {
 })
 
 describe('the quick start', () => {
-  test('installs, and has a block for each thing that it promises', () => {
+  test('begins with npm ci, and has a block for each step', () => {
     expect(install).toBe('npm ci\n')
     const promised = [/^npm start &\n/, /account create/, /\/auth\/claim/, /\/auth\/whoami/, /\/auth\/whoami/]
     expect(quickStart).toEqual(promised.map((form) => expect.stringMatching(form)))
   })
 
-  test('every block ends well', () => {
+  test('every block exits with 0', () => {
     expect(outcomes).toHaveLength(quickStart.length)
     for (const [index, { code, stderr }] of outcomes.entries()) {
       expect([index, code], stderr).toEqual([index, 0])
@@ -154,7 +154,7 @@ describe('the quick start', () => {
     expect(outcomes[0]?.stdout).toContain('{"status":"ready"')
   })
 
-  test('the account’s secret goes to a file that only its owner reads', () => {
+  test('the account’s secret is written to a file that only its owner can read', () => {
     const file = join(checkout, 'data/first.token')
     const secret = readFileSync(file, 'utf8').trim()
     expect(secret).toMatch(/^cgk_/)
@@ -162,7 +162,7 @@ describe('the quick start', () => {
     for (const { stdout, stderr } of outcomes) expect(stdout + stderr).not.toContain(secret)
   })
 
-  test('a token is claimed', () => {
+  test('the claim block gets a token', () => {
     expect(JSON.parse(outcomes[2]?.stdout ?? '')).toMatchObject({
       token: expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+$/),
       tokenType: 'Bearer',
@@ -172,7 +172,7 @@ describe('the quick start', () => {
     })
   })
 
-  test('the token works', () => {
+  test('the token is accepted at the site’s origin', () => {
     expect(JSON.parse(outcomes[3]?.stdout ?? '')).toMatchObject({
       origin: SITE,
       scope: 'read',
@@ -180,17 +180,17 @@ describe('the quick start', () => {
     })
   })
 
-  test('it is refused from another site', () => {
+  test('the token is refused from another site', () => {
     expect(JSON.parse(outcomes[4]?.stdout ?? '')).toMatchObject({ status: 401, error: 'origin_mismatch' })
   })
 })
 
-describe('what the customer’s backend is told', () => {
-  test('there is one line for a shell and one sample for Node', () => {
+describe('the samples for the customer’s backend', () => {
+  test('are one curl line and one sample for Node', () => {
     expect([backendShell.length, backendNode.length]).toEqual([1, 1])
   })
 
-  test('the curl line', async () => {
+  test('the curl line gets a token bound to origin and address', async () => {
     const { code, stdout, stderr } = await run(
       'bash',
       ['-c', here(backendShell[0] ?? '')],
@@ -204,7 +204,7 @@ describe('what the customer’s backend is told', () => {
     })
   })
 
-  test('the sample in Node', async () => {
+  test('the sample in Node gets a token bound to origin and address', async () => {
     const file = join(folder, 'sample.mjs')
     writeFileSync(file, `${here(backendNode[0] ?? '')}\nconsole.log(JSON.stringify({ token, expiresIn }))\n`)
     const secret = readFileSync(join(checkout, 'data/first.token'), 'utf8').trim()
@@ -218,14 +218,14 @@ describe('what the customer’s backend is told', () => {
   })
 })
 
-test('the OAuth line of the other doors', async () => {
+test('the OAuth line gets a Bearer token', async () => {
   expect(oauthShell.length).toBe(1)
   const { code, stdout, stderr } = await run('bash', ['-c', here(oauthShell[0] ?? '')], shellEnvironment())
   expect(code, stderr).toBe(0)
   expect(JSON.parse(stdout)).toMatchObject({ token_type: 'Bearer', expires_in: 1800, scope: 'read' })
 })
 
-test('killed by its pid, the server stops', async () => {
+test('the server stops after SIGTERM', async () => {
   expect(await isListening()).toBe(true)
   process.kill(pids?.server ?? Number.NaN, 'SIGTERM')
   await expect.poll(isListening, { timeout: 15_000 }).toBe(false)

@@ -15,7 +15,7 @@ const PROMPT_MS = 4000
 
 interface Wire {
   write(text: string): void
-  /** Everything received so far. */
+  /** All text received so far on the connection. */
   text(): string
   /** Resolves when `text` has been received. */
   receives(text: string): Promise<void>

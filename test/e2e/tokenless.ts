@@ -27,7 +27,7 @@ const methods: readonly string[] = [
   ...['options', 'Options', 'OPTIONS\t', 'OPTIONS,GET', 'OPTIONS;', '"OPTIONS"', 'OPTIONS/1', 'xOPTIONS'],
   ...['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'TRACE', 'CONNECT', 'PROPFIND', 'QUERY', 'PRI', 'G@T'],
 ]
-/** Request lines of an OPTIONS that is no preflight. */
+/** Request lines of an OPTIONS that is not a preflight. */
 const targets: readonly string[] = [
   ...['*', '/*', '//', '///orders', '/./orders', '/../orders', '/%2e%2e/orders', '/a/..%2forders'],
   ...['/orders?mode=report', '/orders?missingOrigin=allow&require=none', '/?scope=', '/orders?token=x.y.z'],
@@ -122,12 +122,12 @@ const rowOf = (name: string, line: string, more: readonly string[]): TokenlessRo
   lines: [line, ...more],
 })
 
-/** Test names are read on terminals. */
+/** Replaces characters that a terminal cannot show, for test names. */
 function printable(text: string): string {
   return text.replace(/[^ -~…]/g, (one) => `\\x${one.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }
 
-/** Every row. */
+/** Every request without a token that the tests send. */
 export const tokenless: readonly TokenlessRow[] = [
   ...lookalikes.map(toRequest),
   ...methods.map((method) => rowOf(`method ${method}`, `${method} /orders HTTP/1.1`, PREFLIGHT)),

@@ -107,9 +107,9 @@ describe('the token, sent by curl', () => {
   })
 
   test.each([
-    ['no Origin', [], 'origin_required'],
-    ['another origin', ['Origin: https://evil.example'], 'origin_mismatch'],
-    ['its origin over plain HTTP', ['Origin: http://www.example.com'], 'origin_mismatch'],
+    ['is refused without an Origin', [], 'origin_required'],
+    ['is refused from another origin', ['Origin: https://evil.example'], 'origin_mismatch'],
+    ['is refused from its origin over plain HTTP', ['Origin: http://www.example.com'], 'origin_mismatch'],
   ])('%s', async (_, headers, code) => {
     expect(await whoami(token, headers)).toBe(`401 ${code}`)
   })

@@ -30,9 +30,9 @@ const threats: readonly (readonly [attack: string, tests: Tests])[] = [
   [
     'a forged preflight behind each proxy',
     [
-      ['e2e/no-way-round.ts', '$name'],
-      ['e2e/no-way-round.ts', 'a preflight, $name'],
-      ['e2e/forward-auth-models.test.ts', 'with a token that is not for it: $name'],
+      ['e2e/no-way-round.ts', 'a request without a token does not reach the API: $name'],
+      ['e2e/no-way-round.ts', 'a preflight is answered and does not reach the API: $name'],
+      ['e2e/forward-auth-models.test.ts', 'a request with an altered token does not reach the API: $name'],
       [
         'e2e/forward-auth-strangers.test.ts',
         'a preflight that describes another request is not answered as one',
@@ -125,7 +125,7 @@ const threats: readonly (readonly [attack: string, tests: Tests])[] = [
       ],
       [
         'e2e/key-folder.test.ts',
-        "the superuser's command line leaves keys that the server's user can go on with",
+        'keys that root changes on the command line stay usable for the user of the server',
       ],
       ['adapters/key-ownership.test.ts', 'a folder of mode %o is open to others: %s'],
     ],
