@@ -55,7 +55,7 @@ async function leaveHalfDone(written: number, isRemoved: boolean): Promise<void>
 }
 
 describe('a change', () => {
-  test('leaves only the key files and an empty lock, readable by their owner only', async () => {
+  test('leaves the key files, private to their owner, and two lock files, and nothing else', async () => {
     await open().initialize(keys)
     expect(await open().replace(change)).toBe(true)
     const names = change.put.map(({ kid }) => `${kid}.json`)
