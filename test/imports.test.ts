@@ -38,7 +38,7 @@ describe('imports point inward', () => {
     expect(faults).toEqual([])
   })
 
-  test('every form of import is seen, and types are told apart', () => {
+  test('every form of import is found, and type-only imports are recognized', () => {
     const { imports } = readSource(
       'claims/x.ts',
       `import { a } from './a.ts'

@@ -63,7 +63,7 @@ export function createUpkeep({
   let records: readonly KeyRecord[] = []
 
   /** Runs one job and logs its failure, unless its previous run failed too. */
-  async function attempt(job: string, work: () => Promise<void>): Promise<void> {
+  async function runJob(job: string, work: () => Promise<void>): Promise<void> {
     try {
       await work()
       failing.delete(job)
@@ -106,9 +106,9 @@ export function createUpkeep({
     runningSince = now()
     try {
       await rules.refresh()
-      await attempt('signing keys', maintainKeys)
+      await runJob('signing keys', maintainKeys)
       if (Math.abs(now() - purgedAt) >= PURGE_EVERY_MS) {
-        await attempt('purge', async () => {
+        await runJob('purge', async () => {
           for (let part = 0; part < PURGES_PER_ROUND; part += 1) {
             if (part > 0) await sleep(0)
             const isUnfinished = await storage.purge({
@@ -122,11 +122,11 @@ export function createUpkeep({
           }
         })
       }
-      await attempt('keys', () => keyRing.refresh())
-      await attempt('signing', async () => {
+      await runJob('keys', () => keyRing.refresh())
+      await runJob('signing', async () => {
         if (keyRing.kid === undefined) throw new SigningKeysError('no key may sign, so no token is issued')
       })
-      await attempt('record of rotations', recordRotations)
+      await runJob('record of rotations', recordRotations)
     } finally {
       runningSince = Number.NEGATIVE_INFINITY
     }

@@ -22,14 +22,14 @@ export interface AppDeps {
   readonly keyLife: KeyLife
   /** Counts of requests, and the proofs that were used. */
   readonly counters: Counters
-  /** The revocations in force. */
+  /** The revocations in force, read from the store. */
   readonly rules: RevocationRules
-  /** When credentials were last used. */
+  /** Collects when credentials were last used, and writes it from time to time. */
   readonly uses: UseLog
   readonly hashSecret: HashSecret
   readonly log: Logger
   readonly metrics: Metrics
-  /** Epoch milliseconds. */
+  /** The current time, in epoch milliseconds. */
   readonly now: () => number
   /** Address of the socket's peer, as text; undefined where the platform does not tell. */
   readonly peerOf: (context: Context) => string | undefined

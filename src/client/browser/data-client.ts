@@ -68,7 +68,7 @@ export function createDataClient({ source, baseUrl, apiOrigins, fetch }: DataCli
     const signal = init.signal ?? asked?.signal
     const redirect = init.redirect ?? asked?.redirect ?? 'follow'
 
-    async function attempt(isRepeated: boolean) {
+    async function sendOnce(isRepeated: boolean) {
       const { token, headers: own } = await orAborted(source.authorize(method, url, isRepeated), signal)
       const headers = new Headers(init.headers ?? asked?.headers)
       for (const [name, value] of Object.entries(own)) headers.set(name, value)
@@ -88,7 +88,7 @@ export function createDataClient({ source, baseUrl, apiOrigins, fetch }: DataCli
       return { token, response }
     }
 
-    const { token, response } = await attempt(false)
+    const { token, response } = await sendOnce(false)
     if (response.status !== 401) return response
     const reason = `${response.headers.get('www-authenticate')} ${await response.clone().text()}`
     const isTokenRefused = TOKEN_REFUSED.test(reason)
@@ -96,7 +96,7 @@ export function createDataClient({ source, baseUrl, apiOrigins, fetch }: DataCli
     else if (!PROOF_REFUSED.test(reason)) return response
     if (asked?.bodyUsed || isStream(init.body)) return response
     discard(response)
-    return (await attempt(!isTokenRefused)).response
+    return (await sendOnce(!isTokenRefused)).response
   }
 
   async function call<T>(method: string, path: string, { body, ...rest }: DataInit = {}): Promise<T> {

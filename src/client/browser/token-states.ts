@@ -41,7 +41,7 @@ export interface Moment {
 
 /** A token of the token endpoint, and when it was requested. */
 export interface HeldToken extends Answer {
-  /** On the monotonic clock. */
+  /** Time of the request on the monotonic clock, milliseconds. */
   readonly askedAt: number
   /** By the page's date, right or wrong. */
   readonly askedOn: number
