@@ -9,7 +9,7 @@ const WAITING = [
   'test/cli/{beside,locked-keys}.test.ts',
   'test/client/backend/{faults,workerd}.test.ts',
   'test/e2e/{bad-day,client-outage,crash,demo,http-edges,key-folder}.test.ts',
-  'test/e2e/{revocation,rotation,stop,trefle}.test.ts',
+  'test/e2e/{rotation,trefle}.test.ts',
   'test/fuzz/{forward-auth,heads}.test.ts',
   'test/issue/limits.test.ts',
   'test/runtime/matrix.test.ts',
@@ -23,7 +23,11 @@ const UNITS = [
 ]
 
 /** Files that compare latencies under full load, or times to the second. Each runs alone, after all others. */
-const ALONE = ['test/e2e/crowd/*.test.ts', 'test/e2e/feed-size.test.ts', 'test/e2e/client-renewal.test.ts']
+const ALONE = [
+  'test/e2e/crowd/*.test.ts',
+  'test/e2e/{client-renewal,feed-size,revocation,stop}.test.ts',
+  'test/verify/workerd.test.ts',
+]
 
 export default defineConfig({
   test: {
@@ -36,7 +40,7 @@ export default defineConfig({
         test: {
           name: 'waiting',
           include: WAITING,
-          maxWorkers: 6,
+          maxWorkers: 4,
           maxConcurrency: 15,
           sequence: { groupOrder: 0 },
         },
@@ -46,7 +50,7 @@ export default defineConfig({
         test: {
           name: 'units',
           include: UNITS,
-          exclude: [...configDefaults.exclude, ...WAITING],
+          exclude: [...configDefaults.exclude, ...WAITING, ...ALONE],
           isolate: false,
           maxWorkers: 3,
           sequence: { groupOrder: 1 },
