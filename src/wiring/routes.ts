@@ -37,9 +37,9 @@ export interface Routes extends IssuingRoutes {
   readonly ready: Route
   readonly metrics: Route
   /** 404 in MultiSet's format, for the other paths below /v1/m2m and /m2m. */
-  readonly noMultiset: Route
+  readonly multisetNotFound: Route
   /** 404 with CORS headers: a page of any origin may read it. */
-  readonly noDocument: Route
+  readonly wellKnownNotFound: Route
 }
 
 /** Builds every route. Does no I/O. */
@@ -99,8 +99,8 @@ export function createRoutes(deps: AppDeps): Routes {
       { mode: config.metrics, guard, trustedProxies: config.trustedProxies },
       metrics,
     ),
-    noMultiset: { ...NOWHERE, formatProblem: formatMultisetProblem },
-    noDocument: { ...NOWHERE, cors: publicCors },
+    multisetNotFound: { ...NOWHERE, formatProblem: formatMultisetProblem },
+    wellKnownNotFound: { ...NOWHERE, cors: publicCors },
   }
 }
 
