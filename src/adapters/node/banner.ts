@@ -1,5 +1,4 @@
-// The message for the person who started the server: its URL, and commands that work when pasted. Goes to stderr,
-// because
+// The message for the person who started the server: its URL, and commands that can be pasted. Goes to stderr, because
 // stdout has log lines only. Contains no secret.
 
 import type { Config } from '../../config/config.ts'
@@ -8,7 +7,7 @@ import { describeLostKeys } from '../../signing/open-keys.ts'
 const ORIGIN = 'https://www.example.com'
 const DEFAULT_PATH = 'data/claimgate.db'
 
-/** Warning of the log, the banner and the command line when new keys were made for a database used with other keys. */
+/** Warning for log, banner and command line: new signing keys were made for a database that was used with other keys. */
 export const KEYS_GONE: string = describeLostKeys('not in CLAIMGATE_KEYS_DIR (is its volume mounted?)')
 
 /** Warnings that the banner may show. */
@@ -17,12 +16,12 @@ export interface BannerWarnings {
   readonly haveKeysGone: boolean
 }
 
-/** Prints the banner. Each line that begins with two spaces and `$ ` works in the repository root. */
+/** Writes the banner to stderr. Each line that begins with two spaces and `$ ` can be pasted in the repository root. */
 export function printBanner(config: Config, url: string, warnings: BannerWarnings): void {
   process.stderr.write(renderBanner(config, url, warnings))
 }
 
-/** The banner's text. `url` is where this machine reaches the server: the issuer may only resolve elsewhere. */
+/** The banner's text. `url` is the server's URL on this machine, where the issuer's host name may not resolve. */
 export function renderBanner(
   { issuer, database, pepper }: Config,
   url: string,
@@ -32,18 +31,18 @@ export function renderBanner(
   if (haveKeysGone) lines.push(`Warning: ${KEYS_GONE}.`, '')
   if (database.kind !== 'sqlite') {
     lines.push(
-      'Records live in memory and end with this process: make accounts with POST /admin/accounts,',
-      'which CLAIMGATE_ADMIN_TOKEN opens.',
+      'Records are in memory and are lost when this process ends. Create accounts with',
+      'POST /admin/accounts and the CLAIMGATE_ADMIN_TOKEN.',
       '',
     )
     return `${lines.join('\n')}\n`
   }
-  // The same database wherever the line is pasted.
+  // Names the server's database in the pasted line, unless it is the default one.
   const setting = database.path === DEFAULT_PATH ? '' : `DATABASE_URL=${quote(`sqlite:${database.path}`)} `
   const token = `$(sed 's/.*"token":"//; s/".*//' data/try-claim.json)`
   const whoami = `curl -s ${quote(`${url}/auth/whoami`)} -H "Authorization: Bearer ${token}"`
   lines.push(
-    'Make an account for a customer; its secret is kept in data/try-account.token:',
+    'Create an account for a customer; its secret is written to data/try-account.token:',
     `  $ ${setting}npm run -s claimgate -- account create --name "Try it" --origin ${ORIGIN} --token-file data/try-account.token`,
     "Claim a browser token, as the customer's backend does:",
     `  $ curl -s -X POST ${quote(`${url}/auth/claim`)} -H "Authorization: Bearer $(cat data/try-account.token)" -d origin=${ORIGIN} -o data/try-claim.json && cat data/try-claim.json`,
@@ -57,7 +56,7 @@ export function renderBanner(
   return `${lines.join('\n')}\n`
 }
 
-/** The text as one word of a shell. The `[` of an IPv6 address would be a pattern. */
+/** The text as one shell word. Unquoted, the `[` of an IPv6 address would start a pattern. */
 function quote(text: string): string {
   return /^[\w:/.-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }

@@ -16,14 +16,14 @@ interface NodeAlgorithm {
   readonly signLong: (input: Uint8Array, key: KeyObject) => Promise<Buffer>
 }
 
-/** Bytes hashed before the event loop runs other work: less than a millisecond. */
+/** Bytes that are hashed without a break for other work of the event loop; takes less than a millisecond. */
 const HASHED_TOGETHER = 524_288
 
 const algorithms: Readonly<Record<SignatureAlgorithm, NodeAlgorithm>> = {
   ES256: {
     importKey: importPrivate,
     sign: (input, key) => after(signWith('sha256', input, key), derToRaw),
-    // Not in the thread pool: Node would copy the whole input for it synchronously.
+    // Not in the thread pool, because Node would first copy the whole input synchronously.
     signLong: async (input, key) => derToRaw((await hashInPieces(createSign('sha256'), input)).sign(key)),
   },
   EdDSA: {
@@ -63,7 +63,7 @@ function signWith(hash: 'sha256' | null, input: Uint8Array, key: KeyObject): May
   })
 }
 
-/** The crypto engine of Node; makes the same signatures and hashes as `webCryptoEngine`. */
+/** The crypto engine of Node. Its tokens and hashes are interchangeable with those of `webCryptoEngine`. */
 export const nodeCryptoEngine: CryptoEngine = {
   async loadSigner(jwk, alg, kid) {
     const algorithm = algorithms[alg]

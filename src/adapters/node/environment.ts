@@ -1,11 +1,14 @@
-// The environment of the process with `.env`, and messages for errors at the start.
+// The environment of the process, with `.env`, and the messages for errors while the server starts.
 
 import { existsSync } from 'node:fs'
 import { ConfigError } from '../../config/config.ts'
 import { readErrorCode } from '../../lib/error-code.ts'
 import { StorageError } from '../../storage/errors.ts'
 
-/** The environment, with the variables of `.env` that are not set in it. Throws when `.env` cannot be read. */
+/**
+ * The environment of the process, after adding the variables of `.env` in the working directory that are not set in it.
+ * Throws when `.env` exists and cannot be read.
+ */
 export function loadEnvironment(): NodeJS.ProcessEnv {
   if (!existsSync('.env')) return process.env
   try {
@@ -18,24 +21,24 @@ export function loadEnvironment(): NodeJS.ProcessEnv {
   return process.env
 }
 
-/** Whether NODE_ENV is `production`: then signing keys whose kid starts with `dev-` are refused. */
+/** Whether NODE_ENV is `production`. Signing keys whose kid starts with `dev-` are refused then. */
 export function isProduction(): boolean {
   return process.env.NODE_ENV === 'production'
 }
 
-/** Advice for an address on which the server cannot listen, by system error code. */
+/** Messages for an address on which the server cannot listen, by system error code. */
 const LISTEN_FAULTS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'PORT: another process listens there; stop it, or choose another port (example: PORT=8788)',
-  EACCES: 'PORT: ports below 1024 are for the superuser; choose another one (example: PORT=8787)',
-  EADDRNOTAVAIL: 'HOST: is no address of this machine (example: HOST=127.0.0.1)',
-  ENOTFOUND: 'HOST: is a name without an address (example: HOST=127.0.0.1)',
+  EACCES: 'PORT: only the superuser may listen on ports below 1024; choose another one (example: PORT=8787)',
+  EADDRNOTAVAIL: 'HOST: is not an address of this machine (example: HOST=127.0.0.1)',
+  ENOTFOUND: 'HOST: is a name that has no address (example: HOST=127.0.0.1)',
   EAI_AGAIN: 'HOST: is a name that cannot be looked up now (example: HOST=127.0.0.1)',
 }
 
-/** The message for an error at the start, one line per problem. */
+/** The message for an error while the server starts, one line per problem. */
 export function describeStartFault(error: unknown): string {
   if (error instanceof ConfigError || error instanceof StorageError) return error.message
-  if (!(error instanceof Error)) return 'an unknown fault'
+  if (!(error instanceof Error)) return 'an unknown error'
   const isListening = 'syscall' in error && /^(listen|getaddrinfo)$/.test(String(error.syscall))
   return (isListening && LISTEN_FAULTS[readErrorCode(error) ?? '']) || error.message
 }

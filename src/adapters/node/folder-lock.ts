@@ -1,8 +1,7 @@
-// A lock on a folder for all processes of a machine. It is a file lock of the operating system on an empty file
-// (through
-// SQLite, because Node has no function for it), which is released when its process ends. A second lock, the turn, is
-// held
-// while waiting for the first: a process that locks the folder again and again cannot keep the others out.
+// A lock on a folder for all processes of a machine: a file lock of the operating system on an empty file, which is
+// released when its process ends. It is taken through SQLite, because Node has no function for file locks. A second
+// lock, the turn, is held while waiting for the first, so that a process that locks the folder repeatedly cannot keep
+// the others out.
 
 import { dirname, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -37,11 +36,11 @@ export async function withFolderLock<T>(
 
 /** Locks a file until the returned database is closed. */
 async function lockFile(name: string, deadline: number): Promise<DatabaseSync> {
-  // SQLite takes an absolute path neither for `:memory:` nor for a `file:` URI.
+  // SQLite never reads an absolute path as `:memory:` or a `file:` URI.
   const path = resolve(name)
   const ownership = chooseLockOwnership(dirname(path))
   makeFile(path, ownership)
-  // The server's user could not lock a file that an earlier version created as the superuser.
+  // An earlier version may have created the file as the superuser; the server's user could not lock it.
   adjustOwnership(path, ownership)
   const database = new DatabaseSync(path)
   try {
@@ -56,7 +55,7 @@ async function lockFile(name: string, deadline: number): Promise<DatabaseSync> {
 async function acquireLock(database: DatabaseSync, path: string, deadline: number): Promise<void> {
   for (;;) {
     try {
-      // Nothing is written, but in another mode SQLite would still create a journal file.
+      // Nothing is written, but in the default mode SQLite would create a journal file.
       database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
       return
     } catch (error) {
@@ -65,7 +64,7 @@ async function acquireLock(database: DatabaseSync, path: string, deadline: numbe
         throw createFault(path, 'is held by another process; stop that process or try again')
       }
     }
-    // SQLite's own wait would block this process, which may also hold the lock.
+    // SQLite's own wait would block the event loop of this process, which may be the one that holds the lock.
     await setTimeout(RETRY_MS)
   }
 }

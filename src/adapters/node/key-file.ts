@@ -1,6 +1,5 @@
-// One signing key as a file: a private JWK (RFC 7517) with `kid`, `alg`, `use` and members for its state and times. Any
-// other
-// content is refused, with a message that contains nothing from the file.
+// One signing key as a file: a private JWK (RFC 7517) with `kid`, `alg`, `use` and members for its state and times. A
+// file of another form is refused, with a message that contains nothing from the file; unknown members are ignored.
 // Not checked: whether the private and the public part belong together. Loading the key checks that.
 
 import * as z from 'zod'

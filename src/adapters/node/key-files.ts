@@ -1,12 +1,10 @@
 // Signing keys of one machine: a folder with one file per key. A new file gets owner, group and mode of the existing
-// key
-// files; in an empty folder, the folder's owner and mode 0600. Modes of existing files are not changed.
-// A change of several files is first written to one intent file, which makes it valid, and then to the key files. If
-// the
-// process is killed in between, readers apply the intent in memory, and the next writer completes it.
+// key files; in an empty folder, the folder's owner and group and mode 0600. Modes of existing files are not changed.
+// A change of several files is first written to one intent file; the change is in force from then on. Then the key
+// files are written. If the process is killed in between, readers apply the intent in memory, and the next writer
+// completes it.
 // One process writes at a time, under the folder's lock. Reading needs neither a lock nor a writable folder, unless
-// other
-// processes change the folder faster than it can be read.
+// other processes change the folder faster than it can be read.
 
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
@@ -32,7 +30,7 @@ import {
 
 const CHANGE = '.change.json'
 const KEY = /^[^.].*\.json$/s
-/** How often the folder is read until two reads in a row are equal. After that it is read under the lock. */
+/** Most reads of the folder in search of two equal ones in a row. After that it is read under the lock. */
 const MAX_LOOKS = 4
 
 /**
@@ -53,12 +51,12 @@ export function createFileKeyStore(dir: string, options: { readonly production: 
 /** A warning when group or others may write the folder; undefined otherwise, or when there is no folder. */
 export function findOpenFolder(dir: string): string | undefined {
   if (!isOpenToOthers(dir)) return undefined
-  return `${dir}: others than its owner may write this folder, and so make signing keys; take that away (chmod go-w)`
+  return `${dir}: others than its owner may write to this folder, and so add signing keys; forbid it (chmod go-w)`
 }
 
 async function listKeys(dir: string, production: boolean): Promise<readonly StoredSigningKey[]> {
   const texts = await readTexts(dir)
-  // Completes the change, unless another process holds the lock or the folder is read-only: the intent applies anyway.
+  // Fails while another process holds the lock, or in a read-only folder. Ignored, because the intent is applied below.
   if (texts.has(CHANGE)) await withFolderLock(dir, () => completeChange(dir), 0).catch(() => undefined)
   const keys = parseTexts(dir, texts)
   const unfit = production ? keys.find((key) => key.kid.startsWith('dev-')) : undefined
@@ -80,14 +78,14 @@ async function replaceKeys(dir: string, { expect, ...change }: SigningKeyChange)
   )
 }
 
-/** Makes a change durably if `isFitting` accepts the stored keys. False when it does not. */
+/** Makes a change durably and returns true if `isFitting` accepts the stored keys; otherwise returns false. */
 async function makeChange(
   dir: string,
   change: DecidedChange,
   isFitting: (stored: readonly StoredSigningKey[]) => boolean,
 ): Promise<boolean> {
   const intent = formatChange(change)
-  if (!parseChange(intent).ok) throw new RangeError('a key to be stored is not of the form this store reads')
+  if (!parseChange(intent).ok) throw new RangeError('a key to store has a form that this store cannot read')
   makeFolder(dir)
   return withFolderLock(dir, async () => {
     await removeLeftovers(dir)
@@ -99,7 +97,7 @@ async function makeChange(
   })
 }
 
-/** Writes the change of the intent file, if there is one, to the key files. Call it under the lock only. */
+/** Writes the change of the intent file, if there is one, to the key files. Only under the folder's lock. */
 async function completeChange(dir: string): Promise<void> {
   const text = readPrivateFile(join(dir, CHANGE))
   if (text === undefined) return
@@ -126,14 +124,14 @@ function chooseFileOwnership(dir: string, name: string): Ownership {
 type Texts = ReadonlyMap<string, string | undefined>
 
 /**
- * A consistent state of the folder. No file ever gets back an earlier text (states of keys only advance, and a kid is not
- * used again), so if two reads in a row are equal, nothing has changed between them.
+ * A consistent state of the folder. No file ever gets an earlier text again (states of keys only advance, and a kid is not
+ * used again), so nothing changed between two equal reads.
  */
 async function readTexts(dir: string): Promise<Texts> {
   let last = look(dir)
   for (let looks = 1; looks < MAX_LOOKS; looks += 1) {
     const texts = look(dir)
-    // A removed file may be another one in each read.
+    // Two reads with a removed file may be equal by chance: it may be a different file in each.
     if (isDeepStrictEqual(texts, last) && ![...texts.values()].includes(undefined)) return texts
     last = texts
   }

@@ -1,6 +1,5 @@
 // Opens the adapters of a configuration on Node: records, signing keys, crypto. The server and the command line both
-// use
-// it, so that they work on the same database and keys.
+// use it, so that they work on the same database and keys.
 
 import { type Config, ConfigError, type ConfigProblem, keyTerms } from '../../config/config.ts'
 import { createKeyLife, type KeyLife } from '../../signing/key-life.ts'
@@ -18,8 +17,8 @@ import { isProduction } from './environment.ts'
 import { createFileKeyStore } from './key-files.ts'
 
 /**
- * The records of a configuration: opened, with its tables brought up to date.
- * Rejects with StorageError, or with ConfigError when the configuration asks for what this version does not have.
+ * Opens the records of a configuration and brings the tables up to date. Rejects with StorageError when the database
+ * cannot be used, and with ConfigError for a setting that this version does not support.
  */
 export async function openStorage(config: Config): Promise<Storage> {
   const { database } = config
@@ -32,8 +31,9 @@ export async function openStorage(config: Config): Promise<Storage> {
 }
 
 /**
- * The records of a configuration, to read them: nothing is created, migrated or changed, and methods that write fail.
- * Rejects as `openStorage` does, also with StorageError when the database does not exist or has an older schema.
+ * Opens the records of a configuration for reading: nothing is created, migrated or changed, and methods that write
+ * reject. Rejects as `openStorage` does, and with StorageError when the database does not exist or has an older schema.
+ * With `memory:` it is a new, empty store that can be written to.
  */
 export async function openStorageToRead(config: Config): Promise<Storage> {
   const { database } = config
@@ -62,7 +62,7 @@ function findUnavailable({ database, redisUrl, workers }: Config): readonly Conf
   )
 }
 
-/** The store of a configuration's signing keys. Opening it creates no file. */
+/** The store of a configuration's signing keys. Creates no file until the first write. */
 export function openKeyStore({ keysDir }: Config): SigningKeyStore {
   return createFileKeyStore(keysDir, { production: isProduction() })
 }
@@ -90,7 +90,7 @@ export function openKeys(
   })
 }
 
-/** The hash of secrets under a configuration's pepper. */
+/** The hash of secrets, keyed with the configured pepper or `DEFAULT_PEPPER`. */
 export function openSecretHash({ pepper }: Config): HashSecret {
   return nodeCryptoEngine.createSecretHash(pepper ?? DEFAULT_PEPPER)
 }

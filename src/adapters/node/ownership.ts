@@ -28,27 +28,27 @@ const GROUP = 0o070
 const GROUP_WRITES = 0o020
 const OTHERS_WRITE = 0o002
 
-/** The ownership of the file at `path`, links followed; undefined where there is none, or no plain file. */
+/** The ownership of the file at `path`, links followed; undefined when there is none or it is not a regular file. */
 export function readOwnership(path: string): Ownership | undefined {
   const stats = statSync(path, { throwIfNoEntry: false })
   return stats?.isFile() ? { uid: stats.uid, gid: stats.gid, mode: stats.mode & PERMISSIONS } : undefined
 }
 
-/** For a secret in a folder without key files to copy from: the folder's owner and group, mode 0600. */
+/** Ownership for a secret file in a folder without other key files: the folder's owner and group, mode 0600. */
 export function chooseSecretOwnership(dir: string): Ownership {
   const { uid, gid } = statSync(dir)
   return { uid, gid, mode: 0o600 }
 }
 
-/** For a lock file: every user who may write the folder may lock it. */
+/** Ownership for a lock file: every user who may write to the folder may lock it. */
 export function chooseLockOwnership(dir: string): Ownership {
   const { uid, gid, mode } = statSync(dir)
   return { uid, gid, mode: 0o600 | (mode & GROUP_WRITES ? 0o060 : 0) | (mode & OTHERS_WRITE ? 0o006 : 0) }
 }
 
 /**
- * Sets the ownership of an open file as far as the process may: only the superuser can change the owner. When the
- * group cannot be set, the mode loses its group bits.
+ * Sets the ownership of an open file as far as permitted: only the superuser can change the owner. When the group cannot be
+ * set, the group gets no permissions. Never throws for that.
  */
 export function applyOwnership(file: number, { uid, gid, mode }: Ownership): void {
   const isGiven = tryTo(() => fchownSync(file, uid, gid))
@@ -91,7 +91,7 @@ export function makeFolder(dir: string): void {
   try {
     mkdirSync(path, 0o700)
   } catch (error) {
-    // Another process has made it meanwhile.
+    // Another process has created it in the meantime.
     if (isThere()) return
     throw error
   }
@@ -99,7 +99,7 @@ export function makeFolder(dir: string): void {
   tryTo(() => lchownSync(path, uid, gid))
 }
 
-/** Whether group or others may write a folder; false when there is no folder. */
+/** Whether group or others may write to a folder; false when there is no folder. */
 export function isOpenToOthers(dir: string): boolean {
   const stats = statSync(dir, { throwIfNoEntry: false })
   return stats !== undefined && (stats.mode & (GROUP_WRITES | OTHERS_WRITE)) !== 0

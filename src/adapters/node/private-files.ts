@@ -1,5 +1,4 @@
-// Private files. A file is written completely and synced to disk before it gets its name. An error becomes one line
-// that
+// Private files. A file is written completely and synced to disk before it gets its name. An error becomes one line that
 // names the file and says what to do, and contains nothing from the file.
 // Reading is synchronous, because for a few small files that is faster than asynchronous calls.
 
@@ -12,7 +11,7 @@ import { StorageError } from '../../storage/errors.ts'
 import { applyOwnership, type Ownership } from './ownership.ts'
 
 const TEMPORARY = '.temporary-'
-/** An older temporary file was left by a process that was killed. */
+/** A temporary file that is older was left by a process that was killed. */
 const TEMPORARY_LIFETIME_MS = 60_000
 
 /** The names of the files in a folder; none when there is no folder. */
@@ -25,7 +24,7 @@ export function readNames(dir: string): readonly string[] {
   }
 }
 
-/** The text of a file, or undefined when it does not exist. */
+/** The text of a file; undefined when it does not exist. Throws StorageError when it cannot be read. */
 export function readPrivateFile(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8')
@@ -53,7 +52,7 @@ export async function removeFile(dir: string, name: string): Promise<void> {
   await syncFolder(dir)
 }
 
-/** Removes temporary files of processes that were killed. */
+/** Removes temporary files of processes that were killed: those older than a minute. */
 export async function removeLeftovers(dir: string): Promise<void> {
   for (const name of readNames(dir).filter((one) => one.startsWith(TEMPORARY))) {
     const path = join(dir, name)
@@ -62,7 +61,7 @@ export async function removeLeftovers(dir: string): Promise<void> {
   }
 }
 
-/** Runs `work`. A system error becomes a StorageError of one line about `path`. */
+/** Runs `work`. A system error becomes a StorageError with one line about `path`; other errors stay as they are. */
 export async function explainFaults<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()

@@ -4,10 +4,10 @@ import { STATUS_CODES } from 'node:http'
 import { type Problem, problemBody, problemStatus } from '../../http/problem.ts'
 import { randomBase62 } from '../../lib/random.ts'
 
-/** Longest head of a request, bytes: a proxy may pass on all cookies of a site. */
+/** Longest head of a request, bytes. Large, because a proxy may pass on all cookies of a site. */
 export const MAX_HEAD_BYTES = 65_536
 
-/** A head that did not arrive in time. */
+/** The problem for a head that did not arrive in time. */
 export const HEAD_TIMEOUT: Problem = {
   code: 'request_timeout',
   detail: 'the head of the request did not arrive within 30 seconds',

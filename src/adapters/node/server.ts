@@ -1,4 +1,4 @@
-// A fetch handler on Node's HTTP server. A stop refuses new connections and finishes the requests in progress.
+// A fetch handler on Node's HTTP server. Stopping refuses new connections and finishes the requests in progress.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, type Socket, Server as TcpServer } from 'node:net'
@@ -48,8 +48,8 @@ const OPTIONS = {
 const LAST_REQUEST_MS = 200
 
 /**
- * Listens on `host` and `port` (0: a free one). Rejects when it cannot listen there. `stillMs`: after this time without any
- * data a connection is closed, also while an answer waits to be read.
+ * Listens on `host` and `port` (0: a free one). Rejects with the system's error when it cannot listen there. A connection
+ * without any data for `stillMs` milliseconds is closed, also when the client does not read its answer.
  */
 export async function listen(host: string, port: number, stillMs: number = IDLE_MS): Promise<NodeServer> {
   const open = new Set<ServerResponse>()
@@ -77,7 +77,7 @@ export async function listen(host: string, port: number, stillMs: number = IDLE_
   // Node would answer 417 without a body; expectations may be ignored (RFC 9110 section 10.1.1).
   server.on('checkExpectation', take)
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    // In the middle of an answer, more bytes would count as part of it.
+    // In the middle of an answer, the client would read these bytes as part of it.
     const isAnswering = [...open].some((outgoing) => outgoing.socket === socket && outgoing.headersSent)
     if (socket.writable && error.code !== 'ECONNRESET' && !isAnswering) {
       socket.write(formatRawRefusal(describeParserError(error.code), docsUrl))
@@ -100,17 +100,17 @@ export async function listen(host: string, port: number, stillMs: number = IDLE_
       const guarded: NodeFetch = (request, env) =>
         isMalformed(env.incoming) ? refuseMalformed(docs) : fetch(request, env)
       listener = getRequestListener(guarded as Parameters<typeof getRequestListener>[0], {
-        // HTTP/1.0 needs no Host: health checks of load balancers send none.
+        // Used when there is no Host: HTTP/1.0 allows that, and health checks of load balancers do it.
         hostname: new URL(localUrl(host, taken)).host,
         errorHandler: () => refuseMalformed(docs),
       })
     },
     async stop() {
-      // Accepts connections that have arrived; closing the listener would reset them.
+      // First accept the connections that have arrived: closing the listener would reset them.
       await setImmediate()
-      // The close() of node:http would cut idle connections immediately, on which a client may be sending a request.
+      // The close() of node:http would close idle connections immediately, while a client may be sending a request on one.
       const closed = new Promise<void>((resolve) => TcpServer.prototype.close.call(server, () => resolve()))
-      // After the listener is closed: a client that connects again is refused, not reset.
+      // Only after the listener is closed: a client that then connects again is refused, not reset.
       isStopping = true
       for (const outgoing of open) if (!outgoing.headersSent) outgoing.setHeader('connection', 'close')
       await Promise.race([closed, setTimeout(LAST_REQUEST_MS)])
@@ -124,19 +124,19 @@ export async function listen(host: string, port: number, stillMs: number = IDLE_
 }
 
 /**
- * `.` and `..` as parts of a path. Clients resolve them before they ask; a target that still has them means one thing
- * to a proxy before us and another to us.
+ * `.` and `..` as path segments. Clients resolve them before they send a request. A target that still has them may be read
+ * as one path by a proxy and as another by this server.
  */
 const DOT_SEGMENT = /^[^?]*\/(?:\.|%2e){1,2}(?:[/\\?#]|$)/i
 
-/** A target in absolute form (RFC 9112 section 3.2.2) with user info, of which no Request can be made. */
+/** A target in absolute form (RFC 9112 section 3.2.2) with user info, for which `new Request` throws. */
 const USER_INFO = /^[a-z][a-z0-9+.-]*:\/*[^/?#]*@/i
 
-/** Cache of valid hosts. Bounded, because callers choose them. */
+/** Values of Host that were checked and are valid. Limited in number, because callers choose them. */
 const goodHosts = new Set<string>()
 const MAX_GOOD_HOSTS = 100
 
-/** Whether target and Host (RFC 9112 section 3.2) form no URL, or one that other parsers may read differently. */
+/** Whether target and Host (RFC 9112 section 3.2) do not form a URL, or one that other parsers may read differently. */
 function isMalformed({ url = '', headers, rawHeaders, httpVersion }: IncomingMessage): boolean {
   if (DOT_SEGMENT.test(url) || USER_INFO.test(url)) return true
   const { host } = headers
@@ -145,7 +145,7 @@ function isMalformed({ url = '', headers, rawHeaders, httpVersion }: IncomingMes
     if (!isHost(host)) return true
     if (goodHosts.size < MAX_GOOD_HOSTS) goodHosts.add(host)
   }
-  // Node keeps only the first of several.
+  // `headers` has only the first of several Host lines.
   return rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host').length > 1
 }
 

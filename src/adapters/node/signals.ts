@@ -1,8 +1,8 @@
-// SIGTERM and SIGINT stop the process in order. A second signal, or 10 s, ends it immediately with exit code 1.
+// SIGTERM and SIGINT stop the process gracefully. A second signal, or 10 s without an end, exits with code 1.
 
 const GRACE_MS = 10_000
 
-/** A signal within this time is the same one: under `npm start` Ctrl-C arrives from the terminal and from npm. */
+/** Signals within this time count as one: under `npm start`, Ctrl-C arrives from the terminal and from npm. */
 const SAME_SIGNAL_MS = 500
 
 /** Calls `stop` once, on the first signal. Exits with code 0 when it resolves, 1 when it rejects. */

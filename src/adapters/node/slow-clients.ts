@@ -4,10 +4,10 @@
 
 import type { Socket } from 'node:net'
 
-/** From the first byte of a head to its last, milliseconds. */
+/** Longest time from the first byte of a head to its last, milliseconds. */
 const HEAD_MS = 30_000
 
-/** Longest idle time of a connection, milliseconds; longer than common proxies keep one for reuse. */
+/** Longest idle time of a connection, milliseconds. Longer than the time that common proxies keep one for reuse. */
 export const IDLE_MS = 75_000
 
 const LOOK_MS = 1000

@@ -1,4 +1,4 @@
-// From the bindings and variables of a Worker to checked settings, open records and signing keys.
+// Checks the variables and bindings of a Worker, and opens its records and signing keys.
 
 import { type Config, ConfigError, type ConfigProblem, keyTerms, parseConfig } from '../../config/config.ts'
 import { openSigningKeys, type SigningKeys } from '../../signing/open-keys.ts'
@@ -12,10 +12,10 @@ import { createSqlStorage } from '../../storage/sql/storage.ts'
 import type { Storage } from '../../storage/storage.ts'
 import { loadVerifier } from '../../verify/runtime/load-key.ts'
 
-/** The `env` of a Worker: variables and secrets are strings, bindings are objects. The same for a whole isolate. */
+/** The `env` of a Worker: variables and secrets are strings, bindings are objects. The same for every request. */
 export type WorkerEnv = Readonly<Record<string, unknown>>
 
-/** What a Worker runs with. */
+/** The checked variables and bindings of a Worker. */
 export interface WorkerSettings {
   readonly config: Config
   /** 32 bytes that encrypt the signing keys in D1. */
@@ -24,8 +24,8 @@ export interface WorkerSettings {
 }
 
 /**
- * Variables that a Worker ignores: the platform listens, the records are in D1, and the client's address is
- * `CF-Connecting-IP`, which Cloudflare sets itself, so that no proxy has to be trusted.
+ * Variables that a Worker ignores: the platform listens, the records are in D1, and the client's address is in
+ * `CF-Connecting-IP`, which Cloudflare sets, so that no proxy has to be trusted.
  */
 const NODE_ONLY: readonly string[] = [
   'HOST',
@@ -41,7 +41,7 @@ const NODE_ONLY: readonly string[] = [
 export function readSettings({ DB, ...env }: WorkerEnv): WorkerSettings {
   const texts: Record<string, string> = {}
   for (const [name, value] of Object.entries(env)) {
-    // In wrangler.toml a number may be written without quotes. Every other type is a binding.
+    // A number in wrangler.toml may be without quotes. A value of any other type is a binding.
     if (!NODE_ONLY.includes(name) && ['string', 'number'].includes(typeof value)) texts[name] = String(value)
   }
   const problems: ConfigProblem[] = []
@@ -73,7 +73,7 @@ export function readSettings({ DB, ...env }: WorkerEnv): WorkerSettings {
   throw new ConfigError(problems)
 }
 
-/** The configuration; undefined when it cannot be read, and then its problems are added to `problems`. */
+/** The configuration. When it is wrong: undefined, after adding its problems to `problems`. */
 function readConfig(texts: Readonly<Record<string, string>>, problems: ConfigProblem[]): Config | undefined {
   try {
     return parseConfig(texts)
@@ -88,13 +88,16 @@ function isDatabase(binding: unknown): binding is D1Database {
   return typeof binding === 'object' && binding !== null && 'prepare' in binding && 'batch' in binding
 }
 
-/** The records of a Worker. */
+/** The stores of a Worker, both in D1. */
 export interface WorkerRecords {
   readonly storage: Storage
   readonly keyStore: SigningKeyStore
 }
 
-/** Opens the database and brings its tables up to date; safe to run at the same time in several isolates. */
+/**
+ * Opens the database and brings its tables up to date. Several isolates may do so at the same time. Rejects with
+ * StorageError.
+ */
 export async function openRecords({ masterKey, database }: WorkerSettings): Promise<WorkerRecords> {
   const engine = createD1Engine(database)
   await migrateSchema(engine)
@@ -120,7 +123,7 @@ export function openKeys(
   })
 }
 
-/** The hash of secrets under a configuration's pepper. */
+/** The hash of secrets, keyed with the configured pepper or `DEFAULT_PEPPER`. */
 export function openSecretHash({ pepper }: Config): HashSecret {
   return webCryptoEngine.createSecretHash(pepper ?? DEFAULT_PEPPER)
 }
