@@ -1,6 +1,5 @@
-// A decorator of any store that caches, for less than a second, the look-ups that requests wait for. Issuing never uses
-// a
-// stale record; verification may use one while the database is down (findCredentialStale).
+// A decorator of any store that caches, for less than a second, the look-ups that requests wait for. Only verification
+// may use an older record, while the database is down (findCredentialStale); issuing never does.
 
 import type { CredentialWithAccount } from '../claims/records/account.ts'
 import type { MaybePromise } from '../lib/result.ts'
@@ -14,13 +13,13 @@ const MAX_STALE_MS = 24 * 60 * 60 * 1000
 export interface CacheOptions {
   /**
    * How long a result is cached, milliseconds. Default 800. Changes by other processes are seen after that time. It must be
-   * less than the age that issue/sign-current.ts allows: otherwise a request that was authenticated with a cached record
+   * less than the age that issue/sign-current.ts allows; otherwise a request that was authenticated with a cached record
    * would be refused after each change of its credential.
    */
   readonly ttlMs?: number
   /** Results kept for each kind of look-up. Default 10 000. */
   readonly max?: number
-  /** A monotonic clock, milliseconds. Default `performance.now`. */
+  /** Reads a monotonic clock, milliseconds. Default `performance.now`. */
   readonly now?: () => number
   /**
    * Whether concurrent requests share one look-up. Default true; must be false on Workers, where no request may await
@@ -29,14 +28,14 @@ export interface CacheOptions {
   readonly shareLookups?: boolean
 }
 
-/** A store that can also answer with the last known results while the database fails. */
+/** A store that also has look-ups that use the last known results while the database fails. */
 export interface CachedStorage extends Storage {
   /**
    * As `findCredential`, but while the database fails it gives the last known result, up to 24 h old. For verification
    * only. Rejects with StorageError when there is no known result.
    */
   findCredentialStale(id: string): MaybePromise<CredentialWithAccount | undefined>
-  /** When the store was asked for this result of `findCredential`; by the monotonic clock, milliseconds. */
+  /** When the read that gave this result of `findCredential` began: `now` of the options, milliseconds. Else undefined. */
   readAtOf(found: CredentialWithAccount): number | undefined
   /** As `findCredential`, with a result that is at most 20 ms old. */
   findCredentialAnew: Storage['findCredential']
@@ -47,10 +46,10 @@ export interface CachedStorage extends Storage {
 }
 
 /**
- * Caches `findCredential`, `isAnyOriginListed` and `isPrototypeOriginListed` of `inner`, also results that say that there
- * is none. A write through this store drops the results that it affects immediately. The exception is `touchCredentials`,
- * because no check depends on `lastUsedAt` and every use would cost a look-up. An expired credential is dropped from
- * `isPrototypeOriginListed` after `ttlMs`.
+ * Caches `findCredential`, `isAnyOriginListed` and `isPrototypeOriginListed` of `inner`, negative results included. A write
+ * through this store drops the results that it affects immediately. The exception is `touchCredentials`: no check depends
+ * on `lastUsedAt`, and each use would cause another look-up. When a credential expires, `isPrototypeOriginListed` may be
+ * true for another `ttlMs`.
  */
 export function createCachedStorage(
   inner: Storage,

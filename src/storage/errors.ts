@@ -1,4 +1,4 @@
-// The error of every storage adapter. The service answers 503 and logs it.
+// The error of every storage adapter. The service logs it and answers with status 503.
 
 /** The database failed. `cause` is the driver's error. The message contains no data of a record. */
 export class StorageError extends Error {

@@ -1,15 +1,14 @@
-// A cached look-up. Results are fresh for a short time, and are kept longer for the case that the source fails. The
-// cache
-// holds frozen values; it holds pending promises only if callers may share them.
+// A cached look-up. Results are fresh for a short time, and are kept longer in case the source fails. Cached values are
+// frozen. Pending promises are kept only if callers may share them.
 
 import { LRUCache } from 'lru-cache'
 import { freezeDeep } from '../lib/freeze.ts'
 import { type MaybePromise, mapMaybe } from '../lib/result.ts'
 
-/** Average characters of a key: longer made-up keys push other results out instead of filling the memory. */
+/** Characters per key that the cache has room for, on average. Longer keys evict other results instead of using more. */
 const KEY_CHARS = 256
 
-/** Results of this age count as new. Without it, response times would tell an attacker which keys exist. */
+/** `findAnew` returns a result of up to this age. Without it, response times would tell an attacker which keys exist. */
 const ANEW_MS = 20
 
 /** Times and limits of a cached look-up. */
@@ -18,35 +17,35 @@ export interface LookupOptions {
   readonly ttlMs: number
   /** How long the last result may be used while the source fails, milliseconds. */
   readonly maxStaleMs: number
-  /** How many results are kept; as many again that say that there is none. */
+  /** Most results in the cache, and again as many negative ones. */
   readonly max: number
-  /** A monotonic clock, milliseconds, such as `performance.now`. */
+  /** Reads a monotonic clock, milliseconds, such as `performance.now`. */
   readonly now: () => number
   /** Whether concurrent callers may await one promise. */
   readonly shareLookups: boolean
 }
 
 /**
- * A look-up by a text key. A cached result is returned synchronously. `given` is a further argument for the source (the
- * time); it is not part of the key.
+ * A look-up by a text key. A cached result is returned synchronously. `given` is passed on to the source (such as the
+ * current time) and is not part of the key.
  */
 export interface CachedLookup<T, G = void> {
   /** A fresh result. Rejects when the source does. */
   find(key: string, given: G): MaybePromise<T>
   /**
-   * A fresh result, else the last one; rejects when there is neither. After a failure the source is not asked for
-   * `ttlMs`.
+   * A fresh result; when the source fails, the last one, up to `maxStaleMs` old. Rejects when there is none. For `ttlMs`
+   * after a failure, cached results are used without asking the source.
    */
   findStale(key: string, given: G): MaybePromise<T>
   /** A result that is at most 20 ms old. Rejects when the source does. */
   findAnew(key: string, given: G): MaybePromise<T>
   /** When the source was asked for this object; undefined when it is not a result of this look-up. */
   readAtOf(answer: object): number | undefined
-  /** Drops the result for a key. Pending results of any key are not cached. */
+  /** Drops the result of a key. Results that are pending, of any key, will not be cached. */
   forget(key: string): void
-  /** Drops the results for which `isSo` is true. Pending results are not cached. */
+  /** Drops the results for which `isSo` is true. Results that are pending will not be cached. */
   forgetWhere(isSo: (value: T) => boolean): void
-  /** Drops every result. Pending results are not cached. */
+  /** Drops every result. Results that are pending will not be cached. */
   clear(): void
 }
 
@@ -56,8 +55,8 @@ interface Answer<T> {
 }
 
 /**
- * Caches the results of `ask`. `undefined` and `false` have a cache of their own, so that guessed keys cannot push out
- * the others.
+ * Creates a cache for the results of `ask`. Negative results (`undefined`, `false`) are in a cache of their own, so that
+ * guessed keys cannot evict the others.
  */
 export function createCachedLookup<T, G = void>(
   ask: (key: string, given: G) => MaybePromise<T>,

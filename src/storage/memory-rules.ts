@@ -1,4 +1,4 @@
-// Revocations in the memory of this process. Each has the number of the change that wrote it last.
+// Revocations in the memory of this process. Each rule has the number of the last change that wrote it.
 
 import { LATE_MINT_MS, type NumberedRule, type Revocation } from '../claims/records/revocation.ts'
 import { freezeDeep } from '../lib/freeze.ts'
@@ -9,7 +9,7 @@ export interface MemoryRules {
   has(id: string): boolean
   /** See `Storage.updateAccount`; `now` is epoch milliseconds. */
   change(rules: RuleChange, now: number): void
-  /** The result that `addCustomerRevocation` would have. Adds nothing. */
+  /** The result that `Storage.addCustomerRevocation` would have. Adds nothing. */
   judge(revocation: Revocation, budget: RevocationBudget): BudgetedRevocation
   raise(id: string, before: number, until: number): void
   purge(until: number): void
@@ -31,7 +31,7 @@ export function createMemoryRules(): MemoryRules {
   return {
     has: (id) => rules.has(id),
     change({ put, lift }, now) {
-      // Expired by every verifier's clock: clocks may be behind, and verifiers round up to whole seconds.
+      // In the past by the clock of every verifier: clocks may be slow, and verifiers round up to whole seconds.
       const until = now - LATE_MINT_MS
       const lifted = lift.flatMap((id) => rules.get(id) ?? []).filter((rule) => rule.until > until)
       write([...put, ...lifted.map((rule) => ({ ...rule, until }))])

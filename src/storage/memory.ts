@@ -1,6 +1,5 @@
-// The storage port in the memory of this process: for `memory:`, demos and tests. Records are lost when the process
-// ends.
-// Each record is copied and frozen when it is stored.
+// The storage port in the memory of this process, for `memory:`, demos and tests. Records are lost when the process
+// ends. Each record is copied and frozen when it is stored.
 
 import type { Account, AuditEntry, Credential } from '../claims/records/account.ts'
 import { freezeDeep } from '../lib/freeze.ts'
@@ -8,7 +7,7 @@ import { StorageError } from './errors.ts'
 import { createMemoryRules } from './memory-rules.ts'
 import type { Position, Storage } from './storage.ts'
 
-/** A new, empty store in memory. */
+/** Creates an empty store in memory. */
 export function createMemoryStorage(): Storage {
   const accounts = new Map<string, Account>()
   const credentials = new Map<string, Credential>()
@@ -220,7 +219,7 @@ export function createMemoryStorage(): Storage {
   }
 }
 
-/** Throws StorageError when one of the ids exists. Called before a write changes anything. */
+/** Throws StorageError when an id exists or occurs twice. Called before a write changes anything. */
 function requireFree(kept: ReadonlyMap<string, unknown>, records: readonly { readonly id: string }[]): void {
   const ids = new Set(records.map(({ id }) => id))
   if (ids.size < records.length || [...ids].some((id) => kept.has(id))) throw createRefusal()
@@ -234,7 +233,7 @@ function keep<T extends { readonly id: string }>(kept: Map<string, T>, record: T
   kept.set(record.id, copy(record))
 }
 
-/** A copy by way of JSON, in which the other adapters store lists and objects. */
+/** A frozen copy. Made through JSON, because the other adapters store lists and objects as JSON. */
 function copy<T>(record: T): T {
   return freezeDeep(JSON.parse(JSON.stringify(record)))
 }

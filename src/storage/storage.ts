@@ -2,21 +2,20 @@
 //
 // Guarantees of every adapter, tested by the contract suites of test/storage:
 // - A call that resolved has been committed: it survives a crash of the process.
-// - A write and its audit entries are one transaction: all are there or none is.
+// - A write and its audit entries are one transaction: all of them are stored, or none.
 // - A write checks its condition in the same transaction. If the condition does not hold, the write resolves to false,
 //   changes nothing and writes no audit entry. Of several concurrent writers only those that got true changed anything.
 // - A record that was read is a snapshot: frozen, or a new object. It never changes later.
-// - An adapter caches nothing. cached.ts is a decorator that does.
-// - Any database error (locked, full, gone, read-only, an id that exists already) rejects with StorageError. No call
-// throws
-//   synchronously.
+// - An adapter caches nothing. The decorator cached.ts does.
+// - Any database error (locked, full, deleted, read-only, an id that already exists) rejects with StorageError. No call
+//   throws synchronously.
 // - Texts are stored unchanged, including U+0000, if they are well-formed Unicode (no lone surrogate).
 
 import type { Account, AuditEntry, Credential, CredentialWithAccount } from '../claims/records/account.ts'
 import type { NumberedRule, Revocation } from '../claims/records/revocation.ts'
 import type { MaybePromise } from '../lib/result.ts'
 
-/** A page of a listing starts after this record, in the order of the listing. Callers of the API see an opaque text. */
+/** The record after which a page of a listing starts. The API shows it as an opaque text. */
 export interface Position {
   readonly at: number
   readonly id: string
@@ -69,8 +68,8 @@ export interface Storage {
   createAccount(account: Account, credential: Credential, audit: AuditEntry): Promise<void>
   /**
    * Replaces an account, except its `id` and `createdAt`, if its `updatedAt` is still the expected one. False when another
-   * write was faster, or the account is gone. `next.updatedAt` must be max(now, expected + 1): a concurrent writer notices
-   * this change by it. `rules` are changed in the same transaction.
+   * write changed or deleted it before. `next.updatedAt` must be max(now, expected + 1), so that a concurrent writer
+   * notices this change. `rules` are changed in the same transaction.
    */
   updateAccount(
     next: Account,
@@ -127,13 +126,13 @@ export interface Storage {
   /** Deletes up to a few hundred records of each kind. True when there may be more to delete. */
   purge(limits: PurgeLimits): Promise<boolean>
   /**
-   * The number of the last change of rules. It increases with each change of rules only, and covers all changes that were
-   * committed before this call. One cheap query.
+   * The number of the last change of rules that was committed before this call. Only a change of rules increases it. One
+   * cheap query.
    */
   readRuleSeq(): Promise<number>
   /**
-   * Up to `limit` rules after a position, in the order of `seq`, then `id`: every rule that has changed since, once, in its
-   * present state. A lifted rule has an `until` in the past. Changes become visible in the order of their numbers.
+   * Up to `limit` rules after a position, in the order of `seq`, then `id`: each rule that has changed since, once, as it is
+   * now. A lifted rule has an `until` in the past. Changes become visible in the order of their numbers.
    */
   listRuleChanges(after: RulePosition, limit: number): Promise<readonly NumberedRule[]>
   /** The account with this id, or undefined. */
@@ -154,9 +153,9 @@ export interface Storage {
    */
   isAnyOriginListed(patterns: readonly string[]): MaybePromise<boolean>
   /**
-   * Whether a page of such an origin may use some credential: one that is in force at `now`, belongs to an active account
-   * (`browserPrototype` is set for both), and whose account lists one of these patterns; or, with `isLocalhost`, one that
-   * allows localhost. A cache may answer synchronously.
+   * Whether a page of an origin with these patterns may use a credential. True if there is one that is in force at `now`
+   * (epoch milliseconds), belongs to an active account, has `browserPrototype` like its account, and whose account lists
+   * one of the patterns or, with `isLocalhost`, that allows localhost. A cache may answer synchronously.
    */
   isPrototypeOriginListed(
     patterns: readonly string[],
@@ -174,14 +173,14 @@ export interface Storage {
     order?: 'newest' | 'oldest',
   ): Promise<readonly AuditEntry[]>
   /**
-   * Records that tokens may live for `seconds`, and returns the longest lifetime that any process has recorded: tokens
-   * issued before the limit was lowered are still valid. A shorter lifetime changes nothing.
+   * Records that tokens may live for `seconds`, unless a longer lifetime is recorded, and returns the longest that any
+   * process has recorded: tokens that were issued before the limit was lowered are still valid.
    */
   raiseLongestLifetime(seconds: number): Promise<number>
   /** The longest token lifetime that any process has recorded, seconds; 0 when none has. Writes nothing. */
   readLongestLifetime(): Promise<number>
   /** Resolves when the database answers a read. Rejects with StorageError otherwise. */
   ping(): Promise<void>
-  /** Releases the database. Further calls reject with StorageError; closing again does nothing. */
+  /** Closes the database. Later calls reject with StorageError; closing again does nothing. */
   close(): Promise<void>
 }

@@ -21,7 +21,7 @@ export interface D1Database {
   batch(statements: D1Statement[]): Promise<D1Result[]>
 }
 
-/** An engine on the binding `database`. There is nothing to release: after `close` every call rejects. */
+/** Creates an engine on a D1 binding. `close` releases nothing, but later calls reject with StorageError. */
 export function createD1Engine(database: D1Database): SqlEngine {
   let isClosed = false
 

@@ -1,6 +1,5 @@
-// Port to a SQL database: single statements, and batches that are one transaction. There are no interactive
-// transactions,
-// because D1 has none: the conditions of a write are part of its SQL.
+// Port to a SQL database: single statements, and batches that are one transaction. The conditions of a write are part of
+// its SQL, because D1 has no interactive transactions.
 
 /** A statement with its bound values: texts, numbers and nulls. */
 export interface SqlQuery {
@@ -19,11 +18,11 @@ export interface SqlResult {
 
 /** A database. Every method rejects with StorageError when the database fails, and after `close`. */
 export interface SqlEngine {
-  /** One statement outside any transaction. */
+  /** Runs one statement outside any transaction. */
   run(query: SqlQuery): Promise<SqlResult>
   /**
-   * Runs all statements in order in one serializable transaction: a condition that one statement has checked still holds
-   * for the next. All are committed when it resolves; none is when it rejects.
+   * Runs the statements in order in one serializable transaction: a condition that one statement checked still holds for
+   * the next. When it resolves all are committed; when it rejects none is.
    */
   batch(queries: readonly SqlQuery[]): Promise<readonly SqlResult[]>
   /** Releases the database. Closing again does nothing. */

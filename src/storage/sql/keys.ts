@@ -1,7 +1,6 @@
-// Signing keys in a shared database. The private JWK is sealed under the master key (JWE `dir`, A256GCM; RFC 7516):
-// a reader of the table, or of a copy, cannot sign. The encrypted content includes `kid` and `alg`, so that rows cannot
-// be
-// exchanged.
+// Signing keys in a shared database. The private JWK is encrypted with the master key (JWE `dir`, A256GCM; RFC 7516), so
+// that a reader of the table or of a copy cannot sign. The encrypted content includes `kid` and `alg`, so that the
+// ciphertexts of two rows cannot be exchanged.
 
 import { CompactEncrypt, compactDecrypt, type JWK } from 'jose'
 import { type Expression, sql } from 'kysely'
@@ -26,8 +25,8 @@ const COLUMNS = [
 ] as const satisfies readonly (keyof SigningKeyRow)[]
 
 /**
- * Keys in the table `signing_keys` of a migrated database, sealed under `masterKey` (32 bytes; else TypeError).
- * `list` rejects with StorageError when a key was sealed under another master key or changed since.
+ * The keys in the table `signing_keys` of a migrated database, encrypted with `masterKey`. Throws a TypeError when that is
+ * not 32 bytes. `list` rejects with StorageError when a key was encrypted with another master key or changed since.
  */
 export function createSqlKeyStore(engine: SqlEngine, masterKey: Uint8Array): SigningKeyStore {
   if (masterKey.length !== MASTER_KEY_BYTES) throw new TypeError('the master key is not 32 bytes long')
@@ -56,8 +55,8 @@ export function createSqlKeyStore(engine: SqlEngine, masterKey: Uint8Array): Sig
       const [judged] = await engine.batch([
         found.compile(),
         ...(rows.length === 0 ? [] : [upsertKeys(rows, isExpected)]),
-        // The states have changed with the keys stored above, so this checks that they were: no other change has their
-        // ciphertext.
+        // The keys stored above have changed the states, so `isExpected` no longer holds. Instead this checks that the first
+        // of them was stored: no other change has its ciphertext.
         ...(remove.length === 0 ? [] : [deleteKeys(remove, rows[0] ? isSealed(rows[0]) : isExpected)]),
       ])
       return judged?.rows[0]?.found === expect.length
@@ -154,7 +153,7 @@ async function openSeal(
       keyManagementAlgorithms: ['dir'],
       contentEncryptionAlgorithms: ['A256GCM'],
     })
-    // Only formatKey encrypts with this key, so the content has its shape.
+    // Only formatKey encrypts with the master key, so the content has the form that it writes.
     return JSON.parse(new TextDecoder().decode(plaintext))
   } catch (error) {
     throw new StorageError(

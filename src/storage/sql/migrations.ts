@@ -1,8 +1,7 @@
-// Brings a database to the present schema. Each migration and its row in `claimgate_migrations` are one transaction: a
-// crash
-// leaves no half migration, and of two processes that start together one applies it.
-// (Kysely's own Migrator is not used: it marks a migration in a second statement after the migration itself, which
-// without an interactive transaction can be lost between the two, and its introspection reads tables that D1 forbids.)
+// Brings a database to the current schema. Each migration and its row in `claimgate_migrations` are one transaction: a
+// crash leaves no partial migration, and of two processes that start at the same time one applies it.
+// Kysely's own Migrator is not used: it records a migration in a separate statement, which a crash can prevent without an
+// interactive transaction, and its introspection reads tables that D1 forbids.
 
 import { type Compilable, type RawBuilder, sql } from 'kysely'
 import { LATE_MINT_MS } from '../../claims/records/revocation.ts'
@@ -71,7 +70,7 @@ const migrations: readonly Migration[] = [
         .createIndex('credentials_by_account')
         .on('credentials')
         .columns(['account_id', 'created_at', 'id']),
-      // No reference to accounts: the trail outlives what it speaks about.
+      // No foreign key: audit entries stay when their account is deleted.
       schema
         .createTable('audit')
         .addColumn('id', 'text', (column) => column.primaryKey().notNull())
@@ -95,7 +94,7 @@ const migrations: readonly Migration[] = [
   {
     name: '0002-revocations',
     statements: [
-      // No reference to what is revoked: a deleted account's tokens stay ended.
+      // No foreign key: a revocation stays in force when its account is deleted.
       schema
         .createTable('revocations')
         .addColumn('id', 'text', (column) => column.primaryKey().notNull())
@@ -105,7 +104,7 @@ const migrations: readonly Migration[] = [
         .addColumn('until', 'bigint', (column) => column.notNull())
         .addColumn('created_at', 'bigint', (column) => column.notNull()),
       schema.createIndex('revocations_by_until').on('revocations').column('until'),
-      // Few records are either: who asks for them every second need not read the others.
+      // This version listed the suspended accounts and revoked credentials, of which there are few, every second.
       schema
         .createIndex('accounts_suspended')
         .on('accounts')
@@ -121,7 +120,7 @@ const migrations: readonly Migration[] = [
   {
     name: '0003-prototypes',
     statements: [
-      // Strangers' preflights ask for them, each with an origin of its own.
+      // Anyone can cause this query, by a preflight with any origin.
       schema
         .createIndex('credentials_prototype')
         .on('credentials')
@@ -190,8 +189,8 @@ const migrations: readonly Migration[] = [
 ]
 
 /**
- * Applies the migrations that the database lacks. Several processes may run it at the same time.
- * Rejects with StorageError when a migration fails, or when the database was written by a newer version.
+ * Applies the missing migrations. Several processes may run it at the same time. Rejects with StorageError when a
+ * migration fails, or when a newer version has migrated the database.
  */
 export async function migrateSchema(engine: SqlEngine): Promise<void> {
   const marks = schema
@@ -206,8 +205,8 @@ export async function migrateSchema(engine: SqlEngine): Promise<void> {
 }
 
 /**
- * Checks that the database has the present schema, and changes nothing. Rejects with StorageError when it was written by
- * an older or a newer version, or is not a database of ours.
+ * Checks that the database has the current schema. Changes nothing. Rejects with StorageError when an older or a newer
+ * version wrote it, or when it is not a claimgate database.
  */
 export async function requireSchema(engine: SqlEngine): Promise<void> {
   const applied = await readApplied(engine)
@@ -234,7 +233,8 @@ function requireKnown(applied: ReadonlySet<string>): void {
 async function applyMigration(engine: SqlEngine, { name, statements }: Migration): Promise<void> {
   const mark = builder.insertInto('claimgate_migrations').values({ name })
   try {
-    // The mark comes first: its primary key stops the slower of two processes before it has done anything.
+    // The row of the migration is inserted first: its primary key makes the slower of two processes fail before it changes
+    // anything.
     await engine.batch([mark, ...statements].map((statement) => statement.compile()))
   } catch (error) {
     if (!(await readApplied(engine)).has(name)) throw error

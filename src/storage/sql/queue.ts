@@ -1,5 +1,5 @@
-// Work that needs a lock which another process may hold. It is tried immediately, then again with short pauses, for up
-// to 5 s. SQLite's own wait (busy_timeout) would block the event loop for that time.
+// Runs work that needs a lock which another process may hold: immediately, then again after short pauses, for up to 5 s.
+// SQLite's own wait (busy_timeout) would block the event loop for that time.
 
 import { sleep } from '../../lib/timing.ts'
 
@@ -7,11 +7,12 @@ import { sleep } from '../../lib/timing.ts'
 export const LOCK_TIMEOUT_MS = 5000
 
 /**
- * Longest pause between two tries, milliseconds. Pauses are random: tries in step with the holder would never succeed.
+ * Longest pause between two tries, milliseconds. Pauses are random, because regular tries could always fall into the times
+ * at which another process holds the lock.
  */
 export const MAX_PAUSE_MS = 10
 
-/** Runs synchronous work under a lock; rejects with the error of the last try. */
+/** Runs synchronous work that needs a lock. Rejects with the error of the last try. */
 export type RunLocked = <T>(work: () => T) => Promise<T>
 
 /**
@@ -22,7 +23,7 @@ export async function runLocked<T>(work: () => T, isLocked: (error: unknown) => 
   return retryUntil(performance.now() + LOCK_TIMEOUT_MS, work, isLocked)
 }
 
-/** As `runLocked`, for work that keeps its order: none starts while earlier work waits for the lock. */
+/** As `runLocked`, but in order: no work starts while earlier work waits for the lock. */
 export function createLockQueue(isLocked: (error: unknown) => boolean): RunLocked {
   let waiting = 0
   let last: Promise<void> = Promise.resolve()
@@ -43,7 +44,7 @@ export function createLockQueue(isLocked: (error: unknown) => boolean): RunLocke
       .finally(() => {
         waiting--
       })
-    // Gives the event loop to other work between two pieces of a long queue.
+    // Lets the event loop run other work between two entries of a long queue.
     last = ended.then(nextTurn, nextTurn)
     return ended
   }

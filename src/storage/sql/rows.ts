@@ -1,5 +1,5 @@
-// Converts records to rows and back. Every column is checked when it is read: a damaged row is a StorageError, never a
-// record with an unknown status.
+// Converts records to rows and back. Every column is checked when it is read: a damaged row throws StorageError, instead
+// of becoming a record with, for example, an unknown status.
 
 import type { Account, AuditAction, AuditEntry, Credential } from '../../claims/records/account.ts'
 import { type NumberedRule, type Revocation, revocationKinds } from '../../claims/records/revocation.ts'
@@ -39,7 +39,7 @@ export function formatAccount(account: Account): AccountRow {
   }
 }
 
-/** The account in a row whose columns bear `prefix`. Throws StorageError. */
+/** The account in a row whose column names begin with `prefix`. Throws StorageError when a column is damaged. */
 export function parseAccount(row: SqlRow, prefix = ''): Account {
   return {
     id: readText(row, `${prefix}id`),
@@ -75,7 +75,7 @@ export function formatCredential(credential: Credential): CredentialRow {
   }
 }
 
-/** The credential in a row. Throws StorageError. */
+/** The credential in a row. Throws StorageError when a column is damaged. */
 export function parseCredential(row: SqlRow): Credential {
   return {
     id: readText(row, 'id'),
@@ -104,7 +104,7 @@ export function formatRevocation({
   return { ...revocation, created_at: createdAt, account_id: account }
 }
 
-/** The rule in a row. Throws StorageError. */
+/** The rule in a row. Throws StorageError when a column is damaged. */
 export function parseRule(row: SqlRow): NumberedRule {
   return {
     id: readText(row, 'id'),
@@ -122,7 +122,7 @@ export function formatAudit(entry: AuditEntry): AuditRow {
   return { ...entry, detail: entry.detail && JSON.stringify(entry.detail) }
 }
 
-/** The audit entry in a row. Throws StorageError. */
+/** The audit entry in a row. Throws StorageError when a column is damaged. */
 export function parseAudit(row: SqlRow): AuditEntry {
   return {
     id: readText(row, 'id'),
@@ -134,28 +134,28 @@ export function parseAudit(row: SqlRow): AuditEntry {
   }
 }
 
-/** The text in a column. Throws StorageError. */
+/** The text in a column. Throws StorageError when it is not text. */
 export function readText(row: SqlRow, column: string): string {
   const value = row[column]
   if (typeof value !== 'string') throw damaged(column)
   return value
 }
 
-/** The whole number in a column. Throws StorageError. */
+/** The whole number in a column. Throws StorageError when it is not a safe integer. */
 export function readInteger(row: SqlRow, column: string): number {
   const value = row[column]
   if (!Number.isSafeInteger(value)) throw damaged(column)
   return value as number
 }
 
-/** One of a few texts. Throws StorageError. */
+/** The text in a column, which is one of `known`. Throws StorageError for any other value. */
 export function readOneOf<T extends string>(row: SqlRow, column: string, known: readonly T[]): T {
   const found = known.find((text) => text === row[column])
   if (found === undefined) throw damaged(column)
   return found
 }
 
-/** What `read` gives, or null where the column holds null. Throws StorageError. */
+/** Null when the column is null; otherwise the result of `read`. Throws StorageError when `read` does. */
 export function orNull<T>(row: SqlRow, column: string, read: (row: SqlRow, column: string) => T): T | null {
   return row[column] === null ? null : read(row, column)
 }
@@ -189,5 +189,5 @@ function readJson(row: SqlRow, column: string): unknown {
 }
 
 function damaged(column: string): StorageError {
-  return new StorageError(`the database holds a damaged record: column ${column} is not what was written`)
+  return new StorageError(`the database has a damaged record: column ${column} has an invalid value`)
 }

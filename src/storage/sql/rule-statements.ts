@@ -17,7 +17,7 @@ import { builder, RULE_SEQ, type Tables } from './schema.ts'
 /** The number of the change that this transaction makes; `numberRules` must follow in the same transaction. */
 export const NEXT_SEQ: RawBuilder<number> = sql<number>`(select marks.value + 1 from marks where marks.name = ${sql.lit(RULE_SEQ)})`
 
-/** Adds a revocation with the number of this change, if `condition` selects a row. */
+/** Adds a revocation, with the number of this change, if `condition` selects a row. */
 export function insertRule(revocation: Revocation, condition: Expression<unknown>): SqlQuery {
   return compileInsertRule(revocation, condition).compile(builder)
 }

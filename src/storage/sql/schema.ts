@@ -1,6 +1,5 @@
-// The tables as Kysely types, and the builder that compiles statements. engine.ts executes them. Booleans are 0 or 1,
-// times
-// are epoch milliseconds, lists and objects are JSON text.
+// The tables as Kysely types, and the builder that compiles statements; a SqlEngine executes them. Booleans are 0 or 1,
+// times are epoch milliseconds, lists and objects are JSON text.
 
 import {
   DummyDriver,
@@ -126,7 +125,7 @@ export const builder: Kysely<Tables> = new Kysely<Tables>({
   },
 })
 
-/** The members of a JSON list as rows with the column `value`: texts as they are, lists as JSON. */
+/** The members of a JSON array as rows with the column `value`: texts unquoted, arrays as JSON. */
 export function jsonMembers(list: RawBuilder<unknown>): RawBuilder<{ value: string }> {
   return sql<{ value: string }>`json_each(${list})`
 }

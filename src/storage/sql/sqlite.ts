@@ -1,5 +1,5 @@
-// SQLite in a file, through node:sqlite: synchronous, in WAL, synced to disk at every commit.
-// Opening fails, with one line that names the file, if the file cannot be written or is damaged.
+// SQLite in a file, through node:sqlite: synchronous, in WAL mode, synced to disk at every commit. Opening a file that
+// cannot be written or is damaged fails with a message of one line that names the file.
 
 import {
   accessSync,
@@ -19,7 +19,7 @@ import { StorageError } from '../errors.ts'
 import type { SqlEngine, SqlQuery, SqlResult } from './engine.ts'
 import { createLockQueue, LOCK_TIMEOUT_MS, MAX_PAUSE_MS, runLocked } from './queue.ts'
 
-/** Files up to this size are checked page by page at the start; about a millisecond for each MiB. */
+/** Files up to this size are checked page by page when they are opened, which takes about a millisecond for each MiB. */
 const QUICK_CHECK_MAX_BYTES = 256 * 1024 * 1024
 
 const SQLITE_BUSY = 5
@@ -27,20 +27,20 @@ const SQLITE_CORRUPT = 11
 
 const READ_ONLY = 'is read-only; let the server write to it and to its folder'
 
-// Problem and advice by SQLite's primary result code.
+// Problem and advice, by SQLite's primary result code.
 const FAULTS: Readonly<Record<number, string>> = {
-  1: 'holds tables that are not ours, or lacks some of ours; name another file',
+  1: 'has other tables than those of claimgate, or lacks some; name another file',
   [SQLITE_BUSY]: 'is locked by another process; stop that process or try again',
   8: READ_ONLY,
   10: 'cannot be read or written; check the disk and its free space',
   [SQLITE_CORRUPT]: 'is corrupt; restore it from a backup',
   13: 'cannot grow, the disk is full; free some space',
-  14: 'cannot be opened; check the path and who may use it',
-  19: 'already holds such a record, or lacks the one it belongs to',
+  14: 'cannot be opened; check the path and its permissions',
+  19: 'already has a record with this id, or lacks the record that it refers to',
   26: 'is not a SQLite database; move it away or name another file',
 }
 
-// Problem and advice by error code of the file system and of the driver.
+// Problem and advice, by error code of the file system and of the driver.
 const THROUGH_A_FILE = 'cannot be made, a part of its path is a file; name another path'
 const FILE_FAULTS: Readonly<Record<string, string>> = {
   EACCES: READ_ONLY,
@@ -57,12 +57,12 @@ const FILE_FAULTS: Readonly<Record<string, string>> = {
 }
 
 /**
- * Opens the database in the file `path`, makes it (mode 0600) and its folder where missing.
- * Throws StorageError, its message one line with the path as given: a folder or no database, corrupt, read-only, locked.
- * Damage inside a page of a file above 256 MiB is only found when that page is read.
+ * Opens the database in the file `path`; creates the file (mode 0600) and its folder (mode 0700) when they are missing.
+ * Throws StorageError, with one line that names the path as given, when it is a folder, not a database, corrupt, read-only
+ * or locked. In a file above 256 MiB, damage within a page is found only when that page is read.
  */
 export function openSqlite(path: string): SqlEngine {
-  // SQLite takes an absolute path neither for `:memory:` nor for a `file:` URI.
+  // SQLite never reads an absolute path as `:memory:` or a `file:` URI.
   const file = resolve(path)
   attempt(path, () => prepareFile(file))
   // busy_timeout is 0, because SQLite's wait blocks the event loop; queue.ts retries instead.
@@ -83,16 +83,16 @@ export function openSqlite(path: string): SqlEngine {
 }
 
 /**
- * Opens the database in the file `path` to read it, and changes nothing: creates no file, also none beside the database,
- * and a statement that writes fails. Works in a folder that is read-only.
- * Throws StorageError as `openSqlite` does, also when the file does not exist. Pages are not checked for damage.
+ * Opens the database in the file `path` for reading. Creates no file, also none next to the database; a statement that
+ * writes fails. Works in a read-only folder. Throws StorageError as `openSqlite` does, and when the file does not exist.
+ * Not checked: whether pages are damaged.
  */
 export function openSqliteToRead(path: string): SqlEngine {
   const file = resolve(path)
   return attempt(path, () => {
     if (!statSync(file).isFile()) throw createFault('EISDIR')
-    // In WAL mode a read-only connection would create two files and leave them. While there is no WAL, no process has
-    // the database open, and SQLite can read it as an immutable file; `requireSameBytes` notices a later writer.
+    // In WAL mode a read-only connection would create two files and leave them. If there is no WAL file, no process has
+    // the database open, and SQLite can read it as immutable; `requireSameBytes` notices a process that writes later.
     const isIdle = !existsSync(`${file}-wal`)
     const requireSameBytes = watchBytes(file)
     const location = pathToFileURL(file)
@@ -133,7 +133,7 @@ function createEngine(path: string, database: DatabaseSync, requireSameFile: () 
       database.exec('COMMIT')
       return results
     } catch (error) {
-      // When the disk is full SQLite has rolled back already.
+      // When the disk is full, SQLite has already rolled back.
       if (database.isTransaction) database.exec('ROLLBACK')
       throw error
     }
@@ -184,8 +184,8 @@ function createFile(file: string): void {
 }
 
 /**
- * Returns a function that throws when the path leads to another file than now. SQLite would keep writing to a file that
- * was deleted or replaced: acknowledged writes would be lost at the next start.
+ * Returns a function that throws when there is another file, or none, at the path. SQLite would keep writing to a deleted
+ * or replaced file, and committed writes would be lost at the next start.
  */
 function watchFile(file: string): () => void {
   const opened = statSync(file, { bigint: true })
@@ -195,7 +195,7 @@ function watchFile(file: string): () => void {
   }
 }
 
-/** Returns a function that throws when the file was written to since now. */
+/** Returns a function that throws when the file has been written to in the meantime. */
 function watchBytes(file: string): () => void {
   const { mtimeNs, size } = statSync(file, { bigint: true })
   return () => {
@@ -206,7 +206,7 @@ function watchBytes(file: string): () => void {
 
 function configureConnection(database: DatabaseSync): void {
   database.exec('PRAGMA journal_mode = WAL')
-  // A committed write survives a power failure, not only a crash of the process.
+  // With FULL a committed write also survives a power failure, not only a crash of the process.
   database.exec('PRAGMA synchronous = FULL')
   database.exec('PRAGMA foreign_keys = ON')
 }
@@ -218,7 +218,7 @@ function checkDatabase(database: DatabaseSync, file: string): void {
   if (verdict?.quick_check !== 'ok') throw createFault(SQLITE_CORRUPT)
 }
 
-/** Retries while another process locks the file. Blocks this process, which has nothing else to do before its start. */
+/** Retries while another process locks the file. Blocks the event loop, which is acceptable while the process starts. */
 function insist(work: () => void): void {
   const deadline = performance.now() + LOCK_TIMEOUT_MS
   for (;;) {
@@ -232,7 +232,7 @@ function insist(work: () => void): void {
   }
 }
 
-/** Runs `work`. An error becomes a StorageError that names the file as it was given. */
+/** Runs `work`. Any error becomes a StorageError that names the path as given. */
 function attempt<T>(path: string, work: () => T): T {
   try {
     return work()
@@ -252,7 +252,7 @@ function isLocked(error: unknown): boolean {
   return error instanceof StorageError && readResultCode(error.cause) === SQLITE_BUSY
 }
 
-/** An error found by a check of this module, in the form of a system's or driver's error. */
+/** An error of this module's own checks, in the form of an error of the system (text code) or of SQLite (number). */
 function createFault(code: string | number): Error {
   return Object.assign(new Error(String(code)), typeof code === 'string' ? { code } : { errcode: code })
 }

@@ -17,7 +17,7 @@ import {
 } from './schema.ts'
 import { createSqlWrites } from './writes.ts'
 
-// Columns are named instead of `*`: a prepared statement keeps its columns when a later version adds one.
+// Columns are listed instead of `*`: a prepared statement keeps its columns when a later version adds one.
 const ACCOUNT = [
   'id',
   'name',
@@ -68,7 +68,7 @@ const RULE = [
 // Compiled once, because every process runs it every second.
 const READ_RULE_SEQ = builder.selectFrom('marks').select('value').where('name', '=', RULE_SEQ).compile()
 
-// The one look-up of the issuing path is compiled once; its only parameter is the id.
+// Compiled once, because every request for a token runs it. Its only parameter is the id.
 const FIND_CREDENTIAL = builder
   .selectFrom('credentials')
   .innerJoin('accounts', 'accounts.id', 'credentials.account_id')
@@ -81,7 +81,7 @@ const FIND_CREDENTIAL = builder
   .where('credentials.id', '=', '')
   .compile().sql
 
-// A list of any length is one parameter (D1 takes at most 100).
+// The list is one JSON parameter, because D1 accepts at most 100 parameters.
 const IS_ANY_ORIGIN_LISTED = builder
   .selectFrom('account_origins')
   .select('pattern')
@@ -89,7 +89,7 @@ const IS_ANY_ORIGIN_LISTED = builder
   .limit(sql.lit(1))
   .compile().sql
 
-/** A store on a migrated database. Closing the store closes the engine. */
+/** Creates a store on a migrated database. Closing the store closes the engine. */
 export function createSqlStorage(engine: SqlEngine): Storage {
   return {
     ...createSqlWrites(engine),
@@ -171,7 +171,7 @@ export function createSqlStorage(engine: SqlEngine): Storage {
       return row === undefined ? 0 : readInteger(row, 'value')
     },
     async ping() {
-      // Reads a table instead of a constant, so that the database file is read.
+      // Selects from a table instead of a constant, so that the database file is read.
       await engine.run(builder.selectFrom('claimgate_migrations').select('name').limit(1).compile())
     },
     async close() {
@@ -183,8 +183,7 @@ export function createSqlStorage(engine: SqlEngine): Storage {
 /** Selects a row if `isPrototypeOriginListed` is true. */
 function selectPrototype(patterns: readonly string[], isLocalhost: boolean, now: number): SqlQuery {
   const asked = jsonMembers(sql.val(JSON.stringify(patterns)))
-  // SQLite uses a partial index only if the query repeats its condition. A cross join keeps the order of the tables:
-  // few
+  // SQLite uses a partial index only if the query repeats its condition. A cross join keeps the order of the tables: few
   // credentials are for pages, while an account may have many others.
   const inForce = sql`
     credentials.browser_prototype = 1 and accounts.browser_prototype = 1 and credentials.revoked_at is null

@@ -1,6 +1,5 @@
-// The writes of the storage port on any SqlEngine. Each is a list of statements in one transaction. A condition is part
-// of
-// every statement, so that a write whose condition no longer holds changes nothing.
+// The writes of the storage port on any SqlEngine. Each is a list of statements in one transaction. Every statement
+// includes the condition of the write, so that a write whose condition does not hold changes nothing.
 
 import { type Expression, sql } from 'kysely'
 import type { AuditEntry } from '../../claims/records/account.ts'
@@ -40,7 +39,7 @@ export type SqlWrites = Pick<
   | 'raiseLongestLifetime'
 >
 
-/** Most records of each kind that one purge deletes: more would block other writers, and with SQLite all requests. */
+/** Most records of each kind that one purge deletes. More would block other writers, and with SQLite every request. */
 const PURGE_MAX = 500
 
 /** Writes on a migrated database. */
@@ -66,7 +65,7 @@ export function createSqlWrites(engine: SqlEngine): SqlWrites {
           numberRules(),
         ],
         builder.updateTable('accounts').set(changes).where('id', 'in', unchanged).compile(),
-        // Copied from the row of the account: if the account was not changed, its origins stay the same.
+        // Runs also when the account was not changed. Then it writes the same origins, because it copies them from its row.
         [builder.deleteFrom('account_origins').where('account_id', '=', id).compile(), insertOrigins(id)],
       )
     },
@@ -180,7 +179,7 @@ export function createSqlWrites(engine: SqlEngine): SqlWrites {
   }
 }
 
-/** Deletes the first records whose `column` is below a limit, by the index on it. */
+/** Deletes up to {@link PURGE_MAX} records whose `column` is below a limit, lowest first. The column has an index. */
 function purgeOld(table: string, column: string, limit: number): SqlQuery {
   const [name, time] = [sql.table(table), sql.ref(column)]
   return sql`
@@ -190,7 +189,7 @@ function purgeOld(table: string, column: string, limit: number): SqlQuery {
   )
 }
 
-/** Runs all in one transaction; whether `write` has changed anything. */
+/** Runs all statements in one transaction. Resolves to whether `write` has changed a row. */
 async function writeIf(
   engine: SqlEngine,
   before: readonly SqlQuery[],
@@ -209,7 +208,7 @@ function credentialInForce(id: string) {
   return builder.selectFrom('credentials').select('id').where('id', '=', id).where('revoked_at', 'is', null)
 }
 
-/** Selects something as long as no row of the table has this id. */
+/** Selects a row if no row of the table has this id. */
 function without(table: 'audit' | 'revocations', id: string): Expression<unknown> {
   const taken = builder.selectFrom(table).select('id').where('id', '=', id)
   return sql`(select 1 where not exists ${taken})`
@@ -219,7 +218,7 @@ function insertAudit(entry: AuditEntry, condition?: Expression<unknown>): SqlQue
   return insert('audit', formatAudit(entry), condition)
 }
 
-/** Inserts a row; with a condition only while that selects something. */
+/** Inserts a row; with a condition, only if it selects a row. */
 function insert<T extends keyof Tables>(table: T, row: Tables[T], condition?: Expression<unknown>): SqlQuery {
   const columns = sql.join(Object.keys(row).map((column) => sql.ref(column)))
   const values = sql.join(Object.values(row))
