@@ -1,5 +1,5 @@
-// The configuration: environment variables in, one checked object out, or an error that lists every problem.
-// Does not read the environment itself. Messages never contain a value, which may be a secret.
+// Parses environment variables into one checked configuration, or throws an error that lists every problem. The caller
+// passes the environment. Messages never contain a text that was given as a value, because it may be a secret.
 
 import type { ForwardedHeader, TrustedProxies } from '../claims/client-ip.ts'
 import type { SignatureAlgorithm } from '../claims/jws.ts'
@@ -21,9 +21,9 @@ import {
  */
 export interface Config {
   readonly host: string
-  /** 0: the system chooses a free port; see `withPort`. */
+  /** 0: the system chooses a free port, see `withPort`. */
   readonly port: number
-  /** The `iss` claim: a URL in the form of the URL standard, without trailing slash. */
+  /** The `iss` claim: a URL, normalized by the URL standard, without trailing slash. */
   readonly issuer: string
   /** False when the issuer was derived from host and port. */
   readonly issuerGiven: boolean
@@ -59,7 +59,7 @@ export interface Config {
   readonly logLevel: LogLevel
 }
 
-/** One problem of the environment. `example` is a line that would be accepted. */
+/** One problem with a variable. `example` is a line that would be accepted, or says how to remove the variable. */
 export interface ConfigProblem {
   readonly variable: string
   readonly problem: string
@@ -67,8 +67,8 @@ export interface ConfigProblem {
 }
 
 /**
- * Thrown by `parseConfig` when the environment cannot be used. The message has one line per problem, with an example that
- * would be accepted; it never contains the value of a variable. `problems` has the same in parts.
+ * Thrown by `parseConfig` when variables are missing, wrong or unknown. The message has one line per problem, with an
+ * example; it never contains a text that was given as a value. `problems` has the same as objects.
  */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
@@ -80,8 +80,7 @@ export class ConfigError extends Error {
 }
 
 /**
- * Variables that the customer's backend reads. The service ignores them; they are listed so that they are not taken for
- * typos.
+ * Variables that the customer's backend reads. The service ignores them, and does not report them as unknown.
  */
 const BACKEND_NAMES: readonly string[] = [
   'CLAIMGATE_ACCOUNT_TOKEN',
@@ -117,7 +116,10 @@ export function parseConfig(env: Environment): Config {
   return toConfig(settings as Settings)
 }
 
-/** The configuration with the port that the server listens on. A derived issuer and audience change with it. */
+/**
+ * The configuration with the port that the server listens on. An issuer that was derived from host and port, and an audience
+ * that is this issuer, change too.
+ */
 export function withPort(config: Config, port: number): Config {
   if (config.issuerGiven) return { ...config, port }
   const issuer = deriveIssuer(config.host, port)
@@ -126,8 +128,8 @@ export function withPort(config: Config, port: number): Config {
 }
 
 /**
- * The times of a configuration's signing keys, milliseconds. `lifetimeSeconds`: the longest lifetime of any token that the
- * keys have signed or may sign (`Storage.raiseLongestLifetime`).
+ * The algorithm of a configuration's signing keys, and their times in milliseconds. `lifetimeSeconds` is the longest
+ * lifetime of any token that the keys have signed or may sign (`Storage.raiseLongestLifetime`).
  */
 export function keyTerms(
   { alg, keyPublish, keyRotation }: Pick<Config, 'alg' | 'keyPublish' | 'keyRotation'>,
@@ -184,10 +186,10 @@ function describeProblem(
   return { variable: name, problem, example: `${name}=${example}` }
 }
 
-/** Most rotations within the lifetime of a token: a retired key stays published for that long. */
+/** Most rotations within the longest lifetime of a token. A retired key stays published for that lifetime. */
 const KEYS_A_LIFETIME = 40
 
-/** Rules between variables. A variable that could not be parsed is not checked again. */
+/** Problems between two variables. A variable that could not be parsed is not checked here. */
 function findConflicts(settings: Partial<Settings>): readonly ConfigProblem[] {
   const problems: ConfigProblem[] = []
   const { HOST, DATABASE_URL, CLAIMGATE_WORKERS, CLAIMGATE_TOKEN_TTL, CLAIMGATE_MAX_TTL } = settings
@@ -259,7 +261,7 @@ function findNearest(name: string): keyof Settings | undefined {
   return ranked.find(({ distance }) => distance <= 3)?.candidate
 }
 
-/** The Levenshtein distance: how many characters to insert, delete or replace. */
+/** The Levenshtein distance of two texts: how many characters must be inserted, deleted or replaced. */
 function countEdits(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, column) => column)
   for (const [index, character] of [...from].entries()) {

@@ -1,5 +1,5 @@
 // The environment variables: allowed values, default and example of each. Rules that involve two variables are in
-// config.ts. Messages never contain a value, which may be a secret in the wrong variable.
+// config.ts. Messages never contain the given text, because it may be a secret in the wrong variable.
 
 import * as z from 'zod'
 import { type ForwardedHeader, parseTrustedProxies, type TrustedProxies } from '../claims/client-ip.ts'
@@ -20,10 +20,10 @@ export interface RateLimit {
   readonly seconds: number
 }
 
-/** Clients that may read `/metrics`: on this machine, with the admin token, all, none. */
+/** Clients that may read `/metrics`: those on this machine, those with the admin token, all, none. */
 export type MetricsAudience = 'loopback' | 'admin' | 'public' | 'off'
 
-/** Each variable with its parsed type. `null`: unset or `off`. */
+/** Type of each variable after parsing. `null`: unset or `off`. */
 export interface Settings {
   readonly PORT: number
   readonly HOST: string
@@ -61,16 +61,16 @@ export interface Field<T> {
 export const MASTER_KEY_ADVICE: string =
   "make one with: node -p \"require('node:crypto').randomBytes(32).toString('base64url')\""
 
-/** Longest time in seconds: 31 bits, 68 years. */
+/** Longest time in seconds: 31 bits, about 68 years. */
 const MAX_SECONDS = 2 ** 31 - 1
 
 /** Longest time in days: a hundred years. */
 const MAX_DAYS = 36_525
 
-/** Longest window in seconds: a timer takes at most 31 bits of milliseconds. */
+/** Longest window in seconds, because a timer accepts at most 31 bits of milliseconds. */
 const MAX_WINDOW_SECONDS = 2_147_483
 
-/** Longest issuer and audience, characters: every token contains them, and a token has at most 4096. */
+/** Longest issuer and audience, characters. Every token contains them, and a token has at most 4096 characters. */
 const MAX_ISSUER_LENGTH = 256
 const MAX_AUDIENCE_LENGTH = 512
 
@@ -182,12 +182,12 @@ function parseHost(text: string): Result<string, string> {
     : fail('must be a host name or an address, without scheme, port or brackets')
 }
 
-/** A host as it is written in a URL: IPv6 addresses in brackets. */
+/** A host as it is written in a URL: an IPv6 address gets brackets (RFC 3986 section 3.2.2). */
 export function bracketHost(host: string): string {
   return host.includes(':') ? `[${host}]` : host
 }
 
-/** Parsed by the URL standard, so that upper case and default ports do not make two issuers of one. */
+/** Normalized by the URL standard, so that upper case or a default port do not make a different issuer. */
 function parseIssuer(text: string): Result<string, string> {
   const isIssuer = /^https?:\/\/[^\s/\\?#@]+(\/[^\s\\?#]*)?$/i.test(text) && URL.canParse(text)
   if (text.length > MAX_ISSUER_LENGTH) return fail(`must have at most ${MAX_ISSUER_LENGTH} characters`)
@@ -231,7 +231,7 @@ function parsePepper(text: string): Result<string, string> {
   return text.length >= 32 ? ok(text) : fail('must have at least 32 characters')
 }
 
-/** Sent in an Authorization header, so it may contain only characters that are allowed there. */
+/** The admin token is sent in an Authorization header, so it may contain only characters that are allowed there. */
 function parseAdminToken(text: string): Result<string, string> {
   return /^[\x21-\x7e]{32,}$/.test(text)
     ? ok(text)

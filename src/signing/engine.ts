@@ -12,16 +12,16 @@ export type SignLong = (input: Uint8Array<ArrayBuffer>) => Promise<string>
 
 /** Signs tokens and lists, and hashes secrets. */
 export interface CryptoEngine {
-  /** Loads a private or shared key for signing tokens, with the protected header of section 5.1 of RFC 7515 fixed. */
+  /** Loads a private or shared key for signing tokens. Their protected header is `alg`, `kid` and `typ` `at+jwt`. */
   loadSigner(jwk: JWK, alg: SignatureAlgorithm, kid: string): Promise<SignToken>
   /** Loads a private or shared key for signing inputs of many megabytes. */
   loadLongSigner(jwk: JWK, alg: SignatureAlgorithm): Promise<SignLong>
-  /** A hash of secrets under this pepper. */
+  /** Creates the hash of secrets that is keyed with this pepper. */
   createSecretHash(pepper: string): HashSecret
 }
 
 /** `typ` of access tokens (RFC 9068 section 2.1). */
 export const TOKEN_TYPE = 'at+jwt'
 
-/** `typ` of the signed list of revocations, so that the list is never accepted as a token. */
+/** `typ` of the signed list of revocations. Differs from that of tokens, so that the list is never accepted as one. */
 export const REVOCATIONS_TYPE = 'revocations+jwt'

@@ -1,5 +1,5 @@
 // Changes signing keys in a store that other processes change too. key-plan.ts decides what should change; this module
-// reads the keys, makes the new ones and writes the change, on condition that the keys are still as they were read.
+// reads the keys, creates the new ones and writes the change if the keys are still as they were read.
 
 import type { SignatureAlgorithm } from '../claims/jws.ts'
 import type { AuditEntry } from '../claims/records/account.ts'
@@ -34,7 +34,7 @@ export type RotationObstacle = 'too_young' | 'too_many' | 'outrun'
 export interface Maintenance {
   /** Every key after this round, in the order of `KeyLife.list`. */
   readonly keys: readonly KeyRecord[]
-  /** The key that signs since this round rotated by schedule; undefined when it did not. */
+  /** The key that signs now, if this round rotated by schedule; otherwise undefined. */
   readonly rotatedKid: string | undefined
 }
 
@@ -44,19 +44,20 @@ export interface Maintenance {
  */
 export interface KeyLife {
   /**
-   * Prepares the store for a process that starts: creates the first keys, repairs, and changes the algorithm. Call it
-   * only at the start: two running processes with different algorithms would take turns. True when the store held no
-   * key. After this call an empty store has lost its keys, and no new ones are created.
+   * Prepares the store for a process that starts: creates the first keys, creates missing and removes surplus ones, and
+   * changes the algorithm. Call it only at the start: two running processes with different algorithms would undo each
+   * other's change. True when the store had no keys. After this call an empty store is an error, and no new keys are
+   * created.
    */
   open(now: number): Promise<boolean>
   /** Every key: current, then pending, retiring and expired ones; the newest first in each state. */
   list(): Promise<readonly KeyRecord[]>
   /**
-   * Lets the pending key sign from now on, and returns every key after that. Fails, and changes nothing, with
+   * Makes the pending key current, and returns every key after that. Changes nothing when it fails:
    * `too_young`: the pending key has not been published long enough; `force` skips this check.
-   * `too_many`: the most keys that may be published are published.
+   * `too_many`: the largest allowed number of keys is published.
    * `outrun`: another process changed the keys first, or moved the service to another algorithm.
-   * Rejects with EmptyKeyStoreError when an opened store has lost its keys.
+   * Rejects with EmptyKeyStoreError when an opened store is empty.
    */
   rotate(
     now: number,
@@ -65,14 +66,14 @@ export interface KeyLife {
   /** Expires a key immediately; retries when other processes change keys. False when it is unknown or expired. */
   end(kid: string, now: number): Promise<boolean>
   /**
-   * Everything that is due at `now`: ends keys that a revocation names, expires and deletes old keys, repairs, and
-   * rotates by schedule. Reads the store once when nothing is due. Meant to be called every second. Rejects with
-   * EmptyKeyStoreError when the store is empty.
+   * Does everything that is due at `now`: expires keys that a revocation names, expires and deletes old keys, creates
+   * missing and removes surplus ones, and rotates by schedule. Reads the store once when nothing is due. Call it every
+   * second. Rejects with EmptyKeyStoreError when the store is empty.
    */
   maintain(now: number, isRevoked: (kid: string) => boolean): Promise<Maintenance>
 }
 
-/** The life of the keys of `alg` in `store`. */
+/** Creates the operations on the keys of `alg` in `store`. Does no I/O. */
 export function createKeyLife(
   store: SigningKeyStore,
   { alg, ...terms }: KeyTerms & { readonly alg: SignatureAlgorithm },
@@ -128,7 +129,7 @@ export function createKeyLife(
           isOpen = true
           return isNew
         }
-        // The loop checks again: another process that made the same repair may have added its own keys.
+        // Checked again by the next try, because another process may have made the same repair with its own keys.
         await commit(plan, now)
       }
       throw createContentionError()
@@ -153,7 +154,7 @@ export function createKeyLife(
           ? planRotation(keys, alg, now, { ...terms, force: false })
           : undefined
       const plan = upkeep ?? (rotation?.ok ? rotation.value : undefined)
-      // If another process was faster, the next round sees what is left to do.
+      // If another process changed the keys first, the next round does what is left.
       const change = plan && (await commit(plan, now))
       const after = change === undefined ? keys : applyChange(keys, change)
       const hasRotated = rotation !== undefined && change !== undefined
@@ -162,7 +163,7 @@ export function createKeyLife(
   }
 }
 
-/** Each lost race is another process's success, so only a store that accepts no change reaches this. */
+/** A try fails only when another process changed the keys, so only a store that accepts no change reaches this number. */
 const MAX_TRIES = 200
 
 function createContentionError(): Error {
@@ -186,8 +187,8 @@ function sortRecords(keys: readonly KeyRecord[]): readonly KeyRecord[] {
 }
 
 /**
- * The keys as a service uses them that knows revocations which its store does not reflect yet: a revoked key is expired
- * whatever its stored state, and the pending key signs in place of a revoked current one.
+ * The keys as a running service uses them while its store does not reflect a revocation yet: a revoked key counts as
+ * expired whatever its stored state, and the pending key signs instead of a revoked current one.
  */
 export function applyRevocations(
   keys: readonly KeyRecord[],
@@ -207,9 +208,9 @@ export function applyRevocations(
 const AUDIT_ID_LENGTH = 16
 
 /**
- * The audit entry that says that the key `kid` signs from `at` (epoch milliseconds) on. Keys and the audit log may be in
- * different stores: the process that rotates writes the entry after the rotation, and upkeep writes it if that process
- * could not. Both derive the same id from the kid, so `appendAuditOnce` writes one entry.
+ * The audit entry for a rotation: the key `kid` signs from `at` (epoch milliseconds) on. Keys and the audit log may be in
+ * different stores, so the process that rotates writes the entry after the rotation, and upkeep writes it if that process
+ * could not. Both derive the same id from `kid`, so `appendAuditOnce` stores one entry.
  */
 export function createRotationEntry(
   actor: string,
@@ -217,7 +218,7 @@ export function createRotationEntry(
   at: number,
   detail: AuditEntry['detail'],
 ): AuditEntry {
-  // Ids of audit entries are letters and digits. 16 characters of a thumbprint hold more than 90 bits.
+  // Ids of audit entries have only letters and digits. 16 characters of a thumbprint have more than 90 bits.
   const id = kid
     .replace(/[^0-9A-Za-z]/g, '0')
     .slice(0, AUDIT_ID_LENGTH)

@@ -1,7 +1,7 @@
 // Decides what should change in the stored signing keys; key-life.ts makes the change. Pure functions: `now` (epoch
 // milliseconds) is an argument, and a plan lists the keys to create instead of creating them.
-// Every plan ends with exactly one current and one pending key of its algorithm, whatever it found. An age is never
-// negative: when the clock is set back, changes happen later, never earlier.
+// Every plan results in exactly one current and one pending key of its algorithm, whatever keys were stored. A negative
+// age counts as 0: when the clock is set back, changes happen later, never earlier.
 
 import type { SignatureAlgorithm } from '../claims/jws.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
@@ -30,14 +30,15 @@ export interface KeyTerms {
  */
 const GRACE_MS = 300_000
 
-/** How long an expired key is listed, in addition to the lifetime of a token. */
+/** How long an expired key stays in the store, in addition to the lifetime of a token. */
 const LISTED_MS = 86_400_000
 
 /** Most keys in the JWK Set. Verifiers accept sets of at least twice this size. */
 const MAX_PUBLISHED = 50
 
 /**
- * Most keys that one upkeep expires or deletes: some databases limit the values in a statement. The next one continues.
+ * Most keys that one plan of upkeep expires or deletes, because some databases limit the values in a statement. The next
+ * plan continues.
  */
 const MAX_AGED = 8
 
@@ -62,8 +63,9 @@ export function hasMovedOn(keys: Keys, alg: SignatureAlgorithm): boolean {
 }
 
 /**
- * The pending key becomes current, and the current one retires. Fails with `too_young` while the pending key has not been
- * published for `publishMs` (not with `force`), and with `too_many` when one of the retiring keys must expire first.
+ * The pending key becomes current, and the current one retires. Fails with `too_young` while the pending key has been
+ * published for less than `publishMs` (`force` skips this check), and with `too_many` when more than 50 keys would be
+ * published: then a retiring key must expire first.
  */
 export function planRotation(
   keys: Keys,
@@ -95,8 +97,8 @@ export function isRotationDue(
 }
 
 /**
- * Expires a key immediately, whatever its algorithm. If it is the current one, the pending key becomes current, however
- * short its publication was. Undefined when the key is unknown or expired.
+ * Expires a key immediately, whatever its algorithm. If it is the current one, the pending key becomes current, even if it
+ * has been published for less than `publishMs`. Undefined when the key is unknown or expired.
  */
 export function planEnd(
   keys: Keys,
@@ -113,7 +115,10 @@ export function planEnd(
   return compare(keys, isServing(ended) ? settle(rest, alg, now, lifetimeMs) : { keys: rest, make: [] }, alg)
 }
 
-/** Expires retiring keys, deletes expired ones, and repairs missing or surplus keys. Undefined: nothing is due. */
+/**
+ * Expires retiring keys and deletes expired ones when they are due, creates missing and retires or deletes surplus keys.
+ * Undefined: nothing is due.
+ */
 export function planUpkeep(
   keys: Keys,
   alg: SignatureAlgorithm,
@@ -175,13 +180,13 @@ function settle(keys: Keys, alg: SignatureAlgorithm, now: number, lifetimeMs: nu
   return { keys: settled, make: missing.map((state) => ({ alg, state })) }
 }
 
-/** The key signed its last token at `now`, or later if the clock was set back since. */
+/** The key as retiring. It signs its last token at `now`, or later if the clock was set back since it became current. */
 function retire(key: StoredSigningKey, now: number, lifetimeMs: number): StoredSigningKey {
   const last = Math.max(now, key.currentSince ?? now)
   return { ...key, state: 'retiring', expiresAt: last + lifetimeMs + GRACE_MS }
 }
 
-/** The change from `before` to the draft. It expects every key that the decision depended on to be unchanged. */
+/** The change from `before` to the draft. It expects that no key on which the decision depends has changed its state. */
 function compare(before: Keys, { keys, make }: Draft, alg: SignatureAlgorithm): KeyPlan {
   const kept = new Set(keys)
   const kids = new Set(keys.map(({ kid }) => kid))
@@ -204,7 +209,7 @@ function isServing({ state }: StoredSigningKey): boolean {
   return state === 'current' || state === 'pending'
 }
 
-/** Whether the pending key has been published for `publishMs`. A key that is yet to be created has the age 0. */
+/** Whether the pending key has been published for `publishMs`. A pending key that does not exist yet has the age 0. */
 function isPublished(keys: Keys, alg: SignatureAlgorithm, now: number, publishMs: number): boolean {
   const [pending] = listPending(keys, alg)
   return Math.max(0, now - (pending?.createdAt ?? now)) >= publishMs

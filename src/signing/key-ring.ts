@@ -1,7 +1,6 @@
-// The signing keys of a running service in memory: which key signs now, and which keys verify. Follows the store; while
-// the store fails, the keys read last stay in use. A key that is expired in the store or revoked never signs, also if
-// the
-// store could not be changed. If no other key is left, signing fails.
+// The signing keys of a running service in memory: which key signs now, and which keys verify. The caller re-reads the
+// store with `refresh`; while the store fails, the keys read last stay in use. A key that was read as expired or is
+// revoked never signs, even if the store could not be changed. If no other key is left, signing fails.
 
 import type { SignatureAlgorithm, SignToken, VerificationKey } from '../claims/jws.ts'
 import { createFreshRead, type FreshRead } from '../lib/fresh-read.ts'
@@ -19,18 +18,19 @@ import {
 } from './loaded-keys.ts'
 import type { SigningKeyStore } from './signing-key.ts'
 
-/** The keys as they were read last. */
+/** The keys in memory, as of the last successful read of the store. */
 export interface KeyRing {
   /** Id of the key that signs; undefined when no key may. */
   readonly kid: string | undefined
   readonly alg: SignatureAlgorithm
   /**
-   * Signs a payload with the key that is current at the time of the call, also if this function was read from the ring
-   * earlier. Rejects with SigningKeysError when no key may sign.
+   * Signs a payload (JSON text) with the key that is current at the time of the call, also when a caller keeps this
+   * function. Rejects with SigningKeysError when no key may sign.
    */
   readonly sign: SignToken
   /**
-   * Signs lists of revocations, with the key that signs now. Reading it throws SigningKeysError when no key may sign.
+   * Signs lists of revocations with the key that was current when this property was read. Reading it throws
+   * SigningKeysError when no key may sign.
    */
   readonly revocationSigner: Pick<LoadedSigner, 'kid' | 'revocationsHeader' | 'signRevocations'>
   /** Current, pending and retiring keys that are not revoked. The same object until the keys change. */
@@ -42,21 +42,21 @@ export interface KeyRing {
   readonly state: 'ok' | 'degraded' | 'failed'
   /**
    * The key with this id, or undefined. Also finds expired and revoked keys, so that their tokens can be distinguished
-   * from forged ones: check `isEnded`. A key is the same object for as long as it is stored.
+   * from forged ones; check `isEnded`. A key is the same object for as long as it is stored.
    */
   find(kid: string): VerificationKey | undefined
   /** Whether the key with this id is expired or revoked: its tokens are refused although their signature is valid. */
   isEnded(kid: string): boolean
   /**
-   * As `find`, but reads the store for a key that is not in memory: at most once in 250 ms for all callers together, and
-   * for up to 2 s. Never rejects: while the store fails, the keys in memory decide.
+   * As `find`, but reads the store when the key is not in memory: at most once in 250 ms for all callers together. Takes up
+   * to 2 s. Never rejects: while the store fails, only the keys in memory are found.
    */
   load(kid: string): Promise<VerificationKey | undefined>
   /** Milliseconds since the store was last read. */
   ageMs(): number
   /**
-   * Reads the store. When it resolves, changes that were stored before the call are in force. Rejects with the error of
-   * the store (StorageError), or with EmptyKeyStoreError; then nothing has changed.
+   * Reads the store. When it resolves, changes that were stored before the call are in use. Rejects with the error of the
+   * store (StorageError), or with EmptyKeyStoreError; the keys in memory stay in use then.
    */
   refresh(): Promise<void>
 }
@@ -78,7 +78,7 @@ export async function openKeyRing(
   const first = await loadKeys(stored, undefined, engine, alg)
   const loaded: FreshRead<LoadedKeys> = createFreshRead(first, async () => {
     const stored = await store.list()
-    // The store was moved or emptied under a running service, which keeps its keys.
+    // The store was moved or emptied while the service runs. The keys in memory stay in use.
     if (stored.length === 0) throw new EmptyKeyStoreError()
     return loadKeys(stored, loaded.value, engine, alg)
   })
@@ -142,7 +142,7 @@ export async function openKeyRing(
 
 /** Shortest time between the starts of two searches. */
 const COOLDOWN_MS = 250
-/** How long a caller waits, and how long a search that does not end blocks the next one. */
+/** How long a caller waits, and how long a search that does not end delays the next one. */
 const WAIT_MS = 2000
 /** How often waiting callers check whether a search has ended. */
 const POLL_MS = 20
@@ -151,16 +151,16 @@ const MAX_WAITING = 1000
 
 /**
  * Limits how often unknown key ids make the ring read its store: once in 250 ms, however many made-up ids arrive. The
- * returned function resolves when `has(kid)` is true, when a search that ended after the call has ended, or after 2 s. It
- * never rejects: if `search` fails, the keys in memory decide. A caller within the 250 ms waits for the next search, so
- * that no answer is older than the question. Callers never await each other's promises, which Workers forbid: a search
- * that was cancelled with its request blocks the others for 2 s at most.
+ * returned function resolves when `has(kid)` is true, when a search has ended since the call, after 2 s, or immediately
+ * when 1000 callers wait and no search may start. It never rejects, also when `search` does. A caller within the 250 ms
+ * waits for the next search, because the last one may have missed a newer key. Callers never await each other's promises,
+ * which Workers forbid: a search that was cancelled with its request delays the others for 2 s at most.
  */
 export function createKeySearch(
   has: (kid: string) => boolean,
   search: () => Promise<void>,
 ): (kid: string) => Promise<void> {
-  // `performance.now` is monotonic: no time span below changes when the wall clock is set back.
+  // Times are of `performance.now`, which does not change when the wall clock is set.
   let latest: { readonly since: number; isOver: boolean } | undefined
   let ended = 0
   let waiting = 0

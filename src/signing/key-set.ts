@@ -1,5 +1,5 @@
-// The public JWK Set (RFC 7517 section 5), with which resource servers verify. Contains no private member and no shared
-// secret: with HS256 it is empty.
+// The public JWK Set (RFC 7517 section 5), with which resource servers verify tokens. Contains no private member and no
+// shared secret: with HS256 it is empty.
 
 import type { JWK } from 'jose'
 import { compareStates, type StoredSigningKey } from './signing-key.ts'
@@ -10,15 +10,15 @@ const PUBLIC_MEMBERS: ReadonlyMap<string | undefined, readonly (keyof JWK)[]> = 
   ['OKP', ['kty', 'crv', 'x']],
 ])
 
-/** The public key. Copies the listed members only, so that no private member can be published. */
+/** The public part of a key. Only the listed members are copied, so that no private member can be published. */
 function publicMembers(jwk: JWK): JWK {
   const members = PUBLIC_MEMBERS.get(jwk.kty) ?? []
   return Object.fromEntries(members.map((member) => [member, jwk[member]])) as JWK
 }
 
 /**
- * The JWK to verify with: the public key, or the shared secret with HS256. (WebCrypto imports a JWK with a private member
- * as a key that can only sign.)
+ * The JWK for verifying: the public key, or the shared secret with HS256. Without the private members, because WebCrypto
+ * imports a JWK that has them as a key that can only sign.
  */
 export function verificationJwk({ alg, jwk }: Pick<StoredSigningKey, 'alg' | 'jwk'>): JWK {
   return alg === 'HS256' ? jwk : publicMembers(jwk)

@@ -1,6 +1,5 @@
-// Imports stored keys into the crypto engine: one signs, all verify, those that are not expired are published. A key
-// that has not changed keeps its object, because the verifier's cache of tokens compares objects. An expired key never
-// signs.
+// Imports stored keys into the crypto engine: the current one (or the pending one) signs, all verify, and those that are
+// not expired are published. An unchanged key keeps its object, because the verifier's cache of tokens compares objects.
 
 import { base64url, type JWK } from 'jose'
 import type { SignatureAlgorithm, SignToken, VerificationKey, VerifyToken } from '../claims/jws.ts'
@@ -10,7 +9,7 @@ import { findCurrentKey, findPendingKey } from './key-plan.ts'
 import { buildPublicKeySet, verificationJwk } from './key-set.ts'
 import type { StoredSigningKey } from './signing-key.ts'
 
-/** The cryptography that a key ring needs: signing, and verification by the verifier's own code. */
+/** The cryptography of a key ring: signing, and verification by the code of the verifier library. */
 export type KeyRingEngine = Pick<CryptoEngine, 'loadSigner' | 'loadLongSigner'> & {
   readonly loadVerifier: (jwk: JWK, alg: SignatureAlgorithm) => MaybePromise<VerifyToken>
 }
@@ -75,9 +74,9 @@ export async function loadKeys(
 }
 
 /**
- * The current key, then the pending one, which signs if the current one is revoked and the store could not be changed.
- * Without a current key of `alg` another process has moved the service to another algorithm: the key that signed last
- * goes on until it expires. A key of another algorithm than the configured one never signs.
+ * The keys that may sign: the current key, then the pending one, which signs if the current one is revoked and the store
+ * could not be changed. If there is no current key of `alg`, another process has moved the service to another algorithm:
+ * then the key that signed last stays in use until it expires. A key of another algorithm than `alg` never signs.
  */
 function chooseSigners(
   stored: readonly StoredSigningKey[],
@@ -130,10 +129,10 @@ async function publishKeys(
     : { keys, digest: await digest(text) }
 }
 
-/** The JWK Set without the keys at the positions in `removed` (ascending). */
+/** The JWK Set without the keys at the positions in `removed`, which are in ascending order. */
 export function formatKeySet({ keys, digest }: PublishedKeys, removed: readonly number[]): PublicKeySet {
   const body = JSON.stringify({ keys: keys.filter((_, position) => !removed.includes(position)) })
-  // Digest and positions together identify the text. Its own digest could not be computed synchronously.
+  // Digest and positions identify the text. WebCrypto could not compute the digest of the text itself synchronously.
   return { body, etag: `"${[digest, ...removed].join('-')}"` }
 }
 

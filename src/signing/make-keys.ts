@@ -1,4 +1,5 @@
-// Creates signing keys. A service always has two: one signs, the other is published and signs after the next rotation.
+// Creates signing keys. A service always has a current key, which signs, and a pending one, which is published and signs
+// after the next rotation.
 
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, generateSecret } from 'jose'
 import type { SignatureAlgorithm } from '../claims/jws.ts'
@@ -6,8 +7,8 @@ import { randomBase62 } from '../lib/random.ts'
 import type { SigningKeyState, StoredSigningKey } from './signing-key.ts'
 
 /**
- * A new key. `now` is epoch milliseconds. Its `kid` is the RFC 7638 thumbprint; random for HS256, because the thumbprint
- * of a shared secret helps to guess it.
+ * Creates a key. `now` is epoch milliseconds. Its `kid` is the RFC 7638 thumbprint; for HS256 it is random, because with
+ * the thumbprint of a shared secret guesses could be checked (RFC 7638 section 7).
  */
 export async function createSigningKey(
   alg: SignatureAlgorithm,

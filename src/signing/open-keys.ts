@@ -1,4 +1,4 @@
-// The signing keys of a process that starts: one store, the operations that change it, and the ring that signs.
+// Opens the signing keys when a process starts: the operations that change the store, and the key ring that signs.
 
 import type { SignatureAlgorithm } from '../claims/jws.ts'
 import { createKeyLife, type KeyLife } from './key-life.ts'
@@ -27,8 +27,9 @@ export interface SigningKeys {
 }
 
 /**
- * Opens the keys of `store`; creates the first ones if it is empty. Read the revocations before: no revoked key may sign.
- * Rejects with StorageError when the store fails, and with the engine's error when a key cannot be imported.
+ * Opens the keys of `store`, and creates the first ones if it is empty. The revocations must be read before, because a
+ * revoked key must not sign. Rejects with StorageError when the store fails, and with the engine's error when a key cannot
+ * be imported.
  */
 export async function openSigningKeys({
   store,
@@ -43,7 +44,7 @@ export async function openSigningKeys({
 }
 
 /**
- * Warning for the operator: keys are new although credentials were used. `place` says where the old keys are missing.
+ * Warning for the operator that keys are new although credentials have been used. `place` completes "the old keys are".
  */
 export function describeLostKeys(place: string): string {
   return `new signing keys were made although credentials have been used before: the old keys are ${place}, and every token that they signed is refused`

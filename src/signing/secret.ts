@@ -1,6 +1,5 @@
-// Long-lived secrets: creates, finds, hashes and compares them. Their text form is in claims/records/account-token.ts. A secret
-// has
-// 256 random bits, so a keyed hash without salt and stretching is enough. It is shown once and never stored.
+// Long-lived secrets: creating, finding and comparing them; claims/records/account-token.ts defines their text. A secret
+// has 256 random bits, so a keyed hash without salt and stretching is enough. It is shown once and never stored.
 
 import { type ClientSecret, parseAccountToken } from '../claims/records/account-token.ts'
 import { randomBase62 } from '../lib/random.ts'
@@ -13,13 +12,13 @@ export {
   parseAccountToken,
 } from '../claims/records/account-token.ts'
 
-/** Hashes a secret for storage: base64url HMAC-SHA-256 under the pepper (43 characters). */
+/** Hashes a secret for storage: HMAC-SHA-256 keyed with the pepper, in base64url (43 characters). */
 export type HashSecret = (secret: string) => MaybePromise<string>
 
-/** HMAC key when no pepper is configured. It is public, so it only makes our hashes differ from others. */
+/** HMAC key when no pepper is configured. It is public, and only makes these hashes differ from those of other systems. */
 export const DEFAULT_PEPPER = 'claimgate credential hash'
 
-/** 65 random bits; the database refuses duplicates. Short, because it is in every token twice. */
+/** 65 random bits; the database refuses duplicates. Short, because every token has two ids: account and credential. */
 const ID_LENGTH = 11
 const SECRET_LENGTH = 43
 
@@ -39,8 +38,8 @@ export function createAccountId(): string {
 }
 
 /**
- * The first account token anywhere in these texts. For reporting whose secret was sent in a wrong place. URLs and JSON
- * escape none of its characters.
+ * The first account token with a valid checksum in these texts, for reporting whose secret was sent in the wrong place.
+ * Finds it in a URL or JSON too, because these escape none of its characters. Not checked: whether the credential exists.
  */
 export function findAccountToken(texts: readonly (string | undefined)[]): ClientSecret | undefined {
   for (const text of texts) {
@@ -52,11 +51,11 @@ export function findAccountToken(texts: readonly (string | undefined)[]): Client
   return undefined
 }
 
-/** Compares two texts in a time that depends only on the length of `expected`. */
+/** Whether two texts are equal, in a time that depends only on the length of `expected`. */
 export function equalsInConstantTime(expected: string, given: string): boolean {
   let difference = expected.length ^ given.length
   for (let position = 0; position < expected.length; position += 1) {
-    // Beyond the end charCodeAt returns NaN, which counts as 0. The lengths, compared above, differ then.
+    // After the end charCodeAt returns NaN, which counts as 0. The lengths differ then, and were compared above.
     difference |= expected.charCodeAt(position) ^ given.charCodeAt(position)
   }
   return difference === 0

@@ -1,11 +1,11 @@
-// A stored signing key, its states, and the port to the place where keys are stored. Times are epoch milliseconds.
+// A stored signing key, its states, and the port to the store of keys. Times are epoch milliseconds.
 
 import type { JWK } from 'jose'
 import type { SignatureAlgorithm } from '../claims/jws.ts'
 
 /**
  * The states of a signing key. `current` signs. `pending` is published and signs after the next rotation. `retiring`
- * signs no more, but its tokens are still accepted. `expired`: its tokens are refused.
+ * does not sign any more, but its tokens are still accepted. `expired`: its tokens are refused.
  */
 export type SigningKeyState = 'current' | 'pending' | 'retiring' | 'expired'
 
@@ -36,9 +36,9 @@ export function compareStates(
   return ORDER[a.state] - ORDER[b.state]
 }
 
-/** A change of stored keys. It is made only if the stored keys are still as `expect` describes them. */
+/** A change of stored keys. It is made only if every key in `expect` is stored in the given state. */
 export interface SigningKeyChange {
-  /** Keys that must be stored, each in this state. Each kid is listed once. */
+  /** Keys that must be stored in these states. Each `kid` occurs once. */
   readonly expect: readonly Pick<StoredSigningKey, 'kid' | 'state'>[]
   /** Keys to store. A stored key with the same kid is replaced. */
   readonly put: readonly StoredSigningKey[]
@@ -51,8 +51,8 @@ export interface SigningKeyStore {
   /** Every stored key, in no particular order. */
   list(): Promise<readonly StoredSigningKey[]>
   /**
-   * Adds these keys if the store has none of their algorithm, all or nothing; otherwise does nothing. If two processes
-   * call it at the same time, both end up with the same keys.
+   * Adds all of these keys if the store has none of their algorithm; otherwise does nothing. If two processes call it at
+   * the same time, the keys of one are stored, and both find those.
    */
   initialize(keys: readonly StoredSigningKey[]): Promise<void>
   /**

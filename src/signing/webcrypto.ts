@@ -1,5 +1,5 @@
-// The crypto engine for every runtime: signing with jose, hashing with WebCrypto. Node has a faster one
-// (adapters/node/crypto.ts); the same test vectors check both.
+// The crypto engine for every runtime, with jose and WebCrypto. Node has a faster one (adapters/node/crypto.ts); the same
+// test vectors check both.
 
 import { base64url, CompactSign, importJWK } from 'jose'
 import type { SignatureAlgorithm } from '../claims/jws.ts'
@@ -32,7 +32,7 @@ export const webCryptoEngine: CryptoEngine = {
   },
 
   createSecretHash(pepper) {
-    // The key is kept as a value: on Workers a promise of one request must not be awaited by another.
+    // Caches the key, not its promise: on Workers a request must not await a promise of another request.
     let key: CryptoKey | undefined
     return async (secret) => {
       key ??= await crypto.subtle.importKey('raw', encoder.encode(pepper), HMAC, false, ['sign'])
