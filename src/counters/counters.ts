@@ -1,6 +1,6 @@
 // The port for rate limits and for ids that may be used once. Each call is atomic: of many concurrent callers, exactly as
-// many pass as the quota allows. Results may be synchronous or promised, because some adapters keep their state outside
-// the process and both verifying and issuing wait for them.
+// many pass as the quota allows. A result may be a value or a promise, because an adapter may keep its state outside the
+// process, and verifying and issuing wait for it.
 
 import type { MaybePromise } from '../lib/result.ts'
 
@@ -25,7 +25,7 @@ export interface LimitState {
  * length by a monotonic clock. Refused requests are not counted.
  */
 export interface Limits {
-  /** Counts a request of `cost` (default 1). A request that costs more than the quota is always refused. */
+  /** Counts a request as `cost` requests (default 1). A cost above the quota is always refused. */
   hit(key: string, quota: Quota, cost?: number): MaybePromise<LimitState>
   /** Reads the state of a key without counting. */
   peek(key: string, quota: Quota): MaybePromise<LimitState>
@@ -38,8 +38,8 @@ export interface OneTimeBudget {
   /** Most unexpired ids of all tenants together. */
   readonly inAll: number
   /**
-   * How far ahead of `now` an id can expire at most, seconds. An id that expires later was used before the clock was set
-   * back: it stays used but does not count against its tenant.
+   * Longest time from the use of an id to its expiry, seconds. An id that expires later than this after `now` was used
+   * before the clock was set back: it stays used, but does not count against its tenant.
    */
   readonly longestSeconds: number
 }
@@ -49,7 +49,7 @@ export interface OneTimeUse {
   /** Whose budget the id counts against. */
   readonly tenant: string
   readonly id: string
-  /** Epoch seconds; a fraction is rounded up. From then on the id counts as new. */
+  /** Epoch seconds; a fraction is rounded up. From this time on the id counts as new. */
   readonly expiresAt: number
   /** Current time by the clock that the request is checked with, epoch seconds. */
   readonly now: number
@@ -67,7 +67,7 @@ export type OneTimeOutcome =
 
 /** Remembers which ids were used, until they expire. */
 export interface OneTimeStore {
-  /** Marks an id as used, in the same step in which it checks that it is new. */
+  /** Marks an id as used if it is new and within the budget, in one atomic step. */
   use(use: OneTimeUse): MaybePromise<OneTimeOutcome>
 }
 

@@ -20,8 +20,8 @@ interface Window {
 const MAX_KEYS = 100_000
 
 /**
- * Rate limits in memory. Without timers: an expired window is replaced at the next request of its key, and a full memory
- * evicts the least recently used key.
+ * Creates rate limits in memory. Uses no timers: an expired window is replaced at the next request of its key, and when
+ * `max` keys are in memory, a new key evicts the least recently used one.
  *
  * An evicted key starts a new window. A caller that wants its own key evicted needs 100 000 other keys between two of its
  * requests. It has too few: only the operator creates credentials, and addresses count by IPv4 address or IPv6 /56, of

@@ -1,5 +1,5 @@
-// Used ids in this process's memory. No unexpired id is ever evicted, so a tenant cannot push out ids of its own or of
-// others and use one again. Each call does a bounded amount of work.
+// Used ids in this process's memory. No unexpired id is evicted, so a tenant cannot make the store forget an id and use it
+// again. A call removes at most 256 expired ids.
 
 import type { OneTimeBudget, OneTimeOutcome, OneTimeStore, OneTimeUse } from './counters.ts'
 
@@ -17,7 +17,7 @@ interface Tenant {
   count: number
 }
 
-/** Ids that expire in one second, and their tenants at the same indexes. */
+/** Ids that expire in the same second, and their tenants at the same indexes. */
 interface Second {
   readonly ids: string[]
   readonly tenants: Tenant[]
@@ -57,7 +57,7 @@ export function createMemoryOneTime({ perTenant, inAll, longestSeconds }: OneTim
     }
   }
 
-  /** Takes ids that expire in this second off the count of their tenant. */
+  /** Subtracts ids that expire in this second from the count of their tenant. */
   function discount(tenant: Tenant, second: number, ids: number): void {
     const counted = tenant.bySecond.get(second)
     if (counted === undefined) return
@@ -72,7 +72,7 @@ export function createMemoryOneTime({ perTenant, inAll, longestSeconds }: OneTim
     if (tenant === undefined || tenant.count < perTenant) return undefined
     let oldest = Number.POSITIVE_INFINITY
     for (const [second, ids] of tenant.bySecond) {
-      // Ids that have expired but are not swept yet do not count, nor ids used before the clock was set back.
+      // Not counted: ids that have expired but are not swept yet, and ids used before the clock was set back.
       if (second <= now || second > now + longestSeconds) discount(tenant, second, ids)
       else oldest = Math.min(oldest, second)
     }

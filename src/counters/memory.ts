@@ -4,7 +4,7 @@ import type { Counters } from './counters.ts'
 import { createMemoryLimits } from './memory-limits.ts'
 import { createMemoryOneTime } from './memory-one-time.ts'
 
-/** Counters in memory. Each opened name has its own counts. */
+/** Creates counters in memory. Each call of `openLimits` and `openOneTime` gives separate counts. */
 export function createMemoryCounters(): Counters {
   return {
     openLimits: () => createMemoryLimits(),
