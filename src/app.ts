@@ -1,5 +1,5 @@
-// The service as a Hono app: the table of paths. What stands behind each path is built in wiring/. Reads no
-// environment and names no adapter: node.ts and worker.ts do.
+// The service as a Hono app: which route answers at which path. wiring/ builds the routes. node.ts and worker.ts read the
+// environment and choose the adapters.
 
 import { Hono } from 'hono'
 import { NOWHERE, type Route } from './http/context.ts'
@@ -8,7 +8,7 @@ import { createServe } from './http/serve.ts'
 import type { AppDeps } from './wiring/deps.ts'
 import { createRoutes, type Routes } from './wiring/routes.ts'
 
-/** Every path of the service, and the route that answers there. The first pattern that fits wins. */
+/** Every path pattern of the service and its route. The first pattern that matches decides. */
 function listPaths(routes: Routes): Readonly<Record<string, Route>> {
   return {
     [paths.claim]: routes.claim,
@@ -33,7 +33,8 @@ function listPaths(routes: Routes): Readonly<Record<string, Route>> {
 }
 
 /**
- * The service as a Hono app. Keys are loaded and the store is open when it is called: it does no I/O.
+ * Creates the service as a Hono app from its parts; see {@link AppDeps}. Does no I/O: the caller has loaded the keys and
+ * opened the store.
  *
  * @example
  * const config = parseConfig({ CLAIMGATE_ISSUER: 'https://auth.example.com', DATABASE_URL: 'memory:' })

@@ -1,4 +1,4 @@
-// The door "claimgate": the service as a function of its parts, and its configuration.
+// The package export "claimgate": creates the service from its parts, and parses its configuration.
 
 export { createApp } from './app.ts'
 export { type Config, ConfigError, type ConfigProblem, parseConfig } from './config/config.ts'

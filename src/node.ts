@@ -20,7 +20,7 @@ import { createUseLog } from './service/use-log.ts'
 import { createCachedStorage } from './storage/cached.ts'
 import type { AppDeps } from './wiring/deps.ts'
 
-/** Time between two rounds of upkeep. Changes of keys by other processes are seen within two seconds. */
+/** Time between two rounds of upkeep. Short, so that changes of keys by other processes are noticed within two seconds. */
 const UPKEEP_MS = 1000
 
 /**
@@ -37,7 +37,7 @@ export async function main(): Promise<void> {
 }
 
 async function start(asked: Config): Promise<void> {
-  // The service keeps running when the process that reads its log ends.
+  // Without a listener, an error on stdout would end the service when the process that reads its log ends.
   process.stdout.on('error', () => undefined)
   const createLog = (level: LogLevel) =>
     createLogger({ level, write: (line) => process.stdout.write(`${line}\n`), now: Date.now })
@@ -98,7 +98,7 @@ async function start(asked: Config): Promise<void> {
   } satisfies AppDeps
   const rounds = setInterval(upkeep, UPKEEP_MS)
   server.serve(createApp(deps).fetch, config.issuer + paths.docs)
-  // Before the banner and the log say that the server listens: a reader of them may send a signal immediately.
+  // Before the banner and the log line, because a process that reads them may send a signal immediately.
   onStopSignal(async (signal) => {
     isStopping = true
     log.info('stopping', { signal })

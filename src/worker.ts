@@ -1,6 +1,6 @@
-// The service on Cloudflare Workers: bindings and variables -> config -> adapters -> createApp. Imported by nothing.
+// The service on Cloudflare Workers: bindings and variables -> config -> adapters -> createApp. No other file imports it.
 // The first request of an isolate builds the app. No request awaits a promise of another request, because workerd may
-// cancel that request together with its promises.
+// cancel that request and its promises with it.
 
 import { waitUntil } from 'cloudflare:workers'
 import {
@@ -39,7 +39,7 @@ interface Service {
   readonly rules?: Pick<RevocationRules, 'refresh'>
 }
 
-/** The isolate's service, once a request has built it. A value, never a promise. */
+/** The isolate's service; undefined until a request has built it. Never a promise, which other requests must not await. */
 let service: Service | undefined
 
 /** When a request last started upkeep, epoch milliseconds. */
@@ -73,20 +73,20 @@ export default {
 }
 
 /**
- * Reads keys and revocations again before a request that may sign: nothing runs in an idle isolate, so the key in memory
- * may have been ended. If the store cannot be read, the keys in memory stay in use.
+ * Reads keys and revocations again before a request that may sign. Nothing runs in an idle isolate, so the key in memory
+ * may have expired or been revoked. If the store cannot be read, the keys in memory stay in use.
  */
 async function followKeys({ keyRing, rules }: Service): Promise<void> {
   if (keyRing === undefined || keyRing.ageMs() < UPKEEP_MS) return
   try {
-    // Revocations too: a revoked key may not have been ended in its store.
+    // Revocations too: a key may be revoked but not yet expired in the store.
     await Promise.all([keyRing.refresh(), rules?.refresh()])
   } catch (error) {
     createLog('error').error('signing keys cannot be read', { error })
   }
 }
 
-/** The service; with wrong settings, one that answers every request with 503. Rejects when the database fails. */
+/** The service; with wrong settings, a service that answers every request with 503. Rejects when the database fails. */
 async function buildService(env: WorkerEnv): Promise<Service> {
   try {
     return await openService(readSettings(env))
@@ -99,7 +99,7 @@ async function buildService(env: WorkerEnv): Promise<Service> {
   }
 }
 
-/** Opens the records and the signing keys, and wires the app. May run at the same time in several requests. */
+/** Opens the records and the signing keys, and creates the app. May run at the same time in several requests. */
 async function openService(settings: WorkerSettings): Promise<Service> {
   const { config } = settings
   const log = createLog(config.logLevel)
@@ -150,7 +150,7 @@ async function openService(settings: WorkerSettings): Promise<Service> {
   }
 }
 
-/** Runs work after a time. `waitUntil` keeps the request that started it alive until then. */
+/** Runs work after a time. `waitUntil` keeps the context of the request alive until the work has ended. */
 function defer(milliseconds: number, work: () => Promise<void>): void {
   waitUntil(new Promise((resolve) => setTimeout(resolve, milliseconds)).then(work))
 }
@@ -161,7 +161,8 @@ function createLog(level: LogLevel): ReturnType<typeof createLogger> {
 }
 
 /**
- * 503 where there is no app to say it: without an issuer, the address that was asked is the best there is to point to.
+ * Answers with status 503 while there is no app. The issuer may be unknown then, so the URL of the docs has the origin of
+ * the request.
  */
 function refuse(request: Request, detail: string): Response {
   const problem = unavailable(detail)

@@ -1,4 +1,4 @@
-// What the service runs on.
+// The parts that the service is built from.
 
 import type { Context } from 'hono'
 import type { Config } from '../config/config.ts'
@@ -12,15 +12,15 @@ import type { KeyRing } from '../signing/key-ring.ts'
 import type { HashSecret } from '../signing/secret.ts'
 import type { CachedStorage } from '../storage/cached.ts'
 
-/** What the service runs on: everything that differs between machines, platforms and tests. */
+/** The parts that the service is built from: everything that differs between platforms, deployments and tests. */
 export interface AppDeps {
   readonly config: Config
   readonly storage: CachedStorage
-  /** Longest lifetime that any token was ever given, seconds: what `storage.raiseLongestLifetime` gave for `maxTtl`. */
+  /** Longest lifetime of any token of the service, seconds: the result of `storage.raiseLongestLifetime(config.maxTtl)`. */
   readonly lifetimeSeconds: number
   readonly keyRing: KeyRing
   readonly keyLife: KeyLife
-  /** Counts of requests, and the proofs that were used. */
+  /** Rate limits, and the ids of proofs that were used. */
   readonly counters: Counters
   /** The revocations in force, read from the store. */
   readonly rules: RevocationRules
@@ -31,14 +31,14 @@ export interface AppDeps {
   readonly metrics: Metrics
   /** The current time, in epoch milliseconds. */
   readonly now: () => number
-  /** Address of the socket's peer, as text; undefined where the platform does not tell. */
+  /** Address of the socket's peer, as text; undefined when the platform does not give it. */
   readonly peerOf: (context: Context) => string | undefined
-  /** The request target as it was sent; absent where the platform does not tell. */
+  /** The request target as the client sent it; absent when the platform does not give it. */
   readonly targetOf?: (context: Context) => string | undefined
-  /** Whether several requests may wait for one promise. False on Workers. */
+  /** Whether requests may await each other's promises. False on Workers. */
   readonly sharesWork: boolean
-  /** See `AdminPorts`: `SETTLE_MS`, or 0 where no other process uses the same records. */
+  /** See `AdminPorts`: `SETTLE_MS`, or 0 when no other process uses the same records. */
   readonly settleMs: number
-  /** True once the process was asked to stop. */
+  /** Whether the process has received a signal to stop. */
   readonly isStopping: () => boolean
 }

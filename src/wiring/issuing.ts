@@ -1,4 +1,4 @@
-// The routes that give tokens.
+// The routes that issue tokens.
 
 import type { Quota } from '../counters/counters.ts'
 import type { Route } from '../http/context.ts'
@@ -19,7 +19,7 @@ import { createOAuthRoutes } from '../oauth/routes.ts'
 import type { ServiceVerifier } from '../service/verifier.ts'
 import type { AppDeps } from './deps.ts'
 
-/** The routes that give tokens. Those of OAuth are by path. */
+/** The routes that issue tokens. `oauth` has one route for each path. */
 export interface IssuingRoutes {
   readonly claim: Route
   readonly multiset: Route
@@ -27,13 +27,13 @@ export interface IssuingRoutes {
   readonly oauth: Readonly<Record<string, Route>>
 }
 
-/** The most audit entries about secrets in browsers; the metric counts every one. */
+/** Most audit entries about secrets in browsers in a window of time. The metric counts every such request. */
 const BROWSER_AUDIT_QUOTA: Quota = { requests: 30, seconds: 60 }
 
-/** The endpoints that give tokens. They share limits, authentication and the way to a signature. */
+/** Builds the routes that issue tokens. They share rate limits, authentication and signing. Does no I/O. */
 export function createIssuingRoutes(deps: AppDeps, verifier: ServiceVerifier): IssuingRoutes {
   const { config, storage, rules, counters, log, metrics, now } = deps
-  // Separate counters: a flood of addresses must not evict the counts of credentials.
+  // Separate counters, so that requests from many addresses cannot evict the counts of credentials.
   const openLimiter = (name: string): RateLimiter | null =>
     config.rateLimit === null ? null : createRateLimiter(counters.openLimits(name), config.rateLimit)
   const limit = createCredentialLimit(openLimiter('credentials'))
