@@ -18,6 +18,7 @@ export interface MemoryRules {
   list(after: RulePosition, limit: number): readonly NumberedRule[]
 }
 
+/** Creates an empty set of revocations. */
 export function createMemoryRules(): MemoryRules {
   const rules = new Map<string, Revocation & NumberedRule>()
   let seq = 1

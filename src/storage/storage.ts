@@ -110,7 +110,10 @@ export interface Storage {
     budget: RevocationBudget,
     audit: AuditEntry,
   ): Promise<BudgetedRevocation>
-  /** Moves `before` and `until` of a revocation to later times. Earlier times change nothing. */
+  /**
+   * Sets a later `before`, and the later of the stored and the given `until` (epoch milliseconds). Changes nothing when the
+   * given `before` is not later than the stored one, or no revocation has this id.
+   */
   raiseRevocation(id: string, before: number, until: number): Promise<void>
   /**
    * Records when credentials were last used (epoch milliseconds by id), in one transaction. `lastUsedAt` never decreases.
