@@ -257,8 +257,8 @@ export const guards: readonly Guard[] = [
   {
     what: 'an assertion is accepted once',
     file: 'src/oauth/client.ts',
-    from: 'if (!(await storage.useAssertion(found.credential.id, once.jti, keptUntil))) return NOT_PROVEN',
-    to: 'await storage.useAssertion(found.credential.id, once.jti, keptUntil)',
+    from: 'if (!(await storage.useAssertion(found.credential.id, used.jti, keptUntil))) return NO_CLIENT',
+    to: 'await storage.useAssertion(found.credential.id, used.jti, keptUntil)',
     tests: ['test/oauth/assertion'],
   },
   {
