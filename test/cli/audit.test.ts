@@ -18,8 +18,10 @@ test('writes every entry once, oldest first, and counts them on stderr', async (
     "insert into audit (id, at, actor, action, target, detail) values (?, ?, 'system', 'key.rotate', 'kid', null)",
   )
   database.exec('begin')
-  // Four entries in each millisecond, so that pages end between entries of the same time.
-  for (let entry = 0; entry < 1234; entry += 1) insert.run(`made${entry}`, 1_600_000_000_000 + (entry >> 2))
+  // Three entries in each millisecond. 500, the page size, is not a multiple of 3, so that a page ends between entries of
+  // the same time.
+  for (let entry = 0; entry < 1234; entry += 1)
+    insert.run(`made${entry}`, 1_600_000_000_000 + Math.floor(entry / 3))
   database.exec('commit')
   database.close()
   const { code, stdout, stderr } = await machine.run(['audit', 'export'])
