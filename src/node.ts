@@ -1,4 +1,4 @@
-// The server on Node: environment -> config -> adapters -> createApp -> serve. Only the command line imports it.
+// The server on Node: environment -> config -> adapters -> createApp -> serve. `npm start` runs this file; the command `claimgate` imports it.
 
 import { KEYS_GONE, printBanner } from './adapters/node/banner.ts'
 import { describeStartFault, loadEnvironment } from './adapters/node/environment.ts'
@@ -56,8 +56,9 @@ async function start(asked: Config): Promise<void> {
   const { keyLife, keyRing, areNew } = await openKeys(asked, lifetimeSeconds, rules.isKeyRevoked)
   const haveKeysGone = areNew && (await storage.hasUsedCredential())
   if (haveKeysGone) log.warn(KEYS_GONE)
-  const openness = findOpenFolder(asked.keysDir)
-  if (openness !== undefined) log.warn('others may change the signing keys', { reason: openness })
+  const folderWarning = findOpenFolder(asked.keysDir)
+  if (folderWarning !== undefined)
+    log.warn('other users may change the signing keys', { reason: folderWarning })
   const upkeep = createUpkeep({
     storage,
     keyRing,

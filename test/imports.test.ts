@@ -1,4 +1,5 @@
-// The house's rules: imports point inward, no circles, small files and folders, the environment read at the edge.
+// The rules of src/: which folder may import which, no import cycles, small files and folders, and which files may read
+// the environment.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -16,7 +17,7 @@ function isPackage(specifier: string, packages: readonly string[] = []): boolean
 
 function listFaults(path: string, imports: readonly Import[]): readonly string[] {
   const rule = ruleOf(path)
-  if (rule === undefined) return [`${path} is in no room of the table`]
+  if (rule === undefined) return [`${path} matches no row of the table in test/support/house.ts`]
   return imports
     .filter(({ specifier, isType }) => {
       if (!specifier.startsWith('.')) {
@@ -54,13 +55,13 @@ describe('imports point inward', () => {
        // import './comment.ts'
        const text = "import './text.ts'"`,
     )
-    const codeOf = (isType: boolean) =>
+    const specifiersOf = (isType: boolean) =>
       imports
         .filter((found) => found.isType === isType)
         .map(({ specifier }) => specifier)
         .sort()
-    expect(codeOf(false)).toEqual(['./a.ts', './d.ts', './e.ts', './f.ts', './g.ts', './i.ts'])
-    expect(codeOf(true)).toEqual(['./b.ts', './c.ts', './h.ts', './j.ts'])
+    expect(specifiersOf(false)).toEqual(['./a.ts', './d.ts', './e.ts', './f.ts', './g.ts', './i.ts'])
+    expect(specifiersOf(true)).toEqual(['./b.ts', './c.ts', './h.ts', './j.ts'])
   })
 
   test.each([
@@ -78,11 +79,11 @@ describe('imports point inward', () => {
     expect(readFileSync(join(ROOT, 'src/README.md'), 'utf8')).toContain(renderRules())
   })
 
-  test.each(['src', 'scripts'])('%s has no circle of imports', (folder) => {
+  test.each(['src', 'scripts'])('%s has no import cycle', (folder) => {
     expect(findCycles(readSources(folder))).toEqual([])
   })
 
-  test('what two folders of test use is in test/support', () => {
+  test('a test file that several folders of test/ use is in test/support', () => {
     const tests = readSources('test')
     const folderOf = (path: string) => path.split('/')[0] ?? ''
     const strays = tests.flatMap(({ path, imports }) =>
@@ -95,21 +96,21 @@ describe('imports point inward', () => {
     expect(strays).toEqual([])
   })
 
-  test('a circle is found', () => {
-    const circle = [
+  test('an import cycle is found', () => {
+    const cycle = [
       readSource('a.ts', `import { b } from './b.ts'; export const a = b`),
       readSource('b.ts', `import type { C } from './c.ts'; export const b: C = 1`),
       readSource('c.ts', `export { a } from './a.ts'; export type C = number`),
     ]
-    expect(findCycles(circle)).toEqual(['a.ts -> b.ts -> c.ts -> a.ts'])
+    expect(findCycles(cycle)).toEqual(['a.ts -> b.ts -> c.ts -> a.ts'])
   })
 })
 
 describe('what files may do', () => {
-  test('only the edge reads the environment', () => {
+  test('only the listed files read the environment', () => {
     const readers = files.filter(({ readsEnvironment }) => readsEnvironment).map(({ path }) => path)
     expect(readers.filter((path) => !isWithin(path, environmentReaders))).toEqual([])
-    // A room that no longer reads it leaves the list.
+    // A listed file that no longer reads it must be removed from the list.
     expect(environmentReaders.filter((room) => !readers.some((path) => isWithin(path, [room])))).toEqual([])
   })
 
@@ -122,12 +123,12 @@ describe('what files may do', () => {
     '(globalThis as World).process?.env?.A',
     "import { env } from 'node:process'",
     'import.meta.env.A',
-  ])('the environment is seen in: %s', (code) => {
+  ])('recognized as reading the environment: %s', (code) => {
     expect(readSource('x.ts', code).readsEnvironment).toBe(true)
   })
 
   test.each(['context.env.incoming', 'const { env } = context', "'process.env'", '// process.env'])(
-    'no environment is read by: %s',
+    'not recognized as reading the environment: %s',
     (code) => {
       expect(readSource('x.ts', code).readsEnvironment).toBe(false)
     },
@@ -143,7 +144,7 @@ describe('what files may do', () => {
   })
 })
 
-describe('the house can be read', () => {
+describe('size of files and folders', () => {
   test('no file has over 250 code lines, and the median is under 80', () => {
     const sizes = files.map(({ path, codeLines }) => ({ path, codeLines }))
     expect(sizes.filter(({ codeLines }) => codeLines > 250)).toEqual([])
@@ -151,7 +152,7 @@ describe('the house can be read', () => {
     expect(sorted[Math.floor(sorted.length / 2)]).toBeLessThan(80)
   })
 
-  test('no folder of src shows more than 15 names, cli 21', () => {
+  test('no folder of src has more than 15 names, except cli, which may have 21', () => {
     const folders = new Set(
       files.map(({ path }) => path.split('/').slice(0, -1).join('/')).filter((path) => path !== ''),
     )

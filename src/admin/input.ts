@@ -1,5 +1,5 @@
-// Members that several inputs share, and how the faults of an input are reported: all together, each with the name of
-// its member. Messages describe the expected shape and never repeat a given value.
+// Schemas for members that several inputs have in common. The faults of an input are reported together, each with the name
+// of its member. Messages describe the expected shape and never repeat a given value.
 
 import { getPublicSuffix } from 'tldts'
 import * as z from 'zod'
@@ -24,7 +24,7 @@ const TOO_MANY: readonly ParameterFault[] = [
   { parameter: 'body', message: `must have at most ${MAX_MEMBERS} members` },
 ]
 
-/** Origin patterns, canonical. One refused pattern refuses the list, with the reason. */
+/** A list of origin patterns, returned in canonical form. If one pattern is invalid, the list is refused with its reason. */
 export const allowedOrigins: z.ZodType<readonly string[]> = listOf(
   z.string({ error: ORIGINS }),
   MAX_PATTERNS,
@@ -76,7 +76,10 @@ function listOf<T>(member: z.ZodType<T>, max: number, error: string): z.ZodType<
   return any.pipe(z.array(member, { error }))
 }
 
-/** Checks `value` against `schema`. The reason lists its faults, at most 100 of them. */
+/**
+ * Checks `value` against `schema`. The reason lists its faults: at most 100, where the unknown members of one object
+ * count as one fault, but are listed one by one. An object of more than 100 members gets one fault and no other check.
+ */
 export function parseInput<T>(schema: z.ZodType<T>, value: unknown): Result<T, readonly ParameterFault[]> {
   if (isJsonObject(value) && Object.keys(value).length > MAX_MEMBERS) return fail(TOO_MANY)
   const parsed = schema.safeParse(value)
@@ -95,7 +98,7 @@ function toFaults(error: z.ZodError): readonly ParameterFault[] {
   })
 }
 
-/** Counts code points. A lone surrogate is refused, because storage cannot keep it. */
+/** Whether a text has 1 to 200 code points and no lone surrogate, which storage cannot keep. */
 function isName(text: string): boolean {
   // A code point has one or two UTF-16 units, so more than 400 units need no counting.
   return text !== '' && text.length <= 400 && [...text].length <= 200 && text.isWellFormed()

@@ -1,5 +1,5 @@
-// The checks that every OAuth endpoint starts with, in this order:
-// browser -> media type -> size -> form -> client -> limit
+// The checks that come first at each OAuth endpoint that authenticates a client (token, revoke, introspect). In this order:
+// not sent by a browser -> media type -> size -> form -> client -> limit
 
 import { readBody } from '../http/body.ts'
 import type { RequestContext } from '../http/context.ts'

@@ -66,7 +66,7 @@ describe.each<readonly [name: string, open: () => Promise<Opened>]>([
     return (await service.storage.listCredentials(account.id))[0] as Credential
   }
 
-  test('changes: each gets its own updatedAt, and the last one stays', async () => {
+  test('changes: each gets its own updatedAt, and the account keeps the change with the newest one', async () => {
     const answers = await race((index) => service.ask('PATCH', accountPath(), { name: `Name ${index}` }))
     expectOnly(answers, 200)
     const made = withStatus(answers, 200).map((answer): Json => answer.json().account)
@@ -127,7 +127,7 @@ describe.each<readonly [name: string, open: () => Promise<Opened>]>([
     expect(await service.storage.listCredentials(account.id)).toEqual([])
   })
 
-  test('rotations: one newest secret, and no handed-out secret was lost', async () => {
+  test('rotations: every secret that was returned is the current or the previous one', async () => {
     const answers = await race(() => service.ask('POST', `${credentialPath()}/rotate`, { overlap: 60 }))
     expectOnly(answers, 200, 409)
     const shown = withStatus(answers, 200).map((answer): string => answer.json().credential.clientSecret)
@@ -172,7 +172,7 @@ describe.each<readonly [name: string, open: () => Promise<Opened>]>([
   })
 })
 
-test('a change that always loses to others gives up within seconds and changes nothing', async () => {
+test('a change that conflicts with others at every attempt gets 409 within seconds and changes nothing', async () => {
   let tries = 0
   const inner = createMemoryStorage()
   const service = await startAdmin({

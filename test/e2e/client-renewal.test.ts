@@ -14,7 +14,7 @@ const LIFE = 12
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
-/** Makes the date of a page wrong by these numbers of milliseconds in turn, each for a third of a second. */
+/** Shifts the `Date` of a page by these milliseconds, one after the other; the shift changes every third of a second. */
 function moveDate(shifts: readonly number[]) {
   const Real = Date
   const shift = () => shifts[Math.floor(performance.now() / 333) % shifts.length] ?? 0
@@ -27,25 +27,25 @@ function moveDate(shifts: readonly number[]) {
   } as DateConstructor
 }
 
-/** Gives a page `rest` and `rise`: between the two, its clock and timers stop, as when the machine sleeps. */
+/** Gives a page `fallAsleep` and `wakeUp`. Between the two its clock and timers stop, as when the machine sleeps. */
 function stopClock() {
   const real = performance.now.bind(performance)
   const set = setTimeout
   let lost = 0
-  let restingSince: number | undefined
-  performance.now = () => (restingSince ?? real()) - lost
+  let asleepSince: number | undefined
+  performance.now = () => (asleepSince ?? real()) - lost
   globalThis.setTimeout = ((work: () => void, ms = 0) => {
     const due = performance.now() + ms
     const fire = () => (performance.now() >= due - 1 ? work() : set(fire, 50))
     return set(fire, ms)
   }) as typeof setTimeout
   Object.assign(globalThis, {
-    rest: () => {
-      restingSince = real()
+    fallAsleep: () => {
+      asleepSince = real()
     },
-    rise: () => {
-      lost += real() - (restingSince ?? 0)
-      restingSince = undefined
+    wakeUp: () => {
+      lost += real() - (asleepSince ?? 0)
+      asleepSince = undefined
     },
   })
 }
@@ -134,7 +134,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       expect(errors).toEqual([[], []])
       expect(statusesOf('tabs')).toEqual([200])
       expect(askedBy('tabs')).toHaveLength(3)
-      // Both always had a token, and the same one.
+      // Together the two tabs used three tokens, so they share them.
       expect(new Set(callsOf('tabs').map(({ headers }) => headers.authorization)).size).toBe(3)
     })
 
@@ -172,18 +172,18 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       ['visibilitychange', [200]],
       ['pageshow', [200]],
       ['online', [200]],
-      // No event: the API refuses the token, and the client repeats the call.
+      // Not an event that the client listens to: the API refuses the token, and the client repeats the call.
       ['silence', [401, 200]],
     ] as const)(
-      'that expired while the machine slept is replaced: %s wakes the page',
+      'that expired while the machine slept is replaced; event after waking: %s',
       async ([event, statuses], { expect }) => {
         const context = await browser.newContext()
         await context.addInitScript(stopClock)
         const page = await openPage(event, context)
-        await page.evaluate('rest()')
+        await page.evaluate('fallAsleep()')
         await pause(14_000)
         expect(askedBy(event)).toHaveLength(1)
-        await page.evaluate('rise()')
+        await page.evaluate('wakeUp()')
         const target = event === 'visibilitychange' ? 'document' : 'window'
         await page.evaluate(`${target}.dispatchEvent(new Event('${event}'))`)
         expect(await call(page, 'get', event)).toHaveProperty('value')
@@ -196,7 +196,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       const [awake, frozen] = [await openPage('told', context), await openPage('told', context)]
       const before = askedBy('told').length
       const thaw = await freeze(frozen)
-      // The other tab sends a token that has expired by the time this one receives it.
+      // The awake tab sends its new token to the frozen tab, which receives it after the token has expired.
       await callFor(awake, 'told', 11_500)
       expect(askedBy('told')).toHaveLength(before + 1)
       await awake.close()
@@ -206,7 +206,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       expect([statusesOf('told'), askedBy('told').length]).toEqual([[200], before + 2])
     })
 
-    test('is requested by another tab when the tab whose turn it is stays frozen', async ({ expect }) => {
+    test('is requested by another tab when the tab that is requesting it freezes', async ({ expect }) => {
       const context = await browser.newContext()
       const [frozen, awake] = [await world.open(context), await world.open(context)]
       const asked = Promise.withResolvers<void>()

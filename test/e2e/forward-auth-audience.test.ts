@@ -43,17 +43,17 @@ test.each([
   [`?audience=${ORDERS},${STOCK}`, both, 'invalid_request'],
   [`?audience=${ORDERS}&audience=${STOCK}`, both, 'invalid_request'],
   [`?audience=${ORDERS}/`, ORDERS, 'invalid_request'],
-])('%s with a token for %j', async (query, aud, expected) => {
+])('query "%s", token for %j: %s', async (query, aud, expected) => {
   for (const from of ['10.0.0.1', '192.0.2.9']) {
     peer = from
     const answer = await ask(query, aud)
     if (expected === 200) expect([answer.status, answer.text]).toEqual([200, ''])
-    // `mode` of an untrusted peer is ignored, which makes no difference here.
+    // Only a trusted peer may set `mode`. Both peers get 401, because report mode also refuses a token of another audience.
     else expectProblem(answer, 401, String(expected), world)
   }
 })
 
-test('the detail does not name an audience', async () => {
+test('a refusal does not name an audience', async () => {
   peer = '10.0.0.1'
   const answer = await ask(`?audience=${STOCK}`, ORDERS)
   expect(answer.text).not.toMatch(/orders|stock/)

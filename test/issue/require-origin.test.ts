@@ -29,7 +29,7 @@ const aifabrix = () =>
     headers: { 'x-client-id': credential.clientId, 'x-client-secret': credential.clientSecret },
   })
 
-/** Endpoints asked without an origin: status and code. */
+/** Requests without an origin to the endpoints that issue tokens, and the status of each refusal. */
 const unbound: readonly (readonly [name: string, send: () => Promise<WireAnswer>, status: number])[] = [
   ['claim', () => service.send(claimRequest({ token: credential.token })), 422],
   ['oauth', () => service.send(tokenForm({}, basic())), 400],
@@ -48,7 +48,7 @@ test.each<[string, () => Promise<WireAnswer>]>([
   ['claim', () => service.send(claimRequest({ token: credential.token, origin: SITE }))],
   ['oauth', () => service.send(tokenForm({ origin: SITE }, basic()))],
   ['multiset from a page', () => multiset({ origin: SITE })],
-])('%s with an origin: a token bound to it', async (_, send) => {
+])('%s with an origin: issues a token that is bound to it', async (_, send) => {
   const body = (await send()).json()
   expect(payloadOf(body.token ?? body.access_token).origin).toBe(SITE)
 })

@@ -7,7 +7,7 @@ import { createKeySearch } from '../../src/signing/key-ring.ts'
 let known: Set<string>
 /** When searches started, milliseconds after the start of the test. */
 let searches: number[]
-/** How long a search takes; `never` does not end. */
+/** How long a search takes, milliseconds; with `never` it does not end. */
 let searchMs: number | 'never'
 let fault: Error | undefined
 let start: number
@@ -33,7 +33,7 @@ afterEach(() => vi.useRealTimers())
 
 const elapsed = () => performance.now() - start
 
-/** When each of these resolved, after `ms` have passed; undefined: not yet. */
+/** Moves the clock by `ms`. Gives the time at which each promise resolved; undefined if it did not. */
 async function answersWithin(
   ms: number,
   ...asked: readonly Promise<void>[]
@@ -62,7 +62,7 @@ test('a caller within 250 ms after a search waits for the next search and gets i
   expect(searches).toEqual([0, 250])
 })
 
-test('a waiting caller gets the key as soon as another read has loaded it', async () => {
+test('a waiting caller whose key another read has loaded gets it after the 250 ms, without another search', async () => {
   await answersWithin(10, find('a'))
   const waiting = answersWithin(300, find('b'))
   known.add('b')
@@ -70,7 +70,7 @@ test('a waiting caller gets the key as soon as another read has loaded it', asyn
   expect(searches).toEqual([0])
 })
 
-test('a flood of made-up ids for five seconds: one search in 250 ms, and no caller waits longer', async () => {
+test('a flood of made-up ids for five seconds: one search in 250 ms, and each caller waits less than 276 ms', async () => {
   let answered = 0
   let longest = 0
   for (let at = 0; at < 5000; at += 10) {

@@ -17,7 +17,7 @@ export function describeAssertions(name: string, open: () => Promise<OpenedStora
     const use = (client: string, jti: string, until = NOW + 60_000) =>
       storage.useAssertion(client, jti, until)
 
-    test('a jti can be used once, also when it comes back with another expiry', async () => {
+    test('a jti can be used only once, even if the second use has another expiry', async () => {
       expect(await use('alpha', 'one')).toBe(true)
       expect(await use('alpha', 'one')).toBe(false)
       expect(await use('alpha', 'one', NOW + 90_000)).toBe(false)
@@ -33,7 +33,7 @@ export function describeAssertions(name: string, open: () => Promise<OpenedStora
     })
 
     test.each(['B', 'b', 'é', 'e\u0301', ' b ', '007', '\u0000', '🌵', 'x'.repeat(256)])(
-      'the jti %j is stored exactly: a longer one is new, the same one is used',
+      'the jti %j is stored exactly: a longer one is accepted, the same one is refused the second time',
       async (jti) => {
         expect(await use('alpha', jti)).toBe(true)
         expect(await use('alpha', `${jti}x`)).toBe(true)

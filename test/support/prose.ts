@@ -1,4 +1,4 @@
-// How the project's English reads: words to avoid, and figures about docstrings.
+// Finds words to avoid in the project's texts, and counts the words of docstrings.
 // `npm exec -- node test/support/prose.ts src/verify README.md` prints what it finds there.
 
 import { execFileSync } from 'node:child_process'
@@ -20,7 +20,7 @@ export interface Found {
 export interface Docstring {
   readonly path: string
   readonly line: number
-  /** Words of its text, tags and examples left out. */
+  /** Words of its text up to the first example. Other tags are counted as text. */
   readonly words: number
   readonly hasExample: boolean
   /** Whether what follows it is exported. */
@@ -33,7 +33,7 @@ export function listFiles(paths: readonly string[]): readonly string[] {
   return listed.split('\0').filter((path) => /\.(ts|tsx|mjs|md|toml|html|css|conf|ya?ml)$/.test(path))
 }
 
-/** Lines with a word of the list above. */
+/** Lines with a word to avoid. Skips this file, which lists them, and the test vectors. */
 export function findAvoidedWords(paths: readonly string[]): readonly Found[] {
   return listFiles(paths)
     .filter((path) => path !== 'test/support/prose.ts' && !path.startsWith('test/vectors/'))
@@ -45,7 +45,7 @@ export function findAvoidedWords(paths: readonly string[]): readonly Found[] {
     )
 }
 
-/** The docstrings of TypeScript files, and how many exports there are. */
+/** The docstrings of TypeScript files, and the number of exported declarations (re-exports are not counted). */
 export function readDocstrings(paths: readonly string[]): {
   readonly docstrings: readonly Docstring[]
   readonly exported: number
@@ -78,7 +78,7 @@ export function readDocstrings(paths: readonly string[]): {
   return { docstrings, exported }
 }
 
-/** One line of figures: documented exports, median of words, with an example, four words or fewer. */
+/** One line: how many exports have a docstring, their median length, how many have an example, how many are too short. */
 export function describeDocstrings(paths: readonly string[]): string {
   const { docstrings, exported } = readDocstrings(paths)
   const ofExports = docstrings.filter(({ isExported }) => isExported)

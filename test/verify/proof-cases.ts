@@ -1,4 +1,4 @@
-// Proofs and their expected results, as data for both kinds of cryptography and for workerd.
+// Proofs and their expected results. The tests run them with node:crypto, with Web Crypto, and in workerd.
 
 import { createHmac, createPublicKey, generateKeyPairSync, type JsonWebKey } from 'node:crypto'
 import type { ExpectedProof } from '../../src/verify/dpop/verify-proof.ts'
@@ -62,14 +62,14 @@ function goodRows(maker: Maker): readonly Row[] {
     ['a good proof', maker.proof()],
     ['typ in another case', maker.proof({}, { typ: 'DPoP+JWT' })],
     ['typ in full', maker.proof({}, { typ: 'application/dpop+jwt' })],
-    ['a nonce that nobody asked for', maker.proof({ nonce: 'nonce' })],
-    ['members that nobody knows', maker.proof({ iss: 'me', exp: 1 }, { kid: 7, x5u: 'https://x.example' })],
+    ['a nonce that was not requested', maker.proof({ nonce: 'nonce' })],
+    ['unknown members', maker.proof({ iss: 'me', exp: 1 }, { kid: 7, x5u: 'https://x.example' })],
     ['a key as WebCrypto exports it', maker.proof({}, { jwk: { ...jwk, key_ops: ['verify'], ext: true } })],
-    ['a key that says what it is for', maker.proof({}, { jwk: { ...jwk, use: 'sig', alg: maker.mint.alg } })],
+    ['a key with use and alg', maker.proof({}, { jwk: { ...jwk, use: 'sig', alg: maker.mint.alg } })],
     ['members in another order', maker.proof({}, { jwk: Object.fromEntries(Object.entries(jwk).reverse()) })],
     ['no token yet', maker.proof({ ath: undefined }), undefined, { accessToken: undefined }],
     ['an ath where there is no token', maker.proof(), undefined, { accessToken: undefined }],
-    ['any key', maker.proof(), undefined, { jkt: undefined }],
+    ['no expected thumbprint: any key', maker.proof(), undefined, { jkt: undefined }],
     ['a jti of one character', maker.proof({ jti: 'x' })],
     ['a jti of 256 characters', maker.proof({ jti: 'x'.repeat(256) })],
     ['a URL in another spelling', maker.proof({ htu: 'HTTPS://API.example.com:443/a/../%74hings?b#c' })],
@@ -96,14 +96,18 @@ function formRows(maker: Maker): readonly Row[] {
     ['a blank in it', `${head}.${body} .${signature}`, MALFORMED],
     ['a line break in it', `${head}\n.${body}.${signature}`, MALFORMED],
     ['ordinary base64', `${good.slice(0, -2)}+/`, MALFORMED],
-    ['unused bits of the signature', `${good.slice(0, -1)}${nextCharacter(good.at(-1) ?? '')}`, MALFORMED],
+    [
+      'a signature whose last character has unused bits set',
+      `${good.slice(0, -1)}${nextCharacter(good.at(-1) ?? '')}`,
+      MALFORMED,
+    ],
     ['JSON serialisation', JSON.stringify({ payload: body, protected: head, signature }), MALFORMED],
     ['4096 characters', padTo(maker, 4096)],
     ['4097 characters', padTo(maker, 4097), MALFORMED],
     ['a megabyte', `${head}.${'A'.repeat(2 ** 20)}.${signature}`, MALFORMED],
     ['a header that is no JSON', mint.compact('{', payload()), MALFORMED],
     ['a header that is a list', mint.compact('[]', payload()), MALFORMED],
-    ['a header with a mark', mint.compact(`\uFEFF${header()}`, payload()), MALFORMED],
+    ['a header that starts with a byte order mark', mint.compact(`\uFEFF${header()}`, payload()), MALFORMED],
     ['a header that is no UTF-8', mint.compact(Uint8Array.of(0x7b, 0xff, 0x7d), payload()), MALFORMED],
     ['a payload that is no JSON', mint.compact(header(), 'x'), MALFORMED],
     ['a payload that is null', mint.compact(header(), 'null'), MALFORMED],
@@ -146,7 +150,7 @@ function headerRows(maker: Maker): readonly Row[] {
     ].map((alg): Row => [`alg ${JSON.stringify(alg)}`, withAlg(alg), ALGORITHM]),
     ['alg in a list', withAlg([mint.alg]), ALGORITHM],
     ['alg with a NUL', withAlg(`${mint.alg}\0`), ALGORITHM],
-    ['alg of the other kind', withAlg(mint.alg === 'ES256' ? 'EdDSA' : 'ES256'), ALGORITHM],
+    ['alg of the other key type', withAlg(mint.alg === 'ES256' ? 'EdDSA' : 'ES256'), ALGORITHM],
     ['crit', maker.proof({}, { crit: ['exp'] }), 'an extension'],
     ['crit that is empty', maker.proof({}, { crit: [] }), 'an extension'],
     ['b64', maker.proof({}, { b64: true }), 'an extension'],
@@ -183,8 +187,8 @@ function headerRows(maker: Maker): readonly Row[] {
       mint.compact(maker.header().replace('"jwk"', '"__proto__"'), maker.payload()),
       'holds no key',
     ],
-    ['the key that the token is not bound to', maker.proof(), 'another key', { jkt: hashToken('x') }],
-    ['a token that is bound to nothing', maker.proof(), 'another key', { jkt: '' }],
+    ['a key that the token is not bound to', maker.proof(), 'another key', { jkt: hashToken('x') }],
+    ['an expected thumbprint that is empty', maker.proof(), 'another key', { jkt: '' }],
   ]
 }
 
@@ -201,17 +205,29 @@ function signatureRows(maker: Maker): readonly Row[] {
   }
   const key = createPublicKey(mint.key)
   return [
-    ['a flipped bit', signed(bytes.map((byte, index) => (index === 9 ? byte ^ 1 : byte))), SIGNATURE],
-    ['zeros', signed(new Uint8Array(64)), SIGNATURE],
-    ['63 bytes', signed(bytes.subarray(1)), SIGNATURE],
-    ['65 bytes', signed(Buffer.concat([bytes, Buffer.of(0)])), SIGNATURE],
-    ['one byte', signed(Buffer.of(0)), SIGNATURE],
-    ['halves swapped', signed(Buffer.concat([bytes.subarray(32), bytes.subarray(0, 32)])), SIGNATURE],
-    ['of other claims', `${head}.${base64url(maker.payload())}.${signature}`, SIGNATURE],
-    ['of another header', `${base64url(maker.header({ kid: 'x' }))}.${body}.${signature}`, SIGNATURE],
+    [
+      'a signature with a flipped bit',
+      signed(bytes.map((byte, index) => (index === 9 ? byte ^ 1 : byte))),
+      SIGNATURE,
+    ],
+    ['a signature of 64 zeros', signed(new Uint8Array(64)), SIGNATURE],
+    ['a signature of 63 bytes', signed(bytes.subarray(1)), SIGNATURE],
+    ['a signature of 65 bytes', signed(Buffer.concat([bytes, Buffer.of(0)])), SIGNATURE],
+    ['a signature of one byte', signed(Buffer.of(0)), SIGNATURE],
+    [
+      'a signature with its halves swapped',
+      signed(Buffer.concat([bytes.subarray(32), bytes.subarray(0, 32)])),
+      SIGNATURE,
+    ],
+    ['a signature of other claims', `${head}.${base64url(maker.payload())}.${signature}`, SIGNATURE],
+    [
+      'a signature of another header',
+      `${base64url(maker.header({ kid: 'x' }))}.${body}.${signature}`,
+      SIGNATURE,
+    ],
     // Claims are not checked before the signature is valid.
     [
-      'zeros under claims that are wrong',
+      'a signature of zeros, with wrong claims',
       `${head}.${base64url('{}')}.${base64url(new Uint8Array(64))}`,
       SIGNATURE,
     ],
@@ -219,7 +235,7 @@ function signatureRows(maker: Maker): readonly Row[] {
     ['HMAC with the DER bytes', hmac(key.export({ type: 'spki', format: 'der' })), ALGORITHM],
     ['HMAC with the JWK text', hmac(JSON.stringify(maker.jwk)), ALGORITHM],
     ['HMAC with the x bytes', hmac(Buffer.from(String(maker.jwk.x), 'base64url')), ALGORITHM],
-    ['none, signed with nothing', `${base64url(maker.header({ alg: 'none' }))}.${body}.`, MALFORMED],
+    ['alg none with an empty signature', `${base64url(maker.header({ alg: 'none' }))}.${body}.`, MALFORMED],
   ]
 }
 
@@ -231,14 +247,14 @@ function claimRows(maker: Maker): readonly Row[] {
     ...[undefined, null, '', 'get', 'POST', 'GET ', ['GET']].map(
       (htm): Row => [`htm ${JSON.stringify(htm)}`, maker.proof({ htm }), 'another method'],
     ),
-    ['a request in lower case', maker.proof(), 'another method', { method: 'get' }],
+    ['a request with its method in lower case', maker.proof(), 'another method', { method: 'get' }],
     ...[
       ...[undefined, null, '', 7, [HTU], '/things', 'things', `${HTU}/`, `${HTU}%2F`, HTU.toUpperCase()],
       ...[`x${HTU}`, HTU.replace('https', 'http'), 'https://api.example.com', 'https://evil.example/things'],
       ...['https://api.example.com:8443/things', 'https://api.example.com@evil.example/things'],
     ].map((htu): Row => [`htu ${JSON.stringify(htu)}`, maker.proof({ htu }), URL]),
     ['a request elsewhere', maker.proof(), URL, { htu: 'https://api.example.com/other' }],
-    ['a request to no URL', maker.proof({ htu: '' }), URL, { htu: '' }],
+    ['an empty URL in the proof and in the request', maker.proof({ htu: '' }), URL, { htu: '' }],
     ...[undefined, null, '', String(NOW), [NOW], true, {}].map(
       (value): Row => [`iat ${JSON.stringify(value)}`, maker.proof({ iat: value }), TIME],
     ),
@@ -269,20 +285,20 @@ function esRows(es: Maker, ed: Maker, other: Maker): readonly Row[] {
   return [
     ['alg Ed25519', es.proof({}, { alg: 'Ed25519' }), ALGORITHM],
     ['a P-384 key', es.proof({}, { jwk: p384 }), KEY],
-    ['a P-384 key under its algorithm', es.proof({}, { alg: 'ES384', jwk: p384 }), KEY],
+    ['a P-384 key with alg ES384', es.proof({}, { alg: 'ES384', jwk: p384 }), KEY],
     ['a point off the curve', withKey({ y: flip(y) }), 'is not a point'],
     ['coordinates swapped', withKey({ x: y, y: x }), 'is not a point'],
     ['no y', withKey({ y: undefined }), 'is not a point'],
-    ['the origin', withKey({ x: 'A'.repeat(43), y: 'A'.repeat(43) }), 'is not a point'],
-    ['the key of another', es.proof({}, { jwk: other.jwk }), 'another key'],
+    ['the point (0, 0)', withKey({ x: 'A'.repeat(43), y: 'A'.repeat(43) }), 'is not a point'],
+    ['the key of another client', es.proof({}, { jwk: other.jwk }), 'another key'],
     [
-      'the key of another, and his thumbprint',
+      'the key and the expected thumbprint of another client',
       es.proof({}, { jwk: other.jwk }),
       SIGNATURE,
       { jkt: other.jkt },
     ],
-    ['a key of the other kind', es.proof({}, { jwk: ed.jwk }), ALGORITHM],
-    ['a signature of the other kind', ed.proof({}, { alg: 'ES256', jwk: es.jwk }), SIGNATURE],
+    ['a key of the other type', es.proof({}, { jwk: ed.jwk }), ALGORITHM],
+    ['a signature of the other algorithm', ed.proof({}, { alg: 'ES256', jwk: es.jwk }), SIGNATURE],
   ]
 }
 
@@ -302,7 +318,7 @@ function edRows(ed: Maker): readonly Row[] {
       SIGNATURE,
     ],
     [
-      'a key of small order, under which anybody signs',
+      'a key of small order, for which anybody can make a valid signature',
       `${base64url(ed.header({ jwk: { ...ed.jwk, x: small } }))}.${body}.${base64url(forged)}`,
       'is not an Ed25519 key',
     ],
@@ -315,7 +331,7 @@ function nextCharacter(character: string): string {
   return alphabet[alphabet.indexOf(character) + 1] ?? ''
 }
 
-/** A proof that is valid except for its length; header or claims are padded to reach it. */
+/** A proof of `length` characters that is valid if this length is allowed. Pads header and claims. */
 function padTo(maker: Maker, length: number): string {
   for (let more = 2000; more < 3500; more += 1) {
     for (const extra of ['', 'x', 'xx']) {
@@ -324,5 +340,5 @@ function padTo(maker: Maker, length: number): string {
       if (text.length > length + 8) break
     }
   }
-  throw new Error('no such length')
+  throw new Error('no padding gives a proof of this length')
 }

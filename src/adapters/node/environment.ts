@@ -39,6 +39,6 @@ const LISTEN_FAULTS: Readonly<Record<string, string>> = {
 export function describeStartFault(error: unknown): string {
   if (error instanceof ConfigError || error instanceof StorageError) return error.message
   if (!(error instanceof Error)) return 'an unknown error'
-  const isListening = 'syscall' in error && /^(listen|getaddrinfo)$/.test(String(error.syscall))
-  return (isListening && LISTEN_FAULTS[readErrorCode(error) ?? '']) || error.message
+  const isListenFault = 'syscall' in error && /^(listen|getaddrinfo)$/.test(String(error.syscall))
+  return (isListenFault && LISTEN_FAULTS[readErrorCode(error) ?? '']) || error.message
 }
