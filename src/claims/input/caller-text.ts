@@ -9,7 +9,7 @@ import { parseScope } from '../scope.ts'
 /** Longest accepted text of each parameter, in UTF-16 units. */
 export const MAX_ORIGIN_LENGTH = 300
 export const MAX_SCOPE_LENGTH = 1024
-export const MAX_IP_LENGTH = 256
+const MAX_IP_LENGTH = 256
 
 /** Parses an origin as `parseOrigin` does. Fails for a text of more than 300 characters. */
 export function readOriginText(text: string): Result<ParsedOrigin, string> {

@@ -108,7 +108,7 @@ const EMPTY_OBJECT_LENGTH = 2
  * not read (Express 4) or could not parse, and other middleware may add members. Rejects when the body was read and its
  * content is lost.
  */
-export async function readNodeBody(request: NodeBody): Promise<RequestBody> {
+async function readNodeBody(request: NodeBody): Promise<RequestBody> {
   const { readableDidRead, readableEnded, destroyed } = request
   // Not a Node stream, as on some serverless platforms: the content must be in `request.body`.
   if (typeof readableDidRead !== 'boolean') return readParsed(request, false)

@@ -51,7 +51,7 @@ export function formatEntry({ account, kind, value, before, until }: ListedRule)
 }
 
 /** The rule in an entry; undefined if it names nothing, or has a member or combination of names that is unknown. */
-export function parseEntry(entry: unknown): ListedRule | undefined {
+function parseEntry(entry: unknown): ListedRule | undefined {
   if (!isJsonObject(entry)) return undefined
   const { before, until, sub } = entry
   if (!isTime(before) || !isTime(until)) return undefined
