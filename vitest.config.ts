@@ -8,11 +8,10 @@ const WAITING = [
   'test/admin/{end-tokens,races,revocations}.test.ts',
   'test/cli/{beside,locked-keys}.test.ts',
   'test/client/backend/{faults,workerd}.test.ts',
-  'test/e2e/{bad-day,client-outage,crash,demo,http-edges,key-folder}.test.ts',
+  'test/e2e/{bad-day,crash,demo,key-folder}.test.ts',
   'test/e2e/{rotation,trefle}.test.ts',
   'test/fuzz/{forward-auth,heads}.test.ts',
   'test/issue/limits.test.ts',
-  'test/runtime/matrix.test.ts',
   'test/storage/{sqlite-changes,sqlite-faults,sqlite-locks}.test.ts',
   'test/verify/{proof-budget,remote-keys,remote-rotation,revocation-feed,revocation-list}.test.ts',
 ]
@@ -22,12 +21,19 @@ const UNITS = [
   'test/{admin,claims,client,config,counters,http,issue,lib,oauth,service,signing,verify}/**/*.test.ts',
 ]
 
-/** Files that compare latencies under full load, or times to the second. Each runs alone, after all others. */
-const ALONE = [
-  'test/e2e/crowd/*.test.ts',
-  'test/e2e/{client-renewal,feed-size,revocation,stop}.test.ts',
+/**
+ * Files that compare times to fractions of a second and need little of the processor. All of them run together, and nothing
+ * else at the same time, so that each gets a core when it needs one.
+ */
+const QUIET = [
+  'test/e2e/{client-backend-outage,client-outage,client-renewal}.test.ts',
+  'test/e2e/{http-edges,revocation,stop}.test.ts',
+  'test/runtime/{matrix,matrix-workerd}.test.ts',
   'test/verify/workerd.test.ts',
 ]
+
+/** Files that compare latencies under full load. Each runs alone, after all others. */
+const ALONE = ['test/e2e/crowd/*.test.ts', 'test/e2e/feed-size.test.ts']
 
 export default defineConfig({
   test: {
@@ -40,7 +46,7 @@ export default defineConfig({
         test: {
           name: 'waiting',
           include: WAITING,
-          maxWorkers: 4,
+          maxWorkers: 6,
           maxConcurrency: 15,
           sequence: { groupOrder: 0 },
         },
@@ -50,9 +56,9 @@ export default defineConfig({
         test: {
           name: 'units',
           include: UNITS,
-          exclude: [...configDefaults.exclude, ...WAITING, ...ALONE],
+          exclude: [...configDefaults.exclude, ...WAITING, ...QUIET, ...ALONE],
           isolate: false,
-          maxWorkers: 3,
+          maxWorkers: 4,
           sequence: { groupOrder: 1 },
         },
       },
@@ -61,9 +67,19 @@ export default defineConfig({
         test: {
           name: 'together',
           include: ['test/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, ...WAITING, ...UNITS, ...ALONE],
-          maxWorkers: 3,
+          exclude: [...configDefaults.exclude, ...WAITING, ...UNITS, ...QUIET, ...ALONE],
+          maxWorkers: 4,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'quiet',
+          include: QUIET,
+          maxWorkers: 9,
+          maxConcurrency: 15,
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -73,7 +89,7 @@ export default defineConfig({
           include: ALONE,
           maxWorkers: 1,
           maxConcurrency: 15,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

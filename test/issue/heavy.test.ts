@@ -19,15 +19,21 @@ let usual: number
 beforeAll(async () => {
   service = await startMemory({ CLAIMGATE_RATE_LIMIT: 'off', CLAIMGATE_LOG: 'silent' })
   world = await createWorld(service)
-  usual = (await measure(json({ origin: SITE }))).best
+  usual = (await measure(json({ origin: SITE }), Number.POSITIVE_INFINITY)).best
 })
 afterAll(() => service.stop())
 
-/** The fastest of several runs, which other work on the machine disturbs least. Milliseconds. */
-async function measure(request: WireRequest): Promise<{ status: number; best: number }> {
+/** The longest time that any request may take, milliseconds. More on a machine so slow that every request takes long. */
+const longest = (): number => usual + Math.max(BUDGET_MS, 5 * usual)
+
+/**
+ * The fastest of several runs, in milliseconds, because other work on the machine disturbs the fastest run least. After 25
+ * runs it stops as soon as one was fast enough; an expensive request never is, however often it is repeated.
+ */
+async function measure(request: WireRequest, fastEnough: number): Promise<{ status: number; best: number }> {
   let best = Number.POSITIVE_INFINITY
   let status = 0
-  for (let run = 0; run < 25; run += 1) {
+  for (let run = 0; run < 25 || (best >= fastEnough && run < 200); run += 1) {
     const from = performance.now()
     status = (await service.send(request)).status
     best = Math.min(best, performance.now() - from)
@@ -183,10 +189,9 @@ const rows: Readonly<Record<string, readonly [status: number, request: () => Wir
 }
 
 test.each(Object.entries(rows))('%s', async (_, [status, request]) => {
-  const measured = await measure(request())
+  const measured = await measure(request(), longest())
   expect(measured.status).toBe(status)
-  // On a machine so slow that any request takes long, this may take longer too.
-  expect(measured.best - usual).toBeLessThan(Math.max(BUDGET_MS, 5 * usual))
+  expect(measured.best).toBeLessThan(longest())
 })
 
 test('an account with the most origins that it may have slows a claim by little', async () => {
@@ -196,7 +201,7 @@ test('an account with the most origins that it may have slows a claim by little'
   )
   const { credential } = await createAccount(service, { name: 'Long list', allowedOrigins })
   const origin = `https://${'a.'.repeat(123)}com`
-  const { status, best } = await measure(form(formOf({ token: credential.token, origin })))
+  const { status, best } = await measure(form(formOf({ token: credential.token, origin })), longest())
   expect(status).toBe(403)
-  expect(best - usual).toBeLessThan(Math.max(BUDGET_MS, 5 * usual))
+  expect(best).toBeLessThan(longest())
 })

@@ -120,6 +120,11 @@ describe('a claim', () => {
       asked(name, spelt(...list.map((one) => [one, undefined] as const))),
     ),
   )
+  /** A well-formed origin that the account does not list. */
+  const unlisted = asked(
+    'origin',
+    spelt(['https://unlisted.example', undefined], ['https://wild.example.com', undefined]),
+  )
   const nearMiss = fc.oneof(
     ...Object.entries(nearMisses).flatMap(([name, spellings]) =>
       spellings.map((spelling) =>
@@ -226,7 +231,7 @@ describe('a claim', () => {
   test('with other content gives no token, or one with all requested bindings', async () => {
     const statuses = new Map<number, number>()
     const repeated = fc.oneof(...each(values))
-    const changes = fc.array(fc.oneof(badPart, nearMiss, repeated, nothing, harmless), {
+    const changes = fc.array(fc.oneof(badPart, unlisted, nearMiss, repeated, nothing, harmless), {
       minLength: 1,
       maxLength: 2,
     })

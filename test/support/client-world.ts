@@ -4,6 +4,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { build } from 'esbuild'
 import type { BrowserContext, Page } from 'playwright-core'
 import { createClaimClient, createNodeClientTokenEndpoint } from '../../src/client/backend/index.ts'
@@ -273,4 +274,21 @@ export function call(
     },
     [method, parameters] as const,
   )
+}
+
+/** Calls the API about every 100 ms until an outcome satisfies `isDone`; resolves to all outcomes, rejects after `limitMs`. */
+export async function callUntil(
+  page: Page,
+  isDone: (outcome: Outcome) => boolean,
+  limitMs: number,
+): Promise<Outcome[]> {
+  const outcomes: Outcome[] = []
+  const end = performance.now() + limitMs
+  while (performance.now() < end) {
+    const outcome = await call(page, 'get', '/data')
+    outcomes.push(outcome)
+    if (isDone(outcome)) return outcomes
+    await sleep(100)
+  }
+  throw new Error(`no such outcome in ${limitMs} ms: ${JSON.stringify(outcomes.at(-1))}`)
 }
