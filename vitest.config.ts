@@ -1,19 +1,14 @@
 import { configDefaults, defineConfig } from 'vitest/config'
 
-/**
- * Files that mostly wait: for timeouts, expiries, polls and process starts. Vitest cannot run two projects with different
- * numbers of workers at the same time, so these files run before the others, with more workers than the machine has cores.
- */
+/** Files that wait for timeouts, expiries and process starts half of the time. More of them run than the machine has cores. */
 const WAITING = [
-  'test/admin/{end-tokens,races,revocations}.test.ts',
-  'test/cli/{beside,locked-keys}.test.ts',
-  'test/client/backend/{faults,workerd}.test.ts',
-  'test/e2e/{bad-day,crash,demo,key-folder}.test.ts',
-  'test/e2e/{rotation,trefle}.test.ts',
-  'test/fuzz/{forward-auth,heads}.test.ts',
+  'test/admin/races.test.ts',
+  'test/client/backend/workerd.test.ts',
+  'test/e2e/{crash,demo,key-folder}.test.ts',
+  'test/fuzz/forward-auth.test.ts',
   'test/issue/limits.test.ts',
-  'test/storage/{sqlite-changes,sqlite-faults,sqlite-locks}.test.ts',
-  'test/verify/{proof-budget,remote-keys,remote-rotation,revocation-feed,revocation-list}.test.ts',
+  'test/storage/{sqlite-changes,sqlite-faults}.test.ts',
+  'test/verify/{proof-budget,revocation-list}.test.ts',
 ]
 
 /** Files that leave nothing behind in their process, so that the next file can reuse it together with its modules. */
@@ -21,77 +16,67 @@ const UNITS = [
   'test/{admin,claims,client,config,counters,http,issue,lib,oauth,service,signing,verify}/**/*.test.ts',
 ]
 
-/**
- * Files that compare times to fractions of a second and need little of the processor. All of them run together, and nothing
- * else at the same time, so that each gets a core when it needs one.
- */
+/** Files that wait nearly all of the time. They all run together, and each gets a core when it needs one. */
 const QUIET = [
-  'test/e2e/{client-backend-outage,client-outage,client-renewal}.test.ts',
-  'test/e2e/{http-edges,revocation,stop}.test.ts',
+  'test/admin/{end-tokens,revocations}.test.ts',
+  'test/cli/{beside,locked-keys}.test.ts',
+  'test/client/backend/faults.test.ts',
+  'test/e2e/{bad-day,http-edges,rotation,trefle}.test.ts',
+  'test/e2e/client-{backend-outage,outage,renewal}.test.ts',
+  'test/fuzz/heads.test.ts',
   'test/runtime/{matrix,matrix-workerd}.test.ts',
-  'test/verify/workerd.test.ts',
+  'test/storage/sqlite-locks.test.ts',
+  'test/verify/{remote-keys,remote-rotation,revocation-feed}.test.ts',
 ]
 
-/** Files that compare latencies under full load. Each runs alone, after all others. */
+/** Files that compare times to fractions of a second. They need few other files at the same time. */
+const PROMPT = ['test/e2e/{revocation,stop}.test.ts', 'test/verify/workerd.test.ts']
+
+/** Files that compare latencies under full load. Each runs alone. */
 const ALONE = ['test/e2e/crowd/*.test.ts', 'test/e2e/feed-size.test.ts']
+
+const OUTSIDE_UNITS = [...WAITING, ...QUIET, ...PROMPT, ...ALONE]
+
+/**
+ * A group of files. Groups run one after the other, because Vitest starts a process anew when it changes between groups that
+ * run at the same time.
+ */
+interface Group {
+  readonly name: string
+  readonly include: string[]
+  readonly exclude?: string[]
+  readonly isolate?: false
+  /** Number of files that run at the same time. */
+  readonly maxWorkers: number
+}
+
+const groups: readonly Group[] = [
+  { name: 'waiting', include: WAITING, maxWorkers: 6 },
+  { name: 'units', include: UNITS, exclude: OUTSIDE_UNITS, isolate: false, maxWorkers: 3 },
+  {
+    name: 'together',
+    include: ['test/**/*.test.ts'],
+    exclude: [...OUTSIDE_UNITS, ...UNITS],
+    maxWorkers: 4,
+  },
+  { name: 'quiet', include: QUIET, maxWorkers: 9 },
+  { name: 'prompt', include: PROMPT, maxWorkers: 3 },
+  { name: 'alone', include: ALONE, maxWorkers: 1 },
+]
 
 export default defineConfig({
   test: {
     reporters: ['default', './scripts/count-reporter.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    projects: [
-      {
-        extends: true,
-        test: {
-          name: 'waiting',
-          include: WAITING,
-          maxWorkers: 6,
-          maxConcurrency: 15,
-          sequence: { groupOrder: 0 },
-        },
+    projects: groups.map(({ exclude = [], ...group }, groupOrder) => ({
+      extends: true,
+      test: {
+        ...group,
+        exclude: [...configDefaults.exclude, ...exclude],
+        maxConcurrency: 15,
+        sequence: { groupOrder },
       },
-      {
-        extends: true,
-        test: {
-          name: 'units',
-          include: UNITS,
-          exclude: [...configDefaults.exclude, ...WAITING, ...QUIET, ...ALONE],
-          isolate: false,
-          maxWorkers: 4,
-          sequence: { groupOrder: 1 },
-        },
-      },
-      {
-        extends: true,
-        test: {
-          name: 'together',
-          include: ['test/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, ...WAITING, ...UNITS, ...QUIET, ...ALONE],
-          maxWorkers: 4,
-          sequence: { groupOrder: 1 },
-        },
-      },
-      {
-        extends: true,
-        test: {
-          name: 'quiet',
-          include: QUIET,
-          maxWorkers: 9,
-          maxConcurrency: 15,
-          sequence: { groupOrder: 2 },
-        },
-      },
-      {
-        extends: true,
-        test: {
-          name: 'alone',
-          include: ALONE,
-          maxWorkers: 1,
-          maxConcurrency: 15,
-          sequence: { groupOrder: 3 },
-        },
-      },
-    ],
+    })),
   },
 })

@@ -31,7 +31,8 @@ export function createMemoryLimits({
   monotonicMs = () => performance.now(),
   max = MAX_KEYS,
 }: MemoryLimitsOptions = {}): Limits {
-  const windows = new LRUCache<string, Window>({ max })
+  // With its option `max` the cache would take the memory of all entries, and milliseconds, before it has the first one.
+  const windows = new LRUCache<string, Window>({ maxSize: max, sizeCalculation: () => 1 })
 
   /** The open window of a key. Reading it counts as use, so that a key over its quota is not evicted. */
   function findWindow(key: string, { seconds }: Quota, now: number): Window | undefined {

@@ -5,7 +5,7 @@ import { LRUCache } from 'lru-cache'
 import { freezeDeep } from '../lib/freeze.ts'
 import { type MaybePromise, mapMaybe } from '../lib/result.ts'
 
-/** Characters per key that the cache has room for, on average. Longer keys evict other results instead of using more. */
+/** Characters of a key that the cache has room for. A longer key takes the room of several. */
 const KEY_CHARS = 256
 
 /** `findAnew` returns a result of up to this age. Without it, response times would tell an attacker which keys exist. */
@@ -64,9 +64,10 @@ export function createCachedLookup<T, G = void>(
 ): CachedLookup<T, G> {
   const createAnswers = () =>
     new LRUCache<string, Answer<T>>({
-      max,
       maxSize: max * KEY_CHARS,
-      sizeCalculation: (_answer, key) => key.length + 1,
+      // A key counts as KEY_CHARS at least, so there are never more than `max`. The cache has an option for that, but with it
+      // it takes the memory of `max` entries before it has the first one.
+      sizeCalculation: (_answer, key) => Math.max(KEY_CHARS, key.length + 1),
     })
   const found = createAnswers()
   const missing = createAnswers()

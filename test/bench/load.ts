@@ -28,8 +28,11 @@ export interface Round {
 /** Number of concurrent connections in a round. */
 export const CONNECTIONS = 64
 
-/** Sends requests to a server for `seconds`. Rejects when an answer is not 2xx or a connection fails. */
-export async function runRound(child: Child, request: LoadRequest, seconds: number): Promise<Round> {
+/** How long a round is: in seconds, or in requests. */
+export type RoundLength = { readonly seconds: number } | { readonly requests: number }
+
+/** Sends requests to a server. Rejects when an answer is not 2xx or a connection fails. */
+export async function runRound(child: Child, request: LoadRequest, length: RoundLength): Promise<Round> {
   const { method, path, headers, body, vary } = request
   const latencies: number[] = []
   const cpuBefore = child.readCpuTime()
@@ -42,7 +45,7 @@ export async function runRound(child: Child, request: LoadRequest, seconds: numb
     body,
     requests: vary && [{ setupRequest: (given) => ({ ...given, headers: { ...headers, ...vary() } }) }],
     connections: CONNECTIONS,
-    duration: seconds,
+    ...('seconds' in length ? { duration: length.seconds } : { amount: length.requests }),
     sampleInt: 50,
   })
   run.on('response', (_client, _status, _bytes, milliseconds) => {

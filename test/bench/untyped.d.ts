@@ -10,7 +10,9 @@ declare module 'autocannon' {
     readonly requests: readonly { readonly setupRequest: (given: object) => object }[] | undefined
     readonly connections: number
     /** Duration of the run in seconds. */
-    readonly duration: number
+    readonly duration?: number
+    /** Number of requests in all, instead of a duration. */
+    readonly amount?: number
     /** Milliseconds between samples. A run ends with a sample. */
     readonly sampleInt: number
   }

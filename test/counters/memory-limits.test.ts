@@ -101,3 +101,10 @@ test('changes of the wall clock have no effect', () => {
     Date.now = now
   }
 })
+
+test('limits without a key take no memory for keys', () => {
+  const used = (): number => process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers
+  const before = used()
+  const all = Array.from({ length: 50 }, () => createMemoryLimits())
+  expect((used() - before) / all.length).toBeLessThan(50_000)
+})

@@ -3,7 +3,7 @@
 
 import { appendFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test, vi } from 'vitest'
 import { createClientSecret, formatAccountToken } from '../../src/signing/secret.ts'
 import { createMint } from '../support/mint.ts'
 import {
@@ -67,9 +67,7 @@ const messageOf = (ended: Promise<unknown>): Promise<string> =>
 describe.concurrent.each(plants)('%s', (kind, secret) => {
   test.each(['stdout', 'stderr', ...files])('in %s: the search fails and names the place', async (place) => {
     const server = await startUnwatched(plant(place, secret, makeFolder()))
-    await expect
-      .poll(() => place.startsWith('std') === (server.stdout() + server.stderr()).includes(secret))
-      .toBe(true)
+    await vi.waitUntil(() => place.startsWith('std') === (server.stdout() + server.stderr()).includes(secret))
     const message = await messageOf(server.stop())
     expect(message).toMatch(`the server wrote ${kind} to `)
     expect(message).toContain(place)

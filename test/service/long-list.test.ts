@@ -59,8 +59,8 @@ async function measureSteps<T>(work: () => Promise<T>): Promise<{ value: T; long
 test('no step of a long list blocks the event loop for long', { timeout: 120_000 }, async () => {
   const { ring, source } = await createKeys('ES256')
   const best = { load: Infinity, firstDocument: Infinity, changedDocument: Infinity, reading: Infinity }
-  // Several rounds: a step that is long in every round is not a pause of the garbage collector.
-  for (let round = 0; round < 3; round += 1) {
+  // Up to three rounds: a step that is long in every round is not a pause of the garbage collector.
+  for (let round = 0; round < 3 && Math.max(...Object.values(best)) >= STEP_MS; round += 1) {
     const { store, add } = createLongStore()
     const replica = createReplica(ring, store)
     const load = await measureSteps(() => replica.refresh())

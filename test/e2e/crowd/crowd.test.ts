@@ -1,4 +1,4 @@
-// No tenant can slow down another: one attacks for 30 seconds with every kind of request, while the requests of another
+// No tenant can slow down another: one attacks for 20 seconds with every kind of request, while the requests of another
 // are never refused and hardly take longer. Both use the same IP address.
 
 import { spawn } from 'node:child_process'
@@ -13,7 +13,7 @@ import type { Json } from '../../support/wire.ts'
 
 const servers = useServers()
 const QUIET_SECONDS = 5
-const ATTACK_SECONDS = 30
+const ATTACK_SECONDS = 20
 /** The pause between requests of the victim, so that it is a normal customer and not a second attacker. */
 const PAUSE_MS = 15
 const SITE = 'https://victim.example'
