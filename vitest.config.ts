@@ -19,7 +19,7 @@ const UNITS = [
 /** Files that wait nearly all of the time. They all run together, and each gets a core when it needs one. */
 const QUIET = [
   'test/admin/{end-tokens,revocations}.test.ts',
-  'test/cli/{beside,locked-keys}.test.ts',
+  'test/cli/{locked-keys,running-server}.test.ts',
   'test/client/backend/faults.test.ts',
   'test/e2e/{bad-day,http-edges,rotation,trefle}.test.ts',
   'test/e2e/client-{backend-outage,outage,renewal}.test.ts',

@@ -5,7 +5,7 @@ import { createMachine } from './run.ts'
 import { createShop, expectFailure, ORIGIN } from './shop.ts'
 
 describe.concurrent('account suspend and resume', () => {
-  test('suspending ends secrets and tokens, resuming accepts both again', async () => {
+  test('secrets and tokens are refused while the account is suspended, and accepted again after it is resumed', async () => {
     const shop = await createShop()
     const browserToken = await shop.claim()
     const { account } = await shop.json(['account', 'suspend', shop.accountId])
@@ -25,7 +25,7 @@ describe.concurrent('account suspend and resume', () => {
 })
 
 describe.concurrent('account delete', () => {
-  test('without a terminal it needs --yes, and then ends secrets and tokens', async () => {
+  test('without a terminal it needs --yes; afterwards the tokens of the account are refused', async () => {
     const shop = await createShop()
     const browserToken = await shop.claim()
     const unsure = await shop.run(['account', 'delete', shop.accountId], { stdin: 'yes\n' })

@@ -1,4 +1,4 @@
-// `claim`, and `inspect` on its tokens: the same rules and the same answer as POST /auth/claim.
+// `claim` has the same rules and prints the same answer as POST /auth/claim. `inspect` reads its tokens.
 
 import { spawn } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
@@ -39,7 +39,7 @@ async function createShop(...options: string[]): Promise<Shop> {
 }
 
 describe('a claim', () => {
-  test('gives the token on stdout and the facts on stderr; inspect reads it and jose verifies it', async () => {
+  test('prints the token on stdout and its bounds on stderr; inspect reads the token and jose verifies it', async () => {
     const shop = await createShop()
     const argv = [...CLAIM, '--ip', '192.0.2.7,2001:DB8::/64', '--ip', '::ffff:192.0.2.8', '--scope', 'write']
     const claimed = await shop.run([...argv, '--expires-in', '120', '--token-file', shop.tokenFile])

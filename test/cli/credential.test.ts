@@ -10,7 +10,7 @@ import { createShop, expectFailure, ORIGIN, type Shop } from './shop.ts'
 
 const TOKEN = /cgk_[0-9A-Za-z]+_[0-9A-Za-z]+_[0-9A-Za-z]{6}/
 
-/** Claims with each account token; gives the exit codes. */
+/** Claims once with each account token. Returns the exit codes. */
 async function claimBy(shop: Shop, ...tokens: readonly string[]): Promise<readonly (number | null)[]> {
   const codes: (number | null)[] = []
   for (const stdin of tokens) codes.push((await shop.run(['claim', '--origin', ORIGIN, '-'], { stdin })).code)
@@ -18,7 +18,7 @@ async function claimBy(shop: Shop, ...tokens: readonly string[]): Promise<readon
 }
 
 describe.concurrent('credential create', () => {
-  test('shows the secret once, with the facts of the credential and the next command', async () => {
+  test('shows the secret once, with the ids of the credential and the account, and the next command', async () => {
     const shop = await createShop()
     const argv = ['credential', 'create', shop.accountId, '--name', 'Checkout', '--scope', 'write']
     const { code, stdout, stderr } = await shop.run(argv)
@@ -63,7 +63,7 @@ describe.concurrent('credential create', () => {
     ])
   })
 
-  test('writes the token to a file, and creates nothing when it cannot', async () => {
+  test('writes the token to a file, and creates no credential when the file cannot be written', async () => {
     const shop = await createShop()
     const path = join(shop.dir, 'tokens', 'checkout.token')
     const argv = ['credential', 'create', shop.accountId, '--token-file']
@@ -120,7 +120,7 @@ describe.concurrent('credential create', () => {
   })
 })
 
-/** Folders into which no file can be moved. */
+/** Folders into which no file can be moved: `rename` fails with ENOSPC. */
 const full = vi.hoisted(() => new Set<string>())
 
 vi.mock('node:fs/promises', async (importOriginal) => {
@@ -132,7 +132,7 @@ vi.mock('node:fs/promises', async (importOriginal) => {
   return { ...files, rename }
 })
 
-/** Runs a command whose token file cannot be put in place, as if the disk filled up after the file was prepared. */
+/** Runs a command that prepares its token file and then cannot move it into place, as if the disk were full. */
 async function runOnFullDisk(shop: Shop, argv: readonly string[], path: string): Promise<RunResult> {
   full.add(dirname(path))
   const result = await shop.run([...argv, '--token-file', path])

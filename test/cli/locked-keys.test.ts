@@ -11,7 +11,7 @@ import { createShop, ORIGIN } from './shop.ts'
 
 const kidOf = (token: string): string => JSON.parse(atob(token.split('.')[0] ?? '')).kid
 
-test.concurrent('locked: a revoked key is shown as expired and signs nothing; the next one signs, then none', async () => {
+test.concurrent('locked: a revoked key is shown as expired, and the pending key signs; when that is revoked too, nothing signs', async () => {
   const shop = await createShop()
   const old = await shop.claim()
   const leaked = kidOf(old)
@@ -52,7 +52,7 @@ test.concurrent('damaged: a key can still be revoked, and the damaged file is na
   expect(stdout).toContain(kid)
 }, 30_000)
 
-test.concurrent('gone: warns when new keys are created for a database that was used with others', async () => {
+test.concurrent('gone: warns when new keys are created for a database whose credentials were used with earlier keys', async () => {
   const shop = await createShop({ CLAIMGATE_ISSUER: 'https://issuer.example' })
   const warningsOf = async (argv: readonly string[], stdin?: string): Promise<string> => {
     rmSync(join(shop.dir, 'keys'), { recursive: true, force: true })

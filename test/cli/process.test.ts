@@ -1,4 +1,4 @@
-// Starts the real binary, to test what depends on a process of its own. All other CLI tests call the program as a function.
+// Starts the real program as a process, to test what depends on one. Most other CLI tests call it as a function.
 
 import { execFile, spawn } from 'node:child_process'
 import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -69,7 +69,7 @@ test('prints one line and exits with 1 when its result cannot be written', async
   closeSync(full)
 })
 
-test('several processes create the database, accounts and one set of keys at the same moment', async () => {
+test('several processes that start together create one database, all their accounts and one set of keys', async () => {
   const machine = createMachine()
   const made = await Promise.all(['a', 'b', 'c'].map((name) => startAndParse(machine, [...CREATE, name])))
   const { accounts } = await machine.json(['account', 'list'])

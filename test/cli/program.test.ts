@@ -1,4 +1,4 @@
-// The program itself: help, version, exit codes and configuration faults; and tables and times for a person.
+// Help, version, exit codes and configuration faults of the program; how tables and times are printed.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,6 +12,7 @@ const COMMANDS: readonly (readonly [string, ...string[]])[] = [
   ['account', 'create', 'list', 'show', 'suspend', 'resume', 'delete'],
   ['credential', 'create', 'rotate', 'revoke'],
   ['key', 'list', 'rotate'],
+  ['audit', 'export'],
   ['revoke'],
   ['claim'],
   ['inspect'],
@@ -104,7 +105,7 @@ describe('the program', () => {
 })
 
 describe('a table', () => {
-  test('aligns columns, ends no line in spaces, and replaces control characters', () => {
+  test('aligns its columns, has no spaces at the end of a line, and replaces control characters', () => {
     const rows = [
       ['A', 'LONGER', 'C'],
       ['four', 'ü💶', ''],
@@ -128,7 +129,7 @@ describe('a time', () => {
     [at - 3600, `${iso} (in 1 h)`],
     [at + 172_799, `${iso} (47 h ago)`],
     [at + 172_800, `${iso} (2 days ago)`],
-  ])('seen from %d', (now, text) => {
+  ])('is printed with its distance from now (%d)', (now, text) => {
     expect(describeTime(at, now)).toBe(text)
   })
 

@@ -1,4 +1,5 @@
-// Commands that read change no byte of the database, its journal or the keys, and create no file.
+// Commands that read change no byte of the database, its WAL or the keys. They create no file, except `-shm`, the index of
+// a WAL, when the database has a WAL.
 
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -29,7 +30,7 @@ function listReads({ accountId }: Pick<Shop, 'accountId'>, token: string): reado
   ]
 }
 
-/** Commands that need the database. `inspect` and `key list` only need keys. */
+/** Commands that read the database. `inspect` and `key list` work without one. */
 const NEED_DATABASE = listReads({ accountId: 'acct_nobody' }, 'x.y.z').filter(
   ([name]) => name !== 'inspect' && name !== 'key',
 )
@@ -43,7 +44,7 @@ async function expectUnchanged(machine: Machine, reads: readonly (readonly strin
   }
 }
 
-test('with no database: exit code 1 and a line that names it, and none is created', async () => {
+test('without a database: exit code 1, a message that names the file, and none is created', async () => {
   const machine = createMachine()
   for (const argv of NEED_DATABASE) {
     const { message } = await expectFailure(machine, argv, [1, 'unavailable'])
@@ -53,7 +54,7 @@ test('with no database: exit code 1 and a line that names it, and none is create
   expect(readdirSync(machine.dir)).toEqual([])
 })
 
-test('beside no server: nothing changes, also not the longest lifetime that tokens may have', async () => {
+test('while no server runs: nothing changes, not even the recorded longest token lifetime', async () => {
   const shop = await createShop()
   const token = await shop.claim()
   await expectUnchanged(shop, listReads(shop, token))
@@ -65,7 +66,7 @@ test('beside no server: nothing changes, also not the longest lifetime that toke
   expect(await shop.credentials()).toMatchObject([{ lastUsedAt: null }])
 })
 
-test('beside a process that has the database open: the newest records are seen, and nothing changes', async () => {
+test('while another process has the database open: the newest records are read, and nothing changes', async () => {
   const shop = await createShop()
   const token = await shop.claim()
   const open = new DatabaseSync(join(shop.dir, 'claimgate.db'))
@@ -78,7 +79,7 @@ test('beside a process that has the database open: the newest records are seen, 
   open.close()
 })
 
-test('after a server was killed: its last writes are seen, and stay in the WAL', async () => {
+test('after a server was killed: its last writes are read, and stay in the WAL', async () => {
   const shop = await createShop()
   const token = await shop.claim()
   const open = new DatabaseSync(join(shop.dir, 'claimgate.db'))
@@ -108,7 +109,7 @@ describe('a database of another version', () => {
   test.each([
     ["DELETE FROM claimgate_migrations WHERE name LIKE '0006%'", /was written by an older claimgate/],
     ["INSERT INTO claimgate_migrations VALUES ('9999-future')", /was written by a newer claimgate/],
-  ])('%s: exit code 1, and it is not migrated', async (change, text) => {
+  ])('%s: exit code 1, and the database is not migrated', async (change, text) => {
     const shop = await createShop()
     const database = new DatabaseSync(join(shop.dir, 'claimgate.db'))
     database.exec(change)
@@ -122,8 +123,8 @@ describe('a database of another version', () => {
   })
 })
 
-describe('the reader of a database that nobody has open', () => {
-  test('does not go on when the file is written to meanwhile', async () => {
+describe('openSqliteToRead on a database that no process has open', () => {
+  test('rejects when another process has written to the file since it was opened', async () => {
     const shop = await createShop()
     const path = join(shop.dir, 'claimgate.db')
     const reader = openSqliteToRead(path)
@@ -136,7 +137,7 @@ describe('the reader of a database that nobody has open', () => {
     await reader.close()
   })
 
-  test('refuses every statement that writes', async () => {
+  test('rejects statements that write', async () => {
     const shop = await createShop()
     const reader = openSqliteToRead(join(shop.dir, 'claimgate.db'))
     const before = readAll(shop)

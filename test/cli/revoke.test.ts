@@ -1,4 +1,4 @@
-// `revoke`: ends one token, or all tokens of a credential, an account or a signing key.
+// `revoke` ends one token, or all tokens of a credential, an account or a signing key.
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,9 +13,9 @@ const RECORD = { id: expect.any(String), issuedBefore: INSTANT, createdAt: INSTA
 
 describe.concurrent('one token', () => {
   test.each([
-    ['as it is', (token: string) => [[token], {}] as const],
-    ['on stdin', (token: string) => [['-'], { stdin: `${token}\n` }] as const],
-    ['by its jti', (token: string) => [['--jti', String(payloadOf(token).jti)], {}] as const],
+    ['given as an argument', (token: string) => [[token], {}] as const],
+    ['given on stdin', (token: string) => [['-'], { stdin: `${token}\n` }] as const],
+    ['given by its jti', (token: string) => [['--jti', String(payloadOf(token).jti)], {}] as const],
   ])('%s', async (_, name) => {
     const shop = await createShop()
     const [token, other] = [await shop.claim(), await shop.claim()]
@@ -42,7 +42,7 @@ describe.concurrent('all tokens', () => {
     ['--kid', 'kid', 'signing key', ({ dir }) => readKey(dir, 'current').kid ?? ''],
   ]
   test.each(kinds)(
-    'of %s until now, and none that is made afterwards',
+    'of %s that were issued until now end, and none that is issued afterwards',
     async (option, member, word, idOf) => {
       const shop = await createShop()
       const token = await shop.claim()
@@ -58,7 +58,7 @@ describe.concurrent('all tokens', () => {
     },
   )
 
-  test('of a key: the key ends immediately, and the pending key signs whatever its age', async () => {
+  test('of a key: the key expires immediately, and the pending key signs, however young it is', async () => {
     const shop = await createShop()
     await shop.claim()
     const [kid = '', next = ''] = [readKey(shop.dir, 'current').kid, readKey(shop.dir, 'pending').kid]
@@ -73,7 +73,7 @@ describe.concurrent('all tokens', () => {
     expect(after.kid).toBe(next)
   })
 
-  test('of a key are all ended, whatever --before says', async () => {
+  test('of a key all end, whatever --before says', async () => {
     const shop = await createShop()
     const token = await shop.claim()
     const kid = readKey(shop.dir, 'current').kid ?? ''
@@ -89,17 +89,20 @@ describe.concurrent('all tokens', () => {
     expect(Date.parse(revocation.expiresAt) - Date.now()).toBeGreaterThan(86_400_000)
   })
 
-  test.each(['seconds', 'ISO 8601'])('from before a time in %s', async (form) => {
-    const shop = await createShop()
-    const older = await shop.claim()
-    const from = Number(payloadOf(older).iat) + 1
-    await sleep(Math.max(0, from * 1000 - Date.now()))
-    const newer = await shop.claim()
-    const before = form === 'seconds' ? String(from) : new Date(from * 1000).toISOString()
-    const { revocation } = await shop.json(['revoke', '--account', shop.accountId, '--before', before])
-    expect(revocation.issuedBefore).toBe(new Date(from * 1000).toISOString())
-    expect([await shop.judge(older), await shop.judge(newer)]).toEqual(['token_revoked', 'allowed'])
-  })
+  test.each(['seconds', 'ISO 8601'])(
+    'issued before a time end, when the time is given in %s',
+    async (form) => {
+      const shop = await createShop()
+      const older = await shop.claim()
+      const from = Number(payloadOf(older).iat) + 1
+      await sleep(Math.max(0, from * 1000 - Date.now()))
+      const newer = await shop.claim()
+      const before = form === 'seconds' ? String(from) : new Date(from * 1000).toISOString()
+      const { revocation } = await shop.json(['revoke', '--account', shop.accountId, '--before', before])
+      expect(revocation.issuedBefore).toBe(new Date(from * 1000).toISOString())
+      expect([await shop.judge(older), await shop.judge(newer)]).toEqual(['token_revoked', 'allowed'])
+    },
+  )
 })
 
 describe.concurrent('a wrong command line', () => {
@@ -131,7 +134,7 @@ describe.concurrent('a wrong command line', () => {
     expect(existsSync(join(machine.dir, 'claimgate.db'))).toBe(false)
   })
 
-  test('warns of an id that no record has', async () => {
+  test('with an id that no record has is accepted, with a warning', async () => {
     const machine = createMachine()
     for (const argv of [
       ['--client', 'nobody'],

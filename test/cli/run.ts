@@ -1,4 +1,5 @@
-// Runs the command line on a machine of its own: in this process, as the entry point does, or as a process.
+// Runs the command line on a "machine": a temporary folder with its own database and keys. A command is called as a
+// function in this process, or started as a process.
 
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -44,7 +45,7 @@ export interface Machine {
 }
 
 const MAIN = resolve('scripts/claimgate.mjs')
-/** Compiled code of earlier starts: halves the time of the next. */
+/** Node keeps compiled code here, which halves the time of later starts. */
 const COMPILE_CACHE = resolve('node_modules/.cache/node')
 const TIME_LIMIT_MS = 20_000
 
@@ -142,7 +143,7 @@ function startProcess(
   })
 }
 
-/** Creates a machine's database, without an account. */
+/** Creates a machine's database without an account, by a command that opens it to write and then finds no account. */
 export async function createDatabase(machine: Machine): Promise<void> {
   await machine.run(['account', 'suspend', 'nobody'])
 }
@@ -158,7 +159,7 @@ export function readDatabase(dir: string): string {
   return names.map((name) => readFileSync(join(dir, name), 'latin1')).join('\n')
 }
 
-/** A private JWK in the keys folder whose state is `state`. */
+/** The private JWK with this state in the keys folder. */
 export function readKey(dir: string, state: 'current' | 'pending'): { readonly [member: string]: string } {
   const keys = readdirSync(join(dir, 'keys'))
     .filter((name) => name.endsWith('.json'))

@@ -1,4 +1,4 @@
-// A machine with one account, and what tests often do with it.
+// A machine with one account, and the commands that tests often run on it.
 
 import { expect } from 'vitest'
 import type { Json } from '../support/wire.ts'
@@ -13,7 +13,7 @@ export interface Shop extends Machine {
   readonly token: string
   /** Claims a browser token for ORIGIN, with the shop's account token by default. */
   claim(accountToken?: string): Promise<string>
-  /** The verifier's decision about a browser token from ORIGIN: `allowed`, or a code. */
+  /** What `explain` decides about a browser token that ORIGIN sends: `allowed`, or an error code. */
   judge(token: string): Promise<string>
   /** The account's credentials as `account show` prints them. */
   credentials(): Promise<readonly Json[]>
@@ -36,7 +36,7 @@ export async function createShop(env: Readonly<Record<string, string>> = {}): Pr
   }
 }
 
-/** Runs a command with --json and expects it to fail with these codes and an empty stdout. Gives the JSON document. */
+/** Runs a command with --json and expects this exit code, this `error` and no output on stdout. Returns the JSON of stderr. */
 export async function expectFailure(
   machine: Machine,
   argv: readonly string[],

@@ -1,5 +1,5 @@
-// Commands while a server runs on the same database and keys: their changes are in force in the server within two
-// seconds, and --json prints what the server's admin API answers.
+// Commands while a server runs on the same database and keys. Their changes must be in force in the server within two
+// seconds, and --json must print what the server's admin API answers.
 
 import { describe, expect, test, vi } from 'vitest'
 import { admin, claim, whoami } from '../support/admin-api.ts'
@@ -13,7 +13,7 @@ const { start } = useServers()
 const ORIGIN = 'https://shop.example'
 const WITHIN_MS = 2000
 
-interface Beside extends Machine {
+interface ServedShop extends Machine {
   readonly url: string
   readonly accountId: string
   readonly credentialId: string
@@ -25,7 +25,8 @@ interface Beside extends Machine {
   judge(token: string): Promise<string>
 }
 
-async function startBeside(env: Readonly<Record<string, string>> = {}): Promise<Beside> {
+/** Starts a server on a fresh machine and creates an account in it. Commands use the URL of the server as issuer. */
+async function createServedShop(env: Readonly<Record<string, string>> = {}): Promise<ServedShop> {
   const machine = createMachine(env)
   const { url } = await start({ dir: machine.dir, env })
   const body = { name: 'Shop', allowedOrigins: [ORIGIN], scopes: ['read', 'write'] }
@@ -44,7 +45,7 @@ async function startBeside(env: Readonly<Record<string, string>> = {}): Promise<
   }
 }
 
-/** Repeats `ask` until it gives the expected value, for as long as running servers may take to see a change. */
+/** Repeats `ask` until it gives the expected value. Fails after the two seconds in which a server must see a change. */
 async function expectSoon(ask: () => Promise<unknown>, expected: unknown): Promise<void> {
   const check = async () => expect(await ask()).toEqual(expected)
   await vi.waitFor(check, { timeout: WITHIN_MS, interval: 50 })
@@ -55,77 +56,77 @@ function kidOf(token: string): string {
 }
 
 describe.concurrent('while a server runs', () => {
-  test('it enforces revocations of the command line', async () => {
-    const beside = await startBeside()
-    const [first, second, third] = [await beside.claim(), await beside.claim(), await beside.claim()]
-    expect([await beside.judge(first), await beside.judge(second)]).toEqual(['200', '200'])
-    await beside.json(['revoke', first])
-    await expectSoon(() => beside.judge(first), '401 token_revoked')
-    expect(await beside.judge(second)).toBe('200')
+  test('it enforces revocations made by the command line', async () => {
+    const shop = await createServedShop()
+    const [first, second, third] = [await shop.claim(), await shop.claim(), await shop.claim()]
+    expect([await shop.judge(first), await shop.judge(second)]).toEqual(['200', '200'])
+    await shop.json(['revoke', first])
+    await expectSoon(() => shop.judge(first), '401 token_revoked')
+    expect(await shop.judge(second)).toBe('200')
 
-    await beside.json(['revoke', '--client', beside.credentialId])
+    await shop.json(['revoke', '--client', shop.credentialId])
     // Issued after the command has ended: accepted, even if the server has not read the revocation yet.
-    const fourth = await beside.claim()
-    expect(await beside.judge(fourth)).toBe('200')
-    await expectSoon(() => beside.judge(second), '401 token_revoked')
+    const fourth = await shop.claim()
+    expect(await shop.judge(fourth)).toBe('200')
+    await expectSoon(() => shop.judge(second), '401 token_revoked')
 
-    await beside.json(['revoke', '--kid', kidOf(third)])
-    await expectSoon(() => beside.judge(fourth), '401 token_revoked')
-    const fifth = await beside.claim()
+    await shop.json(['revoke', '--kid', kidOf(third)])
+    await expectSoon(() => shop.judge(fourth), '401 token_revoked')
+    const fifth = await shop.claim()
     expect(kidOf(fifth)).not.toBe(kidOf(third))
-    expect(await beside.judge(fifth)).toBe('200')
+    expect(await shop.judge(fifth)).toBe('200')
   })
 
-  test('it ends accounts and credentials, and accepts a resumed account again', async () => {
-    const beside = await startBeside()
-    const token = await beside.claim()
-    const claimCode = async () => (await claim(beside.url, beside.token, ORIGIN)).refusal ?? '200'
-    await beside.json(['account', 'suspend', beside.accountId])
-    await expectSoon(() => beside.judge(token), '401 token_revoked')
+  test('it refuses suspended and deleted accounts and revoked credentials, and accepts a resumed account again', async () => {
+    const shop = await createServedShop()
+    const token = await shop.claim()
+    const claimCode = async () => (await claim(shop.url, shop.token, ORIGIN)).refusal ?? '200'
+    await shop.json(['account', 'suspend', shop.accountId])
+    await expectSoon(() => shop.judge(token), '401 token_revoked')
     await expectSoon(claimCode, '401 unauthorized')
-    await beside.json(['account', 'resume', beside.accountId])
-    await expectSoon(() => beside.judge(token), '200')
+    await shop.json(['account', 'resume', shop.accountId])
+    await expectSoon(() => shop.judge(token), '200')
     await expectSoon(claimCode, '200')
 
-    const { credential } = await beside.json(['credential', 'rotate', beside.credentialId, '--overlap', '0'])
-    await expectSoon(async () => (await claim(beside.url, credential.token, ORIGIN)).refusal ?? '200', '200')
+    const { credential } = await shop.json(['credential', 'rotate', shop.credentialId, '--overlap', '0'])
+    await expectSoon(async () => (await claim(shop.url, credential.token, ORIGIN)).refusal ?? '200', '200')
     await expectSoon(claimCode, '401 unauthorized')
-    expect(await beside.judge(token)).toBe('200')
-    await beside.json(['credential', 'revoke', beside.credentialId])
-    await expectSoon(() => beside.judge(token), '401 token_revoked')
+    expect(await shop.judge(token)).toBe('200')
+    await shop.json(['credential', 'revoke', shop.credentialId])
+    await expectSoon(() => shop.judge(token), '401 token_revoked')
 
-    const other = await beside.json(['credential', 'create', beside.accountId])
-    const { token: browserToken } = await claim(beside.url, other.credential.token, ORIGIN)
-    expect(await beside.judge(browserToken)).toBe('200')
-    await beside.json(['account', 'delete', beside.accountId, '--yes'])
-    await expectSoon(() => beside.judge(browserToken), '401 token_revoked')
+    const other = await shop.json(['credential', 'create', shop.accountId])
+    const { token: browserToken } = await claim(shop.url, other.credential.token, ORIGIN)
+    expect(await shop.judge(browserToken)).toBe('200')
+    await shop.json(['account', 'delete', shop.accountId, '--yes'])
+    await expectSoon(() => shop.judge(browserToken), '401 token_revoked')
   })
 
-  test('it signs with a rotated key', async () => {
-    const beside = await startBeside()
-    const token = await beside.claim()
-    const { keys } = await beside.json(['key', 'rotate', '--force'])
+  test('after key rotate it signs with the new current key, and still accepts older tokens', async () => {
+    const shop = await createServedShop()
+    const token = await shop.claim()
+    const { keys } = await shop.json(['key', 'rotate', '--force'])
     expect(keys.map(({ state }: Json) => state)).toEqual(['current', 'pending', 'retiring'])
-    await expectSoon(async () => kidOf(await beside.claim()), keys[0].kid)
-    expect(await beside.judge(token)).toBe('200')
-    const published = (await (await fetch(`${beside.url}/.well-known/jwks.json`)).json()) as Json
+    await expectSoon(async () => kidOf(await shop.claim()), keys[0].kid)
+    expect(await shop.judge(token)).toBe('200')
+    const published = (await (await fetch(`${shop.url}/.well-known/jwks.json`)).json()) as Json
     expect(published.keys.map(({ kid }: Json) => kid).sort()).toEqual(keys.map(({ kid }: Json) => kid).sort())
   })
 })
 
 describe.concurrent('--json', () => {
   test('prints what the admin API answers', async () => {
-    const beside = await startBeside({ CLAIMGATE_KEY_PUBLISH: '0' })
-    const { accountId } = beside
+    const shop = await createServedShop({ CLAIMGATE_KEY_PUBLISH: '0' })
+    const { accountId } = shop
     const ask = (method: string, path: string, body?: object, status?: number): Promise<Json> =>
-      admin(beside.url, method, path, { ...(body && { body }), ...(status && { status }) })
-    const token = await beside.claim()
-    // The server shows the use immediately, and then records it.
+      admin(shop.url, method, path, { ...(body && { body }), ...(status && { status }) })
+    const token = await shop.claim()
+    // The server writes the use to the database before it answers, so the command line sees it too.
     const shown = await ask('GET', `/accounts/${accountId}`)
     expect(shown.credentials).toMatchObject([{ lastUsedAt: expect.stringMatching(/^\d{4}-.*Z$/) }])
-    expect(await beside.json(['account', 'show', accountId])).toEqual(shown)
-    expect(await beside.json(['account', 'list'])).toEqual(await ask('GET', '/accounts'))
-    expect(await beside.json(['key', 'list'])).toEqual(await ask('GET', '/keys'))
+    expect(await shop.json(['account', 'show', accountId])).toEqual(shown)
+    expect(await shop.json(['account', 'list'])).toEqual(await ask('GET', '/accounts'))
+    expect(await shop.json(['key', 'list'])).toEqual(await ask('GET', '/keys'))
     const question = { token, origin: ORIGIN, ip: '203.0.113.7', method: 'PUT', url: 'https://api.example/a' }
     const options = [
       '--origin',
@@ -137,36 +138,36 @@ describe.concurrent('--json', () => {
       '--url',
       'https://api.example/a',
     ]
-    const explained = await beside.json(['explain', token, ...options])
+    const explained = await shop.json(['explain', token, ...options])
     expect(explained).toEqual(await ask('POST', '/explain', question))
     expect(explained.allowed).toBe(true)
 
     const credential = { name: 'a', scopes: ['read'], expiresAt: '2099-01-01T00:00:00Z' }
     const made = await ask('POST', `/accounts/${accountId}/credentials`, credential, 201)
     const create = ['--name', 'a', '--scope', 'read', '--expires', '2099-01-01T00:00:00Z']
-    const madeHere = await beside.json(['credential', 'create', accountId, ...create])
+    const madeHere = await shop.json(['credential', 'create', accountId, ...create])
     const { id } = madeHere.credential
     const changes: readonly (readonly [here: Json, there: Json])[] = [
       [madeHere, made],
       [
-        await beside.json(['credential', 'rotate', id, '--overlap', '60']),
+        await shop.json(['credential', 'rotate', id, '--overlap', '60']),
         await ask('POST', `/credentials/${made.credential.id}/rotate`, { overlap: 60 }),
       ],
       [
-        await beside.json(['account', 'suspend', accountId]),
+        await shop.json(['account', 'suspend', accountId]),
         await ask('PATCH', `/accounts/${accountId}`, { status: 'suspended' }),
       ],
       [
-        await beside.json(['account', 'resume', accountId]),
+        await shop.json(['account', 'resume', accountId]),
         await ask('PATCH', `/accounts/${accountId}`, { status: 'active' }),
       ],
-      [await beside.json(['key', 'rotate']), await ask('POST', '/keys/rotate', {})],
+      [await shop.json(['key', 'rotate']), await ask('POST', '/keys/rotate', {})],
     ]
     for (const [here, there] of changes) expect(shapeOf(here)).toEqual(shapeOf(there))
     const named = { jti: payloadOf(token).jti, clientId: id, sub: accountId, kid: kidOf(token) }
     const flags = { jti: '--jti', clientId: '--client', sub: '--account', kid: '--kid' }
     for (const name of ['jti', 'clientId', 'sub', 'kid'] as const) {
-      const here = await beside.json(['revoke', flags[name], named[name]])
+      const here = await shop.json(['revoke', flags[name], named[name]])
       const there = await ask('POST', '/revocations', { [name]: named[name] }, 201)
       expect(shapeOf(here)).toEqual(shapeOf(there))
       expect(here.revocation[name]).toBe(there.revocation[name])
@@ -179,8 +180,8 @@ describe.concurrent('--json', () => {
   })
 
   test('writes the same audit entries, with the actor cli', async () => {
-    const beside = await startBeside({ CLAIMGATE_KEY_PUBLISH: '0' })
-    const { accountId, credentialId } = beside
+    const shop = await createServedShop({ CLAIMGATE_KEY_PUBLISH: '0' })
+    const { accountId, credentialId } = shop
     for (const argv of [
       ['account', 'suspend', accountId],
       ['account', 'suspend', accountId],
@@ -191,9 +192,9 @@ describe.concurrent('--json', () => {
       ['credential', 'revoke', credentialId],
       ['account', 'delete', accountId, '--yes'],
     ]) {
-      await beside.json(argv)
+      await shop.json(argv)
     }
-    const { entries } = await admin(beside.url, 'GET', '/audit')
+    const { entries } = await admin(shop.url, 'GET', '/audit')
     expect(entries.map(({ actor, action, target }: Json) => [actor, action, target]).reverse()).toEqual([
       ['admin', 'account.create', accountId],
       ['cli', 'account.suspend', accountId],
