@@ -44,7 +44,7 @@ beforeEach(async () => {
   asked.length = 0
 })
 
-/** The store; its look-ups are counted, and delayed while `isSlow` is true. */
+/** The store. Its look-ups are recorded in `asked`, and delayed while `isSlow` is true. */
 function probe(store: Storage): Storage {
   function ask<T>(name: string, read: () => MaybePromise<T>): MaybePromise<T> {
     asked.push(name)
@@ -173,7 +173,7 @@ test.each(dropping)('%s that fails after its commit: later look-ups see the chan
 })
 
 test.each(dropping)(
-  '%s: a look-up that began before it is neither shared with later callers nor cached',
+  '%s: a look-up that began before the write is neither shared with later callers nor cached',
   async (_name, write) => {
     // Nothing is cached yet: each look-up goes to the store, and the early ones are delayed there.
     cached = createCachedStorage(probe(inner), { now: () => 0 })

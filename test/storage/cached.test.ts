@@ -1,4 +1,4 @@
-// The storage contract through the cache, and the cache itself: hits, maximum age, and entries that a write drops.
+// The storage contracts through the cache, and the cache itself: hits, maximum age, outages, and results that a write drops.
 
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { CredentialWithAccount } from '../../src/claims/records/account.ts'
@@ -115,21 +115,18 @@ describe('cached storage', () => {
     expect(find(cached)).not.toBeInstanceOf(Promise)
   })
 
-  test.each(lookups)(
-    '%s: each caller asks the store itself where promises may not be shared',
-    async (_name, find) => {
-      const unshared = createCachedStorage(probe.storage, { ...options, shareLookups: false })
-      probe.state.isSlow = true
-      const answers = Array.from({ length: 20 }, () => find(unshared))
-      expect(probe.state.asked).toBe(20)
-      probe.release()
-      await Promise.all(answers)
-      expect(find(unshared)).not.toBeInstanceOf(Promise)
-      expect(probe.state.asked).toBe(20)
-    },
-  )
+  test.each(lookups)('%s: with shareLookups false each caller asks the store itself', async (_name, find) => {
+    const unshared = createCachedStorage(probe.storage, { ...options, shareLookups: false })
+    probe.state.isSlow = true
+    const answers = Array.from({ length: 20 }, () => find(unshared))
+    expect(probe.state.asked).toBe(20)
+    probe.release()
+    await Promise.all(answers)
+    expect(find(unshared)).not.toBeInstanceOf(Promise)
+    expect(probe.state.asked).toBe(20)
+  })
 
-  test('the age of an answer counts from when the store was asked', async () => {
+  test('the age of a result counts from when the store was asked', async () => {
     probe.state.isSlow = true
     const slow = cached.findCredential(known.credential.id)
     time += 1000
@@ -215,13 +212,13 @@ describe('cached storage', () => {
     const oldOrigin = cached.isAnyOriginListed(account.allowedOrigins)
     await cached.createAccount(account, credential, makeAudit())
     probe.state.isSlow = false
-    // It does not join the look-up from before the write…
+    // A later look-up does not share the promise of the one from before the write…
     expect(await cached.findCredential(credential.id)).toEqual({ account, credential })
     expect(await cached.isAnyOriginListed(account.allowedOrigins)).toBe(true)
     probe.release()
     expect(await oldCredential).toBeUndefined()
     expect(await oldOrigin).toBe(false)
-    // …and that look-up does not overwrite its result.
+    // …and the older look-up does not overwrite the cached result.
     expect(cached.findCredential(credential.id)).toEqual({ account, credential })
     expect(cached.isAnyOriginListed(account.allowedOrigins)).toBe(true)
   })

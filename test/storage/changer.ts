@@ -49,7 +49,7 @@ async function endAll(name: string): Promise<void> {
     )
   )
     print(`client_id ${ids[0]}`)
-  // Every second account is kept, so that the test finds the credentials revoked in it.
+  // Accounts whose number ends in 1 are kept, so that the test finds the revocations of their credentials.
   if (name.endsWith('1')) return
   const sub = makeRevocation({ id: `sub-${name}`, kind: 'sub', value: account.id })
   if (await storage.deleteAccount(account.id, sub, audit('sub', account.id))) print(`sub ${account.id}`)

@@ -1,5 +1,5 @@
-// The contracts on a real D1: miniflare's, inside workerd. A worker there runs the statements, so that each call of the
-// engine is one request. (miniflare's own binding in Node blocks for a request at every `prepare` and `bind`.)
+// The contracts on a real D1: the one of miniflare, inside workerd. A worker in there runs the statements, so each call of
+// the engine is one request. miniflare's own binding for Node would block for a request at each `prepare` and `bind`.
 
 import { randomBytes } from 'node:crypto'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
@@ -20,8 +20,8 @@ import { describeRevocations } from './revocation-contract.ts'
 import { describeRules } from './rule-contract.ts'
 import { describeWrites } from './write-contract.ts'
 
-// One workerd runs all databases. Migrating one takes about fifteen round trips, so all tests but those of the engine,
-// which change the schema, share one database, whose tables are emptied before each test.
+// One workerd runs all databases. The tests of the engine change the schema, so each of them gets a database of its own. A
+// migration takes about fifteen round trips, so all other tests share one database, which is emptied before each test.
 const fresh = Array.from({ length: 20 }, (_, index) => `FRESH${index}`)
 const SHARED = 'SHARED'
 let miniflare: Miniflare | undefined

@@ -1,4 +1,5 @@
-// The contract of every SqlEngine: single statements, atomic transactions, and migrations that recover when they were cut short.
+// The contract of every SqlEngine: single statements, atomic transactions, and migrations that the next start
+// completes after a crash.
 
 import { describe, expect, test } from 'vitest'
 import { StorageError } from '../../src/storage/errors.ts'
@@ -102,6 +103,7 @@ export function describeEngine(name: string, open: () => Promise<OpenedEngine>):
   })
 }
 
+/** Drops all tables of the schema. Tables that refer to accounts are dropped before `accounts`. */
 async function dropTables(engine: SqlEngine): Promise<void> {
   const { rows } = await engine.run(TABLES)
   const names = rows.filter(

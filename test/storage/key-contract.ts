@@ -74,20 +74,20 @@ export function describeKeyStore(name: string, open: () => Promise<OpenedKeyEngi
       expect(byKid(await store.list())).toEqual(byKid(first))
     })
 
-    test('initializing with no keys leaves it empty', async () => {
+    test('initialize with no keys leaves an empty store empty', async () => {
       const store = createSqlKeyStore(engine, masterKey)
       await store.initialize([])
       expect(await store.list()).toEqual([])
     })
 
-    test('when two keys are the same, neither is stored', async () => {
+    test('initialize with the same key twice rejects and stores nothing', async () => {
       const store = createSqlKeyStore(engine, masterKey)
       const [key] = await makePair()
       await expect(store.initialize([key, key])).rejects.toThrow(StorageError)
       expect(await store.list()).toEqual([])
     })
 
-    test('ten concurrent calls of initialize all return the keys of one of them', async () => {
+    test('after ten concurrent calls of initialize every store lists the keys of the same call', async () => {
       const pairs = await Promise.all(Array.from({ length: 10 }, makePair))
       const stores = pairs.map(() => createSqlKeyStore(engine, masterKey))
       await Promise.all(stores.map((store, index) => store.initialize(pairs[index]!)))
@@ -96,7 +96,7 @@ export function describeKeyStore(name: string, open: () => Promise<OpenedKeyEngi
       for (const keys of listed) expect(keys).toEqual(listed[0])
     })
 
-    test('the table holds no private member, in any encoding', async () => {
+    test('the table holds no private key material, neither plain nor in base64url or hex', async () => {
       const keys = await Promise.all([makeKey('ES256', 'current'), makeKey('HS256', 'pending')])
       await createSqlKeyStore(engine, masterKey).initialize(keys)
       const { rows } = await engine.run({ sql: 'SELECT * FROM signing_keys', parameters: [] })

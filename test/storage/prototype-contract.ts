@@ -1,5 +1,5 @@
-// The contract of every storage adapter for `isPrototypeOriginListed`: may some prototype credential be used from an
-// origin? Revoked, expired and suspended ones do not count.
+// The contract of every storage adapter for `isPrototypeOriginListed`: whether any prototype credential may be used from an
+// origin. Revoked and expired credentials, and those of suspended accounts, do not count.
 
 import { describe, expect, test } from 'vitest'
 import type { Account, Credential } from '../../src/claims/records/account.ts'
@@ -26,29 +26,41 @@ interface Row {
   readonly expected: boolean
 }
 
-/** Each row changes one prototype of one account that lists `SHOP` and does not allow localhost. */
+/** Each row has one credential and what differs from a prototype, not for localhost, of an account that lists `SHOP`. */
 const rows: readonly Row[] = [
   { rule: 'a prototype', expected: true },
-  { rule: 'not a prototype', credential: { browserPrototype: false }, expected: false },
+  { rule: 'a credential that is not a prototype', credential: { browserPrototype: false }, expected: false },
   {
-    rule: 'not a prototype, of an account that allows prototypes',
+    rule: 'a credential that is not a prototype, of an account that allows prototypes',
     account: { browserPrototype: true },
     credential: { browserPrototype: false },
     expected: false,
   },
-  { rule: 'of an account that allows no prototypes', account: { browserPrototype: false }, expected: false },
-  { rule: 'revoked', credential: { revokedAt: 1 }, expected: false },
-  { rule: 'expiring a millisecond later', credential: { expiresAt: NOW + 1 }, expected: true },
-  { rule: 'expiring now', credential: { expiresAt: NOW }, expected: false },
-  { rule: 'without a secret', credential: { secretHash: null, jwks: '{"keys":[]}' }, expected: true },
-  { rule: 'of a suspended account', account: { status: 'suspended' }, expected: false },
   {
-    rule: 'a listed pattern among several asked',
+    rule: 'a prototype of an account that allows no prototypes',
+    account: { browserPrototype: false },
+    expected: false,
+  },
+  { rule: 'a revoked prototype', credential: { revokedAt: 1 }, expected: false },
+  {
+    rule: 'a prototype that expires a millisecond later',
+    credential: { expiresAt: NOW + 1 },
+    expected: true,
+  },
+  { rule: 'a prototype that expires now', credential: { expiresAt: NOW }, expected: false },
+  {
+    rule: 'a prototype without a secret',
+    credential: { secretHash: null, jwks: '{"keys":[]}' },
+    expected: true,
+  },
+  { rule: 'a prototype of a suspended account', account: { status: 'suspended' }, expected: false },
+  {
+    rule: 'several patterns, one of them listed',
     patterns: ['*', SHOP, 'https://*.example'],
     expected: true,
   },
   {
-    rule: 'an account that lists several patterns',
+    rule: 'one of several patterns that the account lists',
     account: { allowedOrigins: ['https://a.example', SHOP] },
     expected: true,
   },
@@ -60,31 +72,35 @@ const rows: readonly Row[] = [
     patterns: [...Array.from({ length: 150 }, (_, index) => `https://*.${index}.example`), SHOP],
     expected: true,
   },
-  { rule: 'localhost where it is not allowed', patterns: [], isLocalhost: true, expected: false },
-  { rule: 'localhost not allowed, and a listed pattern', isLocalhost: true, expected: true },
+  { rule: 'localhost, which the prototype does not allow', patterns: [], isLocalhost: true, expected: false },
   {
-    rule: 'localhost where it is allowed',
+    rule: 'localhost, which the prototype does not allow, but a listed pattern',
+    isLocalhost: true,
+    expected: true,
+  },
+  {
+    rule: 'localhost, which the prototype allows',
     credential: { allowLocalhost: true },
     patterns: [],
     isLocalhost: true,
     expected: true,
   },
   {
-    rule: 'localhost allowed, another origin',
+    rule: 'another origin, while the prototype allows localhost',
     credential: { allowLocalhost: true },
     patterns: ['https://other.example'],
     expected: false,
   },
   ...(
     [
-      ['not a prototype', { browserPrototype: false }, {}],
-      ['revoked', { revokedAt: 1 }, {}],
-      ['expired', { expiresAt: NOW }, {}],
-      ['of a suspended account', {}, { status: 'suspended' }],
-      ['of an account without prototypes', {}, { browserPrototype: false }],
+      ['a credential that is not a prototype', { browserPrototype: false }, {}],
+      ['a revoked prototype', { revokedAt: 1 }, {}],
+      ['an expired prototype', { expiresAt: NOW }, {}],
+      ['a prototype of a suspended account', {}, { status: 'suspended' }],
+      ['a prototype of an account that allows no prototypes', {}, { browserPrototype: false }],
     ] as const
   ).map(([rule, credential, account]) => ({
-    rule: `localhost allowed, ${rule}`,
+    rule: `localhost, which is allowed by ${rule}`,
     account,
     credential: { allowLocalhost: true, ...credential },
     patterns: [],
@@ -98,7 +114,7 @@ export function describePrototypes(name: string, open: () => Promise<OpenedStora
     let storage: Storage
     openEach(open, async (opened) => {
       storage = opened.storage
-      // An account with that origin and without a prototype, and one with a prototype elsewhere.
+      // One account lists SHOP and has no prototype; the other has a prototype and lists another origin only.
       await addAccount(storage, { browserPrototype: true })
       const elsewhere = await addAccount(storage, {
         allowedOrigins: ['https://elsewhere.example'],
@@ -123,14 +139,11 @@ export function describePrototypes(name: string, open: () => Promise<OpenedStora
       return { account: made.account, prototype }
     }
 
-    test.each(rows)(
-      'a prototype credential, $rule: $expected',
-      async ({ account, credential, patterns, isLocalhost, expected }) => {
-        expect(await ask(patterns, isLocalhost)).toBe(false)
-        await addPrototype(account, credential)
-        expect(await ask(patterns, isLocalhost)).toBe(expected)
-      },
-    )
+    test.each(rows)('$rule: $expected', async ({ account, credential, patterns, isLocalhost, expected }) => {
+      expect(await ask(patterns, isLocalhost)).toBe(false)
+      await addPrototype(account, credential)
+      expect(await ask(patterns, isLocalhost)).toBe(expected)
+    })
 
     test('one usable prototype is enough, even if others are revoked, expired or suspended', async () => {
       await addPrototype({ status: 'suspended' })
@@ -141,14 +154,14 @@ export function describePrototypes(name: string, open: () => Promise<OpenedStora
     })
 
     test('the first credential of an account counts too', async () => {
-      const { account } = await addAccount(createFirst(storage), {
+      const { account } = await addAccount(withPrototypesFirst(storage), {
         allowedOrigins: ['https://first.example'],
         browserPrototype: true,
       })
       expect(await ask(account.allowedOrigins)).toBe(true)
     })
 
-    /** Each write that ends the prototype, after an answer that the cache may have kept. */
+    /** Writes after which the prototype can no longer be used from SHOP. A cache has the answer from before the write. */
     test.each<[string, (account: Account, prototype: Credential) => Promise<unknown>]>([
       ['revoked', (_, { id }) => storage.revokeCredential(id, NOW, makeCredentialEnd(id), makeAudit())],
       ['deleted with its account', ({ id }) => storage.deleteAccount(id, makeRevocation(), makeAudit())],
@@ -188,8 +201,8 @@ export function describePrototypes(name: string, open: () => Promise<OpenedStora
   })
 }
 
-/** The store, changed so that the first credential of each account is a prototype. */
-function createFirst(storage: Storage): Storage {
+/** The store, except that createAccount makes the credential of the new account a prototype. */
+function withPrototypesFirst(storage: Storage): Storage {
   return {
     ...storage,
     createAccount: (account, credential, audit) =>

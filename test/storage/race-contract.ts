@@ -165,8 +165,8 @@ export function describeRaces(name: string, open: () => Promise<OpenedStorage>):
 
     test('of 50 lifetimes raised together the longest is kept, and no caller gets less than it recorded', async () => {
       const given = Array.from({ length: COUNT }, (_, index) => 60 + ((index * 37) % COUNT))
-      const told = await Promise.all(given.map((seconds) => storage.raiseLongestLifetime(seconds)))
-      for (const [index, seconds] of given.entries()) expect(told[index]).toBeGreaterThanOrEqual(seconds)
+      const recorded = await Promise.all(given.map((seconds) => storage.raiseLongestLifetime(seconds)))
+      for (const [index, seconds] of given.entries()) expect(recorded[index]).toBeGreaterThanOrEqual(seconds)
       expect(await storage.raiseLongestLifetime(0)).toBe(60 + COUNT - 1)
     })
 

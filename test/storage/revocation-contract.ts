@@ -17,7 +17,10 @@ import { openEach } from './open-each.ts'
 
 const NOW = 1_700_000_000_000
 const HOUR = 3_600_000
-/** A permanent revocation also covers tokens issued this long after it: clocks differ and replicas cache records. */
+/**
+ * Milliseconds. A permanent revocation also covers tokens issued up to this long after it, because clocks differ and replicas
+ * cache records.
+ */
 const LATE = 300_000
 const KINDS: readonly RevocationKind[] = ['jti', 'client_id', 'sub', 'kid']
 
@@ -77,13 +80,13 @@ export function describeRevocations(name: string, open: () => Promise<OpenedStor
 
     test('the longest token lifetime can only be raised', async () => {
       const given = [60, 86_400, 600, 86_400, 86_401]
-      const told: number[] = []
+      const recorded: number[] = []
       expect(await storage.readLongestLifetime()).toBe(0)
       for (const seconds of given) {
-        told.push(await storage.raiseLongestLifetime(seconds))
-        expect(await storage.readLongestLifetime()).toBe(told.at(-1))
+        recorded.push(await storage.raiseLongestLifetime(seconds))
+        expect(await storage.readLongestLifetime()).toBe(recorded.at(-1))
       }
-      expect(told).toEqual([60, 86_400, 86_400, 86_400, 86_401])
+      expect(recorded).toEqual([60, 86_400, 86_400, 86_400, 86_401])
       expect(await storage.listAudit(undefined, 50)).toEqual([])
     })
 
@@ -213,11 +216,11 @@ export function describeRevocations(name: string, open: () => Promise<OpenedStor
     test('a rule that is lifted is listed once more, as expired by every clock', async () => {
       const { account } = await addAccount(storage)
       const rule = makeRevocation({ until: NOW + 10 * HOUR })
-      const asleep = { ...account, updatedAt: NOW }
-      await storage.updateAccount(asleep, account.updatedAt, [], { put: [rule], lift: [] })
+      const suspended = { ...account, updatedAt: NOW }
+      await storage.updateAccount(suspended, account.updatedAt, [], { put: [rule], lift: [] })
       const [before] = await storage.listRuleChanges({ seq: -1, id: '' }, 10)
       const resumed = { ...account, updatedAt: NOW + 500 }
-      await storage.updateAccount(resumed, asleep.updatedAt, [], { put: [], lift: [rule.id] })
+      await storage.updateAccount(resumed, suspended.updatedAt, [], { put: [], lift: [rule.id] })
       const [lifted] = await storage.listRuleChanges(before!, 10)
       expect(lifted).toMatchObject({ id: rule.id, seq: before!.seq + 1 })
       // Another process's clock may be minutes behind, and verifiers round up to whole seconds.

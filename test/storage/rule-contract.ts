@@ -26,7 +26,7 @@ export function describeRules(name: string, open: () => Promise<OpenedStorage>):
       const revocation = makeRevocation()
       const end = makeCredentialEnd(credential.id)
       const pause = makeRevocation({ id: `suspended_${account.id}`, kind: 'sub', value: account.id })
-      const asleep = { ...account, updatedAt: NOW + 10 }
+      const suspended = { ...account, updatedAt: NOW + 10 }
       const steps: readonly (readonly [() => Promise<unknown>, boolean])[] = [
         [() => storage.addRevocation(revocation, makeAudit()), true],
         [() => storage.addRevocation(revocation, makeAudit()), false],
@@ -36,12 +36,12 @@ export function describeRules(name: string, open: () => Promise<OpenedStorage>):
         [() => storage.revokeCredential('unknown', NOW, end, makeAudit()), false],
         [() => storage.revokeCredential(credential.id, NOW, end, makeAudit()), true],
         [() => storage.revokeCredential(credential.id, NOW, end, makeAudit()), false],
-        [() => storage.updateAccount(asleep, 1, [], { put: [pause], lift: [] }), false],
-        [() => storage.updateAccount(asleep, account.updatedAt, [], { put: [pause], lift: [] }), true],
-        [() => storage.updateAccount({ ...asleep, updatedAt: NOW + 11 }, NOW + 10, []), false],
+        [() => storage.updateAccount(suspended, 1, [], { put: [pause], lift: [] }), false],
+        [() => storage.updateAccount(suspended, account.updatedAt, [], { put: [pause], lift: [] }), true],
+        [() => storage.updateAccount({ ...suspended, updatedAt: NOW + 11 }, NOW + 10, []), false],
         [
           () =>
-            storage.updateAccount({ ...asleep, updatedAt: NOW + 12 }, NOW + 11, [], {
+            storage.updateAccount({ ...suspended, updatedAt: NOW + 12 }, NOW + 11, [], {
               put: [],
               lift: ['unknown'],
             }),
@@ -49,7 +49,7 @@ export function describeRules(name: string, open: () => Promise<OpenedStorage>):
         ],
         [
           () =>
-            storage.updateAccount({ ...asleep, updatedAt: NOW + 13 }, NOW + 12, [], {
+            storage.updateAccount({ ...suspended, updatedAt: NOW + 13 }, NOW + 12, [], {
               put: [],
               lift: [pause.id],
             }),

@@ -60,7 +60,7 @@ async function openStorage(): Promise<{ storage: Storage; engine: SqlEngine }> {
 const valuesOf = async (storage: Storage) =>
   (await listRules(storage, NOW)).map(({ kind, value }) => `${kind} ${value}`)
 
-test('a token ended by one server is refused by the other immediately', async () => {
+test('what one server writes to the file, the other reads immediately: revocations, suspensions, deletions', async () => {
   const { storage: one } = await openStorage()
   const { storage: other } = await openStorage()
   const { account, credential } = await addAccount(one)
@@ -76,9 +76,9 @@ test('a token ended by one server is refused by the other immediately', async ()
   ).toBe(false)
   expect((await one.findCredential(credential.id))?.credential.revokedAt).toBe(NOW)
   const suspended = { ...account, status: 'suspended' as const, updatedAt: account.updatedAt + 1 }
-  const asleep = { put: [endWhileSuspended(account.id, NOW, DAY)], lift: [] }
-  expect(await one.updateAccount(suspended, account.updatedAt, [], asleep)).toBe(true)
-  expect(await other.updateAccount(suspended, account.updatedAt, [], asleep)).toBe(false)
+  const rules = { put: [endWhileSuspended(account.id, NOW, DAY)], lift: [] }
+  expect(await one.updateAccount(suspended, account.updatedAt, [], rules)).toBe(true)
+  expect(await other.updateAccount(suspended, account.updatedAt, [], rules)).toBe(false)
   expect((await valuesOf(other)).sort()).toEqual([`client_id ${credential.id}`, 'jti a', `sub ${account.id}`])
   expect(await other.deleteAccount(account.id, makeRevocation({ value: 'b' }), makeAudit())).toBe(true)
   expect(await one.findCredential(credential.id)).toBeUndefined()
@@ -158,7 +158,7 @@ test('kill -9 right after an acknowledgement, 20 times, makes no revoked token v
   for (const account of accounts) expect(logged).not.toContain(account.replace('acct-', 'sub-'))
 })
 
-/** The statements by which the first version wrote an account; later ones have columns that it does not know. */
+/** Statements that write an account as the first version did: without the columns that later versions added. */
 function asFirstVersion({ account, credential, audit }: Awaited<ReturnType<typeof addAccount>>) {
   const { require_origin: _, ...row } = formatAccount(account)
   const origins = account.allowedOrigins.map((pattern) => ({ pattern, account_id: account.id }))
@@ -170,7 +170,7 @@ function asFirstVersion({ account, credential, audit }: Awaited<ReturnType<typeo
   ].map((statement) => statement.compile())
 }
 
-/** A file as an older version left it: with the migrations up to `last`. */
+/** Creates a file as an older version left it: with the migrations up to `last`, and none after it. */
 async function openOlder(last: string): Promise<SqlEngine> {
   const engine = openSqlite(file)
   const older: SqlEngine = {
@@ -201,7 +201,7 @@ test('a file of the first version is migrated and keeps all its records', async 
   expect(await valuesOf(storage)).toEqual([`sub ${made.account.id}`])
 })
 
-test('revocations from before they had numbers still end tokens after the migration, also more than a page of them', async () => {
+test('revocations from before they had numbers still end tokens after the migration, also when they fill several pages', async () => {
   const engine = await openOlder('0004-marks')
   await createSqlStorage(engine).raiseLongestLifetime(7 * 86_400)
   const addOld = async (account: Account) => {
@@ -210,7 +210,7 @@ test('revocations from before they had numbers still end tokens after the migrat
     await engine.batch(asFirstVersion(made))
     return made
   }
-  const asleep = await addOld(makeAccount({ status: 'suspended' }))
+  const suspended = await addOld(makeAccount({ status: 'suspended' }))
   const other = await addOld(makeAccount())
   await engine.run({
     sql: 'UPDATE credentials SET revoked_at = ? WHERE id = ?',
@@ -236,7 +236,7 @@ test('revocations from before they had numbers still end tokens after the migrat
   }
   // A token issued six days later is still covered, because tokens with a lifetime of a week were issued.
   const week = { ...good, exp: iat + 6 * 86_400 }
-  expect(await rules.isListed({ ...week, sub: asleep.account.id }, 'key-1')).toBe(true)
+  expect(await rules.isListed({ ...week, sub: suspended.account.id }, 'key-1')).toBe(true)
   expect(await rules.isListed({ ...week, client_id: other.credential.id }, 'key-1')).toBe(true)
   expect((await rules.read())?.rules).toHaveLength(4502)
   // New changes get higher numbers.
@@ -319,7 +319,7 @@ test('on a full disk a revocation is refused and rolled back', async () => {
   expect(await storage.deleteAccount(account.id, makeRevocation(), big)).toBe(true)
 })
 
-test('a file from before rules had numbers: revoked, suspended and deleted records stay revoked', async () => {
+test('a file from before rules had numbers: tokens of revoked credentials and suspended accounts stay ended', async () => {
   const engine = openSqlite(file)
   const before: SqlEngine = {
     ...engine,
@@ -330,10 +330,10 @@ test('a file from before rules had numbers: revoked, suspended and deleted recor
     },
   }
   await expect(migrateSchema(before)).rejects.toThrow('stop here')
-  const [asleep, awake] = [makeAccount({ status: 'suspended', updatedAt: NOW }), makeAccount()]
-  const [ended, kept] = [makeCredential(awake.id, { revokedAt: NOW + 7 }), makeCredential(awake.id)]
+  const [suspended, active] = [makeAccount({ status: 'suspended', updatedAt: NOW }), makeAccount()]
+  const [ended, kept] = [makeCredential(active.id, { revokedAt: NOW + 7 }), makeCredential(active.id)]
   const rows = [
-    ...[asleep, awake].map((account) =>
+    ...[suspended, active].map((account) =>
       builder.insertInto('accounts').values(formatAccount(account) as AccountRow),
     ),
     ...[ended, kept].map((credential) =>
@@ -347,17 +347,17 @@ test('a file from before rules had numbers: revoked, suspended and deleted recor
   const rules = await storage.listRuleChanges({ seq: -1, id: '' }, 10)
   expect(rules.map(({ id, kind, value }) => [id, kind, value])).toEqual([
     [`credential_${ended.id}`, 'client_id', ended.id],
-    [`suspended_${asleep.id}`, 'sub', asleep.id],
+    [`suspended_${suspended.id}`, 'sub', suspended.id],
   ])
   for (const { before: moment, until, seq } of rules) {
-    // The rule covers tokens issued until then and a little later, and stays for the longest token lifetime.
+    // The rule covers tokens issued up to five minutes after the revocation, and stays for the longest token lifetime.
     expect(moment).toBeGreaterThanOrEqual(NOW + 300_000)
     expect(until - moment).toBeGreaterThanOrEqual(86_400_000)
     expect(seq).toBe(await storage.readRuleSeq())
   }
-  const resumed = { ...asleep, status: 'active' as const, updatedAt: NOW + 9 }
-  const lift = { put: [], lift: [`suspended_${asleep.id}`] }
-  expect(await storage.updateAccount(resumed, asleep.updatedAt, [], lift)).toBe(true)
+  const resumed = { ...suspended, status: 'active' as const, updatedAt: NOW + 9 }
+  const lift = { put: [], lift: [`suspended_${suspended.id}`] }
+  expect(await storage.updateAccount(resumed, suspended.updatedAt, [], lift)).toBe(true)
   expect(await valuesOf(storage)).toContain(`client_id ${ended.id}`)
   expect((await listRules(storage, NOW + 9)).map(({ value }) => value)).toEqual([ended.id])
 })

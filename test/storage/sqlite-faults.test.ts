@@ -1,4 +1,4 @@
-// SQLite faults: files that must stop the start, a full disk, several processes, kill -9.
+// Faults of a SQLite file: files that openSqlite must refuse, a full disk, several processes, kill -9.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -172,14 +172,14 @@ describe('the start stops at', () => {
     expect(error.message).toMatch(/locked by another process/)
     await (await openStorage()).close()
   })
+})
 
-  test('no empty file, whose mode is not changed', async () => {
-    writeFileSync(file, '', { mode: 0o640 })
-    const storage = await openStorage()
-    await addAccount(storage)
-    await storage.close()
-    expect(statSync(file).mode & 0o777).toBe(0o640)
-  })
+test('an empty file is accepted, and its mode is not changed', async () => {
+  writeFileSync(file, '', { mode: 0o640 })
+  const storage = await openStorage()
+  await addAccount(storage)
+  await storage.close()
+  expect(statSync(file).mode & 0o777).toBe(0o640)
 })
 
 test('on a full disk writes are refused and rolled back, and reads still work', async () => {
@@ -221,7 +221,7 @@ test('on a full disk writes are refused and rolled back, and reads still work', 
   await storage.close()
 })
 
-/** Another process that holds the write lock of `file` for half a second, in the file's own journal mode. */
+/** Starts a process that holds the write lock of `file` for half a second. It does not change the journal mode of the file. */
 async function holdLock(): Promise<{ end: Promise<unknown[]> }> {
   const script = `
     const { DatabaseSync } = require('node:sqlite')
@@ -292,7 +292,7 @@ test('kill -9 at any moment, 20 times, loses no acknowledged record', async () =
   const acknowledged: string[] = []
   for (let round = 0; round < 20; round++) {
     const writer = startWriter(`r${round}-`, 1_000_000)
-    // Killed after the first acknowledgement, or after a later one that varies.
+    // Each round kills the process after another number of acknowledgements.
     const target = 1 + round * 3
     await new Promise<void>((resolve, reject) => {
       writer.lines.on('line', () => writer.acknowledged.length >= target && resolve())

@@ -49,8 +49,8 @@ async function readIds(of: SqlEngine = engine): Promise<readonly unknown[]> {
 }
 
 /**
- * Starts a timer of 10 ms. The function returned stops it and gives the share of the time (0 to 1) spent in pauses over
- * 100 ms. Not the longest pause: a busy machine has a long one now and then.
+ * Starts a timer of 10 ms. The returned function stops it and returns the share of the time (0 to 1) that was spent in pauses
+ * of more than 100 ms. It does not return the longest pause, because a busy machine has a long one now and then.
  */
 function watchPace(): () => number {
   const began = performance.now()

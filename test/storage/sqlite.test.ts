@@ -1,4 +1,4 @@
-// The contracts on a real file, and what is particular to a file.
+// The contracts on a real SQLite file, and what only concerns files: modes, pragmas, query plans, damaged rows.
 
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
@@ -148,7 +148,7 @@ describe('a SQLite file', () => {
     await expect(storage.listAudit(undefined, 50)).rejects.toThrow(StorageError)
   })
 
-  test('of another program, with tables of the same names, is refused and not changed', async () => {
+  test('of another program, with tables of the same names, is refused, and its own tables stay', async () => {
     const path = join(opened.path, '..', 'other.db')
     const other = new DatabaseSync(path)
     other.exec('CREATE TABLE credentials (whatever TEXT)')

@@ -21,7 +21,7 @@ const ROTATION = { secretHash: 'bmV3', previousHash: 'c2VjcmV0LWhhc2g', previous
 const OLD_HASH = 'c2VjcmV0LWhhc2g'
 const origins = ['https://shop.example', 'https://new.example', 'https://other.example', 'https://b.example']
 
-/** Everything that the store has, by every read. */
+/** The records of the store, read through its public methods. */
 async function readAll(storage: Storage): Promise<unknown> {
   const accounts = await storage.listAccounts(undefined, 100)
   return {
@@ -50,7 +50,7 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
       credential = first.credential
       created = first.audit
       other = await addAccount(storage, { allowedOrigins: ['https://other.example'] })
-      // Looked up before, so that a cache has an answer that a write must drop.
+      // Looked up now, so that a cache has results that a write must drop.
       await storage.findCredential(credential.id)
       for (const origin of origins) await storage.isAnyOriginListed([origin])
     })
@@ -96,7 +96,7 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
         await expectOtherUntouched()
       })
 
-      test('keeps an origin that another account lists too', async () => {
+      test('an origin that another account lists too stays listed', async () => {
         await addAccount(storage, { allowedOrigins: ['https://shop.example'] })
         const next = suspended({ allowedOrigins: ['https://new.example'] })
         expect(await storage.updateAccount(next, account.updatedAt, [])).toBe(true)
@@ -312,13 +312,21 @@ export function describeWrites(name: string, open: () => Promise<OpenedStorage>)
     const lost: readonly [string, keyof typeof writes, () => unknown][] = [
       ['another update came first', 'updateAccount', () => writes.updateAccount!(makeAudit())],
       ['the account is deleted', 'updateAccount', () => writes.deleteAccount!(makeAudit())],
-      ['it is deleted already', 'deleteAccount', () => writes.deleteAccount!(makeAudit())],
+      ['the account is deleted already', 'deleteAccount', () => writes.deleteAccount!(makeAudit())],
       ['the account is deleted', 'createCredential', () => writes.deleteAccount!(makeAudit())],
       ['another rotation came first', 'replaceSecret', () => writes.replaceSecret!(makeAudit())],
-      ['it is revoked', 'replaceSecret', () => writes.revokeCredential!(makeAudit())],
-      ['it is deleted with its account', 'replaceSecret', () => writes.deleteAccount!(makeAudit())],
-      ['it is revoked already', 'revokeCredential', () => writes.revokeCredential!(makeAudit())],
-      ['it is deleted with its account', 'revokeCredential', () => writes.deleteAccount!(makeAudit())],
+      ['the credential is revoked', 'replaceSecret', () => writes.revokeCredential!(makeAudit())],
+      [
+        'the credential was deleted with its account',
+        'replaceSecret',
+        () => writes.deleteAccount!(makeAudit()),
+      ],
+      ['the credential is revoked already', 'revokeCredential', () => writes.revokeCredential!(makeAudit())],
+      [
+        'the credential was deleted with its account',
+        'revokeCredential',
+        () => writes.deleteAccount!(makeAudit()),
+      ],
     ]
     test.each(lost)('when %s, %s returns false and changes nothing', async (_why, write, prepare) => {
       await prepare()

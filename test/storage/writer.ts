@@ -10,7 +10,8 @@ import { makeAccount, makeAudit, makeCredential } from '../support/records.ts'
 const [path = '', prefix = '', count = ''] = process.argv.slice(2)
 const engine = openSqlite(path)
 await migrateSchema(engine)
-// It reads first: a transaction that asks for the write lock only then would fail against the other processes.
+// Each batch reads before it writes. SQLite rejects a transaction that gets the write lock only after its read, if another
+// process has written in between. So these writes succeed only if the engine gets the lock before the read.
 const read = { sql: 'SELECT count(*) FROM accounts', parameters: [] }
 const storage = createSqlStorage({ ...engine, batch: (queries) => engine.batch([read, ...queries]) })
 for (let index = 0; index < Number(count); index++) {
