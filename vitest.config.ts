@@ -4,7 +4,7 @@ import { configDefaults, defineConfig } from 'vitest/config'
 const WAITING = [
   'test/admin/races.test.ts',
   'test/client/backend/workerd.test.ts',
-  'test/e2e/{crash,demo,key-folder}.test.ts',
+  'test/e2e/{bad-day,crash,demo,key-folder,rotation}.test.ts',
   'test/fuzz/forward-auth.test.ts',
   'test/issue/limits.test.ts',
   'test/storage/{sqlite-changes,sqlite-faults}.test.ts',
@@ -16,12 +16,12 @@ const UNITS = [
   'test/{admin,claims,client,config,counters,http,issue,lib,oauth,service,signing,verify}/**/*.test.ts',
 ]
 
-/** Files that wait nearly all of the time. They all run together, and each gets a core when it needs one. */
+/** Files that wait nearly all of the time. Only these run together, so that each gets a core when it needs one. */
 const QUIET = [
   'test/admin/{end-tokens,revocations}.test.ts',
   'test/cli/{locked-keys,running-server}.test.ts',
   'test/client/backend/faults.test.ts',
-  'test/e2e/{bad-day,http-edges,rotation,trefle}.test.ts',
+  'test/e2e/{http-edges,trefle}.test.ts',
   'test/e2e/client-{backend-outage,outage,renewal}.test.ts',
   'test/fuzz/heads.test.ts',
   'test/runtime/{matrix,matrix-workerd}.test.ts',
@@ -59,7 +59,7 @@ const groups: readonly Group[] = [
     exclude: [...OUTSIDE_UNITS, ...UNITS],
     maxWorkers: 4,
   },
-  { name: 'quiet', include: QUIET, maxWorkers: 9 },
+  { name: 'quiet', include: QUIET, maxWorkers: 8 },
   { name: 'prompt', include: PROMPT, maxWorkers: 3 },
   { name: 'alone', include: ALONE, maxWorkers: 1 },
 ]

@@ -12,7 +12,7 @@ import { ADMIN_TOKEN, useServers } from '../../support/server.ts'
 import type { Json } from '../../support/wire.ts'
 
 const servers = useServers()
-const QUIET_SECONDS = 5
+const QUIET_SECONDS = 3
 const ATTACK_SECONDS = 20
 /** The pause between requests of the victim, so that it is a normal customer and not a second attacker. */
 const PAUSE_MS = 15
