@@ -30,7 +30,11 @@ const QUIET = [
 ]
 
 /** Files that compare times to fractions of a second. They need few other files at the same time. */
-const PROMPT = ['test/e2e/{revocation,stop}.test.ts', 'test/verify/workerd.test.ts']
+const PROMPT = [
+  'test/e2e/{revocation,stop}.test.ts',
+  'test/issue/heavy.test.ts',
+  'test/verify/workerd.test.ts',
+]
 
 /** Files that compare latencies under full load. Each runs alone. */
 const ALONE = ['test/e2e/crowd/*.test.ts', 'test/e2e/feed-size.test.ts']
