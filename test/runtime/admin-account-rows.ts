@@ -1,4 +1,4 @@
-// What an account may be, and which pages of a listing can be requested: one rule a row, on every runtime.
+// Which members and origins an account may have, and which pages of a listing can be requested. One rule a row.
 
 import { SITE } from '../support/world.ts'
 import { type AdminRow, asAdmin, postAccount, postText } from './admin-rows.ts'
@@ -11,7 +11,7 @@ const bad = (parameter: string, value: unknown): AdminRow => ({
   expect: [422, 'invalid_request', parameter],
 })
 
-/** 201, and the account holds `members`, the canonical form of what was sent. */
+/** A row that creates an account with `sent` and expects 201 with `members`: the same in canonical form. */
 const good = (sent: Readonly<Record<string, unknown>>, members = sent): AdminRow => ({
   rule: `${shown(sent)} gives ${members === sent ? 'the same' : shown(members)}`,
   request: () => postAccount(sent),
@@ -20,7 +20,7 @@ const good = (sent: Readonly<Record<string, unknown>>, members = sent): AdminRow
 
 const FACE = '\u{1f600}'
 
-/** Different host names of 253 characters. */
+/** Origins with different host names of 253 characters, the longest that DNS allows. */
 const longOrigins = (count: number): readonly string[] =>
   Array.from({ length: count }, (_, index) => {
     const first = `${index}`.padStart(63, 'a')
@@ -218,7 +218,7 @@ const page = (parameter: string, query: string): readonly AdminRow[] =>
   }))
 
 const cursor = (text: string) => page('cursor', `cursor=${encodeURIComponent(text)}`)
-/** A cursor in the present encoding, which callers must not rely on. */
+/** A cursor in the encoding that the service uses today. Callers must not rely on it. */
 const encoded = (value: unknown) => cursor(btoa(JSON.stringify(value)))
 
 export const pageRows: readonly AdminRow[] = [

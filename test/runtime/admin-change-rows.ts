@@ -1,5 +1,5 @@
-// What changing calls of the admin API must refuse: one rule a row, on every runtime. No row changes anything.
-// test/admin/faults.test.ts has the longer tables.
+// Changes that the admin API must refuse. One rule a row; no row changes anything. test/admin/faults.test.ts has longer
+// tables.
 
 import type { WireRequest } from '../support/wire.ts'
 import type { World } from '../support/world.ts'
@@ -42,7 +42,7 @@ const FUTURE = new Date(Date.now() + 86_400_000).toISOString()
 export const changeRows: readonly AdminRow[] = [
   ...Object.entries(calls).flatMap(([name, call]): readonly AdminRow[] => [
     {
-      rule: `${name}: media type`,
+      rule: `${name}: another media type`,
       request: withBody(call, '{}', 'text/plain'),
       expect: [415, 'unsupported_media_type'],
     },
@@ -52,17 +52,17 @@ export const changeRows: readonly AdminRow[] = [
       expect: [415, 'unsupported_media_type'],
     },
     {
-      rule: `${name}: size`,
+      rule: `${name}: a body that is too large`,
       request: withBody(call, ' '.repeat(70_000), 'application/json'),
       expect: [413, 'payload_too_large'],
     },
     {
-      rule: `${name}: malformed`,
+      rule: `${name}: malformed JSON`,
       request: withBody(call, '{"a":1,}', 'application/json'),
       expect: [400, 'invalid_request'],
     },
     {
-      rule: `${name}: a list`,
+      rule: `${name}: a list instead of an object`,
       request: withBody(call, '[]', 'application/json'),
       expect: [400, 'invalid_request'],
     },
@@ -93,7 +93,7 @@ export const changeRows: readonly AdminRow[] = [
   wrong('revoke', { clientId: 'a', issuedBefore: '2020-01-01' }, 'issuedBefore'),
   wrong('rotateKeys', { force: 'true' }, 'force'),
   {
-    rule: 'rotateKeys: too young',
+    rule: 'rotateKeys: the pending key is too young',
     request: () => asAdmin('POST', '/admin/keys/rotate'),
     expect: [409, 'conflict'],
   },

@@ -1,5 +1,5 @@
-// Changes through the admin API, seen at the endpoints that they affect: claims and tokens of the changed account. Each test
-// creates its own account.
+// Changes through the admin API, checked by their effect: whether the changed account can claim, and whether its tokens are
+// accepted. Each test creates its own account.
 
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
@@ -7,7 +7,7 @@ import type { Json, WireAnswer, WireRequest } from '../support/wire.ts'
 import { claimRequest, createAccount, expectProblem, payloadOf, SITE, type World } from '../support/world.ts'
 import { asAdmin } from './admin-rows.ts'
 
-/** Requests to the world under test. */
+/** Sends a request to the service under test. */
 export type Send = (request: WireRequest) => Promise<WireAnswer>
 
 export function describeChanges(getWorld: () => World, send: Send): void {
@@ -166,7 +166,7 @@ export function describeChanges(getWorld: () => World, send: Send): void {
       const shown = answers.filter(({ status }) => status === 200).map((answer) => answer.json().credential)
       expect(answers.filter(({ status }) => status === 409)).toHaveLength(8 - shown.length)
       expect(shown.length).toBeGreaterThan(0)
-      // Rotations that came one after the other ended older secrets, so at least the newest two work.
+      // A rotation ends all secrets except the newest two, so of those that succeeded at least the newest two work.
       const outcomes = await Promise.all(shown.map(async ({ token }) => (await claim(token)).status))
       expect(outcomes.filter((status) => status === 200).length).toBeGreaterThanOrEqual(
         Math.min(2, shown.length),

@@ -1,5 +1,5 @@
 // The order of checks in the admin API: authentication first, then path, method, media type, size, JSON, parameters. One
-// rule a row; the same rows run on every runtime.
+// rule a row.
 
 import type { RuntimeRow } from '../support/rows.ts'
 import { ADMIN_TOKEN } from '../support/server.ts'
@@ -18,22 +18,23 @@ export interface AdminRow extends RuntimeRow {
 
 const JSON_TYPE = { 'content-type': 'application/json' }
 
-/** Adds the admin token to a request. */
+/** A request with the admin token. */
 export function asAdmin(method: string, path: string, more: Partial<WireRequest> = {}): WireRequest {
   return { method, path, ...more, headers: { authorization: `Bearer ${ADMIN_TOKEN}`, ...more.headers } }
 }
 
-/** Creates an account with this text as the body. */
+/** A request that creates an account, with this text as the body. */
 export function postText(body: string | Uint8Array, more: Partial<WireRequest> = {}): WireRequest {
   return asAdmin('POST', '/admin/accounts', { body, ...more, headers: { ...JSON_TYPE, ...more.headers } })
 }
 
-/** Creates an account that is valid except for these members. */
+/** A request that creates an account: valid, except where `members` are wrong. */
 export function postAccount(members: object): WireRequest {
   return postText(JSON.stringify({ name: 'Row', allowedOrigins: [SITE], ...members }))
 }
 
-const doors: readonly (readonly [name: string, request: WireRequest])[] = [
+/** Requests to all parts of the admin API. None may show anything without the right token. */
+const requests: readonly (readonly [name: string, request: WireRequest])[] = [
   ['a listing', asAdmin('GET', '/admin/accounts')],
   ['a good account', postAccount({})],
   ['the bare path', asAdmin('GET', '/admin')],
@@ -93,10 +94,10 @@ const credentials: readonly (readonly [name: string, authorization: (world: Worl
 const refused = [401, 'unauthorized'] as const
 
 const wrongTokenRows: readonly AdminRow[] = [
-  ...doors.map(([name, { headers: { authorization: _, ...headers } = {}, ...request }]): AdminRow => {
+  ...requests.map(([name, { headers: { authorization: _, ...headers } = {}, ...request }]): AdminRow => {
     return { rule: `no token, ${name}`, request: () => ({ ...request, headers }), expect: refused }
   }),
-  ...doors.map(([name, request]): AdminRow => {
+  ...requests.map(([name, request]): AdminRow => {
     const headers = { ...request.headers, authorization: `Bearer ${ADMIN_TOKEN}x` }
     return { rule: `wrong token, ${name}`, request: () => ({ ...request, headers }), expect: refused }
   }),
@@ -117,7 +118,7 @@ const wrongTokenRows: readonly AdminRow[] = [
   ),
 ]
 
-/** A new address for each request, because wrong tokens are limited by address. */
+/** Each request has its own client address, because wrong tokens are limited by address. */
 export const authRows: readonly AdminRow[] = wrongTokenRows.map((row, index) => ({
   ...row,
   request: (world) => ({ ...row.request(world), from: `127.1.0.${index + 1}` }),

@@ -13,7 +13,7 @@ import { type AdminRow, asAdmin, authRows, bodyRows, pathRows, postAccount } fro
 
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/
 const time = expect.stringMatching(ISO)
-/** Enough accounts that some share a millisecond and that they fill several pages. */
+/** Number of accounts: enough that some are created in the same millisecond, and that they fill several pages. */
 const CROWD = 23
 
 /** Defines the tests of the admin API. `getWorld` is called when the tests run. */
@@ -77,13 +77,13 @@ export function describeAdmin(getWorld: () => World, runner: RowRunner): void {
       expect([answer.status, answer.text]).toEqual([200, ''])
     })
 
-    test('the scheme is accepted in any case, and no page may read an answer, also from an allowed origin', async () => {
+    test('the scheme is accepted in any case, and no page may read an answer, not even from an allowed origin', async () => {
       const headers = { authorization: asAdmin('GET', '').headers?.authorization as string, origin: SITE }
       headers.authorization = headers.authorization.replace('Bearer', 'bEARER')
       expect((await get('/admin/accounts', headers)).status).toBe(200)
     })
 
-    test('a new account is answered completely, and its secret is shown only then', async () => {
+    test('the answer to a new account has all of its members, and only this answer shows the secret', async () => {
       const sent = {
         name: 'To the letter',
         allowedOrigins: [SITE, 'http://localhost:*'],
@@ -161,7 +161,7 @@ export function describeAdmin(getWorld: () => World, runner: RowRunner): void {
       expect((await get('/admin/accounts')).json().accounts).toEqual(all.slice(0, 50))
     })
 
-    test('accounts created between two pages come at the end and move no other', async () => {
+    test('an account created between two pages comes at the end and moves no other', async () => {
       const before = await walk('/admin/accounts', 'accounts', 200)
       const first = (await get('/admin/accounts?limit=5')).json()
       const { account } = await create({ name: 'Late' })

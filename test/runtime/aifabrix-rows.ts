@@ -1,4 +1,4 @@
-// AI Fabrix' endpoint against one runtime: the pair in two headers, the answer that its client reads, every refusal.
+// AI Fabrix' endpoint on one runtime: id and secret in two headers, the answer that its client reads, every refusal.
 
 import { describe, expect, test } from 'vitest'
 import { createSecret, parseAccountToken } from '../../src/signing/secret.ts'
@@ -11,11 +11,11 @@ const JSON_TYPE = { 'content-type': 'application/json' }
 
 interface AifabrixRow extends RuntimeRow {
   readonly request: (world: World) => WireRequest
-  /** Status and code of a refusal; 200. */
+  /** 200, or the status and code of a refusal. */
   readonly expect: readonly [status: number, code: string] | 200
 }
 
-/** A request with the world's pair; headers that are undefined are left out. */
+/** A request with the id and secret of the world's account. Headers that are undefined are left out. */
 const ask =
   (headers: Readonly<Record<string, string | undefined>> = {}, extra: Partial<WireRequest> = {}) =>
   ({ clientId, clientSecret }: World): WireRequest => {
@@ -67,7 +67,7 @@ const rows: readonly AifabrixRow[] = [
     expect: TOO_LARGE,
   },
   {
-    rule: 'the size is checked before the pair',
+    rule: 'the size is checked before id and secret',
     request: ask({ 'x-client-secret': 'wrong' }, { body: LARGE }),
     expect: TOO_LARGE,
   },
@@ -77,7 +77,7 @@ const rows: readonly AifabrixRow[] = [
     expect: 200,
   },
   {
-    rule: 'no pair',
+    rule: 'neither id nor secret',
     everywhere: true,
     request: () => ({ method: 'POST', path: PATH }),
     expect: UNAUTHORIZED,
@@ -107,7 +107,7 @@ const rows: readonly AifabrixRow[] = [
     expect: UNAUTHORIZED,
   },
   {
-    rule: 'the pair only in the body',
+    rule: 'id and secret only in the body',
     request: ({ clientId, clientSecret }) => ({
       method: 'POST',
       path: PATH,
@@ -130,7 +130,7 @@ const rows: readonly AifabrixRow[] = [
     expect: IN_BROWSER,
   },
   {
-    rule: 'the browser is checked before the pair',
+    rule: 'the browser is checked before id and secret',
     request: ask({ origin: SITE, 'x-client-secret': undefined }),
     expect: IN_BROWSER,
   },
@@ -148,7 +148,7 @@ const rows: readonly AifabrixRow[] = [
   },
 ]
 
-/** The tests of the endpoint. `getWorld` gives the world once tests run. */
+/** Defines the tests of the endpoint. `getWorld` is called when the tests run. */
 export function describeAifabrix(getWorld: () => World, runner: RowRunner): void {
   describe('aifabrix', () => {
     runner.describe('one request', rows, async (row) => {
@@ -199,7 +199,7 @@ export function describeAifabrix(getWorld: () => World, runner: RowRunner): void
   })
 }
 
-/** Token and lifetime as miso-client reads them from a 200. The answer must agree with the token. */
+/** Token and lifetime (seconds) as miso-client reads them from a 200. Expects the rest of the answer to match the token. */
 function expectToken(answer: WireAnswer): { readonly token: string; readonly expiresIn: number } {
   expect([answer.status, answer.headers.get('content-type')], answer.text).toEqual([200, 'application/json'])
   expect(answer.headers.get('cache-control')).toBe('no-store')

@@ -10,7 +10,7 @@ export interface Row extends RuntimeRow {
   readonly expect:
     | readonly [status: number, code: string, ...parameters: string[]]
     | Readonly<Record<string, unknown>>
-  /** Members of the token of a 200. */
+  /** On 200: claims that the token must have. */
   readonly claims?: Readonly<Record<string, unknown>>
 }
 
@@ -28,7 +28,7 @@ export const query = (text: string, extra?: Partial<WireRequest>) => (world: Wor
   ...extra,
 })
 
-/** A claim with this body, as it is. */
+/** A claim with this body, sent unchanged. */
 const raw =
   (
     body: string | Uint8Array,
@@ -37,7 +37,7 @@ const raw =
   ) =>
   (): WireRequest => ({ method: 'POST', path: '/auth/claim', headers, body, ...extra })
 
-/** A 200 for the site, with these members. */
+/** Members of a 200 for SITE, in addition to the origin. */
 export const ok = (members: Record<string, unknown> = {}) => ({ origin: SITE, ...members })
 
 export const sourceRows: readonly Row[] = [
@@ -323,7 +323,7 @@ export const orderRows: readonly Row[] = [
     expect: [401, 'unauthorized'],
   },
   {
-    rule: 'a claim token in place of the account token',
+    rule: 'a JWT in place of the account token',
     request: () => claimRequest({ token: 'eyJhbGciOiJFUzI1NiJ9.e30.AAAA', origin: SITE }),
     expect: [401, 'unauthorized'],
   },

@@ -1,4 +1,4 @@
-// Tests of one runtime against the contract: rows with one request each, and tests that need several requests.
+// The tests that every runtime must pass: rows with one request each, and tests that need several requests.
 
 import { decodeProtectedHeader } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -23,19 +23,19 @@ import { describeOAuth } from './oauth-tests.ts'
 import { parameterRows } from './parameter-rows.ts'
 import { askRow, boundRows, extractRows, formatRows, type WhoamiRow } from './whoami-rows.ts'
 
-/** Defines the tests of the runtime that `start` starts. Prints the number of rows. */
+/** Defines the tests of the runtime that `start` starts. Prints how many rows it runs. */
 export function describeRuntime(name: string, options: RuntimeOptions, start: () => Promise<Target>): void {
   const runner = createRowRunner(options)
   describe(name, () => {
     let target: Target | undefined
     let world: World
-    let stranger: WireAnswer
+    let earlyPreflight: WireAnswer
     beforeAll(async () => {
       console.info(`${name}: ${runner.countRows()}`)
       target = await start()
-      // Sent before an account that allows `*` exists.
+      // `createWorld` adds an account that allows `*`. This preflight is sent before, while no account allows its origin.
       await createAccount(target, { name: 'First', allowedOrigins: [SITE] })
-      stranger = await target.send(preflight('https://evil.example'))
+      earlyPreflight = await target.send(preflight('https://evil.example'))
       world = await createWorld(target)
     })
     afterAll(() => target?.stop())
@@ -148,7 +148,8 @@ export function describeRuntime(name: string, options: RuntimeOptions, start: ()
       expect(yes.headers.get('vary')).toBe('Origin')
     })
 
-    test('whoami: a preflight from an origin that no account allows', () => expectStranger(stranger))
+    test('whoami: a preflight from an origin that no account allows', () =>
+      expectPreflightRefused(earlyPreflight))
 
     test.each([
       'null',
@@ -158,7 +159,7 @@ export function describeRuntime(name: string, options: RuntimeOptions, start: ()
       'capacitor://stranger',
       'file://',
     ])('whoami: a preflight from %s, which * does not cover', async (origin) => {
-      expectStranger(await world.send(preflight(origin)))
+      expectPreflightRefused(await world.send(preflight(origin)))
     })
 
     describeAdmin(() => world, runner)
@@ -166,7 +167,7 @@ export function describeRuntime(name: string, options: RuntimeOptions, start: ()
     describeMultiset(() => world, runner)
     describeAifabrix(() => world, runner)
 
-    test('the JWK Set is public, cacheable and tagged', async () => {
+    test('the JWK Set is public and cacheable, and has an ETag', async () => {
       const answer = await world.send({ method: 'GET', path: '/.well-known/jwks.json' })
       expect(answer.headers.get('cache-control')).toBe('public, max-age=300, stale-while-revalidate=600')
       expect(answer.headers.get('access-control-allow-origin')).toBe('*')
@@ -213,7 +214,7 @@ function preflight(origin: string): WireRequest {
   return { method: 'OPTIONS', path: '/auth/whoami', headers: { origin, ...asks } }
 }
 
-function expectStranger(answer: WireAnswer): void {
+function expectPreflightRefused(answer: WireAnswer): void {
   expect([answer.status, answer.text]).toEqual([204, ''])
   expectNoCors(answer)
   expect(answer.headers.get('vary')).toBe('Origin')

@@ -1,4 +1,4 @@
-// MultiSet's endpoint against one runtime: its rows, which pages may read the answers, and where the token works.
+// MultiSet's endpoint on one runtime: its rows, which pages may read the answers, and from which origin the token works.
 
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createSecret } from '../../src/signing/secret.ts'
@@ -16,7 +16,7 @@ import type { RowRunner } from '../support/rows.ts'
 import type { Json, WireAnswer, WireRequest } from '../support/wire.ts'
 import { APP, createAccount, payloadOf, type World } from '../support/world.ts'
 
-/** The tests of the endpoint. `getWorld` gives the world once tests run. */
+/** Defines the tests of the endpoint. `getWorld` is called when the tests run. */
 export function describeMultiset(getWorld: () => World, runner: RowRunner): void {
   describe('multiset', () => {
     let people: People
@@ -118,7 +118,7 @@ function corsOf({ headers }: WireAnswer): Record<string, string> {
   return Object.fromEntries([...headers].filter(([name]) => name.startsWith('access-control-')))
 }
 
-/** Pages of prototypes may read every answer, other pages none. */
+/** Expects that a page may read the answer exactly if a prototype allows its origin. */
 function expectReadable(answer: WireAnswer, { headers = {} }: WireRequest): void {
   expect(answer.headers.get('vary')).toBe('Origin')
   expect(answer.headers.get('cache-control')).toBe('no-store')
@@ -149,7 +149,7 @@ function expectRefusal(
   if (status === 405) expect(answer.headers.get('allow')).toBe('POST, OPTIONS')
 }
 
-/** The token of a 200. The answer must agree with it. */
+/** The token of a 200. Expects the rest of the answer to match it. */
 function expectToken(answer: WireAnswer): string {
   expect([answer.status, answer.headers.get('content-type')], answer.text).toEqual([200, 'application/json'])
   const body: Json = answer.json()

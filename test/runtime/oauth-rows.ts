@@ -1,4 +1,4 @@
-// What the OAuth endpoints check before the endpoint itself matters, as rows: one rule each.
+// Checks that are the same at each OAuth endpoint: the form, and the authentication of the client. One rule a row.
 
 import {
   ASSERTION_TYPE,
@@ -14,7 +14,7 @@ import { SITE, type World } from '../support/world.ts'
 
 export interface OAuthRow extends RuntimeRow {
   readonly request: (world: World) => WireRequest
-  /** Status and `error`; or members of the 200 and of the claims in its token. */
+  /** Status and `error` of a refusal; or members of the 200, and claims in its token. */
   readonly expect: readonly [status: number, error: string] | ExpectedToken
 }
 

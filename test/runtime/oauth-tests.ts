@@ -1,4 +1,4 @@
-// The OAuth endpoints against one runtime: their rows, and tests that need several requests.
+// The OAuth endpoints on one runtime: their rows, and tests that need several requests.
 
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { describe, expect, test } from 'vitest'
@@ -23,7 +23,7 @@ import { tokenRows } from './oauth-token-rows.ts'
 
 const PATHS = ['/oauth/token', '/oauth/revoke', '/oauth/introspect'] as const
 
-/** The tests of the OAuth endpoints. `getWorld` gives the world once tests run. */
+/** Defines the tests of the OAuth endpoints. `getWorld` is called when the tests run. */
 export function describeOAuth(getWorld: () => World, runner: RowRunner): void {
   const get = (path: string, headers: Headers = {}) => getWorld().send({ method: 'GET', path, headers })
   const post = (path: string, members: Members, headers: Headers = asMain(getWorld())): Promise<WireAnswer> =>
@@ -33,7 +33,7 @@ export function describeOAuth(getWorld: () => World, runner: RowRunner): void {
     expect(answer.status, answer.text).toBe(200)
     return answer.json().access_token
   }
-  /** Headers of the other account's pair. */
+  /** Headers with the credential of the account `open`. */
   const asOther = (): Headers => {
     const { clientId = '', clientSecret = '' } = parseAccountToken(getWorld().open) ?? {}
     return { authorization: basicOf(clientId, clientSecret) }
@@ -128,7 +128,7 @@ export function describeOAuth(getWorld: () => World, runner: RowRunner): void {
       expectInactive(await introspect(getWorld().token))
     })
 
-    test('no token', async () => {
+    test('a request without a token, or with an empty one, is invalid', async () => {
       expectRefusal(await post('/oauth/introspect', {}), 400, 'invalid_request', getWorld())
       expectRefusal(await introspect(''), 400, 'invalid_request', getWorld())
     })
@@ -169,7 +169,7 @@ export function describeOAuth(getWorld: () => World, runner: RowRunner): void {
       }
     })
 
-    test('no token', async () => {
+    test('a request without a token, or with an empty one, is invalid', async () => {
       expectRefusal(await post('/oauth/revoke', {}), 400, 'invalid_request', getWorld())
       expectRefusal(await post('/oauth/revoke', { token: '' }), 400, 'invalid_request', getWorld())
     })

@@ -1,4 +1,4 @@
-// What the token endpoint checks once the client is authenticated, as rows: one rule each.
+// Token requests that succeed, and what the token endpoint checks after client authentication. One rule a row.
 
 import { ASSERTION_TYPE, basicOf } from '../support/oauth-wire.ts'
 import { APP, SITE } from '../support/world.ts'
@@ -7,7 +7,6 @@ import { ask, bare, body, invalid, type OAuthRow, pair } from './oauth-rows.ts'
 /** Percent-encodes every character of an ASCII text. */
 const escaped = (text: string): string => text.replace(/./g, (c) => `%${c.charCodeAt(0).toString(16)}`)
 
-/** The parameters of a token request. */
 export const tokenRows: readonly OAuthRow[] = [
   {
     rule: 'Basic',
@@ -204,13 +203,13 @@ export const tokenRows: readonly OAuthRow[] = [
   },
   { rule: 'resource: empty', request: ask({ resource: '' }), expect: {} },
   {
-    rule: 'resource: another',
+    rule: 'resource: another URL than the audience',
     request: ask({ resource: 'https://other.example' }),
     expect: [400, 'invalid_target'],
   },
   { rule: 'resource: not a URL', request: ask({ resource: 'things' }), expect: [400, 'invalid_target'] },
   {
-    rule: 'resource: one of two',
+    rule: 'resource: two, one of them not the audience',
     request: (w) => ask({ resource: [w.issuer, 'https://other.example'] })(w),
     expect: [400, 'invalid_target'],
   },

@@ -5,14 +5,17 @@ import { claim, ok, query, type Row } from './claim-rows.ts'
 
 const jkt = 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs'
 
-/** A value of a parameter that gets 422. */
+/** A row with a value of a parameter that gets 422. */
 const bad = (parameter: string, value: unknown): Row => ({
   rule: `${parameter} = ${JSON.stringify(value)}`,
   request: claim({ [parameter]: value }),
   expect: [422, 'invalid_request', parameter],
 })
 
-/** A value of a parameter, and members of its 200. Origins are asked of the account that allows `*`. */
+/**
+ * A row with a value of a parameter that gets 200 with these members. Origins are claimed with the account that allows `*`;
+ * `APP` and those that contain `wild` with the main account, which lists them.
+ */
 const good = (parameter: string, value: unknown, members: Record<string, unknown>): Row => ({
   rule: `${parameter} = ${JSON.stringify(value)} gives ${JSON.stringify(members)}`,
   request: (w) =>

@@ -1,5 +1,5 @@
-// At the end of each test server its output and database files are searched for secrets. These tests plant secrets: the
-// search finds each one and reports where it is, without printing it.
+// When a test server stops, its output and its database files are searched for secrets. These tests plant secrets: the search
+// must find each one and report where it is, without printing it.
 
 import { appendFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -51,7 +51,7 @@ const plants: readonly (readonly [kind: string, secret: string])[] = [
 ]
 const files = ['claimgate.db', 'claimgate.db-wal', 'claimgate.db-shm']
 
-/** Options of a fake server that has a secret among other bytes: in the database file `place`, or on that stream. */
+/** Options of a fake server with a planted secret: among other bytes in the file `place`, or on the stream `place`. */
 function plant(place: string, secret: string, dir: string, file = join(dir, place)): ServerOptions {
   if (files.includes(place)) appendFileSync(file, Buffer.from(`\u0000\xff${secret}\u0000`, 'latin1'))
   const env = { PLANT: secret, PLANT_AT: place }

@@ -48,7 +48,7 @@ function pidsFrom(root: number): readonly number[] {
   return [root, ...below.flatMap(pidsFrom)]
 }
 
-/** Parent and state of a process. Undefined when it does not exist or is a zombie. */
+/** Parent pid and command of a process. Undefined when it does not exist or is a zombie. */
 function readStat(pid: number): { readonly parent: number; readonly command: string } | undefined {
   try {
     const [, command = '', state, parent] =
@@ -59,7 +59,7 @@ function readStat(pid: number): { readonly parent: number; readonly command: str
   }
 }
 
-/** Runs the commands behind `$` in the output, in this folder. Returns the JSON of each answer. */
+/** Runs the commands that the output shows after `$`, in this folder. Returns the JSON that each prints. */
 function pasteCommands(server: RunningWorkerd, folder: string): readonly unknown[] {
   const commands = [...server.output().matchAll(/^ {2}\$ (.*)$/gm)].map(([, command = '']) => command)
   return commands.map((command) => {
@@ -221,14 +221,14 @@ describe('dev:worker', () => {
     server = await startWorkerd({}, { checkout, persistTo })
   })
 
-  test('with another master key it is unavailable, the log says why, and no new keys are created', async () => {
-    const stranger = await startWorkerd({}, { persistTo })
+  test('with another master key it answers 503, the log says why, and no new keys are created', async () => {
+    const other = await startWorkerd({}, { persistTo })
     try {
-      const answer = await get(stranger.url, '/.well-known/jwks.json')
+      const answer = await get(other.url, '/.well-known/jwks.json')
       expect([answer.status, answer.json().error]).toEqual([503, 'unavailable'])
-      await expect.poll(stranger.output).toContain('do not open with this master key')
+      await expect.poll(other.output).toContain('do not open with this master key')
     } finally {
-      await stranger.stop()
+      await other.stop()
     }
     expect(await keyIds(server.url)).toEqual(coldKeys[0])
   })

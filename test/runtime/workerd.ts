@@ -32,8 +32,8 @@ export interface WorkerdOptions {
 
 /**
  * Runs scripts/dev-worker.ts on a free port and waits until it is ready. `vars` are the variables of the Worker; undefined
- * ones are omitted. By default the admin token is `ADMIN_TOKEN`, and the master key is a new one, except in a repository
- * that may have its own.
+ * ones are omitted. By default the admin token is `ADMIN_TOKEN`, and the master key is a new one; with
+ * `checkout` the script reads the master key from `.dev.vars`, or creates it there.
  */
 export async function startWorkerd(
   vars: Readonly<Record<string, string | undefined>>,
