@@ -1,4 +1,4 @@
-// Checks every answer must pass, whatever the request was: no 5xx except 503 with Retry-After, errors in the documented
+// Checks that every answer must pass, whatever the request was: no 5xx except 503 with Retry-After, errors in the documented
 // shape of their path, and no secret of the request in the answer.
 
 import { expect } from 'vitest'
@@ -11,12 +11,16 @@ export interface SeenAnswer {
   readonly text: string
 }
 
-/** Values of `error` at the OAuth endpoints: RFC 6749 section 5.2, RFC 8707, RFC 9449, and `rate_limited`. */
+/**
+ * Values of `error` at the OAuth endpoints: RFC 6749 sections 4.1.2.1 and 5.2, RFC 8707, RFC 9449, and the service's own
+ * `rate_limited`.
+ */
 const OAUTH_ERRORS: ReadonlySet<string> = new Set([
   ...['invalid_request', 'invalid_client', 'invalid_scope', 'invalid_target', 'unauthorized_client'],
   ...['unsupported_grant_type', 'invalid_dpop_proof', 'rate_limited', 'temporarily_unavailable'],
 ])
 
+/** Expects an answer below 500, or 503 with Retry-After; a request id; and on an error the documented body and headers. */
 export function expectSound(
   answer: SeenAnswer,
   asked: { readonly method: string; readonly path: string },

@@ -11,7 +11,7 @@ export interface Connection {
   readonly cuts: readonly number[]
 }
 
-/** Generates one of the texts, which `|` separates. */
+/** Generates one of the texts in a list separated by `|`. */
 const among = (texts: string): fc.Arbitrary<string> => fc.constantFrom(...texts.split('|'))
 
 /** Generates `usual` in 14 of 15 cases, otherwise `odd`. */

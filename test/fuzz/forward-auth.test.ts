@@ -1,4 +1,4 @@
-// Forward auth gets headers that contradict each other, from a trusted proxy and from an untrusted peer. Without a valid
+// Sends headers that contradict each other to forward auth, from a trusted proxy and from an untrusted peer. Without a valid
 // token only a preflight may pass. FUZZ_SEED repeats a run, see fuzz.ts.
 
 import fc from 'fast-check'
@@ -51,7 +51,7 @@ const originValue = among(
   `${SITE}|${SITE}|${SITE}|${SITE}|${SITE}|${SITE}|${SITE}|${SITE}|null|${SITE}/|${SITE},${SITE}|HTTPS://WWW.EXAMPLE.COM|https://||*|a b|app://.|\xff`,
 )
 const requestMethod = among('GET|GET|GET|PUT|PUT|PATCH||GET,PUT|G ET|"GET"|\xff|get|*')
-/** A header field: one line, or in one of ten cases none, one or two lines. */
+/** A header field: one line in nine of ten cases, otherwise none, one or two lines. */
 const field = (name: string, value: fc.Arbitrary<string>) =>
   fc
     .oneof(
@@ -204,7 +204,7 @@ describe.each(kinds)('from %s', (kind, env) => {
       expectSound(withAnswer, withToken)
       if (withAnswer.headers.has('x-claim-subject')) passed += 1
     })
-    // The generator must also produce requests that pass, or the assertions above would prove little.
+    // The generator must also produce requests that pass, otherwise this test would show little.
     expect(preflights).toBeGreaterThan(0)
     expect(passed).toBeGreaterThan(0)
     expect(server.child.exitCode, server.stderr()).toBeNull()

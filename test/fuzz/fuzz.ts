@@ -8,10 +8,10 @@
 import fc from 'fast-check'
 import { expect } from 'vitest'
 
-/** The longest time that an input may take, in milliseconds. */
+/** The longest time that an input may take, in milliseconds of CPU time. */
 export const LIMIT_MS = 50
 
-/** An input that takes longer is measured again, because another process may have used the CPU. In milliseconds. */
+/** Milliseconds. An input that takes longer is measured again, because garbage collection may have been counted. */
 const SLOW_MS = 10
 
 /** The time limit of a group, in milliseconds. A busy machine tries fewer inputs. */
@@ -29,7 +29,7 @@ function readSeed(text: string | undefined): number {
   return seed
 }
 
-/** CPU time of this thread in milliseconds. The time of day where Node has no `threadCpuUsage`. */
+/** CPU time of this thread in milliseconds; where Node has no `threadCpuUsage`, the time since the process started. */
 function ranMs(): number {
   if (typeof process.threadCpuUsage !== 'function') return performance.now()
   const { user, system } = process.threadCpuUsage()
@@ -92,7 +92,7 @@ export async function fuzz<T>(
   )
   console.log(`fuzz ${group}: FUZZ_SEED=${SEED}, ${tried} inputs, slowest ${slowest.toFixed(1)} ms`)
   if (run.failed) {
-    // Once the server has crashed every input fails, so shrinking is useless. Therefore the first input is shown too.
+    // After a crash of the server every input fails, so the shrunk input says nothing. Therefore the first one is shown too.
     const [shrunk, whole] = [fc.stringify(run.counterexample), first ?? ''].map((text) =>
       text.slice(0, MAX_SHOWN),
     )

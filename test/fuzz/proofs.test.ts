@@ -1,5 +1,5 @@
-// A verifier gets DPoP proofs that are almost valid, with a token that is bound to their key: it accepts none, and still
-// accepts a valid one. FUZZ_SEED repeats a run, see fuzz.ts.
+// Sends DPoP proofs that are almost valid to a verifier, with a token that is bound to a key: it must refuse each of them, and
+// still accept a valid one. FUZZ_SEED repeats a run, see fuzz.ts.
 
 import fc from 'fast-check'
 import { calculateJwkThumbprint } from 'jose'

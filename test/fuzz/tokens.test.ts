@@ -1,4 +1,4 @@
-// Verifiers with pinned keys get texts that are almost tokens: they accept only the exact bytes of the valid one.
+// Sends texts that are almost tokens to verifiers with pinned keys: they must accept only the exact bytes of the valid token.
 // FUZZ_SEED repeats a run, see fuzz.ts.
 
 import { createHmac, createPublicKey } from 'node:crypto'
@@ -93,7 +93,7 @@ const claimName = fc.constantFrom(
 )
 const separator = fc.constantFrom('.', '..', '=.', ' .', '\n.', '%2e', '\0', ',', '')
 
-/** The signature of the valid token, or signatures that need no secret. */
+/** Signatures that an attacker has or can make: the one of the valid token, and others that need no secret of the issuer. */
 const signers: readonly ((input: string, mint: Mint, attacker: Mint, old: string) => string)[] = [
   (_input, _mint, _attacker, old) => old,
   () => '',
@@ -104,7 +104,7 @@ const signers: readonly ((input: string, mint: Mint, attacker: Mint, old: string
   (input) => base64url(createHmac('sha256', '').update(input).digest()),
 ]
 
-/** The public part of a key: the PEM text, or the kid of an HS256 key. */
+/** What an attacker knows of a key: the public key as PEM, or the kid of an HS256 key. */
 function knownOf(mint: Mint): string | Buffer {
   return mint.alg === 'HS256' ? mint.kid : createPublicKey(mint.key).export({ type: 'spki', format: 'pem' })
 }

@@ -1,5 +1,5 @@
-// Properties of claims that are valid or almost valid: the token has every binding that was asked for, or none is issued.
-// The test knows what was asked for from generating the request, and does not parse it as the service does.
+// Properties of claims that are valid or almost valid: either the token has every binding that was asked for, or no token is
+// issued. The test generates the request from the bindings, so it knows them without parsing the request.
 // A failure prints its seed and path: repeat it with `fc.assert(…, { seed, path })`.
 
 import fc from 'fast-check'
@@ -15,9 +15,10 @@ beforeAll(async () => {
 afterAll(() => asking.world.stop())
 
 describe('a claim', () => {
-  /** Spellings of a value, with what each means; undefined when it must be refused. */
+  /** One spelling of a parameter's value. */
   interface Spelt {
     readonly value: Json
+    /** The canonical value. Undefined: the service must refuse it. Null: it asks for no binding. */
     readonly means: Json
   }
   const JKT = 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs'
@@ -95,7 +96,7 @@ describe('a claim', () => {
     jkt: ['JKT', 'jkt[]', 'j-k-t'],
   }
   type Place = 'query' | 'body'
-  /** One parameter, and the part of the request that has it. */
+  /** A parameter, and where it stands in the request. */
   interface Asked extends Spelt {
     readonly name: string
     readonly place: Place
@@ -125,6 +126,7 @@ describe('a claim', () => {
     'origin',
     spelt(['https://unlisted.example', undefined], ['https://wild.example.com', undefined]),
   )
+  /** A parameter whose name resembles a known one. */
   const nearMiss = fc.oneof(
     ...Object.entries(nearMisses).flatMap(([name, spellings]) =>
       spellings.map((spelling) =>
@@ -135,12 +137,13 @@ describe('a claim', () => {
       ),
     ),
   )
+  /** A parameter that the service ignores. */
   const harmless = fc.oneof(
     ...['ips', 'origins', 'audience', '__proto__', 'constructor'].map((name) =>
       asked(name, spelt(['1.2.3.4', null])),
     ),
   )
-  /** A parameter that JSON leaves out. A query or form cannot express it, so it is left out there too. */
+  /** A parameter that is null, which counts as absent. Only JSON can express null, so a query or form leaves it out. */
   const nothing = fc.oneof(...Object.keys(values).map((name) => asked(name, spelt([null, null]))))
   const way = fc.record({
     body: fc.constantFrom<'json' | 'form'>('json', 'form'),
@@ -196,7 +199,7 @@ describe('a claim', () => {
     }
   }
 
-  /** Expects every binding in the token that was asked for, under any name and in any part of the request. */
+  /** Expects that the token has exactly the bindings of these parameters. Fails on a parameter that must be refused. */
   function expectBounds(parts: readonly Asked[], answer: WireAnswer): void {
     const claims = payloadOf(answer.json().token)
     const held: Json = {

@@ -1,4 +1,4 @@
-// Properties of explain: its result is what the service answers to the request, and it changes no state.
+// Properties of explain: its code is the one of the service's answer to the described request, and it changes no state.
 // A failure prints its seed and path: repeat it with `fc.assert(…, { seed, path })`.
 
 import { createHmac, type KeyObject, sign } from 'node:crypto'
@@ -20,7 +20,7 @@ const OTHER_JKT = 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs'
 const holder = await createMaker('ES256')
 const { jkt } = holder
 
-/** Mostly the first value, because a request that fails an early check does not reach the later ones. */
+/** Generates the first value in 9 of 10 cases, because a request that fails an early check does not reach the later ones. */
 const mostly = <T>(usual: T, ...others: readonly T[]) =>
   fc.oneof({ weight: 9, arbitrary: fc.constant(usual) }, { weight: 1, arbitrary: fc.constantFrom(...others) })
 const range = ['203.0.113.0/24', '2001:db8::/32']
@@ -88,7 +88,7 @@ const asked = fc.record({
     '::1',
   ),
   proof: fc.constantFrom('none', 'none', 'right', 'wrong method', 'garbage', 'empty'),
-  door: fc.constantFrom('whoami', 'forward auth'),
+  endpoint: fc.constantFrom('whoami', 'forward auth'),
   method: fc.constantFrom('GET', 'POST', 'DELETE', 'PROPFIND'),
 })
 type Asked = typeof asked extends fc.Arbitrary<infer T> ? T : never
@@ -116,22 +116,22 @@ describe.each(ALGS)('explain, %s', (alg) => {
   }
 
   /** A client's request, and the input of `explain` for it. */
-  function describeRequest(token: string, { origin, ip, proof, door, method: given }: Asked) {
-    const method = door === 'whoami' ? 'GET' : given
-    const url = door === 'whoami' ? `${forging.world.issuer}/auth/whoami` : `${API}/data`
+  function describeRequest(token: string, { origin, ip, proof, endpoint, method: given }: Asked) {
+    const method = endpoint === 'whoami' ? 'GET' : given
+    const url = endpoint === 'whoami' ? `${forging.world.issuer}/auth/whoami` : `${API}/data`
     const dpop = prove(proof, token, method, url)
     const body = { token, origin, ip, method, url, dpop }
     const headers = {
       'x-forwarded-for': ip ?? 'unknown',
       ...(origin !== null && { origin }),
       ...(dpop !== null && { dpop }),
-      ...(door === 'forward auth' && {
+      ...(endpoint === 'forward auth' && {
         'x-original-uri': '/data',
         'x-forwarded-proto': 'https',
         'x-forwarded-host': 'api.example.com',
       }),
     }
-    return { body, door, headers, method, scheme: dpop === null ? 'Bearer' : 'DPoP' }
+    return { body, endpoint, headers, method, scheme: dpop === null ? 'Bearer' : 'DPoP' }
   }
 
   /** The code of the service's answer; null when the request passes. */
@@ -156,17 +156,17 @@ describe.each(ALGS)('explain, %s', (alg) => {
     return code
   }
 
-  /** explain() has no code for single algorithms, so one of them gets most of the runs. */
+  /** Explain does the same for every algorithm, so one of them gets most of the runs. */
   const numRuns = alg === 'ES256' ? 800 : 100
 
   test('of any token in any request gives the code of the real answer', async () => {
     const codes = new Map<string | null, number>()
     await fc.assert(
       fc.asyncProperty(made, asked, async (token, how) => {
-        const { body, door, headers, method, scheme } = describeRequest(mint(token), how)
+        const { body, endpoint, headers, method, scheme } = describeRequest(mint(token), how)
         const code = await explain(body)
         codes.set(code, (codes.get(code) ?? 0) + 1)
-        const path = door === 'whoami' ? '/auth/whoami' : '/auth/verify?require=none'
+        const path = endpoint === 'whoami' ? '/auth/whoami' : '/auth/verify?require=none'
         const authorization = `${scheme} ${body.token}`
         expect(await send({ method, path, headers: { ...headers, authorization } })).toBe(code)
       }),
@@ -190,7 +190,7 @@ describe.each(ALGS)('explain, %s', (alg) => {
         expect(steps.map(({ outcome }) => outcome[0]).join('')).toBe('pfsssssss')
         const query = new URLSearchParams({ token: text })
         expect(await send({ method: 'GET', path: `/auth/whoami?${query}`, headers })).toBe('invalid_token')
-        // A comma would make it several credentials, and a header cannot contain every character.
+        // In a header, a comma would separate two credentials, and some characters are not allowed.
         if (!/^[\t -+\--~\x80-\xff]*$/.test(text)) return
         const request = {
           method: 'GET',

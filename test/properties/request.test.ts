@@ -158,16 +158,16 @@ describe('any request', () => {
     for (const status of [204, 400, 401, 403, 404, 405, 415]) expect([...seen]).toContain(status)
   })
 
-  /** Cases that the property above, or its authors, have found. */
+  /** Requests that found a fault of the service, in a run of the test above or by hand. */
   const deep = '['.repeat(8000) + ']'.repeat(8000)
   test.each<[string, string, string]>([
-    ['an object without text in two sources', '?ip=1.2.3.4', '{"ip":[{"toString":1}]}'],
+    ['an object that cannot be converted to text, in two sources', '?ip=1.2.3.4', '{"ip":[{"toString":1}]}'],
     ['deep addresses in two sources', '?ip=1.2.3.4', `{"ip":${deep}}`],
     ['a deep value in two sources', '?scope=read', `{"scope":${deep}}`],
     ['a deep token', '', `{"token":${deep}}`],
     ['a deep address', '', `{"token":"${SECRET}","ip":${deep}}`],
     ['a lone surrogate', '', `{"token":"${SECRET}","origin":"https://\\ud800","\\udfff":1}`],
-  ])('%s', async (_, query, body) => {
+  ])('gets a status below 500, and its secret is not echoed: %s', async (_, query, body) => {
     await asking.ask({
       method: 'POST',
       path: `/auth/claim${query}`,

@@ -141,7 +141,7 @@ describe('a token with a valid signature', () => {
     )
   })
 
-  /** The start of a payload's text, to which members are added that JSON.stringify cannot write. */
+  /** A payload's text without its last brace, to add members that JSON.stringify cannot write. */
   const open = () => payloadText().slice(0, -1)
   const without = (name: string) => payloadText({ [name]: undefined }).slice(0, -1)
   test.each<[string, () => string | Uint8Array]>([
@@ -184,7 +184,7 @@ describe('a token with a valid signature', () => {
     ['iat the smallest number', () => payloadText({ iat: -Number.MAX_VALUE })],
     ['fractions of seconds', () => payloadText({ exp: now + 60.5, iat: now - 0.5 })],
     ['deep nesting', () => `${open()},"x":${'['.repeat(1200)}${']'.repeat(1200)}}`],
-  ])('whatever is odd but not wrong makes no 5xx: %s', async (_, payload) => {
+  ])('causes no 5xx with a payload that is unusual and may be valid: %s', async (_, payload) => {
     await forging.present(withPayload(payload()))
   })
 
@@ -216,7 +216,7 @@ describe('a token with a valid signature', () => {
       () => Buffer.from(`${JSON.stringify(headerOf(forging.fresh)).slice(0, -1)},"x":"\xff"}`, 'latin1'),
     ],
     ['an array', () => '[]'],
-  ])('is refused as garbage is with a header that has %s', async (_, header) => {
+  ])('gets the same answer as garbage when its header has %s', async (_, header) => {
     const token =
       typeof header === 'string' ? withHeader(JSON.parse(header)) : compact(header(), payloadText())
     expect(bare(await forging.present(token))).toBe(forging.garbage)
@@ -245,17 +245,17 @@ describe('a token with a valid signature', () => {
       'the parts of two tokens',
       () => `${partsOf(forging.fresh)[0]}.${partsOf(forging.known)[1]}.${partsOf(forging.fresh)[2]}`,
     ],
-  ])('is not this, and answered as garbage is: %s', async (_, token) => {
+  ])('cannot be replaced by other bytes, which get the same answer as garbage: %s', async (_, token) => {
     expect(bare(await forging.present(token()))).toBe(forging.garbage)
   })
 
-  /** A valid token, signed by `sign` instead. */
+  /** Header and payload of a valid token, signed by `signer`. `members` are added to the header. */
   function signedBy(signer: (input: string) => Uint8Array, members: Json = {}): string {
     const input = `${base64url(JSON.stringify({ ...headerOf(forging.fresh), ...members }))}.${partsOf(forging.fresh)[1]}`
     return `${input}.${base64url(signer(input))}`
   }
 
-  /** A DPoP proof (RFC 9449 section 4.2) by a key that a browser made. */
+  /** A valid DPoP proof (RFC 9449 section 4.2) by a new key. */
   function dpopProof(): string {
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     const header = { typ: 'dpop+jwt', alg: 'ES256', jwk: publicKey.export({ format: 'jwk' }) }

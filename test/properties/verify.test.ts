@@ -12,7 +12,7 @@ let forging: Forging
 type Change = (token: string) => string
 const at = (token: string, fraction: number): number => Math.floor(fraction * token.length)
 const fraction = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
-/** Characters without the comma, which would make the header several. */
+/** Any Latin-1 character that a header may contain, without the comma, which would separate two header values. */
 const character = fc
   .integer({ min: 0x20, max: 0xff })
   .map((code) => String.fromCharCode(code === 0x2c ? 0x2e : code))
@@ -120,12 +120,12 @@ describe.each(['ES256', 'EdDSA', 'HS256'] as const)('%s: a token that was change
       const text = known.slice(0, position) + flipped + known.slice(position + 1)
       expect(bare(await forging.presentInQuery(text)), `at ${position}`).toBe(forging.garbage)
     }
-    // Several at a time, because the service looks for new keys when it does not know a kid, and waits for them.
+    // 50 at a time, because the service waits for a look-up of new keys when it does not know a kid.
     const positions = Array.from(known, (_, position) => position)
     while (positions.length > 0) await Promise.all(positions.splice(0, 50).map(expectRefused))
   })
 
-  test('a thousand times does not affect valid tokens', async () => {
+  test('and is sent a thousand times does not affect valid tokens', async () => {
     for (let count = 0; count < 1000; count += 1) {
       const end = base64url(String(count).padStart(4, '0'))
       expect((await forging.present(forging.fresh.slice(0, -end.length) + end)).status).toBe(401)

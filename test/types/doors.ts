@@ -1,5 +1,5 @@
-// What the public types accept and reject. This file is compiled and never run: by the type check against the sources, and
-// by test/doors against the packed declarations.
+// Calls that the public types must accept or reject. This file is compiled and never run: `npm run typecheck` compiles it
+// against the sources, and test/doors against the packed declarations.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import express from 'express'
