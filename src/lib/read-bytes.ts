@@ -3,24 +3,30 @@
 /**
  * Calls `take` with each chunk of a stream. Resolves to true at the end of the stream, and to false if it has more than
  * `maxBytes`: then the chunk that exceeds the limit is not passed on, and the stream is cancelled. Null counts as an empty
- * stream. Rejects with the stream's error, or with what `take` throws.
+ * stream. Rejects with the stream's error, or with what `take` throws; then too the stream is cancelled. The stream is
+ * never left locked.
  */
 export async function readChunks(
   stream: ReadableStream<Uint8Array> | null,
   maxBytes: number,
   take: (chunk: Uint8Array) => void,
 ): Promise<boolean> {
-  const reader = stream?.getReader()
-  let total = 0
-  for (let part = await reader?.read(); part !== undefined && !part.done; part = await reader?.read()) {
-    total += part.value.length
-    if (total > maxBytes) {
-      await reader?.cancel().catch(() => undefined)
-      return false
+  if (stream === null) return true
+  const reader = stream.getReader()
+  let isAtEnd = false
+  try {
+    let total = 0
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      total += part.value.length
+      if (total > maxBytes) return false
+      take(part.value)
     }
-    take(part.value)
+    isAtEnd = true
+    return true
+  } finally {
+    if (!isAtEnd) await reader.cancel().catch(() => undefined)
+    reader.releaseLock()
   }
-  return true
 }
 
 /**

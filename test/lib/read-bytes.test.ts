@@ -47,6 +47,16 @@ test('nothing more is read after the limit is exceeded', async () => {
   expect(state).toEqual({ pulled: 2, isCancelled: true })
 })
 
+test('a stream whose chunk cannot be used is cancelled, and another reader may lock it', async () => {
+  const { stream, state } = createStream([1, 1])
+  const fail = (): void => {
+    throw new Error('not UTF-8')
+  }
+  await expect(readChunks(stream, 10, fail)).rejects.toThrow('not UTF-8')
+  expect(state).toEqual({ pulled: 1, isCancelled: true })
+  expect(stream.locked).toBe(false)
+})
+
 test('a missing stream reads as no bytes', async () => {
   expect(await readBytes(null, 0)).toEqual(new Uint8Array(0))
 })
