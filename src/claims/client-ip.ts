@@ -2,6 +2,7 @@
 // (X-Forwarded-For, or Forwarded of RFC 7239 section 4). The header is read from the right, only as far as the hops are
 // trusted, because a client can write anything to the left of that. An uncertain address counts as unknown.
 
+import { isEscaped } from '../lib/json.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
 import {
   containsAddress,
@@ -26,7 +27,6 @@ const MAX_HOPS = 50
 const LOOPBACK = ['127.0.0.0/8', '::1']
 const QUOTE = 34
 const COMMA = 44
-const BACKSLASH = 92
 const HOP_COUNT = /^(0|[1-9][0-9]*)$/
 // One `name=value` of a Forwarded element and its `;` (RFC 7239 section 4). Some proxies write blanks around the `;`.
 const PAIR = /(?:([!#$%&'*+.^_`|~\w-]+)=(?:([!#$%&'*+.^_`|~\w-]+)|"((?:[^"\\]|\\.)*)"))?[ \t]*(?:;[ \t]*|$)/y
@@ -126,13 +126,6 @@ function splitElements(header: string): string[] {
   }
   elements.push(header.slice(0, end))
   return elements
-}
-
-/** Whether the character at `index` has an odd number of backslashes before it. */
-function isEscaped(text: string, index: number): boolean {
-  let at = index
-  while (text.charCodeAt(at - 1) === BACKSLASH) at--
-  return (index - at) % 2 === 1
 }
 
 /**

@@ -46,7 +46,8 @@ export function findStringEnd(text: string, start: number): number {
   return end
 }
 
-function isEscaped(text: string, position: number): boolean {
+/** Whether the character at `position` has an odd number of backslashes directly before it, as an escaped quote has. */
+export function isEscaped(text: string, position: number): boolean {
   let backslashes = 0
   while (text.charCodeAt(position - 1 - backslashes) === 0x5c) backslashes += 1
   return backslashes % 2 === 1
