@@ -106,9 +106,9 @@ export function createUpkeep({
     runningSince = now()
     try {
       await rules.refresh()
-      await runJob('signing keys', maintainKeys)
+      await runJob('rotation of signing keys', maintainKeys)
       if (Math.abs(now() - purgedAt) >= PURGE_EVERY_MS) {
-        await runJob('purge', async () => {
+        await runJob('deletion of old records', async () => {
           for (let part = 0; part < PURGES_PER_ROUND; part += 1) {
             if (part > 0) await sleep(0)
             const isUnfinished = await storage.purge({
@@ -122,11 +122,11 @@ export function createUpkeep({
           }
         })
       }
-      await runJob('keys', () => keyRing.refresh())
-      await runJob('signing', async () => {
+      await runJob('reading of signing keys', () => keyRing.refresh())
+      await runJob('presence of a key that may sign', async () => {
         if (keyRing.kid === undefined) throw new SigningKeysError('no key may sign, so no token is issued')
       })
-      await runJob('record of rotations', recordRotations)
+      await runJob('audit entries of rotations', recordRotations)
     } finally {
       runningSince = Number.NEGATIVE_INFINITY
     }
