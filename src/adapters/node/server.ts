@@ -41,7 +41,6 @@ const OPTIONS = {
   maxHeaderSize: MAX_HEAD_BYTES,
   headersTimeout: 0,
   requestTimeout: 0,
-  keepAliveTimeout: IDLE_MS,
 } as const
 
 /** While stopping, how long an open connection may still send a request, milliseconds. */
@@ -49,16 +48,17 @@ const LAST_REQUEST_MS = 200
 
 /**
  * Listens on `host` and `port` (0: a free one). Rejects with the system's error when it cannot listen there. A connection
- * without any data for `stillMs` milliseconds is closed, also when the client does not read its answer.
+ * on which no byte was received or sent for `idleMs` milliseconds (default 75 000) is closed: between two requests, and also
+ * when the client does not read its answer.
  */
-export async function listen(host: string, port: number, stillMs: number = IDLE_MS): Promise<NodeServer> {
+export async function listen(host: string, port: number, idleMs: number = IDLE_MS): Promise<NodeServer> {
   const open = new Set<ServerResponse>()
   const sockets = new Set<Socket>()
   let listener: ReturnType<typeof getRequestListener> | undefined
   let isStopping = false
   let docsUrl = ''
 
-  const slowClients = createSlowClients((socket) =>
+  const slowClients = createSlowClients(idleMs, (socket) =>
     socket.end(formatRawRefusal(HEAD_TIMEOUT, docsUrl), () => socket.destroy()),
   )
   const take = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
@@ -73,7 +73,9 @@ export async function listen(host: string, port: number, stillMs: number = IDLE_
     void listener?.(incoming, outgoing)
   }
   const server = createServer(OPTIONS, take)
-  server.timeout = stillMs
+  // Node times a connection in use with `timeout`, and one between two requests with `keepAliveTimeout`.
+  server.timeout = idleMs
+  server.keepAliveTimeout = idleMs
   // Node would answer 417 without a body; expectations may be ignored (RFC 9110 section 10.1.1).
   server.on('checkExpectation', take)
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {

@@ -7,7 +7,7 @@ import type { Socket } from 'node:net'
 /** Longest time from the first byte of a head to its last, milliseconds. */
 const HEAD_MS = 30_000
 
-/** Longest idle time of a connection, milliseconds. Longer than the time that common proxies keep one for reuse. */
+/** Default of the longest idle time of a connection, milliseconds. Longer than the time that common proxies keep one for reuse. */
 export const IDLE_MS = 75_000
 
 const LOOK_MS = 1000
@@ -31,8 +31,11 @@ interface Progress {
   headSince: number | undefined
 }
 
-/** Watches connections. `refuse` answers a head that took too long, and must close the connection. */
-export function createSlowClients(refuse: (socket: Socket) => void): SlowClients {
+/**
+ * Watches connections, once a second. A connection without a request is closed after `idleMs` milliseconds without data.
+ * `refuse` answers a head that took too long, and must close the connection.
+ */
+export function createSlowClients(idleMs: number, refuse: (socket: Socket) => void): SlowClients {
   const watched = new Map<Socket, Progress>()
 
   function look(): void {
@@ -44,7 +47,7 @@ export function createSlowClients(refuse: (socket: Socket) => void): SlowClients
         if (now - progress.headSince < HEAD_MS) continue
         watched.delete(socket)
         refuse(socket)
-      } else if (now - progress.idleSince >= IDLE_MS) socket.destroy()
+      } else if (now - progress.idleSince >= idleMs) socket.destroy()
     }
   }
 
