@@ -1,6 +1,6 @@
 // The server on Node: environment -> config -> adapters -> createApp -> serve. `npm start` runs this file; the command `claimgate` imports it.
 
-import { KEYS_GONE, printBanner } from './adapters/node/banner.ts'
+import { LOST_KEYS, printBanner } from './adapters/node/banner.ts'
 import { describeStartFault, loadEnvironment } from './adapters/node/environment.ts'
 import { findOpenFolder } from './adapters/node/key-files.ts'
 import { openKeys, openSecretHash, openStorage } from './adapters/node/open.ts'
@@ -54,8 +54,8 @@ async function start(asked: Config): Promise<void> {
   // Before the keys are opened, because a revoked key must not sign.
   await rules.refresh()
   const { keyLife, keyRing, areNew } = await openKeys(asked, lifetimeSeconds, rules.isKeyRevoked)
-  const haveKeysGone = areNew && (await storage.hasUsedCredential())
-  if (haveKeysGone) log.warn(KEYS_GONE)
+  const areKeysLost = areNew && (await storage.hasUsedCredential())
+  if (areKeysLost) log.warn(LOST_KEYS)
   const folderWarning = findOpenFolder(asked.keysDir)
   if (folderWarning !== undefined)
     log.warn('other users may change the signing keys', { reason: folderWarning })
@@ -109,7 +109,7 @@ async function start(asked: Config): Promise<void> {
     await storage.close()
     log.info('stopped')
   })
-  printBanner(config, server.url, { haveKeysGone })
+  printBanner(config, server.url, { areKeysLost })
   // At every log level: a process that started the server on port 0 learns the port from this line.
   createLog('info').info('listening', { url: server.url, kid: keyRing.kid })
 }

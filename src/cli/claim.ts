@@ -2,7 +2,7 @@
 // The account token comes from the environment, a file or stdin; as an argument it is refused.
 
 import { type Command, Option } from 'commander'
-import { KEYS_GONE } from '../adapters/node/banner.ts'
+import { LOST_KEYS } from '../adapters/node/banner.ts'
 import { openKeys } from '../adapters/node/open.ts'
 import type { AdminPorts } from '../admin/operation.ts'
 import { splitIpList } from '../claims/ip.ts'
@@ -120,7 +120,7 @@ async function issueClaim(
   warnOfUnknownPort(shell, config, options.json === true)
   const rules = await readRules(storage)
   const { keyRing, areNew } = await openKeys(config, lifetimeSeconds, rules.isKeyRevoked)
-  if (areNew && (await storage.hasUsedCredential())) shell.printWarning(KEYS_GONE, options.json === true)
+  if (areNew && (await storage.hasUsedCredential())) shell.printWarning(LOST_KEYS, options.json === true)
   const signGrant = createSignGrant({ issuer: config.issuer, audience: config.audience }, () => keyRing.sign)
   const signCurrent = createSignCurrent({
     storage,

@@ -1,7 +1,7 @@
 // `key list` and `key rotate`: the signing keys of the configured store. Prints no key material.
 
 import type { Command } from 'commander'
-import { KEYS_GONE } from '../adapters/node/banner.ts'
+import { LOST_KEYS } from '../adapters/node/banner.ts'
 import { openKeyLife } from '../adapters/node/open.ts'
 import { rotateKeys, toWireKey, type WireKey } from '../admin/key.ts'
 import type { Config } from '../config/config.ts'
@@ -75,7 +75,7 @@ async function rotateKey(
       const why = describeObstacle(await ports.keyLife.list(), config, force, now)
       throw why === undefined ? toCliError(rotated.reason, SEE) : new CliError('conflict', `${why}; ${SEE}`)
     }
-    if (areMissing && (await ports.storage.hasUsedCredential())) shell.printWarning(KEYS_GONE, json === true)
+    if (areMissing && (await ports.storage.hasUsedCredential())) shell.printWarning(LOST_KEYS, json === true)
     const keys = rotated.value.map(toWireKey)
     if (json) shell.printJson({ keys })
     else shell.print(`${renderKeys(keys, shell.bold)}\nThe new current key is ${IN_FORCE}.\n`)

@@ -2,8 +2,6 @@
 
 import { BASE62_DIGITS, toBase62 } from './base62.ts'
 
-export { toBase62 } from './base62.ts'
-
 /** Bytes from 248 up are skipped: 256 is not a multiple of 62, so they would make the first digits more likely. */
 const FAIR_LIMIT = 62 * 4
 

@@ -11,7 +11,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { withFolderLock } from '../../src/adapters/node/folder-lock.ts'
-import { formatKeys } from '../../src/adapters/node/key-file.ts'
+import { formatKeyFile } from '../../src/adapters/node/key-file.ts'
 import { createFileKeyStore } from '../../src/adapters/node/key-files.ts'
 import { createFirstKeys, createSigningKey } from '../../src/signing/make-keys.ts'
 import type { StoredSigningKey } from '../../src/signing/signing-key.ts'
@@ -104,7 +104,7 @@ describe('processes', () => {
 
   test('that meet a rotation during each read of the folder read once more, under the lock', async () => {
     let keys = await createFirstKeys('ES256', NOW)
-    const store = (key: StoredSigningKey) => writeFile(join(dir, `${key.kid}.json`), formatKeys(key))
+    const store = (key: StoredSigningKey) => writeFile(join(dir, `${key.kid}.json`), formatKeyFile(key))
     // Two keys whose files are pipes, first by name: a reader waits there until this process writes.
     const pipes = await Promise.all(
       ['--', '-'].map(async (kid) => ({ ...(await createSigningKey('HS256', 'expired', NOW)), kid })),
@@ -137,7 +137,7 @@ describe('processes', () => {
         for (const kid of change.remove) await rm(join(dir, `${kid}.json`))
         keys = change.put
       }
-      await second.writeFile(formatKeys(pipes[1]!))
+      await second.writeFile(formatKeyFile(pipes[1]!))
       await second.close()
     }
     expect(await reader.ended).toBe(0)

@@ -8,7 +8,7 @@ import { createServer, type Server } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { formatKeys } from '../../src/adapters/node/key-file.ts'
+import { formatKeyFile } from '../../src/adapters/node/key-file.ts'
 import { canConnect, findFreePort, listenFree } from '../support/ports.ts'
 import { useServers } from '../support/server.ts'
 import { sendToSocket } from '../support/wire.ts'
@@ -139,7 +139,7 @@ async function createSharedIssuer(folder: string, claims: Record<string, string>
   const now = Date.now()
   const life = { state: 'current', createdAt: now, currentSince: now, expiresAt: null } as const
   mkdirSync(folder, { mode: 0o700 })
-  const text = formatKeys({ kid, alg: 'ES256', ...life, jwk })
+  const text = formatKeyFile({ kid, alg: 'ES256', ...life, jwk })
   writeFileSync(join(folder, `${kid}.json`), text, { mode: 0o600 })
   return issuer
 }

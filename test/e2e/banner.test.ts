@@ -105,8 +105,8 @@ describe.concurrent('the commands work when pasted one by one', () => {
 })
 
 describe('the banner shows', () => {
-  const banner = (env: ServerVariables, url: string, haveKeysGone = false): string =>
-    renderBanner(parseConfig(env), url, { haveKeysGone })
+  const banner = (env: ServerVariables, url: string, areKeysLost = false): string =>
+    renderBanner(parseConfig(env), url, { areKeysLost })
 
   test('where the server listens, and the issuer when that is different', () => {
     const url = 'http://127.0.0.1:9000'

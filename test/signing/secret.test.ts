@@ -1,7 +1,8 @@
 import { crc32 as zlibCrc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { randomBase62, toBase62 } from '../../src/lib/random.ts'
+import { toBase62 } from '../../src/lib/base62.ts'
+import { randomBase62 } from '../../src/lib/random.ts'
 import {
   crc32,
   createClientSecret,

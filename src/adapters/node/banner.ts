@@ -8,12 +8,12 @@ const ORIGIN = 'https://www.example.com'
 const DEFAULT_PATH = 'data/claimgate.db'
 
 /** Warning for log, banner and command line: new signing keys were made for a database that was used with other keys. */
-export const KEYS_GONE: string = describeLostKeys('not in CLAIMGATE_KEYS_DIR (is its volume mounted?)')
+export const LOST_KEYS: string = describeLostKeys('not in CLAIMGATE_KEYS_DIR (is its volume mounted?)')
 
 /** Warnings that the banner may show. */
 export interface BannerWarnings {
   /** Whether new signing keys were made for a database that was used with other keys. */
-  readonly haveKeysGone: boolean
+  readonly areKeysLost: boolean
 }
 
 /** Writes the banner to stderr. Each line that begins with two spaces and `$ ` can be pasted in the repository root. */
@@ -25,10 +25,10 @@ export function printBanner(config: Config, url: string, warnings: BannerWarning
 export function renderBanner(
   { issuer, database, pepper }: Config,
   url: string,
-  { haveKeysGone }: BannerWarnings,
+  { areKeysLost }: BannerWarnings,
 ): string {
   const lines = [`claimgate listens on ${url}${url === issuer ? '' : `, as ${issuer}`}`, '']
-  if (haveKeysGone) lines.push(`Warning: ${KEYS_GONE}.`, '')
+  if (areKeysLost) lines.push(`Warning: ${LOST_KEYS}.`, '')
   if (database.kind !== 'sqlite') {
     lines.push(
       'Records are in memory and are lost when this process ends. Create accounts with',

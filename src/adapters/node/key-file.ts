@@ -49,7 +49,7 @@ const keyFile = z
   )
 
 /** The text of a key's file. */
-export function formatKeys(key: StoredSigningKey): string {
+export function formatKeyFile(key: StoredSigningKey): string {
   return `${JSON.stringify(toMembers(key), null, 2)}\n`
 }
 

@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { SigningKeyChange, SigningKeyStore, StoredSigningKey } from '../../signing/signing-key.ts'
 import { withFolderLock } from './folder-lock.ts'
-import { type DecidedChange, formatChange, formatKeys, parseChange, parseKeyFile } from './key-file.ts'
+import { type DecidedChange, formatChange, formatKeyFile, parseChange, parseKeyFile } from './key-file.ts'
 import {
   chooseSecretOwnership,
   isOpenToOthers,
@@ -104,7 +104,7 @@ async function completeChange(dir: string): Promise<void> {
   const { put, remove } = parseIntent(dir, text)
   for (const key of put) {
     const name = `${key.kid}.json`
-    await replaceFile(dir, name, formatKeys(key), chooseFileOwnership(dir, name))
+    await replaceFile(dir, name, formatKeyFile(key), chooseFileOwnership(dir, name))
   }
   for (const kid of remove) await removeFile(dir, `${kid}.json`)
   await removeFile(dir, CHANGE)

@@ -83,7 +83,11 @@ export function openKeys(
 ): Promise<SigningKeys> {
   return openSigningKeys({
     store: openKeyStore(config),
-    engine: { ...nodeCryptoEngine, loadVerifier },
+    engine: {
+      loadSigner: nodeCryptoEngine.loadSigner,
+      loadLongSigner: nodeCryptoEngine.loadLongSigner,
+      loadVerifier,
+    },
     terms: keyTerms(config, lifetimeSeconds),
     now: Date.now(),
     isRevoked,

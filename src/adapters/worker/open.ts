@@ -116,7 +116,11 @@ export function openKeys(
 ): Promise<SigningKeys> {
   return openSigningKeys({
     store,
-    engine: { ...webCryptoEngine, loadVerifier },
+    engine: {
+      loadSigner: webCryptoEngine.loadSigner,
+      loadLongSigner: webCryptoEngine.loadLongSigner,
+      loadVerifier,
+    },
     terms: keyTerms(config, lifetimeSeconds),
     now: Date.now(),
     isRevoked,
