@@ -1,5 +1,5 @@
 // Schemas for members that several inputs have in common. The faults of an input are reported together, each with the name
-// of its member. Messages describe the expected shape and never repeat a given value.
+// of its member. Messages describe the expected form and never repeat a given value.
 
 import { getPublicSuffix } from 'tldts'
 import * as z from 'zod'
@@ -14,17 +14,18 @@ import { fail, ok, type Result } from '../lib/result.ts'
 const ORIGINS = 'must be a list of origins, like ["https://www.example.com"]'
 const INSTANT = 'must be a time in ISO 8601 with a zone, like "2030-01-31T12:00:00Z"'
 
-/** A token's scopes share MAX_SCOPE_LENGTH characters. Each needs at least one, and a space after it. */
+/** Most scopes that fit into MAX_SCOPE_LENGTH characters: each takes at least one character and a space. */
 const MAX_SCOPES = MAX_SCOPE_LENGTH / 2
 
-/** Bounds the work on an input with very many members, and the length of a refusal. */
+/** An object with more members is refused before its members are checked, because each check takes time. */
 const MAX_MEMBERS = 100
+/** Most entries in the list of faults, because a refusal must not grow with the input. */
 const MAX_FAULTS = 100
 const TOO_MANY: readonly ParameterFault[] = [
   { parameter: 'body', message: `must have at most ${MAX_MEMBERS} members` },
 ]
 
-/** A list of origin patterns, returned in canonical form. If one pattern is invalid, the list is refused with its reason. */
+/** A list of origin patterns, returned in canonical form. The fault of a list describes the first invalid pattern only. */
 export const allowedOrigins: z.ZodType<readonly string[]> = listOf(
   z.string({ error: ORIGINS }),
   MAX_PATTERNS,
@@ -36,17 +37,20 @@ export const allowedOrigins: z.ZodType<readonly string[]> = listOf(
   return z.NEVER
 })
 
-/** A display name of 1 to 200 characters. */
+/** A display name: 1 to 200 code points of well-formed Unicode. */
 export const name: z.ZodType<string> = z
   .string({ error: 'must be text of 1 to 200 characters' })
-  .refine(isName, 'must have 1 to 200 characters')
+  .refine(isName, 'must have 1 to 200 characters and no unpaired surrogate')
 
 /** Scopes without repeats, in the given order. */
 export const scopes: z.ZodType<readonly string[]> = listOf(
   z
     .string({ error: 'must be text' })
     .max(MAX_SCOPE_LENGTH, `must have at most ${MAX_SCOPE_LENGTH} characters`)
-    .refine(isScopeToken, 'must be printable ASCII without blanks, quotes and backslashes'),
+    .refine(
+      isScopeToken,
+      'must be one or more printable ASCII characters, none of them a space, double quote or backslash',
+    ),
   MAX_SCOPES,
   'must be a list of scopes',
 )
@@ -77,17 +81,17 @@ function listOf<T>(member: z.ZodType<T>, max: number, error: string): z.ZodType<
 }
 
 /**
- * Checks `value` against `schema`. The reason lists its faults: at most 100, where the unknown members of one object
- * count as one fault, but are listed one by one. An object of more than 100 members gets one fault and no other check.
+ * Checks `value` against `schema`. The reason lists its faults in at most 100 entries. When there are more faults, the last
+ * entry says how many are not listed. An object of more than 100 members gets one fault and no other check.
  */
 export function parseInput<T>(schema: z.ZodType<T>, value: unknown): Result<T, readonly ParameterFault[]> {
   if (isJsonObject(value) && Object.keys(value).length > MAX_MEMBERS) return fail(TOO_MANY)
   const parsed = schema.safeParse(value)
-  return parsed.success ? ok(parsed.data) : fail(toFaults(parsed.error))
+  return parsed.success ? ok(parsed.data) : fail(shortenFaults(toFaults(parsed.error)))
 }
 
 function toFaults(error: z.ZodError): readonly ParameterFault[] {
-  return error.issues.slice(0, MAX_FAULTS).flatMap((issue) => {
+  return error.issues.flatMap((issue) => {
     const parameter = issue.path.join('.') || 'body'
     if (issue.code !== 'unrecognized_keys') return [{ parameter, message: issue.message }]
     // An unknown name is repeated only when it looks like a name, because it may be a misplaced secret.
@@ -96,6 +100,13 @@ function toFaults(error: z.ZodError): readonly ParameterFault[] {
       message: 'is an unknown member',
     }))
   })
+}
+
+function shortenFaults(faults: readonly ParameterFault[]): readonly ParameterFault[] {
+  if (faults.length <= MAX_FAULTS) return faults
+  const listed = faults.slice(0, MAX_FAULTS - 1)
+  const message = `has ${faults.length - listed.length} more faults that are not listed`
+  return [...listed, { parameter: 'body', message }]
 }
 
 /** Whether a text has 1 to 200 code points and no lone surrogate, which storage cannot keep. */

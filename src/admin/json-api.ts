@@ -11,7 +11,7 @@ import { decodeUtf8 } from '../lib/utf8.ts'
 /** The paths of one subject. `name` is what logs and metrics call a path. */
 export type AdminPaths = Readonly<Record<string, { readonly name: string; readonly methods: Methods }>>
 
-/** Checks a JSON value: the input in canonical form, or every fault in it. */
+/** Checks a JSON value and returns the input in canonical form, or the list of its faults. */
 export type ParseInput<T> = (value: unknown) => Result<T, readonly ParameterFault[]>
 
 /** Enough for a hundred origins with the longest host names. */
@@ -29,7 +29,7 @@ const MALFORMED: Problem = {
 
 /**
  * Reads the input in a request's body. The reason is the refusal: 415 for another media type, 413 over 65 536 bytes,
- * 400 for anything but a JSON object, 422 with every fault that `parse` finds. Rejects when the body ends early or
+ * 400 for anything but a JSON object, 422 with the faults that `parse` lists. Rejects when the body ends early or
  * arrives too slowly. `mayBeEmpty`: an empty body of any media type counts as `{}`.
  */
 export async function readInput<T>(
