@@ -1,6 +1,6 @@
 // Errors of signing keys. The service answers each of them with status 503.
 
-/** No key may sign, or the stored keys are missing. The message contains no key material. */
+/** No key may sign, or the key store is empty. The message contains no key material. */
 export class SigningKeysError extends Error {
   override readonly name = 'SigningKeysError'
 }

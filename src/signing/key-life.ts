@@ -1,5 +1,5 @@
 // Changes signing keys in a store that other processes change too. key-plan.ts decides what should change; this module
-// reads the keys, creates the new ones and writes the change if the keys are still as they were read.
+// reads the keys, creates the new ones and writes the change, unless another process has changed the keys since the read.
 
 import type { SignatureAlgorithm } from '../claims/jws.ts'
 import type { AuditEntry } from '../claims/records/account.ts'
@@ -40,14 +40,15 @@ export interface Maintenance {
 
 /**
  * Operations on the keys of one store. `now` is epoch milliseconds. Each operation rejects with the error of the store
- * (StorageError) when the store fails.
+ * (StorageError) when the store fails. `open`, `end` and `maintain` reject with an Error when other processes have changed
+ * the keys first in each of 200 tries.
  */
 export interface KeyLife {
   /**
-   * Prepares the store for a process that starts: creates the first keys, creates missing and removes surplus ones, and
-   * changes the algorithm. Call it only at the start: two running processes with different algorithms would undo each
-   * other's change. True when the store had no keys. After this call an empty store is an error, and no new keys are
-   * created.
+   * Prepares the store for a process that starts: creates the first keys, or the missing current or pending key, removes
+   * surplus ones, and moves the service to the algorithm of this process. Call it only at the start: two running processes
+   * with different algorithms would undo each other's change. True when the store had no keys. After this call, `rotate`
+   * creates no keys in an empty store but rejects.
    */
   open(now: number): Promise<boolean>
   /** Every key: current, then pending, retiring and expired ones; the newest first in each state. */
@@ -57,18 +58,18 @@ export interface KeyLife {
    * `too_young`: the pending key has not been published long enough; `force` skips this check.
    * `too_many`: the largest allowed number of keys is published.
    * `outrun`: another process changed the keys first, or moved the service to another algorithm.
-   * Rejects with EmptyKeyStoreError when an opened store is empty.
+   * Rejects with EmptyKeyStoreError when the store is empty, if `open` has succeeded before.
    */
   rotate(
     now: number,
     options: { readonly force: boolean },
   ): Promise<Result<readonly KeyRecord[], RotationObstacle>>
-  /** Expires a key immediately; retries when other processes change keys. False when it is unknown or expired. */
+  /** Expires a key immediately; retries when other processes change keys. False when the key is unknown or has expired. */
   end(kid: string, now: number): Promise<boolean>
   /**
-   * Does everything that is due at `now`: expires keys that a revocation names, expires and deletes old keys, creates
-   * missing and removes surplus ones, and rotates by schedule. Reads the store once when nothing is due. Call it every
-   * second. Rejects with EmptyKeyStoreError when the store is empty.
+   * Does everything that is due at `now`: expires keys that a revocation names, expires and deletes old keys, creates a
+   * missing current or pending key, removes surplus ones, and rotates by schedule. Reads the store once when nothing is
+   * due. Call it every second. Rejects with EmptyKeyStoreError when the store is empty.
    */
   maintain(now: number, isRevoked: (kid: string) => boolean): Promise<Maintenance>
 }
@@ -129,7 +130,7 @@ export function createKeyLife(
           isOpen = true
           return isNew
         }
-        // Checked again by the next try, because another process may have made the same repair with its own keys.
+        // The next try reads the keys again, because another process may have stored its change first.
         await commit(plan, now)
       }
       throw createContentionError()
@@ -163,7 +164,7 @@ export function createKeyLife(
   }
 }
 
-/** A try fails only when another process changed the keys, so only a store that accepts no change reaches this number. */
+/** A try fails only when another process changed the keys first, so only a store that accepts no change needs so many. */
 const MAX_TRIES = 200
 
 function createContentionError(): Error {
@@ -187,8 +188,8 @@ function sortRecords(keys: readonly KeyRecord[]): readonly KeyRecord[] {
 }
 
 /**
- * The keys as a running service uses them while its store does not reflect a revocation yet: a revoked key counts as
- * expired whatever its stored state, and the pending key signs instead of a revoked current one.
+ * The keys as a running service uses them before a revocation has changed their stored states: a revoked key counts as
+ * expired, and the pending key signs instead of a revoked current one. In the order of `KeyLife.list`.
  */
 export function applyRevocations(
   keys: readonly KeyRecord[],

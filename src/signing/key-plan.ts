@@ -1,7 +1,8 @@
 // Decides what should change in the stored signing keys; key-life.ts makes the change. Pure functions: `now` (epoch
 // milliseconds) is an argument, and a plan lists the keys to create instead of creating them.
-// Every plan results in exactly one current and one pending key of its algorithm, whatever keys were stored. A negative
-// age counts as 0: when the clock is set back, changes happen later, never earlier.
+// Every plan leaves exactly one current and one pending key of its algorithm, whatever keys were stored, except a plan that
+// only expires or deletes old keys. A negative age counts as 0: when the clock is set back, changes happen later, never
+// earlier.
 
 import type { SignatureAlgorithm } from '../claims/jws.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
@@ -53,8 +54,8 @@ export function findPendingKey(keys: Keys, alg: SignatureAlgorithm): StoredSigni
 }
 
 /**
- * Whether another process has moved the service to another algorithm: there are current keys, but none of `alg`. A running
- * process must not move it back. A process that starts does (`planOpening`).
+ * Whether another process has moved the service to another algorithm: there are current keys, but no current or pending key
+ * of `alg`. A running process must not move the service back; a process that starts does (`planOpening`).
  */
 export function hasMovedOn(keys: Keys, alg: SignatureAlgorithm): boolean {
   return (
@@ -79,7 +80,7 @@ export function planRotation(
   )
   const draft = settle(retired, alg, now, terms.lifetimeMs)
   const published = draft.keys.filter(({ state }) => state !== 'expired').length + draft.make.length
-  return published > MAX_PUBLISHED ? fail('too_many') : ok(compare(keys, draft, alg))
+  return published > MAX_PUBLISHED ? fail('too_many') : ok(planChange(keys, draft, alg))
 }
 
 /** Whether a rotation is due by schedule and the pending key has been published long enough. */
@@ -98,7 +99,7 @@ export function isRotationDue(
 
 /**
  * Expires a key immediately, whatever its algorithm. If it is the current one, the pending key becomes current, even if it
- * has been published for less than `publishMs`. Undefined when the key is unknown or expired.
+ * has been published for less than `publishMs`. Undefined when the key is unknown or has expired.
  */
 export function planEnd(
   keys: Keys,
@@ -112,12 +113,17 @@ export function planEnd(
   const rest = keys.map((key) =>
     key === ended ? { ...key, state: 'expired' as const, expiresAt: now } : key,
   )
-  return compare(keys, isServing(ended) ? settle(rest, alg, now, lifetimeMs) : { keys: rest, make: [] }, alg)
+  return planChange(
+    keys,
+    isServing(ended) ? settle(rest, alg, now, lifetimeMs) : { keys: rest, make: [] },
+    alg,
+  )
 }
 
 /**
- * Expires retiring keys and deletes expired ones when they are due, creates missing and retires or deletes surplus keys.
- * Undefined: nothing is due.
+ * Expires retiring keys and deletes expired ones that are due, of every algorithm. Also creates a missing current or pending
+ * key of `alg`, retires surplus current ones and deletes surplus pending ones, unless the service has moved to another
+ * algorithm. Undefined when nothing is due.
  */
 export function planUpkeep(
   keys: Keys,
@@ -135,12 +141,13 @@ export function planUpkeep(
     return key.state === 'retiring' ? [{ ...key, state: 'expired' as const }] : []
   })
   const draft = hasMovedOn(keys, alg) ? { keys: rest, make: [] } : settle(rest, alg, now, lifetimeMs)
-  return compareOrNone(keys, draft, alg)
+  return planChangeIfAny(keys, draft, alg)
 }
 
 /**
- * Prepares the keys for a process that starts with `alg`: current keys of other algorithms retire, pending ones are
- * deleted, missing or surplus keys are repaired. Undefined: they are ready.
+ * Prepares the keys for a process that starts with `alg`: current keys of other algorithms retire, and their pending ones
+ * are deleted. Missing keys of `alg` are created, and surplus ones retire or are deleted. Undefined when nothing must
+ * change.
  */
 export function planOpening(
   keys: Keys,
@@ -152,16 +159,19 @@ export function planOpening(
     if (key.alg === alg || !isServing(key)) return [key]
     return key.state === 'current' ? [retire(key, now, lifetimeMs)] : []
   })
-  return compareOrNone(keys, settle(rest, alg, now, lifetimeMs), alg)
+  return planChangeIfAny(keys, settle(rest, alg, now, lifetimeMs), alg)
 }
 
-/** Keys after a change, without those to create. */
+/** The result of a change: the stored keys after it, and the keys to create in addition. */
 interface Draft {
   readonly keys: Keys
   readonly make: KeyPlan['make']
 }
 
-/** Leaves one current and one pending key of `alg`: the newest current and the longest published pending one stay. */
+/**
+ * Leaves one current and one pending key of `alg`: the newest current and the longest published pending one. Without a
+ * current key, that pending one becomes current. Keys that are then missing are to be created.
+ */
 function settle(keys: Keys, alg: SignatureAlgorithm, now: number, lifetimeMs: number): Draft {
   const [current, ...surplus] = listCurrent(keys, alg)
   const [pending, ...spare] = listPending(keys, alg)
@@ -180,14 +190,20 @@ function settle(keys: Keys, alg: SignatureAlgorithm, now: number, lifetimeMs: nu
   return { keys: settled, make: missing.map((state) => ({ alg, state })) }
 }
 
-/** The key as retiring. It signs its last token at `now`, or later if the clock was set back since it became current. */
+/**
+ * The key in state `retiring`. Its last token is signed at `now`, or when the key became current if that is later because the
+ * clock was set back.
+ */
 function retire(key: StoredSigningKey, now: number, lifetimeMs: number): StoredSigningKey {
   const last = Math.max(now, key.currentSince ?? now)
   return { ...key, state: 'retiring', expiresAt: last + lifetimeMs + GRACE_MS }
 }
 
-/** The change from `before` to the draft. It expects that no key on which the decision depends has changed its state. */
-function compare(before: Keys, { keys, make }: Draft, alg: SignatureAlgorithm): KeyPlan {
+/**
+ * The change from `before` to the draft. It applies only while every key that it changes or deletes, and every current or
+ * pending key of `alg`, is stored in its state in `before`.
+ */
+function planChange(before: Keys, { keys, make }: Draft, alg: SignatureAlgorithm): KeyPlan {
   const kept = new Set(keys)
   const kids = new Set(keys.map(({ kid }) => kid))
   return {
@@ -200,8 +216,8 @@ function compare(before: Keys, { keys, make }: Draft, alg: SignatureAlgorithm): 
   }
 }
 
-function compareOrNone(before: Keys, draft: Draft, alg: SignatureAlgorithm): KeyPlan | undefined {
-  const plan = compare(before, draft, alg)
+function planChangeIfAny(before: Keys, draft: Draft, alg: SignatureAlgorithm): KeyPlan | undefined {
+  const plan = planChange(before, draft, alg)
   return plan.put.length + plan.remove.length + plan.make.length === 0 ? undefined : plan
 }
 

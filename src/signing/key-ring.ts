@@ -24,16 +24,16 @@ export interface KeyRing {
   readonly kid: string | undefined
   readonly alg: SignatureAlgorithm
   /**
-   * Signs a payload (JSON text) with the key that is current at the time of the call, also when a caller keeps this
-   * function. Rejects with SigningKeysError when no key may sign.
+   * Signs a payload (JSON text) with the key that signs at the time of the call, so callers may keep this function. Rejects
+   * with SigningKeysError when no key may sign.
    */
   readonly sign: SignToken
   /**
-   * Signs lists of revocations with the key that was current when this property was read. Reading it throws
+   * Signs lists of revocations with the key that signs at the time when this property is read. Reading it throws
    * SigningKeysError when no key may sign.
    */
   readonly revocationSigner: Pick<LoadedSigner, 'kid' | 'revocationsHeader' | 'signRevocations'>
-  /** Current, pending and retiring keys that are not revoked. The same object until the keys change. */
+  /** Current, pending and retiring keys that are not revoked. The same object until these keys change. */
   readonly publicKeySet: PublicKeySet
   /**
    * `degraded`: the store cannot be read, or still has a revoked key as current or pending; the keys in memory stay in
@@ -52,7 +52,7 @@ export interface KeyRing {
    * to 2 s. Never rejects: while the store fails, only the keys in memory are found.
    */
   load(kid: string): Promise<VerificationKey | undefined>
-  /** Milliseconds since the store was last read. */
+  /** Milliseconds since the last successful read of the store began. */
   ageMs(): number
   /**
    * Reads the store. When it resolves, changes that were stored before the call are in use. Rejects with the error of the
@@ -62,8 +62,8 @@ export interface KeyRing {
 }
 
 /**
- * Loads the keys of `store`. `isRevoked` says whether a revocation names the key with this id; it is called at each
- * signature. Creates no key: rejects with SigningKeysError when there is no current key of `alg`, which `KeyLife.open`
+ * Loads the keys of `store`. `isRevoked` says whether a revocation names the key with this id; every signature and look-up
+ * calls it. Creates no key: rejects with SigningKeysError when there is no current key of `alg`, which `KeyLife.open`
  * creates.
  */
 export async function openKeyRing(
@@ -78,7 +78,7 @@ export async function openKeyRing(
   const first = await loadKeys(stored, undefined, engine, alg)
   const loaded: FreshRead<LoadedKeys> = createFreshRead(first, async () => {
     const stored = await store.list()
-    // The store was moved or emptied while the service runs. The keys in memory stay in use.
+    // The store was moved or emptied after this process started. The keys in memory stay in use.
     if (stored.length === 0) throw new EmptyKeyStoreError()
     return loadKeys(stored, loaded.value, engine, alg)
   })
@@ -101,13 +101,18 @@ export async function openKeyRing(
   const createFault = (): SigningKeysError =>
     new SigningKeysError(`no ${alg} key may sign: each was ended or revoked, and none could be made`)
 
-  let shown: { readonly of: PublishedKeys; readonly without: string; readonly set: PublicKeySet } | undefined
-  function showKeySet(): PublicKeySet {
-    const of = loaded.value.published
-    const removed = of.keys.flatMap(({ kid = '' }, position) => (isRevoked(kid) ? [position] : []))
-    const without = removed.join()
-    if (shown?.of !== of || shown.without !== without) shown = { of, without, set: formatKeySet(of, removed) }
-    return shown.set
+  /** The last key set, with the keys and the positions of revoked keys from which it was formatted. */
+  let last:
+    | { readonly published: PublishedKeys; readonly revoked: string; readonly set: PublicKeySet }
+    | undefined
+  function getKeySet(): PublicKeySet {
+    const { published } = loaded.value
+    const positions = published.keys.flatMap(({ kid = '' }, position) => (isRevoked(kid) ? [position] : []))
+    const revoked = positions.join()
+    if (last?.published !== published || last.revoked !== revoked) {
+      last = { published, revoked, set: formatKeySet(published, positions) }
+    }
+    return last.set
   }
 
   return {
@@ -122,7 +127,7 @@ export async function openKeyRing(
       return signer
     },
     get publicKeySet() {
-      return showKeySet()
+      return getKeySet()
     },
     get state() {
       if (fault === 'empty' || findSigner() === undefined) return 'failed'
@@ -146,15 +151,22 @@ const COOLDOWN_MS = 250
 const WAIT_MS = 2000
 /** How often waiting callers check whether a search has ended. */
 const POLL_MS = 20
-/** Most callers that wait for a search. Further callers get an answer from memory. */
+/** Most callers that wait for a search. Further callers do not wait, so that only the keys in memory are found for them. */
 const MAX_WAITING = 1000
 
 /**
- * Limits how often unknown key ids make the ring read its store: once in 250 ms, however many made-up ids arrive. The
- * returned function resolves when `has(kid)` is true, when a search has ended since the call, after 2 s, or immediately
- * when 1000 callers wait and no search may start. It never rejects, also when `search` does. A caller within the 250 ms
- * waits for the next search, because the last one may have missed a newer key. Callers never await each other's promises,
- * which Workers forbid: a search that was cancelled with its request delays the others for 2 s at most.
+ * Creates a function that waits until a key id has been searched for. `search` reads the store; `has` says whether the id is
+ * in memory. At most one search starts in 250 ms, however many made-up ids arrive. The function resolves as soon as one of
+ * these is true; after that, the caller looks for the key in memory:
+ *
+ * - The id is in memory.
+ * - A search has ended since the call, with or without an error. An earlier search does not count, because it may have
+ *   missed a newer key.
+ * - 2 s have passed.
+ * - 1000 other callers are waiting already, and no search may start yet.
+ *
+ * It never rejects. Callers poll and never await the promise of another request, because Workers forbid that. So a search
+ * that was cancelled with its request delays the others by at most 2 s.
  */
 export function createKeySearch(
   has: (kid: string) => boolean,

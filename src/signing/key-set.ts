@@ -4,7 +4,7 @@
 import type { JWK } from 'jose'
 import { compareStates, type StoredSigningKey } from './signing-key.ts'
 
-/** Members of a public key by `kty`. No other member is published. */
+/** The public members of a key's JWK, by `kty`. */
 const PUBLIC_MEMBERS: ReadonlyMap<string | undefined, readonly (keyof JWK)[]> = new Map([
   ['EC', ['kty', 'crv', 'x', 'y']],
   ['OKP', ['kty', 'crv', 'x']],
@@ -17,14 +17,17 @@ function publicMembers(jwk: JWK): JWK {
 }
 
 /**
- * The JWK for verifying: the public key, or the shared secret with HS256. Without the private members, because WebCrypto
- * imports a JWK that has them as a key that can only sign.
+ * The JWK for verifying: the public key, or the shared secret with HS256. It has no private members, because WebCrypto
+ * imports a JWK with private members as a key that can only sign.
  */
 export function verificationJwk({ alg, jwk }: Pick<StoredSigningKey, 'alg' | 'jwk'>): JWK {
   return alg === 'HS256' ? jwk : publicMembers(jwk)
 }
 
-/** The JWK Set of the current, pending and retiring keys, in this order. The same keys give the same JSON text. */
+/**
+ * The JWK Set of the current, pending and retiring keys, in this order. Keys in another order give the same JSON text. HS256
+ * keys are left out.
+ */
 export function buildPublicKeySet(keys: readonly StoredSigningKey[]): { readonly keys: readonly JWK[] } {
   return {
     keys: keys

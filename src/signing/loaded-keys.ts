@@ -1,5 +1,6 @@
-// Imports stored keys into the crypto engine: the current one (or the pending one) signs, all verify, and those that are
-// not expired are published. An unchanged key keeps its object, because the verifier's cache of tokens compares objects.
+// Imports stored keys into the crypto engine. The current key signs, or the pending one while the current one is revoked.
+// All keys verify, expired ones too, and those that are not expired are published. An unchanged key keeps its object,
+// because the verifier's cache of tokens compares objects.
 
 import { base64url, type JWK } from 'jose'
 import type { SignatureAlgorithm, SignToken, VerificationKey, VerifyToken } from '../claims/jws.ts'
@@ -74,9 +75,9 @@ export async function loadKeys(
 }
 
 /**
- * The keys that may sign: the current key, then the pending one, which signs if the current one is revoked and the store
- * could not be changed. If there is no current key of `alg`, another process has moved the service to another algorithm:
- * then the key that signed last stays in use until it expires. A key of another algorithm than `alg` never signs.
+ * The keys that may sign: the current key, then the pending one, which signs while the current one is revoked but still
+ * stored as current. If there is no current key of `alg`, another process has moved the service to another algorithm: then
+ * the key that signed last stays in use until it expires. A key of another algorithm than `alg` never signs.
  */
 function chooseSigners(
   stored: readonly StoredSigningKey[],
@@ -132,7 +133,7 @@ async function publishKeys(
 /** The JWK Set without the keys at the positions in `removed`, which are in ascending order. */
 export function formatKeySet({ keys, digest }: PublishedKeys, removed: readonly number[]): PublicKeySet {
   const body = JSON.stringify({ keys: keys.filter((_, position) => !removed.includes(position)) })
-  // Digest and positions identify the text. WebCrypto could not compute the digest of the text itself synchronously.
+  // Digest and positions identify the text. Its own digest is not used, because WebCrypto computes digests asynchronously.
   return { body, etag: `"${[digest, ...removed].join('-')}"` }
 }
 

@@ -7,8 +7,8 @@ import { randomBase62 } from '../lib/random.ts'
 import type { SigningKeyState, StoredSigningKey } from './signing-key.ts'
 
 /**
- * Creates a key. `now` is epoch milliseconds. Its `kid` is the RFC 7638 thumbprint; for HS256 it is random, because with
- * the thumbprint of a shared secret guesses could be checked (RFC 7638 section 7).
+ * Creates a key. `now` is epoch milliseconds. Its `kid` is the RFC 7638 thumbprint; for HS256 it is random, because the
+ * thumbprint of a shared secret would let an attacker check guesses (RFC 7638 section 7).
  */
 export async function createSigningKey(
   alg: SignatureAlgorithm,

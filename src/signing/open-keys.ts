@@ -44,7 +44,8 @@ export async function openSigningKeys({
 }
 
 /**
- * Warning for the operator that keys are new although credentials have been used. `place` completes "the old keys are".
+ * Warning for the operator that keys are new although credentials have been used before. `place` completes the words "the
+ * old keys are".
  */
 export function describeLostKeys(place: string): string {
   return `new signing keys were made although credentials have been used before: the old keys are ${place}, and every token that they signed is refused`

@@ -18,7 +18,7 @@ export type HashSecret = (secret: string) => MaybePromise<string>
 /** HMAC key when no pepper is configured. It is public, and only makes these hashes differ from those of other systems. */
 export const DEFAULT_PEPPER = 'claimgate credential hash'
 
-/** 65 random bits; the database refuses duplicates. Short, because every token has two ids: account and credential. */
+/** 65 random bits; the store refuses duplicates. Short, because every token contains two ids: account and credential. */
 const ID_LENGTH = 11
 const SECRET_LENGTH = 43
 
@@ -38,8 +38,9 @@ export function createAccountId(): string {
 }
 
 /**
- * The first account token with a valid checksum in these texts, for reporting whose secret was sent in the wrong place.
- * Finds it in a URL or JSON too, because these escape none of its characters. Not checked: whether the credential exists.
+ * The first account token with a valid checksum in these texts, for reporting which credential's secret was sent in the wrong
+ * place. Finds it in a URL or JSON too, because neither escapes any of its characters. Not checked: whether the credential
+ * exists.
  */
 export function findAccountToken(texts: readonly (string | undefined)[]): ClientSecret | undefined {
   for (const text of texts) {
@@ -55,7 +56,7 @@ export function findAccountToken(texts: readonly (string | undefined)[]): Client
 export function equalsInConstantTime(expected: string, given: string): boolean {
   let difference = expected.length ^ given.length
   for (let position = 0; position < expected.length; position += 1) {
-    // After the end charCodeAt returns NaN, which counts as 0. The lengths differ then, and were compared above.
+    // After the end of `given`, charCodeAt returns NaN, which counts as 0. Different lengths were found above.
     difference |= expected.charCodeAt(position) ^ given.charCodeAt(position)
   }
   return difference === 0

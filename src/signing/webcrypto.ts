@@ -1,5 +1,5 @@
 // The crypto engine for every runtime, with jose and WebCrypto. Node has a faster one (adapters/node/crypto.ts); the same
-// test vectors check both.
+// tests run on both.
 
 import { base64url, CompactSign, importJWK } from 'jose'
 import type { SignatureAlgorithm } from '../claims/jws.ts'
@@ -13,7 +13,7 @@ const ALGORITHMS = {
   HS256: HMAC,
 } as const satisfies Record<SignatureAlgorithm, object>
 
-/** The crypto engine for every runtime: jose and WebCrypto. Hashes asynchronously. */
+/** The engine of jose and WebCrypto. Its tokens and hashes are interchangeable with those of Node's engine. */
 export const webCryptoEngine: CryptoEngine = {
   async loadSigner(jwk, alg, kid) {
     const key = await importJWK(jwk, alg)
