@@ -1,5 +1,5 @@
-// The service as a Hono app: which route answers at which path. wiring/ builds the routes. node.ts and worker.ts read the
-// environment and choose the adapters.
+// The service as a Hono app: the table of paths and their routes. wiring/ builds the routes. node.ts and worker.ts read
+// the environment and choose the adapters.
 
 import { Hono } from 'hono'
 import { NOWHERE, type Route } from './http/context.ts'

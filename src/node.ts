@@ -1,4 +1,5 @@
-// The server on Node: environment -> config -> adapters -> createApp -> serve. `npm start` runs this file; the command `claimgate` imports it.
+// The server on Node: environment -> config -> adapters -> createApp -> serve. `npm start` runs this file; the command
+// `claimgate` imports it.
 
 import { LOST_KEYS, printBanner } from './adapters/node/banner.ts'
 import { describeStartFault, loadEnvironment } from './adapters/node/environment.ts'
@@ -20,12 +21,10 @@ import { createUseLog } from './service/use-log.ts'
 import { createCachedStorage } from './storage/cached.ts'
 import type { AppDeps } from './wiring/deps.ts'
 
-/** Time between two rounds of upkeep. Short, so that changes of keys by other processes are noticed within two seconds. */
+/** Time between two rounds of upkeep. Short, because upkeep is how a process notices that another one changed the keys. */
 const UPKEEP_MS = 1000
 
-/**
- * Starts the server from the environment. Resolves when it listens; if it cannot start, the process exits with code 1.
- */
+/** Starts the server from the environment. Resolves when it listens; if it cannot start, the process exits with code 1. */
 export async function main(): Promise<void> {
   try {
     await start(parseConfig(loadEnvironment()))
@@ -36,15 +35,15 @@ export async function main(): Promise<void> {
   }
 }
 
-async function start(asked: Config): Promise<void> {
-  // Without a listener, an error on stdout would end the service when the process that reads its log ends.
+async function start(parsed: Config): Promise<void> {
+  // When the process that reads the log ends, stdout emits an error. Without a listener that error would end the service.
   process.stdout.on('error', () => undefined)
   const createLog = (level: LogLevel) =>
     createLogger({ level, write: (line) => process.stdout.write(`${line}\n`), now: Date.now })
-  const log = createLog(asked.logLevel)
-  const inner = await openStorage(asked)
-  const lifetimeSeconds = await inner.raiseLongestLifetime(asked.maxTtl)
-  const storage = createCachedStorage(inner, { ttlMs: RECORD_TTL_MS })
+  const log = createLog(parsed.logLevel)
+  const uncached = await openStorage(parsed)
+  const lifetimeSeconds = await uncached.raiseLongestLifetime(parsed.maxTtl)
+  const storage = createCachedStorage(uncached, { ttlMs: RECORD_TTL_MS })
   const rules = createRevocationRules({
     storage,
     log,
@@ -53,10 +52,10 @@ async function start(asked: Config): Promise<void> {
   })
   // Before the keys are opened, because a revoked key must not sign.
   await rules.refresh()
-  const { keyLife, keyRing, areNew } = await openKeys(asked, lifetimeSeconds, rules.isKeyRevoked)
+  const { keyLife, keyRing, areNew } = await openKeys(parsed, lifetimeSeconds, rules.isKeyRevoked)
   const areKeysLost = areNew && (await storage.hasUsedCredential())
   if (areKeysLost) log.warn(LOST_KEYS)
-  const folderWarning = findOpenFolder(asked.keysDir)
+  const folderWarning = findOpenFolder(parsed.keysDir)
   if (folderWarning !== undefined)
     log.warn('other users may change the signing keys', { reason: folderWarning })
   const upkeep = createUpkeep({
@@ -65,12 +64,12 @@ async function start(asked: Config): Promise<void> {
     keyLife,
     rules,
     log,
-    auditKeptMs: asked.auditDays * DAY_MS,
+    auditKeptMs: parsed.auditDays * DAY_MS,
     now: Date.now,
   })
   await upkeep()
-  const server = await listen(asked.host, asked.port)
-  const config = withPort(asked, server.port)
+  const server = await listen(parsed.host, parsed.port)
+  const config = withPort(parsed, server.port)
   let isStopping = false
   const uses = createUseLog({
     storage,
@@ -110,7 +109,7 @@ async function start(asked: Config): Promise<void> {
     log.info('stopped')
   })
   printBanner(config, server.url, { areKeysLost })
-  // At every log level: a process that started the server on port 0 learns the port from this line.
+  // Written at every log level, because a process that started the server on port 0 learns the port from this line.
   createLog('info').info('listening', { url: server.url, kid: keyRing.kid })
 }
 

@@ -1,6 +1,6 @@
 // The service on Cloudflare Workers: bindings and variables -> config -> adapters -> createApp. No other file imports it.
-// The first request of an isolate builds the app. No request awaits a promise of another request, because workerd may
-// cancel that request and its promises with it.
+// The first request of an isolate builds the app. A request never awaits a promise of another request: when workerd cancels
+// a request, its promises never settle.
 
 import { waitUntil } from 'cloudflare:workers'
 import {
@@ -31,21 +31,22 @@ import type { AppDeps } from './wiring/deps.ts'
 
 type Fetch = (request: Request) => Response | Promise<Response>
 
+/** What one isolate runs. With wrong settings it has only `fetch`. */
 interface Service {
   readonly fetch: Fetch
-  /** Background work. A Worker has no timers between requests, so requests run it with `waitUntil`. */
+  /** A round of background work. Requests start it with `waitUntil`, because a Worker has no timers between requests. */
   readonly upkeep?: Upkeep
   readonly keyRing?: Pick<KeyRing, 'refresh' | 'ageMs'>
   readonly rules?: Pick<RevocationRules, 'refresh'>
 }
 
-/** The isolate's service; undefined until a request has built it. Never a promise, which other requests must not await. */
+/** The isolate's service; undefined until a request has built it. Not a promise, because other requests must not await it. */
 let service: Service | undefined
 
 /** When a request last started upkeep, epoch milliseconds. */
-let upkeptAt = 0
+let upkeepStartedAt = 0
 
-/** Shortest time between two rounds of upkeep. */
+/** Shortest time between two rounds of upkeep, and the age from which a request reads the keys again. */
 const UPKEEP_MS = 1000
 
 export default {
@@ -63,9 +64,9 @@ export default {
         return refuse(request, 'the service cannot reach its records; try again shortly')
       }
     }
-    if (request.method === 'POST') await followKeys(service)
-    if (service.upkeep !== undefined && Math.abs(Date.now() - upkeptAt) >= UPKEEP_MS) {
-      upkeptAt = Date.now()
+    if (request.method === 'POST') await refreshKeys(service)
+    if (service.upkeep !== undefined && Math.abs(Date.now() - upkeepStartedAt) >= UPKEEP_MS) {
+      upkeepStartedAt = Date.now()
       waitUntil(service.upkeep())
     }
     return service.fetch(request)
@@ -73,13 +74,13 @@ export default {
 }
 
 /**
- * Reads keys and revocations again before a request that may sign. Nothing runs in an idle isolate, so the key in memory
- * may have expired or been revoked. If the store cannot be read, the keys in memory stay in use.
+ * Reads keys and revocations again, if they are older than a second. Called before a request that may sign: nothing runs in
+ * an idle isolate, so its key may have expired or been revoked. If the store cannot be read, the keys in memory stay in use.
  */
-async function followKeys({ keyRing, rules }: Service): Promise<void> {
+async function refreshKeys({ keyRing, rules }: Service): Promise<void> {
   if (keyRing === undefined || keyRing.ageMs() < UPKEEP_MS) return
   try {
-    // Revocations too: a key may be revoked but not yet expired in the store.
+    // The revocations too, because a revoked key may not be marked as expired in the store yet.
     await Promise.all([keyRing.refresh(), rules?.refresh()])
   } catch (error) {
     createLog('error').error('signing keys cannot be read', { error })
@@ -150,7 +151,7 @@ async function openService(settings: WorkerSettings): Promise<Service> {
   }
 }
 
-/** Runs work after a time. `waitUntil` keeps the context of the request alive until the work has ended. */
+/** Runs `work` after a time. `waitUntil` keeps the current request alive until then, so that the work is not cancelled. */
 function defer(milliseconds: number, work: () => Promise<void>): void {
   waitUntil(new Promise((resolve) => setTimeout(resolve, milliseconds)).then(work))
 }
@@ -161,8 +162,8 @@ function createLog(level: LogLevel): ReturnType<typeof createLogger> {
 }
 
 /**
- * Answers with status 503 while there is no app. The issuer may be unknown then, so the URL of the docs has the origin of
- * the request.
+ * The 503 while there is no app. The issuer may be unknown then, so the URL of the docs is built from the origin of the
+ * request.
  */
 function refuse(request: Request, detail: string): Response {
   const problem = unavailable(detail)

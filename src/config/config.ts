@@ -59,7 +59,7 @@ export interface Config {
   readonly logLevel: LogLevel
 }
 
-/** One problem with a variable. `example` is a line that would be accepted, or says how to remove the variable. */
+/** One problem with a variable. `example` is a line that would be accepted, or says how to set or remove the variable. */
 export interface ConfigProblem {
   readonly variable: string
   readonly problem: string
@@ -79,9 +79,7 @@ export class ConfigError extends Error {
   }
 }
 
-/**
- * Variables that the customer's backend reads. The service ignores them, and does not report them as unknown.
- */
+/** Variables that the customer's backend reads. The service ignores them, and does not report them as unknown. */
 const BACKEND_NAMES: readonly string[] = [
   'CLAIMGATE_ACCOUNT_TOKEN',
   'CLAIMGATE_CLIENT_ID',
@@ -117,8 +115,8 @@ export function parseConfig(env: Environment): Config {
 }
 
 /**
- * The configuration with the port that the server listens on. An issuer that was derived from host and port, and an audience
- * that is this issuer, change too.
+ * The configuration with the port that the server listens on. If the issuer was derived from host and port, it gets the new
+ * port, and so does an audience that is only this issuer.
  */
 export function withPort(config: Config, port: number): Config {
   if (config.issuerGiven) return { ...config, port }
@@ -186,8 +184,8 @@ function describeProblem(
   return { variable: name, problem, example: `${name}=${example}` }
 }
 
-/** Most rotations within the longest lifetime of a token. A retired key stays published for that lifetime. */
-const KEYS_A_LIFETIME = 40
+/** Most rotations within the longest lifetime of a token: a retired key stays published for that lifetime. */
+const MAX_ROTATIONS_PER_LIFETIME = 40
 
 /** Problems between two variables. A variable that could not be parsed is not checked here. */
 function findConflicts(settings: Partial<Settings>): readonly ConfigProblem[] {
@@ -208,10 +206,10 @@ function findConflicts(settings: Partial<Settings>): readonly ConfigProblem[] {
   if (
     CLAIMGATE_KEY_ROTATION &&
     CLAIMGATE_MAX_TTL !== undefined &&
-    CLAIMGATE_KEY_ROTATION * KEYS_A_LIFETIME < CLAIMGATE_MAX_TTL
+    CLAIMGATE_KEY_ROTATION * MAX_ROTATIONS_PER_LIFETIME < CLAIMGATE_MAX_TTL
   ) {
-    const problem = `is ${CLAIMGATE_KEY_ROTATION}, shorter than CLAIMGATE_MAX_TTL / ${KEYS_A_LIFETIME}, which is ${CLAIMGATE_MAX_TTL / KEYS_A_LIFETIME}: more keys would be published than verifiers may be asked to hold`
-    const example = String(Math.ceil(CLAIMGATE_MAX_TTL / KEYS_A_LIFETIME))
+    const problem = `is ${CLAIMGATE_KEY_ROTATION}, shorter than CLAIMGATE_MAX_TTL / ${MAX_ROTATIONS_PER_LIFETIME}, which is ${CLAIMGATE_MAX_TTL / MAX_ROTATIONS_PER_LIFETIME}: more keys would be published than verifiers may be asked to hold`
+    const example = String(Math.ceil(CLAIMGATE_MAX_TTL / MAX_ROTATIONS_PER_LIFETIME))
     problems.push(describeProblem('CLAIMGATE_KEY_ROTATION', problem, example))
   }
   if (DATABASE_URL?.kind === 'postgres' && settings.CLAIMGATE_MASTER_KEY === null) {

@@ -76,14 +76,14 @@ const MAX_AUDIENCE_LENGTH = 512
 
 /** Every variable that the server reads, in the order in which problems are reported. */
 export const fields: { readonly [Name in keyof Settings]: Field<Settings[Name]> } = {
-  PORT: { schema: read((text) => parseInteger(text, 0, 65_535)).default(8787), example: '8787' },
-  HOST: { schema: read(parseHost).default('127.0.0.1'), example: '127.0.0.1' },
+  PORT: { schema: schemaFrom((text) => parseInteger(text, 0, 65_535)).default(8787), example: '8787' },
+  HOST: { schema: schemaFrom(parseHost).default('127.0.0.1'), example: '127.0.0.1' },
   CLAIMGATE_ISSUER: {
-    schema: read<string | null>(parseIssuer).default(null),
+    schema: schemaFrom<string | null>(parseIssuer).default(null),
     example: 'https://auth.example.com',
   },
   CLAIMGATE_AUDIENCE: {
-    schema: read<readonly string[] | null>(parseAudience).default(null),
+    schema: schemaFrom<readonly string[] | null>(parseAudience).default(null),
     example: 'https://api.example.com',
   },
   CLAIMGATE_ALG: { schema: oneOf(['ES256', 'EdDSA', 'HS256']).default('ES256'), example: 'ES256' },
@@ -91,30 +91,35 @@ export const fields: { readonly [Name in keyof Settings]: Field<Settings[Name]> 
   CLAIMGATE_MAX_TTL: { schema: seconds(10).default(86_400), example: '86400' },
   CLAIMGATE_CLOCK_TOLERANCE: { schema: seconds(0, 300).default(5), example: '5' },
   CLAIMGATE_KEY_ROTATION: {
-    schema: read((text) => orOff(text, (given) => parseInteger(given, 1, MAX_SECONDS))).default(7_776_000),
+    schema: schemaFrom((text) => orOff(text, (given) => parseInteger(given, 1, MAX_SECONDS))).default(
+      7_776_000,
+    ),
     example: '7776000',
   },
   CLAIMGATE_KEY_PUBLISH: { schema: seconds(0).default(900), example: '900' },
   DATABASE_URL: {
-    schema: read(parseDatabase).default({ kind: 'sqlite', path: 'data/claimgate.db' }),
+    schema: schemaFrom(parseDatabase).default({ kind: 'sqlite', path: 'data/claimgate.db' }),
     example: 'sqlite:data/claimgate.db',
   },
-  REDIS_URL: { schema: read<string | null>(parseRedis).default(null), example: 'redis://127.0.0.1:6379' },
-  CLAIMGATE_KEYS_DIR: { schema: read<string>(ok).default('keys'), example: 'keys' },
+  REDIS_URL: {
+    schema: schemaFrom<string | null>(parseRedis).default(null),
+    example: 'redis://127.0.0.1:6379',
+  },
+  CLAIMGATE_KEYS_DIR: { schema: schemaFrom<string>(ok).default('keys'), example: 'keys' },
   CLAIMGATE_MASTER_KEY: {
-    schema: read<Uint8Array | null>(parseMasterKey).default(null),
+    schema: schemaFrom<Uint8Array | null>(parseMasterKey).default(null),
     example: '<43 characters>',
   },
   CLAIMGATE_PEPPER: {
-    schema: read<string | null>(parsePepper).default(null),
+    schema: schemaFrom<string | null>(parsePepper).default(null),
     example: '<32 random characters or more>',
   },
   CLAIMGATE_ADMIN_TOKEN: {
-    schema: read<string | null>(parseAdminToken).default(null),
+    schema: schemaFrom<string | null>(parseAdminToken).default(null),
     example: '<32 random characters or more>',
   },
   CLAIMGATE_TRUSTED_PROXIES: {
-    schema: read<TrustedProxies>(parseTrustedProxies).default({ kind: 'none' }),
+    schema: schemaFrom<TrustedProxies>(parseTrustedProxies).default({ kind: 'none' }),
     example: 'loopback,10.0.0.0/8',
   },
   CLAIMGATE_FORWARDED_HEADER: {
@@ -128,16 +133,16 @@ export const fields: { readonly [Name in keyof Settings]: Field<Settings[Name]> 
     example: 'off',
   },
   CLAIMGATE_RATE_LIMIT: {
-    schema: read((text) => orOff(text, parseRateLimit)).default({ requests: 6000, seconds: 60 }),
+    schema: schemaFrom((text) => orOff(text, parseRateLimit)).default({ requests: 6000, seconds: 60 }),
     example: '6000/60',
   },
-  CLAIMGATE_WORKERS: { schema: read(parseWorkers).default(1), example: 'auto' },
+  CLAIMGATE_WORKERS: { schema: schemaFrom(parseWorkers).default(1), example: 'auto' },
   CLAIMGATE_METRICS: {
     schema: oneOf(['loopback', 'admin', 'public', 'off']).default('loopback'),
     example: 'loopback',
   },
   CLAIMGATE_AUDIT_DAYS: {
-    schema: read((text) => parseInteger(text, 1, MAX_DAYS)).default(400),
+    schema: schemaFrom((text) => parseInteger(text, 1, MAX_DAYS)).default(400),
     example: '400',
   },
   CLAIMGATE_LOG: {
@@ -146,8 +151,8 @@ export const fields: { readonly [Name in keyof Settings]: Field<Settings[Name]> 
   },
 }
 
-/** A schema from one of the parsers below. The reason of a failure becomes the problem. */
-function read<T>(parse: (text: string) => Result<T, string>): z.ZodType<T> {
+/** The schema of a text that `parse` accepts. The reason of a failure becomes the problem. */
+function schemaFrom<T>(parse: (text: string) => Result<T, string>): z.ZodType<T> {
   return z.string({ error: 'must be text' }).transform((text, context) => {
     const result = parse(text)
     if (result.ok) return result.value
@@ -161,7 +166,7 @@ function oneOf<const T extends string>(words: readonly T[]): z.ZodType<T> {
 }
 
 function seconds(min: number, max: number = MAX_SECONDS): z.ZodType<number> {
-  return read((text) => parseInteger(text, min, max))
+  return schemaFrom((text) => parseInteger(text, min, max))
 }
 
 function orOff<T>(text: string, parse: (text: string) => Result<T, string>): Result<T | null, string> {

@@ -1,4 +1,4 @@
-// The parts that the service is built from.
+// What createApp needs from the entry points.
 
 import type { Context } from 'hono'
 import type { Config } from '../config/config.ts'
@@ -24,12 +24,12 @@ export interface AppDeps {
   readonly counters: Counters
   /** The revocations in force, read from the store. */
   readonly rules: RevocationRules
-  /** Collects when credentials were last used, and writes it from time to time. */
+  /** Collects when each credential was last used, and writes these times to the store about once a second. */
   readonly uses: UseLog
   readonly hashSecret: HashSecret
   readonly log: Logger
   readonly metrics: Metrics
-  /** The current time, in epoch milliseconds. */
+  /** The current time, epoch milliseconds. */
   readonly now: () => number
   /** Address of the socket's peer, as text; undefined when the platform does not give it. */
   readonly peerOf: (context: Context) => string | undefined
@@ -37,7 +37,10 @@ export interface AppDeps {
   readonly targetOf?: (context: Context) => string | undefined
   /** Whether requests may await each other's promises. False on Workers. */
   readonly sharesWork: boolean
-  /** See `AdminPorts`: `SETTLE_MS`, or 0 when no other process uses the same records. */
+  /**
+   * How long the answer to an administrative change that narrows access waits, so that no other process still issues tokens
+   * by the earlier state: `SETTLE_MS`, or 0 when no other process uses the same records.
+   */
   readonly settleMs: number
   /** Whether the process has received a signal to stop. */
   readonly isStopping: () => boolean

@@ -27,7 +27,7 @@ export interface IssuingRoutes {
   readonly oauth: Readonly<Record<string, Route>>
 }
 
-/** Most audit entries about secrets in browsers in a window of time. The metric counts every such request. */
+/** Most audit entries about secrets in browsers in one window. The metric counts every such request. */
 const BROWSER_AUDIT_QUOTA: Quota = { requests: 30, seconds: 60 }
 
 /** Builds the routes that issue tokens. They share rate limits, authentication and signing. Does no I/O. */
@@ -38,11 +38,11 @@ export function createIssuingRoutes(deps: AppDeps, verifier: ServiceVerifier): I
     config.rateLimit === null ? null : createRateLimiter(counters.openLimits(name), config.rateLimit)
   const limit = createCredentialLimit(openLimiter('credentials'))
   const refuseCaller = createRefuseCaller(openLimiter('wrong-secrets'))
-  const proven = createAuthenticate(storage, deps.hashSecret)
-  const authenticate = createNotingAuthenticate(proven, deps.uses.note)
+  const authenticate = createAuthenticate(storage, deps.hashSecret)
+  const authenticateAndNote = createNotingAuthenticate(authenticate, deps.uses.note)
   const reportBrowser = createReportBrowser({
     storage,
-    authenticate: proven,
+    authenticate,
     log,
     limiter: createRateLimiter(counters.openLimits('browser-audit'), BROWSER_AUDIT_QUOTA),
     count: metrics.countSecretInBrowser,
@@ -58,7 +58,7 @@ export function createIssuingRoutes(deps: AppDeps, verifier: ServiceVerifier): I
     countIssued: metrics.countIssued,
   }
   const { tokenTtl, maxTtl } = config
-  const admit = createAdmitCredential({ authenticate, limit, refuseCaller })
+  const admit = createAdmitCredential({ authenticate: authenticateAndNote, limit, refuseCaller })
   return {
     claim: createClaimRoute({
       tokenTtl,
@@ -86,7 +86,7 @@ export function createIssuingRoutes(deps: AppDeps, verifier: ServiceVerifier): I
       maxTtl,
       storage,
       reportBrowser,
-      authenticate,
+      authenticate: authenticateAndNote,
       refuseCaller,
       limit,
       assertionLimit: createCredentialLimit(openLimiter('assertions')),

@@ -1,5 +1,5 @@
-// Builds every route of the service. Each factory gets only the members that it needs, so that it cannot reach the
-// secrets of the configuration.
+// Builds every route of the service. A factory outside this folder gets only the members that it needs, so that no secret of
+// the configuration reaches code that does not use it.
 
 import { createExplain } from '../admin/explain.ts'
 import { enforceRevocations } from '../admin/key.ts'
@@ -130,7 +130,7 @@ function createAdministration(
     settleMs: deps.settleMs,
     keyLife: enforceRevocations(deps.keyLife, rules.isKeyRevoked),
     flushUses: deps.uses.flush,
-    // The rules first: they stop a revoked key from signing, even if the key store cannot be read.
+    // Revocations are read first, because they stop a revoked key from signing even if the key store cannot be read.
     onChange: async () => {
       await rules.refresh()
       await keyRing.refresh().catch((error: unknown) => log.warn('signing keys cannot be read', { error }))
