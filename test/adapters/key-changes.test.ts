@@ -128,7 +128,7 @@ describe('a change that was cut short', () => {
     await writeFile(intent(), '{"put":[{"d":"hunter2')
     for (const work of ['list', 'replace'] as const)
       await expect(open()[work](change)).rejects.toThrow(
-        `${intent()}: is not JSON; delete it, it is left from a change that was cut short`,
+        `${intent()}: is not JSON; delete it: it was left by a change that was interrupted`,
       )
     await writeFile(intent(), JSON.stringify({ put: [], remove: ['../../etc/passwd'] }))
     await expect(open().list()).rejects.toThrow(`${intent()}: its "remove.0" is missing or wrong; delete it`)

@@ -52,11 +52,11 @@ export function renderBanner(
     `  $ ${whoami} -H "Origin: https://evil.example"`,
     '',
   )
-  if (pepper !== null) lines.push('The first line needs the CLAIMGATE_PEPPER of this server.', '')
+  if (pepper !== null) lines.push('The first command needs the CLAIMGATE_PEPPER of this server.', '')
   return `${lines.join('\n')}\n`
 }
 
-/** The text as one shell word. Unquoted, the `[` of an IPv6 address would start a pattern. */
+/** The text as one shell word. The `[` of an IPv6 address must be quoted, because a shell reads it as a pattern. */
 function quote(text: string): string {
   return /^[\w:/.-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }

@@ -1,6 +1,7 @@
-// Signing with node:crypto. Asymmetric signatures (tens of microseconds) run in Node's thread pool if there is a second
-// core; an HMAC (3 microseconds) runs synchronously. Verification is in verify/runtime/node-crypto.ts.
-// JWS needs ECDSA signatures as r || s (RFC 7518 section 3.4); converting DER here is faster than `dsaEncoding`.
+// Signing with node:crypto. Asymmetric signatures of tokens (tens of microseconds) run in Node's thread pool if there is a
+// second core; an HMAC (3 microseconds) runs synchronously. Verification is in verify/runtime/node-crypto.ts.
+// JWS needs ECDSA signatures as r || s (RFC 7518 section 3.4). Node can make them (`dsaEncoding`), but to convert its DER
+// signatures here is faster.
 
 import { createHmac, createPrivateKey, createSecretKey, createSign, type KeyObject, sign } from 'node:crypto'
 import { availableParallelism } from 'node:os'
@@ -13,11 +14,12 @@ import { type CryptoEngine, TOKEN_TYPE } from '../../signing/engine.ts'
 interface NodeAlgorithm {
   readonly importKey: (jwk: JWK) => KeyObject
   readonly sign: (input: Buffer, key: KeyObject) => MaybePromise<Buffer>
+  /** Signs an input of many megabytes. */
   readonly signLong: (input: Uint8Array, key: KeyObject) => Promise<Buffer>
 }
 
-/** Bytes that are hashed without a break for other work of the event loop; takes less than a millisecond. */
-const HASHED_TOGETHER = 524_288
+/** Bytes that are hashed before other work of the event loop may run: less than a millisecond of work. */
+const PIECE_BYTES = 524_288
 
 const algorithms: Readonly<Record<SignatureAlgorithm, NodeAlgorithm>> = {
   ES256: {
@@ -29,7 +31,7 @@ const algorithms: Readonly<Record<SignatureAlgorithm, NodeAlgorithm>> = {
   EdDSA: {
     importKey: importPrivate,
     sign: (input, key) => signWith(null, input, key),
-    // Ed25519 reads its input twice, so it cannot be hashed in pieces.
+    // Ed25519 reads its input twice, so the input cannot be hashed in pieces.
     signLong: async (input, key) => signWith(null, input, key),
   },
   HS256: {
@@ -49,9 +51,9 @@ async function hashInPieces<T extends { update(piece: Uint8Array): unknown }>(
   hash: T,
   input: Uint8Array,
 ): Promise<T> {
-  for (let start = 0; start < input.length; start += HASHED_TOGETHER) {
+  for (let start = 0; start < input.length; start += PIECE_BYTES) {
     if (start > 0) await setImmediate()
-    hash.update(input.subarray(start, start + HASHED_TOGETHER))
+    hash.update(input.subarray(start, start + PIECE_BYTES))
   }
   return hash
 }

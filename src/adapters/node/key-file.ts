@@ -59,7 +59,7 @@ export function parseKeyFile(text: string, kid: string): Result<StoredSigningKey
   return key.ok && key.value.kid !== kid ? fail('its "kid" is not its file name') : key
 }
 
-/** A change whose condition was checked, which is still to be written to the key files. */
+/** A change whose condition was checked and fulfilled. It is still to be written to the key files. */
 export type DecidedChange = Omit<SigningKeyChange, 'expect'>
 
 const decidedChange = z.object({ put: z.array(keyFile), remove: z.array(kid) })

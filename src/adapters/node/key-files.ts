@@ -1,6 +1,6 @@
 // Signing keys of one machine: a folder with one file per key. A new file gets owner, group and mode of the existing
 // key files; in an empty folder, the folder's owner and group and mode 0600. Modes of existing files are not changed.
-// A change of several files is first written to one intent file; the change is in force from then on. Then the key
+// A change of several keys is first written to one intent file, and is in force as soon as that file exists. Then the key
 // files are written. If the process is killed in between, readers apply the intent in memory, and the next writer
 // completes it.
 // One process writes at a time, under the folder's lock. Reading needs neither a lock nor a writable folder, unless
@@ -30,8 +30,8 @@ import {
 
 const CHANGE = '.change.json'
 const KEY = /^[^.].*\.json$/s
-/** Most reads of the folder in search of two equal ones in a row. After that it is read under the lock. */
-const MAX_LOOKS = 4
+/** How often the folder is read without the lock until two reads in a row are equal. After that it is read under the lock. */
+const MAX_READS = 4
 
 /**
  * The key files in `dir`, which is created by the first write. Files that are not called `<kid>.json` are ignored. With
@@ -51,17 +51,21 @@ export function createFileKeyStore(dir: string, options: { readonly production: 
 /** A warning when group or others may write the folder; undefined otherwise, or when there is no folder. */
 export function findOpenFolder(dir: string): string | undefined {
   if (!isOpenToOthers(dir)) return undefined
-  return `${dir}: others than its owner may write to this folder, and so add signing keys; forbid it (chmod go-w)`
+  return `${dir}: others than its owner may write to this folder, and so add signing keys; forbid that (chmod go-w)`
 }
 
 async function listKeys(dir: string, production: boolean): Promise<readonly StoredSigningKey[]> {
   const texts = await readTexts(dir)
-  // Fails while another process holds the lock, or in a read-only folder. Ignored, because the intent is applied below.
+  // Fails while another process holds the lock, or in a read-only folder. That is ignored, because parseTexts applies the
+  // intent in memory.
   if (texts.has(CHANGE)) await withFolderLock(dir, () => completeChange(dir), 0).catch(() => undefined)
   const keys = parseTexts(dir, texts)
-  const unfit = production ? keys.find((key) => key.kid.startsWith('dev-')) : undefined
-  if (unfit === undefined) return keys
-  throw createFault(join(dir, `${unfit.kid}.json`), 'is a development key; move it out of the folder')
+  const developmentKey = production ? keys.find((key) => key.kid.startsWith('dev-')) : undefined
+  if (developmentKey === undefined) return keys
+  throw createFault(
+    join(dir, `${developmentKey.kid}.json`),
+    'is a development key; move it out of the folder',
+  )
 }
 
 async function initializeKeys(dir: string, keys: readonly StoredSigningKey[]): Promise<void> {
@@ -71,18 +75,18 @@ async function initializeKeys(dir: string, keys: readonly StoredSigningKey[]): P
 }
 
 async function replaceKeys(dir: string, { expect, ...change }: SigningKeyChange): Promise<boolean> {
-  // Does not create a missing folder for a change that expects keys in it.
+  // A missing folder has none of the expected keys, and must not be created.
   if (expect.length > 0 && readNames(dir).length === 0) return false
   return makeChange(dir, change, (stored) =>
     expect.every(({ kid, state }) => stored.some((key) => key.kid === kid && key.state === state)),
   )
 }
 
-/** Makes a change durably and returns true if `isFitting` accepts the stored keys; otherwise returns false. */
+/** Makes a change durably and returns true if `isAllowed` accepts the stored keys; otherwise returns false. */
 async function makeChange(
   dir: string,
   change: DecidedChange,
-  isFitting: (stored: readonly StoredSigningKey[]) => boolean,
+  isAllowed: (stored: readonly StoredSigningKey[]) => boolean,
 ): Promise<boolean> {
   const intent = formatChange(change)
   if (!parseChange(intent).ok) throw new RangeError('a key to store has a form that this store cannot read')
@@ -90,7 +94,7 @@ async function makeChange(
   return withFolderLock(dir, async () => {
     await removeLeftovers(dir)
     await completeChange(dir)
-    if (!isFitting(parseTexts(dir, look(dir)))) return false
+    if (!isAllowed(parseTexts(dir, readFolder(dir)))) return false
     await replaceFile(dir, CHANGE, intent, chooseFileOwnership(dir, CHANGE))
     await completeChange(dir)
     return true
@@ -110,7 +114,7 @@ async function completeChange(dir: string): Promise<void> {
   await removeFile(dir, CHANGE)
 }
 
-/** The ownership for a file: that of the file it replaces, of any key file, or the default of the folder. */
+/** The ownership for a file: that of the file it replaces, else of any key file, else the default for this folder. */
 function chooseFileOwnership(dir: string, name: string): Ownership {
   const keys = readNames(dir).filter((one) => KEY.test(one))
   for (const one of [name, ...keys]) {
@@ -128,18 +132,18 @@ type Texts = ReadonlyMap<string, string | undefined>
  * used again), so nothing changed between two equal reads.
  */
 async function readTexts(dir: string): Promise<Texts> {
-  let last = look(dir)
-  for (let looks = 1; looks < MAX_LOOKS; looks += 1) {
-    const texts = look(dir)
+  let last = readFolder(dir)
+  for (let reads = 1; reads < MAX_READS; reads += 1) {
+    const texts = readFolder(dir)
     // Two reads with a removed file may be equal by chance: it may be a different file in each.
     if (isDeepStrictEqual(texts, last) && ![...texts.values()].includes(undefined)) return texts
     last = texts
   }
-  return withFolderLock(dir, async () => look(dir))
+  return withFolderLock(dir, async () => readFolder(dir))
 }
 
 /** Reads all files synchronously, which takes less than a millisecond. */
-function look(dir: string): Texts {
+function readFolder(dir: string): Texts {
   const names = readNames(dir)
   const ours = names.filter((name) => name === CHANGE || KEY.test(name))
   return new Map(ours.map((name) => [name, readPrivateFile(join(dir, name))]))
@@ -169,6 +173,6 @@ function parseIntent(dir: string, text: string): DecidedChange {
   if (change.ok) return change.value
   throw createFault(
     join(dir, CHANGE),
-    `${change.reason}; delete it, it is left from a change that was cut short`,
+    `${change.reason}; delete it: it was left by a change that was interrupted`,
   )
 }

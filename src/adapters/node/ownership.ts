@@ -1,5 +1,5 @@
 // Owner, group and mode of files that are written into a folder. Users who may use the folder must be able to use its
-// files, also when the superuser made them with the command line.
+// files, also when the superuser created them by running the command line.
 
 import {
   chmodSync,
@@ -51,8 +51,8 @@ export function chooseLockOwnership(dir: string): Ownership {
  * set, the group gets no permissions. Never throws for that.
  */
 export function applyOwnership(file: number, { uid, gid, mode }: Ownership): void {
-  const isGiven = tryTo(() => fchownSync(file, uid, gid))
-  if (!isGiven) tryTo(() => fchownSync(file, fstatSync(file).uid, gid))
+  const isOwnerSet = tryTo(() => fchownSync(file, uid, gid))
+  if (!isOwnerSet) tryTo(() => fchownSync(file, fstatSync(file).uid, gid))
   fchmodSync(file, fstatSync(file).gid === gid ? mode : mode & ~GROUP)
 }
 
@@ -70,7 +70,8 @@ export function makeFile(path: string, ownership: Ownership): void {
 
 /**
  * Sets the ownership of an existing file by its path: opening and closing the file would drop the locks that this
- * process holds on it. Links are skipped, so that nobody can point the superuser to another file.
+ * process holds on it. Symbolic and hard links are skipped, because somebody could link to a file that only the superuser
+ * may change.
  */
 export function adjustOwnership(path: string, { uid, gid, mode }: Ownership): void {
   tryTo(() => {
@@ -84,15 +85,15 @@ export function adjustOwnership(path: string, { uid, gid, mode }: Ownership): vo
 /** Makes a folder (mode 0700) and its missing parents, each with the owner and group of the folder above it. */
 export function makeFolder(dir: string): void {
   const path = resolve(dir)
-  const isThere = (): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
-  if (isThere()) return
+  const isFolder = (): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+  if (isFolder()) return
   const parent = dirname(path)
   if (parent !== path) makeFolder(parent)
   try {
     mkdirSync(path, 0o700)
   } catch (error) {
-    // Another process has created it in the meantime.
-    if (isThere()) return
+    // Another process may have created it in the meantime.
+    if (isFolder()) return
     throw error
   }
   const { uid, gid } = statSync(parent)

@@ -1,4 +1,5 @@
-// Refusals of bytes that are not an HTTP request. They are written to the socket directly, and the socket is closed.
+// Refusals of connections whose bytes do not become a request: no handler runs, so the answer is written to the socket
+// directly, and the socket is closed.
 
 import { STATUS_CODES } from 'node:http'
 import { type Problem, problemBody, problemStatus } from '../../http/problem.ts'

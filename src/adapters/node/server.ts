@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { type AddressInfo, type Socket, Server as TcpServer } from 'node:net'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { getRequestListener } from '@hono/node-server'
+import { bracketHost } from '../../config/fields.ts'
 import { problemBody } from '../../http/problem.ts'
 import { randomBase62 } from '../../lib/random.ts'
 import { describeParserError, formatRawRefusal, HEAD_TIMEOUT, MAX_HEAD_BYTES } from './raw-refusals.ts'
@@ -22,8 +23,8 @@ export interface NodeServer {
   /** The URL of the server on this machine, which may differ from the issuer. */
   readonly url: string
   /**
-   * Sets the handler. Call it synchronously after `listen`, before a request can be read. `docs` is the URL whose
-   * fragments are the error codes.
+   * Sets the handler. Call it in the same turn of the event loop in which `listen` resolves, because a request that arrives
+   * earlier gets no answer. `docs` is the URL whose fragments are the error codes.
    */
   serve(fetch: NodeFetch, docs: string): void
   /**
@@ -33,8 +34,8 @@ export interface NodeServer {
 }
 
 /**
- * Node's own timeouts are off (slow-clients.ts replaces them), and Host is checked here, so that every refusal is a
- * problem document.
+ * Node's timeouts of heads and whole requests are off, because slow-clients.ts and http/body.ts have their own. Node's check
+ * of Host is off, because `isMalformed` checks it. So every refusal is a problem document.
  */
 const OPTIONS = {
   requireHostHeader: false,
@@ -61,7 +62,7 @@ export async function listen(host: string, port: number, idleMs: number = IDLE_M
   const slowClients = createSlowClients(idleMs, (socket) =>
     socket.end(formatRawRefusal(HEAD_TIMEOUT, docsUrl), () => socket.destroy()),
   )
-  const take = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+  const handleRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     const { socket } = incoming
     slowClients.begin(socket)
     open.add(outgoing)
@@ -72,14 +73,14 @@ export async function listen(host: string, port: number, idleMs: number = IDLE_M
     if (isStopping) outgoing.setHeader('connection', 'close')
     void listener?.(incoming, outgoing)
   }
-  const server = createServer(OPTIONS, take)
+  const server = createServer(OPTIONS, handleRequest)
   // Node times a connection in use with `timeout`, and one between two requests with `keepAliveTimeout`.
   server.timeout = idleMs
   server.keepAliveTimeout = idleMs
-  // Node would answer 417 without a body; expectations may be ignored (RFC 9110 section 10.1.1).
-  server.on('checkExpectation', take)
+  // Without this listener Node answers 417 without a body. An expectation may be ignored (RFC 9110 section 10.1.1).
+  server.on('checkExpectation', handleRequest)
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    // In the middle of an answer, the client would read these bytes as part of it.
+    // If an answer has begun, the client would read these bytes as part of it.
     const isAnswering = [...open].some((outgoing) => outgoing.socket === socket && outgoing.headersSent)
     if (socket.writable && error.code !== 'ECONNRESET' && !isAnswering) {
       socket.write(formatRawRefusal(describeParserError(error.code), docsUrl))
@@ -91,32 +92,32 @@ export async function listen(host: string, port: number, idleMs: number = IDLE_M
     slowClients.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
-  await listening(server, host, port)
-  const taken = (server.address() as AddressInfo).port
+  await startListening(server, host, port)
+  const boundPort = (server.address() as AddressInfo).port
 
   return {
-    port: taken,
-    url: localUrl(host, taken),
+    port: boundPort,
+    url: localUrl(host, boundPort),
     serve(fetch, docs) {
       docsUrl = docs
       const guarded: NodeFetch = (request, env) =>
         isMalformed(env.incoming) ? refuseMalformed(docs) : fetch(request, env)
       listener = getRequestListener(guarded as Parameters<typeof getRequestListener>[0], {
         // Used when there is no Host: HTTP/1.0 allows that, and health checks of load balancers do it.
-        hostname: new URL(localUrl(host, taken)).host,
+        hostname: new URL(localUrl(host, boundPort)).host,
         errorHandler: () => refuseMalformed(docs),
       })
     },
     async stop() {
-      // First accept the connections that have arrived: closing the listener would reset them.
+      // Lets Node accept the connections that have arrived, because closing the listener would reset them.
       await setImmediate()
       // The close() of node:http would close idle connections immediately, while a client may be sending a request on one.
       const closed = new Promise<void>((resolve) => TcpServer.prototype.close.call(server, () => resolve()))
-      // Only after the listener is closed: a client that then connects again is refused, not reset.
+      // Set only after the listener is closed, so that a client that then connects again is refused, not reset.
       isStopping = true
       for (const outgoing of open) if (!outgoing.headersSent) outgoing.setHeader('connection', 'close')
       await Promise.race([closed, setTimeout(LAST_REQUEST_MS)])
-      // Closes connections without a complete request head: browsers open connections that they never use.
+      // Closes connections on which no request is being answered: browsers open connections that they never use.
       const busy = new Set([...open].map((outgoing) => outgoing.socket))
       for (const socket of sockets) if (!busy.has(socket)) socket.destroy()
       await closed
@@ -138,7 +139,7 @@ const USER_INFO = /^[a-z][a-z0-9+.-]*:\/*[^/?#]*@/i
 const goodHosts = new Set<string>()
 const MAX_GOOD_HOSTS = 100
 
-/** Whether target and Host (RFC 9112 section 3.2) do not form a URL, or one that other parsers may read differently. */
+/** Whether target and Host (RFC 9112 section 3.2) form no URL, or a URL that other parsers may read differently. */
 function isMalformed({ url = '', headers, rawHeaders, httpVersion }: IncomingMessage): boolean {
   if (DOT_SEGMENT.test(url) || USER_INFO.test(url)) return true
   const { host } = headers
@@ -159,7 +160,7 @@ function refuseMalformed(docs: string): Response {
   const requestId = randomBase62(16)
   const problem = {
     code: 'invalid_request',
-    detail: 'the request target and Host header make no URL, or one that is spelt ambiguously',
+    detail: 'the request target and Host header form no URL, or one that can be read in two ways',
   } as const
   return new Response(problemBody(problem, docs, requestId), {
     status: 400,
@@ -175,12 +176,12 @@ function refuseMalformed(docs: string): Response {
 const LOOPBACK_OF: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '[::]': '[::1]' }
 
 function localUrl(host: string, port: number): string {
-  const url = new URL(`http://${host.includes(':') ? `[${host}]` : host}:${port}`)
+  const url = new URL(`http://${bracketHost(host)}:${port}`)
   url.hostname = LOOPBACK_OF[url.hostname] ?? url.hostname
   return url.origin
 }
 
-function listening(server: Server, host: string, port: number): Promise<void> {
+function startListening(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, host, () => {

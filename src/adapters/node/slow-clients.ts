@@ -1,16 +1,16 @@
-// Timeouts of connections: 30 s for the head of a request, counted from its first byte, and 75 s idle. Node's own head
-// timeout counts from the opening of the connection, and would close idle connections that a proxy keeps for later.
+// Timeouts of connections: 30 s for the head of a request, counted from its first byte, and an idle time. Node's own head
+// timeout counts from the opening of a connection, so it would close idle connections that a proxy keeps for later.
 // The timeout of the body is in http/body.ts.
 
 import type { Socket } from 'node:net'
 
-/** Longest time from the first byte of a head to its last, milliseconds. */
+/** Longest time from the first byte of a request's head to its last, milliseconds. */
 const HEAD_MS = 30_000
 
 /** Default of the longest idle time of a connection, milliseconds. Longer than the time that common proxies keep one for reuse. */
 export const IDLE_MS = 75_000
 
-const LOOK_MS = 1000
+const CHECK_MS = 1000
 
 /** Watches the connections of one server for slow heads and idle time. */
 export interface SlowClients {
@@ -38,7 +38,7 @@ interface Progress {
 export function createSlowClients(idleMs: number, refuse: (socket: Socket) => void): SlowClients {
   const watched = new Map<Socket, Progress>()
 
-  function look(): void {
+  function checkAll(): void {
     const now = performance.now()
     for (const [socket, progress] of watched) {
       if (progress.open > 0) continue
@@ -51,7 +51,7 @@ export function createSlowClients(idleMs: number, refuse: (socket: Socket) => vo
     }
   }
 
-  const timer = setInterval(look, LOOK_MS)
+  const timer = setInterval(checkAll, CHECK_MS)
   timer.unref()
   return {
     add(socket) {

@@ -41,7 +41,7 @@ const NODE_ONLY: readonly string[] = [
 export function readSettings({ DB, ...env }: WorkerEnv): WorkerSettings {
   const texts: Record<string, string> = {}
   for (const [name, value] of Object.entries(env)) {
-    // A number in wrangler.toml may be without quotes. A value of any other type is a binding.
+    // Numbers in wrangler.toml may be written without quotes. A value of any other type is a binding.
     if (!NODE_ONLY.includes(name) && ['string', 'number'].includes(typeof value)) texts[name] = String(value)
   }
   const problems: ConfigProblem[] = []
