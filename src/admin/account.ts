@@ -18,7 +18,7 @@ import { type AdminPorts, UNKNOWN_ACCOUNT } from './operation.ts'
 import { ACCOUNT_ID, cutPage, parsePage } from './page.ts'
 import { settleChange } from './settle.ts'
 
-/** What a new account is made from, in canonical form. */
+/** The members of a new account that the administrator chooses, in canonical form. */
 export type AccountInput = Omit<Account, 'id' | 'status' | 'createdAt' | 'updatedAt'>
 
 /** A new account and its first secret. The secret is shown this once. */
@@ -76,7 +76,10 @@ export function createCreateAccount(storage: Storage, hashSecret: HashSecret): C
   }
 }
 
-/** Deletes an account with its credentials and ends its tokens permanently. `not_found`: the id is unknown. */
+/**
+ * Deletes an account with its credentials and ends its tokens permanently. Resolves when no process issues tokens for
+ * it any more. `now` is epoch milliseconds. Rejects with StorageError. `not_found`: the id is unknown.
+ */
 export async function deleteAccount(
   ports: Pick<AdminPorts, 'storage' | 'lifetimeSeconds' | 'onChange' | 'settleMs'>,
   id: string,

@@ -8,7 +8,7 @@ import type { Storage } from '../storage/storage.ts'
 import { type AdminPaths, answerJson } from './json-api.ts'
 import { AUDIT_ID, cutPage, parsePage } from './page.ts'
 
-/** Who makes a change, as the audit log names it. */
+/** Who makes a change: a caller of the admin API, or a user of the command line. */
 export type Actor = 'admin' | 'cli'
 
 /** An audit entry as JSON, its time in ISO 8601. */

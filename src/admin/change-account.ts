@@ -18,13 +18,13 @@ import { allowedOrigins, flag, lifetime, name, parseInput, scopes } from './inpu
 import { type AdminPorts, conflict, UNKNOWN_ACCOUNT } from './operation.ts'
 import { settleChange, settleRevocation, settlingMoment } from './settle.ts'
 
-/** The members of an account to change, in canonical form. */
+/** The members of an account to change and their new values, in canonical form. */
 export type AccountPatch = Partial<Omit<Account, 'id' | 'createdAt' | 'updatedAt'>>
 
 /** A requested change. With `endTokens` it also ends every token that the account has been issued so far. */
 export type AccountPatchInput = AccountPatch & { readonly endTokens?: boolean }
 
-/** How long a change is retried while other changes of the same account win. */
+/** How long a change is retried when other changes of the same account are written first. */
 const RETRY_MS = 6000
 
 /** The longest random pause before the first retry. It doubles for each further retry, up to the last value. */
@@ -50,11 +50,12 @@ export function parseAccountPatch(
 }
 
 /**
- * Changes an account and resolves to it as it is then. Members that already have the requested value are no change and
- * leave no audit entry. A change that narrows what the account may do resolves when no process issues tokens by the
- * earlier state any more. `now` is epoch milliseconds.
+ * Changes an account and resolves to it as it is then. Members that already have the requested value do not count as
+ * changed and leave no audit entry. After a change that narrows what the account may do, resolves only when no process
+ * issues tokens by the earlier state any more; after a resumption, only when every process accepts its tokens again.
+ * `now` is epoch milliseconds. Rejects with StorageError.
  *
- * `not_found`: the id is unknown. `conflict`: other changes of the same account kept winning for six seconds.
+ * `not_found`: the id is unknown. `conflict`: every attempt in six seconds lost against another change of the account.
  */
 export async function updateAccount(
   ports: Pick<AdminPorts, 'storage' | 'lifetimeSeconds' | 'onChange' | 'settleMs'>,
@@ -86,12 +87,13 @@ export async function updateAccount(
     const rules = changeRules(account, next, ended, lifetimeMs)
     if (await storage.updateAccount(next, account.updatedAt, audits, rules)) {
       if (ended !== undefined) await settleRevocation(ports, ended, now, startedAt)
-      // Resumed accounts wait too: every process must accept their tokens when this is answered.
+      // A resumption waits too: every process must accept the account's tokens when it is answered.
       else if (isNarrowed(account, next) || rules.lift.length > 0) await settleChange(ports)
       else await ports.onChange()
       return ok(next)
     }
-    // Random pauses, because changes that lost together would collide again, and each attempt costs queries.
+    // The pause is random, because changes that collided once would otherwise collide again, and each attempt costs
+    // queries.
     await sleep(Math.random() * pauseMs)
     pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS)
   } while (performance.now() < deadline)
@@ -112,7 +114,10 @@ export function isNarrowed(before: Account, after: Account): boolean {
   )
 }
 
-/** The changes of revocations that go with a change of an account: suspending adds one, resuming lifts it. */
+/**
+ * The changes of revocations that go with a change of an account: suspending adds one, resuming lifts it, and `ended`
+ * is added if it is given.
+ */
 function changeRules(
   before: Account,
   after: Account,
@@ -130,7 +135,7 @@ function changeRules(
   }
 }
 
-/** The revocation of every token that the account is issued before the answer. */
+/** The revocation that ends every token issued for the account before the answer. */
 function endIssuedTokens(accountId: string, now: number, settleMs: number, lifetimeMs: number): Revocation {
   const before = settlingMoment(now, settleMs)
   const until = before + lifetimeMs + LATE_MINT_MS
@@ -138,8 +143,8 @@ function endIssuedTokens(accountId: string, now: number, settleMs: number, lifet
 }
 
 /**
- * One audit entry for a change of status, and one for all other changes together. It names the changed members, never
- * their values. Empty when nothing changes.
+ * One audit entry for a change of status, and one for all other changes together, which names the changed members but
+ * not their values. Empty when nothing changes.
  */
 function createEntries(account: Account, patch: AccountPatch, actor: Actor, now: number): AuditEntry[] {
   const names = (Object.keys(patch) as (keyof AccountPatch)[]).filter(

@@ -14,7 +14,7 @@ const WANTED = 'register the public half of an ES256 (P-256) or EdDSA (Ed25519) 
 /** A registered key: its `kid` if it has one, and the members that its type needs. */
 type ClientKey = Readonly<Record<string, unknown>>
 
-/** A JWK Set in, canonical JSON text out. Other members of the set are ignored (RFC 7517 section 5). */
+/** Takes a JWK Set and returns it as canonical JSON text. Other members of the set are ignored (RFC 7517 section 5). */
 export const clientKeys: z.ZodType<string> = z
   .object(
     { keys: z.array(z.unknown(), { error: SHAPE }).min(1, SHAPE).max(MAX_KEYS, SHAPE) },
@@ -38,7 +38,7 @@ function checkClientKey(key: unknown, others: readonly ClientKey[]): Result<Clie
   }
   if (kid !== undefined && others.some((other) => other.kid === kid)) return fail('repeats a kid')
   if (key.kty === 'oct' || key.k !== undefined) return fail(`is a shared secret: ${WANTED}`)
-  // `parseJwk` wants a kid, which a client's key need not have.
+  // `parseJwk` requires a kid, but a client's key may have none.
   const checked = parseJwk({ ...key, kid: kid ?? 'none' })
   if (!checked.ok) return fail(`${checked.reason}: ${WANTED}`)
   return ok({ ...(kid !== undefined && { kid }), ...checked.value.jwk })

@@ -16,13 +16,13 @@ import { type AdminPaths, answerJson, readInput } from './json-api.ts'
 import { type AdminPorts, conflict, UNKNOWN_ACCOUNT } from './operation.ts'
 import { settleChange } from './settle.ts'
 
-/** What a new credential is made from, in canonical form. With `jwks` it has no secret. */
+/** The members of a new credential, in canonical form. With `jwks` the credential gets no secret. */
 export type CredentialInput = Pick<
   Credential,
   'name' | 'scopes' | 'expiresAt' | 'browserPrototype' | 'allowLocalhost' | 'jwks'
 >
 
-/** Options of a rotation: how a credential gets its new secret. */
+/** Options of a rotation, which gives a credential a new secret. */
 export interface RotationInput {
   /** How long the old secret still works, seconds. */
   readonly overlap: number
@@ -135,11 +135,12 @@ export async function createCredential(
 }
 
 /**
- * Gives a credential a new secret. The secret before it works for `overlap` seconds more; any older one ends
- * immediately. `now` is epoch milliseconds.
+ * Gives a credential a new secret. The replaced secret works for `overlap` seconds more; an older one that still worked
+ * ends immediately. When a secret ends immediately, resolves only when no process accepts it any more. `now` is epoch
+ * milliseconds. Rejects with StorageError.
  *
  * `not_found`: the id is unknown. `conflict`: the credential is revoked, has expired, has registered keys and no
- * secret, or was changed by somebody else in the same moment.
+ * secret, or was changed by somebody else at the same time.
  */
 export async function rotateCredential(
   ports: Pick<AdminPorts, 'storage' | 'hashSecret' | 'onChange' | 'settleMs'>,
@@ -170,14 +171,15 @@ export async function rotateCredential(
   if (!(await storage.replaceSecret(id, change, secretHash, audit))) {
     return fail(conflict('this credential was changed by somebody else just now; read it and try again'))
   }
-  // A secret ends now: without an overlap the last one, with an overlap the one before it, if it still worked.
+  // A secret ends immediately if the overlap is 0, or if a secret from before the replaced one still worked.
   if (overlap === 0 || (runningUntil ?? 0) > now) await settleChange(ports)
   else await ports.onChange()
   return ok({ ...showCredential(pair), previousExpiresAt })
 }
 
 /**
- * Revokes a credential permanently and ends the tokens that it was issued. `not_found`: the id is unknown, or the
+ * Revokes a credential permanently and ends the tokens that were issued for it. Resolves when no process issues tokens
+ * for it any more. `now` is epoch milliseconds. Rejects with StorageError. `not_found`: the id is unknown, or the
  * credential is revoked already.
  */
 export async function revokeCredential(
@@ -260,8 +262,8 @@ export function createCredentialPaths(ports: AdminPorts): AdminPaths {
 }
 
 /**
- * The credential as it is now. `findCredential` may answer from a cache, but whose account a credential belongs to never
- * changes, so it serves to find the account; the credential itself is read uncached.
+ * The credential as it is in the database now. `findCredential` may answer from a cache, so it is used only to find the
+ * account, which never changes for a credential. `listCredentials` is not cached.
  */
 async function readCredential(storage: Storage, id: string): Promise<Credential | undefined> {
   const found = await storage.findCredential(id)

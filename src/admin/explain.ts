@@ -1,5 +1,6 @@
-// `explain`: why the service refuses a token, or that it accepts it. Builds the request that would present the token and
-// lets the service's own verifier judge it, step by step. Counts nothing and writes nothing: no record, no used proof.
+// `explain`: why the service refuses a token, or that it accepts it. Builds the request that would present the token,
+// passes it to the service's own verifier, and reports the outcome of each verification step. Changes no count and no
+// record, and marks no proof as used.
 
 import * as z from 'zod'
 import type { ClaimErrorCode } from '../claims/codes.ts'
@@ -14,7 +15,10 @@ import type { Judge, JudgeDeps } from '../verify/judge.ts'
 import { parseInput } from './input.ts'
 import { type AdminPaths, answerJson, readInput } from './json-api.ts'
 
-/** A token, and the request that presents it. Header values are taken as given: a wrong spelling is what to explain. */
+/**
+ * A token, and the request that presents it. Header values are not corrected, because a wrong spelling may be the
+ * reason for the refusal.
+ */
 export interface ExplainInput {
   readonly token: string
   /** Value of the `Origin` header; null: no header. */
@@ -38,9 +42,9 @@ export interface Explanation {
 
 /** The parts of the service's verifier that {@link createExplain} uses. */
 export interface ExplainDeps {
-  /** Makes judges that enforce every bound but remember no proof: the proof may still be used afterwards. */
+  /** Creates judges that enforce every bound. They accept used proofs and mark none as used. */
   readonly createTrialJudge: (rules: Pick<JudgeDeps, 'sources' | 'apiOrigin'>) => Judge
-  /** What those judges demand of every token. */
+  /** The policy of these judges. */
   readonly policy: Policy
   /** Origin of the issuer's URL. Requests without a `url` go there. */
   readonly serviceOrigin: string
@@ -57,7 +61,7 @@ const MAX_TEXT_LENGTH = 2048
 /** Limits the host to 512 characters, because the cost of parsing a host name grows with the square of its length. */
 const WEB_URL = /^https?:\/\/[^/?#]{1,512}(?:[/?#]|$)/i
 const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
-/** One credential in visible ASCII. A comma would make it two. */
+/** One credential in visible ASCII. A comma is not allowed, because it would separate two credentials. */
 const ONE_CREDENTIAL = /^(?:Bearer|DPoP) *[!-+\--~]*$/
 
 const schema = z.strictObject({
@@ -80,7 +84,7 @@ export function parseExplainInput(value: unknown): Result<ExplainInput, readonly
   return ok({ token, origin, address: ip, method, url, dpop })
 }
 
-/** Returns a function that explains requests. A proof must be for the origin of the request's URL. */
+/** Returns a function that explains requests. It expects a proof to name the origin of the request's own URL. */
 export function createExplain({ createTrialJudge, policy, serviceOrigin, now }: ExplainDeps): Explain {
   return async (input) => {
     const url = input.url ?? new URL(paths.whoami, serviceOrigin)
@@ -112,9 +116,9 @@ export function createExplainPaths({ explain }: { readonly explain: Explain }): 
 }
 
 /**
- * The request of a client that holds this token. With a proof the token is sent under the `DPoP` scheme, otherwise under
- * `Bearer`, a key-bound token too (that gives `proof_required`). A text that no `Authorization` header can hold is no
- * token; it is sent in the query, which can hold every character, so that the verifier sees what was asked about.
+ * The request of a client that holds this token. With a proof, the token is sent under the `DPoP` scheme, otherwise
+ * under `Bearer`; there a key-bound token gives `proof_required`. A text that an `Authorization` header cannot hold is
+ * sent in the query, which can hold every character, so that the verifier refuses exactly this text.
  */
 function presentToken(
   { token, origin, method, dpop }: ExplainInput,
@@ -127,7 +131,7 @@ function presentToken(
     ['origin', origin === null ? null : trimHeader(origin)],
     ['dpop', dpop === null ? null : trimHeader(dpop)],
   ])
-  // No step reads the query of the given URL, so it is dropped.
+  // The query of the given URL is dropped: a `token` in it would count as a second token, and proofs do not cover it.
   const query = isCredential ? '' : `?${new URLSearchParams({ token })}`
   return {
     method,

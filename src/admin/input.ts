@@ -1,5 +1,5 @@
-// Schemas for members that several inputs have in common. The faults of an input are reported together, each with the name
-// of its member. Messages describe the expected form and never repeat a given value.
+// Schemas for members that several inputs have in common. The faults of an input are reported together, each with the
+// name of its member. Messages describe the expected form and never repeat a given value.
 
 import { getPublicSuffix } from 'tldts'
 import * as z from 'zod'
@@ -25,7 +25,9 @@ const TOO_MANY: readonly ParameterFault[] = [
   { parameter: 'body', message: `must have at most ${MAX_MEMBERS} members` },
 ]
 
-/** A list of origin patterns, returned in canonical form. The fault of a list describes the first invalid pattern only. */
+/**
+ * A list of origin patterns, returned in canonical form. The fault of a list describes the first invalid pattern only.
+ */
 export const allowedOrigins: z.ZodType<readonly string[]> = listOf(
   z.string({ error: ORIGINS }),
   MAX_PATTERNS,
@@ -63,7 +65,7 @@ export const scopes: z.ZodType<readonly string[]> = listOf(
 /** A JSON boolean. Texts and numbers are refused. */
 export const flag: z.ZodType<boolean> = z.boolean({ error: 'must be true or false' })
 
-/** A time: ISO 8601 with a zone in, epoch milliseconds out. */
+/** Takes a time in ISO 8601 with a zone and returns epoch milliseconds. */
 export const instant: z.ZodType<number> = z.iso
   .datetime({ offset: true, error: INSTANT })
   .transform((text) => Date.parse(text))
@@ -81,8 +83,8 @@ function listOf<T>(member: z.ZodType<T>, max: number, error: string): z.ZodType<
 }
 
 /**
- * Checks `value` against `schema`. The reason lists its faults in at most 100 entries. When there are more faults, the last
- * entry says how many are not listed. An object of more than 100 members gets one fault and no other check.
+ * Checks `value` against `schema`. The reason lists its faults in at most 100 entries. When there are more faults, the
+ * last entry says how many are not listed. An object of more than 100 members gets one fault and no other check.
  */
 export function parseInput<T>(schema: z.ZodType<T>, value: unknown): Result<T, readonly ParameterFault[]> {
   if (isJsonObject(value) && Object.keys(value).length > MAX_MEMBERS) return fail(TOO_MANY)

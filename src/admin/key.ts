@@ -51,7 +51,8 @@ export async function rotateKeys(
   actor: Actor,
   now: number,
 ): Promise<Result<readonly KeyRecord[], Problem>> {
-  // Keys may be stored apart from the audit log. Without a database to write the entry to, no rotation starts.
+  // Keys may be stored outside the database. A rotation does not start while the database, which gets its audit entry,
+  // is down.
   await storage.ping()
   const rotated = await keyLife.rotate(now, { force })
   if (!rotated.ok) return fail(conflict(REFUSALS[rotated.reason]))
@@ -62,9 +63,9 @@ export async function rotateKeys(
 }
 
 /**
- * The same operations with revocations enforced: revoked keys are listed as expired, see `applyRevocations`. A rotation
- * first ends the revoked keys that the store still lets sign. When the current key is one of them, that already is the
- * rotation.
+ * Returns the operations of `life` with revocations enforced. Revoked keys are listed as expired, see
+ * `applyRevocations`. A rotation first ends the revoked keys that have not expired in the store. If the current key is
+ * one of them, the rotation ends there, because its successor is current then.
  */
 export function enforceRevocations(
   life: AdminPorts['keyLife'],
@@ -74,7 +75,7 @@ export function enforceRevocations(
     list: async () => applyRevocations(await life.list(), isRevoked),
     async rotate(now, options) {
       const revoked = (await life.list()).filter(({ kid, state }) => state !== 'expired' && isRevoked(kid))
-      // The pending key first: otherwise it would take over when the current one ends.
+      // A revoked pending key is ended before a revoked current one; otherwise it would become the current key.
       for (const { kid } of revoked.toReversed()) await life.end(kid, now)
       if (revoked.some(({ state }) => state === 'current')) return ok(await life.list())
       const rotated = await life.rotate(now, options)

@@ -1,5 +1,5 @@
-// Types and refusals that all operations of administration use. An operation takes checked input and returns records or
-// a Problem, not a Request or Response, so the admin API and the command line call the same operations.
+// Types and refusals that the operations of administration share. An operation takes checked input and returns records
+// or a Problem. It knows no Request or Response, so the admin API and the command line call the same operations.
 
 import type { Problem } from '../http/problem.ts'
 import type { KeyLife } from '../signing/key-life.ts'
@@ -12,7 +12,9 @@ export interface AdminPorts {
   readonly hashSecret: HashSecret
   /** Lists and changes the stored signing keys; `enforceRevocations` made it, so revoked keys are listed as expired. */
   readonly keyLife: Pick<KeyLife, 'list' | 'rotate' | 'end'>
-  /** Longest lifetime that any token was ever issued with, seconds. It can be longer than today's `maxTtl`. */
+  /**
+   * Longest lifetime that tokens have ever been allowed to have, seconds. Can be longer than the configured `maxTtl`.
+   */
   readonly lifetimeSeconds: number
   /** Called after every write that can end tokens, bring them back or change keys. Never rejects. */
   readonly onChange: () => Promise<void>

@@ -1,4 +1,5 @@
-// Revocations: they end every token issued before the answer, by any process, and none issued after it.
+// Revocations that an administrator makes. One of an account or a credential ends every token that any process issued
+// before the answer, or before a given time, and no later one. One of a token or a signing key has no such limit.
 
 import * as z from 'zod'
 import {
@@ -26,16 +27,18 @@ export interface RevocationInput {
   /** Id of the token, credential, account or signing key. It need not exist: issued tokens are not stored. */
   readonly value: string
   /**
-   * Ends tokens issued before this, epoch milliseconds. Undefined: those issued before the call. A `jti` and a `kid` are
-   * ended as a whole whatever it says.
+   * Only tokens issued before this are ended, epoch milliseconds. Undefined: all that are issued before the answer.
+   * Does not limit a revocation by `jti` or `kid`, which ends every token with that id.
    */
   readonly issuedBefore: number | undefined
 }
 
-/** A revocation that was stored, and what became of its signing key. */
+/** A revocation that was stored. */
 export interface CreatedRevocation {
   readonly revocation: Revocation
-  /** The time that was asked for, epoch milliseconds. The stored rule may reach further. */
+  /**
+   * The requested time, or else that of the call; epoch milliseconds. The stored rule may also end tokens issued later.
+   */
   readonly issuedBefore: number
   /**
    * Why a revoked signing key could not be ended in its store; absent otherwise. The revocation is in force anyway:
@@ -66,12 +69,12 @@ const ONE = 'must name exactly one of jti, clientId, sub and kid'
 const TIME = 'must be a time in ISO 8601 with a zone, like "2030-01-31T12:00:00Z", or in epoch seconds'
 
 /**
- * How long a signing key stays revoked. Longer than any token lives: a read-only store or a restored backup still holds
- * the key, which must not sign again.
+ * How long a signing key stays revoked. Longer than any token lives, because a read-only store or a restored backup may
+ * still hold the key, which must not sign again.
  */
 const KEY_KEPT_MS = 10 * 365 * 24 * 60 * 60 * 1000
 
-/** Timers run by their own clock and may fire a little early. */
+/** A timer may fire a little early, so each wait is longer by this. */
 const TIMER_GRAIN_MS = 5
 
 type RevocationPorts = Pick<AdminPorts, 'storage' | 'lifetimeSeconds' | 'keyLife' | 'onChange' | 'settleMs'>
@@ -115,9 +118,10 @@ export function parseRevocationInput(
 }
 
 /**
- * Stores a revocation and resolves when it is in force, here and on every process with the same database that issues
- * tokens. For an account, a credential or a signing key that takes up to `settleMs`; then no token issued before is
- * accepted. `now` is epoch milliseconds by the clock that tokens are issued by. Rejects with StorageError.
+ * Stores a revocation and resolves when it is in force in this process. For a signing key, and for an account or
+ * credential without `issuedBefore`, waits in addition until it is in force in every process on the same database,
+ * which takes `settleMs` or longer. `now` is epoch milliseconds by the clock that tokens are issued by. Rejects with
+ * StorageError.
  */
 export async function createRevocation(
   ports: RevocationPorts,
@@ -133,7 +137,7 @@ export async function createRevocation(
   const detail = { revocation: id, kind, issuedBefore: formatTime(issuedBefore) }
   await storage.addRevocation(revocation, createAuditEntry(actor, 'revocation.create', value, now, detail))
   if (kind === 'kid') {
-    // This stops the process from signing with the key before its store is changed, which may be slow or read-only.
+    // Stops this process from signing with the key now, because the change of the key store may be slow or fail.
     await onChange()
     const ending = await endKey(keyLife, value, now)
     await settleChange(ports)
@@ -145,7 +149,8 @@ export async function createRevocation(
   else if (input.issuedBefore === undefined) await settleRevocation(ports, revocation, now, startedAt)
   else {
     await onChange()
-    // `iat` has whole seconds. After this wait no token is issued in the named second any more.
+    // `iat` has whole seconds, so the rule ends every token of the second that `issuedBefore` lies in. Until that second
+    // is over, new tokens could still get such an `iat`.
     await waitUntil(before, now + performance.now() - startedAt)
   }
   return { revocation, issuedBefore }
@@ -182,7 +187,7 @@ export function createRevocationPaths(ports: RevocationPorts): AdminPaths {
   }
 }
 
-/** Ends a key in its store. A store that cannot be changed (mounted read-only, say) does not undo the revocation. */
+/** Ends a key in its store. Never rejects, because the revocation is in force even if the store cannot be changed. */
 async function endKey(
   keyLife: RevocationPorts['keyLife'],
   kid: string,
@@ -195,7 +200,7 @@ async function endKey(
   }
 }
 
-/** When the ended key was the one that signed, another key signs now: that is a rotation, and the audit log has it. */
+/** Writes the audit entry of a rotation if another key has become current because the ended key was current. */
 async function recordSuccessor(
   { storage, keyLife }: Pick<RevocationPorts, 'storage' | 'keyLife'>,
   ended: string,

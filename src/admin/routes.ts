@@ -19,13 +19,13 @@ import type { AdminPorts } from './operation.ts'
 import { createRevocationPaths } from './revocation.ts'
 import { createStatsPaths } from './stats.ts'
 
-/** What the admin API works with. */
+/** The dependencies of the admin API. */
 export interface AdminApiPorts extends AdminPorts {
   /** Null: no admin token is configured. */
   readonly guard: AdminGuard | null
   /** The configured limit of token lifetimes, seconds. Accounts may only set a lower one. */
   readonly maxTtl: number
-  /** Writes down when credentials were last used, as far as that is still in memory. */
+  /** Stores the times at which credentials were last used that are so far only in this process's memory. */
   readonly flushUses: () => Promise<void>
   readonly explain: Explain
   readonly metrics: Pick<Metrics, 'readTotals'>
@@ -69,8 +69,9 @@ export const WRONG_TOKEN_QUOTA: Quota = { requests: 20, seconds: 60 }
 /** Resolves to the refusal of a request without the right token, and to undefined for a request that may go on. */
 export type AdminGuard = (context: RequestContext) => Promise<Response | undefined>
 
-/** What {@link createAdminGuard} needs. `adminToken` comes from the configuration. */
+/** The dependencies of {@link createAdminGuard}. */
 export interface AdminGuardDeps {
+  /** The token that every request to the admin API must carry. */
   readonly adminToken: string
   /** Counts wrong tokens by client address. */
   readonly limiter: RateLimiter
@@ -86,9 +87,9 @@ const UNAUTHORIZED: Problem = {
 }
 
 /**
- * The guard of the admin API: one bearer token from the configuration. Wrong tokens are limited by address; the right
+ * Creates the guard of the admin API, which accepts one bearer token. Wrong tokens are limited by address; the right
  * token is accepted however many wrong ones came from the same address. Create one guard for all paths, so that they
- * share one count and one log line a minute.
+ * share one count of wrong tokens and one log line a minute.
  */
 export function createAdminGuard({ adminToken, limiter, countRefused, log }: AdminGuardDeps): AdminGuard {
   const logWrong = createMinuteLine()
@@ -107,7 +108,7 @@ export function createAdminGuard({ adminToken, limiter, countRefused, log }: Adm
     const { headers } = context.request
     if (equalsInConstantTime(adminToken, readBearer(headers) ?? '')) return undefined
     countRefused()
-    // A request without a token is no guess, so the limiter does not count it.
+    // A request without a token does not try to guess it, so the limiter does not count it.
     if (!headers.has('authorization')) return context.refuse(UNAUTHORIZED)
     warn(context)
     const { allowed, resetSeconds } = await limiter.consume(addressKey(context.address))

@@ -6,18 +6,23 @@ import { sleep } from '../lib/timing.ts'
 import { StorageError } from '../storage/errors.ts'
 import type { AdminPorts } from './operation.ts'
 
-/** How long other processes may use data that they read before a commit, with an allowance for late timers. */
+/**
+ * How long other processes may use data that they read before a commit, plus an allowance for late timers.
+ * Milliseconds.
+ */
 export const SETTLE_MS = 1100
 
-/** Expected duration of a commit. A slower one moves the moment of the revocation. */
+/** Expected duration of a commit, milliseconds. When a commit takes longer, the moment of the revocation is moved. */
 const COMMIT_MS = 300
 
-/** Bounds the attempts, so that an overloaded process still answers. The revocation stays in force either way. */
+/**
+ * Most attempts, so that an overloaded process still answers. The revocation stays in force after the last one fails.
+ */
 const MAX_TRIES = 4
 
 type SettlePorts = Pick<AdminPorts, 'settleMs' | 'onChange'>
 
-/** Resolves when no process issues tokens from data older than the last commit. */
+/** Resolves when no process issues tokens from data that it read before this call. */
 export async function settleChange({ settleMs, onChange }: SettlePorts): Promise<void> {
   await onChange()
   if (settleMs > 0) await sleep(settleMs)
@@ -33,10 +38,10 @@ export function settlingMoment(now: number, settleMs: number): number {
 }
 
 /**
- * Resolves when a revocation covers every token that any process has issued by then. Moves the revocation to a later
- * moment when its commit, or reading it back, took longer than expected. `now` (epoch milliseconds) and `startedAt`
- * (`performance.now()`) are the same moment. Rejects with StorageError when that took too long four times: then tokens
- * may have been issued after the moment, and the same request again ends them.
+ * Resolves when a revocation covers every token that any process has issued by then. When the commit or `onChange`
+ * takes longer than expected, moves the revocation to a later moment and waits again. `now` (epoch milliseconds) and
+ * `startedAt` (`performance.now()`) are the same moment. Rejects with StorageError when four attempts took too long:
+ * then tokens may have been issued after the moment, and sending the same request again ends them.
  */
 export async function settleRevocation(
   { storage, settleMs, onChange }: Pick<AdminPorts, 'storage'> & SettlePorts,
