@@ -40,7 +40,7 @@ interface Service {
   readonly rules?: Pick<RevocationRules, 'refresh'>
 }
 
-/** The isolate's service; undefined until a request has built it. Not a promise, because other requests must not await it. */
+/** The isolate's service; undefined until a request has built it. Not a promise, because others must not await it. */
 let service: Service | undefined
 
 /** When a request last started upkeep, epoch milliseconds. */

@@ -1,6 +1,6 @@
 // The port for rate limits and for ids that may be used once. Each call is atomic: of many concurrent callers, exactly as
-// many pass as the quota allows. A result may be a value or a promise, because an adapter may keep its state outside the
-// process, and verifying and issuing wait for it.
+// many pass as the quota allows. Results are `MaybePromise`, because verifying and issuing need one for each request: the
+// adapter in memory gives it synchronously, and one that keeps its state outside the process gives a promise.
 
 import type { MaybePromise } from '../lib/result.ts'
 
@@ -38,15 +38,15 @@ export interface OneTimeBudget {
   /** Most unexpired ids of all tenants together. */
   readonly inAll: number
   /**
-   * Longest time from the use of an id to its expiry, seconds. An id that expires later than this after `now` was used
-   * before the clock was set back: it stays used, but does not count against its tenant.
+   * Longest time from the use of an id to its expiry, seconds. An id that expires after `now + longestSeconds` must have
+   * been used before the clock was set back: it stays used, but does not count against its tenant.
    */
   readonly longestSeconds: number
 }
 
 /** One use of an id. */
 export interface OneTimeUse {
-  /** Whose budget the id counts against. */
+  /** The name under which the id counts: each tenant has its own part of the budget. */
   readonly tenant: string
   readonly id: string
   /** Epoch seconds; a fraction is rounded up. From this time on the id counts as new. */

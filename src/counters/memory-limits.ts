@@ -23,15 +23,15 @@ const MAX_KEYS = 100_000
  * Creates rate limits in memory. Uses no timers: an expired window is replaced at the next request of its key, and when
  * `max` keys are in memory, a new key evicts the least recently used one.
  *
- * An evicted key starts a new window. A caller that wants its own key evicted needs 100 000 other keys between two of its
- * requests. It has too few: only the operator creates credentials, and addresses count by IPv4 address or IPv6 /56, of
- * which a /48 (one site) has 256 and a /40 has 65 536.
+ * An evicted key starts a new window. A caller that wants its own key to be evicted must send requests under 100 000 other
+ * keys in between. It has too few: only the operator creates credentials, and addresses count by IPv4 address or by IPv6
+ * /56, of which a /48 (one site) has 256 and a /40 has 65 536.
  */
 export function createMemoryLimits({
   monotonicMs = () => performance.now(),
   max = MAX_KEYS,
 }: MemoryLimitsOptions = {}): Limits {
-  // With its option `max` the cache would take the memory of all entries, and milliseconds, before it has the first one.
+  // Not with the option `max`, for which the cache allocates the memory of all entries when it is created.
   const windows = new LRUCache<string, Window>({ maxSize: max, sizeCalculation: () => 1 })
 
   /** The open window of a key. Reading it counts as use, so that a key over its quota is not evicted. */

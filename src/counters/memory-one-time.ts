@@ -12,7 +12,7 @@ export interface MemoryOneTime extends OneTimeStore {
 
 interface Tenant {
   readonly name: string
-  /** How many ids count against it, by the second in which they expire. */
+  /** How many of its ids are counted, by the second in which they expire. */
   readonly bySecond: Map<number, number>
   count: number
 }
@@ -30,7 +30,10 @@ const NEW: OneTimeOutcome = { kind: 'new' }
 const USED: OneTimeOutcome = { kind: 'used' }
 const FULL: OneTimeOutcome = { kind: 'full' }
 
-/** Creates a store of used ids with this budget. README states the memory of a full one; test/counters/measure.ts measures it. */
+/**
+ * Creates a store of used ids. README says how much memory a full store takes, and test/counters/memory-size.test.ts
+ * checks that.
+ */
 export function createMemoryOneTime({ perTenant, inAll, longestSeconds }: OneTimeBudget): MemoryOneTime {
   /** When each id expires, epoch seconds. */
   const expiries = new Map<string, number>()

@@ -3,12 +3,12 @@
 
 import { readBytes } from '../lib/read-bytes.ts'
 
-/** Default limit of a body. */
+/** Default limit of a body, bytes. */
 export const MAX_BODY_BYTES = 16_384
 
 const EMPTY = new Uint8Array(0)
 
-/** A body must be complete after this time. */
+/** Longest time to wait for the rest of a body, from the call of `readBody`. */
 const MAX_BODY_MS = 30_000
 
 /** The body was not complete after 30 s. `serve.ts` answers 408. */
@@ -16,7 +16,10 @@ export class SlowBodyError extends Error {
   override readonly name = 'SlowBodyError'
 }
 
-/** The connection ended before the body was complete. `serve.ts` answers 400, which normally nobody receives. */
+/**
+ * The connection ended before the body was complete. `serve.ts` answers 400, which the client usually cannot receive any
+ * more.
+ */
 export class AbortedBodyError extends Error {
   override readonly name = 'AbortedBodyError'
 }

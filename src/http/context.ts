@@ -42,13 +42,16 @@ export interface Route {
   readonly name: string
   readonly methods: Methods
   /**
-   * Matches only the literal path, without percent-encoding, absolute form or fragment: a proxy in front may restrict
-   * the path by its text.
+   * Whether only the literal path matches, without percent-encoding, absolute form or fragment: a proxy in front may
+   * restrict access to the path by comparing its text. For another spelling the answer is 404.
    */
   readonly isLiteral?: true
-  /** Runs before everything else, also before the method is looked at. A response from it ends the request. */
+  /**
+   * Runs after CORS (which answers preflights) and before the handler is chosen by the method. If it returns a response,
+   * that response is the answer.
+   */
   readonly guard?: (context: RequestContext) => MaybePromise<Response | undefined>
-  /** Headers of every answer, including refusals and internal errors. */
+  /** Headers of every answer, error answers included. */
   readonly headers?: HeaderRecord
   /** Format of refusals and internal errors. Default: problem+json. */
   readonly formatProblem?: FormatProblem

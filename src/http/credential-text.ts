@@ -1,10 +1,11 @@
-// Finds credentials in text that is about to be logged or printed. A last guard: code must not put them there.
+// Finds credentials in text that is about to be logged or printed. This is only the last guard: the code that writes such
+// text must not put credentials into it.
 
 /** An account token, or three long base64url parts, as in a JWT. The look-behind keeps the search linear. */
 const CREDENTIAL = /cgk_\w*|(?<![\w-])[\w-]{16,}\.[\w-]{16,}\.[\w-]{16,}/
 const EVERY_CREDENTIAL = new RegExp(CREDENTIAL, 'g')
 
-/** What stands in place of removed text. */
+/** The text that replaces a removed one. */
 export const REMOVED = '[removed]'
 
 /** Whether a text contains an account token or a JWT. Not found: a client secret alone, which has no fixed form. */

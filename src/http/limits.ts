@@ -9,7 +9,7 @@ import type { Problem } from './problem.ts'
 /** Counts the requests of each key against one quota. */
 export interface RateLimiter {
   readonly quota: Quota
-  /** Counts one request of the key; the result includes it. */
+  /** Counts one request of the key, unless it exceeds the quota. The result includes the request. */
   consume(key: string): MaybePromise<LimitState>
   /** The state of the key, without counting a request. */
   peek(key: string): MaybePromise<LimitState>
@@ -29,7 +29,7 @@ export function limitHeader(state: LimitState): HeaderRecord {
   return { ratelimit: `"claim";r=${state.remaining};t=${state.resetSeconds}` }
 }
 
-/** The 429 of a key that exceeded its quota; `Retry-After` is the end of the window. */
+/** The 429 of a key that exceeded its quota. `Retry-After` is the number of seconds until the window ends. */
 export function overLimit(state: LimitState, quota: Quota): Problem {
   return {
     code: 'rate_limited',

@@ -1,7 +1,9 @@
 // Log lines: one JSON object each, with a closed list of fields. Code that has a secret must not pass it here. As a last
-// guard, a text that contains a credential is replaced. Runs on every platform: the caller gives clock and output.
+// guard, a text that contains a credential is replaced. The caller gives the clock and the output, so the same logger runs
+// on every platform.
 
 import { ClaimError } from '../claims/errors.ts'
+import { readErrorCode } from '../lib/error-code.ts'
 import { SigningKeysError } from '../signing/errors.ts'
 import { StorageError } from '../storage/errors.ts'
 import { containsCredential, REMOVED } from './credential-text.ts'
@@ -35,7 +37,7 @@ export interface LogFields {
   readonly kid?: string | undefined
   /** A thrown value. Little of it is written: see `describeError`. */
   readonly error?: unknown
-  /** Name of a readiness check or of a part of upkeep, such as `database`. */
+  /** What failed in a round of upkeep, such as `rotation of signing keys`. */
   readonly check?: string | undefined
   /** Signal of the operating system, such as `SIGTERM`. */
   readonly signal?: string | undefined
@@ -45,7 +47,7 @@ export interface LogFields {
 /** One function for each level. A level that is off writes nothing. */
 export type Logger = { readonly [Level in Exclude<LogLevel, 'silent'>]: LogLine }
 
-/** Writes one line. `message` must be a constant, not built from input. */
+/** Writes one line. `message` must be a constant text, never one that is built from input. */
 export type LogLine = (message: string, fields?: LogFields) => void
 
 const RANK = { debug: 0, info: 1, warn: 2, error: 3, silent: 4 } as const
@@ -136,8 +138,8 @@ function describeError(thrown: unknown): string {
 
 /** The code that a driver or the system gave the error, such as ` ECONNREFUSED`; empty without one. */
 function codeOf(error: Error): string {
-  const code: unknown = 'code' in error ? error.code : undefined
-  return typeof code === 'string' && /^\w{1,40}$/.test(code) ? ` ${code}` : ''
+  const code = readErrorCode(error)
+  return code !== undefined && /^\w{1,40}$/.test(code) ? ` ${code}` : ''
 }
 
 /** File and line of the first stack frame. The search starts after the message, which could look like a frame. */

@@ -3,7 +3,7 @@
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 
-/** Counts events. Each instance has its own registry, so that tests do not share counts. */
+/** The metrics of one service. Each instance has its own registry, so that tests do not share counts. */
 export interface Metrics {
   countIssued(endpoint: string): void
   countVerification(outcome: 'allow' | 'deny' | 'would_block', code: string): void
@@ -19,7 +19,7 @@ export interface Metrics {
   observeRequest(route: string, status: number, seconds: number): void
   /** The outcome of a readiness check. */
   setUp(check: string, isUp: boolean): void
-  /** Registers a gauge that reads the age of a copy in memory, seconds; undefined while there is no copy. */
+  /** Registers a gauge for the age of a copy in memory. `ageSeconds` returns undefined while there is no copy. */
   watchAge(copy: string, ageSeconds: () => number | undefined): void
   /** Sums over all endpoints since the process began. */
   readTotals(): Promise<Totals>
@@ -103,7 +103,7 @@ export function createMetrics(): Metrics {
       }
     },
   })
-  // prom-client hashes the labels on each call; these keep the series and only add.
+  // prom-client hashes the labels on each call. A cached series skips that, for the counts of every request.
   const issuedBy = cacheSeries((endpoint) => issued.labels(endpoint))
   const verified = cacheSeries((outcome, code) => verifications.labels(outcome, code))
   const durationOf = cacheSeries((route, status) => durations.labels(route, status))

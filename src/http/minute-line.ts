@@ -4,11 +4,11 @@ const MINUTE_MS = 60_000
 
 /**
  * Reports an event at `now`, epoch milliseconds. Calls `write` for the first event, then at most once a minute, with
- * the number of events since the last line.
+ * the number of events since the last line. There is no timer: events after a line are written with a later event.
  */
 export type WriteMinuteLine = (now: number, write: (count: number) => void) => void
 
-/** Creates a limited line with a count of its own. */
+/** Creates a rate-limited line. Each has its own count. */
 export function createMinuteLine(): WriteMinuteLine {
   let count = 0
   let lineAt = Number.NEGATIVE_INFINITY

@@ -51,12 +51,12 @@ export interface Problem {
   readonly code: ProblemCode
   /** One sentence: what is wrong and what to do. */
   readonly detail: string
-  /** Default: the status of the code. `invalid_request` has 400, but 422 for parameters that can be read and are wrong. */
+  /** Default: the status of the code. `invalid_request` has 400; parameters that can be read and are wrong get 422. */
   readonly status?: number
   readonly errors?: readonly ParameterFault[]
   /** Headers of the answer, lower case. */
   readonly headers?: Readonly<Record<string, string>>
-  /** The code in a format that distinguishes more cases than `code` does. */
+  /** The code for a format that distinguishes more cases than `code` does. */
   readonly dialectCode?: string
 }
 
@@ -119,7 +119,7 @@ export const BODY_TOO_LARGE: Problem = {
   detail: `a body may have up to ${MAX_BODY_BYTES} bytes`,
 }
 
-/** A 503 with `Retry-After`, which callers should obey before they try again. */
+/** A 503 that asks callers to wait this long before they try again. */
 export function unavailable(detail: string, retryAfterSeconds = 5): Problem {
   return { code: 'unavailable', detail, headers: { 'retry-after': String(retryAfterSeconds) } }
 }

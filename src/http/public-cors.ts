@@ -2,7 +2,7 @@
 
 import type { Cors, CorsHeaders } from '../verify/middleware/cors.ts'
 
-/** Allows every origin. Use it only for routes that return no secret and ignore credentials. */
+/** Lets pages of every origin read the answers. Use it only for routes that return no secret and ignore credentials. */
 export const publicCors: Cors = {
   headersFor: (): CorsHeaders => ({ 'access-control-allow-origin': '*' }),
   preflightHeaders: (): CorsHeaders => ({

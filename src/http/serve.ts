@@ -34,7 +34,7 @@ export interface ServeDeps {
   readonly logsRequests: boolean
 }
 
-/** Answers a request by a route. Never rejects. */
+/** Answers a request with a route. Never rejects. `peer` is the address of the socket's peer. */
 export type Serve = (
   route: Route,
   request: Request,
@@ -55,7 +55,7 @@ function targetOf(url: string): string {
   return start < 0 ? '/' : url.slice(start)
 }
 
-/** Creates the function that all routes are served by. */
+/** Creates the function that runs every route. */
 export function createServe(deps: ServeDeps): Serve {
   return async (matched, request, peer, params = NO_PARAMS, target = targetOf(request.url)) => {
     const route =

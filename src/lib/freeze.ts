@@ -1,4 +1,4 @@
-// Freezes plain data, so that no reader can change it for the others.
+// Freezes plain data, so that code that got it cannot change it for other code.
 
 /**
  * Freezes a value and the values of all its enumerable properties, in place, and returns it. Primitives are returned

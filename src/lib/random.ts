@@ -1,4 +1,4 @@
-// Random identifiers and secrets in base62; base62.ts says why.
+// Random identifiers and secrets in base62. The comment of base62.ts says why these characters.
 
 import { BASE62_DIGITS, toBase62 } from './base62.ts'
 

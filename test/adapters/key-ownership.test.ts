@@ -97,7 +97,7 @@ describe('modes', () => {
     await mkdir(dir)
     await chmod(dir, mode)
     const found = findOpenFolder(dir)
-    if (isOpen) expect(found).toMatch(new RegExp(`^${dir}: others than its owner may write`))
+    if (isOpen) expect(found).toMatch(new RegExp(`^${dir}: users other than its owner may write`))
     else expect(found).toBeUndefined()
   })
 

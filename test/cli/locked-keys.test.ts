@@ -80,6 +80,6 @@ test.concurrent('writable by others: the commands that use the keys warn', async
   for (const argv of [['key', 'list'], ['key', 'rotate'], ['doctor']]) {
     const { code, stderr } = await shop.run(argv)
     expect([argv, code]).toEqual([argv, 0])
-    expect(stderr).toMatch(/^claimgate: .*keys: others than its owner may write to this folder/m)
+    expect(stderr).toMatch(/^claimgate: .*keys: users other than its owner may write to this folder/m)
   }
 }, 30_000)

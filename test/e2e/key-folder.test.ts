@@ -285,7 +285,7 @@ describe.concurrent('at the start', () => {
     chmodSync(keys, 0o777)
     const server = await start({ dir })
     expect(warningsOf(server)).toEqual(['other users may change the signing keys'])
-    expect(server.stdout()).toContain(`"reason":"${keys}: others than its owner may write`)
+    expect(server.stdout()).toContain(`"reason":"${keys}: users other than its owner may write`)
     expect(statSync(keys).mode & 0o777).toBe(0o777)
     await server.stop()
     chmodSync(keys, 0o755)

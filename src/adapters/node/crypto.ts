@@ -1,7 +1,7 @@
 // Signing with node:crypto. Asymmetric signatures of tokens (tens of microseconds) run in Node's thread pool if there is a
 // second core; an HMAC (3 microseconds) runs synchronously. Verification is in verify/runtime/node-crypto.ts.
-// JWS needs ECDSA signatures as r || s (RFC 7518 section 3.4). Node can make them (`dsaEncoding`), but to convert its DER
-// signatures here is faster.
+// JWS needs ECDSA signatures as r || s (RFC 7518 section 3.4). Node can make them (`dsaEncoding`), but converting its
+// DER signatures here is faster.
 
 import { createHmac, createPrivateKey, createSecretKey, createSign, type KeyObject, sign } from 'node:crypto'
 import { availableParallelism } from 'node:os'

@@ -16,8 +16,8 @@ const RETRY_MS = 5
 const SQLITE_BUSY = 5
 
 /**
- * Runs `work` while no other process holds the lock of `dir`. Waits for up to `timeoutMs` (default 5000; 0 tries once), then rejects
- * with StorageError. In a read-only folder several processes may work at the same time, but none that writes.
+ * Runs `work` while no other process holds the lock of `dir`. Waits for up to `timeoutMs` (default 5000; 0 tries once), then
+ * rejects with StorageError. In a read-only folder several processes may work at the same time, but none that writes.
  */
 export async function withFolderLock<T>(
   dir: string,

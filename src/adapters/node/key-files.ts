@@ -30,7 +30,7 @@ import {
 
 const CHANGE = '.change.json'
 const KEY = /^[^.].*\.json$/s
-/** How often the folder is read without the lock until two reads in a row are equal. After that it is read under the lock. */
+/** Most reads of the folder without the lock, until two in a row are equal. After that it is read under the lock. */
 const MAX_READS = 4
 
 /**
@@ -51,7 +51,7 @@ export function createFileKeyStore(dir: string, options: { readonly production: 
 /** A warning when group or others may write the folder; undefined otherwise, or when there is no folder. */
 export function findOpenFolder(dir: string): string | undefined {
   if (!isOpenToOthers(dir)) return undefined
-  return `${dir}: others than its owner may write to this folder, and so add signing keys; forbid that (chmod go-w)`
+  return `${dir}: users other than its owner may write to this folder, and so add signing keys; forbid that (chmod go-w)`
 }
 
 async function listKeys(dir: string, production: boolean): Promise<readonly StoredSigningKey[]> {

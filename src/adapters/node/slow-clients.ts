@@ -7,7 +7,7 @@ import type { Socket } from 'node:net'
 /** Longest time from the first byte of a request's head to its last, milliseconds. */
 const HEAD_MS = 30_000
 
-/** Default of the longest idle time of a connection, milliseconds. Longer than the time that common proxies keep one for reuse. */
+/** Default idle time of a connection, milliseconds. Longer than the time that common proxies keep one for reuse. */
 export const IDLE_MS = 75_000
 
 const CHECK_MS = 1000
