@@ -78,7 +78,10 @@ export function renderCredential(accountId: string, credential: WireCredential, 
   ])
 }
 
-/** A new account token or the path of its file, and a command to try next, with an origin that the first of the account's patterns allows. */
+/**
+ * A new account token or the path of its file, and a command to try next. The origin in that command is one that the
+ * first of the account's patterns allows.
+ */
 export function renderSecret(
   token: string,
   tokenFile: string | undefined,
@@ -92,7 +95,7 @@ export function renderSecret(
   const source = tokenFile === undefined ? '-' : `--token-file ${quoteShell(tokenFile)}`
   const next =
     tokenFile === undefined
-      ? 'claim a browser token (it asks for the account token)'
+      ? 'claim a browser token (the command asks for the account token)'
       : 'claim a browser token'
   const origin = quoteShell(exampleOrigin(pattern))
   return `${kept}\n\nNext, ${next}:\n  $ ${commandName} claim --origin ${origin} ${source}\n`
@@ -106,7 +109,7 @@ function renderPrototype(isPrototype: boolean): string {
   return isPrototype ? 'yes: pages may use its secret' : 'no'
 }
 
-/** When the secret before the last rotation stops working; undefined when it has stopped, or there was none. */
+/** When the secret from before the last rotation stops working; undefined when it has stopped, or there is none. */
 function endOfOldSecret({ previousExpiresAt }: WireCredential, now: number): string | undefined {
   if (previousExpiresAt === null || Date.parse(previousExpiresAt) <= now) return undefined
   return shortenIso(previousExpiresAt)

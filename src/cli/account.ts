@@ -47,7 +47,7 @@ interface DeleteOptions {
   readonly json?: boolean
 }
 
-/** Hints by code for an id that no account has. */
+/** What to do next when there is no account with an id, by the code of the refusal. */
 export const ACCOUNT_HINTS = { not_found: `see: ${commandName} account list` }
 
 /** Adds `account create`, `list`, `show`, `suspend`, `resume` and `delete` to the program. */
@@ -74,7 +74,7 @@ export function addAccountCommands(program: Command, shell: Shell): void {
   )
   const list = addJsonOption(account.command('list'))
     .description('list accounts, oldest first')
-    .addOption(onceOption('--limit <number>', 'how many, 1 to 200 (50)'))
+    .addOption(onceOption('--limit <number>', 'how many, 1 to 200 (default: 50)'))
     .addOption(onceOption('--cursor <cursor>', 'continue after an earlier page'))
     .action((options) => listAccounts(shell, options))
   addExample(list, 'account list --limit 10')

@@ -44,10 +44,16 @@ export function addClaimCommand(program: Command, shell: Shell): void {
     .addOption(onceOption('--origin <url>', 'the page that will use the token').makeOptionMandatory())
     .addOption(listOption('--ip <address>', 'address or CIDR that the token works from; repeat for more'))
     .addOption(
-      onceOption('--expires-in <seconds>', "its lifetime (CLAIMGATE_TOKEN_TTL, at most the account's limit)"),
+      onceOption(
+        '--expires-in <seconds>',
+        "its lifetime (default: CLAIMGATE_TOKEN_TTL, at most the account's limit)",
+      ),
     )
     .addOption(
-      listOption('--scope <scope>', 'scopes of the token; repeat for more (all scopes of the credential)'),
+      listOption(
+        '--scope <scope>',
+        'scopes of the token; repeat for more (default: all scopes of the credential)',
+      ),
     )
     .addOption(onceOption('--jkt <thumbprint>', "RFC 7638 thumbprint of the browser's key"))
     .addOption(onceOption('--token-file <path>', 'the file with the account token; - for stdin'))

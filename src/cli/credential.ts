@@ -59,11 +59,13 @@ export function addCredentialCommands(program: Command, shell: Shell): void {
   const credential = program.command('credential').description("create, rotate and revoke accounts' secrets")
   const create = addJsonOption(credential.command('create <account-id>'))
     .description('give an account another secret, which is shown once, or register public keys')
-    .addOption(onceOption('--name <text>', 'a name for people (credential)'))
-    .addOption(listOption('--scope <scope>', "some of the account's scopes; repeat for more (all of them)"))
-    .addOption(onceOption('--expires <time>', 'when it ends, ISO 8601 with a zone (never)'))
+    .addOption(onceOption('--name <text>', 'a name for people (default: credential)'))
+    .addOption(
+      listOption('--scope <scope>', "some of the account's scopes; repeat for more (default: all of them)"),
+    )
+    .addOption(onceOption('--expires <time>', 'when it expires, ISO 8601 with a zone (default: never)'))
     .option('--browser-prototype', 'let pages on the allowed origins use the secret (for prototypes)')
-    .option('--no-localhost', 'with --browser-prototype: not pages on localhost')
+    .option('--no-localhost', 'with --browser-prototype: do not let pages on localhost use the secret')
     .addOption(
       onceOption(
         '--jwks-file <path>',
@@ -80,7 +82,7 @@ export function addCredentialCommands(program: Command, shell: Shell): void {
     .description('give a credential a new secret, shown once; the old secret works for a while')
     .option(
       '--overlap <seconds>',
-      'how long the old secret still works, 0 to 2592000 (86400)',
+      'how long the old secret still works, 0 to 2592000 (default: 86400)',
       parseWholeNumber,
     )
     .action((id, options) => renewSecret(shell, id, options))
@@ -181,7 +183,7 @@ async function renderChanged(
 }
 
 const KEYS_ALONE =
-  'It has no secret: the customer signs with its own key (private_key_jwt), and the credential is the client_id.\n'
+  'It has no secret: the customer signs with its own key (private_key_jwt), and the id of the credential is the client_id.\n'
 
 /** Reads a JSON file. Rejects with CliError when it is not JSON. Not checked: whether it is a JWK Set. */
 async function readJsonFile(path: string): Promise<unknown> {

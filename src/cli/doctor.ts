@@ -48,12 +48,14 @@ interface Diagnosis {
 export function addDoctorCommand(program: Command, shell: Shell): void {
   addJsonOption(program.command('doctor'), 'print one JSON document')
     .description("show what the service's verifier would see in a request, and which rule decides")
-    .argument('[url]', 'the URL of the request (/auth/whoami of the issuer)')
+    .argument('[url]', 'the URL of the request (default: /auth/whoami of the issuer)')
     .addOption(
       listOption('-H, --header <line>', 'a header of the request, written as for curl; repeat for more'),
     )
-    .addOption(onceOption('--peer <address>', 'the address at the other end of the socket (127.0.0.1)'))
-    .addOption(onceOption('-X, --method <name>', 'the method (GET)'))
+    .addOption(
+      onceOption('--peer <address>', 'the address at the other end of the socket (default: 127.0.0.1)'),
+    )
+    .addOption(onceOption('-X, --method <name>', 'the method (default: GET)'))
     .addHelpText('after', HELP)
     .action((url, options) => diagnose(shell, url, options))
 }
@@ -81,7 +83,7 @@ async function diagnose(shell: Shell, url: string | undefined, options: DoctorOp
   else shell.print(renderDiagnosis(diagnosis, shell.bold))
 }
 
-/** Parses header lines. Several of one name are joined with a comma, as servers do. Throws on a malformed line. */
+/** Parses header lines. Lines of the same name are joined with a comma, as servers do. Throws InvalidArgumentError. */
 function parseHeaders(lines: readonly string[]): Headers {
   const headers = new Headers()
   for (const line of lines) {

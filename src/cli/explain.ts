@@ -28,11 +28,11 @@ export function addExplainCommand(program: Command, shell: Shell): void {
   const explain = addJsonOption(program.command('explain'))
     .description('show why a browser token is refused, or that it is allowed; changes nothing')
     .argument('<jwt>', 'the token, or - to read it from stdin')
-    .addOption(onceOption('--origin <origin>', 'the header Origin of the request (none)'))
-    .addOption(onceOption('--ip <address>', "the client's address (none is known)"))
-    .addOption(onceOption('--method <name>', 'the method (GET)'))
-    .addOption(onceOption('--url <url>', 'the URL of the request (/auth/whoami of the issuer)'))
-    .addOption(onceOption('--dpop <proof>', 'the header DPoP of the request (none)'))
+    .addOption(onceOption('--origin <origin>', 'the header Origin of the request (default: none)'))
+    .addOption(onceOption('--ip <address>', "the client's address (default: unknown)"))
+    .addOption(onceOption('--method <name>', 'the method (default: GET)'))
+    .addOption(onceOption('--url <url>', 'the URL of the request (default: /auth/whoami of the issuer)'))
+    .addOption(onceOption('--dpop <proof>', 'the header DPoP of the request (default: none)'))
     .addHelpText('after', '\nThe exit code is 0 for an allowed token and for a refused one.')
     .action((token, options) => explainToken(shell, token, options))
   addExample(explain, 'explain - --origin https://shop.example --ip 203.0.113.7', 'echo "$TOKEN" | ')
@@ -69,7 +69,7 @@ export function renderVerdict(
   return `${renderTable([['STEP', 'OUTCOME', 'WHY'], ...rows], bold)}\n${decision}\n`
 }
 
-/** The command that helps to find the cause. */
+/** The command that helps to find the cause, by code. */
 const COMMANDS: Readonly<Partial<Record<ClaimErrorCode, string>>> = {
   invalid_token: 'inspect',
   token_revoked: 'account show <id>',

@@ -1,4 +1,4 @@
-// The error class of the command line: a stable code, and a message that says what to do next. Holds no secret.
+// The error class of the command line, and the conversion of the service's refusals to it.
 
 import { invalidParameters, type ParameterFault, type Problem } from '../http/problem.ts'
 import type { Result } from '../lib/result.ts'
@@ -10,7 +10,7 @@ export class CliError extends Error {
   readonly code: string
   /** 1; 2 when the command line itself is wrong. */
   readonly exitCode: 1 | 2
-  /** Every option at fault, by the parameter's name in the admin API. */
+  /** The faults of single options. Each has the parameter's name in the admin API. */
   readonly errors: readonly ParameterFault[] | undefined
 
   constructor(
@@ -35,7 +35,7 @@ export function usageError(message: string): CliError {
   return new CliError('usage', message, { exitCode: 2 })
 }
 
-/** The parsed input. Throws CliError with all its faults when parsing failed. */
+/** The parsed input. Throws CliError with its faults when parsing failed. */
 export function acceptInput<T>(input: Result<T, readonly ParameterFault[]>): T {
   if (!input.ok) throw toCliError(invalidParameters(input.reason))
   return input.value

@@ -107,7 +107,7 @@ function judgeTime({ claims }: ParsedClaims, tolerance: number, now: number): In
 function findFault(token: string, claim: string | undefined): string | null {
   if (claim !== undefined) return `its claim "${claim}" is missing or wrong`
   return !decodeToken(token)?.kid
-    ? 'its header is not the header of a browser token, or it is too long'
+    ? 'its header is not the header of a browser token, or the token is too long'
     : null
 }
 

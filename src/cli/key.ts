@@ -24,7 +24,7 @@ export function addKeyCommands(program: Command, shell: Shell): void {
   addExample(list, 'key list')
   const rotate = addJsonOption(key.command('rotate'))
     .description('sign with the pending key from now on; existing tokens stay valid')
-    .option('--force', 'also when verifiers may not know the pending key yet')
+    .option('--force', 'rotate even if verifiers may not know the pending key yet')
     .action((options) => rotateKey(shell, options))
   addExample(rotate, 'key rotate')
 }
@@ -36,7 +36,7 @@ const NO_KEYS = 'the server and the command claim create them when they first ne
 async function listKeys(shell: Shell, { json }: { readonly json?: boolean }): Promise<void> {
   const config = readConfig(shell)
   warnOfOpenFolder(shell, config, json === true)
-  // The lifetime matters only for changes of keys, and this lists them.
+  // The lifetime is used only when keys change. Here they are only listed.
   const stored = await openKeyLife(config, config.maxTtl).list()
   const isRevoked = stored.length === 0 ? () => false : await findRevokedKeys(shell, config, json === true)
   const keys = applyRevocations(stored, isRevoked).map(toWireKey)
@@ -45,7 +45,10 @@ async function listKeys(shell: Shell, { json }: { readonly json?: boolean }): Pr
   if (keys.length === 0) shell.printAside(`There are no signing keys yet; ${NO_KEYS}.\n`)
 }
 
-/** Reads which keys are revoked. When the database is in memory or cannot be read it warns, and none counts as revoked. */
+/**
+ * Reads which keys are revoked. None counts as revoked when the database is in memory. When the database cannot be
+ * opened, none counts as revoked either, and a warning is printed.
+ */
 async function findRevokedKeys(
   shell: Shell,
   config: Config,
@@ -82,7 +85,10 @@ async function rotateKey(
   })
 }
 
-/** Why these keys cannot be rotated; undefined when the reason is not in the keys (another process was faster). */
+/**
+ * Why these keys cannot be rotated, more exactly than the refusal says. Undefined when another process changed the keys
+ * first, or too many keys are published.
+ */
 function describeObstacle(
   keys: readonly KeyRecord[],
   { alg, keyPublish }: Config,
@@ -100,7 +106,7 @@ function describeObstacle(
   return `verifiers may not know the pending key before ${describeTime(readyAt, now / 1000)}; wait, or pass --force`
 }
 
-/** Keys, one a line; an empty text when there are none. */
+/** A table of keys, one per line; an empty text when there are none. */
 function renderKeys(keys: readonly WireKey[], bold: Emphasis): string {
   if (keys.length === 0) return ''
   const now = Date.now()

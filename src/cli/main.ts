@@ -4,7 +4,7 @@
 import { loadEnvironment } from '../adapters/node/environment.ts'
 import { runProgram } from './program.ts'
 
-// A reader that closes its end early, such as `head`, is not a failure of the command.
+// When the reader of stdout stops early, as `head` does, the command has not failed.
 const onOutputError = (error: NodeJS.ErrnoException): void => {
   if (error.code === 'EPIPE') return
   process.stderr.write(`claimgate: the result cannot be written (${error.code}); check the disk\n`)
@@ -20,7 +20,7 @@ const exitCode = await runProgram(process.argv.slice(2), {
   isColoured: process.stdout.isTTY && !process.env.NO_COLOR,
   readEnvironment: loadEnvironment,
   serve: async () => {
-    // The server looks after its own streams.
+    // The server handles write errors of stdout itself.
     process.stdout.off('error', onOutputError)
     await import('../node.ts')
   },

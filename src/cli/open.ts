@@ -44,7 +44,7 @@ export function withReadRecords<T>(config: Config, use: (storage: Storage) => Pr
   return withStorage(config, openStorageToRead, use)
 }
 
-/** Reads the recorded revocations. Rejects with StorageError. */
+/** Reads the recorded revocations. Never rejects: if they cannot be read, the result knows of none. */
 export async function readRules(
   storage: Pick<Storage, 'readRuleSeq' | 'listRuleChanges'>,
 ): Promise<RevocationRules> {

@@ -18,7 +18,7 @@ import { createShell, type Shell, type ShellSource } from './shell.ts'
 
 /** What the program needs of its process. */
 export interface ProgramSource extends ShellSource {
-  /** Starts the server. Resolves when it listens; it goes on after the program has resolved. */
+  /** Starts the server. Resolves when it listens; the server goes on running after `runProgram` has resolved. */
   readonly serve: () => Promise<void>
 }
 
@@ -76,7 +76,7 @@ Examples:
   $ ${commandName} claim --origin https://shop.example --token-file shop.token
   $ ${commandName} inspect <jwt>`
 
-/** A fault of commander as ours; undefined when it has printed the help or version that was asked for. */
+/** Converts an error of commander. Undefined when commander has only printed the requested help or version. */
 function toUsageFault(error: CommanderError): CliError | undefined {
   if (error.exitCode === 0) return undefined
   // Commander has printed the help already.

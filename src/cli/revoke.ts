@@ -1,5 +1,5 @@
 // `revoke`: ends tokens before they expire: one token, or all tokens of a credential, an account or a signing key.
-// A token argument is only decoded; of its content only the jti is printed.
+// A token in the argument is decoded but not verified. Of its content only the jti is printed.
 
 import type { Command } from 'commander'
 import { describeStartFault } from '../adapters/node/environment.ts'
@@ -50,7 +50,7 @@ export function addRevokeCommand(program: Command, shell: Shell): void {
     .addOption(
       onceOption(
         '--before <time>',
-        'only tokens issued before this time: ISO 8601 with a zone, or epoch seconds (now)',
+        'only tokens issued before this time: ISO 8601 with a zone, or epoch seconds (default: now)',
       ),
     )
     .addHelpText('after', HELP)
@@ -74,7 +74,7 @@ async function revokeTokens(shell: Shell, jwt: string | undefined, options: Revo
   const issuedBefore = before !== undefined && /^\d+(\.\d+)?$/.test(before) ? Number(before) : before
   const input = acceptInput(parseRevocationInput({ ...named, issuedBefore }, now))
   await withRecords(config, async (ports) => {
-    const isUnknown = await isNowhere(ports, input)
+    const isUnknown = await hasUnknownId(ports, input)
     const created = await createRevocation(ports, input, 'cli', now)
     const revocation = toWireRevocation(created)
     if (created.keyFault !== undefined) shell.printWarning(describeKeyFault(created.keyFault), json === true)
@@ -107,8 +107,8 @@ async function readJti(shell: Shell, argument: string): Promise<string> {
   throw new CliError('invalid_token', hint)
 }
 
-/** Whether no record has the id of the revocation: it may be deleted, or mistyped. A jti is never on record. */
-async function isNowhere(
+/** Whether no record has the id: it may be mistyped, or its record deleted. False for a jti: tokens are not stored. */
+async function hasUnknownId(
   { storage, keyLife }: AdminPorts,
   { kind, value }: RevocationInput,
 ): Promise<boolean> {

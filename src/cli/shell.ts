@@ -11,7 +11,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 /** The streams and the environment of one run of the program. */
 export interface ShellSource {
-  /** `isTTY`: a person types there. */
+  /** `isTTY`: stdin is a terminal, so a person types there. */
   readonly stdin: Readable & { readonly isTTY?: boolean }
   readonly stdout: Writable
   readonly stderr: Writable
@@ -36,7 +36,9 @@ export interface Shell {
   printJson(value: unknown): void
   /** Writes a warning to stderr: for a person, or as one JSON document. */
   printWarning(message: string, asJson: boolean): void
-  /** Waits until stdout takes more. Resolves with false when it takes nothing more, because its reader closed it. */
+  /**
+   * Waits until stdout takes more. Resolves to false when a write has failed, for example because the reader is gone.
+   */
   canPrintMore(): Promise<boolean>
   /**
    * Reads the first line of stdin. At a terminal it asks for `what` and does not show what is typed.

@@ -1,5 +1,5 @@
-// Account tokens in files; an argument could be read by every user of the machine. Only the owner may read the file,
-// and it is written completely or not at all.
+// Account tokens are read from and written to files, because every user of the machine can read the arguments of a
+// command. Only the owner may read a written file, and it is written completely or not at all.
 
 import { randomUUID } from 'node:crypto'
 import { type FileHandle, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises'

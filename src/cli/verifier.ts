@@ -1,5 +1,5 @@
-// The service's verifier on the configured database and keys, to ask what it would decide. Creates no key, no folder for
-// keys and no database, and changes nothing in them.
+// The service's verifier on the configured database and keys, for commands that show what it would decide. Creates no
+// key, no folder for keys and no database, and changes nothing in them.
 
 import { openKeyStore } from '../adapters/node/open.ts'
 import type { VerificationKey } from '../claims/jws.ts'
@@ -13,7 +13,9 @@ import type { Storage } from '../storage/storage.ts'
 import { loadVerifier } from '../verify/runtime/load-key.ts'
 import { withReadRecords } from './open.ts'
 
-/** Loads the configured keys as they are now, including expired ones. No key store counts as an empty one. */
+/**
+ * Loads the configured keys as they are now, including expired ones. A missing folder of keys counts as an empty one.
+ */
 export async function loadVerificationKeys(config: Config): Promise<ServiceVerifierDeps['keyRing']> {
   const loaded = new Map<string, { readonly key: VerificationKey; readonly isEnded: boolean }>()
   for (const stored of await openKeyStore(config).list()) {
@@ -29,7 +31,10 @@ export async function loadVerificationKeys(config: Config): Promise<ServiceVerif
   }
 }
 
-/** Runs `use` with the service's verifier, as a server that starts now would create it. Rejects as `withReadRecords`. */
+/**
+ * Runs `use` with the service's verifier, as a server that starts now would create it. Rejects as `withReadRecords`
+ * does.
+ */
 export function withVerifier<T>(
   config: Config,
   use: (verifier: ServiceVerifier, storage: Storage) => Promise<T>,
