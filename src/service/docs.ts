@@ -1,4 +1,5 @@
-// GET /docs: explains the error codes. The `type` of every problem points to a row of this page. Loads no other resource.
+// GET /docs: explains the error codes. The `type` of a problem points to a row of this page. The page loads no other
+// resource.
 
 import { problemAdvice } from '../http/advice.ts'
 import type { Handler } from '../http/context.ts'
@@ -24,7 +25,7 @@ export function createDocsHandler(): Handler {
     })
 }
 
-/** The advice is constant text without HTML characters: only its backticks need markup. */
+/** Turns backticks into HTML. Nothing else is escaped, because advice is constant text without HTML characters. */
 function renderCode(advice: string): string {
   return advice.replace(/`([^`]+)`/g, '<code>$1</code>')
 }
@@ -36,6 +37,6 @@ function renderPage(): string {
   )
   return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>claimgate: error codes</title><style>${STYLE}</style>
-<h1>Error codes</h1><p>Every refusal is <code>application/problem+json</code>; its <code>error</code> is one of these codes, whose meaning never changes.</p>
+<h1>Error codes</h1><p>An error answer is <code>application/problem+json</code>, and its <code>error</code> is one of these codes. The OAuth, MultiSet and AI Fabrix endpoints use the formats of their protocols. The meaning of a code never changes.</p>
 <table><thead><tr><th>Code</th><th>Status</th><th>What to do</th></tr></thead><tbody>${rows.join('\n')}</tbody></table></html>`
 }

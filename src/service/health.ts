@@ -26,10 +26,10 @@ export interface Readiness {
   readonly isStopping: () => boolean
 }
 
-/** Time limit of a question to a dependency. It is shorter than that of a whole check, which may still report `degraded`. */
+/** How long a check waits for its dependency. Shorter than CHECK_TIMEOUT_MS, so that it can report `degraded`. */
 const ANSWER_TIMEOUT_MS = 2000
 const CHECK_TIMEOUT_MS = 3000
-/** The check reads the keys again when they were read longer ago. */
+/** Keys that were read longer ago than this are read again when they are checked. */
 const KEYS_AGE_MS = 2000
 
 const JSON_HEADERS = { 'content-type': 'application/json', 'cache-control': 'no-store' }
@@ -92,7 +92,7 @@ export function createDatabaseCheck(
   }
 }
 
-/** Checks the signing keys, after an attempt to read them from their store if they are older than 2 s. */
+/** Checks the signing keys. If they were read more than 2 s ago, it first tries to read them from their store again. */
 export function createKeysCheck(keyRing: Pick<KeyRing, 'state' | 'ageMs' | 'refresh'>): Check {
   return async () => {
     if (keyRing.ageMs() > KEYS_AGE_MS) await isAnswering(keyRing.refresh)

@@ -3,7 +3,7 @@
 import { type Handler, matchesTag } from '../http/context.ts'
 import type { KeyRing } from '../signing/key-ring.ts'
 
-/** Creates the handler. It reads the key set of the ring on each request, so that a rotation shows immediately. */
+/** Creates the handler. It reads the ring's key set on each request, so that a rotation is visible immediately. */
 export function createKeySetHandler(ring: Pick<KeyRing, 'publicKeySet'>): Handler {
   return (context) => {
     const { body, etag } = ring.publicKeySet

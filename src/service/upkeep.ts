@@ -26,20 +26,20 @@ export interface UpkeepDeps {
 
 export const DAY_MS = 86_400_000
 
-/** Runs one round. While another round is running it does nothing, unless that one began more than 30 s ago. */
+/** Runs one round. Does nothing while another round is running, unless that round began more than 30 s ago. */
 export type Upkeep = () => Promise<void>
 
 /** Time from a purge that deleted everything due to the next purge. */
 const PURGE_EVERY_MS = 60_000
 /** Most purges in one round. If there is still more to delete, the next round continues. */
 const PURGES_PER_ROUND = 4
-/** How long after its expiry a record is deleted: no needed record is lost while the clock is up to a day ahead. */
+/** How long after its expiry a revocation is deleted. So none is lost too early while the clock is up to a day ahead. */
 const KEPT_MS = DAY_MS
-/** The same for used assertions. Shorter, because each request with an assertion stores a record. */
+/** The same for used assertions. Shorter, because each request with an assertion stores one. */
 const ASSERTIONS_KEPT_MS = 60 * 60 * 1000
 /** Upkeep writes no entry for a rotation younger than this: the process that rotated may still write it. */
 const OWN_ENTRY_MS = 10_000
-/** Upkeep writes no entry for a rotation older than this: earlier versions used other ids, so there would be two. */
+/** Upkeep writes no entry for a rotation older than this: an earlier version may have written one under another id. */
 const RECOVERED_MS = DAY_MS
 /** A round that began longer ago counts as cancelled: on Workers it can be cancelled with its request, without an error. */
 const LOST_AFTER_MS = 30_000
@@ -57,7 +57,7 @@ export function createUpkeep({
   const failing = new Set<string>()
   let runningSince = Number.NEGATIVE_INFINITY
   let purgedAt = Number.NEGATIVE_INFINITY
-  /** The signing key when all entries were last known to be written. While it signs, there is nothing to record. */
+  /** The key that signed when all entries were last known to be written. While it still signs, no entry is missing. */
   let settledKid: string | undefined
   /** The keys after the last round. */
   let records: readonly KeyRecord[] = []
@@ -91,7 +91,7 @@ export function createUpkeep({
     const state = records.find(({ kid }) => kid === signingKid)?.state
     if (state === undefined || state === 'pending') return
     for (const { kid, createdAt, currentSince } of records) {
-      // The first key is current since its creation: no rotation made it so.
+      // A first key has been current since its creation, so no rotation made it current.
       if (currentSince === null || currentSince === createdAt) continue
       const age = now() - currentSince
       if (age <= OWN_ENTRY_MS) return

@@ -1,5 +1,6 @@
 // Records when credentials were last used. Uses are collected in memory and written together, about once a second. A killed
-// process loses the uses of its last second: they are shown to operators, and no decision depends on them.
+// process loses the uses of its last second. That is acceptable, because only operators see them and no request depends on
+// them.
 
 import type { Logger } from '../http/log.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -21,12 +22,12 @@ export interface UseLogDeps {
 }
 
 const DELAY_MS = 1000
-/** On Workers, deferred work may be cancelled without notice; after this time it counts as cancelled. */
+/** Deferred work that has not ended after this time counts as cancelled: Workers may cancel it without notice. */
 const LOST_AFTER_MS = 30_000
 /** Limit of uses in memory. Beyond it, while the database is down, the oldest are dropped. */
 const MAX_WAITING = 10_000
 
-/** Creates a log that writes to this store. */
+/** Creates a log that writes to this store. Failed writes in a row are logged once. */
 export function createUseLog({ storage, log, defer }: UseLogDeps): UseLog {
   /** Time of the last use by credential, oldest first. An entry stays until it is written. */
   const waiting = new Map<string, number>()

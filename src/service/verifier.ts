@@ -1,5 +1,5 @@
-// The service's own verifier, for all that verifies the service's own tokens: whoami, forward auth, introspection, proofs at
-// the token endpoint, and explanations.
+// The service's own verifier. It checks the service's tokens for whoami, forward auth, introspection and explanations, and
+// DPoP proofs at the token endpoint.
 
 import { markKeyBound, type Policy, refuse } from '../claims/enforce.ts'
 import { patternsMatching } from '../claims/origin-pattern.ts'
@@ -34,22 +34,22 @@ export interface ServiceVerifierDeps {
   readonly storage: Pick<CachedStorage, 'findCredentialStale' | 'isAnyOriginListedStale'>
   readonly keyRing: Pick<KeyRing, 'find' | 'load' | 'isEnded'>
   readonly rules: Pick<RevocationRules, 'isListed'>
-  /** The proofs that were used. Open it with `proofBudget`. */
+  /** The store of used proofs, opened with the limits `proofBudget`. */
   readonly proofs: OneTimeStore
   readonly log: Logger
 }
 
-/** The verifier's rules, and the functions that use them. */
+/** The rules that every token must pass, and the functions that check requests. */
 export interface ServiceVerifier extends Pick<JudgeDeps, 'verifyToken' | 'isRevoked'> {
   readonly policy: Policy
   /** Allows every origin that at least one account lists. */
   readonly cors: Cors
   /** Origin of the service's own URL. */
   readonly serviceOrigin: string
-  /** Judges share the cache of verified tokens, because the rules in which they differ are checked after it. */
+  /** Creates a judge. All judges share a cache of verified tokens; the rules in which they differ are checked after it. */
   readonly createJudge: (rules: JudgeRules) => Judge
-  /** A judge for explanations: it accepts used proofs and marks none as used. */
-  readonly createTrialJudge: (rules: Partial<JudgeRules>) => Judge
+  /** Creates a judge for explanations. It enforces `bareRules`, accepts used proofs and marks none as used. */
+  readonly createTrialJudge: (rules: Pick<JudgeRules, 'sources' | 'apiOrigin'>) => Judge
   /** Checks the DPoP proofs of requests to the token endpoint at this URL. */
   readonly createEndpointProof: (url: string) => ProveTokenRequest
 }
@@ -69,7 +69,7 @@ export function createServiceVerifier(deps: ServiceVerifierDeps): ServiceVerifie
   const verifyProof = createProofVerifier({ loadVerifier, hashText })
   const useProof = createUseProof(deps.proofs)
   const verifyToken = createVerifyToken({ get: keyRing.find, load: keyRing.load }, policy, TOKEN_CACHE_MAX)
-  const isRevoked = createRevocationCheck(deps)
+  const isRevoked = createRevocationCheck({ storage, rules: deps.rules, keyRing, log })
   const judgeBy = (rules: JudgeRules, use: UseProof): Judge => {
     const judgeDeps: JudgeDeps = {
       policy: {
@@ -102,15 +102,21 @@ export function createServiceVerifier(deps: ServiceVerifierDeps): ServiceVerifie
     cors: createCors({ isAllowed: (origin) => isListed({ storage, log }, origin) }),
     serviceOrigin: new URL(issuer).origin,
     createJudge: (rules) => judgeBy(rules, useProof),
-    createTrialJudge: (rules) => judgeBy({ ...bareRules, ...rules }, acceptEveryProof),
+    createTrialJudge: ({ sources, apiOrigin }) =>
+      judgeBy(listBareRules(sources, apiOrigin), acceptEveryProof),
     createEndpointProof: (url) => createTokenEndpointProof({ verifyProof, useProof, url }),
   }
 }
 
 /** The judge of whoami. It also accepts the token in the query string, as Trefle's users send it. */
 export function createWhoamiJudge({ createJudge, serviceOrigin }: ServiceVerifier): Judge {
-  const sources = [...bareRules.sources, 'query'] as const
-  return createJudge({ ...bareRules, sources, apiOrigin: serviceOrigin })
+  return createJudge(listBareRules([...bareRules.sources, 'query'], serviceOrigin))
+}
+
+/** The members of `bareRules`, with these places of the token and this origin of the API. */
+function listBareRules(sources: JudgeRules['sources'], apiOrigin: JudgeRules['apiOrigin']): JudgeRules {
+  const { missingOrigin, require, scopes, mode, namedAudience } = bareRules
+  return { missingOrigin, require, scopes, mode, sources, apiOrigin, namedAudience }
 }
 
 /** Adds the check that the token names this audience; undefined adds none. */
@@ -128,7 +134,7 @@ const OTHER_AUDIENCE = refuse('claims', 'invalid_token', 'the token is for anoth
 
 /**
  * Whether at least one account lists an origin. While the database is down, the last known answer counts; an origin without
- * one is not allowed.
+ * a known answer is not allowed.
  */
 function isListed(
   { storage, log }: Pick<ServiceVerifierDeps, 'storage' | 'log'>,

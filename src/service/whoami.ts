@@ -1,4 +1,4 @@
-// GET /auth/whoami: verifies the token of the request, like an API would, and answers with its claims.
+// GET /auth/whoami: verifies the token of the request, as an API would, and answers with its claims.
 
 import type { ClaimsSet } from '../claims/claims-set.ts'
 import { formatSecond, type Handler, JSON_TYPE, type RequestContext } from '../http/context.ts'

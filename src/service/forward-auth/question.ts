@@ -1,5 +1,5 @@
 // Reads the original request, which a proxy describes in its question to forward auth. An ambiguous or contradictory
-// description is an error; nothing is assumed instead.
+// description is an error; no part of it is guessed.
 
 import { paths } from '../../http/paths.ts'
 import { fail, ok, type Result } from '../../lib/result.ts'
@@ -18,9 +18,9 @@ const ORIGINAL_HEADERS = [
 /** The original request, and what the proxy said about it. */
 export interface OriginalRequest {
   readonly request: RequestLike
-  /** The origin that it was sent to; undefined when the proxy did not say. */
+  /** The origin to which the request was sent; undefined when the proxy's headers do not give one. */
   readonly apiOrigin: string | undefined
-  /** The operator's options: a query string, with or without `?`. */
+  /** The operator's options: a query string that begins with `?`, or an empty text. */
   readonly options: string
 }
 
@@ -32,11 +32,11 @@ const NO_ORIGIN = 'http://original.invalid'
 /**
  * The original request according to a trusted proxy. There are two forms:
  *
- * - On `/auth/verify` itself, the query contains the operator's options, and headers contain method and target. Caddy keeps
- *   the client's query when its operator configured none. So a query that equals the client's is not used, and fails when it
- *   contains an option, because its author is unknown.
+ * - On `/auth/verify` itself, the query contains the operator's options, and headers contain method and target. When the
+ *   operator configured no query, Caddy sends the client's query instead. So a query that equals the client's is not used as
+ *   options. If it contains the name of an option, the result is a failure, because its author is unknown.
  * - On a longer path (Envoy appends the client's path), the question has the method, path and query of the original request.
- *   Its query is the client's and never contains options. A header with another method or target is a contradiction.
+ *   Its query is the client's and is never used as options. A header with another method or target is a contradiction.
  */
 export function readOriginalRequest(question: RequestLike): Result<OriginalRequest, string> {
   const { headers } = question
@@ -50,9 +50,10 @@ export function readOriginalRequest(question: RequestLike): Result<OriginalReque
     return ok({ request: { method: method ?? question.method, url, headers }, apiOrigin, options })
   }
   if (pathname === paths.forwardAuth) {
-    const isClients = target !== undefined && search !== '' && new URL(NO_ORIGIN + target).search === search
-    if (isClients && containsOption(search)) return AMBIGUOUS
-    return describe(target ?? paths.forwardAuth, isClients ? '' : search)
+    const isClientsQuery =
+      target !== undefined && search !== '' && new URL(NO_ORIGIN + target).search === search
+    if (isClientsQuery && containsOption(search)) return AMBIGUOUS
+    return describe(target ?? paths.forwardAuth, isClientsQuery ? '' : search)
   }
   const appended = pathname.slice(paths.forwardAuth.length) + search
   const isContradicted = (method ?? question.method) !== question.method || (target ?? appended) !== appended
@@ -61,7 +62,7 @@ export function readOriginalRequest(question: RequestLike): Result<OriginalReque
 
 const AMBIGUOUS = fail('the description of the original request is contradictory, or cannot be read')
 
-/** The value of a header that has several names. Undefined when all are absent, null when values differ or are invalid. */
+/** The value of a header that has several names: undefined if all are absent, null if values differ or are invalid. */
 function readHeader(
   headers: RequestLike['headers'],
   names: readonly string[],
@@ -78,7 +79,7 @@ function readApiOrigin(headers: RequestLike['headers']): string | undefined {
   return scheme === undefined || host === undefined ? undefined : parseApiOrigin(`${scheme}://${host}`)
 }
 
-/** The last non-empty entry of a list header: the nearest proxy added it. */
+/** The last non-empty entry of a list header, which the nearest proxy added. */
 function readLast(headers: RequestLike['headers'], name: string): string | undefined {
   const entries = (headers.get(name) ?? '').split(',').map((entry) => entry.trim())
   return entries.findLast((entry) => entry !== '')

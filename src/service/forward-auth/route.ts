@@ -66,7 +66,7 @@ export function createForwardAuth(deps: ForwardAuthDeps): Route {
     return rules
   }
 
-  /** The question of an untrusted peer, which is about its own request. Options that allow more are ignored. */
+  /** The question of an untrusted peer, which may only be about its own request. Options that allow more are ignored. */
   function readOwnQuestion({ request, peer, now }: RequestContext): Result<Question, string> {
     if (describesOriginal(request)) {
       reportUntrustedPeer(peer, now())

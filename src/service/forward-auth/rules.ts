@@ -33,6 +33,7 @@ const forwardAuthRules: JudgeRules = { ...bareRules, require: ['origin'] }
 export interface RulesAuthor {
   /** An untrusted author may only make the rules stricter. */
   readonly isTrusted: boolean
+  /** All audiences of the service's tokens. The option `audience` must name one of them. */
   readonly audience: readonly string[]
 }
 
@@ -82,7 +83,7 @@ const permissive: Readonly<Record<string, ReadOption>> = {
   tickets: () => undefined,
 }
 
-/** Longest query that is parsed, in characters: untrusted peers could send much longer ones. */
+/** Longest query that is parsed, in characters. Limited because untrusted peers may send a query of any length. */
 const MAX_QUERY = 2048
 
 const readers: Readonly<Record<string, ReadOption>> = { ...stricter, ...permissive }
@@ -92,7 +93,10 @@ export function containsOption(query: string): boolean {
   return [...new URLSearchParams(query).keys()].some((name) => Object.hasOwn(readers, name))
 }
 
-/** The rules of a query string. The reason of a failure names the option; it is for the operator's log. */
+/**
+ * The rules of forward auth, changed by the options of a query string. Options that could allow more are ignored when their
+ * author is not trusted. Fails when an option is unknown or invalid; the reason names it and is for the operator's log.
+ */
 export function parseRules(query: string, author: RulesAuthor): Result<JudgeRules, string> {
   if (query.length > MAX_QUERY) return fail(`the options have more than ${MAX_QUERY} characters`)
   const given = new URLSearchParams(query)

@@ -1,5 +1,5 @@
-// Step 5 (revocation) for tokens that the service itself verifies: a token is revoked by a rule, or with its credential,
-// account or signing key. The same look-up gives the scopes that its credential still holds.
+// The revocation step for tokens that the service itself verifies. A token is revoked by a rule, or together with its
+// credential, account or signing key. The same look-up gives the scopes that its credential still holds.
 
 import type { ClaimsSet } from '../../claims/claims-set.ts'
 import type { CredentialWithAccount } from '../../claims/records/account.ts'
@@ -18,7 +18,7 @@ export interface RevocationDeps {
   readonly log: Logger
 }
 
-/** True: revoked. Otherwise false, or the scopes that the credential holds now if it has lost some of the token's. */
+/** True if the token is revoked; otherwise false, or the scopes of its credential if it has lost some of the token's. */
 type RevocationCheck = (claims: ClaimsSet, kid: string) => MaybePromise<boolean | HeldScopes>
 
 /**

@@ -1,7 +1,7 @@
 // GET /.well-known/revocations: the signed list of revocations that remote verifiers poll (JWS compact, RFC 7515,
-// `typ: revocations+jwt`). Signed again only when it changes or ages; until then the answer is 304. While the store is
-// down, the list is served from memory for a day, then the answer is 503, never an empty list. A long list is written and
-// signed in slices, between which other requests are answered.
+// `typ: revocations+jwt`). Signed again only when it changes or ages; a poll with the ETag of the last list gets 304 until
+// then. While the store is down, the list is served from memory for a day, then the answer is 503, never an empty list. A
+// long list is written and signed in slices, between which other requests are answered.
 
 import type { NumberedRule } from '../../claims/records/revocation.ts'
 import { type Handler, matchesTag } from '../../http/context.ts'
@@ -11,7 +11,7 @@ import { formatEntry } from '../../verify/revocation/list.ts'
 import type { RevocationRules, RuleSnapshot } from './rules.ts'
 import { createArrayWriter, type SigningInput } from './write-long-array.ts'
 
-/** What the list is made of and signed with. */
+/** The rules, the signing keys and the settings of the list. */
 export interface DocumentDeps {
   readonly issuer: string
   readonly rules: Pick<RevocationRules, 'read'>
@@ -47,7 +47,7 @@ const LONG_LIST = 500
 const UNCHANGED_SECONDS = 30
 /** Lifetime (`exp - iat`) of a list, seconds: a verifier that cannot reach the issuer uses it no longer. */
 const LIFETIME_SECONDS = 300
-/** Rules that are older mean that the store could not be read. */
+/** Rules older than this mean that the store could not be read. */
 const CURRENT_MS = 5000
 /**
  * A list that keeps changing is written again after 10 times the duration of the last writing, so that writing takes at
@@ -58,7 +58,7 @@ const MAX_HOLD_MS = 1000
 
 const HEADERS = { 'cache-control': 'public, max-age=2' }
 
-/** Creates the handler. It answers 503 if rules were never read, or if the last ones are a day old. */
+/** Creates the handler. It answers 503 if rules were never read, or if they were last read a day ago or earlier. */
 export function createRevocationsHandler(deps: DocumentDeps): Handler {
   const { rules, keyRing, now, sharesWork } = deps
   const writeList = createListWriter(deps.issuer)
@@ -192,7 +192,7 @@ function isUnchanged(document: Parts, { seq, kid, issuedAt, expiresAt }: Parts):
   )
 }
 
-/** Whether it is too early to write a changed list again, because the last writing took long. */
+/** Whether it is too early to write a changed list again, because writing the last one took long. */
 function isHeldBack({ kid, begunAt, tookMs }: SignedDocument, signingKid: string): boolean {
   const holdMs = Math.min(tookMs * HOLD_FACTOR, MAX_HOLD_MS)
   return kid === signingKid && performance.now() - begunAt < holdMs

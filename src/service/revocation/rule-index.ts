@@ -12,7 +12,7 @@ import {
 export interface RuleIndex {
   /** Adds a rule, or replaces the one with its id unless that is newer. Returns whether there was one with its id. */
   put(rule: NumberedRule): boolean
-  /** Whether the index holds this state of the rule. It may have changed again between two pages of one read. */
+  /** Whether the index holds this state of the rule. False when the rule changed again between two pages of one read. */
   isLatest(rule: NumberedRule): boolean
   /** Drops up to `limit` rules that expired by `time` (epoch milliseconds); returns how many it dropped. */
   dropUntil(time: number, limit: number): number
@@ -22,7 +22,7 @@ export interface RuleIndex {
   isKeyRevoked(kid: string, now: number): boolean
   /**
    * The latest `before` of all rules in force at `now` that name this account or credential, rounded up to a second; 0 if
-   * there are none. A token with an earlier `iat` would be ended from the start. Epoch milliseconds.
+   * there are none. A new token with an earlier `iat` would already be revoked. Epoch milliseconds.
    */
   endsBefore(subject: TokenSubject, now: number): number
 }

@@ -63,14 +63,15 @@ export interface RulesDeps {
 }
 
 const FRESH_MS = 1000
-/** Largest age of rules for a new token: leaves time to sign within the second that sign-current.ts allows. */
+/** Largest age of rules for a new token. Leaves time to sign it within the second that sign-current.ts allows. */
 const SIGNING_FRESH_MS = 900
 /** How long a request waits for a read, counted from its beginning, if it may use older rules instead. */
 const BRIEF_MS = 500
-/** A read that takes longer counts as failed. Its result is still used. */
+/** A read that takes longer counts as failed, but if it ends later its result is used. */
 const LIMIT_MS = 2000
-/** Between two attempts after a failed one. */
+/** How long after a failed read no request starts another one. */
 const REST_MS = 1000
+/** How long after the last successful read `read` still gives its rules. */
 const MAX_STALE_MS = 24 * 60 * 60 * 1000
 /** Rules per query, and per slice before the event loop runs other work: a few milliseconds. */
 const PAGE = 1000
@@ -83,9 +84,10 @@ const START: RulePosition = { seq: -1, id: '' }
 /** Creates rules that follow this store; none are read before the first call. */
 export function createRevocationRules({ storage, log, now, sharesWork }: RulesDeps): RevocationRules {
   const index = createRuleIndex()
-  /** All changes up to here are in memory. */
+  /** All changes up to this position are in memory. */
   let position = START
   let list: readonly NumberedRule[] = []
+  /** When the newest read that has succeeded began; `performance.now()`. */
   let askedAt: number | undefined
   let droppedAt = performance.now()
   let failedAt = Number.NEGATIVE_INFINITY
@@ -109,7 +111,7 @@ export function createRevocationRules({ storage, log, now, sharesWork }: RulesDe
       cursor = rules.at(-1) ?? cursor
     }
     const replaces = await takeOver(changes)
-    // An overlapping read may already have added these.
+    // Leaves out what an overlapping read has already added.
     const fresh = changes.filter(({ seq }) => seq > position.seq)
     if (fresh.length > 0)
       list = replaces ? exchangeRules(list, fresh.filter(index.isLatest)) : [...list, ...fresh]

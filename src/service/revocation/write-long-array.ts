@@ -36,7 +36,7 @@ export interface ItemFormat<Item> {
   readonly isBefore: (one: Item, other: Item) => boolean
 }
 
-/** Items that are encoded, and copied, before the event loop runs other work: about half a millisecond. */
+/** How many items are encoded, or copied, before the event loop runs other work. Each takes about half a millisecond. */
 const ENCODED_TOGETHER = 500
 const COPIED_TOGETHER = 4000
 /** Bytes for the end of the payload, a dot and a signature. */
