@@ -1,4 +1,4 @@
-// The exports of each door of the packed package, installed in an empty project as a customer does.
+// The names that each export of the packed package has. The package is installed in an empty project, as a customer does.
 
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -56,7 +56,7 @@ describe('the packed package', () => {
     expect(found.sort()).toEqual([...names].sort())
   })
 
-  test('every door of package.json is listed here', () => {
+  test('every export of package.json is listed here', () => {
     const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
     const listed = Object.keys(exports).filter((name) => name !== './package.json')
     expect(listed.map((name) => name.replace(/^\./, 'claimgate')).sort()).toEqual(Object.keys(doors).sort())

@@ -32,9 +32,9 @@ function listFaults(path: string, imports: readonly Import[]): readonly string[]
 }
 
 describe('imports point inward', () => {
-  test.each([...new Set(files.map(({ path }) => path.split('/')[0] ?? path))])('%s', (wing) => {
+  test.each([...new Set(files.map(({ path }) => path.split('/')[0] ?? path))])('%s', (room) => {
     const faults = files
-      .filter(({ path }) => isWithin(path, [wing]))
+      .filter(({ path }) => isWithin(path, [room]))
       .flatMap(({ path, imports }) => listFaults(path, imports))
     expect(faults).toEqual([])
   })
@@ -110,7 +110,7 @@ describe('what files may do', () => {
   test('only the listed files read the environment', () => {
     const readers = files.filter(({ readsEnvironment }) => readsEnvironment).map(({ path }) => path)
     expect(readers.filter((path) => !isWithin(path, environmentReaders))).toEqual([])
-    // A listed file that no longer reads it must be removed from the list.
+    // A listed file that no longer reads the environment must be removed from the list.
     expect(environmentReaders.filter((room) => !readers.some((path) => isWithin(path, [room])))).toEqual([])
   })
 

@@ -1,6 +1,6 @@
-// A process that rotates the keys of a folder until it has made `count` rotations, or the other processes have made them.
-// Arguments: the folder, and how many. Begins on a line of input; prints each
-// rotation that it made: the new current kid, then the old one.
+// A process that tries `count` times to rotate the keys of a folder. A try fails when another process rotated first.
+// Arguments: the folder, and `count`. Begins on a line of input; prints each rotation that it made: the new current kid, then
+// the old one.
 
 import { once } from 'node:events'
 import { writeSync } from 'node:fs'

@@ -1,4 +1,5 @@
-// Changing the folder of signing keys: the contract, recovery after a process was killed half way, and what needs no lock.
+// Changing the folder of signing keys: the contract of every key store, recovery after a process was killed half way, and
+// what needs no lock.
 
 import { existsSync } from 'node:fs'
 import { chmod, chown, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
@@ -66,7 +67,7 @@ describe('a change', () => {
     expect(((await stat(dir)).mode & 0o777).toString(8)).toBe('700')
   })
 
-  test('that expects a key is refused where there is no folder', async () => {
+  test('that expects a key is refused when there is no folder', async () => {
     expect(await open().replace(change)).toBe(false)
     expect(await open().list()).toEqual([])
   })
@@ -82,12 +83,12 @@ describe('a change', () => {
   })
 })
 
-describe('a change that was cut short', () => {
+describe('an interrupted change', () => {
   const moments = [0, 1, 2, 3].flatMap((written) =>
     [false, true].map((removed) => [written, removed] as const),
   )
   test.each(moments)(
-    'after %i of 3 files (removed: %s) is completed by the next process',
+    'with %i of 3 files written (old file removed: %s) is completed by the next list',
     async (...moment) => {
       await leaveHalfDone(...moment)
       expect(sorted(await open().list())).toEqual(sorted(change.put))
@@ -103,13 +104,13 @@ describe('a change that was cut short', () => {
     expect(sorted(await open().list())).toEqual(sorted(next.put))
   })
 
-  test('is completed by a process that was waiting for the lock meanwhile', async () => {
+  test('is completed by a call that was waiting for the lock meanwhile', async () => {
     await open().initialize(keys)
     expect(await open().replace({ expect: [], put: [], remove: [] })).toBe(true)
     const before = new DatabaseSync(join(dir, '.lock'))
     before.exec('BEGIN EXCLUSIVE')
     const late = open().replace(rotation(keys, await createSigningKey('ES256', 'pending', NOW), NOW))
-    // The process has read the folder, found nothing to complete, and waits for the lock.
+    // The call has read the folder, found nothing to complete, and waits for the lock.
     await new Promise((resolve) => setTimeout(resolve, 200))
     await writeFile(intent(), formatChange(change))
     before.close()
@@ -117,7 +118,7 @@ describe('a change that was cut short', () => {
     expect(sorted(await open().list())).toEqual(sorted(change.put))
   })
 
-  test('is completed once by many concurrent processes', async () => {
+  test('is completed by many concurrent lists, which all see the same keys', async () => {
     await leaveHalfDone(1, false)
     const lists = await Promise.all(Array.from({ length: 20 }, () => open().list()))
     for (const list of lists) expect(sorted(list)).toEqual(sorted(change.put))
@@ -145,7 +146,7 @@ describe('a list', () => {
     ]
   }
 
-  test('writes nothing when no change was cut short, not even a lock', async () => {
+  test('writes nothing when no change was interrupted, not even a lock file', async () => {
     await open().initialize(keys)
     await rm(join(dir, '.lock'))
     await rm(join(dir, '.turn'))

@@ -1,5 +1,5 @@
-// The folder of signing keys: the format of its files, which files are refused with which message, and what two
-// processes or a killed one leave behind.
+// The folder of signing keys: the format of its files, which files are refused with which message, and what the folder
+// contains after two processes started together or one was killed.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -41,13 +41,13 @@ async function readMembers(path: string): Promise<Record<string, unknown>> {
   return JSON.parse(await readFile(path, 'utf8'))
 }
 
-describe('storing', () => {
-  test('finds nothing where there is no folder, and does not create it', async () => {
+describe('the store', () => {
+  test('without a folder lists no keys and does not create the folder', async () => {
     expect(await open().list()).toEqual([])
     await expect(stat(dir)).rejects.toThrow('ENOENT')
   })
 
-  test.each(['ES256', 'EdDSA', 'HS256'] as const)('%s keys are read back unchanged', async (alg) => {
+  test.each(['ES256', 'EdDSA', 'HS256'] as const)('reads %s keys back unchanged', async (alg) => {
     const made = await createFirstKeys(alg, NOW)
     const retiring = {
       ...(await createSigningKey(alg, 'retiring', NOW)),
@@ -204,7 +204,7 @@ describe('a file that is not a valid key', () => {
     )
   })
 
-  test('is refused when it is a folder, or the folder a file', async () => {
+  test('is refused when it is a folder, and so is a file in place of the key folder', async () => {
     await mkdir(join(dir, 'a.json'), { recursive: true })
     await expect(open().list()).rejects.toThrow(
       `${join(dir, 'a.json')}: cannot be read or written (EISDIR); check`,
@@ -221,21 +221,26 @@ describe('a file that is not a valid key', () => {
   })
 })
 
-describe('a first start that was cut short', () => {
+describe('an interrupted first start', () => {
   async function leaveIntent(written: number): Promise<void> {
     await open().initialize(keys)
     await writeFile(join(dir, '.change.json'), formatChange({ put: keys, remove: [] }), { mode: 0o600 })
     for (const key of keys.slice(written)) await rm(fileOf(key))
   }
 
-  test.each([0, 1, 2])('after %i of its 2 files is completed by the next process', async (written) => {
-    for (const next of ['list', 'initialize'] as const) {
-      await leaveIntent(written)
-      if (next === 'initialize') await open().initialize(await createFirstKeys('ES256', NOW))
-      expect(sorted(await open().list())).toEqual(sorted(keys))
-      expect((await readdir(dir)).sort()).toEqual([...keys.map(({ kid }) => `${kid}.json`), ...LOCKS].sort())
-    }
-  })
+  test.each([0, 1, 2])(
+    'with %i of its 2 files written is completed by the next list or start',
+    async (written) => {
+      for (const next of ['list', 'initialize'] as const) {
+        await leaveIntent(written)
+        if (next === 'initialize') await open().initialize(await createFirstKeys('ES256', NOW))
+        expect(sorted(await open().list())).toEqual(sorted(keys))
+        expect((await readdir(dir)).sort()).toEqual(
+          [...keys.map(({ kid }) => `${kid}.json`), ...LOCKS].sort(),
+        )
+      }
+    },
+  )
 
   test('leaves temporary files, which are deleted once they are old', async () => {
     await mkdir(dir, { recursive: true })

@@ -1,6 +1,5 @@
 // A process that releases the lock of a folder and takes it again without a pause, until it is killed.
-// Argument: the folder. Each turn adds a byte to its file `turns`. Prints a line
-// after the first.
+// Argument: the folder. Each turn adds a byte to the file `turns` in it. Prints a line after the first turn.
 
 import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'

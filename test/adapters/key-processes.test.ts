@@ -85,7 +85,7 @@ describe('processes', () => {
     rotator.child.stdin!.write('go\n')
     const reader = await start('key-reader.ts', [dir, '1000000'])
     for (let round = 0; round < 60; round += 1) {
-      // Some reads of the folder are stopped twice.
+      // Without a pause, the same read of the folder may be stopped twice.
       await pause(round % 2 === 0 ? Math.random() * 5 : 0)
       reader.child.kill('SIGSTOP')
       const before = rotator.lines.length
@@ -177,7 +177,7 @@ describe('processes', () => {
     await mkdir(dir)
     const holder = await start('key-holder.ts', [dir])
     const countTurns = () => statSync(join(dir, 'turns')).size
-    // This process tries rarely, so without queueing the other process would always get the lock first.
+    // This process tries rarely, so without the queue the other process would always get the lock first.
     const sleeper = new Int32Array(new SharedArrayBuffer(4))
     const slowing = setInterval(() => Atomics.wait(sleeper, 0, 0, 20), 1)
     let turns = 0

@@ -1,5 +1,5 @@
-// A process that lists the keys of a folder `count` times, or until its input ends; then it prints how often it has seen
-// which states, as JSON. Arguments: the folder, and how many. Prints a line when it is ready.
+// A process that lists the keys of a folder `count` times, or until its input ends. Then it prints as JSON how often it has
+// seen each combination of key states. Arguments: the folder, and `count`. Prints a line when it is ready.
 
 import { once } from 'node:events'
 import { setImmediate } from 'node:timers/promises'

@@ -1,6 +1,6 @@
 // A process that initializes many key folders, one after the other, with two keys of its own.
-// Arguments: how many folders, and the folder that holds them. Begins on a line of input; prints the
-// kids that each folder then has.
+// Arguments: how many folders, and the folder that holds them. Begins on a line of input; prints the kids that each folder
+// then has.
 
 import { once } from 'node:events'
 import { join } from 'node:path'

@@ -57,7 +57,7 @@ describe('defaults', () => {
     expect(parseConfig(empty)).toEqual(defaults)
   })
 
-  test('apply also when variables of other programs and of the customer side are set', () => {
+  test("apply also when variables of other programs and of the customer's backend are set", () => {
     const others = {
       PATH: '/bin',
       NODE_ENV: 'production',
@@ -161,7 +161,7 @@ describe('values that each variable accepts', () => {
 
 describe('values that each variable refuses', () => {
   const numbers = ['-1', '+10', '010', '1e3', '0x10', '10.0', '10s', ' 10', '١٠', 'NaN', '99999999999']
-  const noIssuer = [
+  const malformedIssuers = [
     'auth.example.com',
     'ftp://auth.example.com',
     'https://',
@@ -192,7 +192,7 @@ describe('values that each variable refuses', () => {
       'u@localhost',
       ':8787',
     ],
-    CLAIMGATE_ISSUER: noIssuer,
+    CLAIMGATE_ISSUER: malformedIssuers,
     CLAIMGATE_AUDIENCE: [',', 'a,', 'a,,b', ' '],
     CLAIMGATE_ALG: ['es256', 'none', 'RS256', 'Ed25519', 'ES256 '],
     CLAIMGATE_TOKEN_TTL: [...numbers, '9'],
@@ -366,11 +366,11 @@ describe('the error', () => {
   test('never contains the value of a variable', () => {
     const value = 'hunter2 http://u:hunter2@h/?hunter2#,hunter2'
     const env = Object.fromEntries([...Object.keys(fields), 'CLAIMGATE_X'].map((name) => [name, value]))
-    const told = JSON.stringify(problemsOf(env)) + new ConfigError(problemsOf(env)).stack
-    const silent = ['CLAIMGATE_AUDIENCE', 'CLAIMGATE_KEYS_DIR', 'CLAIMGATE_PEPPER'] // these accept the text
-    const faulty = Object.keys(fields).filter((name) => !silent.includes(name))
+    const shown = JSON.stringify(problemsOf(env)) + new ConfigError(problemsOf(env)).stack
+    const acceptingAny = ['CLAIMGATE_AUDIENCE', 'CLAIMGATE_KEYS_DIR', 'CLAIMGATE_PEPPER']
+    const faulty = Object.keys(fields).filter((name) => !acceptingAny.includes(name))
     expect(variablesOf(env).sort()).toEqual([...faulty, 'CLAIMGATE_X'].sort())
-    expect(told).not.toContain('hunter2')
+    expect(shown).not.toContain('hunter2')
   })
 
   test('gives examples that are accepted, and placeholders for secrets that are refused', () => {

@@ -1,5 +1,5 @@
-// Fills a store and prints how many bytes of memory it uses, as JSON: `{"bytes":…,"kept":…}`. `kept` only keeps the store
-// alive until it is measured. Run with --expose-gc and the argument `one-time` or `limits`.
+// Fills a store and prints how many bytes of memory it uses, as JSON: `{"bytes":…,"kept":…}`. `kept` has no meaning: reading
+// it keeps the store in memory until it is measured. Run with --expose-gc and the argument `one-time` or `limits`.
 
 import { createHash } from 'node:crypto'
 import { createMemoryLimits } from '../../src/counters/memory-limits.ts'

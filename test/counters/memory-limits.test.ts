@@ -102,7 +102,7 @@ test('changes of the wall clock have no effect', () => {
   }
 })
 
-test('limits without a key take no memory for keys', () => {
+test('new limits take no memory for keys that were not used yet', () => {
   const used = (): number => process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers
   const before = used()
   const all = Array.from({ length: 50 }, () => createMemoryLimits())

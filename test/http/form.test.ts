@@ -19,7 +19,7 @@ describe('forms', () => {
     ['a+b=c+d', [['a b', 'c d']]],
     ['a=%2B%26%3D', [['a', '+&=']]],
     ['%C3%A9=%E2%82%AC', [['é', '€']]],
-  ])('%j', (text, pairs) => {
+  ])('%j is parsed', (text, pairs) => {
     expect(parseForm(text)).toEqual(pairs)
   })
 

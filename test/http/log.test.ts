@@ -51,7 +51,7 @@ describe('a line', () => {
     expect({ level, msg, rest }).toEqual({ level: 'info', msg: 'test', rest: fields })
   })
 
-  test('is one line for every value', () => {
+  test('has no line break, whatever the values contain', () => {
     const { lines, log } = collect()
     log.warn('test', { reason: 'a\nb\r\u2028{"level":"error"}' })
     expect(lines[0]).not.toMatch(/[\n\r]/)
@@ -85,11 +85,11 @@ describe('levels', () => {
 
   test('a line below the level reads neither the clock nor its fields', () => {
     const fail = () => {
-      throw new Error('touched')
+      throw new Error('was read')
     }
     const log = createLogger({ level: 'warn', write: fail, now: fail })
     log.info('test', Object.defineProperty({}, 'error', { get: fail }))
-    expect(() => log.warn('test')).toThrow('touched')
+    expect(() => log.warn('test')).toThrow('was read')
   })
 })
 
@@ -145,10 +145,10 @@ describe('the guard against credentials', () => {
   })
 })
 
-describe('errors', () => {
+describe('a logged error', () => {
   const describeIt = (error: unknown) => writeOne({ error }).error as string
 
-  test('of this project: class and message', () => {
+  test('of this project is written as class and message', () => {
     expect(describeIt(new StorageError('the database is locked'))).toBe(
       'StorageError: the database is locked',
     )
@@ -156,7 +156,7 @@ describe('errors', () => {
     expect(describeIt(refused)).toBe(`ClaimError: ${refused.message}`)
   })
 
-  test('of others: class and place, because the message may quote input', () => {
+  test('of another library is written as class and place, because its message may quote input', () => {
     let thrown: unknown
     try {
       JSON.parse('{"clientSecret":"hunter2"')
@@ -167,22 +167,22 @@ describe('errors', () => {
     expect(describeIt(new TypeError('hunter2'))).toMatch(/^TypeError at \S*log\.test\.ts:\d+:\d+$/)
   })
 
-  test('a line of the message is not taken for a stack frame', () => {
+  test('takes its place from the stack, never from a line of its message', () => {
     expect(describeIt(new Error('x\n    at hunter2:1:1'))).toMatch(/^Error at \S*log\.test\.ts:\d+:\d+$/)
     const changed = new Error('first\n    at hunter2:1:1')
-    expect(changed.stack).toContain('hunter2') // composed on first reading, with the message of that moment
+    expect(changed.stack).toContain('hunter2') // V8 builds the stack when it is first read, with the message of that moment
     changed.message = 'second'
     expect(describeIt(changed)).toBe('Error')
   })
 
-  test('include the system code and the cause', () => {
+  test('includes the system code and the cause', () => {
     const cause = Object.assign(new Error('connect ECONNREFUSED 10.1.2.3'), { code: 'ECONNREFUSED' })
     const text = describeIt(new StorageError('Postgres does not answer', cause))
     expect(text).toMatch(/^StorageError: Postgres does not answer; cause: Error ECONNREFUSED at /)
     expect(text).not.toContain('10.1.2.3')
   })
 
-  test('other thrown values: only the type', () => {
+  test('that is not an Error is written as its type', () => {
     expect(describeIt('hunter2')).toBe('string')
     expect(describeIt(null)).toBe('object')
   })

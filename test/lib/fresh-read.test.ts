@@ -1,4 +1,4 @@
-// Overlapping calls: the value never becomes older, and each call sees what was stored before it began.
+// Overlapping calls of `refresh`: the value never becomes older, and each call sees what was stored before it began.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'

@@ -11,7 +11,7 @@ describe('JSON without duplicate names', () => {
     ['{"a":"\\"b\\":\\\\"}', { a: '"b":\\' }],
     ['{"\\u0061":1,"A":2}', { a: 1, A: 2 }],
     [' { "a" : 1 } ', { a: 1 }],
-  ])('%s', (text, value) => {
+  ])('%s is parsed', (text, value) => {
     expect(parseJson(text)).toEqual({ ok: true, value })
   })
 
@@ -22,12 +22,12 @@ describe('JSON without duplicate names', () => {
     '{"__proto__":1,"__proto__":2}',
     '{"a":{"b":1},"a":{"b":1}}',
     '{"":1,"":2}',
-  ])('refuses %s', (text) => {
+  ])('%s is refused', (text) => {
     expect(parseJson(text)).toEqual({ ok: false, reason: 'duplicate' })
   })
 
   test.each(['', '{', '{"a":1,}', "{'a':1}", '{"a":NaN}', '\ufeff{}', '{"a":1}{', 'undefined', '"\n"'])(
-    'malformed: %j',
+    '%j is malformed',
     (text) => {
       expect(parseJson(text)).toEqual({ ok: false, reason: 'malformed' })
     },

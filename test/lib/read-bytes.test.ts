@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest'
 import { joinBytes, readBytes, readChunks } from '../../src/lib/read-bytes.ts'
 
-/** A stream of these chunks, which counts how many were taken and whether it was cancelled. */
+/** A stream of chunks of these sizes. `state` says how many were read and whether the stream was cancelled. */
 function createStream(sizes: readonly number[]): {
   readonly stream: ReadableStream<Uint8Array>
   readonly state: { pulled: number; isCancelled: boolean }

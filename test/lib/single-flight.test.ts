@@ -1,13 +1,13 @@
-// One piece of work at a time. Other callers share its promise, or poll for its end.
+// At most one run of the work at a time. Other callers share its promise, or poll until it ends.
 
 import { expect, test } from 'vitest'
 import { createSingleFlight, type SingleFlight } from '../../src/lib/single-flight.ts'
 
 interface Trial {
   readonly flight: SingleFlight
-  /** Time limits of the work begun so far. */
+  /** The time limits that the runs got, in the order of their start. */
   readonly started: number[]
-  /** Ends the work begun first, second, … */
+  /** Functions that end the first run, the second, … */
   readonly ends: (() => void)[]
   readonly clock: { now: number }
 }
@@ -47,12 +47,12 @@ test.each([true, false])(
 )
 
 test('callers share one promise when work is shared, and get promises of their own when it is not', () => {
-  const [shared, looking] = [tryFlight(true).flight, tryFlight(false).flight]
+  const [shared, polling] = [tryFlight(true).flight, tryFlight(false).flight]
   expect(shared.join(1)).toBe(shared.join(1))
-  expect(looking.join(1)).not.toBe(looking.join(1))
+  expect(polling.join(1)).not.toBe(polling.join(1))
 })
 
-test('work whose request was cancelled is given up, and the next caller starts it again', async () => {
+test('work that has not ended in time counts as cancelled, and the next caller starts it again', async () => {
   const { flight, started, ends, clock } = tryFlight(false)
   void flight.join(1)
   const waiting = flight.join(1)
