@@ -144,7 +144,7 @@ describe('rotation', () => {
 
   test('without overlap ends the old secret immediately', async () => {
     const rotated = await rotate({ overlap: 0 })
-    // Both secrets work until the second rotation.
+    // That is the time of the rotation itself: the old secret has no time left.
     expect(rotated.previousExpiresAt).toBe(previousExpiresAt(0))
     expect((await showCredential(first.id)).previousExpiresAt).toBeNull()
     expect(await readCredential(first.id)).toMatchObject({ previousHash: null, previousExpiresAt: null })

@@ -96,7 +96,7 @@ describe.each<[string, object, readonly string[]]>([
   ['alone', {}, []],
   ['with another name', { name: 'Other' }, ['name']],
   ['with one scope less', { scopes: ['read'] }, ['scopes']],
-  ['with a shorter life', { maxTtl: 60 }, ['maxTtl']],
+  ['with a shorter lifetime', { maxTtl: 60 }, ['maxTtl']],
   [
     'with one origin less and an origin required',
     { allowedOrigins: [SITE], requireOrigin: true },

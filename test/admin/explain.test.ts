@@ -170,7 +170,7 @@ describe('the explanation', () => {
     expect(await lettersOf({ token: bound, origin: SITE, ip })).toBe(expected)
   })
 
-  test('of a key-bound token uses Bearer without a proof and DPoP with one', async () => {
+  test('of a key-bound token sends it as Bearer without a proof and as DPoP with one', async () => {
     const bound = await claimToken(world, { jkt: JKT })
     expect(await lettersOf({ token: bound, origin: SITE })).toBe('ppppppsfs proof_required')
     expect(await lettersOf({ token: bound, origin: SITE, dpop: 'x' })).toBe('ppppppsfs invalid_proof')

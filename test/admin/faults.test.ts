@@ -1,4 +1,5 @@
-// Every fault of every changing call, one row each: the refusal, and that nothing was changed or recorded.
+// Refused changes of accounts, credentials, revocations and keys, one row for each fault: the answer, and that nothing was
+// changed or recorded. Refused creations of accounts are in test/runtime/admin-account-rows.ts.
 
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createClientSecret, formatAccountToken } from '../../src/signing/secret.ts'
@@ -52,8 +53,14 @@ const bodies: readonly Fault[] = CALLS.flatMap((call) => [
       expect: unsupported,
     }),
   ),
-  { rule: 'size', call, body: ' '.repeat(65_537), expect: tooLarge },
-  { rule: 'size, chunked', call, body: ' '.repeat(65_537), more: { chunked: true }, expect: tooLarge },
+  { rule: 'a body that is too large', call, body: ' '.repeat(65_537), expect: tooLarge },
+  {
+    rule: 'a chunked body that is too large',
+    call,
+    body: ' '.repeat(65_537),
+    more: { chunked: true },
+    expect: tooLarge,
+  },
   {
     rule: 'the media type is checked before the size',
     call,
@@ -94,7 +101,7 @@ const unknown: readonly Fault[] = [
   ['DELETE', '/admin/credentials/nobody', undefined],
   ['DELETE', '/admin/credentials/:revoked', undefined],
 ].map(([method, path, body]) => ({
-  rule: `unknown, ${shown(body)}`,
+  rule: `an unknown id, ${shown(body)}`,
   call: [method as string, path as string],
   body,
   expect: notFound,
@@ -110,7 +117,7 @@ const methods: readonly Fault[] = [
   ['DELETE', '/admin/keys'],
   ['GET', '/admin/keys/rotate'],
 ].map(([method = '', path = '']) => ({
-  rule: 'method',
+  rule: 'a method that the path does not have',
   call: [method, path],
   expect: [405, 'method_not_allowed'],
 }))
@@ -174,8 +181,13 @@ const credentials: readonly Fault[] = [
       expect: [422, 'invalid_request', 'force'],
     }),
   ),
-  { rule: 'too young', call: ROTATE_KEYS, expect: conflict },
-  { rule: 'too young, not forced', call: ROTATE_KEYS, body: { force: false }, expect: conflict },
+  { rule: 'the pending key is too young', call: ROTATE_KEYS, expect: conflict },
+  {
+    rule: 'the pending key is too young, and force is false',
+    call: ROTATE_KEYS,
+    body: { force: false },
+    expect: conflict,
+  },
 ]
 
 const named = [

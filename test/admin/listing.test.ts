@@ -47,7 +47,7 @@ describe.each([
     [30, 1],
     [31, 1],
     [200, 1],
-  ])('in pages of %i holds each record once', async (limit, count) => {
+  ])('read in pages of %i lists each record once', async (limit, count) => {
     const pages = await turnPages(path, member, limit)
     expect(pages).toHaveLength(count)
     const ids = pages.flat().map(idOf)

@@ -1,4 +1,4 @@
-// Revocations: the stored rule, when the call is answered, and the second in which old and new tokens are both issued.
+// Revocations: the stored rule, when the call is answered, and tokens issued in the same second as the call.
 
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { RevocationRule } from '../../src/claims/records/revocation.ts'
@@ -86,7 +86,8 @@ describe('the stored rule', () => {
     [{ kid: 'a', issuedBefore: '2026-01-01T12:00:00.1Z' }, 400, 1000 + KEY_KEPT_MS, 1000 + KEY_KEPT_MS],
   ]
   test.each(rows)('%j at %i ms', async (body, at, before, until) => {
-    // Stands still like the service's clock: on a busy machine a millisecond passes, and the moment would move.
+    // performance.now() stands still like the service's clock. Otherwise, on a busy machine, a millisecond could pass and
+    // move the moment.
     vi.spyOn(performance, 'now').mockReturnValue(0)
     onTestFinished(() => void vi.restoreAllMocks())
     service.setNow(SECOND + at)
@@ -115,7 +116,7 @@ test("a key's kid ends the key too: the pending one signs", async () => {
   expect([ended?.kid, ended?.state]).toEqual([current?.kid, 'expired'])
 })
 
-test('a kid is answered 201 when it is stored, and is in force before the key store is changed, even if that fails', async () => {
+test('the revocation of a kid is in force before the key store is changed, and is answered 201 even if that change fails', async () => {
   const stuck = await startAdmin(undefined, 0, async () => {
     throw new Error('the folder is read-only')
   })
@@ -154,7 +155,7 @@ describe('when other processes share the database', () => {
     if (wait > 0) expect(toldAfter).toBeLessThan(wait)
   })
 
-  test('a time in the past is answered without waiting', async () => {
+  test('a revocation with a time in the past is answered without waiting', async () => {
     service.setNow(SECOND)
     const startedAt = performance.now()
     await revoke({ sub: 'acct_a', issuedBefore: SECOND / 1000 })
@@ -180,7 +181,7 @@ describe('when other processes share the database', () => {
     }
   })
 
-  test('a slow commit or a slow re-read moves the moment beyond the answer', async () => {
+  test('a slow commit and a slow re-read move the moment beyond the answer', async () => {
     const inner = createMemoryStorage()
     service = await startAdmin(
       {

@@ -32,7 +32,7 @@ export interface AdminService {
   readonly storage: Storage
   readonly keyLife: AdminApiPorts['keyLife']
   readonly hashSecret: AdminApiPorts['hashSecret']
-  /** When credentials were last used, as far as that is not written down yet. */
+  /** Times at which credentials were last used, by id, that `flushUses` has still to write to the storage. */
   readonly uses: Map<string, number>
   /** Calls of the ports in order: `change` for onChange, `flush` for flushUses, `end <kid>` for an ended key. */
   readonly told: string[]
@@ -52,7 +52,7 @@ export interface AdminService {
   readAudit(): Promise<readonly Json[]>
 }
 
-/** Starts the admin API on `inner`. `end` replaces the function that ends signing keys. */
+/** Starts the admin API on `inner`. `settleMs` as in `AdminPorts`. `end` replaces the function that ends signing keys. */
 export async function startAdmin(
   inner: Storage = createMemoryStorage(),
   settleMs = 0,

@@ -30,7 +30,7 @@ test.each([
   await storage.addRevocation(revocation, makeAudit())
   let told = 0
   const ports = { storage, settleMs: 50, onChange: async () => void told++ }
-  // How long ago the commit began.
+  // The commit has taken this long when the settling begins.
   const startedAt = performance.now() - commitMs
   await settleRevocation(ports, revocation, now, startedAt)
   const answeredAt = now + performance.now() - startedAt
@@ -42,7 +42,7 @@ test.each([
   expect(rule!.until - rule!.before).toBe(600_000)
 })
 
-test('a revocation whose moment always passes before it is known everywhere is not answered with success', async () => {
+test('a revocation is not answered with success when its moment passes before every process knows it, four times in a row', async () => {
   const storage = createMemoryStorage()
   const now = 1_700_000_000_400
   const revocation = makeRevocation({ before: settlingMoment(now, 1), until: now + 600_000 })
@@ -84,7 +84,7 @@ test.each(changes)('%s (%j) narrows the account: %j', (_, change, isLess) => {
   expect(isNarrowed(account, { ...account, ...change })).toBe(isLess)
 })
 
-test('a first maxTtl narrows an account, and removing it does not', () => {
+test('a first maxTtl narrows an account; resuming it and removing restrictions do not', () => {
   expect(isNarrowed({ ...account, maxTtl: null }, account)).toBe(true)
   const suspended = { ...account, status: 'suspended' as const, requireOrigin: true, browserPrototype: false }
   expect(isNarrowed(suspended, account)).toBe(false)

@@ -48,7 +48,7 @@ describe('a running service', () => {
     expect(await readMetrics(service.deps.metrics)).toEqual({})
   })
 
-  test('counts each answer once, and would-be refusals separately', async () => {
+  test('counts each answer once, and separately the refusals that report mode lets pass', async () => {
     const token = await claimToken(world)
     const bound = await claimToken(world, { ip: '192.0.2.1' })
     const claim = (body: object, extra: Partial<WireRequest> = {}) =>
