@@ -39,7 +39,7 @@ export function createMemoryOneTime({ perTenant, inAll, longestSeconds }: OneTim
   const expiries = new Map<string, number>()
   const tenants = new Map<string, Tenant>()
   const seconds = new Map<number, Second>()
-  /** Keys of `seconds`, soonest first. There are two or three hundred of them. */
+  /** Keys of `seconds`, soonest first. Few: ids expire within `longestSeconds`, unless the clock was set back. */
   const order: number[] = []
 
   /** Removes up to {@link SWEEP_MAX} expired ids, oldest first. */
