@@ -1,5 +1,5 @@
-// 100 000 revocations in one process: how long the first load, a changed document, and reading it as a remote verifier
-// keep the event loop. Counted in processor time of this thread, so that a busy machine makes no difference.
+// 100 000 revocations in one process: how long the first load, a changed document, and reading that document as a remote
+// verifier block the event loop. Measured in processor time of this thread, so that a busy machine makes no difference.
 
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { decodeJwt } from 'jose'

@@ -75,7 +75,7 @@ test('tokens lose the scopes that their account loses, and get them back with it
     introspected: null,
   })
 
-  // The cached token was not changed.
+  // Narrowing did not change the claims in the cache of verified tokens.
   await patchScopes(world, ['write', 'read', 'admin'])
   expect(await askAll(world, token)).toEqual(whole)
 })
@@ -96,7 +96,7 @@ test('a token gets no scope that it was not issued with; one without scopes does
   expect(whoami.json()).toMatchObject({ clientId: bare.clientId, scope: null })
 })
 
-test('it needs no store access beyond the check for revocation', async () => {
+test('the scopes come from the look-up of the check for revocation, without another look-up', async () => {
   const { service, world } = await start()
   const token = await claimToken(world)
   await patchScopes(world, ['read'])
@@ -110,7 +110,7 @@ test('it needs no store access beyond the check for revocation', async () => {
   expect(lookUp).toHaveBeenCalledTimes(1)
 })
 
-test('a revocation still ends the token, and another account does not see it', async () => {
+test('a token that has lost scopes is inactive for another account, and after its revocation', async () => {
   const { world } = await start()
   const token = await claimToken(world)
   await patchScopes(world, ['read'])

@@ -19,7 +19,7 @@ import { createRuleStore, HOUR, keepLog, type RuleStore } from '../support/servi
 
 export interface Replica extends RuleStore {
   ask(headers?: Readonly<Record<string, string>>, method?: string): Promise<Response>
-  /** The text of a 200. */
+  /** Requests the list, expects status 200, and gives the body. */
   read(): Promise<string>
   readonly isListed: RevocationRules['isListed']
   readonly refresh: RevocationRules['refresh']

@@ -29,7 +29,7 @@ interface Trial extends RuleStore {
   readonly rules: RevocationRules
   readonly lines: readonly string[]
   /** Whether the valid token is revoked. */
-  judge(): boolean | Promise<boolean>
+  isRevoked(): boolean | Promise<boolean>
 }
 
 function tryRules(sharesWork = true, store = createRuleStore()): Trial {
@@ -41,7 +41,7 @@ function tryRules(sharesWork = true, store = createRuleStore()): Trial {
     sharesWork,
   })
   const token = claimsWith()
-  return { ...store, rules, lines, judge: () => rules.isListed(token, 'key-1') }
+  return { ...store, rules, lines, isRevoked: () => rules.isListed(token, 'key-1') }
 }
 
 const pass = (ms: number): Promise<unknown> => vi.advanceTimersByTimeAsync(ms)
@@ -81,12 +81,12 @@ describe('a rule revokes', () => {
 
   test('tokens until they expire, also when the store is not read again', async () => {
     vi.setSystemTime(now)
-    const { judge, answer, rules } = tryRules(
+    const { isRevoked, answer, rules } = tryRules(
       true,
       createRuleStore([ruleWith({ until: Date.now() + 600_000 })]),
     )
     const token = claimsWith()
-    expect(await judge()).toBe(true)
+    expect(await isRevoked()).toBe(true)
     answer('with a fault')
     await pass(600_500)
     // Within clock tolerance.
@@ -95,43 +95,43 @@ describe('a rule revokes', () => {
   })
 })
 
-describe('a list', () => {
-  test('answers synchronously for a second, then is read again, once for concurrent requests', async () => {
-    const { judge, reads, store } = tryRules()
-    expect(judge()).toBeInstanceOf(Promise)
+describe('the rules in memory', () => {
+  test('answer synchronously for a second, then are read again, once for concurrent requests', async () => {
+    const { isRevoked, reads, store } = tryRules()
+    expect(isRevoked()).toBeInstanceOf(Promise)
     await pass(0)
-    expect([judge(), judge(), reads()]).toEqual([false, false, 1])
+    expect([isRevoked(), isRevoked(), reads()]).toEqual([false, false, 1])
     store([ruleWith()])
     await pass(999)
-    expect([judge(), reads()]).toEqual([false, 1])
+    expect([isRevoked(), reads()]).toEqual([false, 1])
     await pass(1)
-    expect(await Promise.all(Array.from({ length: 20 }, judge))).toEqual(Array(20).fill(true))
+    expect(await Promise.all(Array.from({ length: 20 }, isRevoked))).toEqual(Array(20).fill(true))
     expect(reads()).toBe(2)
-    expect(judge()).toBe(true)
+    expect(isRevoked()).toBe(true)
   })
 
-  test('has an age that counts from the beginning of its read', async () => {
-    const { judge, answer } = tryRules()
-    await judge()
+  test('have an age that counts from the beginning of their read', async () => {
+    const { isRevoked, answer } = tryRules()
+    await isRevoked()
     answer({ afterMs: 400 })
     await pass(1000)
-    await clocked(judge())
+    await clocked(isRevoked())
     await pass(500)
-    expect(judge()).toBe(false)
+    expect(isRevoked()).toBe(false)
     await pass(200)
-    expect(judge()).toBeInstanceOf(Promise)
+    expect(isRevoked()).toBeInstanceOf(Promise)
   })
 
-  test('is read again after a second, also when the system clock is changed', async () => {
-    const { judge, store } = tryRules()
-    await judge()
+  test('are read again after a second, also when the system clock is changed', async () => {
+    const { isRevoked, store } = tryRules()
+    await isRevoked()
     store([ruleWith()])
     vi.setSystemTime(Date.now() - 10 * HOUR)
     await pass(1000)
-    expect(await judge()).toBe(true)
+    expect(await isRevoked()).toBe(true)
   })
 
-  test('is the same object while nothing changes', async () => {
+  test('are the same array while nothing changes', async () => {
     const { rules, store } = tryRules(true, createRuleStore([ruleWith()]))
     const first = await rules.read()
     await pass(5000)
@@ -145,92 +145,92 @@ describe('a list', () => {
 })
 
 describe('a request waits', () => {
-  test('half a second from the beginning of the read, if there is an older list', async () => {
-    const { judge, store, answer, reads } = tryRules()
-    await judge()
+  test('up to half a second from the beginning of the read, if older rules are known', async () => {
+    const { isRevoked, store, answer, reads } = tryRules()
+    await isRevoked()
     store([ruleWith()])
     answer({ afterMs: 1500 })
     await pass(1000)
-    expect(await clocked(judge())).toEqual([false, 500])
-    expect(judge()).toBe(false)
+    expect(await clocked(isRevoked())).toEqual([false, 500])
+    expect(isRevoked()).toBe(false)
     expect(reads()).toBe(2)
     await pass(1000)
     // Read a second and a half ago: used, and read again.
-    expect(await clocked(judge())).toEqual([true, 500])
+    expect(await clocked(isRevoked())).toEqual([true, 500])
   })
 
-  test('two seconds for the first list', async () => {
-    const { judge, answer } = tryRules(true, createRuleStore([ruleWith()]))
+  test('up to two seconds for the first rules', async () => {
+    const { isRevoked, answer } = tryRules(true, createRuleStore([ruleWith()]))
     answer({ afterMs: 1500 })
-    expect(await clocked(judge())).toEqual([true, 1500])
+    expect(await clocked(isRevoked())).toEqual([true, 1500])
   })
 
   test.each([true, false])(
-    'only briefly for a store that hangs (promises shared: %s)',
+    'for a limited time when the store hangs (promises shared: %s)',
     async (sharesWork) => {
-      const { judge, answer, lines, store } = tryRules(sharesWork)
+      const { isRevoked, answer, lines, store } = tryRules(sharesWork)
       answer('never')
       // No rules are known, and an outage must not end every session.
-      expect(await clocked(judge())).toEqual([false, 2000])
-      expect(judge()).toBe(false)
+      expect(await clocked(isRevoked())).toEqual([false, 2000])
+      expect(isRevoked()).toBe(false)
       expect(lines).toEqual(['error: revocations cannot be read; none are known'])
       answer('immediately')
       store([ruleWith()])
       await pass(1000)
-      expect(await judge()).toBe(true)
+      expect(await isRevoked()).toBe(true)
       answer('never')
       await pass(1000)
-      const first = judge()
+      const first = isRevoked()
       // On Workers the request that started the read waits until it is over; others wait as long as elsewhere.
-      expect(await clocked(judge())).toEqual([true, 500])
+      expect(await clocked(isRevoked())).toEqual([true, 500])
       expect(await clocked(first)).toEqual([true, sharesWork ? 0 : 1500])
-      expect(judge()).toBe(true)
+      expect(isRevoked()).toBe(true)
     },
   )
 
   test('a late answer of the store is still used', async () => {
-    const { judge, answer, store } = tryRules()
-    await judge()
+    const { isRevoked, answer, store } = tryRules()
+    await isRevoked()
     store([ruleWith()])
     answer({ afterMs: 2500 })
     await pass(1000)
-    void judge()
+    void isRevoked()
     await pass(2600)
-    expect(await clocked(judge())).toEqual([true, expect.any(Number)])
+    expect(await clocked(isRevoked())).toEqual([true, expect.any(Number)])
   })
 })
 
 describe('on Workers', () => {
   test('concurrent requests cause one read, and none awaits a promise of another', async () => {
-    const { judge, answer, reads } = tryRules(false, createRuleStore([ruleWith()]))
+    const { isRevoked, answer, reads } = tryRules(false, createRuleStore([ruleWith()]))
     answer({ afterMs: 300 })
-    const asked = Array.from({ length: 5 }, () => clocked(judge()))
+    const asked = Array.from({ length: 5 }, () => clocked(isRevoked()))
     expect((await Promise.all(asked)).map(([isEnded]) => isEnded)).toEqual(Array(5).fill(true))
     expect(reads()).toBe(1)
   })
 
   test('a read that was cancelled with its request is started again', async () => {
-    const { judge, answer, store, reads } = tryRules(false)
-    await judge()
+    const { isRevoked, answer, store, reads } = tryRules(false)
+    await isRevoked()
     answer('never')
     await pass(1000)
-    void judge()
+    void isRevoked()
     answer('immediately')
     store([ruleWith()])
     await pass(3000)
-    expect(await judge()).toBe(true)
+    expect(await isRevoked()).toBe(true)
     expect(reads()).toBe(3)
   })
 })
 
-describe('a store that fails', () => {
-  test('leaves the last list, is tried once a second, and is logged once', async () => {
-    const { judge, answer, reads, lines, store } = tryRules(true, createRuleStore([ruleWith()]))
-    expect(await judge()).toBe(true)
+describe('while the store fails', () => {
+  test('the last rules stay in use, the store is read once a second, and one line is logged', async () => {
+    const { isRevoked, answer, reads, lines, store } = tryRules(true, createRuleStore([ruleWith()]))
+    expect(await isRevoked()).toBe(true)
     answer('with a fault')
     for (let tenth = 0; tenth < 100; tenth += 1) {
       await pass(100)
-      expect(await judge()).toBe(true)
+      expect(await isRevoked()).toBe(true)
     }
     expect(reads()).toBeGreaterThanOrEqual(9)
     expect(reads()).toBeLessThanOrEqual(11)
@@ -238,11 +238,11 @@ describe('a store that fails', () => {
     answer('immediately')
     store([])
     await pass(1000)
-    expect(await judge()).toBe(false)
+    expect(await isRevoked()).toBe(false)
     expect(lines.slice(1)).toEqual(['info: revocations can be read again'])
   })
 
-  test('does not make a refresh reject or hang', async () => {
+  test('a refresh neither rejects nor hangs', async () => {
     const { rules, answer, lines } = tryRules()
     answer('with a fault')
     await rules.refresh()
@@ -251,7 +251,7 @@ describe('a store that fails', () => {
     expect((await clocked(rules.refresh()))[1]).toBe(2000)
   })
 
-  test('for a day: rules are served with their age until then', async () => {
+  test('the rules are served with their age for a day, and still checked after it', async () => {
     const { rules, answer } = tryRules(true, createRuleStore([ruleWith({ until: Date.now() + 90 * HOUR })]))
     answer('with a fault')
     expect(await rules.read()).toBeUndefined()
@@ -263,38 +263,37 @@ describe('a store that fails', () => {
     expect(await rules.read()).toMatchObject({ rules: [{ kind: 'jti' }], ageMs: 23 * HOUR })
     await pass(HOUR)
     expect(await rules.read()).toBeUndefined()
-    // Tokens are still checked with them.
     expect(await rules.isListed(claimsWith({ iat: 0 }), 'key-1')).toBe(true)
   })
 })
 
 describe('a refresh', () => {
-  test('reads although the list is young', async () => {
-    const { rules, judge, store } = tryRules()
-    await judge()
+  test('reads the store although the rules are young', async () => {
+    const { rules, isRevoked, store } = tryRules()
+    await isRevoked()
     store([ruleWith()])
     await rules.refresh()
-    expect(judge()).toBe(true)
+    expect(isRevoked()).toBe(true)
   })
 
   test('is not undone by a read that began before the write', async () => {
-    const { rules, judge, store, answer, reads } = tryRules()
-    await judge()
+    const { rules, isRevoked, store, answer, reads } = tryRules()
+    await isRevoked()
     await pass(1000)
     answer({ afterMs: 400 })
-    const slow = judge()
+    const slow = isRevoked()
     store([ruleWith()])
     answer('immediately')
     await rules.refresh()
-    expect(judge()).toBe(true)
+    expect(isRevoked()).toBe(true)
     await pass(500)
     expect(await slow).toBe(true)
-    expect(judge()).toBe(true)
+    expect(isRevoked()).toBe(true)
     // The slow read finds nothing new.
     expect(reads()).toBe(3)
   })
 
-  test('contains a rule that changes between two pages once, in its latest state', async () => {
+  test('has a rule that changes between two pages once, in its latest state', async () => {
     vi.useRealTimers()
     const inForce = Array.from({ length: 1500 }, (_, at) => ruleWith({ value: `jti-${at}` }))
     const { storage, store } = createRuleStore(inForce)
@@ -334,14 +333,19 @@ describe('a refresh', () => {
 })
 
 interface Step {
-  /** Turns of the event loop before the step, from the start of its read until it reads the counter, and until it ends. */
+  /** Turns of the event loop before this step. */
   readonly pause: number
+  /** Turns from the start of a read until it sees the version, and from then until the read ends. */
   readonly before: number
   readonly after: number
+  /** Whether this step first increases the version. */
   readonly write: boolean
 }
 
-/** Reads that each read a counter once, while other steps write it. */
+/**
+ * Each step may change a rule and starts a refresh; the refreshes overlap. The value of the rule is the version that a read has
+ * seen. After each refresh, the rules must have at least the version that was written before it, and never an older one again.
+ */
 async function runSchedule(steps: readonly Step[], sharesWork: boolean): Promise<void> {
   const turns = async (count: number): Promise<void> => {
     for (let turn = 0; turn < count; turn += 1) await sleep(0)

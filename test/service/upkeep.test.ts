@@ -97,7 +97,7 @@ describe('purge', () => {
     expect(await values(0)).toEqual(['for long'])
   })
 
-  test('runs a few times each second while there is more to delete', async () => {
+  test('runs up to four times in a round while there is more to delete', async () => {
     let parts = 6
     const all = storage
     storage = new Proxy(all, {
@@ -154,14 +154,15 @@ describe('purge', () => {
   })
 })
 
-describe('a key that was revoked and still signs', () => {
+describe('a revoked key', () => {
+  /** Records the revocation of a key without ending the key, like a process that ends between the two. */
   const revokeHalf = (value: string) =>
     storage.addRevocation(
       makeRevocation({ kind: 'kid', value, before: NOW + HOUR, until: NOW + HOUR }),
       makeAudit(),
     )
 
-  test('is ended in the next round', async () => {
+  test('that still signs is ended in the next round', async () => {
     await roundAt(NOW)
     const kid = currentKid()
     await revokeHalf(kid)
@@ -170,7 +171,7 @@ describe('a key that was revoked and still signs', () => {
     expect(currentKid()).not.toBe(kid)
   })
 
-  test('is ended a second later when the store failed', async () => {
+  test('that still signs is ended a second later when the store failed', async () => {
     await roundAt(NOW)
     const kid = currentKid()
     await revokeHalf(kid)
@@ -181,7 +182,7 @@ describe('a key that was revoked and still signs', () => {
     expect(memory.keys().find((key) => key.kid === kid)?.state).toBe('expired')
   })
 
-  test('stays while the store is read-only: one log line; later the rotation gets its audit entry', async () => {
+  test('stays current while the store is read-only: one log line; later the rotation gets its audit entry', async () => {
     const kid = currentKid()
     await revokeHalf(kid)
     const { replace } = memory.store
@@ -198,7 +199,7 @@ describe('a key that was revoked and still signs', () => {
     ])
   })
 
-  test('costs two reads of the keys each round after its end', async () => {
+  test('that is not stored costs nothing: a round reads the keys twice', async () => {
     for (let index = 0; index < 20; index += 1) await revokeHalf(`gone-${index}`)
     await roundAt(NOW)
     await roundAt(NOW + 20 * SECOND)
@@ -243,7 +244,7 @@ describe('the audit log has one entry for each rotation', () => {
     expect(await readRotations()).toEqual(entries)
   })
 
-  test('also when several followed each other', async () => {
+  test('also when several rotations followed each other', async () => {
     const kids = [await rotateAndDie(NOW + 1), await rotateAndDie(NOW + 2)]
     await roundAt(NOW + HOUR)
     expect(await readRotations()).toEqual([
@@ -261,7 +262,7 @@ describe('the audit log has one entry for each rotation', () => {
     expect(await readRotations()).toEqual([])
   })
 
-  test('and is not read again after the entry is known to exist', async () => {
+  test('and no entry is written again once it is known to exist', async () => {
     await rotateAndDie(NOW + 1)
     await roundAt(NOW + HOUR)
     called.length = 0
@@ -277,7 +278,7 @@ describe('the audit log has one entry for each rotation', () => {
     expect(await readRotations()).toEqual([entryOf(currentKid(), NOW + 1, { actor: 'cli', detail })])
   })
 
-  test('which is written later when it could not be written', async () => {
+  test('which is written later when writing it failed', async () => {
     failing.add('appendAuditOnce')
     await expect(rotateKeys(ports(), { force: true }, 'admin', NOW + 1)).rejects.toThrow(StorageError)
     await roundAt(NOW + HOUR)
@@ -286,7 +287,7 @@ describe('the audit log has one entry for each rotation', () => {
     expect(await readRotations()).toEqual([entryOf(currentKid(), NOW + 1, RECOVERED)])
   })
 
-  test('also for scheduled ones, in time or late', async () => {
+  test('also for scheduled rotations, and also when writing it failed at first', async () => {
     for (const later of [0, SECOND, HOUR]) await roundAt(NOW + 30 * DAY + later)
     const system = { actor: 'system', detail: null }
     const first = entryOf(currentKid(), NOW + 30 * DAY, system)
@@ -309,7 +310,7 @@ describe('the audit log has one entry for each rotation', () => {
     expect(currentKid()).not.toBe(kid)
     const detail = { ended: kid }
     expect(await readRotations()).toEqual([entryOf(currentKid(), NOW + 1, { actor: 'admin', detail })])
-    // The end of a key that does not sign is not a rotation.
+    // Ending a key that does not sign is not a rotation.
     await createRevocation(ports(), { ...input, value: memory.keys().at(-1)?.kid ?? '' }, 'admin', NOW + HOUR)
     await roundAt(NOW + 2 * HOUR)
     expect(await readRotations()).toHaveLength(1)

@@ -144,8 +144,8 @@ describe('a write in progress', () => {
   })
 })
 
-describe('a store that fails', () => {
-  test('causes no rejection and one log line; the uses are written later', async () => {
+describe('while the store fails', () => {
+  test('a flush does not reject, one line is logged, and the uses are written later', async () => {
     const { uses, writes, lines, answer } = tryUses()
     answer(refuse)
     uses.note('a', 1)
@@ -175,7 +175,7 @@ describe('a store that fails', () => {
     expect(lines).toHaveLength(2)
   })
 
-  test('keeps the ten thousand newest uses', async () => {
+  test('the ten thousand newest uses are kept', async () => {
     const { uses, writes, answer } = tryUses()
     answer(refuse)
     uses.note('again', 0)

@@ -1,4 +1,4 @@
-// Random sequences of operations by two processes on one key store while time passes, with a key ring that follows it.
+// Random sequences of operations by two processes on one key store while time passes. A key ring follows the store.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -33,7 +33,7 @@ const kidOf = (token: string): string =>
   JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()).kid
 
 describe.each(ALGORITHMS)('%s', (alg) => {
-  test.each([1, 4])('%i steps at a time', { timeout: 120_000 }, async (atOnce) => {
+  test.each([1, 4])('%i steps at a time', { timeout: 120_000 }, async (together) => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40 }), async (steps) => {
         const memory = createMemoryKeys()
@@ -91,8 +91,8 @@ describe.each(ALGORITHMS)('%s', (alg) => {
         }
 
         await look()
-        for (let index = 0; index < steps.length; index += atOnce) {
-          await Promise.all(steps.slice(index, index + atOnce).map(take))
+        for (let index = 0; index < steps.length; index += together) {
+          await Promise.all(steps.slice(index, index + together).map(take))
           await look()
         }
       }),

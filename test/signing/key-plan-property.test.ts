@@ -1,4 +1,4 @@
-// The pure rules on random stores: any keys in any states.
+// The plans for random stores: any keys in any states.
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -39,7 +39,7 @@ function expectSound(
 ): readonly StoredSigningKey[] {
   const after = carryOut(before, plan)
   expect(new Set(plan.put.map(({ kid }) => kid)).size).toBe(plan.put.length)
-  // Every key that is changed or deleted is among the keys that the plan was given.
+  // The plan expects the stored state of every key that it changes or deletes.
   const expected = new Set(plan.expect.map(({ kid }) => kid))
   for (const kid of [...plan.remove, ...plan.put.map((key) => key.kid)]) expect(expected).toContain(kid)
   for (const key of before) {
@@ -63,7 +63,7 @@ function expectPair(keys: readonly StoredSigningKey[], alg: StoredSigningKey['al
   expect(count(keys, alg, 'pending')).toBe(1)
 }
 
-test('a rotation keeps every rule', () => {
+test('a rotation leaves one current and one pending key, and loses no key that has signed', () => {
   fc.assert(
     fc.property(anyKeys, anyAlg, fc.boolean(), (keys, alg, force) => {
       const plan = planRotation(keys, alg, NOW, { ...TERMS, force })
@@ -82,7 +82,7 @@ test('a rotation keeps every rule', () => {
   )
 })
 
-test('ending a key keeps every rule', () => {
+test('ending a key expires it immediately, and loses no other key that has signed', () => {
   fc.assert(
     fc.property(anyKeys, fc.nat(9), (keys, index) => {
       const plan = planEnd(keys, `k${index}`, NOW, TERMS)
@@ -99,7 +99,7 @@ test('ending a key keeps every rule', () => {
   )
 })
 
-test('opening a second time has nothing to do', () => {
+test('opening leaves keys of one algorithm to sign, and a second opening changes nothing', () => {
   fc.assert(
     fc.property(anyKeys, anyAlg, (keys, alg) => {
       const plan = planOpening(keys, alg, NOW, TERMS)
@@ -114,7 +114,7 @@ test('opening a second time has nothing to do', () => {
   )
 })
 
-test('upkeep ends after some rounds, and leaves only the expected keys', () => {
+test('after two rounds upkeep has nothing left to do, and no key is overdue', () => {
   fc.assert(
     fc.property(anyKeys, anyAlg, (keys, alg) => {
       let after = keys

@@ -1,4 +1,4 @@
-// The pure rules for states of signing keys, as tables: what each operation does with a key in each state.
+// The plans for signing keys, as tables: what each operation does with a key in each state.
 
 import { describe, expect, test } from 'vitest'
 import {
@@ -13,7 +13,7 @@ import {
 import type { SigningKeyState, StoredSigningKey } from '../../src/signing/signing-key.ts'
 import { ALGORITHMS, carryOut, DAY, HOUR, makeKey, NOW, spell, TERMS } from './plans.ts'
 
-/** A day and five minutes from NOW: when a key that retires now expires. */
+/** When a key that retires at NOW expires: minutes after NOW, a day and five minutes. */
 const RETIRES = 1445
 
 const alg = 'ES256'
@@ -100,10 +100,10 @@ describe('rotation', () => {
     ['published just long enough', NOW - TERMS.publishMs, false, TERMS.publishMs, true],
     ['a millisecond too young', NOW - TERMS.publishMs + 1, false, TERMS.publishMs, false],
     ['too young, but forced', NOW, true, TERMS.publishMs, true],
-    ['no time of publication', NOW, false, 0, true],
+    ['no publication required', NOW, false, 0, true],
     ['created later than now: the clock was set back', NOW + 1, false, TERMS.publishMs, false],
     ['created long after now', NOW + 100 * DAY, false, 1, false],
-    ['created later than now, no time of publication', NOW + 1, false, 0, true],
+    ['created later than now, no publication required', NOW + 1, false, 0, true],
     ['created later than now, forced', NOW + 1, true, TERMS.publishMs, true],
   ])('%s', (_, createdAt, force, publishMs, isAllowed) => {
     const plan = rotate([key('c', 'current'), key('p', 'pending', { createdAt })], force, publishMs)
@@ -135,14 +135,14 @@ describe('rotation', () => {
   })
 })
 
-describe('end', () => {
+describe('the end', () => {
   test.each<[string, readonly string[] | undefined]>([
     ['c', ['c expired 0', 'new-pending pending', 'p current', 'r retiring 60', 'x expired -60']],
     ['p', ['c current', 'new-pending pending', 'p expired 0', 'r retiring 60', 'x expired -60']],
     ['r', ['c current', 'p pending', 'r expired 0', 'x expired -60']],
     ['x', undefined],
     ['unknown', undefined],
-  ])('of %s', (kid, expected) => {
+  ])('of key %s', (kid, expected) => {
     const plan = planEnd(whole, kid, NOW, TERMS)
     expect(plan && spell(carryOut(whole, plan))).toEqual(expected)
   })
@@ -184,7 +184,7 @@ describe('upkeep', () => {
   test.each<[string, StoredSigningKey, readonly string[] | undefined]>([
     ['retiring, time left', key('k', 'retiring', { expiresAt: NOW + 1 }), undefined],
     ['retiring, past its end', key('k', 'retiring', { expiresAt: NOW }), ['k expired 0']],
-    ['expired, listed', key('k', 'expired', { expiresAt: forgotten + 1 }), undefined],
+    ['expired, not yet to be deleted', key('k', 'expired', { expiresAt: forgotten + 1 }), undefined],
     ['expired, a day and a lifetime ago', key('k', 'expired', { expiresAt: forgotten }), []],
     ['retiring, long past its end', key('k', 'retiring', { expiresAt: forgotten }), ['k expired -2880']],
     ['retiring, without an end', key('k', 'retiring', { expiresAt: null }), undefined],

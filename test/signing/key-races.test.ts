@@ -82,7 +82,7 @@ describe.each([
   }
   const kidsOf = async () => (await life.list()).map(({ kid }) => kid)
 
-  test('50 forced rotations: each succeeds or answers `outrun`', async () => {
+  test('50 forced rotations: each succeeds or fails with `outrun`', async () => {
     const answers = await Promise.all(lives.map((one) => one.rotate(NOW, { force: true })))
     const made = answers.filter(({ ok }) => ok)
     expect(made.length).toBeGreaterThan(0)
@@ -128,21 +128,24 @@ describe.each([
     for (const { kid, state } of keys) if (ends.has(kid)) expect(state).toBe('expired')
   })
 
-  test.each(['current', 'pending'] as const)('50 starts on a store without a %s key', async (state) => {
-    const gone = (await life.list()).filter((key) => key.state === state)
-    await opened.open().replace({ expect: [], put: [], remove: gone.map(({ kid }) => kid) })
-    await Promise.all(lives.map((one) => one.open(NOW)))
-    await expectPair()
-  })
+  test.each(['current', 'pending'] as const)(
+    '50 starts on a store without a %s key leave one of each state',
+    async (state) => {
+      const gone = (await life.list()).filter((key) => key.state === state)
+      await opened.open().replace({ expect: [], put: [], remove: gone.map(({ kid }) => kid) })
+      await Promise.all(lives.map((one) => one.open(NOW)))
+      await expectPair()
+    },
+  )
 
-  test('10 starts on a store that holds nothing but an expired key', async () => {
+  test('10 starts on a store that has only an expired key create one current and one pending key', async () => {
     const put = [await createSigningKey(alg, 'expired', NOW)]
     await opened.open().replace({ expect: [], put, remove: await kidsOf() })
     await Promise.all(lives.slice(0, 10).map((one) => one.open(NOW)))
     await expectPair()
   })
 
-  test('50 starts with another algorithm', async () => {
+  test('50 starts with another algorithm: one of them retires the old key and creates the new ones', async () => {
     const next = Array.from({ length: MANY }, () => createKeyLife(opened.open(), { ...terms, alg: 'EdDSA' }))
     await Promise.all(next.map((one) => one.open(NOW)))
     const states = (await life.list()).map((key) => `${key.alg} ${key.state}`)

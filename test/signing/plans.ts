@@ -1,4 +1,4 @@
-// Helpers for the tests of the pure rules: keys without material, and a function that applies a plan to a list.
+// Helpers for tests of key-plan.ts: keys without key material, and a function that applies a plan to a list of keys.
 
 import type { SignatureAlgorithm } from '../../src/claims/jws.ts'
 import type { KeyPlan } from '../../src/signing/key-plan.ts'

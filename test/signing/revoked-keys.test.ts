@@ -101,7 +101,7 @@ describe.each(ALGORITHMS)('%s', (alg) => {
   })
 
   describe.each([true, false])(
-    'a rotation, by force %s, where the store still lets a revoked key sign',
+    'a rotation with force %s, while a revoked key is still stored as current or pending',
     (force) => {
       const rotate = (): ReturnType<ReturnType<typeof enforceRevocations>['rotate']> => {
         const life = createKeyLife(memory.store, { alg, publishMs: DAY, rotationMs: null, lifetimeMs: DAY })
@@ -197,12 +197,12 @@ describe('keys in the list for operators', () => {
   })
   const keys = [key('a', 'current'), key('b', 'pending'), key('c', 'retiring'), key('d', 'expired')]
   test.each([
-    ['none revoked', [], 'a current, b pending, c retiring, d expired'],
+    ['none', [], 'a current, b pending, c retiring, d expired'],
     ['the current one', ['a'], 'b current, c retiring, a expired, d expired'],
     ['the pending one', ['b'], 'a current, c retiring, b expired, d expired'],
     ['both', ['a', 'b'], 'c retiring, a expired, b expired, d expired'],
     ['a retiring one', ['c', 'unknown'], 'a current, b pending, c expired, d expired'],
-  ])('%s', (_, kids, shown) => {
+  ])('%s revoked', (_, kids, shown) => {
     const found = applyRevocations(keys, (kid) => kids.includes(kid))
     expect(found.map(({ kid, state }) => `${kid} ${state}`).join(', ')).toBe(shown)
   })
