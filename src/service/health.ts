@@ -38,8 +38,8 @@ const JSON_HEADERS = { 'content-type': 'application/json', 'cache-control': 'no-
 export const healthHandler: Handler = (context) => context.answer(200, '{"status":"ok"}', JSON_HEADERS)
 
 /**
- * Answers GET /readyz: 200 `ready`, 200 `degraded` when a check is not `ok` and none has `failed`, 503 `unready`. The body has
- * the outcome of each check: `ok`, or `failed` for every other state.
+ * Answers GET /readyz: 200 `ready`, 200 `degraded` when a check is not `ok` and none has `failed`, 503 `unready`. The
+ * body has the outcome of each check: `ok`, or `failed` for every other state.
  */
 export function createReadyHandler(readiness: Readiness, metrics: Metrics): Handler {
   return async (context) => {

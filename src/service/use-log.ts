@@ -1,6 +1,6 @@
-// Records when credentials were last used. Uses are collected in memory and written together, about once a second. A killed
-// process loses the uses of its last second. That is acceptable, because only operators see them and no request depends on
-// them.
+// Records when credentials were last used. Uses are collected in memory and written together, about once a second. A
+// killed process loses the uses of its last second. That is acceptable, because only operators see them and no request
+// depends on them.
 
 import type { Logger } from '../http/log.ts'
 import type { Storage } from '../storage/storage.ts'

@@ -133,8 +133,8 @@ function requireAudience(verifyToken: VerifyTokenText, audience: string | undefi
 const OTHER_AUDIENCE = refuse('claims', 'invalid_token', 'the token is for another audience')
 
 /**
- * Whether at least one account lists an origin. While the database is down, the last known answer counts; an origin without
- * a known answer is not allowed.
+ * Whether at least one account lists an origin. While the database is down, the last known answer counts; an origin
+ * without a known answer is not allowed.
  */
 function isListed(
   { storage, log }: Pick<ServiceVerifierDeps, 'storage' | 'log'>,

@@ -1,8 +1,7 @@
 // Decides what should change in the stored signing keys; key-life.ts makes the change. Pure functions: `now` (epoch
-// milliseconds) is an argument, and a plan lists the keys to create instead of creating them.
-// Every plan leaves exactly one current and one pending key of its algorithm, whatever keys were stored, except a plan that
-// only expires or deletes old keys. A negative age counts as 0: when the clock is set back, changes happen later, never
-// earlier.
+// milliseconds) is an argument, and a plan lists the keys to create instead of creating them. Every plan leaves exactly
+// one current and one pending key of its algorithm, whatever keys were stored, except a plan that only expires or
+// deletes old keys. A negative age counts as 0: when the clock is set back, changes happen later, never earlier.
 
 import type { SignatureAlgorithm } from '../claims/jws.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
@@ -54,8 +53,8 @@ export function findPendingKey(keys: Keys, alg: SignatureAlgorithm): StoredSigni
 }
 
 /**
- * Whether another process has moved the service to another algorithm: there are current keys, but no current or pending key
- * of `alg`. A running process must not move the service back; a process that starts does (`planOpening`).
+ * Whether another process has moved the service to another algorithm: there are current keys, but no current or pending
+ * key of `alg`. A running process must not move the service back; a process that starts does (`planOpening`).
  */
 export function hasMovedOn(keys: Keys, alg: SignatureAlgorithm): boolean {
   return (
@@ -121,9 +120,9 @@ export function planEnd(
 }
 
 /**
- * Expires retiring keys and deletes expired ones that are due, of every algorithm. Also creates a missing current or pending
- * key of `alg`, retires surplus current ones and deletes surplus pending ones, unless the service has moved to another
- * algorithm. Undefined when nothing is due.
+ * Expires retiring keys and deletes expired ones that are due, of every algorithm. Also creates a missing current or
+ * pending key of `alg`, retires surplus current ones and deletes surplus pending ones, unless the service has moved to
+ * another algorithm. Undefined when nothing is due.
  */
 export function planUpkeep(
   keys: Keys,
@@ -191,8 +190,8 @@ function settle(keys: Keys, alg: SignatureAlgorithm, now: number, lifetimeMs: nu
 }
 
 /**
- * The key in state `retiring`. Its last token is signed at `now`, or when the key became current if that is later because the
- * clock was set back.
+ * The key in state `retiring`. Its last token is signed at `now`, or when the key became current if that is later
+ * because the clock was set back.
  */
 function retire(key: StoredSigningKey, now: number, lifetimeMs: number): StoredSigningKey {
   const last = Math.max(now, key.currentSince ?? now)

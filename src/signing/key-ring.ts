@@ -24,8 +24,8 @@ export interface KeyRing {
   readonly kid: string | undefined
   readonly alg: SignatureAlgorithm
   /**
-   * Signs a payload (JSON text) with the key that signs at the time of the call, so callers may keep this function. Rejects
-   * with SigningKeysError when no key may sign.
+   * Signs a payload (JSON text) with the key that signs at the time of the call, so callers may keep this function.
+   * Rejects with SigningKeysError when no key may sign.
    */
   readonly sign: SignToken
   /**
@@ -48,8 +48,8 @@ export interface KeyRing {
   /** Whether the key with this id is expired or revoked: its tokens are refused although their signature is valid. */
   isEnded(kid: string): boolean
   /**
-   * As `find`, but reads the store when the key is not in memory: at most once in 250 ms for all callers together. Takes up
-   * to 2 s. Never rejects: while the store fails, only the keys in memory are found.
+   * As `find`, but reads the store when the key is not in memory: at most once in 250 ms for all callers together. Takes
+   * up to 2 s. Never rejects: while the store fails, only the keys in memory are found.
    */
   load(kid: string): Promise<VerificationKey | undefined>
   /** Milliseconds since the last successful read of the store began. */
@@ -155,9 +155,9 @@ const POLL_MS = 20
 const MAX_WAITING = 1000
 
 /**
- * Creates a function that waits until a key id has been searched for. `search` reads the store; `has` says whether the id is
- * in memory. At most one search starts in 250 ms, however many made-up ids arrive. The function resolves as soon as one of
- * these is true; after that, the caller looks for the key in memory:
+ * Creates a function that waits until a key id has been searched for. `search` reads the store; `has` says whether the
+ * id is in memory. At most one search starts in 250 ms, however many made-up ids arrive. The function resolves as soon
+ * as one of these is true; after that, the caller looks for the key in memory:
  *
  * - The id is in memory.
  * - A search has ended since the call, with or without an error. An earlier search does not count, because it may have

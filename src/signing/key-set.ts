@@ -25,8 +25,8 @@ export function verificationJwk({ alg, jwk }: Pick<StoredSigningKey, 'alg' | 'jw
 }
 
 /**
- * The JWK Set of the current, pending and retiring keys, in this order. Keys in another order give the same JSON text. HS256
- * keys are left out.
+ * The JWK Set of the current, pending and retiring keys, in this order. Keys in another order give the same JSON text.
+ * HS256 keys are left out.
  */
 export function buildPublicKeySet(keys: readonly StoredSigningKey[]): { readonly keys: readonly JWK[] } {
   return {

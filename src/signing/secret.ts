@@ -38,9 +38,9 @@ export function createAccountId(): string {
 }
 
 /**
- * The first account token with a valid checksum in these texts, for reporting which credential's secret was sent in the wrong
- * place. Finds it in a URL or JSON too, because neither escapes any of its characters. Not checked: whether the credential
- * exists.
+ * The first account token with a valid checksum in these texts, for reporting which credential's secret was sent in the
+ * wrong place. Finds it in a URL or JSON too, because neither escapes any of its characters. Not checked: whether the
+ * credential exists.
  */
 export function findAccountToken(texts: readonly (string | undefined)[]): ClientSecret | undefined {
   for (const text of texts) {

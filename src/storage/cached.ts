@@ -1,5 +1,5 @@
-// A decorator of any store that caches, for less than a second, the look-ups that requests wait for. Only verification
-// may use an older record, while the database is down (findCredentialStale); issuing never does.
+// Adds a cache to any store, for the look-ups that requests wait for. Results are cached for less than a second. While the
+// database is down, verification may use an older record (findCredentialStale); issuing never does.
 
 import type { CredentialWithAccount } from '../claims/records/account.ts'
 import type { MaybePromise } from '../lib/result.ts'
@@ -12,9 +12,9 @@ const MAX_STALE_MS = 24 * 60 * 60 * 1000
 /** Options of `createCachedStorage`; all are optional. */
 export interface CacheOptions {
   /**
-   * How long a result is cached, milliseconds. Default 800. Changes by other processes are seen after that time. It must be
-   * less than the age that issue/sign-current.ts allows; otherwise a request that was authenticated with a cached record
-   * would be refused after each change of its credential.
+   * How long a result is cached, milliseconds. Default 800. Changes by other processes are seen after that time. It must
+   * be less than the age at which issue/sign-current.ts reads a record again: that module refuses a request whose record
+   * has changed since it was authenticated.
    */
   readonly ttlMs?: number
   /** Results kept for each kind of look-up. Default 10 000. */
@@ -23,21 +23,21 @@ export interface CacheOptions {
   readonly now?: () => number
   /**
    * Whether concurrent requests share one look-up. Default true; must be false on Workers, where no request may await
-   * another's I/O.
+   * another request's I/O.
    */
   readonly shareLookups?: boolean
 }
 
-/** A store that also has look-ups that use the last known results while the database fails. */
+/** A store with additional look-ups: of the last known results while the database fails, and of very recent ones. */
 export interface CachedStorage extends Storage {
   /**
    * As `findCredential`, but while the database fails it gives the last known result, up to 24 h old. For verification
    * only. Rejects with StorageError when there is no known result.
    */
   findCredentialStale(id: string): MaybePromise<CredentialWithAccount | undefined>
-  /** When the read that gave this result of `findCredential` began: `now` of the options, milliseconds. Else undefined. */
+  /** When the read of this record began, by the `now` option; undefined if this store did not return the record. */
   readAtOf(found: CredentialWithAccount): number | undefined
-  /** As `findCredential`, with a result that is at most 20 ms old. */
+  /** As `findCredential`, but the result is at most 20 ms old, or that of a look-up in progress. */
   findCredentialAnew: Storage['findCredential']
   /** As `isAnyOriginListed`, with the last known result while the database fails: pages keep their CORS headers. */
   isAnyOriginListedStale(patterns: readonly string[]): MaybePromise<boolean>
@@ -46,10 +46,10 @@ export interface CachedStorage extends Storage {
 }
 
 /**
- * Caches `findCredential`, `isAnyOriginListed` and `isPrototypeOriginListed` of `inner`, negative results included. A write
- * through this store drops the results that it affects immediately. The exception is `touchCredentials`: no check depends
- * on `lastUsedAt`, and each use would cause another look-up. When a credential expires, `isPrototypeOriginListed` may be
- * true for another `ttlMs`.
+ * Caches `findCredential`, `isAnyOriginListed` and `isPrototypeOriginListed` of `inner`, negative results included. A
+ * write through this store drops the results that it affects immediately. The exception is `touchCredentials`: no check
+ * depends on `lastUsedAt`, and each use would cause another look-up. After a credential has expired,
+ * `isPrototypeOriginListed` may be true for another `ttlMs`.
  */
 export function createCachedStorage(
   inner: Storage,

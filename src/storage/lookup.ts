@@ -5,10 +5,14 @@ import { LRUCache } from 'lru-cache'
 import { freezeDeep } from '../lib/freeze.ts'
 import { type MaybePromise, mapMaybe } from '../lib/result.ts'
 
-/** Characters of a key that the cache has room for. A longer key takes the room of several. */
+/** Characters of a key for which the cache has room. A longer key takes the room of several keys. */
 const KEY_CHARS = 256
 
-/** `findAnew` returns a result of up to this age. Without it, response times would tell an attacker which keys exist. */
+/**
+ * `findAnew` returns a cached result of up to this age, so that a caller whose `find` has just asked the source does not
+ * ask it again. Otherwise a key that is not cached would take two reads and a cached key one, and response times would
+ * tell an attacker which keys exist.
+ */
 const ANEW_MS = 20
 
 /** Times and limits of a cached look-up. */
@@ -17,7 +21,7 @@ export interface LookupOptions {
   readonly ttlMs: number
   /** How long the last result may be used while the source fails, milliseconds. */
   readonly maxStaleMs: number
-  /** Most results in the cache, and again as many negative ones. */
+  /** Most positive results in the cache. The same number of negative results is cached in addition. */
   readonly max: number
   /** Reads a monotonic clock, milliseconds, such as `performance.now`. */
   readonly now: () => number
@@ -26,8 +30,8 @@ export interface LookupOptions {
 }
 
 /**
- * A look-up by a text key. A cached result is returned synchronously. `given` is passed on to the source (such as the
- * current time) and is not part of the key.
+ * A look-up by a text key. A cached result is returned synchronously. `given` is a value for the source, such as the
+ * current time. It is not part of the key, so a cached result is returned whatever `given` is.
  */
 export interface CachedLookup<T, G = void> {
   /** A fresh result. Rejects when the source does. */
@@ -37,15 +41,15 @@ export interface CachedLookup<T, G = void> {
    * after a failure, cached results are used without asking the source.
    */
   findStale(key: string, given: G): MaybePromise<T>
-  /** A result that is at most 20 ms old. Rejects when the source does. */
+  /** A result that is at most 20 ms old, or the result of a look-up in progress. Rejects when the source does. */
   findAnew(key: string, given: G): MaybePromise<T>
-  /** When the source was asked for this object; undefined when it is not a result of this look-up. */
+  /** When the source was asked for this object, by the `now` option; undefined if this look-up did not return it. */
   readAtOf(answer: object): number | undefined
-  /** Drops the result of a key. Results that are pending, of any key, will not be cached. */
+  /** Drops the result of a key. Look-ups in progress, of any key, will not be cached. */
   forget(key: string): void
-  /** Drops the results for which `isSo` is true. Results that are pending will not be cached. */
-  forgetWhere(isSo: (value: T) => boolean): void
-  /** Drops every result. Results that are pending will not be cached. */
+  /** Drops the results for which `isAffected` is true. Look-ups in progress will not be cached. */
+  forgetWhere(isAffected: (value: T) => boolean): void
+  /** Drops every result. Look-ups in progress will not be cached. */
   clear(): void
 }
 
@@ -55,8 +59,8 @@ interface Answer<T> {
 }
 
 /**
- * Creates a cache for the results of `ask`. Negative results (`undefined`, `false`) are in a cache of their own, so that
- * guessed keys cannot evict the others.
+ * Creates a cache for the results of `ask`, the source. Negative results (`undefined`, `false`) are in a cache of their
+ * own, so that guessed keys cannot evict the others.
  */
 export function createCachedLookup<T, G = void>(
   ask: (key: string, given: G) => MaybePromise<T>,
@@ -65,17 +69,18 @@ export function createCachedLookup<T, G = void>(
   const createAnswers = () =>
     new LRUCache<string, Answer<T>>({
       maxSize: max * KEY_CHARS,
-      // A key counts as KEY_CHARS at least, so there are never more than `max`. The cache has an option for that, but with it
-      // it takes the memory of `max` entries before it has the first one.
+      // A key counts as KEY_CHARS at least, so there are never more than `max` keys. The option `max` of LRUCache would
+      // do the same, but it allocates the memory of `max` entries at the start.
       sizeCalculation: (_answer, key) => Math.max(KEY_CHARS, key.length + 1),
     })
   const found = createAnswers()
   const missing = createAnswers()
   const open = new Map<string, Promise<T>>()
   const readAt = new WeakMap<object, number>()
-  // Number of drops so far. A result that was asked for before a drop may be older than the write that caused the drop.
+  // Number of drops so far. The result of a look-up that began before a drop may be older than the write that caused it.
   let drops = 0
-  let restsUntil = Number.NEGATIVE_INFINITY
+  /** Until then `findStale` does not ask the source, because it has just failed. */
+  let pausedUntil = Number.NEGATIVE_INFINITY
 
   function getHeld(key: string, maxAgeMs: number): Answer<T> | undefined {
     const answer = found.get(key) ?? missing.get(key)
@@ -121,12 +126,12 @@ export function createCachedLookup<T, G = void>(
   }
 
   function findStale(key: string, given: G): MaybePromise<T> {
-    const held = now() < restsUntil ? getHeld(key, maxStaleMs) : undefined
+    const held = now() < pausedUntil ? getHeld(key, maxStaleMs) : undefined
     if (held) return held.value
     const answer = find(key, given)
     if (!(answer instanceof Promise)) return answer
     return answer.catch((error: unknown) => {
-      restsUntil = now() + ttlMs
+      pausedUntil = now() + ttlMs
       const last = getHeld(key, maxStaleMs)
       if (!last) throw error
       return last.value
@@ -144,11 +149,11 @@ export function createCachedLookup<T, G = void>(
       found.delete(key)
       missing.delete(key)
     },
-    forgetWhere(isSo) {
+    forgetWhere(isAffected) {
       drops++
       open.clear()
       for (const answers of [found, missing]) {
-        for (const [key, { value }] of [...answers]) if (isSo(value)) answers.delete(key)
+        for (const [key, { value }] of [...answers]) if (isAffected(value)) answers.delete(key)
       }
     },
     clear() {

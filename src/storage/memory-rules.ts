@@ -7,10 +7,10 @@ import type { BudgetedRevocation, RevocationBudget, RuleChange, RulePosition } f
 /** The revocations of one store. Each write is one change with its own number. */
 export interface MemoryRules {
   has(id: string): boolean
-  /** See `Storage.updateAccount`; `now` is epoch milliseconds. */
+  /** Changes rules as `Storage.updateAccount` does. `now`, at which rules are lifted, is epoch milliseconds. */
   change(rules: RuleChange, now: number): void
   /** The result that `Storage.addCustomerRevocation` would have. Adds nothing. */
-  judge(revocation: Revocation, budget: RevocationBudget): BudgetedRevocation
+  checkBudget(revocation: Revocation, budget: RevocationBudget): BudgetedRevocation
   raise(id: string, before: number, until: number): void
   purge(until: number): void
   /** Number of the last change. */
@@ -32,12 +32,13 @@ export function createMemoryRules(): MemoryRules {
   return {
     has: (id) => rules.has(id),
     change({ put, lift }, now) {
-      // In the past by the clock of every verifier: clocks may be slow, and verifiers round up to whole seconds.
+      // Before `now`, so that it has also expired for verifiers whose clocks are behind, or that round up to whole
+      // seconds.
       const until = now - LATE_MINT_MS
       const lifted = lift.flatMap((id) => rules.get(id) ?? []).filter((rule) => rule.until > until)
       write([...put, ...lifted.map((rule) => ({ ...rule, until }))])
     },
-    judge({ id, account, createdAt: now }, budget) {
+    checkBudget({ id, account, createdAt: now }, budget) {
       if (rules.has(id)) return { outcome: 'repeated' }
       const live = [...rules.values()].filter((rule) => rule.account !== null && rule.until > now)
       const own = live.filter((rule) => rule.account === account)

@@ -93,12 +93,12 @@ export function createMemoryStorage(): Storage {
     },
     async addCustomerRevocation(revocation, budget, entry) {
       requireOpen()
-      const judged = rules.judge(revocation, budget)
-      if (judged.outcome !== 'added') return judged
+      const result = rules.checkBudget(revocation, budget)
+      if (result.outcome !== 'added') return result
       requireFree(audit, [entry])
       rules.change({ put: [revocation], lift: [] }, 0)
       keep(audit, entry)
-      return judged
+      return result
     },
     async raiseRevocation(id, before, until) {
       requireOpen()

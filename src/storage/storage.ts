@@ -44,7 +44,11 @@ export interface RevocationBudget {
   readonly ofAll: number
 }
 
-/** Result of a customer's revocation. `account_full`: the first of the account's revocations expires at `until`. */
+/**
+ * Result of a customer's revocation. `added`: it is stored. The others store nothing. `repeated`: a revocation with its id
+ * exists. `account_full`: the account has used its budget, and the first of its revocations expires at `until` (epoch
+ * milliseconds). `all_full`: all accounts together have used theirs.
+ */
 export type BudgetedRevocation =
   | { readonly outcome: 'added' | 'repeated' | 'all_full' }
   | { readonly outcome: 'account_full'; readonly until: number }
@@ -78,8 +82,8 @@ export interface Storage {
     rules?: RuleChange,
   ): Promise<boolean>
   /**
-   * Deletes an account with its credentials and origins, and adds the revocation that ends its tokens (kind `sub`, see
-   * `endForGood`). False when there is no such account.
+   * Deletes an account with its credentials and origins, and stores the revocation that ends its tokens (kind `sub`,
+   * made by `endForGood` in claims/records/revocation.ts). False when there is no such account.
    */
   deleteAccount(id: string, revocation: Revocation, audit: AuditEntry): Promise<boolean>
   /** Adds a credential to an account, also to a suspended one. False when there is no such account. */
@@ -95,15 +99,15 @@ export interface Storage {
     audit: AuditEntry,
   ): Promise<boolean>
   /**
-   * Revokes a credential permanently at `at` (epoch milliseconds), and adds the revocation that ends its tokens (kind
-   * `client_id`, see `endForGood`). False when it is revoked already, or unknown.
+   * Revokes a credential permanently at `at` (epoch milliseconds), and stores the revocation that ends its tokens (kind
+   * `client_id`, made by `endForGood`). False when the credential is revoked already, or unknown.
    */
   revokeCredential(id: string, at: number, revocation: Revocation, audit: AuditEntry): Promise<boolean>
   /** Adds a revocation. False, without an audit entry, when one with its id exists. */
   addRevocation(revocation: Revocation, audit: AuditEntry): Promise<boolean>
   /**
-   * Adds a revocation made by a customer, the account `account`, if there are fewer than `budget.ofAccount` unexpired ones
-   * of this account and fewer than `budget.ofAll` of all accounts. Checked in the same transaction.
+   * Adds a revocation that a customer makes, if there are fewer than `budget.ofAccount` unexpired ones of its `account`
+   * and fewer than `budget.ofAll` of all accounts. Both counts are checked in the transaction that adds it.
    */
   addCustomerRevocation(
     revocation: Revocation & { readonly account: string },
@@ -111,8 +115,8 @@ export interface Storage {
     audit: AuditEntry,
   ): Promise<BudgetedRevocation>
   /**
-   * Sets a later `before`, and the later of the stored and the given `until` (epoch milliseconds). Changes nothing when the
-   * given `before` is not later than the stored one, or no revocation has this id.
+   * Sets a later `before`, and the later of the stored and the given `until` (epoch milliseconds). Changes nothing when
+   * the given `before` is not later than the stored one, or no revocation has this id.
    */
   raiseRevocation(id: string, before: number, until: number): Promise<void>
   /**
@@ -126,7 +130,7 @@ export interface Storage {
    * `jti`, in any number of processes, exactly one gets true.
    */
   useAssertion(clientId: string, jti: string, expiresAt: number): Promise<boolean>
-  /** Deletes up to a few hundred records of each kind. True when there may be more to delete. */
+  /** Deletes old records: all of them in memory, up to 500 of each kind in a database. True when there may be more. */
   purge(limits: PurgeLimits): Promise<boolean>
   /**
    * The number of the last change of rules that was committed before this call. Only a change of rules increases it. One
@@ -134,8 +138,8 @@ export interface Storage {
    */
   readRuleSeq(): Promise<number>
   /**
-   * Up to `limit` rules after a position, in the order of `seq`, then `id`: each rule that has changed since, once, as it is
-   * now. A lifted rule has an `until` in the past. Changes become visible in the order of their numbers.
+   * Up to `limit` rules after a position, in the order of `seq`, then `id`: each rule that has changed since, once, as
+   * it is now. A lifted rule has an `until` in the past. Changes become visible in the order of their numbers.
    */
   listRuleChanges(after: RulePosition, limit: number): Promise<readonly NumberedRule[]>
   /** The account with this id, or undefined. */
@@ -145,7 +149,7 @@ export interface Storage {
   /** Credentials of an account, oldest first, revoked ones included. */
   listCredentials(accountId: string): Promise<readonly Credential[]>
   /**
-   * A credential and its account, or undefined. The only look-up when a token is issued. A cache may answer
+   * A credential and its account, or undefined. Issuing a token looks up no other record. A cache may answer
    * synchronously.
    */
   findCredential(id: string): MaybePromise<CredentialWithAccount | undefined>
@@ -156,9 +160,9 @@ export interface Storage {
    */
   isAnyOriginListed(patterns: readonly string[]): MaybePromise<boolean>
   /**
-   * Whether a page of an origin with these patterns may use a credential. True if there is one that is in force at `now`
-   * (epoch milliseconds), belongs to an active account, has `browserPrototype` like its account, and whose account lists
-   * one of the patterns or, with `isLocalhost`, that allows localhost. A cache may answer synchronously.
+   * Whether a page may use any credential. `patterns` are those that match the page's origin. True if a credential is in
+   * force at `now` (epoch milliseconds), its account is active, both have `browserPrototype`, and the account lists one of
+   * the patterns; with `isLocalhost` also if the credential allows localhost. A cache may answer synchronously.
    */
   isPrototypeOriginListed(
     patterns: readonly string[],
@@ -176,8 +180,8 @@ export interface Storage {
     order?: 'newest' | 'oldest',
   ): Promise<readonly AuditEntry[]>
   /**
-   * Records that tokens may live for `seconds`, unless a longer lifetime is recorded, and returns the longest that any
-   * process has recorded: tokens that were issued before the limit was lowered are still valid.
+   * Records that tokens may live for `seconds`, unless a longer lifetime is recorded. Returns the longest that any process
+   * has recorded, because tokens that were issued before the limit was lowered are still valid.
    */
   raiseLongestLifetime(seconds: number): Promise<number>
   /** The longest token lifetime that any process has recorded, seconds; 0 when none has. Writes nothing. */

@@ -226,7 +226,7 @@ describe('dev:worker', () => {
     try {
       const answer = await get(other.url, '/.well-known/jwks.json')
       expect([answer.status, answer.json().error]).toEqual([503, 'unavailable'])
-      await expect.poll(other.output).toContain('do not open with this master key')
+      await expect.poll(other.output).toContain('cannot be decrypted with this master key')
     } finally {
       await other.stop()
     }

@@ -122,7 +122,7 @@ export function describeKeyStore(name: string, open: () => Promise<OpenedKeyEngi
       await createSqlKeyStore(engine, masterKey).initialize(keys)
       const other = createSqlKeyStore(engine, randomBytes(32))
       await expect(other.list()).rejects.toThrow(StorageError)
-      await expect(other.list()).rejects.toThrow(/do not open with this master key; set the one/)
+      await expect(other.list()).rejects.toThrow(/cannot be decrypted with this master key; set the one/)
       await other.initialize(await makePair())
       expect(byKid(await createSqlKeyStore(engine, masterKey).list())).toEqual(byKid(keys))
     })

@@ -1,5 +1,5 @@
-// The options of forward auth: the query of the URL that operators configure in their proxy. An unknown or invalid option is
-// an error, so that no request passes because of a typo.
+// The options of forward auth: the query of the URL that operators configure in their proxy. An unknown or invalid
+// option is an error, so that no request passes because of a typo.
 
 import type { Policy, RequiredBound } from '../../claims/enforce.ts'
 import { parseOrigin } from '../../claims/origin.ts'
@@ -94,8 +94,9 @@ export function containsOption(query: string): boolean {
 }
 
 /**
- * The rules of forward auth, changed by the options of a query string. Options that could allow more are ignored when their
- * author is not trusted. Fails when an option is unknown or invalid; the reason names it and is for the operator's log.
+ * The rules of forward auth, changed by the options of a query string. Options that could allow more are ignored when
+ * their author is not trusted. Fails when an option is unknown or invalid; the reason names it and is for the operator's
+ * log.
  */
 export function parseRules(query: string, author: RulesAuthor): Result<JudgeRules, string> {
   if (query.length > MAX_QUERY) return fail(`the options have more than ${MAX_QUERY} characters`)

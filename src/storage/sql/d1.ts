@@ -21,7 +21,7 @@ export interface D1Database {
   batch(statements: D1Statement[]): Promise<D1Result[]>
 }
 
-/** Creates an engine on a D1 binding. `close` releases nothing, but later calls reject with StorageError. */
+/** Creates an engine on a D1 binding. `close` only makes later calls reject with StorageError. */
 export function createD1Engine(database: D1Database): SqlEngine {
   let isClosed = false
 

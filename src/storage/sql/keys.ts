@@ -38,12 +38,12 @@ export function createSqlKeyStore(engine: SqlEngine, masterKey: Uint8Array): Sig
     async initialize(keys) {
       if (keys.length === 0) return
       const rows = await Promise.all(keys.map((key) => formatKey(key, masterKey)))
-      const held = builder
+      const existing = builder
         .selectFrom('signing_keys')
         .select('kid')
         .where('alg', 'in', [...new Set(keys.map(({ alg }) => alg))])
       // One statement, so that the check and the insert are one step.
-      await engine.batch([insertKeys(rows, sql`not exists ${held}`).compile()])
+      await engine.batch([insertKeys(rows, sql`not exists ${existing}`).compile()])
     },
     async replace({ expect, put, remove }) {
       const rows = await Promise.all(put.map((key) => formatKey(key, masterKey)))
@@ -52,14 +52,14 @@ export function createSqlKeyStore(engine: SqlEngine, masterKey: Uint8Array): Sig
         .select(({ fn }) => fn.countAll().as('found'))
         .where(({ and, or }) => or(expect.map(({ kid, state }) => and({ kid, state }))))
       const isExpected = sql<boolean>`${found} = ${expect.length}`
-      const [judged] = await engine.batch([
+      const [counted] = await engine.batch([
         found.compile(),
         ...(rows.length === 0 ? [] : [upsertKeys(rows, isExpected)]),
-        // The keys stored above have changed the states, so `isExpected` no longer holds. Instead this checks that the first
-        // of them was stored: no other change has its ciphertext.
+        // Storing the keys above may have changed the expected states. So the condition here is that the first of them was
+        // stored, which its ciphertext proves: no other change has it.
         ...(remove.length === 0 ? [] : [deleteKeys(remove, rows[0] ? isSealed(rows[0]) : isExpected)]),
       ])
-      return judged?.rows[0]?.found === expect.length
+      return counted?.rows[0]?.found === expect.length
     },
   }
 }
@@ -95,7 +95,7 @@ function deleteKeys(kids: readonly string[], condition: Expression<boolean>): Sq
     .compile()
 }
 
-/** Whether exactly this row is stored. Encryption is randomized, so no other row has the same text. */
+/** The condition that exactly this row is stored. Encryption is randomized, so no other row has the same ciphertext. */
 function isSealed({ kid, sealed }: SigningKeyRow): Expression<boolean> {
   const row = builder
     .selectFrom('signing_keys')
@@ -130,7 +130,7 @@ async function parseKey(row: SqlRow, masterKey: Uint8Array): Promise<StoredSigni
   const content = await openSeal(readText(row, 'sealed'), masterKey)
   if (content.kid !== kid || content.alg !== alg) {
     throw new StorageError(
-      'a signing key in the database was changed by hand: its kid or alg is not the sealed one',
+      'a signing key in the database was changed by hand: its kid or alg differs from the encrypted one',
     )
   }
   return {
@@ -157,7 +157,7 @@ async function openSeal(
     return JSON.parse(new TextDecoder().decode(plaintext))
   } catch (error) {
     throw new StorageError(
-      'the signing keys in the database do not open with this master key; set the one they were sealed with',
+      'the signing keys in the database cannot be decrypted with this master key; set the one they were encrypted with',
       error,
     )
   }

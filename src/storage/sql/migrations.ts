@@ -1,7 +1,7 @@
 // Brings a database to the current schema. Each migration and its row in `claimgate_migrations` are one transaction: a
-// crash leaves no partial migration, and of two processes that start at the same time one applies it.
-// Kysely's own Migrator is not used: it records a migration in a separate statement, which a crash can prevent without an
-// interactive transaction, and its introspection reads tables that D1 forbids.
+// crash leaves no partial migration, and of two processes that start at the same time one applies it. Kysely's own
+// Migrator is not used. It records a migration in a separate statement, so without an interactive transaction a crash
+// could leave a migration unrecorded. Its introspection also reads tables that D1 does not let it read.
 
 import { type Compilable, type RawBuilder, sql } from 'kysely'
 import { LATE_MINT_MS } from '../../claims/records/revocation.ts'
@@ -16,7 +16,7 @@ interface Migration {
 
 const { schema } = builder
 
-/** Longest lifetime of any issued token, milliseconds, if it was recorded; a day otherwise. */
+/** The longest token lifetime that was recorded, milliseconds; a day when none was recorded. */
 const LONGEST_LIFETIME_MS = sql`coalesce((select value from marks where name = 'longest_lifetime'), 86400) * 1000`
 
 function raw(statement: RawBuilder<unknown>): Compilable {
@@ -104,7 +104,8 @@ const migrations: readonly Migration[] = [
         .addColumn('until', 'bigint', (column) => column.notNull())
         .addColumn('created_at', 'bigint', (column) => column.notNull()),
       schema.createIndex('revocations_by_until').on('revocations').column('until'),
-      // This version listed the suspended accounts and revoked credentials, of which there are few, every second.
+      // The first version with this migration listed the suspended accounts and revoked credentials every second. No later
+      // statement but migration 0006 selects them, so these two indexes have no use any more.
       schema
         .createIndex('accounts_suspended')
         .on('accounts')
@@ -120,7 +121,7 @@ const migrations: readonly Migration[] = [
   {
     name: '0003-prototypes',
     statements: [
-      // Anyone can cause this query, by a preflight with any origin.
+      // For isPrototypeOriginListed, a query that anyone can cause by a preflight with any origin.
       schema
         .createIndex('credentials_prototype')
         .on('credentials')
@@ -233,8 +234,8 @@ function requireKnown(applied: ReadonlySet<string>): void {
 async function applyMigration(engine: SqlEngine, { name, statements }: Migration): Promise<void> {
   const mark = builder.insertInto('claimgate_migrations').values({ name })
   try {
-    // The row of the migration is inserted first: its primary key makes the slower of two processes fail before it changes
-    // anything.
+    // The row of the migration is inserted first. If another process has applied the migration, its primary key makes this
+    // transaction fail before it changes anything.
     await engine.batch([mark, ...statements].map((statement) => statement.compile()))
   } catch (error) {
     if (!(await readApplied(engine)).has(name)) throw error

@@ -12,7 +12,7 @@ export const LOCK_TIMEOUT_MS = 5000
  */
 export const MAX_PAUSE_MS = 10
 
-/** Runs synchronous work that needs a lock. Rejects with the error of the last try. */
+/** Runs synchronous work that needs a lock, and again while the lock is not free. Rejects with the error of the last try. */
 export type RunLocked = <T>(work: () => T) => Promise<T>
 
 /**

@@ -39,7 +39,7 @@ export function formatAccount(account: Account): AccountRow {
   }
 }
 
-/** The account in a row whose column names begin with `prefix`. Throws StorageError when a column is damaged. */
+/** The account in a row. `prefix` comes before each column name. Throws StorageError when a column is damaged. */
 export function parseAccount(row: SqlRow, prefix = ''): Account {
   return {
     id: readText(row, `${prefix}id`),
@@ -96,12 +96,16 @@ export function parseCredential(row: SqlRow): Credential {
 }
 
 /** The row of a revocation, without the number of the change that writes it. */
-export function formatRevocation({
-  createdAt,
-  account,
-  ...revocation
-}: Revocation): Omit<RevocationRow, 'seq'> {
-  return { ...revocation, created_at: createdAt, account_id: account }
+export function formatRevocation(revocation: Revocation): Omit<RevocationRow, 'seq'> {
+  return {
+    id: revocation.id,
+    kind: revocation.kind,
+    value: revocation.value,
+    before: revocation.before,
+    until: revocation.until,
+    created_at: revocation.createdAt,
+    account_id: revocation.account,
+  }
 }
 
 /** The rule in a row. Throws StorageError when a column is damaged. */
@@ -119,7 +123,14 @@ export function parseRule(row: SqlRow): NumberedRule {
 
 /** The row of an audit entry. */
 export function formatAudit(entry: AuditEntry): AuditRow {
-  return { ...entry, detail: entry.detail && JSON.stringify(entry.detail) }
+  return {
+    id: entry.id,
+    at: entry.at,
+    actor: entry.actor,
+    action: entry.action,
+    target: entry.target,
+    detail: entry.detail && JSON.stringify(entry.detail),
+  }
 }
 
 /** The audit entry in a row. Throws StorageError when a column is damaged. */

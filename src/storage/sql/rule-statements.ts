@@ -14,24 +14,24 @@ import type { SqlQuery } from './engine.ts'
 import { formatRevocation } from './rows.ts'
 import { builder, RULE_SEQ, type Tables } from './schema.ts'
 
-/** The number of the change that this transaction makes; `numberRules` must follow in the same transaction. */
+/** The number of the change that this transaction makes; {@link numberRules} must follow in the same transaction. */
 export const NEXT_SEQ: RawBuilder<number> = sql<number>`(select marks.value + 1 from marks where marks.name = ${sql.lit(RULE_SEQ)})`
 
 /** Adds a revocation, with the number of this change, if `condition` selects a row. */
 export function insertRule(revocation: Revocation, condition: Expression<unknown>): SqlQuery {
-  return compileInsertRule(revocation, condition).compile(builder)
+  return buildInsertRule(revocation, condition).compile(builder)
 }
 
 /** As {@link insertRule}, but replaces the revocation with the same id. */
 export function putRule(revocation: Revocation, condition: Expression<unknown>): SqlQuery {
   return sql`
-    ${compileInsertRule(revocation, condition)}
+    ${buildInsertRule(revocation, condition)}
     on conflict (id) do update set kind = excluded.kind, value = excluded.value, "before" = excluded."before",
       until = excluded.until, created_at = excluded.created_at, seq = excluded.seq,
       account_id = excluded.account_id`.compile(builder)
 }
 
-function compileInsertRule(revocation: Revocation, condition: Expression<unknown>) {
+function buildInsertRule(revocation: Revocation, condition: Expression<unknown>) {
   const row = formatRevocation(revocation)
   const columns = sql.join([...Object.keys(row), 'seq'].map((column) => sql.ref(column)))
   return sql`
@@ -75,12 +75,12 @@ export function numberRules(): SqlQuery {
     .compile()
 }
 
-/** The revocation with this id. */
+/** A query for the revocation with this id, without columns. */
 export function rulesWith(id: string): SelectQueryBuilder<Tables, 'revocations', object> {
   return builder.selectFrom('revocations').where('id', '=', id)
 }
 
-/** Revocations that have not expired at `now` (epoch milliseconds). */
+/** A query for the revocations that have not expired at `now` (epoch milliseconds), without columns. */
 export function liveRules(now: number): SelectQueryBuilder<Tables, 'revocations', object> {
   return builder.selectFrom('revocations').where('until', '>', now)
 }

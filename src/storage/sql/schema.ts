@@ -26,7 +26,7 @@ export interface AccountRow {
   updated_at: number
 }
 
-/** A row of `account_origins`: one entry of `accounts.allowed_origins`, indexed by pattern. */
+/** A row of `account_origins`: a copy of one entry of `accounts.allowed_origins`, to find accounts by pattern. */
 export interface AccountOriginRow {
   pattern: string
   account_id: string
@@ -79,7 +79,7 @@ export interface AuditRow {
   detail: string | null
 }
 
-/** A row of `signing_keys`; `sealed` is a JWE, see keys.ts. */
+/** A row of `signing_keys`. `sealed` is the encrypted key, a JWE; see keys.ts. */
 export interface SigningKeyRow {
   kid: string
   alg: string

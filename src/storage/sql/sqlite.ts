@@ -27,7 +27,7 @@ const SQLITE_CORRUPT = 11
 
 const READ_ONLY = 'is read-only; let the server write to it and to its folder'
 
-// Problem and advice, by SQLite's primary result code.
+// What follows the name of the file in an error message: problem and advice, by SQLite's primary result code.
 const FAULTS: Readonly<Record<number, string>> = {
   1: 'has other tables than those of claimgate, or lacks some; name another file',
   [SQLITE_BUSY]: 'is locked by another process; stop that process or try again',
@@ -40,8 +40,8 @@ const FAULTS: Readonly<Record<number, string>> = {
   26: 'is not a SQLite database; move it away or name another file',
 }
 
-// Problem and advice, by error code of the file system and of the driver.
 const THROUGH_A_FILE = 'cannot be made, a part of its path is a file; name another path'
+// The same, by error code of the file system and of the driver.
 const FILE_FAULTS: Readonly<Record<string, string>> = {
   EACCES: READ_ONLY,
   EPERM: READ_ONLY,
@@ -69,7 +69,7 @@ export function openSqlite(path: string): SqlEngine {
   const database = attempt(path, () => new DatabaseSync(file, { timeout: 0 }))
   try {
     const requireSameFile = attempt(path, () => {
-      insist(() => {
+      retryWhileLocked(() => {
         configureConnection(database)
         checkDatabase(database, file)
       })
@@ -211,6 +211,7 @@ function configureConnection(database: DatabaseSync): void {
   database.exec('PRAGMA foreign_keys = ON')
 }
 
+/** Throws when the file is not a database, must not be written to, or (up to 256 MiB) has a damaged page. */
 function checkDatabase(database: DatabaseSync, file: string): void {
   database.exec('SELECT count(*) FROM sqlite_master; BEGIN IMMEDIATE; ROLLBACK')
   if (statSync(file).size > QUICK_CHECK_MAX_BYTES) return
@@ -218,8 +219,8 @@ function checkDatabase(database: DatabaseSync, file: string): void {
   if (verdict?.quick_check !== 'ok') throw createFault(SQLITE_CORRUPT)
 }
 
-/** Retries while another process locks the file. Blocks the event loop, which is acceptable while the process starts. */
-function insist(work: () => void): void {
+/** Runs `work`, and again while another process locks the file. Blocks the event loop, which only delays the start. */
+function retryWhileLocked(work: () => void): void {
   const deadline = performance.now() + LOCK_TIMEOUT_MS
   for (;;) {
     try {
@@ -252,7 +253,7 @@ function isLocked(error: unknown): boolean {
   return error instanceof StorageError && readResultCode(error.cause) === SQLITE_BUSY
 }
 
-/** An error of this module's own checks, in the form of an error of the system (text code) or of SQLite (number). */
+/** Creates an error for this module's own checks, with the code of a system error (text) or of SQLite (number). */
 function createFault(code: string | number): Error {
   return Object.assign(new Error(String(code)), typeof code === 'string' ? { code } : { errcode: code })
 }

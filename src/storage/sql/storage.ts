@@ -17,7 +17,7 @@ import {
 } from './schema.ts'
 import { createSqlWrites } from './writes.ts'
 
-// Columns are listed instead of `*`: a prepared statement keeps its columns when a later version adds one.
+// Columns are listed, so that a statement still returns the same columns after a later version has added one.
 const ACCOUNT = [
   'id',
   'name',
@@ -183,8 +183,9 @@ export function createSqlStorage(engine: SqlEngine): Storage {
 /** Selects a row if `isPrototypeOriginListed` is true. */
 function selectPrototype(patterns: readonly string[], isLocalhost: boolean, now: number): SqlQuery {
   const asked = jsonMembers(sql.val(JSON.stringify(patterns)))
-  // SQLite uses a partial index only if the query repeats its condition. A cross join keeps the order of the tables: few
-  // credentials are for pages, while an account may have many others.
+  // SQLite uses the partial index credentials_prototype only if the query repeats its condition. It does not reorder the
+  // tables of a cross join, so it finds the few credentials for pages through that index, and does not read the many
+  // others that an account may have.
   const inForce = sql`
     credentials.browser_prototype = 1 and accounts.browser_prototype = 1 and credentials.revoked_at is null
     and (credentials.expires_at is null or credentials.expires_at > ${now})

@@ -65,7 +65,8 @@ export function createSqlWrites(engine: SqlEngine): SqlWrites {
           numberRules(),
         ],
         builder.updateTable('accounts').set(changes).where('id', 'in', unchanged).compile(),
-        // Runs also when the account was not changed. Then it writes the same origins, because it copies them from its row.
+        // Runs also when the account was not changed. Then the origins stay the same, because they are copied from its
+        // row.
         [builder.deleteFrom('account_origins').where('account_id', '=', id).compile(), insertOrigins(id)],
       )
     },
@@ -179,7 +180,7 @@ export function createSqlWrites(engine: SqlEngine): SqlWrites {
   }
 }
 
-/** Deletes up to {@link PURGE_MAX} records whose `column` is below a limit, lowest first. The column has an index. */
+/** Deletes up to {@link PURGE_MAX} records whose time in `column` is before `limit`, oldest first. It has an index. */
 function purgeOld(table: string, column: string, limit: number): SqlQuery {
   const [name, time] = [sql.table(table), sql.ref(column)]
   return sql`
@@ -189,7 +190,10 @@ function purgeOld(table: string, column: string, limit: number): SqlQuery {
   )
 }
 
-/** Runs all statements in one transaction. Resolves to whether `write` has changed a row. */
+/**
+ * Runs all statements in one transaction. Resolves to whether `write` has changed a row. Statements whose condition no
+ * longer holds after `write` are in `before`.
+ */
 async function writeIf(
   engine: SqlEngine,
   before: readonly SqlQuery[],
