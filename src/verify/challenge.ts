@@ -1,4 +1,4 @@
-// Turns the reason of a denial into what the client is told: status, code and WWW-Authenticate
+// Turns the reason of a denial into what the client is told: status, code, Retry-After and WWW-Authenticate
 // (RFC 6750 section 3, RFC 9449 section 7.1, RFC 9110 section 11.6.1).
 
 import { type ClaimErrorCode, statusOf } from '../claims/codes.ts'
@@ -9,7 +9,7 @@ const ALGORITHMS = `algs="${proofAlgorithms.join(' ')}"`
 const BOTH_SCHEMES = `Bearer, DPoP ${ALGORITHMS}`
 const PROOF = `DPoP error="invalid_dpop_proof", ${ALGORITHMS}`
 
-/** The RFC 6750 error of each code; undefined for codes with another challenge or, on 429 and 503, with none. */
+/** The RFC 6750 error of each code; undefined for codes that have another challenge or none. */
 const errorNames: Readonly<Record<ClaimErrorCode, string | undefined>> = {
   invalid_request: 'invalid_request',
   missing_token: undefined,
@@ -26,7 +26,7 @@ const errorNames: Readonly<Record<ClaimErrorCode, string | undefined>> = {
   unavailable: undefined,
 }
 
-/** The value of `WWW-Authenticate`; undefined on 429 and 503, which no other credential would change. */
+/** The value of `WWW-Authenticate`; undefined for 429 and 503, because another token would not change the answer. */
 function buildChallenge(code: ClaimErrorCode, isKeyBound: boolean): string | undefined {
   if (code === 'proof_required' || code === 'invalid_proof') return PROOF
   if (code === 'missing_token') return BOTH_SCHEMES
@@ -48,8 +48,8 @@ export interface Refusal {
 const OUTAGE_SECONDS = 5
 
 /**
- * The refusal for a denial. Its challenge is for the DPoP scheme when the token was presented with that scheme or is bound
- * to a key, and otherwise for Bearer.
+ * The refusal for a denial. The challenge names both schemes when the request has no token. It is for DPoP when the token
+ * was presented with that scheme or is bound to a key, and when a proof is missing or invalid; otherwise it is for Bearer.
  */
 export function toRefusal({ reason, presented }: Denial): Refusal {
   const { code, detail } = reason
@@ -63,7 +63,7 @@ export function toRefusal({ reason, presented }: Denial): Refusal {
   }
 }
 
-/** `WWW-Authenticate` and `Retry-After` of a refusal, in lower case; each only where the refusal has it. */
+/** The headers `www-authenticate` and `retry-after` of a refusal; each is absent when the refusal has no value for it. */
 export function refusalHeaders({ challenge, retryAfterSeconds }: Refusal): Readonly<Record<string, string>> {
   return {
     ...(challenge && { 'www-authenticate': challenge }),

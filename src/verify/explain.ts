@@ -1,5 +1,5 @@
-// A verdict as a list of all checks: passed, failed or skipped. It is derived from the verdict and repeats no check, so
-// that an explanation cannot disagree with the verifier.
+// A verdict as a list of all checks: passed, failed or skipped. The outcomes are derived from the verdict, so that an
+// explanation cannot disagree with the verifier. The token is read again only to explain a failure more exactly.
 
 import { parseClaimsSet } from '../claims/claims-set.ts'
 import type { ClaimErrorCode } from '../claims/codes.ts'
@@ -7,17 +7,20 @@ import { type Policy, type Reason, type Step, steps } from '../claims/enforce.ts
 import { decodeToken } from './format.ts'
 import type { Verdict } from './judge.ts'
 
-/** The outcome of one check. `skip`: an earlier check failed, or the token has nothing for this one to check. */
+/** The outcome of one check. `skip`: an earlier check failed, or there was nothing to check. */
 export interface StepOutcome {
   readonly step: Step
   readonly outcome: 'pass' | 'fail' | 'skip'
   /** Present only when the check failed. */
   readonly code?: ClaimErrorCode
-  /** One sentence for the operator, more exact than the one that callers get. Contains no value of the token. */
+  /**
+   * One sentence for the operator, present only when the check failed. It can be more exact than the one that callers get,
+   * and contains no value of the token.
+   */
   readonly detail?: string
 }
 
-/** The outcome of every check, in their order. A check that report mode did not enforce counts as failed. */
+/** The outcome of every check, in order. A check that failed in report mode counts as failed, although the request passed. */
 export function explainVerdict(verdict: Verdict, policy: Policy): readonly StepOutcome[] {
   const reason = verdict.outcome === 'allow' ? undefined : verdict.reason
   const failedAt = reason === undefined ? steps.length : steps.indexOf(reason.step)
@@ -39,7 +42,7 @@ function isApplicable(step: Step, { parsed }: Verdict, policy: Policy): boolean 
 }
 
 const NO_TOKEN =
-  'the text is not a token of this kind: three base64url parts, JSON with "typ": "at+jwt" in the first, at most 4096 characters'
+  'the text is not a token: it needs three base64url parts, the first with "typ": "at+jwt", and at most 4096 characters'
 const UNKNOWN_KEY =
   'the token names a key that this verifier does not know, or an algorithm that is not the one of its key'
 const WRONG_SIGNATURE = 'the signature was not made by the key that the token names'
@@ -52,5 +55,7 @@ function detailOf({ step, code, detail }: Reason, verdict: Verdict): string {
   const decoded = decodeToken(token)
   if (step === 'format') return decoded === undefined ? NO_TOKEN : UNKNOWN_KEY
   const parsed = step === 'claims' && decoded ? parseClaimsSet(decoded.payload) : undefined
-  return parsed === undefined || parsed.ok ? detail : `its claim "${parsed.reason}" is missing or wrong`
+  return parsed === undefined || parsed.ok
+    ? detail
+    : `the token's claim "${parsed.reason}" is missing or wrong`
 }

@@ -33,14 +33,14 @@ type Found = Result<readonly PresentedToken[], Reason>
 const NONE: Found = ok([])
 const PLAIN = 'Bearer '
 const CREDENTIALS = /^(Bearer|DPoP)(?: +(.*))?$/i
-/** A second scheme behind a comma, where a parameter (RFC 9110 section 11.4) would have its `=`. */
+/** A comma and a second scheme. A parameter (RFC 9110 section 11.4) does not match, because `=` follows its name. */
 const SECOND_CREDENTIALS = /,\s*[\w!#$%&'*+.^`|~-]+(?: +[^\s=,]|\s*(?:,|$))/
 
 const readers: Readonly<Record<TokenSource, (request: RequestLike) => Found>> = {
   authorization(request) {
     const header = request.headers.get('authorization')
     if (header === null) return NONE
-    // The usual spelling, four times faster than the expression below and with the same result.
+    // A shortcut for the usual spelling: the same result as the expression below, but four times faster.
     if (header.startsWith(PLAIN) && header.indexOf(' ', PLAIN.length) < 0 && !header.includes(',')) {
       return ok([{ token: header.slice(PLAIN.length), source: 'authorization', scheme: 'bearer' }])
     }
@@ -75,7 +75,7 @@ const readers: Readonly<Record<TokenSource, (request: RequestLike) => Found>> = 
   },
 }
 
-/** When several sources have the same token, the first one in this order says how it was presented. */
+/** If several sources have the same token, the first of them in this order gives its source and scheme. */
 const ORDER: readonly TokenSource[] = ['authorization', 'x-client-token', 'query', 'websocket']
 
 /**

@@ -13,7 +13,7 @@ const MAX_TOKEN_LENGTH = 4096
 /** A token with a valid format. Its signature is not verified yet, so do not trust its content. */
 export interface DecodedToken {
   readonly alg: unknown
-  /** Empty when the header has none. No key has the empty id; a secret given as text or bytes needs no id. */
+  /** Empty when the header has none. Then only a shared secret given as text or bytes can verify the token. */
   readonly kid: string
   readonly payload: JsonObject
 }

@@ -1,6 +1,6 @@
 // The verdict on one request. The checks run in a fixed order, and the first that fails decides:
 // extract -> format -> signature -> claims -> revocation -> origin -> address -> key -> scope
-// A value that is ready is not awaited: a remembered token is judged without a turn of the event loop.
+// A value that is ready is not awaited, so a remembered token is judged without a turn of the event loop.
 
 import { type ClaimsSet, narrowScopes, type ParsedClaims } from '../claims/claims-set.ts'
 import {
@@ -19,7 +19,7 @@ import { callSafely } from './options/callbacks.ts'
 import type { VerifierRules } from './options/options.ts'
 import type { VerifiedClaims, VerifyTokenText } from './verify.ts'
 
-/** The outcome for a request. `parsed` is present as soon as the token itself is valid. */
+/** The outcome for a request. `parsed` is present if the token's format, signature and claims are valid. */
 export type Verdict =
   | { readonly outcome: 'allow'; readonly parsed: ParsedClaims }
   /** A rule about origin, address, key or scope failed, and report mode does not enforce it. */
@@ -31,11 +31,11 @@ export interface Denial {
   readonly outcome: 'deny'
   readonly reason: Reason
   readonly parsed?: ParsedClaims
-  /** Absent when the request has no token, or more than one. */
+  /** Absent when the request has no token, has different tokens, or cannot be read. */
   readonly presented?: PresentedToken
 }
 
-/** A request with the facts that are not part of it. */
+/** A request with the client's address and the time, which are not part of it. */
 export interface ReceivedRequest {
   readonly request: RequestLike
   /** The client's address after forwarded headers were resolved; undefined when it is not known. */
@@ -44,14 +44,14 @@ export interface ReceivedRequest {
   readonly now: number
 }
 
-/** Checks whether the client holds the key that its token is bound to. Undefined: it does, or need not. */
+/** Checks whether the client has the key that its token is bound to. Undefined when it has, or when it needs none. */
 export type EnforceKey = (
   received: ReceivedRequest,
   presented: PresentedToken,
   claims: ClaimsSet,
 ) => MaybePromise<Reason | undefined>
 
-/** The scopes that a credential holds now, when it has lost some since its token was issued. */
+/** The scopes that a credential holds now, if it has lost scopes since the token was issued. */
 export interface HeldScopes {
   readonly heldScopes: readonly string[]
 }
@@ -61,19 +61,19 @@ export interface JudgeDeps {
   readonly policy: Policy
   readonly mode: 'enforce' | 'report'
   readonly sources: readonly TokenSource[]
-  /** Origin of the API itself, which a same-origin request without an `Origin` header counts as coming from. */
+  /** Origin of the API itself. Same-origin requests without an `Origin` header count as coming from it. */
   readonly apiOrigin: string | undefined
   readonly verifyToken: VerifyTokenText
   /**
-   * Whether the token, its credential, its account or the key `kid` that signed it is revoked. The answer is the
-   * credential's scopes instead of false when the token has scopes that the credential has lost: they no longer count.
+   * Whether the token, its credential, its account or the key `kid` that signed it is revoked. If the token has scopes that
+   * its credential has lost, the result is the scopes that the credential holds now; the lost ones no longer count.
    */
   readonly isRevoked: (claims: ClaimsSet, kid: string) => MaybePromise<boolean | 'unavailable' | HeldScopes>
   readonly enforceKey: EnforceKey
   readonly authorize: VerifierRules['authorize']
 }
 
-/** Judges a request by the rules of one verifier. */
+/** {@link judgeRequest} with the rules of one verifier. */
 export type Judge = (received: ReceivedRequest) => MaybePromise<Verdict>
 
 /** Judges a request by these rules. Throws or rejects only when the request or a function of `deps` does. */

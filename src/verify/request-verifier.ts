@@ -1,4 +1,4 @@
-// The verifier behind createVerifier and both middlewares: its parts, made of checked options.
+// The verifier behind createVerifier and both middlewares. This file builds it from checked options.
 
 import { resolveClientIp } from '../claims/client-ip.ts'
 import { refuse } from '../claims/enforce.ts'
@@ -21,9 +21,9 @@ import { isWorkers } from './runtime/platform.ts'
 import { hashText } from './runtime/sha256.ts'
 import { createVerifyToken } from './verify.ts'
 
-/** A verifier that answers with a verdict instead of throwing, since a middleware writes refusals itself. */
+/** A verifier that returns a verdict instead of throwing, because a middleware writes refusals itself. */
 export interface RequestVerifier {
-  /** Never throws or rejects. `peer` is the address of the socket's other end; text that is no address counts as none. */
+  /** Never throws or rejects. `peer` is the address of the socket's other end; any other text counts as no address. */
   judge(request: RequestLike, peer: string | undefined): MaybePromise<Verdict>
   /** Cancels fetches of keys and revocations. Later requests are refused as `unavailable`. */
   close(): void
@@ -33,13 +33,13 @@ const CLOSED: Verdict = {
   outcome: 'deny',
   reason: refuse('extract', 'unavailable', 'the verifier is closed'),
 }
-/** For an object that is not a request, and for one that throws when it is read. */
+/** When reading the request throws, for example because the object is not a request. */
 const UNREADABLE: Verdict = {
   outcome: 'deny',
   reason: refuse('extract', 'invalid_request', 'the request cannot be read'),
 }
 
-/** Makes a verifier of checked options. Throws a TypeError when a pinned key or a shared secret is not usable. */
+/** Creates a verifier from checked options. Throws a TypeError when a pinned key or a shared secret is not usable. */
 export function createRequestVerifier(options: CheckedOptions): RequestVerifier {
   const { policy, trustedProxies, forwardedHeader, onDecision } = options
   const fetcher = createTextFetcher((...request) => globalThis.fetch(...request))
@@ -111,7 +111,7 @@ function createIsRevoked(
     case 'none':
       return () => false
     case 'function':
-      // An answer that is not a boolean, such as that of a forgotten `return`, must not let a revoked token pass.
+      // A result that is not a boolean, such as undefined from a function without `return`, must not let a token pass.
       return (claims) =>
         after(
           callSafely(() => revocation.isRevoked(claims), 'unavailable' as const),

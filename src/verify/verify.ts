@@ -22,7 +22,10 @@ export interface VerifiedClaims extends ParsedClaims {
   readonly kid: string
 }
 
-/** Verifies the text of a token at `now`, epoch seconds. Synchronous when the key and its crypto are. Never rejects. */
+/**
+ * Verifies the text of a token at `now`, epoch seconds. Synchronous when the key is in memory and its cryptography is
+ * synchronous. Never rejects.
+ */
 export type VerifyTokenText = (token: string, now: number) => MaybePromise<Result<VerifiedClaims, Reason>>
 
 type Verified = Result<VerifiedClaims, Reason>
@@ -44,8 +47,8 @@ const BAD_CLAIMS: Verified = fail(
 )
 
 /**
- * Makes the function that verifies tokens with `keys` by `policy`. It remembers up to `cacheMax` verified tokens by their
- * whole text, the least recently used dropped first; 0 remembers none. Not checked: revocation, bindings and scopes.
+ * Creates the function that verifies tokens with `keys` by `policy`. It remembers up to `cacheMax` valid tokens by their
+ * whole text, and drops the least recently used first; 0 remembers none. Not checked: revocation, bindings and scopes.
  */
 export function createVerifyToken(keys: KeySource, policy: Policy, cacheMax: number): VerifyTokenText {
   const known = cacheMax > 0 ? new LRUCache<string, KnownToken>({ max: cacheMax }) : undefined
@@ -74,7 +77,7 @@ export function createVerifyToken(keys: KeySource, policy: Policy, cacheMax: num
 
   function verifyToken(token: string, now: number): MaybePromise<Verified> {
     const entry = known?.get(token)
-    // A remembered token counts only while its key does: the issuer may have withdrawn the key since.
+    // A remembered token counts only while its key is in memory: the issuer may have withdrawn or replaced the key.
     if (entry !== undefined && keys.get(entry.key.kid) === entry.key) {
       const { verified } = entry
       const reason = enforceTime(verified.claims, policy.clockTolerance, now)

@@ -74,9 +74,9 @@ describe('a valid key', () => {
 
 describe('a refused key', () => {
   test.each<[string, unknown, string]>([
-    ['null', null, 'is no object'],
-    ['a text', JSON.stringify(ec), 'is no object'],
-    ['a list', [ec], 'is no object'],
+    ['null', null, 'is not an object'],
+    ['a text', JSON.stringify(ec), 'is not an object'],
+    ['a list', [ec], 'is not an object'],
     ['without kid', { ...ec, kid: undefined }, 'has no kid'],
     ['with a kid that is a number', { ...ec, kid: 1 }, 'has no kid'],
     ['for encryption', { ...ec, use: 'enc' }, 'is not for signatures (use)'],
@@ -86,18 +86,26 @@ describe('a refused key', () => {
     ['with d', { ...ec, d: 'AA' }, 'has a private member'],
     ['with a d that is null', { ...ed, d: null }, 'has a private member'],
     ['with a factor', { ...ed, q: '' }, 'has a private member'],
-    ['for another algorithm', { ...ec, alg: 'ES512' }, 'names an algorithm that is not its own'],
-    ['for a MAC', { ...ec, alg: 'HS256' }, 'names an algorithm that is not its own'],
-    ['for an algorithm in a list', { ...ec, alg: ['ES256'] }, 'names an algorithm that is not its own'],
-    ['a secret for a longer MAC', { ...oct, alg: 'HS512' }, 'names an algorithm that is not its own'],
-    ['RSA', { kty: 'RSA', kid: 'r', n: 'AQAB', e: 'AQAB' }, 'is of a type that is not used here'],
-    ['P-384', { ...ec, crv: 'P-384' }, 'is of a type that is not used here'],
-    ['X25519', { ...ed, crv: 'X25519' }, 'is of a type that is not used here'],
-    ['Ed448', { ...ed, crv: 'Ed448' }, 'is of a type that is not used here'],
-    ['an EC curve on the wrong type', { ...ec, kty: 'OKP' }, 'is of a type that is not used here'],
-    ['31 bytes of secret', { ...oct, k: encode(new Uint8Array(31)) }, 'is shorter than 32 bytes'],
-    ['no secret', { ...oct, k: '' }, 'is shorter than 32 bytes'],
-    ['a padded secret', { ...oct, k: `${encode(new Uint8Array(32))}=` }, 'is shorter than 32 bytes'],
+    ['for another algorithm', { ...ec, alg: 'ES512' }, 'has an alg that does not fit its type'],
+    ['for a MAC', { ...ec, alg: 'HS256' }, 'has an alg that does not fit its type'],
+    ['for an algorithm in a list', { ...ec, alg: ['ES256'] }, 'has an alg that does not fit its type'],
+    ['a secret for a longer MAC', { ...oct, alg: 'HS512' }, 'has an alg that does not fit its type'],
+    ['RSA', { kty: 'RSA', kid: 'r', n: 'AQAB', e: 'AQAB' }, 'is of a type or curve that is not supported'],
+    ['P-384', { ...ec, crv: 'P-384' }, 'is of a type or curve that is not supported'],
+    ['X25519', { ...ed, crv: 'X25519' }, 'is of a type or curve that is not supported'],
+    ['Ed448', { ...ed, crv: 'Ed448' }, 'is of a type or curve that is not supported'],
+    ['an EC curve on the wrong type', { ...ec, kty: 'OKP' }, 'is of a type or curve that is not supported'],
+    [
+      '31 bytes of secret',
+      { ...oct, k: encode(new Uint8Array(31)) },
+      'is not at least 32 bytes in base64url',
+    ],
+    ['no secret', { ...oct, k: '' }, 'is not at least 32 bytes in base64url'],
+    [
+      'a padded secret',
+      { ...oct, k: `${encode(new Uint8Array(32))}=` },
+      'is not at least 32 bytes in base64url',
+    ],
   ])('%s', (_, jwk, reason) => {
     expect(verdictOn(jwk)).toBe(reason)
   })

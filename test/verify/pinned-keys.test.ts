@@ -41,7 +41,7 @@ describe('a JWK Set', () => {
     const secret = Buffer.from('too short a secret').toString('base64url')
     const make = () =>
       createVerifier({ ...RULES, jwks: { keys: [es.jwk, { kty: 'oct', kid: 'k', k: secret }] } })
-    expect(make).toThrow(new TypeError('jwks: key 2 is shorter than 32 bytes'))
+    expect(make).toThrow(new TypeError('jwks: key 2 is not at least 32 bytes in base64url'))
   })
 
   test('later changes of the options object have no effect', async () => {
@@ -102,7 +102,11 @@ describe('a secret', () => {
     ],
     ['a public JWK', () => es.jwk, 'secret: must be bytes, text, or a JWK of type oct'],
     ['a JWK without kid', () => ({ ...hs.jwk, kid: undefined }), 'secret: the JWK has no kid'],
-    ['a JWK that is short', () => ({ ...hs.jwk, k: 'AAAA' }), 'secret: the JWK is shorter than 32 bytes'],
+    [
+      'a JWK that is short',
+      () => ({ ...hs.jwk, k: 'AAAA' }),
+      'secret: the JWK is not at least 32 bytes in base64url',
+    ],
     [
       'a PEM, which is no secret',
       () => `-----BEGIN PUBLIC KEY-----\n${'A'.repeat(64)}\n-----END PUBLIC KEY-----\n`,

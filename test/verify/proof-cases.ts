@@ -22,7 +22,7 @@ type Row = readonly [
 ]
 
 const MALFORMED = 'malformed'
-const TYPE = 'another type'
+const TYPE = 'the typ of the proof'
 const KEY = 'the key of the proof'
 const PRIVATE = 'has a private member'
 const ALGORITHM = 'the algorithm of the proof'
@@ -151,15 +151,11 @@ function headerRows(maker: Maker): readonly Row[] {
     ['alg in a list', withAlg([mint.alg]), ALGORITHM],
     ['alg with a NUL', withAlg(`${mint.alg}\0`), ALGORITHM],
     ['alg of the other key type', withAlg(mint.alg === 'ES256' ? 'EdDSA' : 'ES256'), ALGORITHM],
-    ['crit', maker.proof({}, { crit: ['exp'] }), 'an extension'],
-    ['crit that is empty', maker.proof({}, { crit: [] }), 'an extension'],
-    ['b64', maker.proof({}, { b64: true }), 'an extension'],
+    ['crit', maker.proof({}, { crit: ['exp'] }), 'has crit or b64'],
+    ['crit that is empty', maker.proof({}, { crit: [] }), 'has crit or b64'],
+    ['b64', maker.proof({}, { b64: true }), 'has crit or b64'],
     ...[undefined, null, 'jwk', [], [jwk]].map(
-      (one): Row => [
-        `jwk ${JSON.stringify(one)?.slice(0, 8)}`,
-        maker.proof({}, { jwk: one }),
-        'holds no key',
-      ],
+      (one): Row => [`jwk ${JSON.stringify(one)?.slice(0, 8)}`, maker.proof({}, { jwk: one }), 'has no jwk'],
     ),
     ['jwk that is empty', maker.proof({}, { jwk: {} }), KEY],
     ['its own private key', withKey({ d }), PRIVATE],
@@ -181,11 +177,11 @@ function headerRows(maker: Maker): readonly Row[] {
     ['a key of another algorithm', withKey({ alg: 'ES384' }), KEY],
     ['an RSA key', maker.proof({}, { alg: 'RS256', jwk: rsa }), KEY],
     ['an oct key', maker.proof({}, { alg: 'HS256', jwk: { kty: 'oct', k: 'A'.repeat(43) } }), PRIVATE],
-    ['a key under another name', maker.proof({}, { jwk: undefined, JWK: jwk }), 'holds no key'],
+    ['a key under another name', maker.proof({}, { jwk: undefined, JWK: jwk }), 'has no jwk'],
     [
       'a key in __proto__',
       mint.compact(maker.header().replace('"jwk"', '"__proto__"'), maker.payload()),
-      'holds no key',
+      'has no jwk',
     ],
     ['a key that the token is not bound to', maker.proof(), 'another key', { jkt: hashToken('x') }],
     ['an expected thumbprint that is empty', maker.proof(), 'another key', { jkt: '' }],

@@ -1,5 +1,5 @@
 // Step 8 of verification: the client holds the key that the token is bound to (RFC 9449 sections 4.3, 7.1 and 11.1).
-// Single use is checked last, so that a proof with any other fault does not take up memory.
+// Single use is checked last, so that a proof with any other fault is not recorded.
 
 import { type Policy, type Reason, refuse } from '../../claims/enforce.ts'
 import { after, fail, type MaybePromise, ok, type Result } from '../../lib/result.ts'
@@ -15,7 +15,7 @@ export interface ProofChecks {
   readonly useProof: UseProof
 }
 
-/** Options of {@link createEnforceKey}; `require` lists the bounds that every token must have. */
+/** Options of {@link createEnforceKey}; `require` lists the bindings that every token must have. */
 export interface EnforceKeyOptions extends ProofChecks, Pick<Policy, 'require'> {
   /** Public origin of the API that the request was sent to; undefined if unknown, and then every proof is refused. */
   readonly apiOrigin: (request: RequestLike) => string | undefined
@@ -42,7 +42,7 @@ export function createEnforceKey(options: EnforceKeyOptions): EnforceKey {
   }
 }
 
-/** Checks the proof of a request to the token endpoint at `now` (epoch seconds); gives the key's thumbprint. */
+/** Checks the proof of a request to the token endpoint at `now` (epoch seconds). Resolves to the thumbprint of its key. */
 export type ProveTokenRequest = (request: RequestLike, now: number) => Promise<Result<string, Reason>>
 
 /**
@@ -56,7 +56,7 @@ export function createTokenEndpointProof(options: ProofChecks & { readonly url: 
     checkProof({ verifyProof, useProof }, request, url, { accessToken: undefined, jkt: undefined, now })
 }
 
-/** Checks the proof in a request's `DPoP` header; gives the thumbprint of its key. */
+/** Checks the proof in a request's `DPoP` header and returns the thumbprint of its key. */
 function checkProof(
   { verifyProof, useProof }: ProofChecks,
   request: RequestLike,

@@ -1,6 +1,6 @@
 // Compares the URL in a proof with that of its request (RFC 9449 section 4.3 step 9). Both are normalized by syntax and
-// scheme (RFC 3986 sections 6.2.2 and 6.2.3) and compared without query and fragment. Only http and https, without user
-// information; invalid URIs are refused, not repaired.
+// scheme (RFC 3986 sections 6.2.2 and 6.2.3) and compared without query and fragment. Only http and https URLs without user
+// information have a normal form. A malformed scheme, host or port is refused. A path is not checked.
 
 /** Scheme, host, port and path. */
 const PARTS =
@@ -9,14 +9,14 @@ const PARTS =
 const TARGET = /^(?:[a-z][a-z\d+.-]*:\/\/[^/?#]*)?([^?#]*)/i
 const TRIPLET = /%[\da-f]{2}/gi
 const UNRESERVED = /[\w.~-]/
-/** Not allowed in a URI (RFC 3986 section 2); URL parsers differ on which of them they encode. */
+/** Not allowed in a URI (RFC 3986 section 2). Encoded here, because URL parsers differ on which of them they encode. */
 const FOREIGN = /[ "<>\\^`{|}]/g
 
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { http: '80', https: '443' }
 
 /**
  * The `htu` that a proof must have for a request to this API: the API's origin with the path of `url`. `url` may be a path
- * or an absolute URL, whose scheme and authority are ignored. Undefined if the request has no path, such as `*`.
+ * or an absolute URL, whose scheme and authority are ignored. Undefined if it is neither, such as `*`.
  */
 export function resolveTarget(apiOrigin: string, url: string): string | undefined {
   const path = TARGET.exec(url)?.[1] ?? ''
@@ -37,11 +37,11 @@ export function normalizeTarget(uri: string): string | undefined {
   const lower = scheme.toLowerCase()
   const suffix = port === '' || port === DEFAULT_PORTS[lower] ? '' : `:${port}`
   const normalPath = normalizeTriplets(path).replace(FOREIGN, encodeURIComponent)
-  // Also lower-cases hexadecimal digits, in both URLs that are compared.
+  // This also changes the hexadecimal digits of triplets in the host to lower case, in both URLs that are compared.
   return `${lower}://${normalizeTriplets(host).toLowerCase()}${suffix}${removeDotSegments(normalPath)}`
 }
 
-/** Decodes unreserved characters and upper-cases all other triplets (RFC 3986 sections 6.2.2.1 and 6.2.2.2). */
+/** Decodes triplets of unreserved characters, and changes others to upper case (RFC 3986 sections 6.2.2.1 and 6.2.2.2). */
 function normalizeTriplets(text: string): string {
   return text.replace(TRIPLET, (triplet) => {
     const character = String.fromCharCode(Number.parseInt(triplet.slice(1), 16))

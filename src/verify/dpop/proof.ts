@@ -1,5 +1,5 @@
-// Header and claims of a DPoP proof (RFC 9449 section 4.3), already decoded. Checked separately, because the signature
-// is verified between the two. A failure names the rule, never the value that would pass.
+// Checks header and claims of a DPoP proof (RFC 9449 section 4.3) that is already decoded. There are two functions, because
+// the signature is verified in between. A failure names the rule, never the value that would pass.
 
 import type { JWK } from 'jose'
 import { isJsonObject, type JsonObject } from '../../lib/json.ts'
@@ -16,15 +16,16 @@ const TYPES: ReadonlySet<string> = new Set(['dpop+jwt', 'application/dpop+jwt'])
 /** Values of `alg` that proofs may have: asymmetric algorithms only. */
 export const proofAlgorithms: readonly string[] = [...algorithmNames.ES256, ...algorithmNames.EdDSA]
 
-/** The public key in a proof's header, if its type, `alg` and `jwk` are right and agree. */
+/** The public key in a proof's header. Fails unless `typ`, `alg` and `jwk` are valid and `alg` fits the key. */
 export function parseProofHeader(header: JsonObject): Result<Omit<UsableJwk, 'kid'>, string> {
   const { typ, alg, jwk } = header
-  if (typeof typ !== 'string' || !TYPES.has(typ.toLowerCase())) return fail('the proof is of another type')
-  if ('crit' in header || 'b64' in header) return fail('the proof asks for an extension')
-  if (!isJsonObject(jwk)) return fail('the proof holds no key')
-  // `k` is the secret of a symmetric key, which must not be in a proof.
+  if (typeof typ !== 'string' || !TYPES.has(typ.toLowerCase())) return fail('the typ of the proof is wrong')
+  if ('crit' in header || 'b64' in header)
+    return fail('the header of the proof has crit or b64, which is not supported')
+  if (!isJsonObject(jwk)) return fail('the header of the proof has no jwk')
+  // `k` is the secret of a symmetric key. parseJwk accepts it, because pinned keys may be symmetric.
   if ('k' in jwk) return fail('the key of the proof has a private member')
-  // parseJwk requires a `kid`. The one in the proof, if any, is ignored: the thumbprint identifies the key.
+  // parseJwk requires a `kid`. A `kid` in the proof is ignored, because the thumbprint identifies the key.
   const parsed = parseJwk({ ...jwk, kid: 'proof' } as JWK)
   if (!parsed.ok) return fail(`the key of the proof ${parsed.reason}`)
   const isOwnAlgorithm = typeof alg === 'string' && algorithmNames[parsed.value.alg].includes(alg)

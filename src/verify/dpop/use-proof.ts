@@ -9,10 +9,10 @@ import type { ReplayStore } from '../options/options.ts'
 import { PROOF_WINDOW_SECONDS } from './proof.ts'
 import type { Proof } from './verify-proof.ts'
 
-/** Records at `now` (epoch seconds) that a proof is used; undefined when it was not used before. Never throws or rejects. */
+/** Records at `now` (epoch seconds) that a proof is used. Undefined if it was not used before. Never throws or rejects. */
 export type UseProof = (proof: Proof, now: number) => MaybePromise<Reason | undefined>
 
-/** Seconds that a proof is remembered after it has expired: clocks of processes that share a store may differ. */
+/** Seconds that a proof is remembered after it has expired, because clocks of processes that share a store may differ. */
 const REPLAY_SLACK_SECONDS = 30
 
 /** Limits of a store of used proofs, in which each key is a tenant. */

@@ -33,13 +33,13 @@ export interface Proof {
   /** Epoch seconds, possibly with a fraction. */
   readonly iat: number
   /**
-   * Key for a replay store: SHA-256 of `jkt` and `jti`, 43 base64url characters. Two texts of the same proof have the
-   * same id, because ES256 signatures are malleable.
+   * Key for a replay store: SHA-256 of `jkt` and `jti`, 43 base64url characters. ES256 signatures are malleable, so one proof
+   * can have two valid texts; both have the same id.
    */
   readonly id: string
 }
 
-/** Verifies the text of a proof. A failure is one sentence. Never throws or rejects. */
+/** Verifies the text of a proof. The reason of a failure is one sentence. Never throws or rejects. */
 export type VerifyProof = (text: string, expected: ExpectedProof) => MaybePromise<Result<Proof, string>>
 
 /** The runtime's cryptography: signatures, and SHA-256 of a text. */
@@ -53,7 +53,7 @@ interface ProofKey {
   readonly verify: VerifyToken
 }
 
-/** Size of the cache of imported keys. Importing a key costs more than verifying with it. */
+/** How many imported keys are cached. Importing a key costs more than verifying with it. */
 const MAX_KEYS = 1000
 
 const MALFORMED = fail('the proof is malformed')
@@ -61,9 +61,12 @@ const UNUSABLE_KEY = fail('the key of the proof cannot be used')
 const OTHER_KEY = fail('the proof was made with another key than the one that the token is bound to')
 const BAD_SIGNATURE = fail('the signature of the proof is wrong')
 
-/** Creates a verifier of proofs with its own cache of keys: create one for each process and share it. */
+/** Creates a verifier of proofs with its own cache of keys. Create one for each process, so that all requests share it. */
 export function createProofVerifier({ loadVerifier, hashText }: ProofCrypto): VerifyProof {
-  /** Keys by the encoded header, which is the same text in all proofs of one client. */
+  /**
+   * Keys by the encoded header, because most clients send the same header with every proof. If a client varies the header of
+   * its key, each text takes up one entry.
+   */
   const cache = new LRUCache<string, ProofKey>({ max: MAX_KEYS })
 
   async function loadKey({ jwk, alg }: Omit<UsableJwk, 'kid'>): Promise<Result<ProofKey, string>> {
@@ -112,7 +115,8 @@ export function createProofVerifier({ loadVerifier, hashText }: ProofCrypto): Ve
       return after(key.verify(text), (isValid) => {
         if (!isValid) return BAD_SIGNATURE
         return after(checkClaims(payload, key, expected), (checked) => {
-          // Only valid proofs fill the cache, so that forged ones cannot evict the keys of users.
+          // A proof that is not valid is not cached, so it evicts no other key. Valid proofs with many keys or headers do.
+          // An evicted key is imported again with its next proof.
           if (checked.ok) cache.set(headerText, key)
           return checked
         })

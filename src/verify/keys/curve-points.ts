@@ -1,10 +1,10 @@
-// Whether coordinates are a point that can be a public key. Runtimes check that only when they import a key, which may be
-// later, and do not check Ed25519 keys at all. Public values only: nothing here runs in constant time.
+// Whether coordinates are a point that can be a public key. Runtimes check this only when they import a key, which may be
+// later, and do not check Ed25519 keys at all. Only for public values, because nothing here runs in constant time.
 
 const P256_P = 2n ** 256n - 2n ** 224n + 2n ** 192n + 2n ** 96n - 1n
 const P256_B = 0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604bn
 
-/** y² = x³ - 3x + b (SP 800-186 section 3.2.1.3). `x` and `y` are 32 bytes, big-endian. */
+/** Whether y² = x³ - 3x + b (SP 800-186 section 3.2.1.3). Both coordinates are 32 bytes, big-endian. */
 export function isOnP256(xBytes: Uint8Array, yBytes: Uint8Array): boolean {
   const [x, y] = [toInteger(xBytes), toInteger(yBytes)]
   return x < P256_P && y < P256_P && (y * y - (x * x * x - 3n * x + P256_B)) % P256_P === 0n
@@ -23,7 +23,7 @@ export function isOnEd25519(bytes: Uint8Array): boolean {
   const square = (y * y) % ED_P
   // x² = (y² - 1) / (d y² + 1) has a root when the product of both does (Euler's criterion).
   const product = ((square - 1n) * (ED_D * square + 1n)) % ED_P
-  // Orders 1 and 2 have x = 0, order 4 has y = 0, and doubling one of order 8 gives y = 0.
+  // Points of order 1 and 2 have x = 0, points of order 4 have y = 0, and doubling a point of order 8 gives y = 0.
   const isSmall = (y * (square - 1n) * (ED_D * square * square + 2n * square - 1n)) % ED_P === 0n
   return !isSmall && power(product, (ED_P - 1n) / 2n, ED_P) === 1n
 }

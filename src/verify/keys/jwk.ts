@@ -15,23 +15,23 @@ export interface UsableJwk {
   readonly jwk: JWK
 }
 
-/** Spellings of each algorithm in a key or a proof: RFC 9864 gives EdDSA with Ed25519 a second name. */
+/** Names of each algorithm in a JWK or in the header of a JWS. RFC 9864 gives EdDSA with Ed25519 a second name. */
 export const algorithmNames: Readonly<Record<SignatureAlgorithm, readonly string[]>> = {
   ES256: ['ES256'],
   EdDSA: ['EdDSA', 'Ed25519'],
   HS256: ['HS256'],
 }
 
-/** Members that only a private key has (RFC 7518 section 6.3.2). */
+/** Members that only a private key has (RFC 7518 sections 6.2.2 and 6.3.2, RFC 8037 section 2). */
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth'] as const
 const MIN_SHARED_BYTES = 32
 
 /**
- * The key for ES256, EdDSA (Ed25519) or HS256 (at least 32 bytes), or a sentence without its subject, such as `has no
- * kid`. The reason holds no key material.
+ * The key for ES256, EdDSA (Ed25519) or HS256 (at least 32 bytes). The reason of a failure is a sentence without its
+ * subject, such as `has no kid`, and contains no key material.
  */
 export function parseJwk(jwk: JWK): Result<UsableJwk, string> {
-  if (!isJsonObject(jwk)) return fail('is no object')
+  if (!isJsonObject(jwk)) return fail('is not an object')
   const { kid, use, key_ops: operations } = jwk
   if (typeof kid !== 'string' || kid === '') return fail('has no kid')
   if (use !== undefined && use !== 'sig') return fail('is not for signatures (use)')
@@ -43,7 +43,7 @@ export function parseJwk(jwk: JWK): Result<UsableJwk, string> {
   if (!parsed.ok) return parsed
   const { alg } = parsed.value
   if (jwk.alg !== undefined && !algorithmNames[alg].includes(jwk.alg)) {
-    return fail('names an algorithm that is not its own')
+    return fail('has an alg that does not fit its type')
   }
   return ok({ kid, alg, jwk: parsed.value.jwk })
 }
@@ -51,24 +51,19 @@ export function parseJwk(jwk: JWK): Result<UsableJwk, string> {
 /** Algorithm and members of a key, by its `kty` and `crv`. */
 function parseType({ kty, crv, x, y, k }: JWK): Result<Omit<UsableJwk, 'kid'>, string> {
   if (kty === 'EC' && crv === 'P-256') {
-    return isCoordinate(x) && isCoordinate(y) && isOnP256(base64url.decode(x), base64url.decode(y))
+    return is32Bytes(x) && is32Bytes(y) && isOnP256(base64url.decode(x), base64url.decode(y))
       ? ok({ alg: 'ES256', jwk: { kty, crv, x, y } })
       : fail('is not a point of P-256')
   }
   if (kty === 'OKP' && crv === 'Ed25519') {
-    return isCoordinate(x) && isOnEd25519(base64url.decode(x))
+    return is32Bytes(x) && isOnEd25519(base64url.decode(x))
       ? ok({ alg: 'EdDSA', jwk: { kty, crv, x } })
       : fail('is not an Ed25519 key')
   }
   if (kty === 'oct') {
     return typeof k === 'string' && isCanonicalBase64url(k) && base64url.decode(k).length >= MIN_SHARED_BYTES
       ? ok({ alg: 'HS256', jwk: { kty, k } })
-      : fail('is shorter than 32 bytes')
+      : fail('is not at least 32 bytes in base64url')
   }
-  return fail('is of a type that is not used here')
-}
-
-/** Whether a text is 32 bytes in canonical base64url. */
-function isCoordinate(text: unknown): text is string {
-  return is32Bytes(text)
+  return fail('is of a type or curve that is not supported')
 }

@@ -13,7 +13,7 @@ const MIN_SECRET_BYTES = 32
 export function createPinnedKeys(jwks: readonly JWK[], load: LoadVerifier): KeySource {
   const byId = new Map<string, UsableJwk>()
   for (const [index, jwk] of jwks.entries()) {
-    const key = demandKey(jwk, `jwks: key ${index + 1}`)
+    const key = checkKey(jwk, `jwks: key ${index + 1}`)
     if (byId.has(key.kid)) throw new TypeError(`jwks: key ${index + 1} repeats a kid`)
     byId.set(key.kid, key)
   }
@@ -29,7 +29,7 @@ export function createPinnedKeys(jwks: readonly JWK[], load: LoadVerifier): KeyS
 export function createSharedKey(secret: string | Uint8Array | JWK, load: LoadVerifier): KeySource {
   if (typeof secret === 'object' && secret !== null && !(secret instanceof Uint8Array)) {
     if (secret.kty !== 'oct') throw new TypeError('secret: must be bytes, text, or a JWK of type oct')
-    const key = demandKey(secret, 'secret: the JWK')
+    const key = checkKey(secret, 'secret: the JWK')
     return createLoaded([key], (kid) => (kid === key.kid ? key : undefined), load)
   }
   const bytes = typeof secret === 'string' ? new TextEncoder().encode(secret) : secret
@@ -43,13 +43,13 @@ export function createSharedKey(secret: string | Uint8Array | JWK, load: LoadVer
   return createLoaded([key], () => key, load)
 }
 
-function demandKey(jwk: JWK, name: string): UsableJwk {
+function checkKey(jwk: JWK, name: string): UsableJwk {
   const parsed = parseJwk(jwk)
   if (!parsed.ok) throw new TypeError(`${name} ${parsed.reason}`)
   return parsed.value
 }
 
-/** Starts to load each key immediately. A key that is not loaded yet is found by `load`. */
+/** A source of these keys. Starts to import each key immediately; until that is done, only the source's `load` finds it. */
 function createLoaded(
   keys: readonly UsableJwk[],
   find: (kid: string) => UsableJwk | undefined,
@@ -65,7 +65,7 @@ function createLoaded(
 
   function keep(key: UsableJwk): (verify: VerifyToken) => void {
     return (verify) => {
-      // Never replaced: verified tokens are cached together with this object.
+      // Never replaced, because a remembered token counts only while its key is the same object.
       if (!loaded.has(key)) loaded.set(key, { kid: key.kid, alg: key.alg, verify })
     }
   }

@@ -1,7 +1,8 @@
-// Keys from an issuer's JWK Set URL, renewed in the background. While the issuer is down, the last keys stay in use for a
-// day. Keys that cannot be used are skipped. Unknown key ids cause at most one fetch in 30 seconds, so made-up ids cannot
-// flood the issuer; after a rotation the next key is known in advance, because the first valid signature of another key
-// causes a fetch. A set without a usable key, such as `{"keys":[]}`, counts as a failed fetch.
+// Keys from an issuer's JWK Set URL. They are renewed in the background (on Workers, by a request that waits). While the
+// issuer is down, the last keys stay in use for a day. Keys that cannot be used are skipped. A set without a usable key,
+// such as `{"keys":[]}`, counts as a failed fetch. Unknown key ids cause at most one fetch in 30 seconds, so made-up ids
+// cannot flood the issuer. Rotations need no fetch for an unknown id: the issuer publishes each key before it signs, and
+// the first valid signature of a key causes a fetch, which brings the key that signs after it.
 
 import type { JWK } from 'jose'
 import type { VerificationKey } from '../../claims/jws.ts'
@@ -12,7 +13,7 @@ import type { LoadVerifier } from '../runtime/load-key.ts'
 import { parseJwk } from './jwk.ts'
 import type { KeySource } from './source.ts'
 
-/** Where to fetch a JWK Set, and what to use for it. */
+/** Options of {@link createRemoteKeys}. */
 export interface RemoteOptions {
   readonly url: string
   readonly load: LoadVerifier
@@ -23,11 +24,13 @@ export interface RemoteOptions {
   readonly sharesWork: boolean
 }
 
+/** Keys of this age are renewed. */
 const FRESH_MS = 10 * 60 * 1000
+/** Keys of this age are no longer used. */
 const STALE_MS = 24 * 60 * 60 * 1000
-/** Between two fetches for an unknown key id, and between two attempts to renew keys that are in memory. */
+/** Least time between two fetches for unknown key ids, and between a failed fetch and the next renewal. */
 const COOLDOWN_MS = 30 * 1000
-/** Between two attempts while there are no usable keys. */
+/** Least time between two fetches while there are no usable keys. */
 const RETRY_MS = 1000
 /** A rotation causes no fetch if the set is younger than this. */
 const SETTLED_MS = 1000
@@ -45,18 +48,18 @@ interface HeldKey extends VerificationKey {
 
 type HeldKeys = ReadonlyMap<string, HeldKey>
 
-/** Keys at `url`, fetched when the first token arrives. */
+/** Creates a source of the keys at `url`. They are fetched when the first token arrives. */
 export function createRemoteKeys(options: RemoteOptions): KeySource {
   const { url, fetcher, now, sharesWork } = options
   let keys: HeldKeys = new Map()
   let fetchedAt = Number.NEGATIVE_INFINITY
   let failedAt = Number.NEGATIVE_INFINITY
   let missedAt = Number.NEGATIVE_INFINITY
-  let hasUse = false
-  /** Keys that were used, and after whose first use the set was renewed. */
+  let wasAnyUsed = false
+  /** Keys whose signatures cause no fetch: the first key in use, and each key after whose first use the set was renewed. */
   const settled = new WeakSet<HeldKey>()
 
-  // Absolute: a clock that was set back must not lengthen the time spans.
+  // The absolute difference, so that a time in the future, from before the clock was set back, is not within the span.
   const isWithin = (time: number, spanMs: number): boolean => Math.abs(now() - time) < spanMs
   const isUsable = (): boolean => isWithin(fetchedAt, STALE_MS)
 
@@ -91,13 +94,13 @@ export function createRemoteKeys(options: RemoteOptions): KeySource {
     used(kid) {
       const key = keys.get(kid)
       if (key === undefined || settled.has(key)) return undefined
-      if (!hasUse) {
-        hasUse = true
+      if (!wasAnyUsed) {
+        wasAnyUsed = true
         settled.add(key)
         return undefined
       }
       if (isWithin(fetchedAt, SETTLED_MS) || isWithin(failedAt, COOLDOWN_MS)) return undefined
-      // The current fetch may have been answered before the rotation. The next token of this key starts another.
+      // The issuer may have answered the current fetch before the rotation. The next token of this key starts another.
       if (flight.startedAt() !== undefined) return undefined
       const before = keys
       const renewing = flight.join(TIMEOUT_MS).then(() => {
@@ -107,15 +110,15 @@ export function createRemoteKeys(options: RemoteOptions): KeySource {
     },
 
     async load(kid) {
-      const isMissed = isUsable()
-      const isOpen = flight.startedAt() !== undefined
-      const rests = isMissed ? isWithin(missedAt, COOLDOWN_MS) : isWithin(failedAt, RETRY_MS)
-      if (isOpen || !rests) {
+      const hadKeys = isUsable()
+      const wasFetching = flight.startedAt() !== undefined
+      const isTooSoon = hadKeys ? isWithin(missedAt, COOLDOWN_MS) : isWithin(failedAt, RETRY_MS)
+      if (wasFetching || !isTooSoon) {
         await flight.join(TIMEOUT_MS)
         // No success and no failure recorded: the request that was fetching was cancelled.
         if (!isUsable() && !isWithin(failedAt, RETRY_MS)) await flight.join(TIMEOUT_MS - LOST_AFTER_MS)
-        // The set was just fetched: the same unknown id must not cause another fetch.
-        if (!isOpen && (isMissed || !keys.has(kid))) missedAt = now()
+        // The set was just fetched: an unknown id must not cause another fetch now.
+        if (!wasFetching && (hadKeys || !keys.has(kid))) missedAt = now()
       }
       return isUsable() ? keys.get(kid) : 'unavailable'
     },

@@ -9,14 +9,15 @@ export interface KeySource {
   get(kid: string): VerificationKey | undefined
   /**
    * Looks for a key that is not in memory, with a limit on time and frequency. Resolves to undefined if there is no such
-   * key, to `unavailable` if no keys could be fetched or the ones in memory are too old. Never rejects.
+   * key, and to `unavailable` if the keys cannot be fetched or imported and there are none in memory that are young enough.
+   * Never rejects.
    */
   load?(kid: string): Promise<VerificationKey | undefined | 'unavailable'>
-  /** Called before each verification: renews keys that have aged. Returns a promise only if the request must wait for it. */
+  /** Called before each verification. Renews keys that are too old. Returns a promise only if the request must wait for it. */
   renew?(): MaybePromise<void>
   /**
-   * Called after a signature was verified with this key: the first valid signature of another key means that the issuer
-   * has rotated. Returns a promise only if the request must wait for it. Never rejects.
+   * Called after a valid signature of this key. If it is the first one of this key, the issuer has rotated its keys, and the
+   * source may renew them. Returns a promise only if the request must wait for it. Never rejects.
    */
   used?(kid: string): MaybePromise<void>
 }

@@ -1,5 +1,5 @@
-// What both middlewares do with a request: answer a preflight with 204, refuse with problem+json, or let it pass to the
-// handler. Each middleware only translates this to its framework.
+// What both middlewares do with a request: answer a preflight with 204, refuse with problem+json, or pass the request to
+// the handler. The files hono.ts and node.ts only translate this to their framework.
 
 import { claimProblems } from '../../claims/codes.ts'
 import { after, type MaybePromise } from '../../lib/result.ts'
@@ -10,7 +10,7 @@ import type { Claims } from '../options/options.ts'
 import type { RequestVerifier } from '../request-verifier.ts'
 import { type Cors, type CorsHeaders, isPreflight } from './cors.ts'
 
-/** The parts of one middleware. */
+/** What one middleware uses to decide on its requests. */
 export interface Guard {
   readonly verifier: RequestVerifier
   /** Undefined when the middleware does no CORS. */
@@ -19,7 +19,7 @@ export interface Guard {
   readonly issuer: string
 }
 
-/** What the middleware must do. `headers` are in lower case, and belong on the answer also when a handler writes it. */
+/** What the middleware must do. It sets `headers` (names in lower case) on the answer, also when a handler writes it. */
 export type Admission =
   | { readonly kind: 'pass'; readonly claims: Claims; readonly headers: CorsHeaders }
   | {

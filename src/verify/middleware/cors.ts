@@ -1,5 +1,5 @@
 // CORS for a protected resource (Fetch section 3.2). Pages of allowed origins may read every answer, refusals included.
-// Cookies and the origin `null` are never allowed. An origin in a token plays no part, because it is not verified yet.
+// Cookies and the origin `null` are never allowed. The origin in the token is not used, because it is not verified yet.
 
 import { isPreflightHead } from '../../claims/preflight.ts'
 import { after, type MaybePromise } from '../../lib/result.ts'
@@ -9,11 +9,11 @@ const REQUEST_HEADERS = ['Authorization', 'Content-Type', 'DPoP', 'X-Client-Toke
 const EXPOSED_HEADERS =
   'WWW-Authenticate, Retry-After, RateLimit, RateLimit-Policy, DPoP-Nonce, Claimgate-Would-Block, X-Request-Id'
 
-/** The rules of CORS for one resource. */
+/** The origins and request headers that one resource allows. */
 export interface CorsPolicy {
-  /** Asked with the request's `Origin`, never with `null`. Must not throw or reject. */
+  /** Called with the request's `Origin`, never with the text `null`. Must not throw or reject. */
   readonly isAllowed: (origin: string) => MaybePromise<boolean>
-  /** Request headers to allow besides the ones that tokens and proofs need. */
+  /** Request headers to allow in addition to `Authorization`, `Content-Type`, `DPoP` and `X-Client-Token`. */
   readonly allowedHeaders?: readonly string[]
 }
 
@@ -22,7 +22,7 @@ export type CorsHeaders = Readonly<Record<string, string>>
 
 /** The CORS headers for requests to one resource. */
 export interface Cors {
-  /** Headers for any answer to this request but the one to a preflight. */
+  /** Headers for the answer to a request that is not a preflight. */
   headersFor(request: RequestLike): MaybePromise<CorsHeaders>
   /** Headers for the 204 that answers a preflight; for any other request only `Vary`. */
   preflightHeaders(request: RequestLike): MaybePromise<CorsHeaders>
@@ -30,14 +30,14 @@ export interface Cors {
 
 const NOT_ALLOWED: CorsHeaders = { vary: 'Origin' }
 
-/** Makes the CORS of a resource. Every answer has `Vary: Origin`, also those to requests without an allowed origin. */
+/** Creates the CORS of a resource. Every answer has `Vary: Origin`, also one to a request without an allowed origin. */
 export function createCors({ isAllowed, allowedHeaders = [] }: CorsPolicy): Cors {
   const allowHeaders = [...REQUEST_HEADERS, ...allowedHeaders].join(', ')
 
-  function decide(request: RequestLike, open: (origin: string) => CorsHeaders): MaybePromise<CorsHeaders> {
+  function decide(request: RequestLike, allow: (origin: string) => CorsHeaders): MaybePromise<CorsHeaders> {
     const origin = request.headers.get('origin')
     if (origin === null || origin === '' || origin === 'null') return NOT_ALLOWED
-    return after(isAllowed(origin), (isOpen) => (isOpen ? open(origin) : NOT_ALLOWED))
+    return after(isAllowed(origin), (isOriginAllowed) => (isOriginAllowed ? allow(origin) : NOT_ALLOWED))
   }
 
   return {
@@ -62,7 +62,7 @@ export function createCors({ isAllowed, allowedHeaders = [] }: CorsPolicy): Cors
   }
 }
 
-/** Adds `name` to a `Vary` header, unless it or `*` is in it. `known` is the header so far, empty for none. */
+/** Adds `name` to a `Vary` header, unless the header has it or `*` already. `known` is the header so far, or empty. */
 export function addVary(known: string, name: string): string {
   if (known === '') return name
   const names = known.split(',').map((one) => one.trim().toLowerCase())
@@ -78,7 +78,7 @@ export function isPreflight({ method, headers }: RequestLike): boolean {
   })
 }
 
-/** Whether a header, in lower case, is one of those that allow pages of other origins something. */
+/** Whether a header belongs to CORS. `name` is in lower case. */
 export function isCorsHeader(name: string): boolean {
   return name.startsWith('access-control-')
 }

@@ -21,7 +21,10 @@ import {
 export type * from '../options/options.ts'
 export type { AllowedOrigins, CorsOptions } from './options.ts'
 
-/** The variables that {@link claimAuth} sets on a context, for the type of the app: `new Hono<{ Variables: ClaimVariables }>()`. */
+/**
+ * The variables that {@link claimAuth} sets on a context, for the type of the app:
+ * `new Hono<{ Variables: ClaimVariables }>()`.
+ */
 export interface ClaimVariables {
   /** Verified claims of the request's token. */
   readonly claims: Claims
@@ -31,7 +34,8 @@ export interface ClaimVariables {
 export type ClaimAuthOptions = MiddlewareOptions & {
   /**
    * The address of the socket's other end, to which `trustedProxies` applies. Default: that of the Node connection, and
-   * `CF-Connecting-IP` on Workers. A failure counts as no address, which refuses tokens that are bound to one.
+   * `CF-Connecting-IP` on Workers. If the function fails, the address is unknown, and tokens that are bound to an address
+   * are refused.
    */
   readonly clientIp?: (context: Context) => string | undefined | PromiseLike<string | undefined>
 }
@@ -98,7 +102,7 @@ export function claimCors(options: CorsOptions): MiddlewareHandler {
   }
 }
 
-/** Runs the handlers. Their answer gets `headers`: through Node's response, which is cheaper, or on the `Response`. */
+/** Runs the handlers and sets `headers` on their answer: on Node's own response, which is cheaper, or on the `Response`. */
 async function nextWithHeaders(context: Context, next: Next, headers: CorsHeaders): Promise<void> {
   const { outgoing } = (context.env ?? {}) as NodeEnv
   if (typeof outgoing?.writeHead === 'function') {
@@ -123,7 +127,7 @@ function putHeaders(context: Context, headers: CorsHeaders): void {
 
 function setHeaders(target: Headers, headers: CorsHeaders): void {
   if (headers.vary !== undefined) {
-    // This middleware alone decides about CORS: a handler must not allow more.
+    // Only this middleware decides about CORS: a handler must not allow more.
     const foreign = [...target.keys()].filter(isCorsHeader)
     for (const name of foreign) target.delete(name)
   }

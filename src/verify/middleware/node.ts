@@ -18,7 +18,10 @@ export type ClaimAuthOptions = MiddlewareOptions
 /** A request that {@link claimAuth} has passed to the next handler, with the verified claims of its token. */
 export type AuthorizedRequest = IncomingMessage & { readonly claims: Claims }
 
-/** Middleware with the signature of Connect, which Express and Fastify's hooks accept too. `next` is called without error. */
+/**
+ * Middleware with the signature of Connect and Express. It never passes an error to `next`. Fastify's hooks have another
+ * signature; the example of {@link claimAuth} adapts them.
+ */
 export type NodeMiddleware = (request: IncomingMessage, response: ServerResponse, next: () => void) => void
 
 /**
@@ -57,7 +60,7 @@ function answerOrPass(
   response: ServerResponse,
   next: () => void,
 ): void {
-  // A timeout of the API may have answered while keys were fetched.
+  // While keys were fetched, the API may have answered already, for example because of a timeout.
   if (response.headersSent) return
   keepHeaders(response, admission.headers)
   if (admission.kind === 'answer') {
@@ -69,7 +72,10 @@ function answerOrPass(
   next()
 }
 
-/** A Node request in the shape that the verifier reads. Express keeps the whole path of a mounted router in `originalUrl`. */
+/**
+ * A Node request in the shape that the verifier reads. In a mounted router of Express, only `originalUrl` has the whole
+ * path.
+ */
 function toRequestLike(request: IncomingMessage): RequestLike {
   const { originalUrl } = request as { originalUrl?: string }
   return {
@@ -79,7 +85,7 @@ function toRequestLike(request: IncomingMessage): RequestLike {
   }
 }
 
-/** Repeated headers joined by commas. Node's `headers` drops all but the first `Authorization`, so it is read raw. */
+/** Repeated headers joined by commas. Node's `headers` drops all but the first `Authorization`, so `rawHeaders` is read. */
 function readHeader(request: IncomingMessage, name: string): string | null {
   const value = request.headers[name]
   if (value === undefined) return null

@@ -11,8 +11,9 @@ import type { VerifierOptions } from '../options/options.ts'
 import { type Cors, createCors } from './cors.ts'
 
 /**
- * The origins whose pages may read answers: a list of origins, `https://*.example.com` and `http://localhost:*`; `*` for
- * all; or a function, which may return any thenable. A failure of the function, or any answer but `true`, allows nothing.
+ * The origins whose pages may read answers: a list of origins and patterns like `https://*.example.com` and
+ * `http://localhost:*`; `*` for all; or a function, which may return any thenable. If the function fails or returns
+ * anything but `true`, the origin is not allowed.
  */
 export type AllowedOrigins = readonly string[] | '*' | ((origin: string) => boolean | PromiseLike<boolean>)
 
@@ -20,11 +21,11 @@ export type AllowedOrigins = readonly string[] | '*' | ((origin: string) => bool
 export interface CorsOptions {
   /** Origins whose pages may read answers. */
   readonly allowedOrigins: AllowedOrigins
-  /** Request headers to allow besides `Authorization`, `Content-Type`, `DPoP` and `X-Client-Token`; default none. */
+  /** Request headers to allow in addition to `Authorization`, `Content-Type`, `DPoP` and `X-Client-Token`; default none. */
   readonly allowedHeaders?: readonly string[]
 }
 
-/** Either CORS with its allowed origins, or `cors: false` when something else in front of the handlers does CORS. */
+/** Either CORS with its allowed origins, or `cors: false` when something else sets the CORS headers. */
 export type CorsChoice =
   | (CorsOptions & { readonly cors?: true })
   | { readonly cors: false; readonly allowedOrigins?: never; readonly allowedHeaders?: never }
@@ -57,7 +58,7 @@ const MAX_REMEMBERED = 1000
 const MAX_REMEMBERED_LENGTH = 300
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
-/** Checks the options of a middleware; `names` are all that may occur. Throws a TypeError that names the option. */
+/** Checks the options of a middleware; `names` are all allowed names. Throws a TypeError that names the option. */
 export function checkMiddleware(
   options: MiddlewareOptions,
   names: Readonly<Record<string, true>> = middlewareNames,
@@ -78,7 +79,7 @@ function checkCorsChoice(options: CorsChoice): Cors | undefined {
   return checkCors(options)
 }
 
-/** Checks the options of CORS and makes it of them. Throws a TypeError that names the option. */
+/** Checks the options of CORS and creates it from them. Throws a TypeError that names the option. */
 export function checkCors({ allowedOrigins, allowedHeaders = [] }: CorsOptions): Cors {
   if (!isTextList(allowedHeaders) || !allowedHeaders.every((name) => HEADER_NAME.test(name))) {
     throw new TypeError('allowedHeaders: must be a list of header names')
@@ -98,7 +99,7 @@ function createIsAllowed(allowed: AllowedOrigins): (origin: string) => MaybeProm
     allowed === '*' ? ['*'] : allowed,
     'a list of origins, "*" or a function, unless cors is false',
   )
-  // Matching patterns costs more than a look-up, and the pages of an API come from few origins.
+  // Matching patterns costs more than a look-up, and the pages that call an API come from few origins.
   const remembered = new LRUCache<string, boolean>({ max: MAX_REMEMBERED })
   return (origin) => {
     const known = remembered.get(origin)

@@ -1,10 +1,10 @@
-// Calls of functions that the API's developer gave: authorize, revocation, allowedOrigins, clientIp, onDecision.
+// Calls functions that the API's developer passed as options: authorize, revocation, allowedOrigins, clientIp, onDecision.
 
 import type { MaybePromise } from '../../lib/result.ts'
 
 /**
- * Calls a developer's function: its result, or `fallback` when it throws or rejects. Every object with a `then` method
- * counts as a promise, such as a query builder or a promise of another realm.
+ * Calls a developer's function and returns its result, or `fallback` when it throws or rejects. Every object with a `then`
+ * method counts as a promise, for example a query builder or a promise of another realm.
  */
 export function callSafely<T, F>(call: () => T | PromiseLike<T>, fallback: F): MaybePromise<T | F> {
   try {

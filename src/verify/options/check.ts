@@ -72,7 +72,7 @@ export type CheckedRevocation =
     }
   | { readonly kind: 'feed'; readonly feed: Required<RevocationFeedOptions> }
 
-/** A verifier's options after the checks: canonical, and with every default filled in. */
+/** A verifier's options after the checks. URLs and origins are canonical, and defaults are filled in. */
 export interface CheckedOptions {
   readonly keys: CheckedKeys
   readonly policy: Policy
@@ -82,7 +82,7 @@ export interface CheckedOptions {
   readonly trustedProxies: TrustedProxies
   readonly forwardedHeader: ForwardedHeader
   readonly sources: readonly TokenSource[]
-  /** Most verified tokens that are remembered; 0 remembers none. */
+  /** How many verified tokens are remembered; 0: none. */
   readonly cacheMax: number
   readonly revocation: CheckedRevocation
   readonly authorize: VerifierRules['authorize']
@@ -91,10 +91,10 @@ export interface CheckedOptions {
 }
 
 /**
- * Checks the options of a verifier. Keys are only checked for their shape here: the key sources check their content.
+ * Checks the options of a verifier. Not checked here: pinned keys and the shared secret, which the key sources check.
  *
- * @param names every name that may occur: {@link verifierNames}, and those of the caller's own options
- * @throws {TypeError} for the first option that is wrong; the message begins with its name.
+ * @param names every allowed name: {@link verifierNames}, and the names of the caller's own options
+ * @throws {TypeError} for the first option that is wrong; the message names it.
  */
 export function checkOptions(
   options: VerifierOptions,
@@ -111,7 +111,7 @@ export function checkOptions(
       : checkWebOrigin('apiOrigin', options.apiOrigin, 'https://api.example.com')
   if (policy.require.includes('key') && apiOrigin === undefined) {
     throw new TypeError(
-      'apiOrigin: is required with require: ["key"], because a proof names the URL it is for',
+      'apiOrigin: is required with require: ["key"], because a proof contains the URL of its request',
     )
   }
   return {
@@ -149,11 +149,11 @@ function checkPolicy(options: VerifierOptions): Policy {
     require = DEFAULT_REQUIRE,
   } = options
   if (typeof issuer !== 'string' || issuer === '') {
-    throw new TypeError('issuer: must be the text that tokens have as iss')
+    throw new TypeError('issuer: must be a text that is not empty, the iss of its tokens')
   }
   const audiences = Array.isArray(audience) ? [...audience] : [audience]
   if (!isTextList(audiences) || audiences.length === 0 || audiences.includes('')) {
-    throw new TypeError('audience: must be the text, or a list of the texts, that tokens have as aud')
+    throw new TypeError('audience: must be one text or a list of texts, the aud of tokens for this API')
   }
   if (!isNumberWithin(clockTolerance, 0, MAX_TOLERANCE)) {
     throw new TypeError(`clockTolerance: must be seconds from 0 to ${MAX_TOLERANCE}`)
@@ -171,7 +171,8 @@ function checkPolicy(options: VerifierOptions): Policy {
 function checkScopes(scope: unknown = []): readonly string[] {
   if (isTextList(scope) && scope.every(isScopeToken)) return [...scope]
   const scopes = typeof scope === 'string' ? parseScope(scope) : undefined
-  if (!scopes?.ok) throw new TypeError('scope: must be a list of scopes, or a text separated by spaces')
+  if (!scopes?.ok)
+    throw new TypeError('scope: must be a list of scopes, or one text with spaces between the scopes')
   return scopes.value
 }
 
@@ -211,7 +212,7 @@ function checkRevocation(
   return { kind: 'feed', feed: { url, refreshSeconds, maxStaleSeconds, onStale } }
 }
 
-/** The normalized URL of a document that keys or revocations are fetched from. */
+/** The normalized URL of the key set or of the revocation list. Throws a TypeError for a URL that is not allowed. */
 function checkUrl(name: string, value: unknown, isInsecureAllowed: boolean): string {
   const url = typeof value === 'string' ? URL.parse(value) : null
   if (url === null || !isSafeTransport(url, isInsecureAllowed)) {
@@ -223,7 +224,7 @@ function checkUrl(name: string, value: unknown, isInsecureAllowed: boolean): str
   return url.href
 }
 
-/** Rejects numeric strings: with one, `exp + '5'` would concatenate. */
+/** False for numeric strings, because `exp + '5'` would concatenate. */
 function isNumberWithin(value: unknown, min: number, max: number): value is number {
   return typeof value === 'number' && value >= min && value <= max
 }

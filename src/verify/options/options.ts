@@ -1,4 +1,4 @@
-// The types of a verifier's options, and of what it reports. check-options.ts checks the values.
+// The types of a verifier's options and of the decisions that it reports. check.ts checks the values of the options.
 
 import type { JWK } from 'jose'
 import type { ClaimsSet } from '../../claims/claims-set.ts'
@@ -14,11 +14,11 @@ export type Claims = ClaimsSet
 export interface Decision {
   /** `would_block`: a rule failed that `mode: "report"` does not enforce, so the request passed. */
   readonly outcome: 'allow' | 'deny' | 'would_block'
-  /** The code of the refusal; absent on `allow`. */
+  /** The code of the check that failed; absent on `allow`. */
   readonly code?: ClaimErrorCode
   /** The check that failed; absent on `allow`. */
   readonly step?: Step
-  /** The token's claims; absent when its form, signature, issuer, audience or time is wrong. */
+  /** The token's claims. Present only when its format, signature, issuer, audience and times are valid. */
   readonly claims?: Claims
 }
 
@@ -38,23 +38,29 @@ export type KeyOptions =
     }
   | {
       /**
-       * A shared secret for HS256: text or bytes of at least 32 bytes, or an `oct` JWK, whose `kid` tokens must name.
-       * Text and bytes have no `kid`, so a revocation by `kid` has no effect on their tokens.
+       * A shared secret for HS256: text (as UTF-8) or bytes of at least 32 bytes, or an `oct` JWK. With a JWK, tokens must
+       * have its `kid`. Text and bytes accept any `kid`, so a revocation by `kid` has no effect on their tokens.
        */
       readonly secret: string | Uint8Array | JWK
       readonly jwksUri?: never
       readonly jwks?: never
     }
 
-/** How to follow the revocation feed of an issuer. It is polled when requests arrive, not in the background. */
+/** How to follow an issuer's list of revocations. It is polled when requests arrive, not by a timer. */
 export interface RevocationFeedOptions {
-  /** URL of the issuer's signed feed: https, or http on loopback (see `allowInsecureIssuer`). */
+  /** URL of the issuer's signed list: https, or http on loopback (see `allowInsecureIssuer`). */
   readonly url: string
-  /** Seconds between two polls, above 0; default 2. */
+  /** Least seconds between two polls, above 0; default 2. */
   readonly refreshSeconds?: number
-  /** Seconds after its `iat` at which the last feed is stale, at least `refreshSeconds`; default 60. */
+  /**
+   * Seconds after its `iat` at which the last list becomes stale, at least `refreshSeconds`; default 60. A list that has
+   * expired (`exp`) is stale too.
+   */
   readonly maxStaleSeconds?: number
-  /** On a stale feed: use its last known entries, or refuse every token as `unavailable`; default `accept`. */
+  /**
+   * While the last list is stale: `accept` still uses it, `refuse` refuses every token as `unavailable`. While no list was
+   * received yet, `accept` treats no token as revoked. Default `accept`.
+   */
   readonly onStale?: 'accept' | 'refuse'
 }
 
@@ -62,8 +68,8 @@ export interface RevocationFeedOptions {
 export interface ReplayStore {
   /**
    * Writes as well as reads, in one atomic step: records `key` until `expiresAt` (epoch seconds), and resolves to whether
-   * it was recorded before. `key` is 43 base64url characters. A rejection, or a value that is no boolean, refuses the
-   * request with `unavailable`.
+   * it was recorded before. `key` is 43 base64url characters. If it rejects or resolves to anything but a boolean, the
+   * request is refused as `unavailable`.
    */
   seen(key: string, expiresAt: number): PromiseLike<boolean>
 }
@@ -80,7 +86,7 @@ export interface VerifierRules {
   readonly missingOrigin?: 'reject' | 'allow'
   /**
    * Public origin of this API, like `https://api.example.com`. Same-origin requests without an `Origin` header count as
-   * coming from it, and DPoP proofs must be for a URL below it.
+   * coming from it, and a DPoP proof must be for this origin with the request's path.
    */
   readonly apiOrigin?: string
   /**
@@ -101,28 +107,28 @@ export interface VerifierRules {
   readonly forwardedHeader?: ForwardedHeader
   /** Where tokens are read from; default `["authorization", "x-client-token"]`. */
   readonly tokenSources?: readonly TokenSource[]
-  /** Scopes that every token must have, as a list or as a text separated by spaces; default none. */
+  /** Scopes that every token must have, as a list or as one text with spaces between them; default none. */
   readonly scope?: string | readonly string[]
   /**
-   * A final check of your own, called after all others have passed. Anything but `true` and every failure refuses the
-   * request with `insufficient_scope`.
+   * A final check of your own, called after all others have passed. If it fails or returns anything but `true`, the
+   * request is refused as `insufficient_scope`.
    */
   readonly authorize?: (claims: Claims, request: RequestLike) => boolean | PromiseLike<boolean>
   /**
-   * How revocations are looked up: the issuer's feed, or a function that answers whether a token is revoked. A failure,
-   * and any answer but `true` and `false`, refuses the request as `unavailable`. Default: no revocation is looked up.
+   * How revocations are looked up: in the issuer's list, or by a function that returns whether a token is revoked. If the
+   * function fails or returns anything but a boolean, the request is refused as `unavailable`. Default: not looked up.
    */
   readonly revocation?: ((claims: Claims) => boolean | PromiseLike<boolean>) | RevocationFeedOptions
   /** Where used DPoP proofs are remembered; default the memory of this process. */
   readonly replay?: ReplayStore
-  /** Most verified tokens to remember, up to 10 000 000, or false for none; default `{ max: 10000 }`. */
+  /** How many verified tokens to remember, 1 to 10 000 000, or false for none; default `{ max: 10000 }`. */
   readonly cache?: false | { readonly max: number }
   /**
    * Allows http for `jwksUri` and `revocation.url` on hosts other than loopback; default false. Only for a private
    * network: anyone between the API and the issuer could replace the keys.
    */
   readonly allowInsecureIssuer?: boolean
-  /** Called once with each decision. What it throws, or the promise it returns, is ignored. */
+  /** Called once for each request, with its decision. Not awaited; errors and rejections are ignored. */
   readonly onDecision?: (decision: Decision) => void
 }
 

@@ -1,6 +1,6 @@
-// Follows an issuer's list of revocations. Requests start a poll when one is due; there is no background timer. A list
-// that cannot be fetched, is invalid, too old, or older than the last one never counts as empty: the last list stays in
-// use, and once that is too old, `onStale` decides.
+// Follows an issuer's list of revocations. Requests start a poll when one is due; there is no background timer. When a
+// fetch fails, or its answer is invalid, expired, or older than the last list, the last list stays in use. Such an answer
+// never counts as an empty list. Once the last list is stale, the option `onStale` decides.
 
 import type { ClaimsSet } from '../../claims/claims-set.ts'
 import type { MaybePromise } from '../../lib/result.ts'
@@ -11,7 +11,7 @@ import type { RevocationFeedOptions } from '../options/options.ts'
 import type { TextFetcher } from '../runtime/fetch-text.ts'
 import { haveSameRules, type RevocationList, readRevocations } from './list.ts'
 
-/** What {@link createRevocationFeed} needs in addition to the user's options. */
+/** What {@link createRevocationFeed} needs in addition to the options of the API's developer. */
 export interface FeedDeps {
   /** The `iss` that lists must have. */
   readonly issuer: string
@@ -26,15 +26,18 @@ export interface FeedDeps {
   readonly sharesWork: boolean
 }
 
-/** Whether a token signed under `kid` is revoked; `unavailable` if the list is stale and `onStale` is `refuse`. Never rejects. */
+/**
+ * Whether a token signed by the key `kid` is revoked; `unavailable` if the list is stale and `onStale` is `refuse`. Never
+ * rejects.
+ */
 export type CheckRevocation = (claims: ClaimsSet, kid: string) => MaybePromise<boolean | 'unavailable'>
 
 interface Known {
   readonly list: RevocationList
   readonly etag: string | undefined
-  /** The last characters of its text, which are part of the signature. */
+  /** The last characters of the list's text, which are part of its signature. */
   readonly ending: string
-  /** When the last poll began that confirmed this list. Epoch milliseconds. */
+  /** When the poll that last fetched or confirmed this list began. Epoch milliseconds. */
   readonly renewedAt: number
 }
 
@@ -44,15 +47,16 @@ const MAX_BYTES = 32 * 1024 * 1024
 /** Longest lifetime (`exp - iat`) of a list. */
 const MAX_LIFETIME_SECONDS = 3600
 const ENDING_LENGTH = 40
-/** How long requests wait for a poll while the last list is not stale, and while it is stale or missing. */
+/** How long a request waits for a poll while the last list is not stale, or after a failed poll. */
 const BRIEF_MS = 500
+/** How long a request waits for a poll while the last list is stale or there is none. */
 const PATIENT_MS = 5000
-/** Time to read a list; 100 000 entries take about half of it. */
+/** How much longer a request on Workers waits until a fetched list is read; 100 000 entries take about half of it. */
 const READING_MS = 2000
-/** Longest duration of a poll, which may have to fetch keys too. */
+/** On Workers, a poll that takes longer counts as cancelled. A poll may have to fetch keys as well as the list. */
 const LOST_AFTER_MS = 2 * PATIENT_MS + 1000
 
-/** Creates the check of step 5 (revocation) against an issuer's list; `feed` are checked options with all defaults. */
+/** Creates the check for revocation by an issuer's list. `feed` contains checked options with all defaults. */
 export function createRevocationFeed(feed: Required<RevocationFeedOptions>, deps: FeedDeps): CheckRevocation {
   const { keys, fetcher, now, sharesWork } = deps
   const refreshMs = feed.refreshSeconds * 1000
@@ -60,33 +64,38 @@ export function createRevocationFeed(feed: Required<RevocationFeedOptions>, deps
   let known: Known | undefined
   let failedAt = Number.NEGATIVE_INFINITY
 
-  // Absolute: a clock that was set back must not lengthen the time spans.
+  // The absolute difference, so that a time in the future, from before the clock was set back, is not within the span.
   const isWithin = (time: number, spanMs: number): boolean => Math.abs(now() - time) < spanMs
 
-  /** The age of a list counts from its `iat`, not from the last poll. */
-  const isYoung = ({ list }: Known): boolean =>
-    isWithin(list.issuedAt * 1000, maxStaleMs) && list.expiresAt * 1000 > now()
+  /**
+   * Whether there is no list, or the last one has expired or is too old. Its age counts from its `iat`, not from the last
+   * poll.
+   */
+  const isStale = (): boolean =>
+    known === undefined ||
+    known.list.expiresAt * 1000 <= now() ||
+    !isWithin(known.list.issuedAt * 1000, maxStaleMs)
 
   /**
-   * Fetches the list; undefined if the answer is not a valid list. Sends no ETag if the list in memory has expired or
-   * would be stale after two more polls: for an unchanged list the issuer may answer 304 for longer than that.
+   * Fetches the list; undefined if the answer is not a valid list. Sends no entity tag if the list in memory has expired or
+   * would be stale after two more polls. Otherwise the issuer could answer 304 until the list in memory is stale.
    */
   async function fetchKnown(timeoutMs: number): Promise<Known | undefined> {
     const renewedAt = now()
     const held = known && known.list.expiresAt * 1000 > renewedAt ? known : undefined
     const isAgeing = held !== undefined && !isWithin(held.list.issuedAt * 1000, maxStaleMs - 2 * refreshMs)
     const etag = isAgeing ? undefined : held?.etag
-    const wish = { accept: ACCEPT, timeoutMs, maxBytes: MAX_BYTES, etag }
-    const answer = await fetcher.fetchText(feed.url, wish)
+    const answer = await fetcher.fetchText(feed.url, { accept: ACCEPT, timeoutMs, maxBytes: MAX_BYTES, etag })
     if (answer === undefined) return held && { ...held, renewedAt }
     const ending = answer.text.slice(-ENDING_LENGTH)
-    // The same signature: the list is in memory. A forged text that ends like it could only keep that list in use until it is stale.
+    // The same signature, so this list is in memory already. A forged text with the same ending could only keep the list in
+    // memory in use until it is stale.
     if (held?.ending === ending) return { ...held, etag: answer.etag, renewedAt }
     const list = await readRevocations(answer.text, deps.issuer, keys)
     return list && { list, etag: answer.etag, ending, renewedAt }
   }
 
-  /** Whether a list is current and not older than the last one. An older list would bring revoked tokens back. */
+  /** Whether a list is current and not older than the last one. With an older list, revoked tokens could pass again. */
   async function isNext(list: RevocationList, last: RevocationList | undefined): Promise<boolean> {
     if (list === last) return true
     const { seq, kid, issuedAt, expiresAt } = list
@@ -95,12 +104,15 @@ export function createRevocationFeed(feed: Required<RevocationFeedOptions>, deps
     if (expiresAt - issuedAt > MAX_LIFETIME_SECONDS) return false
     if (last === undefined) return true
     if (seq < last.seq || issuedAt < last.issuedAt || isKeyRevoked(last, kid)) return false
-    // The issuer leaves out rules that have expired by its own clock.
+    // The issuer leaves out rules that have expired by its own clock, so rules that expire by this time are not compared.
     const endsBy = Math.max(seconds, issuedAt) + deps.clockTolerance
     return seq > last.seq || haveSameRules(list, last, endsBy)
   }
 
-  /** Replaces the list in memory if `next` is not older. On Workers two polls may end together, so it checks again. */
+  /**
+   * Replaces the list in memory unless `next` is older; false if it is. On Workers, another poll may replace the list during
+   * the check. Then the check is repeated with that list.
+   */
   async function take(next: Known): Promise<boolean> {
     for (;;) {
       const last = known
@@ -113,7 +125,8 @@ export function createRevocationFeed(feed: Required<RevocationFeedOptions>, deps
 
   async function poll(waitMs: number): Promise<void> {
     try {
-      // On Workers a poll is cancelled with its request, and would look as if it still ran. So it ends before the request.
+      // On Workers a poll is cancelled when its request ends, and would then look as if it still ran. So its timeout is not
+      // longer than the request waits.
       const next = await fetchKnown(sharesWork ? PATIENT_MS : waitMs)
       if (next === undefined || !(await take(next))) failedAt = now()
     } catch {
@@ -123,15 +136,14 @@ export function createRevocationFeed(feed: Required<RevocationFeedOptions>, deps
 
   const flight = createSingleFlight({ work: poll, sharesWork, lostAfterMs: LOST_AFTER_MS, now })
 
-  /** Starts a poll if one is due. Returns a promise if this request must wait; it resolves after a limited time. */
+  /** Starts a poll if one is due. If this request must wait, returns a promise that resolves after a limited time. */
   function renew(): Promise<unknown> | undefined {
     if (known !== undefined && isWithin(known.renewedAt, refreshMs)) return undefined
     const startedAt = flight.startedAt()
     if (startedAt === undefined && isWithin(failedAt, refreshMs)) return undefined
-    const counts = known !== undefined && isYoung(known)
     // After a failed poll, requests wait only briefly for the next one.
     const isKnownDown = sharesWork && isWithin(failedAt, maxStaleMs)
-    const waitMs = counts || isKnownDown ? BRIEF_MS : PATIENT_MS
+    const waitMs = isStale() && !isKnownDown ? PATIENT_MS : BRIEF_MS
     // On Workers a poll ends with the request that started it, so that request also waits until a long list is read.
     const isOwn = startedAt === undefined && !sharesWork
     const elapsed = startedAt === undefined ? 0 : Math.abs(now() - startedAt)
@@ -140,8 +152,7 @@ export function createRevocationFeed(feed: Required<RevocationFeedOptions>, deps
   }
 
   function checkToken(claims: ClaimsSet, kid: string): boolean | 'unavailable' {
-    const isStale = known === undefined || !isYoung(known)
-    if (isStale && feed.onStale === 'refuse') return 'unavailable'
+    if (feed.onStale === 'refuse' && isStale()) return 'unavailable'
     return known?.list.rules.isListed(claims, kid, now() / 1000) ?? false
   }
 
@@ -151,7 +162,7 @@ export function createRevocationFeed(feed: Required<RevocationFeedOptions>, deps
   }
 }
 
-/** Whether a list names the signing key, expired entries included. */
+/** Whether a list has an entry for this signing key, even one that has expired. */
 function isKeyRevoked({ rules }: RevocationList, kid: string): boolean {
   return rules.find({ kind: 'kid', value: kid, account: null }).length > 0
 }

@@ -1,6 +1,6 @@
 // An issuer's signed list of revocations (JWS compact, RFC 7515, `typ: revocations+jwt`): the format of an entry, and
-// reading a list. A list with any fault is refused as a whole, because skipping an entry would let ended tokens pass.
-// feed.ts decides whether a list is current. A list may have 100 000 entries, so work on its entries is done in slices.
+// reading a list. A list with any fault is refused as a whole, because skipping an entry would let revoked tokens pass.
+// feed.ts decides whether a list is current. A list may have 100 000 entries, so they are processed in slices.
 
 import { decodeProtectedHeader } from 'jose'
 import {
@@ -17,14 +17,14 @@ import { sleep } from '../../lib/timing.ts'
 import type { KeySource } from '../keys/source.ts'
 import { decodeBase64urlText, parseLongArray } from './read-long-array.ts'
 
-/** A revocation as a verifier has it: the issuer's rule, with times of whole seconds. */
+/** A rule that a list can contain. Its times are epoch milliseconds, although an entry has seconds. */
 export type ListedRule = RevocationRule<ListedKind>
 
-/** A list whose signature was verified. Times are epoch seconds. */
+/** A list whose signature was verified. `issuedAt` and `expiresAt` are epoch seconds. */
 export interface RevocationList {
-  /** The key that signed it. */
+  /** Id of the key that signed it. */
   readonly kid: string
-  /** Higher after each change of rules. */
+  /** Number of the list, which grows with each change of the rules. */
   readonly seq: number
   readonly issuedAt: number
   readonly expiresAt: number
@@ -33,14 +33,15 @@ export interface RevocationList {
 
 const TYPES: readonly unknown[] = ['revocations+jwt', 'application/revocations+jwt']
 
-/** Names that stand alone in an entry, and names that stand next to `sub`. */
+/** Members that can be the only name in an entry. */
 const ALONE: readonly string[] = revocationKinds
+/** Members that can be in an entry together with the account (`sub`). */
 const OF_ACCOUNT: readonly string[] = ['jti', 'user'] satisfies ListedKind[]
 
 /** Groups of rules that are compared before the event loop runs other work. */
 const COMPARED_TOGETHER = 2000
 
-/** The entry of a rule as JSON text: `{ sub?, <kind>, before, until }`, times in epoch seconds, rounded up. */
+/** The entry for a rule as JSON text: `{ sub?, <kind>, before, until }`, with times in epoch seconds, rounded up. */
 export function formatEntry({ account, kind, value, before, until }: ListedRule): string {
   return JSON.stringify({
     ...(account !== null && { sub: account }),
@@ -50,7 +51,7 @@ export function formatEntry({ account, kind, value, before, until }: ListedRule)
   })
 }
 
-/** The rule in an entry; undefined if it names nothing, or has a member or combination of names that is unknown. */
+/** The rule in an entry; undefined if a member is missing, invalid or unknown, or if its names cannot be combined. */
 function parseEntry(entry: unknown): ListedRule | undefined {
   if (!isJsonObject(entry)) return undefined
   const { before, until, sub } = entry
@@ -78,7 +79,7 @@ export async function readRevocations(
   }
 }
 
-/** The key id of a list whose form and signature are valid, or undefined. Throws on text that is not a JWS. */
+/** The key id of a list whose form and signature are valid, or undefined. Rejects if the header is not JSON. */
 async function verifyList(text: string, keys: KeySource): Promise<string | undefined> {
   const [head = '', payload = '', signature = '', ...others] = text.split('.')
   if (others.length > 0 || payload === '' || head === '' || signature === '') return undefined
@@ -89,12 +90,12 @@ async function verifyList(text: string, keys: KeySource): Promise<string | undef
   const key = keys.get(kid) ?? (await keys.load?.(kid))
   if (key === undefined || key === 'unavailable' || key.alg !== alg) return undefined
   if (!(await key.verify(text))) return undefined
-  // Not awaited, not even on Workers: this list does not need the keys that are renewed here.
+  // Not awaited, not even on Workers, because this list does not need the keys that a renewal would bring.
   void keys.used?.(kid)
   return kid
 }
 
-/** The list in a text whose signature was verified. */
+/** The list in a text whose signature was verified; undefined if a member is invalid. */
 async function parseList(text: string, kid: string, issuer: string): Promise<RevocationList | undefined> {
   const encoded = text.slice(text.indexOf('.') + 1, text.lastIndexOf('.'))
   const payload = await decodeBase64urlText(encoded)
@@ -117,12 +118,12 @@ export async function haveSameRules(
   other: RevocationList,
   time: number,
 ): Promise<boolean> {
-  return (await holdsAll(one, other, time)) && (await holdsAll(other, one, time))
+  return (await hasRulesOf(one, other, time)) && (await hasRulesOf(other, one, time))
 }
 
-async function holdsAll(list: RevocationList, of: RevocationList, time: number): Promise<boolean> {
+async function hasRulesOf(list: RevocationList, other: RevocationList, time: number): Promise<boolean> {
   let compared = 0
-  for (const group of of.rules.groups()) {
+  for (const group of other.rules.groups()) {
     compared += 1
     if (compared % COMPARED_TOGETHER === 0) await sleep(0)
     for (const rule of group) {

@@ -1,5 +1,5 @@
-// Decodes a JWS payload that has a long array in slices, between which other requests are answered. Slices have a fixed
-// length instead of a time limit, because on Workers the clock does not advance while code runs.
+// Decodes a JWS payload that has a long array. It works in slices, so that other requests are answered in between. Slices
+// have a fixed length instead of a time limit, because on Workers the clock does not advance while code runs.
 
 import { base64url } from 'jose'
 import { isCanonicalBase64url } from '../../lib/base64url.ts'
@@ -7,7 +7,7 @@ import { findStringEnd, isJsonObject, type JsonObject, parseJson } from '../../l
 import { sleep } from '../../lib/timing.ts'
 import { createUtf8Decoder } from '../../lib/utf8.ts'
 
-/** Characters of a slice: about half a millisecond of work. A multiple of 4, so that base64url is cut between groups. */
+/** Characters of a slice: about half a millisecond of work. A multiple of 4, because base64url encodes 3 bytes in 4. */
 const SLICE_LENGTH = 32_768
 
 /** Decodes base64url to UTF-8 text; undefined if it is not canonical. Rejects if the bytes are not UTF-8. */
@@ -31,12 +31,12 @@ interface OpenSlice {
 }
 
 /**
- * Parses the JSON text of an object with a long array named `member`. Gives each item to `take`, which returns false to
- * refuse it; returns the other members, with an empty array for `member`. Undefined if the text is malformed, repeats a
- * name at any depth, has no such array, or an item was refused.
+ * Parses the JSON text of an object with a long array named `member`. Passes each item to `take`, which returns false to
+ * refuse it. Resolves to the object, of which only the other members are complete: its array is usually empty. Undefined if
+ * the text is malformed, repeats a name at any depth, has no such array, or an item was refused.
  *
- * The array is cut at commas between items and each slice is parsed as an array of its own; the rest of the text is parsed
- * with `[]` in place of the array. The whole text is well-formed exactly when all of these are.
+ * The array is cut at commas between items, and each slice is parsed as an array of its own. The rest of the text is parsed
+ * with `[]` in place of the array. The whole text is well-formed if and only if each of these parts is.
  */
 export async function parseLongArray(
   text: string,
@@ -50,7 +50,10 @@ export async function parseLongArray(
   let open: OpenSlice | undefined
   let rest = text
 
-  /** Parses the slice that ends at `end`; false if it is malformed or an item is refused. Only the slice of an empty array may be empty. */
+  /**
+   * Parses the slice that ends at `end`; false if it is malformed or an item is refused. A slice without items is malformed,
+   * unless it is the whole array.
+   */
   function takeSlice({ start, isFirst }: OpenSlice, end: number, isLast: boolean): boolean {
     const parsed = parseJson(`[${text.slice(start, end)}]`)
     const items = parsed.ok && Array.isArray(parsed.value) ? parsed.value : undefined
@@ -87,7 +90,7 @@ export async function parseLongArray(
   }
   const parsed = parseJson(rest)
   if (!parsed.ok || !isJsonObject(parsed.value)) return undefined
-  // Not empty if the name was written with escapes, which the scan does not recognize: its items are taken here.
+  // Not empty if the name was written with escapes, which the scan does not recognize. Then its items are taken here.
   const left = parsed.value[member]
   return Array.isArray(left) && left.every(take) ? parsed.value : undefined
 }

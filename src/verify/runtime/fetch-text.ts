@@ -1,16 +1,16 @@
-// Fetches a document from an issuer: limited in time and size, without following redirects, cancelled when the verifier
-// is closed. Does not check the content.
+// Fetches a document from an issuer, within limits of time and size. Redirects are not followed. Fetches are cancelled
+// when the verifier is closed. The content is not checked.
 
 import { readChunks } from '../../lib/read-bytes.ts'
 import { createUtf8Decoder } from '../../lib/utf8.ts'
 
-/** What one fetch sends and accepts. */
+/** Headers and limits of one fetch. */
 export interface FetchOptions {
   /** Value of the `Accept` header. */
   readonly accept: string
   /** Milliseconds from the request to the last byte of the answer. */
   readonly timeoutMs: number
-  /** Longest body, counted after content decoding. */
+  /** Size limit of the body, counted after content decoding. */
   readonly maxBytes: number
   /** Entity tag of the version in memory, for `If-None-Match` (RFC 9110 section 13.1.2). */
   readonly etag?: string | undefined
@@ -27,7 +27,8 @@ export interface FetchedText {
 export interface TextFetcher {
   /**
    * Resolves to the body of a 200 answer, or undefined for a 304 answer to `etag`. Rejects on any other status including
-   * redirects, on a body that is too long or not UTF-8, and after the timeout. The error's message has no URL.
+   * redirects, on a body that is too long or not UTF-8, on a network error, and after the timeout. The message of the error
+   * does not contain the URL.
    */
   fetchText(url: string, options: FetchOptions): Promise<FetchedText | undefined>
   /** Cancels all fetches; later ones reject. */
@@ -70,7 +71,7 @@ export function createTextFetcher(fetcher: typeof fetch): TextFetcher {
 }
 
 async function readText(response: Response, maxBytes: number): Promise<string> {
-  // Decoded chunk by chunk: a list of revocations is long enough to block the event loop.
+  // Decoded chunk by chunk, because decoding a long list of revocations in one call would block the event loop.
   const decoder = createUtf8Decoder()
   let text = ''
   const isComplete = await readChunks(response.body, maxBytes, (chunk) => {

@@ -1,4 +1,4 @@
-// Loads keys that verify signatures: synchronous with node:crypto on Node, jose and Web Crypto on every other runtime.
+// Loads keys that verify signatures: synchronously with node:crypto where it can be used, else with jose and Web Crypto.
 
 import { compactVerify, importJWK, type JWK } from 'jose'
 import type { SignatureAlgorithm, VerifyToken } from '../../claims/jws.ts'
@@ -8,7 +8,7 @@ import { loadNodeVerifier } from './node-crypto.ts'
 
 /**
  * Loads a public or shared key for one algorithm. Throws or rejects if the key cannot be imported. The returned function
- * checks the signature only: compare the header's `alg` with that of the key before.
+ * checks only the signature, so compare the `alg` of the token's header with the key's algorithm first.
  */
 export type LoadVerifier = (jwk: JWK, alg: SignatureAlgorithm) => MaybePromise<VerifyToken>
 

@@ -1,6 +1,6 @@
-// Verification and hashing with node:crypto: faster than Web Crypto, and synchronous for HMAC and SHA-256. The module is
-// looked up at run time instead of imported, so that this file loads on every runtime. Tests run the same vectors on
-// both.
+// Verification and hashing with node:crypto: faster than Web Crypto, and synchronous for SHA-256 and for tokens with HMAC.
+// The module is looked up at run time instead of imported, so that this file loads on every runtime. Tests run the same
+// vectors with node:crypto and with Web Crypto.
 
 import type { JWK } from 'jose'
 import type { SignatureAlgorithm, VerifyToken } from '../../claims/jws.ts'
@@ -47,7 +47,7 @@ interface Runtime {
   readonly process?: { getBuiltinModule?: (name: string) => unknown }
 }
 
-/** Inputs of this length and above, in characters, are revocation lists and hashed in slices. Tokens are far shorter. */
+/** Inputs of at least this many characters are lists of revocations. They are hashed in slices, except for Ed25519. */
 const LONG_INPUT = 65_536
 /** Characters that are hashed before the event loop runs other work. */
 const SLICE_LENGTH = 1_048_576
@@ -81,7 +81,7 @@ function createLoader(
   { Buffer }: NodeBuffer,
   hasSpareCore: boolean,
 ): NonNullable<typeof loadNodeVerifier> {
-  // A signature takes tens of microseconds: it is verified in Node's thread pool if there is a second core.
+  // Verifying takes tens of microseconds or more, so the thread pool does it if there is a second core or a long input.
   function verifyWith(
     hash: 'sha256' | null,
     input: Uint8Array,
@@ -94,7 +94,7 @@ function createLoader(
     })
   }
 
-  /** Hashes in slices. The thread pool is no alternative: Node would copy the whole input twice, synchronously. */
+  /** Hashes in slices, because Node would copy the whole input twice, synchronously, before the thread pool gets it. */
   async function hashLong<T extends { update(input: string, encoding: 'latin1'): unknown }>(
     hash: T,
     input: string,
@@ -161,7 +161,7 @@ function rawToDer(raw: Uint8Array): Uint8Array {
   return der.subarray(0, end)
 }
 
-/** Writes 32 bytes of `raw` as a DER integer: no leading zeros, except one when the first bit is set. Returns its end. */
+/** Writes 32 bytes of `raw` to `der` as an integer: no leading zeros, except one before a set first bit. Returns its end. */
 function putInteger(der: Uint8Array, at: number, raw: Uint8Array, from: number): number {
   let start = from
   while (start < from + 31 && raw[start] === 0) start += 1

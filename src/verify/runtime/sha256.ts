@@ -1,4 +1,4 @@
-// SHA-256 of a text: synchronous with node:crypto where Node offers it, Web Crypto on every other runtime.
+// SHA-256 of a text: synchronous with node:crypto where it has `crypto.hash`, else with Web Crypto.
 
 import { base64url } from 'jose'
 import type { MaybePromise } from '../../lib/result.ts'
