@@ -156,17 +156,17 @@ const MAX_WAITING = 1000
 
 /**
  * Creates a function that waits until a key id has been searched for. `search` reads the store; `has` says whether the
- * id is in memory. At most one search starts in 250 ms, however many made-up ids arrive. The function resolves as soon
- * as one of these is true; after that, the caller looks for the key in memory:
+ * id is in memory. At most one search starts in 250 ms, however many made-up ids arrive. The function starts a search as
+ * soon as that is allowed, and resolves when it sees that one of these is true:
  *
  * - The id is in memory.
- * - A search has ended since the call, with or without an error. An earlier search does not count, because it may have
- *   missed a newer key.
- * - 2 s have passed.
+ * - A search has ended, with or without an error. One that ended before the call does not count, because it may have missed
+ *   a newer key.
+ * - 2 s have passed since the call.
  * - 1000 other callers are waiting already, and no search may start yet.
  *
- * It never rejects. Callers poll and never await the promise of another request, because Workers forbid that. So a search
- * that was cancelled with its request delays the others by at most 2 s.
+ * It never rejects. Callers look again every 20 ms during a search, instead of awaiting its promise, because on Workers no
+ * request may await a promise of another. A search that was cancelled with its request delays the others by at most 2 s.
  */
 export function createKeySearch(
   has: (kid: string) => boolean,

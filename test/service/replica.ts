@@ -17,7 +17,9 @@ import { createMemoryKeys } from '../support/memory-keys.ts'
 import { RULES } from '../support/mint.ts'
 import { createRuleStore, HOUR, keepLog, type RuleStore } from '../support/service-parts.ts'
 
+/** One process of the service: its list of revocations, its rules in memory, and the store that they come from. */
 export interface Replica extends RuleStore {
+  /** Requests the list. Default method GET. */
   ask(headers?: Readonly<Record<string, string>>, method?: string): Promise<Response>
   /** Requests the list, expects status 200, and gives the body. */
   read(): Promise<string>
@@ -78,6 +80,7 @@ export interface Keys {
   end(kid: string): Promise<void>
 }
 
+/** Creates a key ring with a current and a pending key. `signed` counts the lists that it signs. */
 export async function createKeys(alg: 'ES256' | 'EdDSA' | 'HS256' = 'ES256'): Promise<Keys> {
   const { store, keys } = createMemoryKeys()
   const life = createKeyLife(store, { alg, rotationMs: null, publishMs: 0, lifetimeMs: HOUR })
