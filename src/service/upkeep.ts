@@ -24,7 +24,7 @@ export interface UpkeepDeps {
   readonly now: () => number
 }
 
-/** A day in milliseconds. */
+/** Milliseconds in a day, for settings that are in days. */
 export const DAY_MS = 86_400_000
 
 /** Runs one round. Does nothing while another round is running, unless that round began more than 30 s ago. */
