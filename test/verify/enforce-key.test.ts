@@ -29,7 +29,7 @@ const TOKEN_URL = 'https://auth.example.com/oauth/token'
 const [es, ed] = await Promise.all([createMaker('ES256'), createMaker('EdDSA')])
 const verifyProof = createProofVerifier({ loadVerifier, hashText })
 
-/** Epoch seconds. */
+/** The clock of the verifier, epoch seconds. */
 let now: number
 let useProof: UseProof
 beforeEach(() => {
@@ -120,7 +120,7 @@ describe('at an API', () => {
     expect(await codeOf(prove(request, claims, deps))).toBe(expected)
   })
 
-  test('the reason tells apart several proofs, an invalid one, and an API whose URL is unknown', async () => {
+  test('several proofs, an invalid proof and an unknown URL of the API have different reasons', async () => {
     expect(await prove({ ...twice, headers: again })).toMatchObject({
       detail: 'the request has several DPoP proofs',
     })
@@ -176,7 +176,7 @@ describe('single use', () => {
     const proof = es.proof({ jti: 'one' })
     expect(await codeOf(prove(requestWith(proof)))).toBe('proven')
     expect(await codeOf(prove(requestWith(proof)))).toBe('invalid_proof')
-    // ECDSA signatures differ each time.
+    // ECDSA signatures are different each time.
     const same = es.proof({ jti: 'one' })
     expect(same).not.toBe(proof)
     expect(await codeOf(prove(requestWith(same)))).toBe('invalid_proof')
@@ -223,7 +223,7 @@ describe('single use', () => {
     expect(await codeOf(prove(requestWith(proof), claimsOf(ed), deps))).toBe('invalid_proof')
     expect(asked).toEqual([])
     expect(await codeOf(prove(requestWith(proof), claimsOf(es), deps))).toBe('proven')
-    // Whole seconds, after the last moment at which the proof could pass, and a short ASCII key.
+    // The key is short and ASCII. The expiry is in whole seconds, after the last moment at which the proof is valid.
     expect(asked).toEqual([[expect.stringMatching(/^[\w-]{43}$/), Math.ceil(NOW - 1) + 90]])
   })
 

@@ -77,10 +77,10 @@ const [head, payload, signature] = partsOf(good)
 const forgedSignature = partsOf(strange.token())[2]
 
 const rows: readonly Row[] = [
-  { name: 'nothing is wrong, an origin alone', expect: 'ppppppsss', request: ask() },
-  { name: 'nothing is wrong, no binding at all', expect: 'pppppssss', request: ask({ origin: undefined }) },
+  { name: 'a valid token that is bound to an origin only', expect: 'ppppppsss', request: ask() },
+  { name: 'a valid token without any binding', expect: 'pppppssss', request: ask({ origin: undefined }) },
   {
-    name: 'nothing is wrong, every binding',
+    name: 'a valid token with every binding',
     expect: 'ppppppppp',
     request: ask(everything, { authorization: `DPoP ${mint.token(everything)}`, dpop: 'a proof' }),
     policy: { scopes: ['read'], require: ['origin', 'ip', 'key'] },
@@ -102,7 +102,7 @@ const rows: readonly Row[] = [
     `${'x'.repeat(4097)}.${payload}.${signature}`,
   ].map(
     (text): Row => ({
-      name: `no JWT: ${text.slice(0, 20)}`,
+      name: `a text that is not a token: ${text.slice(0, 20)}`,
       expect: 'pfsssssss',
       code: 'invalid_token',
       detail: /the text is not a token/,
@@ -220,7 +220,7 @@ const rows: readonly Row[] = [
     request: requestWith({ authorization: `Bearer ${good}` }),
   },
   {
-    name: 'an origin is required of the token',
+    name: 'a token without an origin, where one is required',
     expect: 'pppppfsss',
     code: 'origin_required',
     detail: /bound to no origin/,
@@ -235,7 +235,7 @@ const rows: readonly Row[] = [
     request: ask({ ip: '192.0.2.8' }),
   },
   {
-    name: 'no address, and no origin bound before it',
+    name: 'an unknown address, with a token that is bound to no origin',
     expect: 'pppppsfss',
     code: 'ip_mismatch',
     detail: /not known/,
@@ -243,14 +243,14 @@ const rows: readonly Row[] = [
     ip: null,
   },
   {
-    name: 'an address is required of the token',
+    name: 'a token without an address, where one is required',
     expect: 'ppppppfss',
     code: 'ip_mismatch',
     request: ask(),
     policy: { require: ['ip'] },
   },
   {
-    name: 'key-bound as Bearer, address not bound',
+    name: 'a key-bound token sent as Bearer, bound to no address',
     expect: 'ppppppsfs',
     code: 'proof_required',
     request: ask({ cnf: { jkt: JKT } }),
@@ -263,14 +263,14 @@ const rows: readonly Row[] = [
     deps: { enforceKey: () => ({ step: 'key', code: 'invalid_proof', detail: 'the proof is not right' }) },
   },
   {
-    name: 'bound to no key, as DPoP',
+    name: 'a token without a key sent as DPoP',
     expect: 'ppppppsfs',
     code: 'invalid_token',
     detail: /bound to no key: present it as Bearer/,
     request: ask({}, { authorization: `DPoP ${good}` }),
   },
   {
-    name: 'a key is required of the token',
+    name: 'a token without a key, where one is required',
     expect: 'ppppppsfs',
     code: 'proof_required',
     request: ask(),
@@ -316,7 +316,7 @@ describe('the explanation of a verdict', () => {
     expect(letters(steps)).toBe(row.expect)
   })
 
-  test('is tested with every check failed, and with every check passed before a later failure', () => {
+  test('is tested with a failure of each check, and without a failure', () => {
     expect(new Set(rows.map((row) => row.expect.indexOf('f')))).toEqual(new Set([-1, ...STEPS.keys()]))
   })
 })

@@ -1,4 +1,4 @@
-// Which URLs are equal (RFC 3986 section 6.2), and what the URL of a request is.
+// Which URLs count as equal (RFC 3986 section 6.2), and which URL a proof for a request must have.
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -6,39 +6,39 @@ import { isSameTarget, normalizeTarget, resolveTarget } from '../../src/verify/d
 
 const HOST = 'https://api.example.com'
 
-describe('normalises', () => {
+describe('the normal form of a URL', () => {
   test.each<[string, string, string]>([
-    ['nothing in what is normal', `${HOST}/a/b`, `${HOST}/a/b`],
-    ['the case of scheme and host', 'HTTPS://Api.EXAMPLE.com/A', `${HOST}/A`],
-    ['an empty path', HOST, `${HOST}/`],
-    ['the default port of https', `${HOST}:443/a`, `${HOST}/a`],
-    ['the default port of http', 'http://localhost:80/a', 'http://localhost/a'],
-    ['an empty port', `${HOST}:/a`, `${HOST}/a`],
-    ['no other port', 'http://localhost:443/a', 'http://localhost:443/a'],
-    ['a query away', `${HOST}/a?b=c#d`, `${HOST}/a`],
-    ['a query away behind an empty path', `${HOST}?b/../c`, `${HOST}/`],
-    ['a fragment away', `${HOST}/a#b?c`, `${HOST}/a`],
+    ['a normal URL stays as it is', `${HOST}/a/b`, `${HOST}/a/b`],
+    ['scheme and host are in lower case', 'HTTPS://Api.EXAMPLE.com/A', `${HOST}/A`],
+    ['an empty path becomes /', HOST, `${HOST}/`],
+    ['the default port of https is removed', `${HOST}:443/a`, `${HOST}/a`],
+    ['the default port of http is removed', 'http://localhost:80/a', 'http://localhost/a'],
+    ['an empty port is removed', `${HOST}:/a`, `${HOST}/a`],
+    ['another port is kept', 'http://localhost:443/a', 'http://localhost:443/a'],
+    ['a query and a fragment are removed', `${HOST}/a?b=c#d`, `${HOST}/a`],
+    ['a query after an empty path is removed', `${HOST}?b/../c`, `${HOST}/`],
+    ['a fragment is removed', `${HOST}/a#b?c`, `${HOST}/a`],
     [
-      'triplets of unreserved characters (6.2.2.2)',
+      'triplets of unreserved characters are decoded (6.2.2.2)',
       `${HOST}/%7Esmith/%61%2d%2E%5f%30`,
       `${HOST}/~smith/a-._0`,
     ],
-    ['triplets to upper case (6.2.2.1)', `${HOST}/a%c2%b1b%2f`, `${HOST}/a%C2%B1b%2F`],
-    ['triplets once, not twice', `${HOST}/%2541`, `${HOST}/%2541`],
-    ['triplets of the host', 'https://%61PI.example.com/', `${HOST}/`],
-    ['dot segments (5.2.4)', `${HOST}/a/b/c/./../../g`, `${HOST}/a/g`],
-    ['dot segments at the end', `${HOST}/a/b/..`, `${HOST}/a/`],
-    ['a dot at the end', `${HOST}/a/.`, `${HOST}/a/`],
-    ['dot segments above the root', `${HOST}/../../a`, `${HOST}/a`],
-    ['dot segments that are encoded', `${HOST}/a/%2e%2E/b`, `${HOST}/b`],
-    ['dot segments behind empty segments', `${HOST}/a//../b`, `${HOST}/a/b`],
-    ['no empty segments away', `${HOST}//a//b/`, `${HOST}//a//b/`],
-    ['no dots within names', `${HOST}/.well-known/..a/b..`, `${HOST}/.well-known/..a/b..`],
-    ['characters that no URI has', `${HOST}/a^b|c{d}`, `${HOST}/a%5Eb%7Cc%7Bd%7D`],
-    ['IPv6 literals', 'http://[::FFFF:1]:8080/a', 'http://[::ffff:1]:8080/a'],
-    ['the example of section 6.2.2', 'http://a/b/c/%7Bfoo%7D', 'http://a/b/c/%7Bfoo%7D'],
-    ['the other example of section 6.2.2', 'HTTP://a/./b/../b/%63/%7bfoo%7d', 'http://a/b/c/%7Bfoo%7D'],
-    ['section 6.2.3, port and all', 'http://example.com:/', 'http://example.com/'],
+    ['other triplets are in upper case (6.2.2.1)', `${HOST}/a%c2%b1b%2f`, `${HOST}/a%C2%B1b%2F`],
+    ['triplets are decoded once, not twice', `${HOST}/%2541`, `${HOST}/%2541`],
+    ['triplets of the host are decoded', 'https://%61PI.example.com/', `${HOST}/`],
+    ['dot segments are removed (5.2.4)', `${HOST}/a/b/c/./../../g`, `${HOST}/a/g`],
+    ['a final .. is removed, and its slash is kept', `${HOST}/a/b/..`, `${HOST}/a/`],
+    ['a final . is removed, and its slash is kept', `${HOST}/a/.`, `${HOST}/a/`],
+    ['dot segments above the root are removed', `${HOST}/../../a`, `${HOST}/a`],
+    ['encoded dot segments are removed', `${HOST}/a/%2e%2E/b`, `${HOST}/b`],
+    ['a dot segment removes an empty segment before it', `${HOST}/a//../b`, `${HOST}/a/b`],
+    ['empty segments are kept', `${HOST}//a//b/`, `${HOST}//a//b/`],
+    ['dots within names are kept', `${HOST}/.well-known/..a/b..`, `${HOST}/.well-known/..a/b..`],
+    ['characters that a URI must not have are encoded', `${HOST}/a^b|c{d}`, `${HOST}/a%5Eb%7Cc%7Bd%7D`],
+    ['IPv6 literals are in lower case', 'http://[::FFFF:1]:8080/a', 'http://[::ffff:1]:8080/a'],
+    ['the first example of section 6.2.2', 'http://a/b/c/%7Bfoo%7D', 'http://a/b/c/%7Bfoo%7D'],
+    ['the second example of section 6.2.2', 'HTTP://a/./b/../b/%63/%7bfoo%7d', 'http://a/b/c/%7Bfoo%7D'],
+    ['an example of section 6.2.3, with an empty port', 'http://example.com:/', 'http://example.com/'],
   ])('%s', (_, uri, expected) => {
     expect(normalizeTarget(uri)).toBe(expected)
   })
@@ -76,7 +76,7 @@ describe('has no normal form', () => {
   })
 })
 
-describe('are different', () => {
+describe('different URLs', () => {
   test.each([
     [`${HOST}/a`, `${HOST}/A`],
     [`${HOST}/a`, `${HOST}/a/`],
@@ -94,7 +94,7 @@ describe('are different', () => {
   })
 })
 
-describe('the URL of a request', () => {
+describe('the URL that a proof must have', () => {
   test.each<[string, string | undefined]>([
     ['/a?b=c', `${HOST}/a`],
     ['/a#b', `${HOST}/a`],
@@ -110,12 +110,12 @@ describe('the URL of a request', () => {
     ['@evil.example/a', undefined],
     ['.evil.example/a', undefined],
     [':8443/a', undefined],
-  ])('%s', (url, expected) => {
+  ])('for a request to %s', (url, expected) => {
     expect(resolveTarget(HOST, url)).toBe(expected)
   })
 })
 
-test('a normal form stays as it is, and is what the URL parser gives where that changes nothing', () => {
+test('normalizing twice gives the same as once, and a URL equals what the URL parser makes of it', () => {
   const units = [...'abAB01-._~!$&()*+,;=:@///', '..', '/.', '%41', '%2e', '%2F', '%e4', '%25', '%7e']
   const path = fc.string({ unit: fc.constantFrom(...units), maxLength: 20 })
   fc.assert(
@@ -129,7 +129,7 @@ test('a normal form stays as it is, and is what the URL parser gives where that 
   )
 })
 
-test('any text gets a result, and quickly', () => {
+test('no text makes it throw or take long', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 200 }), fc.webUrl(), (text, url) => {
       normalizeTarget(text)

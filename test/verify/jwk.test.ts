@@ -6,7 +6,7 @@ import type { JWK } from 'jose'
 import { describe, expect, test } from 'vitest'
 import { parseJwk } from '../../src/verify/keys/jwk.ts'
 
-/** RFC 7517 appendix A.1, RFC 8037 appendix A.2, RFC 7515 appendix A.1. */
+/** The keys of RFC 7517 appendix A.1, RFC 8037 appendix A.2 and RFC 7515 appendix A.1. */
 const ec = {
   kty: 'EC',
   crv: 'P-256',
@@ -85,11 +85,11 @@ describe('a refused key', () => {
     ['whose key_ops is a text', { ...ec, key_ops: 'verify' }, 'is not for verification (key_ops)'],
     ['with d', { ...ec, d: 'AA' }, 'has a private member'],
     ['with a d that is null', { ...ed, d: null }, 'has a private member'],
-    ['with a factor', { ...ed, q: '' }, 'has a private member'],
+    ['with a prime factor', { ...ed, q: '' }, 'has a private member'],
     ['for another algorithm', { ...ec, alg: 'ES512' }, 'has an alg that does not fit its type'],
     ['for a MAC', { ...ec, alg: 'HS256' }, 'has an alg that does not fit its type'],
     ['for an algorithm in a list', { ...ec, alg: ['ES256'] }, 'has an alg that does not fit its type'],
-    ['a secret for a longer MAC', { ...oct, alg: 'HS512' }, 'has an alg that does not fit its type'],
+    ['a secret for HS512', { ...oct, alg: 'HS512' }, 'has an alg that does not fit its type'],
     ['RSA', { kty: 'RSA', kid: 'r', n: 'AQAB', e: 'AQAB' }, 'is of a type or curve that is not supported'],
     ['P-384', { ...ec, crv: 'P-384' }, 'is of a type or curve that is not supported'],
     ['X25519', { ...ed, crv: 'X25519' }, 'is of a type or curve that is not supported'],
@@ -110,7 +110,7 @@ describe('a refused key', () => {
     expect(verdictOn(jwk)).toBe(reason)
   })
 
-  test('a reason holds no key material', () => {
+  test('a reason contains no key material', () => {
     for (const jwk of [
       { ...oct, use: 'enc' },
       { ...ec, d: 'secret-d' },
@@ -122,16 +122,16 @@ describe('a refused key', () => {
 })
 
 describe('not a point of P-256', () => {
-  const plus = (text: string, amount: number): string => {
+  const flipLastBit = (text: string): string => {
     const bytes = Buffer.from(text, 'base64url')
-    return encode(bytes.with(31, (bytes[31] ?? 0) ^ amount))
+    return encode(bytes.with(31, (bytes[31] ?? 0) ^ 1))
   }
   test.each<[string, Partial<JWK>]>([
     ['zeros', { x: encode(new Uint8Array(32)), y: encode(new Uint8Array(32)) }],
-    ['x and y changed over', { x: ec.y, y: ec.x }],
-    ['a bit off in x', { x: plus(ec.x, 1) }],
-    ['a bit off in y', { y: plus(ec.y, 1) }],
-    ['x of the prime itself', { x: encode(Buffer.from(P256_PRIME, 'hex')) }],
+    ['x and y swapped', { x: ec.y, y: ec.x }],
+    ['x with its last bit changed', { x: flipLastBit(ec.x) }],
+    ['y with its last bit changed', { y: flipLastBit(ec.y) }],
+    ['x equal to the prime', { x: encode(Buffer.from(P256_PRIME, 'hex')) }],
     ['x a byte short', { x: encode(Buffer.from(ec.x, 'base64url').subarray(1)) }],
     ['x a byte long', { x: encode(Buffer.concat([Buffer.alloc(1), Buffer.from(ec.x, 'base64url')])) }],
     ['x with another last character', { x: `${ec.x.slice(0, -1)}5` }],
@@ -148,26 +148,29 @@ test('P-256: the point at x = 0 is valid, and x equal to the prime is not anothe
   expect(verdictOn({ ...ec, x: prime, y })).toBe('is not a point of P-256')
 })
 
-describe('not a point of Ed25519 that can be a key', () => {
+describe('the x of an Ed25519 key', () => {
   const bytes = Buffer.from(ed.x, 'base64url')
   test.each<[string, unknown]>([
-    ['nothing', undefined],
+    ['missing', undefined],
     ['a list', [ed.x]],
     ['a byte short', encode(bytes.subarray(1))],
     ['a byte long', encode(Buffer.concat([bytes, Buffer.alloc(1)]))],
     ['the same bytes in other characters', `${ed.x.slice(0, -1)}p`],
-  ])('%s', (_, x) => {
+  ])('%s is refused', (_, x) => {
     expect(verdictOn({ ...ed, x })).toBe('is not an Ed25519 key')
   })
 
-  /** y, little-endian, from 2 to 13; worked out by taking square roots (RFC 8032 section 5.1.3). */
-  test.each([2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13])('y = %i', (y) => {
-    const isPoint = [3, 4, 5, 6, 9, 10].includes(y)
-    for (const sign of [0, 0x80]) {
-      const x = encode(new Uint8Array(32).with(0, y).with(31, sign))
-      expect(verdictOn({ ...ed, x })).toBe(isPoint ? 'EdDSA' : 'is not an Ed25519 key')
-    }
-  })
+  /** Small coordinates y. Those on the curve were calculated with square roots (RFC 8032 section 5.1.3). */
+  test.each([2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13])(
+    'y = %i is accepted only if it is on the curve',
+    (y) => {
+      const isPoint = [3, 4, 5, 6, 9, 10].includes(y)
+      for (const sign of [0, 0x80]) {
+        const x = encode(new Uint8Array(32).with(0, y).with(31, sign))
+        expect(verdictOn({ ...ed, x })).toBe(isPoint ? 'EdDSA' : 'is not an Ed25519 key')
+      }
+    },
+  )
 
   /** The eight points whose order divides the cofactor, and other spellings of some of them. */
   const small = [
@@ -184,7 +187,7 @@ describe('not a point of Ed25519 that can be a key', () => {
     '7v_______________________________________38',
     `${'_'.repeat(42)}8`,
   ]
-  test.each(small)('of small order, or not below the prime: %s', (x) => {
+  test.each(small)('of small order, or with y not below the prime, is refused: %s', (x) => {
     expect(verdictOn({ ...ed, x })).toBe('is not an Ed25519 key')
   })
 })

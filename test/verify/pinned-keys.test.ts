@@ -1,4 +1,4 @@
-// Keys from the verifier's options: which tokens each verifies, and that an invalid one throws at construction.
+// Keys from the verifier's options: which tokens they verify, and that an invalid key throws at construction.
 
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createPinnedKeys, createSharedKey } from '../../src/verify/keys/pinned.ts'
@@ -25,7 +25,7 @@ const ask = (keys: KeyOptions, token: string): Promise<string> =>
 const bytesOf = ({ jwk }: Signer): Uint8Array => new Uint8Array(Buffer.from(jwk.k ?? '', 'base64url'))
 
 describe('a JWK Set', () => {
-  test('verifies with each of its keys, symmetric ones included, only under the own kid', async () => {
+  test('each key, also a symmetric one, verifies only tokens with its own kid', async () => {
     const jwks = { keys: [es.jwk, ed.jwk, hs.jwk] }
     for (const signer of [es, ed, hs]) {
       expect(await ask({ jwks }, await signer.token())).toBe('allowed')
@@ -56,7 +56,7 @@ describe('a JWK Set', () => {
 
 describe('a secret', () => {
   test.each(['HS256-1', 'another', '', '../../x', '__proto__'])(
-    'as bytes, for the key id %j',
+    'as bytes verifies tokens with the key id %j',
     async (kid) => {
       expect(await ask({ secret: bytesOf(hs) }, await hs.token({}, { kid }))).toBe('allowed')
       expect(await ask({ secret: new Uint8Array(32) }, await hs.token({}, { kid }))).toBe('invalid_token')
@@ -96,23 +96,23 @@ describe('a secret', () => {
     ['a number', () => 2 ** 200, 'secret: must be bytes, text, or a JWK of type oct'],
     ['null', () => null, 'secret: must be bytes, text, or a JWK of type oct'],
     [
-      'a view of other numbers',
+      'an array of 16-bit numbers',
       () => new Uint16Array(32),
       'secret: must be bytes, text, or a JWK of type oct',
     ],
     ['a public JWK', () => es.jwk, 'secret: must be bytes, text, or a JWK of type oct'],
     ['a JWK without kid', () => ({ ...hs.jwk, kid: undefined }), 'secret: the JWK has no kid'],
     [
-      'a JWK that is short',
+      'a JWK with a short k',
       () => ({ ...hs.jwk, k: 'AAAA' }),
       'secret: the JWK is not at least 32 bytes in base64url',
     ],
     [
-      'a PEM, which is no secret',
+      'a PEM text, which is not a secret',
       () => `-----BEGIN PUBLIC KEY-----\n${'A'.repeat(64)}\n-----END PUBLIC KEY-----\n`,
       'secret: is a PEM text; give a public key as a JWK in jwks',
     ],
-  ])('that is %s', (_, secret, message) => {
+  ])('that is %s: a TypeError', (_, secret, message) => {
     expect(() => createVerifier({ ...RULES, secret: secret() as string })).toThrow(new TypeError(message))
   })
 })
@@ -131,7 +131,7 @@ describe.each<[string, LoadVerifier]>([
     await expect.poll(() => keys.get(ed.kid)).toMatchObject({ alg: 'EdDSA' })
   })
 
-  test(`a set and a secret are ${name === 'Node' ? 'ready synchronously' : 'ready by the first use'}`, async () => {
+  test(`a set and a secret are ${name === 'Node' ? 'ready synchronously' : 'ready once load has resolved'}`, async () => {
     const [set, secret] = [createPinnedKeys([es.jwk], load), createSharedKey(bytesOf(hs), load)]
     expect(set.get(es.kid) !== undefined).toBe(name === 'Node')
     expect(await set.load?.(es.kid)).toMatchObject({ kid: es.kid })
@@ -140,7 +140,7 @@ describe.each<[string, LoadVerifier]>([
   })
 })
 
-test('a key that fails to load later is unavailable, and nothing throws', async () => {
+test('a key that cannot be imported is unavailable, and nothing throws', async () => {
   const keys = createPinnedKeys([es.jwk], () => Promise.reject(new Error('no such curve here')))
   expect(await keys.load?.(es.kid)).toBe('unavailable')
   expect(keys.get(es.kid)).toBeUndefined()

@@ -67,8 +67,13 @@ function goodRows(maker: Maker): readonly Row[] {
     ['a key as WebCrypto exports it', maker.proof({}, { jwk: { ...jwk, key_ops: ['verify'], ext: true } })],
     ['a key with use and alg', maker.proof({}, { jwk: { ...jwk, use: 'sig', alg: maker.mint.alg } })],
     ['members in another order', maker.proof({}, { jwk: Object.fromEntries(Object.entries(jwk).reverse()) })],
-    ['no token yet', maker.proof({ ath: undefined }), undefined, { accessToken: undefined }],
-    ['an ath where there is no token', maker.proof(), undefined, { accessToken: undefined }],
+    [
+      'no access token yet, and no ath',
+      maker.proof({ ath: undefined }),
+      undefined,
+      { accessToken: undefined },
+    ],
+    ['an ath although there is no access token', maker.proof(), undefined, { accessToken: undefined }],
     ['no expected thumbprint: any key', maker.proof(), undefined, { jkt: undefined }],
     ['a jti of one character', maker.proof({ jti: 'x' })],
     ['a jti of 256 characters', maker.proof({ jti: 'x'.repeat(256) })],
@@ -86,7 +91,7 @@ function formRows(maker: Maker): readonly Row[] {
   const twice = (text: string, name: string): string => text.replace('{', `{"${name}":1,`)
   return [
     ['nothing', '', MALFORMED],
-    ['a word', 'proof', MALFORMED],
+    ['a single word', 'proof', MALFORMED],
     ['two parts', `${head}.${body}`, MALFORMED],
     ['no signature', `${head}.${body}.`, MALFORMED],
     ['no payload', `${head}..${signature}`, MALFORMED],
@@ -95,7 +100,7 @@ function formRows(maker: Maker): readonly Row[] {
     ['padding', `${good}=`, MALFORMED],
     ['a blank in it', `${head}.${body} .${signature}`, MALFORMED],
     ['a line break in it', `${head}\n.${body}.${signature}`, MALFORMED],
-    ['ordinary base64', `${good.slice(0, -2)}+/`, MALFORMED],
+    ['base64 instead of base64url', `${good.slice(0, -2)}+/`, MALFORMED],
     [
       'a signature whose last character has unused bits set',
       `${good.slice(0, -1)}${nextCharacter(good.at(-1) ?? '')}`,
@@ -105,11 +110,11 @@ function formRows(maker: Maker): readonly Row[] {
     ['4096 characters', padTo(maker, 4096)],
     ['4097 characters', padTo(maker, 4097), MALFORMED],
     ['a megabyte', `${head}.${'A'.repeat(2 ** 20)}.${signature}`, MALFORMED],
-    ['a header that is no JSON', mint.compact('{', payload()), MALFORMED],
+    ['a header that is not JSON', mint.compact('{', payload()), MALFORMED],
     ['a header that is a list', mint.compact('[]', payload()), MALFORMED],
     ['a header that starts with a byte order mark', mint.compact(`\uFEFF${header()}`, payload()), MALFORMED],
-    ['a header that is no UTF-8', mint.compact(Uint8Array.of(0x7b, 0xff, 0x7d), payload()), MALFORMED],
-    ['a payload that is no JSON', mint.compact(header(), 'x'), MALFORMED],
+    ['a header that is not UTF-8', mint.compact(Uint8Array.of(0x7b, 0xff, 0x7d), payload()), MALFORMED],
+    ['a payload that is not JSON', mint.compact(header(), 'x'), MALFORMED],
     ['a payload that is null', mint.compact(header(), 'null'), MALFORMED],
     ['typ twice', mint.compact(twice(header(), 'typ'), payload()), MALFORMED],
     ['jwk twice', mint.compact(twice(header(), 'jwk'), payload()), MALFORMED],
@@ -194,7 +199,7 @@ function signatureRows(maker: Maker): readonly Row[] {
   const [head = '', body = '', signature = ''] = good.split('.')
   const bytes = Buffer.from(signature, 'base64url')
   const signed = (made: Uint8Array): string => `${head}.${body}.${base64url(made)}`
-  // HMAC with every encoding of the public key as the secret.
+  // HMAC with an encoding of the public key as the secret.
   const hmac = (secret: string | Buffer): string => {
     const input = `${base64url(maker.header({ alg: 'HS256' }))}.${base64url(maker.payload())}`
     return `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`

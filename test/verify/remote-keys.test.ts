@@ -158,7 +158,7 @@ describe('when keys are fetched', () => {
     expect(await ask(await ed.token())).toBe('allowed')
   })
 
-  test('a clock that was set back stretches nothing', async () => {
+  test('a clock that was set back does not lengthen any interval', async () => {
     const clock = stopClock()
     const { issuer, ask } = await start([es.jwk])
     expect(await ask(await es.token())).toBe('allowed')
@@ -170,26 +170,26 @@ describe('when keys are fetched', () => {
   })
 })
 
-/** Answers without usable keys, and whether they take five seconds. */
+/** Answers from which a verifier must not take keys. */
 const rubbish: readonly (readonly [string, () => Answer])[] = [
   ['a 404', () => status(404)],
   ['a 500 with good keys in it', () => status(500, {}, JSON.stringify({ keys: [ed.jwk] }))],
   ['a 203 with good keys in it', () => status(203, {}, JSON.stringify({ keys: [ed.jwk] }))],
-  ['a 304 to no question', () => status(304)],
+  ['a 304 to a request without an entity tag', () => status(304)],
   ['a 204', () => status(204)],
   ['nothing', () => body('')],
-  ['a page', () => body('<!doctype html><title>Welcome to the hotel</title>')],
-  ['JSON that is no object', () => json([ed.jwk])],
+  ['an HTML page', () => body('<!doctype html><title>Welcome to the hotel</title>')],
+  ['JSON that is not an object', () => json([ed.jwk])],
   ['an object without keys', () => json({})],
-  ['keys that are no list', () => json({ keys: { [ed.kid]: ed.jwk } })],
+  ['keys that are not a list', () => json({ keys: { [ed.kid]: ed.jwk } })],
   ['a list of rubbish', () => json({ keys: [null, 1, 'key', [], {}] })],
   ['an empty list', () => json({ keys: [] })],
   ['a shared secret', () => json({ keys: [hs.jwk] })],
   ['private keys', () => json({ keys: [es.privateJwk, ed.privateJwk] })],
   ['keys for encryption', () => json({ keys: [{ ...ed.jwk, use: 'enc' }] })],
-  ['keys twice', () => body(`{"keys":[],"keys":${JSON.stringify([ed.jwk])}}`)],
+  ['two members named keys', () => body(`{"keys":[],"keys":${JSON.stringify([ed.jwk])}}`)],
   ['broken JSON', () => body(JSON.stringify({ keys: [ed.jwk] }).slice(0, -1))],
-  ['wrong UTF-8', () => body(Buffer.from(JSON.stringify({ keys: [ed.jwk], x: 'ÿ' }), 'latin1'))],
+  ['invalid UTF-8', () => body(Buffer.from(JSON.stringify({ keys: [ed.jwk], x: 'ÿ' }), 'latin1'))],
   ['over 256 KiB', () => json({ keys: [ed.jwk], pad: 'x'.repeat(256 * 1024) })],
   ['half an answer', () => breakOff(JSON.stringify({ keys: [ed.jwk] }))],
   ['a connection that is cut', () => (_, response) => response.destroy()],
@@ -197,7 +197,7 @@ const rubbish: readonly (readonly [string, () => Answer])[] = [
   ['no answer', () => hang],
 ]
 
-describe('an answer without usable keys never replaces keys, and is not a first set', () => {
+describe('an answer without usable keys never replaces keys, and does not count as a first set', () => {
   test.concurrent.each(rubbish)('%s', async (_, answer) => {
     // Concurrent tests need the real clock. An unknown key id causes another fetch.
     const { issuer, ask, fetches } = await start([es.jwk])
@@ -244,7 +244,7 @@ describe('an answer without usable keys never replaces keys, and is not a first 
   })
 })
 
-test('while the issuer is down its keys verify for a day; they do again when it is back', async () => {
+test('while the issuer is down, its keys verify for a day, and again when it is back', async () => {
   const clock = stopClock()
   const { issuer, ask } = await start()
   expect(await ask(await es.token())).toBe('allowed')

@@ -1,5 +1,5 @@
-// An issuer that rotates its keys, seen from a remote verifier: each first use of a key makes it look for the next one,
-// so that no token is refused. Only a valid signature causes that fetch.
+// An issuer that rotates its keys, seen from a remote verifier. The first valid signature of a key makes the verifier fetch
+// the next key, so that no token is refused. An invalid signature causes no such fetch.
 
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -59,7 +59,7 @@ async function start(rules: Partial<VerifierRules> = {}) {
     fetches: () => issuer.askedFor(JWKS).length,
     /** From now on the key of this number signs. */
     rotate: (current: number) => issuer.answers.set(JWKS, keysAt(current)),
-    /** The result for a new token of this key; `allowed` if it passes. */
+    /** Expects that a new token of this key passes. */
     use: async (index: number) => expect(await ask(await signerAt(index).token())).toBe('allowed'),
   }
 }
@@ -70,9 +70,9 @@ const settle = (): Promise<void> => sleep(150)
 describe('no token is refused', () => {
   test.each([
     ['a verifier with a cache', {}],
-    ['a verifier without', { cache: false }],
+    ['a verifier without a cache', { cache: false }],
   ] as const)(
-    'by %s, while keys are rotated every ten seconds and made-up key ids pour in',
+    'by %s, during rotations every ten seconds and a flood of made-up key ids',
     async (_, rules) => {
       const clock = stopClock()
       const { ask, rotate, use, fetches } = await start(rules)
@@ -97,14 +97,14 @@ describe('no token is refused', () => {
         await use(current - 1)
         await use(current)
         await settle()
-        // If the flood has just caused a fetch, the set is young, and the next tokens cause another.
+        // If the flood has just caused a fetch, the set is too young for these tokens to cause one, and a later token does.
         clock.advance(1.1)
         await use(current)
         await settle()
         expect(fetches() - before).toBe(1)
         clock.advance(-1.1)
       }
-      // Sixty seconds: one for the first token, three for floods, six for rotations.
+      // In sixty seconds: one for the first token, three for floods, six for rotations.
       expect(fetches()).toBe(1 + 3 + 6)
     },
   )
@@ -131,14 +131,14 @@ describe('no token is refused', () => {
       await expect.poll(() => issuer.askedFor(JWKS).length).toBe(1 + current)
       await settle()
     }
-    // The key was fetched in advance.
+    // Key 4 was fetched in advance.
     issuer.answers.set(JWKS, status(500))
     expect(await ask(await signerAt(4).token())).toBe('allowed')
   })
 })
 
 describe('the set is fetched', () => {
-  test('not for the first key in use, and once for each other key', async () => {
+  test('not when the first key in use signs again', async () => {
     const clock = stopClock()
     const { use, fetches } = await start({ cache: false })
     for (let round = 0; round < 20; round += 1) {
@@ -298,7 +298,7 @@ describe('which requests wait', () => {
     await expect.poll(() => keys.get('key-2')).toMatchObject({ kid: 'key-2' })
   })
 
-  test('a list of revocations never: it applies although the keys cannot be fetched', async () => {
+  test('none for a list that a new key signed: it applies although the keys cannot be fetched', async () => {
     const clock = stopClock()
     const { issuer, ask } = await start({})
     const verifier = createVerifier({

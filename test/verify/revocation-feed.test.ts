@@ -35,7 +35,7 @@ cleanUp()
 
 const HOUR = 3600
 
-/** A list that revokes all tokens issued so far. */
+/** A list that revokes tokens with the jti `jti-1` that were issued so far. */
 const ended = (members: Json = {}): Promise<string> =>
   es.list([{ jti: 'jti-1', before: now() + 1, until: now() + 2 * HOUR }], members)
 const empty = (): Promise<string> => es.list([])
@@ -139,7 +139,7 @@ describe('a revocation applies', () => {
   })
 })
 
-describe('waiting', () => {
+describe('requests wait', () => {
   test('half a second from the start of the poll while the last list is not stale', async () => {
     const clock = stopClock()
     const { ask, polls, publish, longLived } = await start()
@@ -159,7 +159,7 @@ describe('waiting', () => {
     expect(polls()).toBe(2)
   })
 
-  test('longer once it is stale', async () => {
+  test('longer once the last list is stale', async () => {
     const clock = stopClock()
     const { ask, publish, longLived } = await start()
     await ask(longLived)
@@ -169,7 +169,7 @@ describe('waiting', () => {
   })
 
   test.concurrent.each(['accept', 'refuse'] as const)(
-    'only once long for a feed that hangs: %s',
+    'long only once for a feed that hangs: %s',
     async (onStale) => {
       const { ask, polls, publish, longLived } = await start({ onStale })
       publish(hang)
@@ -178,7 +178,7 @@ describe('waiting', () => {
       expect(first.value).toBe(verdict)
       expect(first.ms).toBeGreaterThan(4500)
       expect(first.ms).toBeLessThan(5500)
-      // No poll follows so soon, and the next one delays requests only briefly.
+      // The next poll is not due yet, and when it is, it delays requests only briefly.
       const second = await timed(ask(longLived))
       expect(second.value).toBe(verdict)
       expect(second.ms).toBeLessThan(200)
@@ -191,7 +191,7 @@ describe('waiting', () => {
     },
   )
 
-  test('not at all if the connection is refused', async () => {
+  test('less than a second if the connection is refused', async () => {
     const url = `http://127.0.0.1:${await findClosedPort()}/`
     for (const onStale of ['accept', 'refuse'] as const) {
       const { ask, longLived } = await start({ url, onStale })
@@ -205,7 +205,7 @@ describe('waiting', () => {
 describe('a feed that fails', () => {
   test.each([
     ['with a status', status(500)],
-    ['with a list that is none', body('rubbish')],
+    ['with an invalid list', body('rubbish')],
   ])('%s, is not polled again within the refresh interval', async (_, answer) => {
     const clock = stopClock()
     const { ask, polls, publish, longLived } = await start()
@@ -280,7 +280,7 @@ describe('entity tags', () => {
     expect(issuer.askedFor(FEED).map((headers) => headers['if-none-match'])).toEqual([
       undefined,
       ...Array.from({ length: 4 }, () => '"1"'),
-      // Stale, or nearly so: the request has no tag.
+      // The list is stale, or nearly stale, so the request has no tag.
       undefined,
       undefined,
       'W/"2"',

@@ -68,12 +68,15 @@ const entry = (members: Json): Json => ({ before: now() + 1, until: now() + HOUR
 
 describe('an entry ends', () => {
   test.each<[string, (iat: number) => Json]>([
-    ['the token of that jti', () => entry({ jti: 'jti-1' })],
+    ['the token with that jti', () => entry({ jti: 'jti-1' })],
     ['the tokens of that credential', () => entry({ client_id: 'client-1' })],
     ['the tokens of that account', () => entry({ sub: 'acct_1' })],
-    ['the tokens under that key', () => entry({ kid: es.kid })],
-    ['tokens minted before', (iat) => entry({ jti: 'jti-1', before: iat + 1 })],
-    ['tokens minted within the second before', (iat) => entry({ jti: 'jti-1', before: iat + 0.5 })],
+    ['the tokens that the key signed', () => entry({ kid: es.kid })],
+    ['tokens issued before its time', (iat) => entry({ jti: 'jti-1', before: iat + 1 })],
+    [
+      'tokens issued earlier within the second of its time',
+      (iat) => entry({ jti: 'jti-1', before: iat + 0.5 }),
+    ],
     ['the token of that account and jti', () => entry({ jti: 'jti-1', sub: 'acct_1' })],
   ])('%s', async (_, made) => {
     const iat = now() - 10
@@ -85,17 +88,20 @@ describe('an entry ends', () => {
   })
 
   test.each<[string, (iat: number) => Json]>([
-    ['tokens minted in that very second', (iat) => entry({ jti: 'jti-1', before: iat })],
-    ['tokens minted after', (iat) => entry({ sub: 'acct_1', before: iat - 1 })],
-    ['anything once its time is over', () => entry({ jti: 'jti-1', until: now() - 1 })],
+    ['tokens issued at its time', (iat) => entry({ jti: 'jti-1', before: iat })],
+    ['tokens issued after its time', (iat) => entry({ sub: 'acct_1', before: iat - 1 })],
+    ['anything once it has expired', () => entry({ jti: 'jti-1', until: now() - 1 })],
     ['another jti', () => entry({ jti: 'jti-11' })],
-    ['a jti of the name of an account', () => entry({ jti: 'acct_1' })],
-    ['an account of the name of a jti', () => entry({ sub: 'jti-1' })],
-    ['a credential in other letters', () => entry({ client_id: 'CLIENT-1' })],
-    ['tokens under another key', () => entry({ kid: ed.kid })],
+    ['tokens of an account whose id it names as jti', () => entry({ jti: 'acct_1' })],
+    ['a token whose jti it names as account', () => entry({ sub: 'jti-1' })],
+    ['a credential whose id differs in case', () => entry({ client_id: 'CLIENT-1' })],
+    ['tokens that another key signed', () => entry({ kid: ed.kid })],
     ['that jti of another account', () => entry({ sub: 'acct_2', jti: 'jti-1' })],
     ['another jti of that account', () => entry({ sub: 'acct_1', jti: 'jti-2' })],
-    ['names that only run together to the same text', () => entry({ sub: 'acct_1j', jti: 'ti-1' })],
+    [
+      'an account and jti that give the same text only when joined',
+      () => entry({ sub: 'acct_1j', jti: 'ti-1' }),
+    ],
     ['a user whom the token does not name', () => entry({ sub: 'acct_1', user: 'ada' })],
   ])('not %s', async (_, made) => {
     const iat = now() - 10
@@ -112,7 +118,7 @@ describe('an entry ends', () => {
     expect(await ask(await es.token())).toBe('token_revoked')
   })
 
-  test('a token until clock tolerance ends, also when the entry expires together with it', async () => {
+  test('a token until the end of the clock tolerance, also if the entry expires together with the token', async () => {
     const clock = stopClock()
     const exp = now() + 60
     const { ask } = await start([entry({ jti: 'jti-1', until: exp })])
@@ -160,7 +166,7 @@ describe('an entry ends', () => {
     }, 1)
     expect(await ask(last)).toBe('token_revoked')
     clearInterval(timer)
-    // Read in one piece it would take no turn of the event loop between the last byte and the result.
+    // If the list were read in one piece, there would be no turn of the event loop between the last byte and the result.
     expect(turns).toBeGreaterThan(100)
     expect(await ask(first)).toBe('token_revoked')
     expect(await ask(await es.token({ jti: 'jti-of-a-token-100000' }))).toBe('allowed')
@@ -168,7 +174,7 @@ describe('an entry ends', () => {
 
   test.each([
     ['before', (list: readonly Json[], odd: Json) => [odd, ...list]],
-    ['behind', (list: readonly Json[], odd: Json) => [...list, odd]],
+    ['after', (list: readonly Json[], odd: Json) => [...list, odd]],
     ['among', (list: readonly Json[], odd: Json) => list.toSpliced(1500, 0, odd)],
   ])('nothing if one invalid entry is %s thousands of others', async (_, put) => {
     const { issuer } = await start()
@@ -250,7 +256,7 @@ const wrong: readonly (readonly [string, () => Promise<string | Answer>])[] = [
   ['signed under another of our key ids', () => es.list([], {}, { kid: ed.kid })],
   ['whose signature is missing', async () => `${(await es.list([])).split('.').slice(0, 2).join('.')}.`],
   [
-    'whose signature is of another',
+    'with the signature of a token',
     async () => [...(await es.list([])).split('.').slice(0, 2), (await es.token()).split('.')[2]].join('.'),
   ],
   [
@@ -264,91 +270,78 @@ const wrong: readonly (readonly [string, () => Promise<string | Answer>])[] = [
   ['that is a token', () => es.token()],
   ['with another issuer', () => es.list([], { iss: `${RULES.issuer}/` })],
   ['without issuer', () => es.list([], { iss: undefined })],
-  ['that has ended', () => es.list([], { iat: now() - 60, exp: now() - 1 })],
-  ['that ends now', () => es.list([], { exp: now() })],
-  ['without end', () => es.list([], { exp: undefined })],
-  ['whose end is a text', () => es.list([], { exp: String(now() + HOUR) })],
-  ['of tomorrow', () => es.list([], { iat: now() + 86_400, exp: now() + 90_000 })],
-  ['without a beginning', () => es.list([], { iat: undefined })],
-  ['of more than an hour', () => es.list([], { exp: now() + HOUR + 1 })],
-  ['without a number', () => es.list([], { seq: undefined })],
-  ['whose number is a text', () => es.list([], { seq: '9007' })],
-  ['whose number is no integer', () => es.list([], { seq: 9007.5 })],
-  ['whose number is beyond all integers', () => es.list([], { seq: 2 ** 53 })],
+  ['that has expired', () => es.list([], { iat: now() - 60, exp: now() - 1 })],
+  ['that expires now', () => es.list([], { exp: now() })],
+  ['without exp', () => es.list([], { exp: undefined })],
+  ['whose exp is a text', () => es.list([], { exp: String(now() + HOUR) })],
+  ['with an iat of tomorrow', () => es.list([], { iat: now() + 86_400, exp: now() + 90_000 })],
+  ['without iat', () => es.list([], { iat: undefined })],
+  ['with a lifetime of more than an hour', () => es.list([], { exp: now() + HOUR + 1 })],
+  ['without seq', () => es.list([], { seq: undefined })],
+  ['whose seq is a text', () => es.list([], { seq: '9007' })],
+  ['whose seq is not an integer', () => es.list([], { seq: 9007.5 })],
+  ['whose seq is not a safe integer', () => es.list([], { seq: 2 ** 53 })],
   ['without revocations', () => es.list(undefined)],
   ['whose revocations are null', () => es.list(null)],
-  ['whose revocations are by name', () => es.list({})],
+  ['whose revocations are an object', () => es.list({})],
   ['with an entry that is null', () => es.list([null])],
-  ['with an entry about nothing', () => es.list([entry({})])],
-  ['with an entry about something unknown', () => es.list([entry({ aud: 'https://api.example.com' })])],
-  ['with an entry about two things', () => es.list([entry({ sub: 'acct_9', client_id: 'client-9' })])],
-  ['with an entry about a token and a user', () => es.list([entry({ jti: 'jti-9', user: 'ada' })])],
-  ['with an entry about a token under a key', () => es.list([entry({ jti: 'jti-9', kid: es.kid })])],
-  ['with an entry about three things', () => es.list([entry({ sub: 'acct_9', jti: 'jti-9', user: 'ada' })])],
-  ['with an entry about a user of no account', () => es.list([entry({ user: 'ada' })])],
-  ['with an entry about a user that is null', () => es.list([entry({ sub: 'acct_9', user: null })])],
-  ['with an entry that has one member more', () => es.list([entry({ jti: 'jti-9', reason: { code: 4 } })])],
-  ['that names its revocations twice', async () => signText(es, `{"revoked":[],${GOOD},"revoked":[]}`)],
+  ['whose entry has only times', () => es.list([entry({})])],
+  ['whose entry has an unknown name', () => es.list([entry({ aud: 'https://api.example.com' })])],
+  ['whose entry has sub and client_id', () => es.list([entry({ sub: 'acct_9', client_id: 'client-9' })])],
+  ['whose entry has jti and user', () => es.list([entry({ jti: 'jti-9', user: 'ada' })])],
+  ['whose entry has jti and kid', () => es.list([entry({ jti: 'jti-9', kid: es.kid })])],
+  ['whose entry has sub, jti and user', () => es.list([entry({ sub: 'acct_9', jti: 'jti-9', user: 'ada' })])],
+  ['whose entry has user without sub', () => es.list([entry({ user: 'ada' })])],
+  ['whose entry has a user that is null', () => es.list([entry({ sub: 'acct_9', user: null })])],
+  ['whose entry has an unknown member', () => es.list([entry({ jti: 'jti-9', reason: { code: 4 } })])],
+  ['that names its revocations twice', () => signText(`{"revoked":[],${GOOD},"revoked":[]}`)],
   [
-    'with an entry that says two things',
-    async () => signText(es, `{${GOOD},"revoked":[{"jti":"a","jti":"b","before":1,"until":2}]}`),
+    'whose entry repeats a name',
+    () => signText(`{${GOOD},"revoked":[{"jti":"a","jti":"b","before":1,"until":2}]}`),
   ],
-  ['whose entries are none between commas', async () => signText(es, `{${GOOD},"revoked":[,]}`)],
+  ['with a comma instead of entries', () => signText(`{${GOOD},"revoked":[,]}`)],
   [
-    'whose last of many entries is none',
-    async () => signText(es, `{${GOOD},"revoked":[{"jti":"${'j'.repeat(40_000)}","before":1,"until":2},]}`),
+    'with a comma after the last entry',
+    () => signText(`{${GOOD},"revoked":[{"jti":"${'j'.repeat(40_000)}","before":1,"until":2},]}`),
   ],
-  ['whose text goes on behind it', async () => signText(es, `{${GOOD},"revoked":[]} {}`)],
-  ['whose text ends before its end', async () => signText(es, `{${GOOD},"revoked":[`)],
-  ['whose text ends in a string', async () => signText(es, `{${GOOD},"revoked":["`)],
-  ['whose brackets do not match', async () => signText(es, `{${GOOD},"revoked":[{]}]}`)],
-  ['with an entry about a number', () => es.list([entry({ jti: 7 })])],
-  ['with an entry about the empty text', () => es.list([entry({ jti: '' })])],
+  ['with text after its end', () => signText(`{${GOOD},"revoked":[]} {}`)],
+  ['whose text ends within the entries', () => signText(`{${GOOD},"revoked":[`)],
+  ['whose text ends within a string', () => signText(`{${GOOD},"revoked":["`)],
+  ['whose brackets do not match', () => signText(`{${GOOD},"revoked":[{]}]}`)],
+  ['whose entry has a jti that is a number', () => es.list([entry({ jti: 7 })])],
+  ['whose entry has an empty jti', () => es.list([entry({ jti: '' })])],
   ['with an entry without before', () => es.list([entry({ jti: 'jti-9', before: undefined })])],
   ['with an entry whose before is a text', () => es.list([entry({ jti: 'jti-9', before: '5' })])],
   ['with an entry without until', () => es.list([entry({ jti: 'jti-9', until: undefined })])],
   ['with an entry whose until is null', () => es.list([entry({ jti: 'jti-9', until: null })])],
-  [
-    'that is its payload only',
-    async () => JSON.stringify({ iss: RULES.issuer, iat: now(), exp: now() + HOUR, revoked: [] }),
-  ],
+  ['that is only its payload', async () => `{${GOOD},"revoked":[]}`],
   ['that is empty', async () => ''],
-  ['that is a page', async () => '<!doctype html><title>Welcome to the hotel</title>'],
-  ['with a newline behind', async () => `${await es.list([])}\n`],
+  ['that is an HTML page', async () => '<!doctype html><title>Welcome to the hotel</title>'],
+  ['followed by a newline', async () => `${await es.list([])}\n`],
   ['in four parts', async () => `${await es.list([])}.AAAA`],
+  ['in five parts that are signed', () => resign(({ input }) => `${input}.AAAA.AAAA`)],
   [
-    'in five parts that are signed',
-    async () => resign(es, await es.list([]), ({ input }) => `${input}.AAAA.AAAA`),
-  ],
-  [
-    'signed by a key of another algorithm than it says',
-    async () =>
-      resign(
-        es,
-        await es.list([]),
-        ({ header, payload }) => `${b64({ ...header, alg: 'EdDSA' })}.${payload}`,
-      ),
+    'whose header has another algorithm than its key',
+    () => resign(({ header, payload }) => `${b64({ ...header, alg: 'EdDSA' })}.${payload}`),
   ],
   ['with critical extensions', () => es.list([], {}, { crit: ['b64'], b64: true })],
   ['that is a 404', async () => status(404)],
   ['that is a 500', async () => status(500, {}, await es.list([]))],
-  ['that is a 304 to no question', async () => status(304)],
+  ['that is a 304 to a request without an entity tag', async () => status(304)],
   ['that is a redirect', async () => status(302, { location: '/good' })],
   ['over 32 MiB', async () => es.list([], { pad: 'x'.repeat(24 * 1024 * 1024) })],
-  ['that breaks off', async () => breakOff(await es.list([]))],
-  ['that is cut', async () => (_, response) => response.destroy()],
+  ['whose answer breaks off', async () => breakOff(await es.list([]))],
+  ['whose connection is cut', async () => (_, response) => response.destroy()],
 ]
 
-/** A list whose signing input was changed by `change` and then signed correctly. */
-function resign(
-  { privateJwk }: Signer,
-  list: string,
+/** An empty list whose signing input was changed by `change` before it was signed with the key of `es`. */
+async function resign(
   change: (of: { readonly input: string; readonly header: Json; readonly payload: string }) => string,
-): string {
-  const [head = '', payload = ''] = list.split('.')
+): Promise<string> {
+  const [head = '', payload = ''] = (await es.list([])).split('.')
   const header = JSON.parse(Buffer.from(head, 'base64url').toString())
   const input = change({ input: `${head}.${payload}`, header, payload })
-  const key = createPrivateKey({ key: privateJwk, format: 'jwk' })
+  const key = createPrivateKey({ key: es.privateJwk, format: 'jwk' })
   const signature = sign('sha256', Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' })
   return `${input}.${signature.toString('base64url')}`
 }
@@ -357,9 +350,9 @@ function resign(
 const GOOD = `"iss":"${RULES.issuer}","iat":${now()},"exp":${now() + HOUR},"seq":9007`
 
 /** A correctly signed list with this text as payload. */
-async function signText(signer: Signer, payload: string): Promise<string> {
+function signText(payload: string): Promise<string> {
   const text = Buffer.from(payload).toString('base64url')
-  return resign(signer, await signer.list([]), ({ header }) => `${b64(header)}.${text}`)
+  return resign(({ header }) => `${b64(header)}.${text}`)
 }
 
 const b64 = (value: Json): string => Buffer.from(JSON.stringify(value)).toString('base64url')
@@ -381,7 +374,7 @@ describe('a list counts as stale, never as empty:', () => {
     expect(await ask(await es.token({ jti: 'jti-2' }))).toBe('allowed')
     expect(issuer.askedFor(FEED)).toHaveLength(2)
     expect(issuer.askedFor('/good')).toHaveLength(0)
-    // Also when it is stale, unless `onStale` is `refuse`.
+    // It stays in use also when it is stale, unless `onStale` is `refuse`.
     clock.advance(300)
     expect(await ask(token)).toBe('token_revoked')
   })
@@ -394,7 +387,7 @@ describe('a list counts as stale, never as empty:', () => {
     expect(await createAsking(issuer, { onStale: 'accept' })(await es.token())).toBe('allowed')
   })
 
-  test('none that was ever fetched', async () => {
+  test('a list that was never fetched', async () => {
     const { issuer } = await start()
     issuer.answers.set(FEED, hang)
     const asking = [createAsking(issuer, { onStale: 'refuse' }), createAsking(issuer)]

@@ -30,9 +30,12 @@ test('a function decides, and when it fails no token passes', async () => {
 test.each<[string, Json]>([
   ['without URL', {}],
   ['over http', { url: 'http://auth.example.com/revocations' }],
-  ['of no refresh', { url: 'https://auth.example.com/', refreshSeconds: 0 }],
-  ['staler than fresh', { url: 'https://auth.example.com/', refreshSeconds: 5, maxStaleSeconds: 4 }],
-  ['of another rule', { url: 'https://auth.example.com/', onStale: 'ignore' }],
+  ['with a refresh interval of 0', { url: 'https://auth.example.com/', refreshSeconds: 0 }],
+  [
+    'that is stale before it is polled again',
+    { url: 'https://auth.example.com/', refreshSeconds: 5, maxStaleSeconds: 4 },
+  ],
+  ['with an unknown onStale', { url: 'https://auth.example.com/', onStale: 'ignore' }],
 ])('a feed %s is a TypeError', (_, revocation) => {
   expect(() => createVerifier({ ...RULES, jwks: { keys: [es.jwk] }, revocation })).toThrow(TypeError)
 })

@@ -1,5 +1,5 @@
-// Which of two lists of revocations is used: a replayed list, or one that is signed with a stolen key, must not bring
-// revoked tokens back.
+// Which of two lists of revocations is used. A replayed list, or one that is signed with a stolen key, must not make revoked
+// tokens valid again.
 
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createVerifier, type RevocationFeedOptions } from '../../src/verify/verifier.ts'
@@ -46,25 +46,25 @@ async function start(feed: Partial<RevocationFeedOptions> = {}) {
 const BOTH_ALLOWED = ['allowed', 'allowed']
 const FIRST_REVOKED = ['token_revoked', 'allowed']
 
-describe('the last list goes on when the next one', () => {
+describe('the last list stays in use when the next one', () => {
   const first = (members: Json): Promise<string> =>
     es.list([entry({ jti: 'jti-1' })], { seq: 41, ...members })
 
   test.each<[string, (iat: number) => Promise<string>]>([
     ['has a lower number', (iat) => es.list([], { seq: 40, iat: iat + 3 })],
     ['has a negative number', (iat) => es.list([], { seq: -42, iat: iat + 3 })],
-    ['is older, though of a higher number', (iat) => es.list([], { seq: 42, iat: iat - 1 })],
+    ['has an earlier iat, although its number is higher', (iat) => es.list([], { seq: 42, iat: iat - 1 })],
     ['has the same number and no entry', (iat) => es.list([], { seq: 41, iat: iat + 3 })],
     [
       'has the same number and another entry',
       (iat) => es.list([entry({ jti: 'jti-1' }), entry({ jti: 'jti-2' })], { seq: 41, iat: iat + 3 }),
     ],
     [
-      'has the same number and an entry of another time',
+      'has the same number and an entry with another time',
       (iat) => es.list([entry({ jti: 'jti-1', before: 1 })], { seq: 41, iat: iat + 3 }),
     ],
     [
-      'has the same number and the entry as that of an account',
+      'has the same number and an entry for an account instead of a token',
       (iat) => es.list([entry({ sub: 'jti-1' })], { seq: 41, iat: iat + 3 }),
     ],
   ])('%s', async (_, next) => {
@@ -91,7 +91,7 @@ test('a list with the same number and entries is accepted, also without entries 
   const ended = entry({ jti: 'jti-2', until: now() + 4 })
   const list = (revoked: Json): Promise<string> => es.list(revoked, { seq: 7 })
   expect(await publish(await list([one, ended, two]))).toEqual(['token_revoked', 'token_revoked'])
-  // Within the clock tolerance of an entry's end, the issuer's clock decides.
+  // An entry that ends within the clock tolerance may be missing, because it has expired by the issuer's clock.
   expect(await publish(await list([two, one]))).toEqual(FIRST_REVOKED)
   expect(await publish(await list([one, two, one]))).toEqual(FIRST_REVOKED)
   expect(await publish(await list([one]))).toEqual(FIRST_REVOKED)
@@ -100,16 +100,16 @@ test('a list with the same number and entries is accepted, also without entries 
 
 describe('the age of a list counts from its iat', () => {
   test.each<[string, number, string]>([
-    ['just within', 57, 'token_revoked'],
-    ['just beyond', 58, 'unavailable'],
+    ['not stale yet', 57, 'token_revoked'],
+    ['stale', 58, 'unavailable'],
   ])('%s: %i seconds', async (_, age, verdict) => {
     const { publish } = await start({ onStale: 'refuse' })
-    // It is polled after three seconds.
+    // The verifier polls the list three seconds later.
     const [first] = await publish(await es.list([entry({ jti: 'jti-1' })], { iat: now() + 1 - age }))
     expect(first).toBe(verdict)
   })
 
-  test('a new signature under an old date renews nothing', async () => {
+  test('a list that is signed again with the same iat does not become younger', async () => {
     const { publish } = await start({ onStale: 'refuse', maxStaleSeconds: 8 })
     const iat = now()
     const again = (): Promise<string> => es.list([], { iat })
@@ -133,7 +133,7 @@ describe('the age of a list counts from its iat', () => {
     expect(await publish(await es.list([], { iat: now() + 3 + 5 }))).toEqual(BOTH_ALLOWED)
   })
 
-  test('its exp decides first', async () => {
+  test('a list is stale after its exp, even if it is young enough', async () => {
     const { publish, clock } = await start({ onStale: 'refuse' })
     expect(await publish(await es.list([], { exp: now() + 10 }))).toEqual(BOTH_ALLOWED)
     clock.advance(5)

@@ -63,7 +63,7 @@ function bareOf(answer: WireAnswer): string {
   return bare(answer)
 }
 
-/** Texts that this key did not sign. None has characters that HTTP would trim or split. */
+/** Texts that a verifier with this key must refuse. None has characters that HTTP would trim or split. */
 function forgeries(mint: Mint, good: string): readonly string[] {
   const [header, payload, signature] = partsOf(good)
   const forger = createMint(mint.alg, mint.kid)
@@ -120,7 +120,7 @@ describe.each(['Hono', 'node'] as const)('%s', (door) => {
       },
     )
 
-    test('also in another source', async () => {
+    test('tokens in X-Client-Token get the same answer as each other too', async () => {
       const ask = (token: string) => api.ask({ 'x-client-token': token, origin: SITE })
       const expected = bareOf(await ask('garbage'))
       for (const token of forgeries(mint, good)) expect(bareOf(await ask(token))).toBe(expected)
@@ -163,7 +163,7 @@ describe.each(['Hono', 'node'] as const)('%s', (door) => {
     test.each<[string, () => boolean | Promise<boolean>]>([
       ['throws', fault],
       ['rejects', async () => fault()],
-    ])('allowedOrigins that %s opens nothing, and the request is answered', async (_, allowedOrigins) => {
+    ])('allowedOrigins that %s allows no origin, and the request is answered', async (_, allowedOrigins) => {
       const api = await start({ ...RULES, ...keys, allowedOrigins })
       try {
         const refused = await api.ask({ authorization: 'Bearer garbage', origin: SITE })

@@ -237,7 +237,7 @@ describe('a remembered token', () => {
     expect(await verdictOf(verifier, bearerOf(token, headers))).toBe('ip_mismatch')
   })
 
-  test('is remembered by its whole text: another text with the same signature or claims is verified', async () => {
+  test('is remembered by its whole text: a mix with parts of another token is refused', async () => {
     const verifier = createVerifier({ ...RULES, ...keys })
     const [one, other] = [mint.token({ jti: 'one' }), mint.token({ jti: 'other', sub: 'acct_2' })]
     const [first, second] = [one.split('.'), other.split('.')]
@@ -274,7 +274,7 @@ describe('a remembered token', () => {
     }
   })
 
-  test('gives claims that no earlier request could have changed', async () => {
+  test('has claims that a handler cannot change', async () => {
     const verifier = createVerifier({ ...RULES, ...keys })
     const token = mint.token({ ip: ['203.0.113.7'], x: { roles: ['reader'] } })
     const from = { ip: '203.0.113.7' }

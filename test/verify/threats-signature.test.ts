@@ -29,7 +29,7 @@ describe.each(['ES256', 'EdDSA'] as const)('%s: the public key used as a shared 
     ['JWK with kid', JSON.stringify(mint.jwk)],
     ['JWK Set', JSON.stringify({ keys: [mint.jwk] })],
     ['kid', kid],
-    ['nothing', ''],
+    ['the empty text', ''],
   ]
 
   test.each(secrets)('%s', async (_, secret) => {
@@ -77,7 +77,7 @@ describe('ES256: other encodings of a valid signature', () => {
     expect(await judge(`${input}.${base64url(signer(input))}`)).toBe('invalid_token')
   })
 
-  // ECDSA accepts both, and issuers may write either. So revoking one must revoke both.
+  // ECDSA accepts both signatures, and issuers may write either. So revoking one token must revoke both.
   test('(r, n - s) has the same jti, so revoking one revokes both', async () => {
     const token = mint.token()
     const [header, payload, signature] = partsOf(token)
@@ -140,7 +140,7 @@ describe('a token that names the URL of its key', () => {
     expect(connections).toBe(0)
   })
 
-  test('the URL could have been requested', async () => {
+  test('the server answers at that URL, so that the tests above can fail', async () => {
     await (await fetch(url)).text()
     expect(connections).toBe(1)
   })

@@ -24,7 +24,7 @@ describe.each(ALGS)('%s', (alg) => {
   const [header, payload, signature] = partsOf(mint.token())
   const good = `${header}.${payload}.${signature}`
 
-  /** A valid token except for these members of its header, signed with `sign`. */
+  /** A valid token except for these members of its header and the signature, which `signer` makes. */
   function signedBy(signer: (input: string) => Uint8Array | string, members: Json = {}): string {
     const input = `${base64url(mint.header(members))}.${base64url(mint.payload())}`
     return `${input}.${base64url(signer(input))}`
@@ -36,13 +36,13 @@ describe.each(ALGS)('%s', (alg) => {
     expect(await judge(mint.token({}, { typ: 'Application/AT+JWT' }))).toBe('allowed')
   })
 
-  describe('one token has one spelling', () => {
+  describe('another spelling of a valid token is refused', () => {
     const spellings: readonly (readonly [string, readonly string[]])[] = [
       ['unused bits of the signature', respell(signature).map((text) => `${header}.${payload}.${text}`)],
       ['unused bits of the header', respell(header).map((text) => `${text}.${payload}.${signature}`)],
       ['unused bits of the payload', respell(payload).map((text) => `${header}.${text}.${signature}`)],
       ...['=', '==', ' ', '\n', '\t', '\0', '%3D', '\u200b'].map((text): [string, readonly string[]] => [
-        `${JSON.stringify(text)} in and behind a part`,
+        `${JSON.stringify(text)} before, in and after a part`,
         [header, payload, signature].flatMap((part, index) =>
           [part + text, text + part, part.slice(0, 4) + text + part.slice(4)].map((changed) =>
             [header, payload, signature].with(index, changed).join('.'),
@@ -53,7 +53,7 @@ describe.each(ALGS)('%s', (alg) => {
         'the alphabet of base64',
         [good.replaceAll('_', '/').replaceAll('-', '+')].filter((text) => text !== good),
       ],
-      ['quotes, brackets', [`"${good}"`, `<${good}>`, `'${good}'`]],
+      ['quotes and brackets around it', [`"${good}"`, `<${good}>`, `'${good}'`]],
     ]
 
     test('other spellings of the token exist', () => {
@@ -276,7 +276,7 @@ describe.each(ALGS)('%s', (alg) => {
   })
 })
 
-/** Every mix of lower and upper case. */
+/** A word in every mix of lower and upper case. */
 function spellingsOf(word: string): readonly string[] {
   return [...word].reduce<readonly string[]>(
     (starts, letter) => starts.flatMap((start) => [start + letter, start + letter.toUpperCase()]),

@@ -1,4 +1,4 @@
-// Proofs that others made: the examples of RFC 9449, and proofs of oauth4webapi.
+// Proofs that other software made: the examples of RFC 9449, and proofs of oauth4webapi.
 
 import * as oauth from 'oauth4webapi'
 import { describe, expect, test } from 'vitest'
@@ -6,13 +6,13 @@ import { createProofVerifier } from '../../src/verify/dpop/verify-proof.ts'
 import { loadVerifier, loadWebVerifier } from '../../src/verify/runtime/load-key.ts'
 import { hashText, hashWebText } from '../../src/verify/runtime/sha256.ts'
 
-/** RFC 9449 section 6.1. */
+/** The thumbprint of the key of the examples (RFC 9449 section 6.1). */
 const JKT = '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I'
 const HEADER =
   'eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZyaHgtMzR0VjNoUklDUkRZOXpDa0Rs' +
   'cEJoRjQyVVFVZldWQVdCRnMiLCJ5IjoiOVZFNGpmX09rX282NHpiVFRsY3VOSmFqSG10NnY5VERWclUwQ2R2R1JEQSIsImNydiI6IlAtMjU2In19'
 
-/** Section 4.1. */
+/** The proof for a token request (RFC 9449 section 4.1). */
 const tokenExample = {
   text:
     `${HEADER}.eyJqdGkiOiItQndDM0VTYzZhY2MybFRjIiwiaHRtIjoiUE9TVCIsImh0dSI6Imh0dHBzOi8vc2VydmVyLmV4YW1wbGUuY29tL3Rva2` +
@@ -24,7 +24,7 @@ const tokenExample = {
   accessToken: undefined,
 }
 
-/** Section 7.1. */
+/** The proof for a request with an access token (RFC 9449 section 7.1). */
 const resourceExample = {
   text:
     `${HEADER}.eyJqdGkiOiJlMWozVl9iS2ljOC1MQUVCIiwiaHRtIjoiR0VUIiwiaHR1IjoiaHR0cHM6Ly9yZXNvdXJjZS5leGFtcGxlLm9yZy9wcm90` +
@@ -48,12 +48,12 @@ describe.each([
     ['the proof of RFC 9449 section 7.1', resourceExample],
   ])('%s', (_, { text, jti, iat, method, htu, accessToken }) => {
     const expected = { method, htu, accessToken, jkt: JKT }
-    test.each([-60, -0.5, 0, 60])('is valid at %d seconds', async (offset) => {
+    test.each([-60, -0.5, 0, 60])('is valid %d seconds after its iat', async (offset) => {
       const judged = await judge(text, { ...expected, now: iat + offset })
       expect(judged).toMatchObject({ ok: true, value: { jkt: JKT, jti, iat } })
     })
     test.each([-60.001, 60.001, 86_400, Date.now() / 1000 - iat])(
-      'is invalid at %d seconds',
+      'is invalid %d seconds after its iat',
       async (offset) => {
         expect(await judge(text, { ...expected, now: iat + offset })).toMatchObject({ ok: false })
       },

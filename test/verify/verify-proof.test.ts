@@ -1,4 +1,4 @@
-// Every rule for a proof, with both kinds of cryptography: valid proofs pass, every fault is refused by its own rule.
+// The rules for a proof, with node:crypto and with Web Crypto: valid proofs pass, and each fault is refused by its own rule.
 
 import { createPublicKey, type JsonWebKey, verify } from 'node:crypto'
 import fc from 'fast-check'
@@ -152,7 +152,7 @@ describe('the cache of keys', () => {
   test.each([
     [999, 1000],
     [1000, 1002],
-  ])('it has room for a thousand: after %d others, %d imports', async (others, expected) => {
+  ])('it holds a thousand headers: after %d others, %d imports', async (others, expected) => {
     const { judge, loads } = createCountingJudge()
     const first = es.proof({}, { kid: 'first' })
     await judge(first, es.expected)
@@ -163,7 +163,7 @@ describe('the cache of keys', () => {
 })
 
 test('with synchronous cryptography the result for a cached key is synchronous', async () => {
-  // On this thread, as on a machine with one core.
+  // Verifies on this thread, as on a machine with one core.
   const loadVerifier: LoadVerifier = (jwk) => (text) => {
     const dot = text.lastIndexOf('.')
     const key = createPublicKey({ key: jwk as JsonWebKey, format: 'jwk' })

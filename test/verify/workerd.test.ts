@@ -1,5 +1,5 @@
-// Remote keys and the feed in a real workerd, where a request must not await a promise of another request, and its work
-// ends with it.
+// Remote keys and the feed in a real workerd. There a request must not await a promise of another request, and its work is
+// cancelled when it ends.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { build } from 'esbuild'
@@ -61,8 +61,8 @@ cleanUp()
 async function start(): Promise<{
   readonly issuer: Issuer
   readonly ask: (token: string, signal?: AbortSignal) => Promise<string>
-  /** The results of so many concurrent requests. */
-  readonly askAtOnce: (count: number, token: string) => Promise<Set<string>>
+  /** Sends `count` concurrent requests and resolves to the set of their results. */
+  readonly askTogether: (count: number, token: string) => Promise<Set<string>>
 }> {
   const issuer = await startIssuer([es.jwk])
   issuer.answers.set(JWKS, late(200, json({ keys: [es.jwk] })))
@@ -86,18 +86,18 @@ async function start(): Promise<{
   return {
     issuer,
     ask,
-    askAtOnce: async (count, token) =>
+    askTogether: async (count, token) =>
       new Set(await Promise.all(Array.from({ length: count }, () => ask(token)))),
   }
 }
 
 test('a cold isolate, a new key, a revocation: concurrent requests cause one fetch', async () => {
-  const { issuer, askAtOnce } = await start()
-  expect(await askAtOnce(20, await es.token())).toEqual(new Set(['allowed']))
+  const { issuer, askTogether } = await start()
+  expect(await askTogether(20, await es.token())).toEqual(new Set(['allowed']))
   expect([issuer.askedFor(JWKS).length, issuer.askedFor(FEED).length]).toEqual([1, 1])
 
   issuer.answers.set(JWKS, late(200, json({ keys: [es.jwk, ed.jwk] })))
-  expect(await askAtOnce(20, await ed.token())).toEqual(new Set(['allowed']))
+  expect(await askTogether(20, await ed.token())).toEqual(new Set(['allowed']))
   expect(issuer.askedFor(JWKS)).toHaveLength(2)
 
   const before = issuer.askedFor(FEED).length
@@ -105,19 +105,19 @@ test('a cold isolate, a new key, a revocation: concurrent requests cause one fet
   const token = await es.token()
   issuer.answers.set(FEED, late(200, body(list)))
   await sleep(2100)
-  expect(await askAtOnce(20, token)).toEqual(new Set(['token_revoked']))
+  expect(await askTogether(20, token)).toEqual(new Set(['token_revoked']))
   expect(issuer.askedFor(FEED).length - before).toBe(1)
 })
 
-test('only the request that reads a list of 100 000 entries waits for it', async () => {
-  const { issuer, ask, askAtOnce } = await start()
+test('a list of 100 000 entries takes effect, and requests wait less than four seconds for it', async () => {
+  const { issuer, ask, askTogether } = await start()
   const token = await es.token()
   expect(await ask(token)).toBe('allowed')
   const entry = { before: now() + 1, until: now() + 900 }
   const many = Array.from({ length: 100_000 }, (_, index) => ({ ...entry, jti: `jti-of-a-token-${index}` }))
   issuer.answers.set(FEED, body(await es.list([...many, { ...entry, jti: 'jti-1' }])))
   await sleep(2100)
-  const { ms } = await timed(askAtOnce(10, token))
+  const { ms } = await timed(askTogether(10, token))
   expect(ms).toBeLessThan(4000)
   // On a busy machine the request that reads the list can end before it has read it all. Then the next one reads it.
   await expect.poll(() => ask(token), { timeout: 4000 }).toBe('token_revoked')
@@ -125,31 +125,31 @@ test('only the request that reads a list of 100 000 entries waits for it', async
 })
 
 test('a feed that hangs, or a request cancelled during its poll, delays others only briefly', async () => {
-  const { issuer, ask, askAtOnce } = await start()
+  const { issuer, ask, askTogether } = await start()
   const token = await es.token()
   expect(await ask(token)).toBe('allowed')
   const good = issuer.answers.get(FEED) ?? hang
   issuer.answers.set(FEED, hang)
   await sleep(2100)
-  const hanging = await timed(askAtOnce(10, token))
+  const hanging = await timed(askTogether(10, token))
   expect(hanging.value).toEqual(new Set(['allowed']))
   expect(hanging.ms).toBeLessThan(1500)
 
   await sleep(2100)
   await expect(ask(token, AbortSignal.timeout(100))).rejects.toThrow()
   issuer.answers.set(FEED, good)
-  const after = await timed(askAtOnce(10, token))
+  const after = await timed(askTogether(10, token))
   expect(after.value).toEqual(new Set(['allowed']))
   expect(after.ms).toBeLessThan(1500)
 })
 
-test('while keys cannot be fetched, many requests get unavailable in time', async () => {
-  const { issuer, askAtOnce } = await start()
+test('while keys cannot be fetched, concurrent requests get unavailable within seven seconds', async () => {
+  const { issuer, askTogether } = await start()
   issuer.answers.set(JWKS, hang)
-  const { value, ms } = await timed(askAtOnce(10, await es.token()))
+  const { value, ms } = await timed(askTogether(10, await es.token()))
   expect(value).toEqual(new Set(['unavailable']))
   expect(ms).toBeLessThan(7000)
   issuer.answers.set(JWKS, json({ keys: [es.jwk] }))
   await sleep(1000)
-  expect(await askAtOnce(5, await es.token())).toEqual(new Set(['allowed']))
+  expect(await askTogether(5, await es.token())).toEqual(new Set(['allowed']))
 })

@@ -13,7 +13,7 @@ import type { LoadVerifier } from '../runtime/load-key.ts'
 import { parseJwk } from './jwk.ts'
 import type { KeySource } from './source.ts'
 
-/** Options of {@link createRemoteKeys}. */
+/** Options of {@link createRemoteKeys}: the URL, and the functions that fetch and import its keys. */
 export interface RemoteOptions {
   readonly url: string
   readonly load: LoadVerifier
