@@ -43,9 +43,9 @@ export type ClaimAuthOptions = MiddlewareOptions & {
 const optionNames = { ...middlewareNames, clientIp: true } satisfies Record<keyof ClaimAuthOptions, true>
 
 /**
- * Middleware that passes only requests with a valid token, and sets its claims as `c.var.claims`. It answers all other
- * requests itself: 204 to preflights, and problem+json (RFC 9457) with `WWW-Authenticate` to refusals. CORS headers are
- * set on every answer, also on those of handlers. The request's body is not read.
+ * Middleware that passes only requests with a valid token, and sets its claims as `c.var.claims`. It refuses other requests
+ * with problem+json (RFC 9457), and `WWW-Authenticate` or `Retry-After`. Unless `cors` is false, it answers preflights with
+ * 204 and sets CORS headers on every answer, also on those of handlers. The request's body is not read.
  *
  * @throws {TypeError} for wrong options, when it is created; the message names the option.
  * @example

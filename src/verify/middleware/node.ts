@@ -25,9 +25,9 @@ export type AuthorizedRequest = IncomingMessage & { readonly claims: Claims }
 export type NodeMiddleware = (request: IncomingMessage, response: ServerResponse, next: () => void) => void
 
 /**
- * Middleware that calls `next()` only for requests with a valid token, after setting `request.claims`. It answers all other
- * requests itself: 204 to preflights, and problem+json (RFC 9457) with `WWW-Authenticate` to refusals. CORS headers are
- * set on every answer, also on those of handlers. The request's body is not read.
+ * Middleware that calls `next()` only for requests with a valid token, after setting `request.claims`. It refuses other
+ * requests with problem+json (RFC 9457), and `WWW-Authenticate` or `Retry-After`. Unless `cors` is false, it answers
+ * preflights with 204 and sets CORS headers on every answer, also on those of handlers. The request's body is not read.
  *
  * @throws {TypeError} for wrong options, when it is created; the message names the option.
  * @example

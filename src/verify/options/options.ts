@@ -95,12 +95,12 @@ export interface VerifierRules {
    */
   readonly require?: readonly RequiredBound[]
   /**
-   * `report` lets requests pass that break a rule about origin, address, key or scope, and tells `onDecision`. Form,
-   * signature, times and revocation are always enforced. Default `enforce`.
+   * `report` lets requests pass that break a rule about origin, address, key or scope, and tells `onDecision`. Format,
+   * signature, issuer, audience, times and revocation are always enforced. Default `enforce`.
    */
   readonly mode?: 'enforce' | 'report'
   /**
-   * Proxies whose `forwardedHeader` is believed: a hop count, or addresses, CIDRs and `loopback`; default none.
+   * Proxies whose `forwardedHeader` is trusted: a hop count (0 to 50), or addresses, CIDRs and `loopback`; default none.
    */
   readonly trustedProxies?: string | readonly string[] | number
   /** The one header in which those proxies write the client's address; default `x-forwarded-for`. */
