@@ -13,7 +13,7 @@ export interface Asking {
   ask(request: WireRequest): Promise<WireAnswer>
 }
 
-/** Starts a service without rate limits that trusts a proxy on loopback and logs each request. */
+/** Starts a service in this process. Rate limits are off, loopback proxies are trusted, and every request is logged. */
 export async function startAsking(
   env: Readonly<Record<string, string>> = {},
   replace: Partial<AppDeps> = {},
@@ -32,7 +32,7 @@ export async function startAsking(
       const answer = await world.send(request)
       expectSound(request, answer)
       const written = [...answer.headers.values(), ...service.lines.slice(linesBefore)]
-      // The name of an account may be any text, also a secret, and admin answers show it.
+      // Successful admin answers are not searched: they show account names, and a name may be any text, even a secret.
       if (answer.status >= 400 || !request.path.startsWith('/admin')) written.push(answer.text)
       for (const text of written) {
         for (const secret of secrets) expect(text.includes(secret), `echo: ${text}`).toBe(false)

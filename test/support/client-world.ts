@@ -1,5 +1,6 @@
 // The servers that tests of claimgate/browser use: a customer's site with its backend, a protected API and a thief's site,
-// each on its own origin, in front of a real issuer. They record every request; scripted answers replace single ones.
+// each on its own origin. The backend and the API use a real issuer. Every server records its requests, and a test can
+// script its next answers.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -45,7 +46,7 @@ export interface Scripted {
   readonly body?: unknown
 }
 
-/** A server on loopback, with its record. */
+/** A server on loopback that records its requests. */
 interface Place {
   readonly origin: string
   /** Every request except preflights. */
@@ -62,7 +63,7 @@ export interface ClientWorld {
   readonly thief: Place
   /** The `jti` of each token that the API refuses as revoked. */
   readonly revoked: Set<string>
-  /** The requests for a token. */
+  /** The requests to the site's client-token endpoint. */
   readonly asked: () => readonly Seen[]
   /** Deletes the records, the scripted answers and the revocations. */
   clear(): void
@@ -76,7 +77,7 @@ export interface PageGlobals {
   readonly claimgate: typeof door
   client: door.DataClient
   source: door.TokenSource
-  /** Status and code of each error that `onError` got. */
+  /** Status and code of each error that the client passed to `onError`. */
   readonly heard: Json[]
 }
 
@@ -103,7 +104,10 @@ addEventListener('message', async ({ data: [options, path], ports: [port] }) => 
   } catch ({ name, message, status, code }) { port.postMessage({ error: { name, message, status, code } }) }
 })`
 
-/** Starts the servers for an issuer that the caller stops. Tokens live for the seconds in the endpoint's `?life=`. */
+/**
+ * Starts the servers. The caller stops the issuer. The query parameter `life` of the client-token endpoint sets the lifetime
+ * of its tokens in seconds, by default 600.
+ */
 export async function startClientWorld(issuer: RunningServer): Promise<ClientWorld> {
   const client = await bundleClient()
   const revoked = new Set<string>()
@@ -200,7 +204,7 @@ async function startPlace(
     openUp(response, headers)
     if (method === 'OPTIONS') return void response.writeHead(204).end()
     const one: Seen = { at: performance.now(), method, url, headers, status: 0 }
-    // Scripted answers are not for pages and files.
+    // A request for a page or a script file does not use up a scripted answer.
     const next = /\.js$|^\/($|page)/.test(url) ? undefined : script.shift()
     seen.push(one)
     response.on('finish', () => {
@@ -222,7 +226,7 @@ async function startPlace(
   }
 }
 
-/** Allows everything by CORS, as the thief's site and scripted answers do. */
+/** Adds CORS headers that let any origin read the answer. The thief's site and scripted answers have them. */
 function openUp(response: ServerResponse, { origin = '*' }: IncomingMessage['headers']): void {
   response.setHeader('access-control-allow-origin', origin)
   response.setHeader('access-control-allow-methods', 'GET, POST, PUT, PATCH, DELETE')
@@ -290,5 +294,5 @@ export async function callUntil(
     if (isDone(outcome)) return outcomes
     await sleep(100)
   }
-  throw new Error(`no such outcome in ${limitMs} ms: ${JSON.stringify(outcomes.at(-1))}`)
+  throw new Error(`not the expected outcome within ${limitMs} ms: ${JSON.stringify(outcomes.at(-1))}`)
 }

@@ -12,11 +12,12 @@ export const NOW = 1_800_000_000.25
 
 export interface Maker {
   readonly mint: Mint
-  /** Public members only. */
+  /** The public key, as it stands in the header of proofs. */
   readonly jwk: Json
   readonly jkt: string
-  /** JSON text of a valid header or of valid claims, with these members changed; undefined removes a member. */
+  /** JSON text of a valid header, with these members changed; undefined removes a member. */
   header(members?: Json): string
+  /** JSON text of valid claims, with these members changed; undefined removes a member. */
   payload(members?: Json): string
   /** A valid proof, with these members changed. */
   proof(claims?: Json, header?: Json): string

@@ -1,4 +1,4 @@
-// The verifier of a running service, with `explain` as the admin API calls it.
+// The verifier of a service in this process, and the handler of `POST /admin/explain` for it.
 
 import { createExplain, createExplainPaths, type Explanation } from '../../src/admin/explain.ts'
 import type { Route } from '../../src/http/context.ts'
@@ -31,7 +31,7 @@ export function createExplaining({ deps, lines }: MemoryService): Explaining {
   const { createTrialJudge, policy, serviceOrigin } = verifier
   const explain = createExplain({ createTrialJudge, policy, serviceOrigin, now })
   const route = Object.values(createExplainPaths({ explain }))[0] as Route
-  // The metrics that every request changes go to a separate registry.
+  // Each request to the handler counts in the HTTP metrics. They go to a registry that `snapshot` does not show.
   const serve = createServe({
     ...config,
     docs: `${config.issuer}/docs`,

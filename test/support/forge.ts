@@ -1,4 +1,4 @@
-// A service whose private key the test owns, with one token that was never presented and one that it remembers.
+// A service whose private key the test owns, to compare its answers to forged tokens, valid tokens and garbage.
 
 import { createPrivateKey, createSecretKey, type KeyObject } from 'node:crypto'
 import { nodeCryptoEngine } from '../../src/adapters/node/crypto.ts'
@@ -12,10 +12,13 @@ import { claimToken, SITE } from './world.ts'
 export interface Forging extends Asking {
   /** The service's private key, or its shared secret with HS256. */
   readonly key: KeyObject
+  /** A valid token that the service has not verified yet. */
   readonly fresh: string
+  /** A valid token that the service has verified once, so that it is in the cache. */
   readonly known: string
-  /** Calls whoami with the token from its origin, in the Authorization header or in the query. */
+  /** Calls whoami from SITE with this text as the Bearer token. */
   present(text: string): Promise<WireAnswer>
+  /** Calls whoami from SITE with this text as the parameter `token` of the query. */
   presentInQuery(text: string): Promise<WireAnswer>
   /** The answer to a text that is not a token. */
   readonly garbage: string
@@ -46,7 +49,7 @@ export async function startForging(alg: 'ES256' | 'EdDSA' | 'HS256'): Promise<Fo
   }
 }
 
-/** An answer without its request id, to compare with others. */
+/** Status, headers and body of an answer as one text, without the request id, so that answers can be compared. */
 export function bare(answer: WireAnswer): string {
   const id = answer.headers.get('x-request-id') ?? ''
   return `${answer.status} ${JSON.stringify([...answer.headers])} ${answer.text}`.replaceAll(id, '')

@@ -161,7 +161,7 @@ export function isWithin(path: string, rooms: readonly string[] = []): boolean {
   return rooms.some((room) => path === room || path.startsWith(`${room}/`))
 }
 
-/** The rule of a file: that of the room with the longest path. */
+/** The rule for a file: that of the room with the longest path that contains the file; undefined when none does. */
 export function ruleOf(path: string): Rule | undefined {
   return rules
     .filter(({ room }) => isWithin(path, [room]))

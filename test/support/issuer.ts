@@ -28,7 +28,10 @@ export const FEED = '/revocations'
 
 const running = new Set<Issuer>()
 
-/** Restores the clock after each test, and stops the issuers after the file, since concurrent tests may still need them. */
+/**
+ * Restores the real clock after each test, and stops the issuers after the last test of the file. They are not stopped
+ * earlier, because concurrent tests may still use them.
+ */
 export function cleanUp(): void {
   afterEach(() => {
     vi.useRealTimers()
@@ -93,7 +96,7 @@ export const stall =
   (_, response) =>
     response.writeHead(200).write(text)
 
-/** Closes the connection before the announced length was sent. */
+/** Announces one byte more than `text`, sends `text` and closes the connection. */
 export const breakOff =
   (text: string): Answer =>
   (_, response) => {
@@ -111,7 +114,7 @@ export const late =
 
 let seq = 0
 
-/** A number above that of every earlier list. */
+/** A sequence number above those of all earlier lists. */
 const nextSeq = (): number => {
   seq += 1
   return seq
@@ -131,13 +134,15 @@ export async function createSigner(
   kid = `${alg}-1`,
   secret?: Uint8Array,
 ): Promise<Signer> {
-  const { own, other } = secret ? { own: secret, other: secret } : await createKeys(alg)
+  const { signingKey, verifyingKey } = secret
+    ? { signingKey: secret, verifyingKey: secret }
+    : await createKeys(alg)
   const sign = (claims: Json, header: Json): Promise<string> =>
-    new SignJWT(claims).setProtectedHeader({ alg, kid, ...header }).sign(own)
+    new SignJWT(claims).setProtectedHeader({ alg, kid, ...header }).sign(signingKey)
   return {
     kid,
-    jwk: { ...(await exportJWK(other)), kty: { ES256: 'EC', EdDSA: 'OKP', HS256: 'oct' }[alg], kid },
-    privateJwk: { ...(await exportJWK(own)), kid },
+    jwk: { ...(await exportJWK(verifyingKey)), kty: { ES256: 'EC', EdDSA: 'OKP', HS256: 'oct' }[alg], kid },
+    privateJwk: { ...(await exportJWK(signingKey)), kid },
     token: (claims = {}, header = {}) => sign({ ...goodClaims(), ...claims }, { typ: 'at+jwt', ...header }),
     list: (revoked, members = {}, header = {}) =>
       sign(
@@ -149,13 +154,13 @@ export async function createSigner(
 
 async function createKeys(
   alg: 'ES256' | 'EdDSA' | 'HS256',
-): Promise<{ own: CryptoKey | Uint8Array; other: CryptoKey | Uint8Array }> {
+): Promise<{ signingKey: CryptoKey | Uint8Array; verifyingKey: CryptoKey | Uint8Array }> {
   if (alg === 'HS256') {
     const secret = await generateSecret(alg, { extractable: true })
-    return { own: secret, other: secret }
+    return { signingKey: secret, verifyingKey: secret }
   }
   const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true })
-  return { own: privateKey, other: publicKey }
+  return { signingKey: privateKey, verifyingKey: publicKey }
 }
 
 function goodClaims(): Json {
@@ -177,7 +182,7 @@ export function stopClock(): { advance(seconds: number): void } {
   return { advance: (seconds) => void vi.setSystemTime(Date.now() + seconds * 1000) }
 }
 
-/** The duration of the work, in milliseconds of the real clock. */
+/** Awaits the work; resolves to its value and its duration in milliseconds of the real clock. */
 export async function timed<T>(work: Promise<T>): Promise<{ readonly value: T; readonly ms: number }> {
   const start = performance.now()
   const value = await work

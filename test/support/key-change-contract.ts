@@ -1,12 +1,13 @@
-// What every store of signing keys promises of a change: it is made as a whole, on what its author saw, or not at all.
+// The contract of `replace` for every store of signing keys: a change is applied completely if each key that it expects is
+// stored in the expected state. Otherwise nothing changes.
 
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createSigningKey } from '../../src/signing/make-keys.ts'
 import type { SigningKeyState, SigningKeyStore, StoredSigningKey } from '../../src/signing/signing-key.ts'
-import { rotation, seen } from './key-rotation.ts'
+import { expectState, rotation } from './key-rotation.ts'
 
 export interface OpenedKeyStore {
-  /** Another handle on the same store, as another process would have it. */
+  /** Opens the same store once more, as another process would. */
   readonly open: () => SigningKeyStore
   readonly close: () => Promise<void>
 }
@@ -49,30 +50,34 @@ export function describeKeyChanges(name: string, openStore: () => Promise<Opened
       await expectKeys(...second.put)
     })
 
-    test('a key of another algorithm is left alone, and one may be added without expectations', async () => {
+    test('a key of another algorithm can be added without expectations, and the other keys stay', async () => {
       const secret = await createSigningKey('HS256', 'current', NOW)
       expect(await store.replace({ expect: [], put: [secret], remove: [] })).toBe(true)
       await expectKeys(current, pending, secret)
     })
 
-    test('removing alone works too, unknown kids and the same once more included', async () => {
-      const change = { expect: [seen(current)], put: [], remove: [pending.kid, 'unknown'] }
+    test('a change can only remove keys; kids that are unknown or already removed are ignored', async () => {
+      const change = { expect: [expectState(current)], put: [], remove: [pending.kid, 'unknown'] }
       expect(await store.replace(change)).toBe(true)
       await expectKeys(current)
       expect(await store.replace(change)).toBe(true)
       await expectKeys(current)
     })
 
-    test('a key may be removed whose state was expected', async () => {
-      const change = { expect: [seen(current), seen(pending)], put: [spare], remove: [current.kid] }
+    test('one change can both expect the state of a key and remove the key', async () => {
+      const change = {
+        expect: [expectState(current), expectState(pending)],
+        put: [spare],
+        remove: [current.kid],
+      }
       expect(await store.replace(change)).toBe(true)
       await expectKeys(pending, spare)
       expect(await store.replace(change)).toBe(false)
       await expectKeys(pending, spare)
     })
 
-    test('a change of nothing tells whether its expectations hold', async () => {
-      expect(await store.replace({ expect: [seen(current)], put: [], remove: [] })).toBe(true)
+    test('a change without keys to put or remove returns whether the expected states are stored', async () => {
+      expect(await store.replace({ expect: [expectState(current)], put: [], remove: [] })).toBe(true)
       const other = { kid: current.kid, state: 'pending' as const }
       expect(await store.replace({ expect: [other], put: [], remove: [] })).toBe(false)
       await expectKeys(current, pending)
@@ -81,24 +86,24 @@ export function describeKeyChanges(name: string, openStore: () => Promise<Opened
     test.each<[string, () => readonly { kid: string; state: SigningKeyState }[]]>([
       ['is in another state', () => [{ kid: current.kid, state: 'retiring' }]],
       [
-        'is in another state, beside one that is as expected',
-        () => [seen(pending), { ...seen(current), state: 'pending' }],
+        'is in another state, while another expected key is in the right state',
+        () => [expectState(pending), { ...expectState(current), state: 'pending' }],
       ],
-      ['is not there', () => [seen(current), { kid: 'unknown', state: 'current' }]],
+      ['does not exist', () => [expectState(current), { kid: 'unknown', state: 'current' }]],
       [
-        'has the state of the other',
+        'has the state that is expected of the other key, and the other way round',
         () => [
           { kid: current.kid, state: 'pending' },
           { kid: pending.kid, state: 'current' },
         ],
       ],
-    ])('false, and nothing is done, when an expected key %s', async (_name, expected) => {
+    ])('returns false and changes nothing when an expected key %s', async (_name, expected) => {
       const change = { ...rotation([current, pending], spare, NOW), remove: [pending.kid] }
       expect(await store.replace({ ...change, expect: expected() })).toBe(false)
       await expectKeys(current, pending)
     })
 
-    test('an empty store has no key in any state', async () => {
+    test('a store without keys fulfils no expectation', async () => {
       const empty = { expect: [], put: [], remove: [current.kid, pending.kid] }
       expect(await store.replace(empty)).toBe(true)
       await expectKeys()
@@ -106,7 +111,7 @@ export function describeKeyChanges(name: string, openStore: () => Promise<Opened
       await expectKeys()
     })
 
-    test('of 50 rotations begun together one is made, whole', async () => {
+    test('of 50 rotations that start together exactly one is applied, completely', async () => {
       const keys = [current, pending]
       const spares = await Promise.all(Array.from({ length: 50 }, () => makeKey('pending')))
       const changes = spares.map((next, index) => rotation(keys, next, NOW + index))
@@ -116,7 +121,7 @@ export function describeKeyChanges(name: string, openStore: () => Promise<Opened
       await expectKeys(...changes[answers.indexOf(true)]!.put)
     })
 
-    test('readers beside 20 rotations, one after the other, always see one current and one pending key', async () => {
+    test('during 20 rotations in a row, readers always see one current and one pending key', async () => {
       let isOver = false
       const rotate = async () => {
         for (let round = 1; round <= 20; round++) {
@@ -128,7 +133,7 @@ export function describeKeyChanges(name: string, openStore: () => Promise<Opened
       const read = async () => {
         const reader = opened.open()
         const seenStates = new Set<string>()
-        // A wall for a rotation that never ends: the test's own time.
+        // If the rotations never end, the timeout of the test ends this loop.
         while (!isOver) {
           const states = (await reader.list()).map(({ state }) => state).sort()
           seenStates.add(states.join(' '))

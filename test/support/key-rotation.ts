@@ -1,11 +1,14 @@
-// Changes of signing keys for the tests, as a rotation makes them.
+// The change of stored signing keys that a rotation makes, for tests of key stores.
 
 import type { SigningKeyChange, StoredSigningKey } from '../../src/signing/signing-key.ts'
 
-/** What a change expects of a key that was read. */
-export const seen = ({ kid, state }: StoredSigningKey) => ({ kid, state })
+/** The expectation that a key is still in the state that was read. */
+export const expectState = ({ kid, state }: StoredSigningKey) => ({ kid, state })
 
-/** The change that a rotation makes: the pending key signs, the current one retires, a new one waits. */
+/**
+ * The change that a rotation makes: the pending key becomes current, the current key retires, `next` is added, and the keys
+ * that were retiring are removed. `now` is in milliseconds.
+ */
 export function rotation(
   keys: readonly StoredSigningKey[],
   next: StoredSigningKey,
@@ -14,7 +17,7 @@ export function rotation(
   const current = keys.find(({ state }) => state === 'current')!
   const pending = keys.find(({ state }) => state === 'pending')!
   return {
-    expect: [seen(current), seen(pending)],
+    expect: [expectState(current), expectState(pending)],
     put: [
       { ...current, state: 'retiring' as const, expiresAt: now + 1000 },
       { ...pending, state: 'current' as const, currentSince: now },

@@ -1,10 +1,10 @@
-// Searches the output and the database of a server for secrets, tokens and the admin token. A finding names the place and
-// the kind, not the value. Private keys may be in their own folder, which is not searched.
+// Searches the output and the database of a server for secrets, tokens and the admin token. The error names the place and
+// the kind of what was found, not the value. The folder of signing keys is not searched, because it must contain them.
 
 import { readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 
-/** Output and files of a server, and how it was started. */
+/** The output of a server, and where its files are. */
 export interface Remains {
   /** Working directory of the server. */
   readonly cwd: string
@@ -15,7 +15,7 @@ export interface Remains {
 
 const SECRETS: readonly (readonly [kind: string, form: RegExp])[] = [
   ['an account token', /cgk_[0-9A-Za-z]+_[0-9A-Za-z]+_[0-9A-Za-z]{6}/],
-  // Three parts, of which the first is a JSON object. The signature of an unsigned token is empty.
+  // The first part of a JWT is a JSON object, whose base64url begins with `eyJ`. The last part is empty when unsigned.
   ['a JWT', /eyJ[\w-]{8,}\.[\w-]{8,}\./],
 ]
 

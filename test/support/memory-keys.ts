@@ -1,15 +1,16 @@
-// A key store in memory that loses time wherever a real one does, counts its reads, and fails on demand.
+// A store of signing keys in memory for tests. Like a real store it answers asynchronously. It counts reads, and a test can
+// make its calls fail.
 
 import { setImmediate } from 'node:timers/promises'
 import type { SigningKeyStore, StoredSigningKey } from '../../src/signing/signing-key.ts'
 
 export interface MemoryKeys {
   readonly store: SigningKeyStore
-  /** What is stored at this moment. */
+  /** The keys that are stored now, also while calls fail. */
   keys(): readonly StoredSigningKey[]
-  /** Reads that were begun. */
+  /** The number of calls of `list` so far, failed ones included. */
   reads(): number
-  /** What every call rejects with from now on; undefined: it works. */
+  /** Makes every call reject with this error from now on; undefined lets calls succeed again. */
   fail(fault: Error | undefined): void
 }
 
@@ -18,7 +19,7 @@ export function createMemoryKeys(first: readonly StoredSigningKey[] = []): Memor
   let reads = 0
   let fault: Error | undefined
 
-  /** The work happens at one moment, somewhere in the middle of the call. */
+  /** Runs `work` synchronously in the middle of an asynchronous call, so that other calls can run before and after it. */
   async function call<T>(work: () => T): Promise<T> {
     await setImmediate()
     if (fault !== undefined) throw fault
@@ -36,7 +37,7 @@ export function createMemoryKeys(first: readonly StoredSigningKey[] = []): Memor
     store: {
       list() {
         reads += 1
-        // Fresh objects, as from a database.
+        // Copies, as a database returns them.
         return call(() => structuredClone([...held.values()]))
       },
       initialize: (keys) =>

@@ -26,6 +26,10 @@ export interface MemoryService extends Target {
   readonly lines: readonly string[]
 }
 
+/**
+ * Starts the service. `env` adds to its variables, `replace` replaces parts of its dependencies. By default the store of
+ * signing keys is empty, so new keys are made.
+ */
 export async function startMemory(
   env: Readonly<Record<string, string>> = {},
   replace: Partial<AppDeps> = {},

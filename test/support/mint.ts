@@ -79,7 +79,7 @@ function createKey(alg: Alg): { readonly key: KeyObject; readonly jwk: JsonWebKe
   return { key: privateKey, jwk: publicKey.export({ format: 'jwk' }) }
 }
 
-/** The current time in whole epoch seconds, by the clock that tests may set. */
+/** The current time in whole epoch seconds. It reads `Date.now`, which fake timers control. */
 export const now = (): number => Math.floor(Date.now() / 1000)
 
 function goodClaims(): Json {
@@ -121,8 +121,9 @@ export async function verdictOf(
 }
 
 /**
- * Creates a function that gives the verdict on a token by every kind of verifier with the mint's key: with and without
- * cache, with a key set and with a secret, twice each. The token is in the query, which can carry every character.
+ * Creates a function that verifies a token with several verifiers that all have the mint's key: with and without a cache,
+ * with a JWK Set and, for HS256, also with `secret`. Each verifies the token twice. It resolves to their verdict; if they
+ * differ, to all verdicts joined by ` and `. The token is sent in the query, because a query can carry every character.
  */
 export function createJudge(
   mint: Mint,

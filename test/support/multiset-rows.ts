@@ -1,4 +1,4 @@
-// The rules of MultiSet's endpoint as rows, one rule each.
+// The rules of the MultiSet endpoint as rows: a request and the expected answer for each rule.
 
 import type { RuntimeRow } from './rows.ts'
 import type { WireRequest } from './wire.ts'
@@ -6,9 +6,9 @@ import { APP } from './world.ts'
 
 const JSON_TYPE = { 'content-type': 'application/json' }
 export const PAGE = 'https://page.example'
-/** Allowed by an account that has no credential for pages. */
+/** An origin that only the account of `People.backend` allows. Its credential is not for pages. */
 export const BACKEND_SITE = 'https://backend.example'
-/** Origins that the prototype's account allows, and those that its credential allows as localhost. */
+/** Origins that are allowed for `People.prototype`: by its account, or because its credential allows localhost. */
 export const OPEN: readonly string[] = [
   PAGE,
   'https://a.b.wild-page.example',
@@ -26,19 +26,19 @@ interface Pair {
 
 /** The credentials that the rows send. */
 export interface People {
-  /** A credential for pages. */
+  /** A credential with `browserPrototype`, which pages may use. */
   readonly prototype: Pair
-  /** A credential for backends, whose account allows `PAGE` and `BACKEND_SITE`. */
+  /** A credential that only backends may use. Its account allows `PAGE` and `BACKEND_SITE`. */
   readonly backend: Pair
-  /** The prototype's id with another secret. */
+  /** The id of `prototype` with a wrong secret. */
   readonly wrong: Pair
-  /** Account token of the backend. */
+  /** The account token of the credential `backend`. */
   readonly token: string
 }
 
 export interface MultisetRow extends RuntimeRow {
   readonly request: (people: People) => WireRequest
-  /** Status and code; or the origin of the token, null when it has none. */
+  /** Of a refusal: status and code. Of a success: the origin of the token, null when it has none. */
   readonly expect: readonly [status: number, code: string] | string | null
 }
 
@@ -46,7 +46,7 @@ export function basic({ clientId, clientSecret }: Pair): string {
   return `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`
 }
 
-/** A request with a pair as Basic. */
+/** A token request that sends the pair by Basic authentication. */
 function ask(
   pair: Pair,
   headers: WireRequest['headers'] = {},
@@ -132,7 +132,7 @@ export const bodyRows: readonly MultisetRow[] = [
     expect: null,
   },
   {
-    rule: 'a credential for pages, from a backend',
+    rule: 'a credential for pages, used by a backend',
     request: ({ prototype }) => ask(prototype),
     expect: null,
   },
@@ -302,13 +302,13 @@ export const pageRows: readonly MultisetRow[] = [
     expect: IN_BROWSER,
   })),
   {
-    rule: 'a secret for backends, without Origin',
+    rule: 'a secret for backends, in a browser that sends no Origin',
     everywhere: true,
     request: backend({ 'sec-fetch-site': 'same-origin' }),
     expect: IN_BROWSER,
   },
   {
-    rule: 'a credential for pages, without Origin',
+    rule: 'a credential for pages, in a browser that sends no Origin',
     request: ({ prototype }) => ask(prototype, { 'sec-fetch-site': 'same-origin' }),
     expect: IN_BROWSER,
   },
@@ -328,7 +328,7 @@ export const pageRows: readonly MultisetRow[] = [
     expect: UNAUTHORIZED,
   })),
   {
-    rule: 'a wrong secret, without Origin',
+    rule: 'a wrong secret, in a browser that sends no Origin',
     request: ({ wrong }) => ask(wrong, { 'sec-fetch-site': 'same-origin' }),
     expect: UNAUTHORIZED,
   },

@@ -1,5 +1,5 @@
-// The two samples of MultiSet's M2M document: a function that fetches a token, for a page and for Node. Verbatim; tests
-// replace the host only.
+// The two samples of MultiSet's M2M document, copied verbatim: a function that fetches a token, for pages and for Node.
+// Tests replace only the host.
 
 const REST = `
   const response = await fetch("https://api.multiset.ai/v1/m2m/token", {
@@ -24,15 +24,15 @@ const REST = `
 }
 `
 
-/** The host that the samples ask. */
+/** The host that the samples call. */
 export const MULTISET_HOST = 'https://api.multiset.ai'
 
-/** The sample for pages; Node has the same `btoa` and `fetch`. */
+/** The sample for pages. It also runs in Node, which has `btoa` and `fetch` too. */
 export const browserSample: string = `async function generateToken(clientId, clientSecret) {
   const authorization = "Basic " + btoa(\`\${clientId}:\${clientSecret}\`);
 ${REST}`
 
-/** The sample for Node. */
+/** The sample for Node, which differs in how it encodes base64. */
 export const nodeSample: string = `async function generateToken(clientId, clientSecret) {
   const authorization = "Basic " + Buffer.from(\`\${clientId}:\${clientSecret}\`).toString('base64');
 ${REST}`

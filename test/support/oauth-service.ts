@@ -11,14 +11,14 @@ import { type Json, sendToFetch, type WireAnswer, type WireRequest } from './wir
 import { createWorld, type World } from './world.ts'
 
 export interface OAuthService extends World {
-  /** Lines that were logged. */
+  /** The log lines so far, from level debug. */
   readonly lines: readonly string[]
   readonly deps: MemoryService['deps']
-  /** Credential ids in the order in which uses were noted. */
+  /** The id of the credential for each noted use, in order. */
   readonly uses: readonly string[]
 }
 
-/** The service with two accounts. `replace` replaces some of its parts. */
+/** Starts the service in this process with the accounts of `createWorld`. `replace` replaces parts of its dependencies. */
 export async function startOAuth(
   env: Readonly<Record<string, string>> = {},
   replace: Partial<MemoryService['deps']> = {},
@@ -26,7 +26,7 @@ export async function startOAuth(
   const uses: string[] = []
   const noted = { note: (id: string) => void uses.push(id), flush: async () => undefined }
   const service = await startMemory(env, { uses: noted, ...replace })
-  // As a proxy sends it that removes the path of the issuer.
+  // Requests go to the issuer's origin, as from a proxy that removes the path of the issuer.
   const { origin } = new URL(service.issuer)
   const send = (request: WireRequest) => sendToFetch((asked) => service.app.fetch(asked), origin, request)
   return { ...(await createWorld({ ...service, send })), deps: service.deps, lines: service.lines, uses }
@@ -42,7 +42,7 @@ export function post(
   return world.send(postForm(path, members, headers))
 }
 
-/** Asks for a token. */
+/** Sends a token request, as the main account unless `headers` say otherwise. */
 export function ask(
   world: World,
   members: Members = {},
@@ -51,14 +51,14 @@ export function ask(
   return world.send(tokenForm(members, headers))
 }
 
-/** A token's text for the main account. */
+/** Requests an access token for the main account and expects 200. Resolves to the JWT. */
 export async function getToken(world: World, members: Members = {}): Promise<string> {
   const answer = await ask(world, members)
   expect(answer.status, answer.text).toBe(200)
   return answer.json().access_token
 }
 
-/** Entries of the audit log, newest first. */
+/** The newest 200 entries of the audit log, newest first. */
 export function readAudit({ deps }: OAuthService): Promise<readonly AuditEntry[]> {
   return deps.storage.listAudit(undefined, 200)
 }
@@ -80,13 +80,15 @@ export interface KeyClientOptions {
   readonly alg?: AssertionAlg
   /** The `kid` of the registered key; null: registered without one. */
   readonly kid?: string | null
-  /** Keys that are registered before its own. */
+  /** Public keys that are registered before the client's own key. */
   readonly others?: readonly Json[]
+  /** Members of the credential record to replace. */
   readonly credential?: object
+  /** Id of the account; by default the main account. */
   readonly account?: string
 }
 
-/** Registers the public key of a new client with the main account. */
+/** Creates a key pair, and a credential that has its public key instead of a secret. */
 export async function createKeyClient(
   world: OAuthService,
   { alg = 'ES256', kid = 'k1', others = [], credential = {}, account }: KeyClientOptions = {},
@@ -139,7 +141,7 @@ export async function createKeyClient(
   }
 }
 
-/** Asks for a token with an assertion as the only credential. */
+/** Sends a token request that authenticates only by this assertion. */
 export function askBy(world: World, assertion: string, more: Members = {}): Promise<WireAnswer> {
   return ask(world, asserting(assertion, more), {})
 }

@@ -7,7 +7,7 @@ import type { World } from './world.ts'
 export const FORM_TYPE = 'application/x-www-form-urlencoded'
 export const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
-/** Parameters: one value, several under one name, or none. */
+/** Parameters of a form. A list sends its name once for each value; undefined leaves the parameter out. */
 export type Members = Readonly<Record<string, string | readonly string[] | undefined>>
 export type Headers = NonNullable<WireRequest['headers']>
 
@@ -23,7 +23,6 @@ export function basicOf(user: string, password: string): string {
   return `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
 }
 
-/** A POST of a form. */
 export function postForm(path: string, members: Members, headers: Headers = {}): WireRequest {
   return { method: 'POST', path, headers: { 'content-type': FORM_TYPE, ...headers }, body: formOf(members) }
 }
@@ -43,7 +42,7 @@ export function asMain(world: World): Headers {
   return { authorization: basicOf(world.clientId, world.clientSecret) }
 }
 
-/** Checks a refusal: status, `error`, the format of RFC 6749, and that it contains no secret. */
+/** Checks a refusal: status, `error`, the format of RFC 6749 section 5.2, and that it contains no secret. */
 export function expectRefusal(answer: WireAnswer, status: number, error: string, world: World): void {
   expect(`${answer.status} ${answer.headers.get('content-type')}`, answer.text).toBe(
     `${status} application/json`,
@@ -58,7 +57,7 @@ export function expectRefusal(answer: WireAnswer, status: number, error: string,
   for (const secret of [world.clientSecret, world.token]) expect(answer.text).not.toContain(secret)
 }
 
-/** Checks what every answer has: no-store, a request id, no CORS headers. */
+/** Checks the headers that every answer must have: no-store, a request id, no CORS headers. */
 export function expectSealed({ headers }: WireAnswer): void {
   expect([headers.get('cache-control'), headers.get('pragma')]).toEqual(['no-store', 'no-cache'])
   expect(headers.get('x-request-id')).toMatch(/^[0-9A-Za-z]{16}$/)

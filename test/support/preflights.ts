@@ -1,11 +1,14 @@
-// Requests that are preflights, and requests that only look like one. A preflight passes without a token, so these are sent
-// to every endpoint and through every published proxy configuration.
+// Requests that are preflights, and requests that only look like preflights. A preflight passes without a token, so tests
+// try all of them on the preflight check itself, on forward auth and behind every published proxy configuration.
 
-/** Header lines by name. A list stands for several lines, an empty list for none. */
+/** One request. A list of header values is sent as one line for each value, so an empty list sends no line. */
 export interface PreflightRow {
   readonly name: string
+  /** By default OPTIONS. */
   readonly method?: string
+  /** `Origin` of the request. */
   readonly origin: string | readonly string[]
+  /** `Access-Control-Request-Method` of the request. */
   readonly asks: string | readonly string[]
 }
 
@@ -38,7 +41,7 @@ export const preflights: readonly PreflightRow[] = [
   })),
 ]
 
-const noOrigins: readonly string[] = [
+const invalidOrigins: readonly string[] = [
   '',
   'a b',
   'Null',
@@ -76,7 +79,7 @@ const noOrigins: readonly string[] = [
   '1https://shop.example.net',
   'https://b\u00fccher.example',
 ]
-const noMethods: readonly string[] = [
+const invalidMethods: readonly string[] = [
   '',
   'G T',
   'G\tT',
@@ -97,8 +100,8 @@ const noMethods: readonly string[] = [
 
 /** Headers of requests that are not preflights, which must not pass. */
 export const lookalikes: readonly PreflightRow[] = [
-  ...noOrigins.map((origin) => ({ name: `Origin: ${origin}`, origin, asks: 'GET' })),
-  ...noMethods.map((asks) => ({ name: `Access-Control-Request-Method: ${asks}`, origin: SITE, asks })),
+  ...invalidOrigins.map((origin) => ({ name: `Origin: ${origin}`, origin, asks: 'GET' })),
+  ...invalidMethods.map((asks) => ({ name: `Access-Control-Request-Method: ${asks}`, origin: SITE, asks })),
   { name: 'no Origin', origin: [], asks: 'GET' },
   { name: 'no Access-Control-Request-Method', origin: SITE, asks: [] },
   { name: 'neither header', origin: [], asks: [] },

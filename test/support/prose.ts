@@ -20,10 +20,10 @@ export interface Found {
 export interface Docstring {
   readonly path: string
   readonly line: number
-  /** Words of its text up to the first example. Other tags are counted as text. */
+  /** Number of words before the first example. Other tags count as text. */
   readonly words: number
   readonly hasExample: boolean
-  /** Whether what follows it is exported. */
+  /** Whether it stands directly before an exported declaration. */
   readonly isExported: boolean
 }
 

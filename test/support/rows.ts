@@ -1,5 +1,5 @@
-// Rules of the contract as rows, and which of them a runtime is asked. `app.fetch` is asked every row, because that is
-// cheap. A socket and workerd are asked the rows that depend on the adapter.
+// Rows are rules of the contract: a request and its expected answer, one test each. On `app.fetch` every row runs, because
+// that is cheap. On a socket and in workerd only the rows run whose result depends on the adapter.
 
 import { describe, test } from 'vitest'
 
@@ -8,32 +8,32 @@ export interface RuntimeRow {
   /** The name of its test. */
   readonly rule: string
   /**
-   * Also asked on a socket and in workerd: it depends on bodies, streaming, headers, paths, peer addresses, errors
-   * before the handler, cryptography or the database, or it is the first success of an endpoint.
+   * Whether the row also runs on a socket and in workerd. It does if it depends on bodies, streaming, headers, paths, peer
+   * addresses, errors before the handler, cryptography or the database, and if it is the first success of an endpoint.
    */
   readonly everywhere?: boolean
   /** Sends an empty header, which workerd drops before the Worker sees it. */
   readonly hasEmptyHeader?: boolean
 }
 
-/** These rows, each for every runtime. */
+/** Marks all these rows `everywhere`. */
 export function everywhere<T extends RuntimeRow>(rows: readonly T[]): readonly T[] {
   return rows.map((row) => ({ ...row, everywhere: true }))
 }
 
-/** How a runtime is asked. */
+/** Which rows run on a runtime. */
 export interface RuntimeOptions {
-  /** Every row, or those marked `everywhere`. */
+  /** All rows, or only those marked `everywhere`. */
   readonly rows: 'all' | 'everywhere'
-  /** Whether empty headers never arrive; rows that need one are skipped by name. */
+  /** Whether the runtime drops empty headers. Rows that send one are then reported as skipped tests. */
   readonly dropsEmptyHeaders?: boolean
 }
 
 /** Registers rows as tests of one runtime. */
 export interface RowRunner {
-  /** A group of tests, one for each row that this runtime is asked; no group when there is none. */
+  /** Registers a group with one test for each row that runs on this runtime; no group when there is no such row. */
   describe<T extends RuntimeRow>(group: string, rows: readonly T[], check: (row: T) => Promise<void>): void
-  /** How many rows were registered, and of how many. Complete once tests run. */
+  /** How many rows run, out of how many, such as `40 of 300 rows`. Call it after all rows are registered. */
   countRows(): string
 }
 

@@ -1,5 +1,5 @@
-// Starts the real server as a user would, in a folder of its own, and stops it by pid. When a server has ended, all of its
-// output and its database are searched for secrets and tokens.
+// Starts the real server as a user would, in a folder of its own, and stops it. When a server has ended, all of its output
+// and its database are searched for secrets and tokens.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
@@ -25,8 +25,9 @@ export interface RunningServer {
   readonly url: string
   readonly dir: string
   readonly child: ChildProcess
-  /** All output since the start. */
+  /** Everything written to stdout so far. */
   readonly stdout: () => string
+  /** Everything written to stderr so far. */
   readonly stderr: () => string
   /** Resolves with the exit code (null when killed by a signal), once all output has been read. */
   readonly exited: Promise<number | null>
@@ -34,7 +35,7 @@ export interface RunningServer {
   readonly kill: () => void
   /** Sends SIGTERM, waits, searches output and database for secrets, removes the folder. Rejects on a secret. */
   stop(): Promise<void>
-  /** Output and files of a server that has ended. */
+  /** What {@link expectNoLeak} searches, to call when the server has ended. */
   readonly remains: () => Remains
 }
 
@@ -49,7 +50,7 @@ export interface ServerOptions {
   readonly cwd?: string
   /** Program and arguments. By default the entry point with this Node. */
   readonly command?: readonly [string, ...string[]]
-  /** In a process group of its own, as a shell starts a job. */
+  /** Whether the server gets a process group of its own, as a job of a shell does. */
   readonly detached?: boolean
   /** User and group id of the server. Needs root. */
   readonly runAs?: number
@@ -78,7 +79,7 @@ export function copyRepository(dir: string): void {
   symlinkSync(join(root, 'node_modules'), join(dir, 'node_modules'))
 }
 
-/** Starts `src/node.ts` on a free port and waits until it listens; rejects with its stderr when it does not. */
+/** Starts a server and waits for its `listening` line. Rejects with exit code and stderr when it exits before that. */
 export async function startServer(options: ServerOptions = {}): Promise<RunningServer> {
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'claimgate-test-'))
   const running = spawnServer(dir, options)
@@ -110,7 +111,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
 export interface Servers {
   /** Creates an empty temporary folder, which is removed after the tests. */
   makeFolder(): string
-  /** Like `startServer`, by default in a folder of `makeFolder`. */
+  /** Like `startServer`, but the default folder is one of `makeFolder`. */
   start(options?: ServerOptions): Promise<RunningServer>
 }
 

@@ -1,5 +1,5 @@
-// Parts that several test folders of the service use: a log that keeps its lines, and a store of revocations that is slow,
-// hangs or fails on demand.
+// Parts that several test folders of the service use: a log that keeps its lines, and a store of revocations whose answers
+// a test can delay, hold back forever or replace by an error.
 
 import type { ClaimsSet } from '../../src/claims/claims-set.ts'
 import type { NumberedRule, RevocationRule } from '../../src/claims/records/revocation.ts'
@@ -23,9 +23,9 @@ export interface RuleStore {
   readonly storage: Pick<Storage, 'readRuleSeq' | 'listRuleChanges'>
   /** Replaces the stored rules as one change. The number of the last change rises by one, even when nothing differs. */
   store(rules: readonly RevocationRule[]): void
-  /** Sets how the store answers from now on. */
+  /** Sets how `readRuleSeq` answers from now on. `listRuleChanges` always answers immediately. */
   answer(how: 'immediately' | 'never' | 'with a fault' | { readonly afterMs: number }): void
-  /** Number of reads that began. */
+  /** The number of calls of `readRuleSeq` so far. */
   reads(): number
 }
 
@@ -40,7 +40,7 @@ export function createRuleStore(first: readonly RevocationRule[] = []): RuleStor
     seq += 1
     const kept = Array.from({ length: Math.max(rules.length, next.length) }, (_, index) => {
       const before = rules[index]
-      // A rule that is no longer in the list was lifted: it stays, with `until` 0.
+      // A rule that is not in the new list was lifted. It stays in the store with `until` 0.
       const wanted = next[index] ?? { ...(before as NumberedRule), until: 0 }
       const rule = { ...wanted, id: `rule-${index}`, seq: before?.seq ?? seq }
       return JSON.stringify(rule) === JSON.stringify(before) ? rule : { ...rule, seq }
@@ -94,7 +94,7 @@ export function claimsWith(members: Partial<ClaimsSet> = {}): ClaimsSet {
   }
 }
 
-/** A rule that revokes tokens issued before one second from now, in force for one hour. Defaults to the jti of `claimsWith`. */
+/** A rule for the `jti` of {@link claimsWith}, with these members changed. It lasts for one hour. */
 export function ruleWith(rule: Partial<RevocationRule> = {}): RevocationRule {
   const now = Date.now()
   return { kind: 'jti', value: 'jti-1', account: null, before: now + 1000, until: now + HOUR, ...rule }

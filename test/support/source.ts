@@ -19,11 +19,11 @@ export interface SourceFile {
   readonly imports: readonly Import[]
   /** Number of lines that are neither blank nor comments. */
   readonly codeLines: number
-  /** Whether it reads `process.env` or `import.meta.env`, in any syntax. */
+  /** Whether it reads `process.env` or `import.meta.env`: as a member, by destructuring or by an import of `env`. */
   readonly readsEnvironment: boolean
 }
 
-/** Every TypeScript file below a folder of the repository, sorted by path. */
+/** Parses every TypeScript file below a folder of the repository. The files are sorted by path. */
 export function readSources(folder: string): readonly SourceFile[] {
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
     .filter((path) => ['.ts', '.tsx'].includes(extname(path)))
@@ -81,7 +81,7 @@ interface Node {
   readonly type: string
 }
 
-/** `process`, `globalThis.process`, `scope.process?`, `import.meta`: an object that may hold `env`. */
+/** Whether a node is an object that may hold `env`: `process`, `globalThis.process`, `scope.process?` or `import.meta`. */
 function isProcess(node: Node): boolean {
   if (
     node.type === 'ChainExpression' ||
@@ -113,12 +113,12 @@ function countCodeLines(
   return code.split('\n').filter((line) => line.trim() !== '').length
 }
 
-/** The path of a relative import, relative to the same folder. */
+/** Resolves a relative import of the file `from`. The result is relative to the same folder as `from`. */
 export function resolveImport(from: string, specifier: string): string {
   return normalize(join(dirname(from), specifier))
 }
 
-/** Every cycle of imports, as the paths along it. Type imports count. */
+/** Cycles of imports, type imports included, each as the paths along it. Finds at least one if there is any, not all. */
 export function findCycles(files: readonly SourceFile[]): readonly string[] {
   const targets = new Map(
     files.map((file) => [

@@ -1,8 +1,9 @@
-// A request in full control of the test, and how to send it: to the app in this process, or to a real server.
+// A request of which the test controls every header and byte, and how to send it: to the app in this process, or to a real
+// server.
 
 import { request as httpRequest, type OutgoingHttpHeaders } from 'node:http'
 
-/** A request to which only the headers are added that HTTP requires. */
+/** A request. Sending it adds only the headers that HTTP requires, and with `from` also `CF-Connecting-IP`. */
 export interface WireRequest {
   readonly method: string
   /** Path and query, sent without normalization. */
@@ -15,7 +16,7 @@ export interface WireRequest {
   readonly from?: string
 }
 
-/** JSON of any shape. The expectations of a test replace a type. */
+/** JSON of any shape. It has the type `any`, because the expectations of a test check the shape. */
 export type Json = ReturnType<typeof JSON.parse>
 
 export interface WireAnswer {
@@ -52,7 +53,7 @@ export async function sendToFetch(
   return toAnswer(response.status, response.headers, await response.text())
 }
 
-/** Sends a request to a server over a new connection. Adds only Host and the framing of the body. */
+/** Sends a request to a server over a new connection. The HTTP client adds only Host, Connection and the body's framing. */
 export function sendToSocket(base: string, wire: WireRequest): Promise<WireAnswer> {
   const { hostname, port } = new URL(base)
   const body = wire.body === undefined ? undefined : Buffer.from(wire.body)
@@ -90,7 +91,7 @@ export function sendToSocket(base: string, wire: WireRequest): Promise<WireAnswe
   })
 }
 
-/** The header from which Workers read the client's address. A server on a socket reads the socket's. */
+/** The header from which Workers read the client's address. A server on a socket ignores it and uses the socket's address. */
 function edgeHeaders({ from }: WireRequest): Record<string, string> {
   return from === undefined ? {} : { 'cf-connecting-ip': from }
 }

@@ -9,14 +9,14 @@ export const SITE = 'https://www.example.com'
 export const APP = 'capacitor://localhost'
 
 export interface World extends Target {
-  /** Account token of an account with scopes `read write`, `SITE`, localhost and `APP`. */
+  /** Account token of the main account. Scopes: `read write`. Origins: `SITE`, localhost, a wildcard and `APP`. */
   readonly token: string
   readonly clientId: string
   readonly clientSecret: string
   readonly accountId: string
   /** An account token of the same credential with a wrong secret and a valid checksum. */
   readonly wrong: string
-  /** Account token of an account with `maxTtl` 600 and the origin `*`. */
+  /** Account token of a second account, with `maxTtl` 600 and the origin `*`. */
   readonly open: string
 }
 
