@@ -24,7 +24,7 @@ const MICROSECONDS_PER_TICK = 10_000
 
 const running = new Set<ChildProcess>()
 
-/** Starts `node <args>` and waits for its `{"msg":"listening","url":"…"}` line; rejects with its stderr if none comes. */
+/** Starts `node <args>` and waits for its `{"msg":"listening","url":"…"}` line. Rejects with its stderr after 30 seconds. */
 export async function startChild(
   args: readonly string[],
   cwd: string,
@@ -43,7 +43,7 @@ export async function startChild(
     exited.then(() => null),
     new Promise<null>((resolve) => setTimeout(resolve, START_TIMEOUT_MS, null).unref()),
   ])
-  if (url === null) throw new Error(`node ${args.join(' ')} does not listen:\n${stderr}`)
+  if (url === null) throw new Error(`node ${args.join(' ')} did not start to listen:\n${stderr}`)
   return {
     url,
     readCpuTime: () => readCpuTime(child.pid),

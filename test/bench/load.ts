@@ -12,7 +12,7 @@ export interface LoadRequest {
   readonly path: string
   readonly headers: HeaderRecord
   readonly body?: string
-  /** Further headers, called for each request. Without it the bytes of the request are created once. */
+  /** Returns additional headers for each request. Without it, all requests are the same bytes, which are created once. */
   readonly vary?: () => HeaderRecord
 }
 
@@ -55,7 +55,7 @@ export async function runRound(child: Child, request: LoadRequest, length: Round
   const outcome = await run
   if (outcome.non2xx > 0 || outcome.errors > 0 || latencies.length === 0) {
     throw new Error(
-      `${outcome.non2xx} answers were not 2xx, ${outcome.errors} connections failed, ${outcome['2xx']} answers were right`,
+      `${outcome.non2xx} answers were not 2xx, ${outcome.errors} connections failed, ${outcome['2xx']} answers were 2xx`,
     )
   }
   const cpuAfter = child.readCpuTime()

@@ -3,9 +3,10 @@
 // contestant once, then each again), so that other load on the machine affects all of them. Compare the ratios; absolute
 // numbers depend on the machine. Options: --json (a document on stdout), --quick (one short round, as a smoke test).
 //
-// Columns: "of hono" is the ratio to requests per second of bare Hono. "cpu us" is the server's own CPU time for a
-// request. "of hono cpu" is the ratio of CPU times, which the load generator does not affect. A floor does the minimum:
-// the difference between a floor and claimgate is policy, limits, metrics, bounds and CORS.
+// Columns: "of hono" is requests per second divided by those of bare Hono, "of oidc" or "of fastify" by those of that server.
+// "cpu us" is the server's own CPU time for a request. "of hono cpu" is the CPU time of bare Hono divided by the server's,
+// which the load generator does not affect. A floor does the minimum: the difference between a floor and claimgate is policy,
+// limits, metrics, bounds and CORS.
 
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
@@ -24,7 +25,7 @@ const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: { json: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } },
 })
-/** A smoke test counts requests: on a busy machine a short time can pass without an answer. */
+/** With --quick a round has a number of requests, because on a busy machine a short time can pass without an answer. */
 const length: RoundLength = options.quick ? { requests: 4 * CONNECTIONS } : { seconds: 4 }
 const rounds = options.quick ? 1 : 5
 
@@ -78,28 +79,28 @@ interface Entry {
 }
 
 async function runSuite(suite: Suite, dir: string): Promise<Outcome> {
-  const field: Entry[] = []
+  const entries: Entry[] = []
   for (const [index, contestant] of suite.contestants.entries()) {
     tell(`starting ${contestant.name}`)
-    field.push(await blame(contestant, startContestant(contestant, join(dir, String(index)))))
+    entries.push(await orExit(contestant, startContestant(contestant, join(dir, String(index)))))
   }
 
   // Round 0 is not counted: it lets the engine compile code and fills connection pools. A smoke test needs no such round.
   for (let round = options.quick ? 1 : 0; round <= rounds; round += 1) {
-    for (const { contestant, running, counted } of field) {
-      const result = await blame(contestant, runRound(running.child, running.request, length))
+    for (const { contestant, running, counted } of entries) {
+      const result = await orExit(contestant, runRound(running.child, running.request, length))
       if (round > 0) counted.push(result)
       const label = round === 0 ? 'warm-up' : `round ${round} of ${rounds}`
       tell(`${label}: ${contestant.name}, ${result.perSecond.toFixed(0)} requests per second`)
     }
   }
 
-  const series: Series[] = field.map(({ contestant, running, counted }) => ({
+  const series: Series[] = entries.map(({ contestant, running, counted }) => ({
     name: contestant.name,
     rounds: counted,
     memory: running.child.readMemory(),
   }))
-  await Promise.all(field.map(({ running }) => running.child.stop()))
+  await Promise.all(entries.map(({ running }) => running.child.stop()))
   return { suite, rows: summarize(suite, series), series }
 }
 
@@ -110,8 +111,8 @@ async function startContestant(contestant: Contestant, dir: string): Promise<Ent
   return { contestant, running, counted: [] }
 }
 
-/** Ends the benchmark with exit code 1 and the contestant's name when `work` fails. */
-async function blame<T>(contestant: Contestant, work: Promise<T>): Promise<T> {
+/** Awaits `work`. When it fails, writes the contestant's name and the error, and ends the process with exit code 1. */
+async function orExit<T>(contestant: Contestant, work: Promise<T>): Promise<T> {
   try {
     return await work
   } catch (error) {

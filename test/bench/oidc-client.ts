@@ -1,4 +1,4 @@
-// The only client of node-oidc-provider, for the server and for the load generator.
+// The OAuth client that the node-oidc-provider server knows and the load generator uses.
 
 export const OIDC_CLIENT_ID = 'benchmark'
 export const OIDC_CLIENT_SECRET = 'a-secret-of-this-benchmark-alone-0123456789'

@@ -1,5 +1,5 @@
-// Servers on Hono to compare with. `constant` sends a constant answer. `jose` is a simple issuer with jose. The floors do
-// the minimum of a claim: parse JSON, sign with claimgate's own signer, send JSON.
+// Servers on Hono to compare with. `constant` always sends the same answer. `jose` is a simple issuer that signs with jose.
+// The floors do the minimum of a claim: parse JSON, sign with claimgate's own signer, send JSON.
 
 import { serve } from '@hono/node-server'
 import { type Context, Hono } from 'hono'

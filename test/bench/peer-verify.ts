@@ -1,5 +1,6 @@
-// An API behind each verifier, written as its documentation shows: GET /data answers `ok` to a valid token and 401 to any
-// other. Only claimgate also checks origin and address, and sends CORS headers.
+// The same API behind several verifiers, each set up as its documentation shows: GET /data answers `ok` to a valid token and
+// 401 otherwise. Only claimgate also checks origin and address, and sends CORS headers. `constant` has no verifier. `lru` is
+// the floor: it remembers verified tokens, and does not check a token again when it finds it there.
 
 import { readFileSync } from 'node:fs'
 import { createServer, type RequestListener } from 'node:http'
@@ -13,7 +14,7 @@ const rules = { issuer: ISSUER, audience: AUDIENCE }
 const gateOptions = { ...rules, allowedOrigins: ['https://app.example.com', ORIGIN] }
 const TYPE = 'at+jwt'
 
-/** Each imports only its own library, so that its memory can be compared. */
+/** Each API imports only the libraries that it needs, so that the memory of the servers can be compared. */
 const apis: Readonly<Record<string, () => Promise<RequestListener>>> = {
   constant: async () => serveHono(new Hono()),
 

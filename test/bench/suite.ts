@@ -1,4 +1,5 @@
-// Types of a benchmark: contestants, each a server to start and check, and the two that the others are compared with.
+// Types of a benchmark: its contestants, which are servers to start, check and measure, and the two of them that the others
+// are compared with.
 
 import { type Child, startChild } from './child.ts'
 import type { LoadRequest } from './load.ts'
@@ -23,7 +24,7 @@ export interface Suite {
   readonly title: string
   /** In the order of the rounds and of the table. */
   readonly contestants: readonly Contestant[]
-  /** Name of the contestant that is Hono with a constant answer. */
+  /** Name of the contestant that is bare Hono: it always sends the same answer. */
   readonly bare: string
   /** Name of the contestant to compare with, and the title of that column. */
   readonly peer: { readonly name: string; readonly column: string }

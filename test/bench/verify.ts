@@ -102,11 +102,13 @@ async function checkGuard(running: Running): Promise<Response> {
 /** Like `checkGuard`. Also rejects without CORS headers, or when another origin is accepted. */
 async function checkClaimgate(running: Running): Promise<void> {
   const response = await checkGuard(running)
-  if (response.headers.get('access-control-allow-origin') !== ORIGIN) throw new Error('answered without CORS')
+  if (response.headers.get('access-control-allow-origin') !== ORIGIN)
+    throw new Error('answered without CORS headers')
   const { headers, vary } = running.request
   const elsewhere = await ask(running, { ...headers, ...vary?.(), origin: 'https://app.example.com' })
   const problem = await elsewhere.text()
-  if (!problem.includes('"origin_mismatch"')) throw new Error(`answered to another origin: ${problem}`)
+  if (!problem.includes('"origin_mismatch"'))
+    throw new Error(`did not refuse another origin with origin_mismatch: ${problem}`)
 }
 
 function ask({ child, request }: Running, headers: Readonly<Record<string, string>>): Promise<Response> {
