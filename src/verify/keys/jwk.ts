@@ -43,7 +43,7 @@ export function parseJwk(jwk: JWK): Result<UsableJwk, string> {
   if (!parsed.ok) return parsed
   const { alg } = parsed.value
   if (jwk.alg !== undefined && !algorithmNames[alg].includes(jwk.alg)) {
-    return fail('has an alg that does not fit its type')
+    return fail('has an algorithm (alg) that does not fit its type')
   }
   return ok({ kid, alg, jwk: parsed.value.jwk })
 }
