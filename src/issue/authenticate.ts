@@ -24,14 +24,15 @@ const MAX_ID_LENGTH = 64
 const MAX_SECRET_LENGTH = 128
 
 /** Where credentials are found: a store, or a cached store that can also read past its cache. */
-export type Credentials = Pick<Storage, 'findCredential'> & Partial<Pick<CachedStorage, 'findCredentialAnew'>>
+export type Credentials = Pick<Storage, 'findCredential'> &
+  Partial<Pick<CachedStorage, 'findCredentialLatest'>>
 
 /**
  * Authentication with the records of this store. When a cached record refuses the secret, the record is read again:
  * another process may just have created the credential or rotated its secret.
  */
 export function createAuthenticate(credentials: Credentials, hashSecret: HashSecret): Authenticate {
-  const { findCredential, findCredentialAnew } = credentials
+  const { findCredential, findCredentialLatest } = credentials
   return (pair, now) => {
     if (pair === undefined) return undefined
     const { clientId, clientSecret } = pair
@@ -46,7 +47,7 @@ export function createAuthenticate(credentials: Credentials, hashSecret: HashSec
       return checkSecret(found, hash, now)
     }
     return after(checkWith(findCredential), (proven) =>
-      proven === undefined && findCredentialAnew !== undefined ? checkWith(findCredentialAnew) : proven,
+      proven === undefined && findCredentialLatest !== undefined ? checkWith(findCredentialLatest) : proven,
     )
   }
 }

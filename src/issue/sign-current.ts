@@ -10,7 +10,7 @@ import type { CachedStorage } from '../storage/cached.ts'
 
 /** Where records, revocation rules and the time come from. */
 export interface SignCurrentDeps {
-  readonly storage: Pick<CachedStorage, 'readAtOf' | 'findCredentialAnew'>
+  readonly storage: Pick<CachedStorage, 'readAtOf' | 'findCredentialLatest'>
   /**
    * The moment before which issued tokens are revoked (epoch milliseconds), and when the rules were read
    * (`performance.now()`), less than 1 s ago. Rejects when they cannot be read.
@@ -84,7 +84,7 @@ export function createSignCurrent(deps: SignCurrentDeps): SignCurrent {
         continue
       }
       if (ageOf(record) > SIGNING_AGE_MS) {
-        const asked = storage.findCredentialAnew(subject.credentialId)
+        const asked = storage.findCredentialLatest(subject.credentialId)
         const latest = asked instanceof Promise ? await asked : asked
         if (latest === undefined || !isSameRecord(found, latest)) return fail(CHANGED)
         record = latest

@@ -38,7 +38,7 @@ export interface CachedStorage extends Storage {
   /** When the read of this record began, by the `now` option; undefined if this store did not return the record. */
   readAtOf(found: CredentialWithAccount): number | undefined
   /** As `findCredential`, but the result is at most 20 ms old, or that of a look-up in progress. */
-  findCredentialAnew: Storage['findCredential']
+  findCredentialLatest: Storage['findCredential']
   /** As `isAnyOriginListed`, with the last known result while the database fails: pages keep their CORS headers. */
   isAnyOriginListedStale(patterns: readonly string[]): MaybePromise<boolean>
   /** As `isPrototypeOriginListed`, with the last known result while the database fails. */
@@ -132,7 +132,7 @@ export function createCachedStorage(
     findCredential: credentials.find,
     readAtOf: credentials.readAtOf,
     findCredentialStale: credentials.findStale,
-    findCredentialAnew: credentials.findAnew,
+    findCredentialLatest: credentials.findLatest,
     hasUsedCredential: () => inner.hasUsedCredential(),
     isAnyOriginListed: (patterns) => origins.find(JSON.stringify(patterns)),
     isAnyOriginListedStale: (patterns) => origins.findStale(JSON.stringify(patterns)),

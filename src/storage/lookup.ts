@@ -9,11 +9,11 @@ import { type MaybePromise, mapMaybe } from '../lib/result.ts'
 const KEY_CHARS = 256
 
 /**
- * `findAnew` returns a cached result of up to this age, so that a caller whose `find` has just asked the source does not
+ * `findLatest` returns a cached result of up to this age, so that a caller whose `find` has just asked the source does not
  * ask it again. Otherwise a key that is not cached would take two reads and a cached key one, and response times would
  * tell an attacker which keys exist.
  */
-const ANEW_MS = 20
+const LATEST_MS = 20
 
 /** Times and limits of a cached look-up. */
 export interface LookupOptions {
@@ -42,7 +42,7 @@ export interface CachedLookup<T, G = void> {
    */
   findStale(key: string, given: G): MaybePromise<T>
   /** A result that is at most 20 ms old, or the result of a look-up in progress. Rejects when the source does. */
-  findAnew(key: string, given: G): MaybePromise<T>
+  findLatest(key: string, given: G): MaybePromise<T>
   /** When the source was asked for this object, by the `now` option; undefined if this look-up did not return it. */
   readAtOf(answer: object): number | undefined
   /** Drops the result of a key. Look-ups in progress, of any key, will not be cached. */
@@ -120,8 +120,8 @@ export function createCachedLookup<T, G = void>(
     return answer ? answer.value : askSource(key, given)
   }
 
-  function findAnew(key: string, given: G): MaybePromise<T> {
-    const answer = getHeld(key, ANEW_MS)
+  function findLatest(key: string, given: G): MaybePromise<T> {
+    const answer = getHeld(key, LATEST_MS)
     return answer ? answer.value : askSource(key, given)
   }
 
@@ -140,7 +140,7 @@ export function createCachedLookup<T, G = void>(
 
   return {
     find,
-    findAnew,
+    findLatest,
     findStale,
     readAtOf: (answer) => readAt.get(answer),
     forget(key) {

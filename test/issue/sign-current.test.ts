@@ -47,7 +47,7 @@ function createTrial() {
   const signCurrent = createSignCurrent({
     storage: {
       readAtOf: (record) => readAt.get(record),
-      async findCredentialAnew() {
+      async findCredentialLatest() {
         trial.asked += 1
         if (trial.failing === 'record') throw new StorageError('the store is down')
         if (trial.latest === undefined) return undefined
