@@ -1,7 +1,7 @@
 // The Claims Set of a claim token (RFC 7519, RFC 9068): building it from a grant, and parsing it.
 // Parsing is strict: a malformed binding is an error. It never counts as "not bound".
 
-import { isSha256Digest } from '../lib/base64url.ts'
+import { isBase64urlOf32Bytes } from '../lib/base64url.ts'
 import { freezeDeep } from '../lib/freeze.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { isJsonObject } from '../lib/json.ts'
@@ -160,5 +160,5 @@ function parseRanges(value: unknown): readonly IpRange[] | null {
 
 /** Whether `cnf` is an object with `jkt` only (RFC 9449 section 6.1): other confirmation methods cannot be enforced. */
 function isConfirmation(value: unknown): boolean {
-  return isJsonObject(value) && Object.keys(value).length === 1 && isSha256Digest(value.jkt)
+  return isJsonObject(value) && Object.keys(value).length === 1 && isBase64urlOf32Bytes(value.jkt)
 }

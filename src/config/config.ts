@@ -2,6 +2,7 @@
 // passes the environment. Messages never contain a text that was given as a value, because it may be a secret.
 
 import type { ForwardedHeader, TrustedProxies } from '../claims/client-ip.ts'
+import { isLoopbackHost } from '../claims/input/plain-http.ts'
 import type { SignatureAlgorithm } from '../claims/jws.ts'
 import type { LogLevel } from '../http/log.ts'
 import type { KeyTerms } from '../signing/key-plan.ts'
@@ -191,7 +192,7 @@ const MAX_ROTATIONS_PER_LIFETIME = 40
 function findConflicts(settings: Partial<Settings>): readonly ConfigProblem[] {
   const problems: ConfigProblem[] = []
   const { HOST, DATABASE_URL, CLAIMGATE_WORKERS, CLAIMGATE_TOKEN_TTL, CLAIMGATE_MAX_TTL } = settings
-  if (HOST !== undefined && settings.CLAIMGATE_ISSUER === null && !isLoopback(HOST)) {
+  if (HOST !== undefined && settings.CLAIMGATE_ISSUER === null && !isOnThisMachine(HOST)) {
     problems.push(describeProblem('CLAIMGATE_ISSUER', 'is required when HOST is not a loopback address'))
   }
   if (
@@ -224,9 +225,8 @@ function findConflicts(settings: Partial<Settings>): readonly ConfigProblem[] {
   return problems
 }
 
-function isLoopback(host: string): boolean {
-  const { hostname } = new URL(`http://${bracketHost(host)}`)
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname)
+function isOnThisMachine(host: string): boolean {
+  return isLoopbackHost(new URL(`http://${bracketHost(host)}`).hostname)
 }
 
 function findUnknownNames(env: Environment): readonly ConfigProblem[] {

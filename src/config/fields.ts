@@ -5,7 +5,7 @@ import * as z from 'zod'
 import { type ForwardedHeader, parseTrustedProxies, type TrustedProxies } from '../claims/client-ip.ts'
 import type { SignatureAlgorithm } from '../claims/jws.ts'
 import type { LogLevel } from '../http/log.ts'
-import { is32Bytes } from '../lib/base64url.ts'
+import { isBase64urlOf32Bytes } from '../lib/base64url.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
 
 /** Where records are stored: a SQLite file, the memory of this process, a Postgres server. */
@@ -225,7 +225,7 @@ function parseRedis(text: string): Result<string, string> {
 }
 
 function parseMasterKey(text: string): Result<Uint8Array, string> {
-  if (!is32Bytes(text)) {
+  if (!isBase64urlOf32Bytes(text)) {
     return fail(`must be 32 bytes as base64url, 43 characters without padding; ${MASTER_KEY_ADVICE}`)
   }
   const bytes = atob(text.replaceAll('-', '+').replaceAll('_', '/'))

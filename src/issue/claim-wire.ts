@@ -10,7 +10,7 @@ import {
 } from '../claims/lifetime.ts'
 import { formatSecond } from '../http/context.ts'
 import type { ParameterFault } from '../http/problem.ts'
-import { isSha256Digest } from '../lib/base64url.ts'
+import { isBase64urlOf32Bytes } from '../lib/base64url.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
 import type { IssuedToken, TokenRequest } from './issue.ts'
 import type { Parameters } from './sources.ts'
@@ -94,7 +94,7 @@ function readScope(value: unknown): Result<readonly string[], string> {
 }
 
 function readThumbprint(value: unknown): Result<string | undefined, string> {
-  if (value === undefined || isSha256Digest(value)) return ok(value)
+  if (value === undefined || isBase64urlOf32Bytes(value)) return ok(value)
   return fail('must be the SHA-256 thumbprint of a key (RFC 7638): 43 base64url characters')
 }
 

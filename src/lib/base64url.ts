@@ -26,12 +26,10 @@ export function isCanonicalBase64url(text: string, start = 0, end: number = text
   return (last & unused) === 0
 }
 
-/** Whether a value is a string that encodes 32 bytes in canonical base64url: 43 characters, no padding. */
-export function is32Bytes(text: unknown): text is string {
+/**
+ * Whether a value is a string that encodes 32 bytes in canonical base64url: 43 characters, no padding. SHA-256 digests
+ * (such as RFC 7638 thumbprints), coordinates of keys and the master key have this form.
+ */
+export function isBase64urlOf32Bytes(text: unknown): text is string {
   return typeof text === 'string' && text.length === 43 && isCanonicalBase64url(text)
-}
-
-/** Whether a value has the form of a SHA-256 digest in canonical base64url, such as an RFC 7638 thumbprint. */
-export function isSha256Digest(text: unknown): text is string {
-  return is32Bytes(text)
 }

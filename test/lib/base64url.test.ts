@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { isCanonicalBase64url, isSha256Digest } from '../../src/lib/base64url.ts'
+import { isBase64urlOf32Bytes, isCanonicalBase64url } from '../../src/lib/base64url.ts'
 
 describe('canonical base64url', () => {
   test('accepts exactly the texts that are unchanged after decoding and encoding', () => {
@@ -30,7 +30,7 @@ describe('canonical base64url', () => {
     ['NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs=', false],
     [43, false],
     [undefined, false],
-  ])('%j is a SHA-256 digest: %s', (value, expected) => {
-    expect(isSha256Digest(value)).toBe(expected)
+  ])('%j encodes 32 bytes: %s', (value, expected) => {
+    expect(isBase64urlOf32Bytes(value)).toBe(expected)
   })
 })

@@ -3,7 +3,7 @@
 // Not checked: whether the private and the public part belong together. Loading the key checks that.
 
 import * as z from 'zod'
-import { is32Bytes, isCanonicalBase64url } from '../../lib/base64url.ts'
+import { isBase64urlOf32Bytes, isCanonicalBase64url } from '../../lib/base64url.ts'
 import { parseJson } from '../../lib/json.ts'
 import { fail, ok, type Result } from '../../lib/result.ts'
 import { formatTime } from '../../lib/time.ts'
@@ -12,7 +12,7 @@ import type { SigningKeyChange, StoredSigningKey } from '../../signing/signing-k
 const kid = z.string().regex(/^[\w-]{1,128}$/)
 const time = z.iso.datetime().transform((text) => Date.parse(text))
 /** 32 bytes: a coordinate or private number of P-256 or Ed25519. */
-const number256 = z.string().refine(is32Bytes)
+const number256 = z.string().refine(isBase64urlOf32Bytes)
 /** A shared secret of at least 32 bytes. */
 const secret = z.string().refine((text) => text.length >= 43 && isCanonicalBase64url(text))
 

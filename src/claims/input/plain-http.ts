@@ -1,7 +1,10 @@
 // When keys, revocations and secrets may be sent without TLS: on this machine, and where the operator allows it.
 
-/** Whether a URL's host is this machine, by name or address. */
-function isLoopbackHost(hostname: string): boolean {
+/**
+ * Whether a host is this machine: `localhost`, 127.0.0.0/8 or `[::1]`. Takes the `hostname` of a URL, which is canonical;
+ * other spellings (`LOCALHOST`, `127.1`, `::1`) are false.
+ */
+export function isLoopbackHost(hostname: string): boolean {
   return /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
 }
 

@@ -1,7 +1,7 @@
 // The body of a page's request: empty, or a JSON object of which only `jkt` is read. Its media type is ignored. An invalid
 // thumbprint is an error, because without it the page would get a token that works without its key.
 
-import { isSha256Digest } from '../../lib/base64url.ts'
+import { isBase64urlOf32Bytes } from '../../lib/base64url.ts'
 import { isJsonObject, parseJson } from '../../lib/json.ts'
 import { fail, ok, type Result } from '../../lib/result.ts'
 import { decodeUtf8 } from '../../lib/utf8.ts'
@@ -28,7 +28,7 @@ export function readThumbprint(body: RequestBody): Result<string | undefined, En
   }
   const { jkt = null } = value
   if (jkt === null) return ok(undefined)
-  if (isSha256Digest(jkt)) return ok(jkt)
+  if (isBase64urlOf32Bytes(jkt)) return ok(jkt)
   const message = 'must be the SHA-256 thumbprint of a key (RFC 7638): 43 base64url characters'
   return fail({
     code: 'invalid_request',

@@ -3,7 +3,7 @@
 
 import { base64url, type JWK } from 'jose'
 import type { SignatureAlgorithm } from '../../claims/jws.ts'
-import { is32Bytes, isCanonicalBase64url } from '../../lib/base64url.ts'
+import { isBase64urlOf32Bytes, isCanonicalBase64url } from '../../lib/base64url.ts'
 import { isJsonObject } from '../../lib/json.ts'
 import { fail, ok, type Result } from '../../lib/result.ts'
 import { isOnEd25519, isOnP256 } from './curve-points.ts'
@@ -51,12 +51,14 @@ export function parseJwk(jwk: JWK): Result<UsableJwk, string> {
 /** Algorithm and members of a key, by its `kty` and `crv`. */
 function parseType({ kty, crv, x, y, k }: JWK): Result<Omit<UsableJwk, 'kid'>, string> {
   if (kty === 'EC' && crv === 'P-256') {
-    return is32Bytes(x) && is32Bytes(y) && isOnP256(base64url.decode(x), base64url.decode(y))
+    return isBase64urlOf32Bytes(x) &&
+      isBase64urlOf32Bytes(y) &&
+      isOnP256(base64url.decode(x), base64url.decode(y))
       ? ok({ alg: 'ES256', jwk: { kty, crv, x, y } })
       : fail('is not a point of P-256')
   }
   if (kty === 'OKP' && crv === 'Ed25519') {
-    return is32Bytes(x) && isOnEd25519(base64url.decode(x))
+    return isBase64urlOf32Bytes(x) && isOnEd25519(base64url.decode(x))
       ? ok({ alg: 'EdDSA', jwk: { kty, crv, x } })
       : fail('is not an Ed25519 key')
   }
