@@ -11,6 +11,7 @@ export interface Answer {
   readonly text: string
 }
 
+/** Rejects when there is no answer within 20 seconds. A header with a list of values is sent as several lines. */
 export function ask(
   url: string,
   headers: Readonly<Record<string, string | readonly string[]>> = {},

@@ -1,6 +1,6 @@
-// Requests and the answers that every verifier must give to them, as data: the same verdict, code, status, challenge and
-// CORS headers from each middleware, from createVerifier and from forward auth. Imports only data, so that any test
-// harness, on any runtime, can use it.
+// Requests and the answers that each middleware, createVerifier and forward auth must give to them: verdict, code, status
+// and challenge, and CORS headers where there are any. Imports only data, so that any test harness, on any runtime, can use
+// it.
 
 import { type Case, type Expected, PARTNER, refused, SITE, STRANGER, type TokenName } from './setups.ts'
 
@@ -33,7 +33,7 @@ const preflight = (origin: string, method: string): Case['headers'] => asking(or
 
 const tokenRows: readonly Row[] = [
   ['a good token', bearer('good'), PASS],
-  ['a good token among several audiences', bearer('severalAudiences'), PASS],
+  ['a good token with several audiences', bearer('severalAudiences'), PASS],
   ['an expired token', bearer('expired'), refused('token_expired')],
   ['a token that is not valid yet', bearer('early'), INVALID],
   ['a token of another issuer', bearer('otherIssuer'), INVALID],
@@ -44,7 +44,7 @@ const tokenRows: readonly Row[] = [
   ['a token of another type', bearer('otherType'), INVALID],
   ['a truncated token', bearer('truncated'), INVALID],
   ['a token with one bit flipped', bearer('flipped'), INVALID],
-  ['a token in a second spelling', bearer('padded'), INVALID],
+  ['a token with base64 padding', bearer('padded'), INVALID],
   ['a signature over other claims', bearer('swapped'), INVALID],
   ['a binding that is null', bearer('nullOrigin'), INVALID],
   ['a binding that is empty', bearer('noAddress'), INVALID],
@@ -61,7 +61,7 @@ const tokenRows: readonly Row[] = [
     }),
   ],
   [
-    'a token without key as DPoP',
+    'a token that is not bound to a key, sent as DPoP',
     from({ authorization: 'DPoP {good}' }),
     refused('invalid_token', { challenge: 'DPoP error="invalid_token", algs="ES256 EdDSA Ed25519"' }),
   ],
@@ -76,7 +76,7 @@ const sourceRows: readonly Row[] = [
   ['Bearer with text after the token', from({ authorization: 'Bearer {good} x' }), INVALID],
   ['x-client-token', from({ 'x-client-token': '{good}' }), PASS],
   [
-    'x-client-token beside another scheme',
+    'x-client-token, while Authorization has another scheme',
     from({ authorization: 'Basic eA==', 'x-client-token': '{good}' }),
     PASS,
   ],
@@ -103,7 +103,7 @@ const sourceRows: readonly Row[] = [
     refused('invalid_request'),
   ],
   [
-    'Authorization lines of no scheme of ours',
+    'two Authorization lines, neither of them Bearer or DPoP',
     from({ authorization: ['Basic eA==', 'Basic eQ=='] }),
     refused('invalid_request'),
   ],
@@ -141,7 +141,7 @@ const originRows: readonly Row[] = [
   ['no origin', { authorization: 'Bearer {good}' }, refused('origin_required', UNREADABLE)],
   ['no origin, allowed', { authorization: 'Bearer {good}' }, { status: 200 }, { setup: 'lenient' }],
   [
-    'a wrong origin is no missing one',
+    'missingOrigin: allow does not allow a wrong origin',
     bearer('good', { origin: PARTNER }),
     refused('origin_mismatch', { allows: PARTNER }),
     { setup: 'lenient' },
@@ -157,7 +157,7 @@ const originRows: readonly Row[] = [
     refused('origin_mismatch', UNREADABLE),
   ],
   [
-    'a strange origin where all may read',
+    'another origin, where all origins may read',
     bearer('good', { origin: STRANGER }),
     refused('origin_mismatch', { allows: STRANGER }),
     { setup: 'open' },
@@ -201,30 +201,30 @@ const originRows: readonly Row[] = [
   ],
   ['a token without origin', bearer('free'), refused('origin_required')],
   [
-    'a token without origin, from nowhere',
+    'a token without origin, in a request without Origin',
     { authorization: 'Bearer {free}' },
     refused('origin_required', UNREADABLE),
   ],
   [
-    'a token without origin where machines call too, from anywhere',
+    'require: [], a token without origin, from any origin',
     bearer('free', { origin: STRANGER }),
     { status: 200 },
     { setup: 'machines' },
   ],
   [
-    'a token without origin where machines call too, from nowhere',
+    'require: [], a token without origin, in a request without Origin',
     { authorization: 'Bearer {free}' },
     { status: 200 },
     { setup: 'machines' },
   ],
   [
-    'a token with an origin where machines call too, from nowhere',
+    'require: [], a token with an origin, in a request without Origin',
     { authorization: 'Bearer {good}' },
     refused('origin_required', UNREADABLE),
     { setup: 'machines' },
   ],
   [
-    'a token without origin where one is required',
+    'require: origin and ip, a token without origin',
     bearer('free'),
     refused('origin_required'),
     { setup: 'bound' },
@@ -236,7 +236,7 @@ const originRows: readonly Row[] = [
     { setup: 'home' },
   ],
   [
-    'same-origin, of a page elsewhere',
+    'same-origin, with a token for another origin',
     { authorization: 'Bearer {good}', 'sec-fetch-site': 'same-origin' },
     refused('origin_mismatch', UNREADABLE),
     { setup: 'home' },
@@ -248,12 +248,12 @@ const originRows: readonly Row[] = [
     { setup: 'home' },
   ],
   [
-    'same-origin at an API that does not know its own',
+    'same-origin, where apiOrigin is not set',
     { authorization: 'Bearer {home}', 'sec-fetch-site': 'same-origin' },
     refused('origin_required', UNREADABLE),
   ],
   [
-    'Origin counts before same-origin',
+    'Origin has precedence over same-origin',
     { authorization: 'Bearer {home}', 'sec-fetch-site': 'same-origin', origin: PARTNER },
     refused('origin_mismatch', { allows: PARTNER }),
     { setup: 'home' },
@@ -265,7 +265,7 @@ const PROXIED = { setup: 'proxied' } as const
 const HOPS = { setup: 'hops' } as const
 const FORWARDED = { setup: 'forwarded' } as const
 
-/** All requests come over loopback: the address of the socket's other end is 127.0.0.1. */
+/** All requests come over loopback, so the address of the socket's peer is 127.0.0.1. */
 const addressRows: readonly Row[] = [
   ['the right address', bearer('loopback'), PASS],
   ['another address', bearer('elsewhere'), WRONG_ADDRESS],
@@ -282,40 +282,45 @@ const addressRows: readonly Row[] = [
   ['a trusted proxy without its header', bearer('loopback'), PASS, PROXIED],
   ['a trusted proxy', bearer('elsewhere', { 'x-forwarded-for': '192.0.2.7' }), PASS, PROXIED],
   [
-    'a client before the trusted proxy',
+    'an address that the client sent, before the one that the trusted proxy added',
     bearer('elsewhere', { 'x-forwarded-for': '192.0.2.7, 198.51.100.1' }),
     WRONG_ADDRESS,
     PROXIED,
   ],
   [
-    'several lines are one list',
+    'several X-Forwarded-For lines are one list',
     bearer('elsewhere', { 'x-forwarded-for': ['198.51.100.1', '192.0.2.7, 127.0.0.1'] }),
     PASS,
     PROXIED,
   ],
+  ['a hop with a port', bearer('elsewhere', { 'x-forwarded-for': '192.0.2.7:80' }), WRONG_ADDRESS, PROXIED],
+  ['one of several networks', bearer('networks', { 'x-forwarded-for': '2001:DB8::1' }), PASS, PROXIED],
   [
-    'a hop that is no address',
-    bearer('elsewhere', { 'x-forwarded-for': '192.0.2.7:80' }),
-    WRONG_ADDRESS,
+    'an IPv4-mapped IPv6 address',
+    bearer('networks', { 'x-forwarded-for': '::ffff:203.0.113.9' }),
+    PASS,
     PROXIED,
   ],
-  ['one of several networks', bearer('networks', { 'x-forwarded-for': '2001:DB8::1' }), PASS, PROXIED],
-  ['a mapped address', bearer('networks', { 'x-forwarded-for': '::ffff:203.0.113.9' }), PASS, PROXIED],
-  ['the second hop', bearer('elsewhere', { 'x-forwarded-for': '1.1.1.1, 192.0.2.7, 10.0.0.1' }), PASS, HOPS],
   [
-    'fewer hops than there must be',
+    'trustedProxies: 2, the address before two proxies',
+    bearer('elsewhere', { 'x-forwarded-for': '1.1.1.1, 192.0.2.7, 10.0.0.1' }),
+    PASS,
+    HOPS,
+  ],
+  [
+    'trustedProxies: 2, an address added by one proxy only',
     bearer('elsewhere', { 'x-forwarded-for': '192.0.2.7' }),
     WRONG_ADDRESS,
     HOPS,
   ],
   ['Forwarded', bearer('elsewhere', { forwarded: 'for=192.0.2.7;proto=https' }), PASS, FORWARDED],
   [
-    'X-Forwarded-For where Forwarded counts',
+    'X-Forwarded-For, where forwardedHeader is forwarded',
     bearer('elsewhere', { 'x-forwarded-for': '192.0.2.7' }),
     WRONG_ADDRESS,
     FORWARDED,
   ],
-  ['a token without address where one is required', bearer('good'), WRONG_ADDRESS, { setup: 'bound' }],
+  ['require: origin and ip, a token without address', bearer('good'), WRONG_ADDRESS, { setup: 'bound' }],
 ]
 
 const ruleRows: readonly Row[] = [
@@ -331,7 +336,7 @@ const ruleRows: readonly Row[] = [
     { setup: 'revoked' },
   ],
   [
-    'a revocation status that is not known',
+    'a revocation function that throws',
     bearer('good'),
     { code: 'unavailable', status: 503, allows: SITE },
     { setup: 'outage' },
@@ -367,28 +372,32 @@ const methodRows: readonly Row[] = [
   ],
   ['a preflight from null', preflight('null', 'GET'), { status: 204, isPreflight: true }, { setup: 'open' }],
   [
-    'a preflight where all may read',
+    'a preflight, where all origins may read',
     preflight(STRANGER, 'GET'),
     { status: 204, allows: STRANGER, isPreflight: true },
     { setup: 'open' },
   ],
-  ['a preflight of an app', preflight('capacitor://localhost', 'GET'), { status: 204, isPreflight: true }],
+  [
+    'a preflight from an app that is not allowed',
+    preflight('capacitor://localhost', 'GET'),
+    { status: 204, isPreflight: true },
+  ],
   ['OPTIONS that asks for an invalid method', asking(SITE, 'G,ET'), MISSING, { method: 'OPTIONS' }],
   ['OPTIONS that asks for two methods', asking(SITE, ['GET', 'PUT']), MISSING, { method: 'OPTIONS' }],
   [
-    'OPTIONS of two origins',
+    'OPTIONS with two Origin lines',
     asking([SITE, SITE], 'GET'),
     refused('missing_token', UNREADABLE),
     { method: 'OPTIONS' },
   ],
   [
-    'OPTIONS of an origin with a path',
+    'OPTIONS with an origin that has a path',
     asking(`${SITE}/a`, 'GET'),
     refused('missing_token', UNREADABLE),
     { method: 'OPTIONS' },
   ],
   [
-    'OPTIONS of an empty origin',
+    'OPTIONS with an empty origin',
     asking('', 'GET'),
     refused('missing_token', UNREADABLE),
     { method: 'OPTIONS' },

@@ -1,4 +1,5 @@
-// CORS on every kind of answer from a handler: errors, its own CORS headers, fetched responses, streams and 404s.
+// The CORS headers that a middleware adds to each kind of answer of a handler: errors, answers with their own CORS headers,
+// fetched responses, streams and 404s.
 
 import { describe, expect, test } from 'vitest'
 import { ask } from './ask.ts'
@@ -60,7 +61,7 @@ const rows: Readonly<Record<string, readonly Row[]>> = {
 }
 
 export function describeCors(world: () => World): void {
-  describe.each(Object.entries(rows))('CORS of what a handler answers: %s', (door, routes) => {
+  describe.each(Object.entries(rows))('CORS headers on the answers of handlers: %s', (door, routes) => {
     const askRoute = (path: string, headers: Readonly<Record<string, string>> = {}, method = 'GET') =>
       ask(
         `${world().urls[door]}/${path}`,

@@ -43,7 +43,7 @@ const reject = async () => {
   throw new Error('boom')
 }
 type Settle = (value: unknown) => void
-/** Functions that return a thenable: an object with `then` that is not a Promise, such as a query builder. */
+/** Creates a function that returns a thenable: an object with `then` that is not a Promise, such as a query builder. */
 const thenable = (then: (resolve: Settle, reject: Settle) => void) => () => ({ then })
 const resolveTo = (value: unknown) => thenable((resolve) => resolve(value))
 const resolveLater = (value: unknown) => thenable((resolve) => setTimeout(resolve, 1, value))
@@ -115,37 +115,41 @@ describe('onDecision', () => {
     ],
     ['nothing', {}, { origin: SITE, authorization: 'Bearer {good}' }, { outcome: 'allow' }],
   ]
-  const isRightToken = ({ step }: Decision) =>
-    !['extract', 'format', 'signature', 'claims'].includes(step ?? '')
+  /** Whether the token was valid, so that the decision contains its claims. */
+  const hasClaims = ({ step }: Decision) => !['extract', 'format', 'signature', 'claims'].includes(step ?? '')
   const claims = expect.objectContaining({ sub: SUBJECT, iss: ISSUER })
 
-  test.each(rows)('%s %o %o', async (_, rules, headers, expected) => {
-    const told: Decision[] = []
-    const verifier = createWith({ ...rules, onDecision: (decision) => told.push(decision) })
-    const whole = { ...expected, ...(isRightToken(expected) && { claims }) }
+  test.each(rows)('is called with the step that refuses: %s %o %o', async (_, rules, headers, expected) => {
+    const decisions: Decision[] = []
+    const verifier = createWith({ ...rules, onDecision: (decision) => decisions.push(decision) })
+    const whole = { ...expected, ...(hasClaims(expected) && { claims }) }
     for (const times of [1, 2]) {
       expect(await codeOf(verifier.verify(ask(headers), { ip: '198.51.100.1' }))).toBe(expected.code)
-      expect(told).toEqual(Array(times).fill(whole))
+      expect(decisions).toEqual(Array(times).fill(whole))
     }
   })
 
   test.each(rows)('report mode: %s %o %o', async (_, rules, headers, expected) => {
-    const told: Decision[] = []
-    const verifier = createWith({ ...rules, mode: 'report', onDecision: (decision) => told.push(decision) })
+    const decisions: Decision[] = []
+    const verifier = createWith({
+      ...rules,
+      mode: 'report',
+      onDecision: (decision) => decisions.push(decision),
+    })
     const isBound = ['origin', 'address', 'key', 'scope'].includes(expected.step ?? '')
     const code = await codeOf(verifier.verify(ask(headers), { ip: '198.51.100.1' }))
     expect(code).toBe(isBound ? undefined : expected.code)
-    expect(told).toEqual([
+    expect(decisions).toEqual([
       {
         ...expected,
         ...(isBound && { outcome: 'would_block' }),
-        ...(isRightToken(expected) && { claims }),
+        ...(hasClaims(expected) && { claims }),
       },
     ])
   })
 
   test.each([boom, reject, rejectThenable, throwInThen])(
-    'its failures are ignored: %s',
+    'a function that fails does not change the verdict: %s',
     async (onDecision) => {
       const unhandled = vi.fn()
       process.on('unhandledRejection', unhandled)
@@ -158,7 +162,7 @@ describe('onDecision', () => {
     },
   )
 
-  test('once for a request through a middleware, never for a preflight', async () => {
+  test('is called once for a request through a middleware, and not for a preflight', async () => {
     const onDecision = vi.fn()
     const app = new Hono().use(claimAuth({ ...optionsOf({ onDecision }), allowedOrigins: [SITE] }))
     app.get('/things', (c) => c.text(''))
@@ -171,7 +175,8 @@ describe('onDecision', () => {
 })
 
 describe('functions that the developer gives', () => {
-  const nays = [
+  /** Functions whose answer is not a yes: false, a value that is not a boolean, or a failure. */
+  const refusing = [
     () => false,
     async () => false,
     boom,
@@ -186,15 +191,15 @@ describe('functions that the developer gives', () => {
     rejectThenable,
     throwInThen,
   ]
-  const yeas = [() => true, async () => true, resolveTo(true), resolveLater(true)]
+  const accepting = [() => true, async () => true, resolveTo(true), resolveLater(true)]
 
-  test.each(nays)('authorize refuses unless the result is true: %s', async (authorize) => {
+  test.each(refusing)('authorize refuses unless the result is true: %s', async (authorize) => {
     expect(await codeOf(createWith({ authorize: authorize as () => boolean }).verify(good()))).toBe(
       'insufficient_scope',
     )
   })
 
-  test.each(yeas)('authorize lets the request pass: %s', async (authorize) => {
+  test.each(accepting)('authorize lets the request pass: %s', async (authorize) => {
     const verifier = createWith({ authorize: authorize as () => boolean })
     expect(await codeOf(verifier.verify(good()))).toBeUndefined()
     expect(await codeOf(verifier.verify(ask({ authorization: 'Bearer {good}' })))).toBe('origin_required')
@@ -210,10 +215,10 @@ describe('functions that the developer gives', () => {
     ]) {
       await codeOf(verifier.verify(ask({ ...headers, origin: PARTNER })))
     }
-    const free = authorize.mock.calls.length
+    const callsBefore = authorize.mock.calls.length
     const request = good()
     const claims = await verifier.verify(request)
-    expect(authorize.mock.calls.slice(free)).toEqual([[claims, request]])
+    expect(authorize.mock.calls.slice(callsBefore)).toEqual([[claims, request]])
   })
 
   const unclear: readonly unknown[] = [
@@ -251,7 +256,7 @@ describe('functions that the developer gives', () => {
       seen,
       code: 'unavailable',
     })),
-  ])('replay: $code for a proof in a store whose seen is $seen', async ({ seen, code }) => {
+  ])('a replay store whose seen is $seen gives the code $code', async ({ seen, code }) => {
     const maker = await createMaker('ES256')
     const token = await issuer.mint({ claims: { cnf: { jkt: maker.jkt } } })
     const dpop = maker.proof({ iat: Math.floor(Date.now() / 1000), ath: hashToken(token) })
@@ -271,7 +276,7 @@ describe('functions that the developer gives', () => {
       clientIp,
       status: 401,
     })),
-  ])('clientIp: $status for a token bound to an address: $clientIp', async ({ clientIp, status }) => {
+  ])('clientIp $clientIp gives $status for a token bound to an address', async ({ clientIp, status }) => {
     const options = { ...optionsOf(), allowedOrigins: [SITE], clientIp: clientIp as () => string }
     const app = new Hono().use(claimAuth(options)).get('/things', (c) => c.text(''))
     const bound = await app.request(ask({ origin: SITE, authorization: 'Bearer {loopback}' }))
@@ -280,9 +285,9 @@ describe('functions that the developer gives', () => {
   })
 
   test.each([
-    ...nays.map((origins) => ({ origins, allows: null })),
-    ...yeas.map((origins) => ({ origins, allows: PARTNER })),
-  ])('allowedOrigins: $origins', async ({ origins, allows }) => {
+    ...refusing.map((origins) => ({ origins, allows: null })),
+    ...accepting.map((origins) => ({ origins, allows: PARTNER })),
+  ])('allowedOrigins $origins allows $allows', async ({ origins, allows }) => {
     const allowedOrigins = origins as () => boolean
     const app = new Hono()
       .use('/things', claimAuth({ ...optionsOf(), allowedOrigins }))
@@ -365,26 +370,32 @@ describe('malformed request objects', () => {
     return proxy
   }
 
-  test.each(Object.entries(odd))('%s: a ClaimError and one decision', async (_, request) => {
-    for (const rules of [{}, { tokenSources: ['query', 'websocket'], trustedProxies: 1 }] as const) {
-      const onDecision = vi.fn()
-      const verifier = createWith({ ...rules, onDecision })
-      for (const place of from) {
-        const code = await codeOf(verifier.verify(request as Request, place as { ip: string }))
-        expect(['invalid_request', 'missing_token', 'invalid_token']).toContain(code)
+  test.each(Object.entries(odd))(
+    '%s: rejects with a ClaimError, and makes one decision',
+    async (_, request) => {
+      for (const rules of [{}, { tokenSources: ['query', 'websocket'], trustedProxies: 1 }] as const) {
+        const onDecision = vi.fn()
+        const verifier = createWith({ ...rules, onDecision })
+        for (const place of from) {
+          const code = await codeOf(verifier.verify(request as Request, place as { ip: string }))
+          expect(['invalid_request', 'missing_token', 'invalid_token']).toContain(code)
+        }
+        expect(onDecision).toHaveBeenCalledTimes(from.length)
       }
-      expect(onDecision).toHaveBeenCalledTimes(from.length)
-    }
-  })
+    },
+  )
 
-  test.each(from)('an invalid address counts as none: %o', async (place) => {
-    const request = ask({ origin: SITE, authorization: 'Bearer {loopback}' })
-    const code = await codeOf(createWith().verify(request, place as { ip: string }))
-    expect(['ip_mismatch', 'invalid_request']).toContain(code)
-    expect(await codeOf(createWith().verify(good(), place as { ip: string }))).toBeUndefined()
-  })
+  test.each(from)(
+    'an address that is missing or invalid fails only tokens with an address: %o',
+    async (place) => {
+      const request = ask({ origin: SITE, authorization: 'Bearer {loopback}' })
+      const code = await codeOf(createWith().verify(request, place as { ip: string }))
+      expect(['ip_mismatch', 'invalid_request']).toContain(code)
+      expect(await codeOf(createWith().verify(good(), place as { ip: string }))).toBeUndefined()
+    },
+  )
 
-  test('only headers, method and url are read', async () => {
+  test('no member of a request is read except headers, method and url', async () => {
     const touched = new Set<PropertyKey>()
     const watch = <T extends object>(target: T, names: readonly PropertyKey[]): T =>
       new Proxy(target, {

@@ -1,5 +1,5 @@
-// The examples in the docstrings of the package's exports, read from the packed declarations. Each one compiles in a
-// customer's project. Those in the table of runs are also run, as they stand but for the address of the issuer.
+// The examples in the docstrings of the package's exports, read from the packed declarations. Each one is compiled in a
+// customer's project. The examples that `runs` names are also run, unchanged except for the URL of the issuer.
 
 import { execFile } from 'node:child_process'
 import { createServer, type Server } from 'node:http'
@@ -13,12 +13,13 @@ import type { Project } from './project.ts'
 import { type PublicName, readPublicNames } from './public-examples.ts'
 import { compile } from './types.ts'
 
-/** How an example is run. */
+/** How an example is run, and what it must print. */
 interface Run {
-  /** Code before the example, which declares what it uses. */
+  /** Code before the example that declares the variables that the example uses. */
   readonly before: string
-  /** Code after the example, which writes its outcome as JSON. */
+  /** Code after the example that prints the outcome as JSON. */
   readonly after: string
+  /** The expected value of that JSON. */
   readonly output: unknown
 }
 
@@ -84,7 +85,7 @@ const runs: Readonly<Record<string, Run>> = {
   },
 }
 
-/** What examples use without declaring it, such as the reader's own session check. An example may declare it itself. */
+/** Declarations for names that examples use but need not declare, such as the reader's own session check. */
 const surroundings: Readonly<Record<string, string>> = {
   Hono: `import { Hono } from 'hono'`,
   express: `import express from 'express'`,
@@ -99,13 +100,13 @@ const surroundings: Readonly<Record<string, string>> = {
   fastify: `declare const fastify: import('fastify').FastifyInstance`,
 }
 
-/** The kind of app that an example without a line for it stands in. */
+/** The declaration of `app` for an example that uses it without creating it: an Express app or a Hono app. */
 const appOf = (door: string, code: string): string =>
   door === 'claimgate/node' || code.includes('fastify')
     ? `declare const app: import('express').Express`
     : `declare const app: import('hono').Hono`
 
-/** Clients that examples of errors and methods call, as an example of the same door would create them. */
+/** By package export: declarations of the client that examples of errors and methods use without creating it. */
 const clients: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'claimgate/verify': { verifier: `declare const verifier: import('claimgate/verify').Verifier` },
   'claimgate/backend': { client: `declare const client: import('claimgate/backend').ClaimClient` },
@@ -117,7 +118,7 @@ interface Example extends PublicName {
   readonly code: string
 }
 
-/** The examples of the packed package, each once. */
+/** The examples of the packed package. A declaration that several package exports have is listed once. */
 function listExamples(names: readonly PublicName[]): readonly Example[] {
   const seen = new Set<string>()
   return names.flatMap((one) => {
@@ -130,13 +131,13 @@ function listExamples(names: readonly PublicName[]): readonly Example[] {
   })
 }
 
-/** Whether code uses a name as a variable or type that it does not declare. */
+/** Whether code uses a name as a variable or type, and does not declare it. */
 function usesFreely(code: string, name: string): boolean {
   const isUsed = new RegExp(`(?<![.\\w'"/-])${name}(?![\\w'":/-])`).test(code)
   return isUsed && !new RegExp(`(?:const|let|function|class|import)[\\s{]+${name}\\b`).test(code)
 }
 
-/** The example as a module: with imports of what it uses, and inside a function because some examples return. */
+/** The example as a module: imports of the names that it uses, and the code in a function, because some examples return. */
 function toModule({ door, title, code }: Example, names: readonly PublicName[]): string {
   const run = runs[title]
   const body = [run?.before ?? '', code, run?.after ?? ''].join('\n')
@@ -193,7 +194,7 @@ export function describeExamples(project: () => Project): void {
       expect(without.map(({ door, name }) => `${door}#${name}`)).toEqual([])
     })
 
-    test.each(Object.entries(runs))('give what they promise: %s', async (title, { output }) => {
+    test.each(Object.entries(runs))('print the expected result: %s', async (title, { output }) => {
       const example = examples.find((one) => one.title === title)
       if (example === undefined) throw new Error(`${title} has no example`)
       const { stdout } = await promisify(execFile)(process.execPath, [fileOf(example)], {

@@ -3,7 +3,7 @@
 import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
 import { AUDIENCE, ISSUER, SITE, SUBJECT, type TokenName, type TokenRecipe, tokens } from './cases.ts'
 
-/** The options for the keys of a verifier. They are valid JSON, for the process and the Worker under test. */
+/** The option of a verifier that gives its keys. It is plain JSON, so the process and the Worker under test can get it. */
 export type KeyOption =
   | { readonly jwks: { readonly keys: readonly JWK[] } }
   | { readonly jwksUri: string }
@@ -20,7 +20,7 @@ export interface Issuer {
 
 type Key = Parameters<SignJWT['sign']>[0]
 
-/** Creates an issuer that signs with ES256 (`jwks`) or with a shared secret (`secret`). */
+/** Creates an issuer that signs with ES256 (`jwks`) or HS256 (`secret`). `claims` replace claims of all its tokens. */
 export async function createIssuer(
   kind: 'jwks' | 'secret',
   claims: TokenRecipe['claims'] = {},

@@ -1,6 +1,7 @@
-// Runs the cases behind a real nginx, whose auth_request asks a running claimgate: verdict, code, status and challenge must
-// be those of the middlewares. nginx has one server of the example configuration for each setup, selected by Host, with
-// the setup's options in the query. The service is the issuer of the cases, because it has their signing key.
+// Runs the cases behind a real nginx, whose auth_request asks a running claimgate. Verdict, code, status and challenge must
+// be those of the middlewares, except that 401 replaces 400. nginx has one copy of the example's server block for each
+// setup, selected by Host, with the setup's options in the query for claimgate. The service accepts the tokens of the cases,
+// because it has the issuer's signing key.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -39,7 +40,7 @@ function explainOmission({ setup: name, headers }: Case): string | undefined {
 }
 
 const askable = cases.filter((one) => explainOmission(one) === undefined)
-const isHere = spawnSync('which', ['nginx']).status === 0
+const hasNginx = spawnSync('which', ['nginx']).status === 0
 
 test('most cases can be run behind nginx', () => {
   expect(askable.length).toBeGreaterThan(cases.length * 0.85)
@@ -50,9 +51,9 @@ for (const one of cases) {
   if (why !== undefined) test.skip(`${one.name} (${why})`)
 }
 
-describe.skipIf(!isHere)('behind nginx', () => {
+describe.skipIf(!hasNginx)('behind nginx', () => {
   const servers = useServers()
-  /** Set after the account was created. */
+  /** Claims of the tokens, set as soon as the account exists. */
   const ids = { sub: '', client_id: '' }
   let api: Server
   let nginx: ChildProcess
@@ -118,7 +119,7 @@ describe.skipIf(!isHere)('behind nginx', () => {
     if (one.method === 'HEAD' || isPreflight) expect(answer.text).toBe('')
     else if (code === undefined) expect(JSON.parse(answer.text)).toEqual({ sub: ids.sub })
     else expect(JSON.parse(answer.text)).toMatchObject({ error: code, status: answer.status })
-    // A proxy has no option for CORS: the service allows the origins of its accounts.
+    // Forward auth has no option for CORS: the service allows the origins of its accounts, never all origins.
     if (one.setup !== 'open') expect(answer.header('access-control-allow-origin')).toBe(allows)
     for (const token of Object.values(minted)) expect(answer.text).not.toContain(token)
   })
@@ -132,7 +133,7 @@ describe.skipIf(!isHere)('behind nginx', () => {
   )
 })
 
-/** Writes the key of the cases' issuer to a file in `folder`, where the service reads it. */
+/** Creates an issuer and writes its signing key to a file in `folder`, where the service reads it. */
 async function createSharedIssuer(folder: string, claims: Record<string, string>): Promise<Issuer> {
   const issuer = await createIssuer('jwks', claims)
   const { kid = '', ...jwk } = issuer.privateJwk ?? {}
@@ -144,7 +145,7 @@ async function createSharedIssuer(folder: string, claims: Record<string, string>
   return issuer
 }
 
-/** The service's settings for client addresses, which are not options of a query. nginx adds one hop. */
+/** Variables of the service for a setup: client addresses are not configured in a query. nginx is one more hop. */
 function serviceEnvironment({ trustedProxies, forwardedHeader = 'x-forwarded-for' }: Setup) {
   return {
     CLAIMGATE_ISSUER: ISSUER,
@@ -165,7 +166,7 @@ function configure(port: number, apiPort: number, urls: Readonly<Record<string, 
       'listen 8080;': `listen 127.0.0.1:${port};\n    server_name ${name};`,
       'http://claimgate/auth/verify?scope=read;': `${urls[name]}/auth/verify${query && `?${query}`};`,
     })
-    // This nginx stands behind another proxy, whose headers it trusts.
+    // With `trustedProxies` nginx stands behind another proxy, whose address headers it extends instead of replacing.
     return setup.trustedProxies === undefined
       ? block
       : substitute(block, {
@@ -185,7 +186,7 @@ function configure(port: number, apiPort: number, urls: Readonly<Record<string, 
   return `${head}${blocks.join('\n')}}\n`
 }
 
-/** The options of a setup as a query string, which an operator would write into the proxy's configuration. */
+/** The options of a setup as the query string that an operator would write into the proxy's configuration. */
 function writeQuery({ scope, missingOrigin, require, mode, apiOrigin, tokenSources }: Setup): string {
   const bounds = require?.length === 0 ? 'none' : require
   const options = { scope, missingOrigin, require: bounds, mode, apiOrigin, tokenSources }

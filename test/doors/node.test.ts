@@ -16,7 +16,7 @@ afterEach(() => stop())
 
 type Handle = (request: IncomingMessage, response: ServerResponse) => void
 
-/** Starts a server with `claimAuth` of these options. `before` runs earlier in each request. */
+/** Starts a server with `claimAuth` and these options. In each request `before` runs first, and `next` if it passes. */
 async function serve(rules: Partial<ClaimAuthOptions>, next: Handle, before: Handle = () => undefined) {
   const options = { issuer: ISSUER, audience: AUDIENCE, ...issuer.keys, allowedOrigins: [SITE], ...rules }
   const auth = claimAuth(options as ClaimAuthOptions)
@@ -64,7 +64,7 @@ test('a refusal has Content-Length, so that the connection can be reused', async
 })
 
 test.each(['a refusal', 'a pass'])(
-  '%s is dropped when another handler has already answered',
+  '%s has no effect when another handler has already answered',
   async (what) => {
     const next = vi.fn()
     const url = await serve(
@@ -79,7 +79,7 @@ test.each(['a refusal', 'a pass'])(
 )
 
 test.each(['sync', 'async'])(
-  'a decision about origins that fails opens nothing and ends nothing: %s',
+  'allowedOrigins that fails allows no origin, and the request still passes: %s',
   async (how) => {
     const allowedOrigins = how === 'sync' ? boom : async () => boom()
     const url = await serve({ allowedOrigins }, (_, response) => response.end('in'))
@@ -90,7 +90,7 @@ test.each(['sync', 'async'])(
   },
 )
 
-test('authorize reads headers in any case', async () => {
+test('authorize can read a header by its name in any case', async () => {
   const url = await serve(
     { authorize: (_, request) => request.headers.get('X-Role') === 'admin' },
     (_, response) => {

@@ -190,7 +190,7 @@ function messageOf(make: () => unknown): string {
     expect(error).toBeInstanceOf(TypeError)
     return (error as TypeError).message
   }
-  throw new Error('was taken')
+  throw new Error('the options were accepted')
 }
 
 describe('wrong options of a verifier', () => {
@@ -223,7 +223,7 @@ describe('wrong options of a verifier', () => {
     { ...base, jwksUri: 'https://auth.example.com/jwks' },
     keyless({ secret: 'x'.repeat(32), jwksUri: 'https://auth.example.com/jwks' }),
     keyless({}),
-  ])('not exactly one source of keys', (options) => {
+  ])('keys must come from exactly one option', (options) => {
     const message = messageOf(() => create(options))
     for (const name of ['jwksUri', 'jwks', 'secret']) expect(message).toContain(name)
   })
@@ -234,7 +234,7 @@ describe('wrong options of a verifier', () => {
     'http://localhost.evil.example/jwks',
     'http://127.0.0.1.nip.example/jwks',
     'http://0.0.0.0/jwks',
-  ])('plain http to another machine: %s', (url) => {
+  ])('plain http to another machine needs allowInsecureIssuer: true: %s', (url) => {
     const options = keyless({ jwksUri: url })
     const feed = { ...base, revocation: { url } }
     for (const made of [options, feed]) {
@@ -252,7 +252,7 @@ describe('wrong options of a verifier', () => {
     },
   )
 
-  test('a required key without apiOrigin', () => {
+  test('require: key needs apiOrigin', () => {
     expect(messageOf(() => create({ ...base, require: ['key'] }))).toContain('apiOrigin')
     expect(() => create({ ...base, require: ['key'], apiOrigin: 'https://api.example.com' })).not.toThrow()
   })
@@ -276,7 +276,7 @@ describe('wrong options of a verifier', () => {
   })
 
   test.each(['allowedOrigins', 'allowedHeaders', 'cors', 'clientIp'])(
-    'an option that only middlewares have: %s',
+    'a verifier rejects an option that only middlewares have: %s',
     (name) => {
       expect(messageOf(() => create({ ...base, [name]: undefined }))).toContain(name)
     },

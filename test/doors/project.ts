@@ -1,4 +1,4 @@
-// An empty project in which npm has installed the packed package and the frameworks, as an API developer would.
+// A new project with the packed package and the frameworks, installed by npm, as an API developer would have it.
 
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path'
 const ROOT = join(import.meta.dirname, '../..')
 const FRAMEWORKS = ['hono', '@hono/node-server', 'express', 'fastify', '@types/express', '@types/node']
 
-/** The package export for each source file that tests of this repository import. */
+/** The package export of each source file that the copied tests import. */
 const DOORS: Readonly<Record<string, string>> = {
   'src/index.ts': 'claimgate',
   'src/verify/verifier.ts': 'claimgate/verify',
@@ -22,14 +22,14 @@ const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/
 
 export interface Project {
   readonly folder: string
-  /** Writes a file into the project. Imports of this repository's sources become imports of the package. */
+  /** Writes a file into the project, and returns its path. Imports of this repository's sources become package imports. */
   write(name: string, text: string): string
-  /** Writes files of `test/` to the same paths in the project, likewise. */
+  /** Copies files of `test/` to the same paths in the project. Their imports are replaced as by `write`. */
   copy(...names: readonly string[]): void
   remove(): void
 }
 
-/** Packs a copy of this checkout and installs it. The copy keeps parallel builds of other tests apart. */
+/** Packs a copy of this checkout and installs it. A copy is used because other tests may build in the checkout meanwhile. */
 export function createProject(): Project {
   const folder = mkdtempSync(join(tmpdir(), 'claimgate-doors-'))
   const remove = () => rmSync(folder, { recursive: true, force: true })

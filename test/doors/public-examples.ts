@@ -6,13 +6,13 @@ import { parseSync } from 'oxc-parser'
 
 /** One exported name, and where it is declared. */
 export interface PublicName {
-  /** What is imported, such as `claimgate/hono`. */
+  /** The package export that has the name, such as `claimgate/hono`. */
   readonly door: string
   readonly name: string
   readonly isType: boolean
   /** Whether it is a function or a class. */
   readonly isCallable: boolean
-  /** File and name of the declaration: a name that two doors export is declared once. */
+  /** File and name of the declaration. Two package exports can have the same declaration. */
   readonly declaration: string
   readonly examples: readonly string[]
 }
@@ -48,7 +48,7 @@ export function readPublicNames(folder: string): readonly PublicName[] {
   })
 }
 
-/** The exports of a file of declarations by their names, those of other files included. */
+/** The exports of a declaration file, by name. Re-exports from other files are included. */
 function readExports(file: string): ReadonlyMap<string, Declared> {
   const source = readFileSync(file, 'utf8')
   const { program, comments } = parseSync(file, source)

@@ -1,8 +1,10 @@
 // The origins, verifier options and tokens of the cases, as data. Imports nothing.
 
+/** The origin that most tokens are bound to. */
 export const SITE = 'https://www.example.com'
+/** An allowed origin too, but no token is bound to it. */
 export const PARTNER = 'https://partner.example'
-/** An origin that no setup allows. */
+/** An origin that only the setup `open` allows. */
 export const STRANGER = 'https://evil.example'
 export const API = 'https://api.example.com'
 export const ISSUER = 'https://auth.example.com'
@@ -20,8 +22,9 @@ export interface Setup {
   readonly require?: readonly ('origin' | 'ip')[]
   readonly mode?: 'report'
   readonly tokenSources?: readonly ('authorization' | 'x-client-token' | 'query' | 'websocket')[]
-  /** Functions, named by what they do. A harness that cannot pass functions leaves these setups out. */
+  /** What the function `authorize` does. A harness that cannot pass functions leaves setups with it out. */
   readonly authorize?: 'no' | 'throws'
+  /** What the function `revocation` does. A harness that cannot pass functions leaves setups with it out. */
   readonly revocation?: 'revoked' | 'throws'
 }
 
@@ -48,12 +51,13 @@ export const setups = {
 
 export type SetupName = keyof typeof setups
 
-/** The differences of a token from a valid one. */
+/** How a token differs from a valid one. */
 export interface TokenRecipe {
   /** Claims to replace; undefined removes a claim. */
   readonly claims?: Readonly<Record<string, unknown>>
   /** Seconds until the token expires; default 600. */
   readonly expiresIn?: number
+  /** Members of the protected header to replace. */
   readonly header?: Readonly<Record<string, unknown>>
   /** The token is signed with another key than the issuer's, but has the issuer's `kid`. */
   readonly isForged?: true
@@ -63,7 +67,7 @@ export interface TokenRecipe {
 
 const THUMBPRINT = '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I'
 
-/** The tokens that the cases use. All except `free` and `home` are bound to SITE. */
+/** The tokens that the cases use. All except `free`, `home` and `nullOrigin` are bound to SITE. */
 export const tokens = {
   good: { claims: { scope: 'read write' } },
   free: { claims: { origin: undefined } },
@@ -101,18 +105,21 @@ export interface Expected {
   readonly challenge?: string
   /** The value of `Access-Control-Allow-Origin`; undefined when there must be none. */
   readonly allows?: string | undefined
-  /** `Claimgate-Would-Block`, which only middlewares set. */
+  /** The value of `Claimgate-Would-Block`, which middlewares and forward auth set, not createVerifier. */
   readonly wouldBlock?: string
-  /** The answer is the one to a preflight, which only middlewares give. */
+  /** The request is a preflight, which middlewares and forward auth answer, not createVerifier. */
   readonly isPreflight?: true
 }
 
-/** One request. In headers and path, `{name}` is replaced by the token of that name. A list is sent as several lines. */
+/**
+ * One request and the expected answer. In headers and path, `{name}` is replaced by the token of that name. A header with a
+ * list of values is sent as several lines.
+ */
 export interface Case {
   readonly name: string
   readonly setup: SetupName
   readonly method: string
-  /** The path after that of the setup. */
+  /** The path without the leading `/`. Middlewares of all setups share one server, where `/<setup>/` is put before it. */
   readonly path: string
   readonly headers: Readonly<Record<string, string | readonly string[]>>
   readonly expected: Expected
@@ -130,7 +137,7 @@ const REFUSED: Readonly<Record<string, Partial<Expected>>> = {
   missing_token: { challenge: BEARER_OR_DPOP },
 }
 
-/** The expected refusal with this code. Pages of SITE may read it, unless `more` replaces `allows`. */
+/** The expected refusal with this code. A page of SITE may read it, unless `more` replaces `allows`. */
 export function refused(code: string, more: Partial<Expected> = {}): Expected {
   return {
     code,

@@ -21,7 +21,7 @@ const resolutions = {
   bundler: { module: 'ESNext', moduleResolution: 'Bundler' },
 }
 
-/** Compiles files of the project. Throws an error with the compiler's messages. */
+/** Compiles files of the project. Returns the compiler's output, empty on success. On failure throws an error with it. */
 export function compile(
   project: Project,
   files: readonly string[],
@@ -43,7 +43,7 @@ export function describeTypes(project: () => Project): void {
       'createVerifier({ issuer: 5 })',
       'createVerifier()',
       "import { nothing } from 'claimgate/verify'",
-    ])('are used by the compiler, which rejects: %s', (wrong) => {
+    ])('make the compiler reject: %s', (wrong) => {
       const file = project().write(
         'types/wrong.ts',
         `import { createVerifier } from 'claimgate/verify'\n${wrong}\n`,

@@ -7,7 +7,7 @@ import { SITE } from '../cases.ts'
 import type { KeyOption } from '../mint.ts'
 import { createGuards } from './options.ts'
 
-/** Creates the app. `upstream` is the URL of a server whose response one of the handlers returns as it is. */
+/** Creates the app. `upstream` is the URL of a server whose response the handler of `immutable` returns unchanged. */
 export function createHonoApp(keys: KeyOption, upstream: string): Hono<{ Variables: ClaimVariables }> {
   const app = new Hono<{ Variables: ClaimVariables }>()
   for (const [name, guard] of Object.entries(createGuards(keys, claimAuth))) app.use(`/${name}/*`, guard)

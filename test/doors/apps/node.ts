@@ -1,5 +1,5 @@
-// Servers on Node: Hono, Express, Fastify, node:http, and one that uses createVerifier alone. Reads the keys from the
-// variable KEYS, and writes the URLs of all servers as one line of JSON.
+// Servers on Node: Hono, Express, Fastify, node:http, and one that uses createVerifier without a middleware. Reads the keys
+// from the environment variable KEYS, and prints the URLs of all servers as one line of JSON.
 
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -109,8 +109,8 @@ async function createFastify(): Promise<number> {
   return (app.server.address() as AddressInfo).port
 }
 
-/** A server that writes refusals itself, as an API with another framework does with createVerifier. */
-function createLibrary(): RequestListener {
+/** Uses createVerifier without a middleware, and writes the refusals itself, as an API with another framework does. */
+function createVerifierServer(): RequestListener {
   const verifiers = forEachSetup((setup) => createVerifier(verifierOptions(setup, keys)))
   return async (incoming, response) => {
     const { method = 'GET', url = '/', rawHeaders, socket } = incoming
@@ -147,6 +147,6 @@ console.log(
     express: await listen(createServer(createExpress())),
     fastify: `http://127.0.0.1:${await createFastify()}`,
     http: await listen(createServer(bare)),
-    verifier: await listen(createServer(createLibrary())),
+    verifier: await listen(createServer(createVerifierServer())),
   }),
 )

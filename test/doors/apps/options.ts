@@ -1,4 +1,4 @@
-// The setups as options of createVerifier and of the middlewares.
+// Turns the setups into options of createVerifier and of the middlewares.
 
 import type { VerifierOptions } from '../../../src/verify/verifier.ts'
 import { AUDIENCE, ISSUER, PARTNER, type Setup, SITE, setups } from '../cases.ts'
