@@ -1,4 +1,5 @@
-// A thread that asks a URL every 20 ms for some time, and reports how long each answer took, milliseconds.
+// A worker thread that requests a URL every 20 ms for `ms` milliseconds. At the end it posts how many milliseconds each
+// answer took.
 
 import { Agent, get } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'

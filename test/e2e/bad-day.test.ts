@@ -41,7 +41,8 @@ const createAccount = (more: object = {}): Promise<Json> =>
     status: 201,
   })
 
-async function remotely(token: string): Promise<string> {
+/** The verdict of the remote verifier on a token: `200`, or status and code. */
+async function verifyRemotely(token: string): Promise<string> {
   const headers = { authorization: `Bearer ${token}`, origin: SITE }
   return remote.verify(new Request('https://api.example/', { headers })).then(
     () => '200',
@@ -50,9 +51,9 @@ async function remotely(token: string): Promise<string> {
 }
 
 interface Thief {
-  /** Every token, with the time of its request. */
+  /** Every token that the thief got. `askedAt` is when it was requested, in milliseconds of `performance.now`. */
   readonly tokens: { readonly askedAt: number; readonly token: string }[]
-  /** Resolves after the last answer. */
+  /** Stops the loops. Resolves when the last answer has arrived. */
   stop(): Promise<void>
 }
 
@@ -78,13 +79,13 @@ function steal(secret: string, more: object = {}, pauseMs = 25): Thief {
   }
 }
 
-/** The tokens that either process or the remote verifier accepts. */
+/** For each token that a process or the remote verifier accepts: the verdicts of all of them. */
 async function findSurvivors(tokens: readonly string[]): Promise<string[]> {
   const alive: string[] = []
   for (const token of tokens) {
     const verdicts = await Promise.all([
       ...servers.map(({ url }) => whoami(url, token, SITE)),
-      remotely(token),
+      verifyRemotely(token),
     ])
     if (verdicts.includes('200')) alive.push(verdicts.join())
   }
@@ -120,7 +121,7 @@ test('a leaked secret: rotated without overlap, then revoked by client', { timeo
     expect(thief.tokens.length).toBeGreaterThan(5)
     const late = thief.tokens.filter(({ askedAt }) => askedAt > rotatedAt)
     const alive = await findSurvivors(textOf(thief))
-    for (const { token } of next) expect(await remotely(token)).toBe('200')
+    for (const { token } of next) expect(await verifyRemotely(token)).toBe('200')
     return { late: late.length, alive: alive.length }
   })
   expect(await Promise.all(rounds)).toEqual(Array(ROUNDS).fill({ late: 0, alive: 0 }))
@@ -148,15 +149,15 @@ const patch =
   ({ account }) =>
     admin(one.url, 'PATCH', `/accounts/${account.id}`, { body })
 
-/** Ways to end tokens; `works`: whether the secret still gets tokens after the answer. */
+/** Ways to end the tokens of an account. `works` is whether the secret can still claim new tokens afterwards. */
 const ends: readonly (readonly [name: string, end: End, works: boolean])[] = [
   [
-    'sub',
+    'a revocation of the sub',
     ({ account }) => admin(one.url, 'POST', '/revocations', { body: { sub: account.id }, status: 201 }),
     true,
   ],
-  ['endTokens', patch({ endTokens: true }), true],
-  ['endTokens with another change', patch({ endTokens: true, name: 'Other' }), true],
+  ['a PATCH with endTokens', patch({ endTokens: true }), true],
+  ['a PATCH with endTokens and another change', patch({ endTokens: true, name: 'Other' }), true],
   [
     'deleting the credential',
     ({ credential }) => admin(one.url, 'DELETE', `/credentials/${credential.id}`, { status: 204 }),
@@ -216,7 +217,7 @@ describe.concurrent('ended by', () => {
       expect((await claim(url, credential.token, SITE)).refusal).toBeUndefined()
     }
     await poll()
-    expect(await remotely(token)).toBe('200')
+    expect(await verifyRemotely(token)).toBe('200')
   })
 
   test('renaming an account ends no token, and claims at both processes still succeed', {

@@ -1,4 +1,4 @@
-// The banner, and its commands: each is run in a new shell while a server runs under npm start.
+// The banner of a start. Each command in it is run in a new shell while a server runs under npm start.
 
 import { execFile } from 'node:child_process'
 import { readFileSync, statSync } from 'node:fs'
@@ -59,9 +59,9 @@ async function startInCopy(env: ServerVariables): Promise<{ dir: string; server:
 
 describe.concurrent('the commands work when pasted one by one', () => {
   test.each<[string, ServerVariables]>([
-    ['nothing set but the port', {}],
+    ['default settings', {}],
     [
-      'another issuer, every address, a database elsewhere',
+      'another issuer, all addresses, another path of the database',
       {
         HOST: '0.0.0.0',
         CLAIMGATE_ISSUER: 'https://auth.example.com',
@@ -116,7 +116,7 @@ describe('the banner shows', () => {
     )
   })
 
-  test('IPv6 URLs in quotes, because a shell takes brackets as a pattern', () => {
+  test('IPv6 URLs in quotes, because a shell reads brackets as a pattern', () => {
     const lines = commandsOf(banner({ HOST: '::1' }, 'http://[::1]:8787'))
     for (const line of lines.slice(1)) expect(line).toContain(" 'http://[::1]:8787/auth/")
   })

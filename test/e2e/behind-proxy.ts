@@ -15,7 +15,7 @@ import {
 
 const OTHER_OPTIONS = 'missingOrigin=allow&tokenSources=query'
 
-/** Runs every case behind a proxy. Skips them when its command is not installed. */
+/** Registers the tests for one proxy. They are skipped when its command is not installed. */
 export function describeProxy(kind: ProxyKind): void {
   describe.skipIf(!isInstalled(kind))(`behind ${kind.command}`, () => {
     const world = useProxyWorld(kind)
@@ -44,7 +44,7 @@ export function describeProxy(kind: ProxyKind): void {
       return answer.json().token
     }
 
-    /** Sends a request of a page of the site with this token. */
+    /** Sends a request with this token through the proxy, as a page of SITE would. */
     async function ask(
       token: string | undefined,
       { headers, ...more }: Ask = {},
@@ -54,7 +54,7 @@ export function describeProxy(kind: ProxyKind): void {
       return send(at, { ...more, headers: { origin: SITE, ...authorization, ...headers } })
     }
 
-    /** Expects a refusal that the page can read, and no request at the API. */
+    /** Expects a refusal that a page of SITE can read, and that no request reached the API. */
     function expectRefused(answer: Answer, status: number, code: string, challenge: string): void {
       expect(answer.status, answer.text).toBe(status)
       expect(answer.headers['content-type']).toEqual(['application/problem+json'])
@@ -113,7 +113,7 @@ export function describeProxy(kind: ProxyKind): void {
       expectRefused(await ask(undefined, { method: 'PUT', body: 'x' }), 401, 'missing_token', NO_TOKEN)
     })
 
-    test('no token, on an origin that no account lists: the page cannot read the answer', async () => {
+    test('no token, from an origin that no account lists: the page cannot read the 401', async () => {
       const answer = await ask(undefined, { headers: { origin: 'https://evil.example' } })
       expect(answer.status).toBe(401)
       expect(answer.headers['access-control-allow-origin']).toBeUndefined()
@@ -190,7 +190,7 @@ export function describeProxy(kind: ProxyKind): void {
       expect((await send(otherPort, { path })).status).toBe(201)
     })
 
-    test('an address-bound token works from its address', async () => {
+    test('a token bound to an address works from that address', async () => {
       expect((await ask(await claim({ ip: CLIENT }))).status).toBe(201)
     })
 
@@ -201,7 +201,7 @@ export function describeProxy(kind: ProxyKind): void {
         const value = name === 'forwarded' ? 'for=203.0.113.7' : '203.0.113.7'
         const forged = await ask(token, { headers: { [name]: value } })
         expectRefused(forged, 401, 'ip_mismatch', BAD_TOKEN)
-        // The proxy's own address does not become the client's either.
+        // The proxy's own address does not count as the client's address either.
         const proxies = await claim({ ip: '127.0.0.1' })
         expectRefused(await ask(proxies, { headers: { [name]: '127.0.0.1' } }), 401, 'ip_mismatch', BAD_TOKEN)
       },

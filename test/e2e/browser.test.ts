@@ -1,5 +1,5 @@
-// In a real browser: a customer's page with a token reads an API on another origin, and the reasons of refusals. A
-// thief's page with the same token reads nothing, and the handler of the API does not run.
+// In a real browser: a customer's page with a token can read an API on another origin, and why it refuses a request. A
+// thief's page with the same token can read nothing, and the handler of the API does not run.
 
 import type { AddressInfo } from 'node:net'
 import { type ServerType, serve } from '@hono/node-server'
@@ -93,8 +93,8 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     test.each<[string, () => string, string]>([
       ['expired', () => tokenOf({ iat: now() - 60, exp: now() - 30 }), 'token_expired'],
       ['forged', () => createMint('ES256').token({ origin: originOf(app) }), 'invalid_token'],
-      ['another site’s', () => tokenOf({ origin: 'https://other.example' }), 'origin_mismatch'],
-      ['of another address', () => tokenOf({ ip: '203.0.113.7' }), 'ip_mismatch'],
+      ['for another origin', () => tokenOf({ origin: 'https://other.example' }), 'origin_mismatch'],
+      ['for another address', () => tokenOf({ ip: '203.0.113.7' }), 'ip_mismatch'],
     ])('tells the page why its token is refused: %s', async (_, token, code) => {
       const answer = (await asApp('/data', bearer(token()))) as PageAnswer
       expect(answer).toMatchObject({ status: 401, type: 'cors' })
@@ -130,7 +130,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       expect(handled).toEqual([])
     })
 
-    test('with CORS for every page shows the thief only that the token is refused', async () => {
+    test('with allowedOrigins "*" tells the thief’s page only that the token is refused', async () => {
       const stolen = tokenOf()
       const answer = (await asThief('/open', bearer(stolen))) as PageAnswer
       expect(answer.status).toBe(401)
@@ -178,7 +178,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       expect(await asApp('/data', bearer(token))).toMatchObject({ status: 200 })
     })
 
-    test('refuses the token from a script without a browser, unless it forges the origin', async () => {
+    test('refuses the token from a script outside a browser, unless the script forges the Origin header', async () => {
       const headers = { authorization: `Bearer ${tokenOf()}` }
       for (const [more, status, error] of [
         [{}, 401, 'origin_required'],
@@ -232,7 +232,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
         /claimgate_verifications_total\{outcome="deny",code="origin_mismatch"\} 1\n/,
       )
 
-      // The secret must not be in a page: no page may send it, and no page can read the answer.
+      // A page must not have the secret: a claim from a page is refused, and the page cannot read the answer.
       const secret = { method: 'POST', body: new URLSearchParams({ token: credential.token }).toString() }
       const headers = { 'content-type': 'application/x-www-form-urlencoded' }
       expect(await fetchIn(appPage, `${url}/auth/claim`, { ...secret, headers })).toBe('TypeError')

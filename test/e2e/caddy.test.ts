@@ -1,4 +1,4 @@
-// Caddy with test/examples/Caddyfile. Its admin port is off, so that several can run.
+// Caddy with test/examples/Caddyfile. Its admin port is off, so that several instances can run at the same time.
 
 import { describeProxy } from './behind-proxy.ts'
 import { describeNoWayRound } from './no-way-round.ts'

@@ -27,7 +27,7 @@ export interface Site {
   stop(): Promise<void>
 }
 
-/** Starts a site at `http://<name>.localhost:<free port>`, which browsers take for a secure context. */
+/** Starts a site at `http://<name>.localhost:<free port>`, which browsers treat as a secure context. */
 export async function startSite(name: string): Promise<Site> {
   const server = createServer((_, response) => {
     response.setHeader('content-type', 'text/html')

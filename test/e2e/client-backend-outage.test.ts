@@ -34,7 +34,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(await startClient(page, { clientTokenUri, baseUrl: `${world.api.origin}/v1` })).toEqual({})
     expect(await call(page, 'get', '/data')).toMatchObject({ error: { status: 503, code: 'unavailable' } })
     await callUntil(page, ({ value }) => value !== undefined, 15_000)
-    // Renewals go on without calls; the requests of the two clients are four failures and a success.
+    // The first client made the first request. The second repeated its request until it succeeded.
     expect(world.asked().map(({ status }) => status)).toEqual([503, 503, 503, 503, 200])
   })
 
@@ -50,20 +50,23 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(await call(page, 'get', '/data')).toHaveProperty('value')
   })
 
-  test.each([429, 503])('the Retry-After of a %d of the token endpoint is obeyed', async (status) => {
-    world.site.script.push({ status, headers: { 'retry-after': '3' }, body: { error: 'rate_limited' } })
-    await startClient(page, { clientTokenUri, baseUrl: `${world.api.origin}/v1` })
-    const outcomes = await callUntil(page, ({ value }) => value !== undefined, 10_000)
-    expect(outcomes.length).toBeGreaterThan(10)
-    for (const { error } of outcomes.slice(0, -1))
-      expect(error).toMatchObject({ status, code: 'rate_limited' })
-    // Waking up does not shorten the wait.
-    const [first, second] = world.asked()
-    expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThanOrEqual(2995)
-    expect((second?.at ?? 0) - (first?.at ?? 0)).toBeLessThan(5000)
-  })
+  test.each([429, 503])(
+    'after a %d the token endpoint is not requested before its Retry-After',
+    async (status) => {
+      world.site.script.push({ status, headers: { 'retry-after': '3' }, body: { error: 'rate_limited' } })
+      await startClient(page, { clientTokenUri, baseUrl: `${world.api.origin}/v1` })
+      const outcomes = await callUntil(page, ({ value }) => value !== undefined, 10_000)
+      expect(outcomes.length).toBeGreaterThan(10)
+      for (const { error } of outcomes.slice(0, -1))
+        expect(error).toMatchObject({ status, code: 'rate_limited' })
+      // The calls of the page, one about every 100 ms, do not shorten the wait.
+      const [first, second] = world.asked()
+      expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThanOrEqual(2995)
+      expect((second?.at ?? 0) - (first?.at ?? 0)).toBeLessThan(5000)
+    },
+  )
 
-  test('a delayed renewal does not affect the token that still works', async () => {
+  test('while a renewal is delayed, calls succeed with the token that is still valid', async () => {
     await startClient(page, { clientTokenUri: '/client-token?life=20' })
     world.site.script.push({ status: 429, headers: { 'retry-after': '1' } })
     const end = performance.now() + 19_000
@@ -77,7 +80,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect((third?.at ?? 0) - (second?.at ?? 0)).toBeGreaterThanOrEqual(995)
   })
 
-  test('a signed-out page requests a token again only when it is called', async () => {
+  test('after a 401 of the token endpoint a token is requested again only when the page asks for one', async () => {
     await startClient(page, { clientTokenUri })
     await page.evaluate(async () => {
       const globals = globalThis as unknown as PageGlobals

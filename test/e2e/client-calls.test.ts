@@ -1,4 +1,4 @@
-// claimgate/browser in a real browser: calls to an API on another origin, and every kind of answer.
+// claimgate/browser in a real browser: calls to an API on another origin, and how the client handles each kind of answer.
 
 import type { BrowserContext, Page } from 'playwright-core'
 import { describe, expect, test } from 'vitest'
@@ -62,7 +62,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(statuses()).toEqual(Array(20).fill(200))
   })
 
-  test('bodies are sent and parsed by their type', async () => {
+  test('bodies are sent with the right media type, and answers are parsed by theirs', async () => {
     await startClient(page, { clientTokenUri })
     const jsonType = 'application/json'
     for (const [method, body, type, text] of [
@@ -111,16 +111,19 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
   })
 
   test.each([
-    ['challenge', unauthorized('Bearer error="invalid_token"')],
-    ['problem, where the challenge cannot be read', { status: 401, body: { error: 'token_expired' } }],
-  ])('a token that is refused by %s is renewed once, and the call repeated once', async (_, refusal) => {
-    await startClient(page, { clientTokenUri })
-    world.api.script.push(refusal)
-    expect(await call(page, 'post', '/data', { n: 1 })).toMatchObject({ value: { body: '{"n":1}' } })
-    expect(statuses()).toEqual([401, 200])
-    expect(world.asked()).toHaveLength(2)
-    expect(new Set(bearers()).size).toBe(2)
-  })
+    ['a challenge', unauthorized('Bearer error="invalid_token"')],
+    ['a problem, when no challenge can be read', { status: 401, body: { error: 'token_expired' } }],
+  ])(
+    'a token that the API refuses with %s is renewed once, and the call is repeated once',
+    async (_, refusal) => {
+      await startClient(page, { clientTokenUri })
+      world.api.script.push(refusal)
+      expect(await call(page, 'post', '/data', { n: 1 })).toMatchObject({ value: { body: '{"n":1}' } })
+      expect(statuses()).toEqual([401, 200])
+      expect(world.asked()).toHaveLength(2)
+      expect(new Set(bearers()).size).toBe(2)
+    },
+  )
 
   test('many calls whose token was revoked share one renewal', async () => {
     await startClient(page, { clientTokenUri })
@@ -135,7 +138,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(statuses().filter((status) => status === 200)).toHaveLength(8)
   })
 
-  test('a call is repeated at most once, and not for other refusals or after its stream was read', async () => {
+  test('a call is repeated at most once, and not after other refusals or when its body is a stream', async () => {
     await startClient(page, { clientTokenUri })
     const refusal = unauthorized('Bearer error="invalid_token"', 'token_expired')
     world.api.script.push(refusal, refusal)
@@ -152,7 +155,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     }
     expect([world.api.seen.length, world.asked().length]).toEqual([4, 2])
 
-    // Request objects with a body, which is a stream.
+    // The body of a Request object is a stream.
     world.api.script.push(refusal)
     const status = await page.evaluate(async (url) => {
       const { client } = globalThis as unknown as PageGlobals
@@ -171,7 +174,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect([world.api.seen.length, world.asked().length]).toEqual([2, 1])
   })
 
-  test('a call is repeated once when a 429 asks to wait shortly, and fails with the 429 otherwise', async () => {
+  test('a call is repeated once when a 429 asks for a short wait, and fails with the 429 otherwise', async () => {
     await startClient(page, { clientTokenUri })
     const limit = (seconds: string) => ({
       status: 429,
@@ -189,7 +192,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(statuses()).toEqual([429, 200, 429, 429])
   })
 
-  test('the token is sent to no other origin, and does not follow a redirect', async () => {
+  test('the token is not sent to another origin, not even after a redirect', async () => {
     await startClient(page, { clientTokenUri })
     const elsewhere = await call(page, 'get', `${world.thief.origin}/asked`)
     expect(elsewhere.value).toEqual({ owner: 'thief' })
@@ -264,7 +267,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     }
   })
 
-  test('a caller can abort while it waits for the token', async () => {
+  test('calls of a closed client, aborted calls and calls without a token each fail with their own error', async () => {
     await startClient(page, { clientTokenUri })
     const waited = await page.evaluate(async () => {
       const { client, claimgate } = globalThis as unknown as PageGlobals

@@ -1,5 +1,5 @@
 // claimgate/browser with `dpop`, in a real browser: the token is bound to a key that no script can extract, each request
-// has its own proof, and an API that requires both accepts them, also when the date of the page is wrong.
+// has its own proof, and the API accepts token and proof, also when the date of the page is wrong.
 
 import * as oauth from 'oauth4webapi'
 import type { BrowserContext, Page } from 'playwright-core'
@@ -67,19 +67,19 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       for (const format of ['jwk', 'pkcs8', 'raw'] as const) {
         const key = pair?.privateKey as CryptoKey
         await crypto.subtle.exportKey(format as 'pkcs8', key).then(
-          () => outcomes.push(`${format} came out`),
+          () => outcomes.push(`${format} was exported`),
           (error) => outcomes.push(error.name),
         )
       }
-      const isPlain = JSON.stringify(all.result)
+      const serialized = JSON.stringify(all.result)
       opening.result.close()
-      return { count: all.result.length, extractable: pair?.privateKey.extractable, outcomes, isPlain }
+      return { count: all.result.length, extractable: pair?.privateKey.extractable, outcomes, serialized }
     })
     expect(found).toEqual({
       count: 1,
       extractable: false,
       outcomes: ['InvalidAccessError', 'InvalidAccessError', 'InvalidAccessError'],
-      isPlain: '[{"privateKey":{},"publicKey":{}}]',
+      serialized: '[{"privateKey":{},"publicKey":{}}]',
     })
     await page.reload()
     await page.waitForFunction('globalThis.claimgate')
@@ -90,7 +90,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(statuses()).toEqual([200, 200])
   })
 
-  test('two tabs that start together have one key and one token', async () => {
+  test('three tabs that start together share one key and one token', async () => {
     const pages = [page, await world.open(context), await world.open(context)]
     await Promise.all(pages.map((one) => startClient(one, options)))
     const calls = await Promise.all(pages.map((one) => call(one, 'get', '/data')))
@@ -99,7 +99,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect([world.asked().length, statuses()]).toEqual([1, [200, 200, 200]])
   })
 
-  test('a copied request is refused, and so is the token with another key', async () => {
+  test('a copied request is refused, and so is the token with a proof by another key', async () => {
     await startClient(page, options)
     await call(page, 'get', '/data')
     const headers = world.api.seen[0]?.headers
@@ -128,7 +128,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(await refused.json()).toMatchObject({ status: 401, error: 'invalid_proof' })
   })
 
-  test('an independent verifier accepts its tokens with their proofs', async () => {
+  test('an independent verifier accepts the client’s tokens with their proofs', async () => {
     await startClient(page, options)
     await call(page, 'get', '/data')
     const { authorization, dpop } = world.api.seen[0]?.headers ?? {}
@@ -146,7 +146,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(claims.cnf?.jkt).toMatch(/^[\w-]{43}$/)
   })
 
-  test('a refused proof is replaced by a new one once, with the same token', async () => {
+  test('after a refused proof the call is repeated once, with a new proof and the same token', async () => {
     await startClient(page, options)
     const refusal = {
       status: 401,
@@ -179,19 +179,22 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(statuses()).toEqual([307, 307])
   })
 
-  test.each([-3_600_000, 3_600_000])('a date that is wrong by %d ms changes nothing', async (shift) => {
-    await context.addInitScript((ms) => {
-      const real = Date.now
-      Date.now = () => real() + ms
-    }, shift)
-    const wrong = await world.open(context)
-    await startClient(wrong, options)
-    expect(await call(wrong, 'get', '/data')).toHaveProperty('value')
-    expect(statuses()).toEqual([200])
-    expect(Math.abs((proofs()[0]?.iat ?? 0) - Date.now() / 1000)).toBeLessThan(10)
-  })
+  test.each([-3_600_000, 3_600_000])(
+    'proofs are accepted when the page’s date is wrong by %d ms',
+    async (shift) => {
+      await context.addInitScript((ms) => {
+        const real = Date.now
+        Date.now = () => real() + ms
+      }, shift)
+      const wrong = await world.open(context)
+      await startClient(wrong, options)
+      expect(await call(wrong, 'get', '/data')).toHaveProperty('value')
+      expect(statuses()).toEqual([200])
+      expect(Math.abs((proofs()[0]?.iat ?? 0) - Date.now() / 1000)).toBeLessThan(10)
+    },
+  )
 
-  test('a clock that stopped for two minutes costs a second proof, but no second token', async () => {
+  test('after the page’s clock stopped for two minutes a call needs a second proof, but no second token', async () => {
     await context.addInitScript(() => {
       const real = performance.now.bind(performance)
       let lost = 0
@@ -210,12 +213,12 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(world.asked()).toHaveLength(1)
   })
 
-  test('a token that is not bound to a key is refused by the client', async () => {
+  test('the client refuses a token that is not bound to a key', async () => {
     world.site.script.push({ status: 200, body: { token: 'eyJ.e30.x', expiresIn: 60, tokenType: 'Bearer' } })
     expect(await startClient(page, options)).toMatchObject({ error: { code: 'invalid_response' } })
   })
 
-  test('without IndexedDB the key lasts as long as the page', async () => {
+  test('without IndexedDB calls succeed too, with a key in memory', async () => {
     await context.addInitScript(() => {
       Object.defineProperty(globalThis, 'indexedDB', { value: undefined })
     })

@@ -36,7 +36,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
 
   test('while the issuer is down calls fail with the cause, and they succeed again after its restart', async () => {
     await startClient(page, { clientTokenUri })
-    // From here on the API has the keys of the issuer.
+    // With the first call the API fetches the issuer's keys, so it can verify tokens while the issuer is down.
     await call(page, 'get', '/data')
     issuer.kill()
     await issuer.exited
@@ -51,10 +51,10 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       problem: { status: 504 },
       message: expect.stringContaining('the token endpoint answered 504'),
     })
-    // The last call may have been made when the token had just expired.
+    // The API may have refused the last call, because the token had just expired.
     const statuses = world.api.seen.map(({ status }) => status)
     expect(new Set(statuses.slice(0, -1))).toEqual(new Set([200]))
-    // The page is told of each failure, and requests become less frequent, however many calls there are.
+    // `onError` gets each failure, and token requests become less frequent, however many calls the page makes.
     expect(await call(page, 'get', '/data')).toMatchObject({ error: { status: 504 } })
     const heard = await page.evaluate(() => (globalThis as unknown as PageGlobals).heard)
     expect(heard.length).toBe(world.asked().length - 1)

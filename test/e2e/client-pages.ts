@@ -1,5 +1,5 @@
-// What the tests of claimgate/browser share: one browser and one client world for a file, and for each test a browser
-// context of its own with a page of the site.
+// Set-up of the tests of claimgate/browser: one browser and one client world for a file, and a new browser context with a
+// page of the site for each test.
 
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest'
@@ -17,7 +17,7 @@ export interface ClientPages extends ClientBrowser {
   readonly page: Page
 }
 
-/** Starts a browser and a client world for all tests of this block, hands them over, and stops them at the end. */
+/** Starts a browser and a client world before the tests of this block, passes them to `onStart`, and stops them at the end. */
 export function useClientBrowser(
   startIssuer: () => Promise<RunningServer>,
   onStart: (started: ClientBrowser) => void,
@@ -34,7 +34,10 @@ export function useClientBrowser(
   })
 }
 
-/** The same, with a context and a page for each test, and nothing recorded before it. */
+/**
+ * Like {@link useClientBrowser}. In addition it opens a new browser context with a page before each test, clears the records
+ * of the servers, and passes everything to `onEach`.
+ */
 export function useClientPages(
   startIssuer: () => Promise<RunningServer>,
   onEach: (pages: ClientPages) => void,

@@ -1,5 +1,5 @@
-// claimgate/browser over time, in a real browser: tokens of twelve seconds are renewed before they expire, also with a
-// wrong date, in several tabs, and after the machine slept. The clock tolerance of the API is 0.
+// claimgate/browser over time, in a real browser: tokens that live for twelve seconds are renewed before they expire, also
+// with a wrong date, in several tabs, and after the machine slept. The clock tolerance of the API is 0.
 
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { describe, test } from 'vitest'
@@ -14,7 +14,7 @@ const LIFE = 12
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
-/** Shifts the `Date` of a page by these milliseconds, one after the other; the shift changes every third of a second. */
+/** Shifts the `Date` of a page by one of these numbers of milliseconds. Every third of a second it uses the next one. */
 function moveDate(shifts: readonly number[]) {
   const Real = Date
   const shift = () => shifts[Math.floor(performance.now() / 333) % shifts.length] ?? 0
@@ -72,7 +72,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     },
   )
 
-  /** The tests run concurrently: each has its own token endpoint and paths. */
+  /** URI of the token endpoint of one test. Tests run concurrently, so each has its own URI, and its own path at the API. */
   const uriOf = (who: string) => `/client-token?life=${LIFE}&who=${who}`
   const askedBy = (who: string) => world.asked().filter(({ url }) => url.endsWith(`=${who}`))
   const callsOf = (who: string) => world.api.seen.filter(({ url }) => url === `/v1/${who}`)

@@ -1,4 +1,4 @@
-// claimgate/browser in a Web Worker and in a Service Worker, which share token and key with the tabs of their site.
+// claimgate/browser in a Web Worker and in a Service Worker, which share token and key with the pages of their site.
 
 import type { Page } from 'playwright-core'
 import { describe, expect, test } from 'vitest'
@@ -9,8 +9,8 @@ import { useClientPages } from './client-pages.ts'
 
 const servers = useServers()
 
-/** Members of the DOM that the types of these tests lack. */
-interface Doors {
+/** Globals of a page for starting workers. The TypeScript libraries of these tests do not declare them. */
+interface WorkerGlobals {
   readonly Worker: new (
     url: string,
     options: object,
@@ -36,11 +36,11 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     },
   )
 
-  /** Lets a worker call the API; resolves to the outcome. */
+  /** Starts a worker that calls the API; resolves to the outcome of the call. */
   const callIn = (kind: string, options: object): Promise<Outcome> =>
     page.evaluate(
       async ([which, given]) => {
-        const { Worker, navigator } = globalThis as unknown as Doors
+        const { Worker, navigator } = globalThis as unknown as WorkerGlobals
         const module = { type: 'module' }
         const { port1, port2 } = new MessageChannel()
         const heard = new Promise((resolve) => {
@@ -66,7 +66,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       expect(headers?.authorization).toMatch(dpop ? /^DPoP eyJ/ : /^Bearer eyJ/)
     })
 
-    test('sends its page the next token', async () => {
+    test('shares the token that it gets with its page', async () => {
       const options = { clientTokenUri: '/client-token', dpop: true }
       await startClient(page, options)
       const { value } = await call(page, 'get', '/data')

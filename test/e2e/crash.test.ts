@@ -1,4 +1,5 @@
-// A server killed at the worst moment, and two servers on one file: every acknowledged record, key and token survives.
+// A server that is killed right after it acknowledged a write, and two servers on one database file: every acknowledged
+// record, key and token survives.
 
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -18,7 +19,7 @@ interface Made {
   readonly credential: { readonly token: string }
 }
 
-/** Calls the admin API. Rejects when the status is not `status`, or the answer is cut off. */
+/** Calls the admin API: POST with a body, otherwise GET. Rejects on another status than `status` and when the body is cut off. */
 async function admin(url: string, path: string, status: number, body?: object): Promise<Json> {
   const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' }
   const init = body === undefined ? { headers } : { method: 'POST', headers, body: JSON.stringify(body) }
@@ -124,7 +125,7 @@ test.concurrent('two servers on one file use the same keys and records, and 100 
   expect(made).toHaveLength(100)
   for (const url of [one, other]) await expectAllThere(url, [first, ...made])
 
-  // One is killed; the other goes on.
+  // When one server is killed, the other continues to work.
   both[0].kill()
   await both[0].exited
   const after = await create(other, 'after')

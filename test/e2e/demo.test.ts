@@ -18,9 +18,10 @@ const SCRIPT = join(ROOT, 'scripts/demo.ts')
 
 interface Demo {
   readonly child: ChildProcess
+  /** Everything that it has written so far, to stdout and stderr. */
   readonly said: () => string
   readonly exited: Promise<number | null>
-  /** Resolves to the origins of its servers when it has printed them; to none when it ends before. */
+  /** Resolves to the origins of its servers as soon as it has printed them; to an empty list if it ends before that. */
   readonly urls: Promise<readonly string[]>
 }
 
@@ -128,7 +129,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
   })
   afterAll(() => browser?.close())
 
-  /** Opens the page and waits for its token; `faults` collects its errors and violations of its CSP. */
+  /** Opens the page and waits for its token. `faults` collects errors of the page and violations of its CSP. */
   async function openPage(url: string, width = 1200): Promise<{ page: Page; faults: string[] }> {
     const page = await browser.newPage({ viewport: { width, height: 900 } })
     const faults: string[] = []

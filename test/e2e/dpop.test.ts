@@ -71,7 +71,7 @@ describe.each(['ES256', 'Ed25519'] as const)('with a key for %s', (alg) => {
     return oauth.processClientCredentialsResponse(as, client(), asked)
   }
 
-  /** Calls an API with the client; also gives the request that was sent. */
+  /** Calls an API with the client. Resolves to the response, and to the headers that were sent. */
   async function call(
     url: string,
     token: string,
@@ -101,9 +101,9 @@ describe.each(['ES256', 'Ed25519'] as const)('with a key for %s', (alg) => {
 
   test.each([
     ['the service', () => `${issuer.url}/auth/whoami`],
-    ['a verifier elsewhere', () => `${apiOrigin}/x?y=1`],
+    ['a remote verifier', () => `${apiOrigin}/x?y=1`],
   ])(
-    '%s accepts a key-bound token once for each proof, and with no other scheme or key',
+    '%s accepts a key-bound token once for each proof, and refuses it as Bearer or with a proof by another key',
     async (_, urlOf) => {
       const answer = await grant()
       expect(answer.token_type).toBe('dpop')
@@ -140,7 +140,7 @@ describe.each(['ES256', 'Ed25519'] as const)('with a key for %s', (alg) => {
   })
 })
 
-test('the token endpoint refuses an invalid proof, and a proof for another URL', async () => {
+test('the token endpoint refuses an invalid proof', async () => {
   const { clientId, clientSecret } = account.credential
   const response = await fetch(`${issuer.url}/oauth/token`, {
     method: 'POST',

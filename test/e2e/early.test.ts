@@ -1,5 +1,5 @@
-// Requests while the server starts are answered, or their connection is refused. Revocations before a restart stay in force
-// even if the database fails right after it.
+// While the server starts, a request is answered or its connection is refused. Revocations from before a restart stay in
+// force even if the database fails right after the restart.
 
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -12,7 +12,7 @@ import { payloadOf, SITE } from '../support/world.ts'
 
 const { makeFolder, start } = useServers()
 
-test('no request during the start waits without an answer', async () => {
+test('every request during the start is answered, or its connection is refused', async () => {
   const dir = makeFolder()
   const port = await findFreePort()
   const short = { CLAIMGATE_TOKEN_TTL: '40', CLAIMGATE_MAX_TTL: '40' }

@@ -15,7 +15,7 @@ import type { Json } from '../support/wire.ts'
 import { payloadOf, SITE } from '../support/world.ts'
 
 const ENTRIES = 100_000
-/** Number of the change that wrote the last of them; 1 is an empty store. */
+/** The `seq` of the list after the last entry. Each entry is one change, and the `seq` of an empty store is 1. */
 const LAST_SEQ = ENTRIES + 1
 const QUIET_MS = 3000
 const BUSY_MS = 10_000
@@ -43,7 +43,7 @@ beforeAll(async () => {
 })
 afterAll(() => remote?.close())
 
-/** All revocations; customers made half of them. Each has its own change number. */
+/** Stores the revocations. Customers made 45 % of them. Each has its own change number. */
 async function fillStore(file: string): Promise<void> {
   const engine = openSqlite(file)
   await migrateSchema(engine)
@@ -62,7 +62,7 @@ async function fillStore(file: string): Promise<void> {
   engine.close()
 }
 
-/** How long answers took, milliseconds. */
+/** Percentiles of response times, in milliseconds. */
 interface Spans {
   readonly p50: number
   readonly p90: number
@@ -77,7 +77,7 @@ function summarize(spans: readonly number[]): Spans {
   return { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1) }
 }
 
-/** Requests /healthz every 20 ms from its own thread. */
+/** Requests /healthz every 20 ms from a separate thread, for `ms` milliseconds. */
 async function askHealth(ms: number): Promise<Spans> {
   const thread = new Worker(new URL('./ask-health.ts', import.meta.url), {
     workerData: { url: `${server.url}/healthz`, ms },
@@ -90,14 +90,14 @@ async function askHealth(ms: number): Promise<Spans> {
   return summarize(spans)
 }
 
-/** Polls the list like a verifier; resolves to the number of complete lists. */
+/** Polls the list like a verifier. Resolves to the number of lists that it got; the other answers were 304. */
 async function pollList(isOver: () => boolean): Promise<number> {
   let etag = ''
   let lists = 0
   while (!isOver()) {
     const answer = await fetch(`${server.url}${FEED}`, { headers: { 'if-none-match': etag } })
     expect([200, 304]).toContain(answer.status)
-    etag = answer.headers.get('etag') ?? expect.unreachable('it has a tag')
+    etag = answer.headers.get('etag') ?? expect.unreachable('the answer has no ETag')
     if ((await answer.arrayBuffer()).byteLength > 0) lists += 1
     await sleep(1000)
   }
@@ -114,7 +114,7 @@ async function revoke({ clientId, clientSecret }: Json, token: string): Promise<
   expect(answer.status).toBe(200)
 }
 
-/** Claims tokens, and revokes one of three. */
+/** Claims tokens, and revokes every third one. `claims` are response times in milliseconds. */
 async function useTokens(isOver: () => boolean): Promise<{ claims: number[]; revoked: string[] }> {
   const claims: number[] = []
   const revoked: string[] = []
@@ -132,7 +132,8 @@ async function useTokens(isOver: () => boolean): Promise<{ claims: number[]; rev
   return { claims, revoked }
 }
 
-async function remotely(token: string): Promise<string> {
+/** The verdict of the remote verifier on a token: `200`, or the code of the refusal. */
+async function verifyRemotely(token: string): Promise<string> {
   const headers = { authorization: `Bearer ${token}`, origin: SITE }
   return remote.verify(new Request('https://api.example/', { headers })).then(
     () => '200',
@@ -155,12 +156,12 @@ test('100 000 revocations, polled and changed all the time, delay no other reque
 
   const [customer] = customers
   const { token } = await claim(server.url, customer.token, SITE)
-  expect(await remotely(token)).toBe('200')
+  expect(await verifyRemotely(token)).toBe('200')
   await revoke(customer, token)
   const revokedAt = performance.now()
-  while ((await remotely(token)) === '200' && performance.now() - revokedAt < 20_000) await sleep(20)
+  while ((await verifyRemotely(token)) === '200' && performance.now() - revokedAt < 20_000) await sleep(20)
   const refusedMs = Math.round(performance.now() - revokedAt)
-  expect(await remotely(token)).toBe('token_revoked')
+  expect(await verifyRemotely(token)).toBe('token_revoked')
 
   const text = await (await fetch(`${server.url}${FEED}`)).text()
   const { revoked: entries, seq } = payloadOf(text)

@@ -1,4 +1,4 @@
-// Forward auth for one of several APIs: option `audience`.
+// Forward auth for one of several APIs, which the option `audience` selects.
 
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type MemoryService, startMemory } from '../support/memory.ts'
@@ -22,7 +22,7 @@ async function ask(query: string, aud: unknown) {
   const claims = { ...payloadOf(await claimToken(world)), aud, iat: now, exp: now + 60 }
   const token = await service.deps.keyRing.sign(JSON.stringify(claims))
   const headers = { origin: SITE, authorization: `Bearer ${token}` }
-  // Twice: the second time the token is cached.
+  // The first request puts the token into the verifier's cache, so the second is decided with a cached token.
   await world.send({ method: 'GET', path: '/auth/verify', headers })
   return world.send({ method: 'GET', path: `/auth/verify${query}`, headers })
 }

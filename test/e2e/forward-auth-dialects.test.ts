@@ -1,4 +1,5 @@
-// Replays what Traefik, Envoy and Caddy send according to their documentation, with the settings of the examples.
+// Sends forward-auth requests as Traefik, Envoy and Caddy send them according to their documentation, with the settings of
+// the examples.
 
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
@@ -38,7 +39,7 @@ describe('forward-auth requests of Traefik', () => {
     'x-forwarded-server': 'edge',
   }
 
-  test('a GET that describes a POST, with the options of the example', async () => {
+  test('a GET that describes a POST is decided by the options of the example', async () => {
     expectPass(await auth.ask(path, forwarded))
     expectProblem(
       await auth.ask(path, { ...forwarded, origin: 'https://evil.example' }),
@@ -56,15 +57,18 @@ describe('forward-auth requests of Envoy', () => {
   const prefix = readSetting('envoy.yaml', /path_prefix: (.*)/)
   const forwarded: Headers = { host: 'api.example.com', 'x-forwarded-proto': 'https', 'content-length': '0' }
 
-  test.each(['GET', 'POST', 'DELETE'])('%s with the path appended', async (method) => {
-    expectPass(await auth.ask(`${prefix}/orders/1?a=b`, forwarded, method))
-    expectProblem(
-      await auth.ask(`${prefix}/`, anonymous(forwarded), method),
-      401,
-      'missing_token',
-      auth.world,
-    )
-  })
+  test.each(['GET', 'POST', 'DELETE'])(
+    'a %s with the client’s path appended needs a token',
+    async (method) => {
+      expectPass(await auth.ask(`${prefix}/orders/1?a=b`, forwarded, method))
+      expectProblem(
+        await auth.ask(`${prefix}/`, anonymous(forwarded), method),
+        401,
+        'missing_token',
+        auth.world,
+      )
+    },
+  )
 
   test.each(['mode=report', 'missingOrigin=allow', 'scope=read&mode=report', 'unknown=1'])(
     'a query of the client is not read as options: ?%s',
@@ -86,7 +90,7 @@ describe('forward-auth requests of Envoy', () => {
     ['x-forwarded-method', 'OPTIONS'],
     ['x-original-method', 'OPTIONS'],
     ['x-original-uri', '/public'],
-  ])('%s of a client is refused as a contradiction', async (name, value) => {
+  ])('a header %s that contradicts method or path is refused', async (name, value) => {
     const headers = { [name]: value, 'access-control-request-method': 'PUT' }
     expectProblem(await auth.ask(`${prefix}/orders`, headers), 401, 'invalid_request', auth.world)
   })
@@ -100,7 +104,7 @@ describe('forward-auth requests of Caddy without a configured query, which conta
       ...headers,
     })
 
-  test('a query without options is ignored', async () => {
+  test('a query that names no option is ignored', async () => {
     expectPass(await about('page=2'))
     expectProblem(
       await about('page=2', { origin: 'https://evil.example' }),

@@ -1,5 +1,5 @@
-// Every request without a token, through models of Traefik and Envoy. claimgate gets what the proxy would send, and no
-// request may reach the API.
+// Sends every request without a token through models of Traefik and Envoy. claimgate gets the requests that the proxy would
+// send, and none of the original requests may reach the API.
 
 import { describe, expect, test } from 'vitest'
 import { preflights } from '../support/preflights.ts'
@@ -10,7 +10,7 @@ import { type TokenlessRow, tokenless, toRequest } from './tokenless.ts'
 
 const auth = useForwardAuth()
 
-/** The request of a row; undefined when it is not HTTP, which every proxy itself refuses. */
+/** The request of a row; undefined when it is not valid HTTP, which proxies refuse, or when fetch cannot send its method. */
 function readRow({ lines: [line = '', ...rest] }: TokenlessRow): ClientRequest | undefined {
   const [, method = '', target = ''] = /^([!#$%&'*+.^`|~\w-]+) (\/[!-~]*) HTTP\/1\.1$/.exec(line) ?? []
   const headers: Record<string, string[]> = {}
@@ -20,7 +20,7 @@ function readRow({ lines: [line = '', ...rest] }: TokenlessRow): ClientRequest |
     const known = headers[name.toLowerCase()] ?? []
     headers[name.toLowerCase()] = [...known, value.trim()]
   }
-  // Fetch, which sends the question here, changes or refuses these methods; so do the proxies.
+  // The test sends requests by fetch, which changes or refuses these methods. The proxies refuse them too.
   const isSendable = method === method.toUpperCase() && !/^(TRACE|CONNECT|TRACK)$/.test(method)
   return method === '' || !isSendable ? undefined : { method, target, headers }
 }
@@ -47,7 +47,7 @@ describe.each([
     const { status, headers } = await auth.world.send(wire)
     const isAllowed = status >= 200 && status < 300
     if (kind === 'ask') return isAllowed
-    // The answer goes to the client: only a preflight gets 200, without claims.
+    // The proxy sends this answer to the client, not the request to the API. It must not contain claims.
     expect([...headers.keys()].filter((name) => name.startsWith('x-claim-'))).toEqual([])
     return false
   }

@@ -1,5 +1,5 @@
-// Forward auth for a peer that is not a trusted proxy: the decision is about the peer's own request. A question about another
-// request is refused and logged.
+// Forward auth for a peer that is not a trusted proxy. claimgate decides about the peer's own request. If the peer describes
+// another request in headers, its request is refused and logged.
 
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { startMemory } from '../support/memory.ts'
@@ -13,7 +13,7 @@ beforeEach(() => {
   auth.peer = STRANGER
 })
 
-/** A token of the account, without the given claims. */
+/** Signs a token of the account that lacks the claims with these names. */
 async function signWithout(...names: string[]): Promise<string> {
   const now = Math.floor(Date.now() / 1000)
   const claims = { ...payloadOf(auth.token), iat: now, exp: now + 60 }
@@ -55,7 +55,7 @@ describe('headers that describe another request', () => {
 })
 
 describe('the log line', () => {
-  test('has the whole address, the setting and the count, once a minute in all', async () => {
+  test('names the peer’s whole address, the variable and the number of refusals, at most once a minute', async () => {
     let now = Date.UTC(2031, 3, 5)
     let peer = '::ffff:203.0.113.99'
     const service = await startMemory({}, { now: () => now, peerOf: () => peer })
@@ -144,7 +144,7 @@ describe('options', () => {
     },
   )
 
-  test('unknown ones are not logged', async () => {
+  test('an unknown option is not logged', async () => {
     const before = auth.service.lines.length
     await auth.ask('/auth/verify?nonsense=1')
     const added = auth.service.lines.slice(before).filter((line) => !line.includes('"debug"'))
@@ -157,7 +157,7 @@ test('the address of the socket counts, not the one in headers', async () => {
   expectProblem(await auth.ask('/auth/verify', bound), 401, 'ip_mismatch', auth.world)
 })
 
-test('a token in the query or on a longer path does not count', async () => {
+test('a token in the query does not count, at /auth/verify and on longer paths', async () => {
   for (const path of [
     `/auth/verify?tokenSources=query&scope=read`,
     `/auth/verify/orders?token=${auth.token}`,

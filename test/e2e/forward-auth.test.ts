@@ -1,7 +1,7 @@
 // Forward auth as a proxy sees it, rule by rule, in this process. Real proxies run in other files.
 
 import { describe, expect, test } from 'vitest'
-import { lookalikes, preflights as rightOnes } from '../support/preflights.ts'
+import { lookalikes, preflights as validPreflights } from '../support/preflights.ts'
 import type { WireAnswer } from '../support/wire.ts'
 import { claimToken, expectProblem, payloadOf, SITE } from '../support/world.ts'
 import { anonymous, CLIENT, expectPass, type Headers, useForwardAuth } from './forward-auth.ts'
@@ -71,7 +71,7 @@ describe('the answer', () => {
     expect(answer.headers.get('access-control-expose-headers')).toContain('WWW-Authenticate')
     expect(answer.headers.get('cache-control')).toBe('no-store')
     expect(claimHeaders(answer)).toEqual([])
-    // For nginx, which drops the body.
+    // nginx drops the body, so the problem is in a header too.
     expect(answer.headers.get('claimgate-problem')).toBe(answer.text)
   })
 
@@ -146,7 +146,7 @@ describe('options of the operator', () => {
     'apiOrigin=https://*.example.com',
     'apiOrigin=https://api.example.com&apiOrigin=b',
     'scope=read&Mode=report',
-  ])('?%s refuses every request, and logs one line', async (options) => {
+  ])('?%s: every request is refused, and one line is logged', async (options) => {
     const said = () => countLines('misconfigured proxy')
     const before = said()
     for (const _ of [1, 2]) {
@@ -155,7 +155,7 @@ describe('options of the operator', () => {
     expect(said()).toBe(before + 1)
   })
 
-  test('the cache of options is bounded, and evicted options keep their meaning', async () => {
+  test('the cache of options is bounded, and options that left it are read and logged again', async () => {
     const said = () => countLines('misconfigured proxy')
     await auth.ask('/auth/verify?mode=forgotten')
     const before = said()
@@ -167,7 +167,7 @@ describe('options of the operator', () => {
     expect(said()).toBe(before + 1)
   })
 
-  test('mode=report: a wrong bound is reported, an invalid token is still refused', async () => {
+  test('mode=report: a wrong origin is only reported, an invalid token is still refused', async () => {
     const answer = await auth.ask('/auth/verify?mode=report', { origin: 'https://evil.example' })
     expectPass(answer)
     expect(answer.headers.get('claimgate-would-block')).toBe('origin_mismatch')
@@ -183,14 +183,14 @@ describe('options of the operator', () => {
 })
 
 describe('the original request', () => {
-  test('a token in its query counts only with tokenSources=query', async () => {
+  test('a token in the query of the original request counts only with tokenSources=query', async () => {
     const inQuery = anonymous(original(`/orders?token=${auth.token}`))
     expectProblem(await auth.ask('/auth/verify', inQuery), 401, 'missing_token', auth.world)
     expectPass(await auth.ask('/auth/verify?tokenSources=query', inQuery))
     expectPass(await auth.ask('/auth/verify?tokenSources=authorization,query', inQuery))
   })
 
-  test('a token in the query of the question itself never counts', async () => {
+  test('a token in the query of the forward-auth request itself never counts', async () => {
     const answer = await auth.ask(
       `/auth/verify?tokenSources=query&token=${auth.token}`,
       anonymous(original('/orders')),
@@ -235,7 +235,7 @@ describe('the original request', () => {
     [{ 'x-forwarded-proto': 'https', 'x-forwarded-host': 'www.example.com/..' }, 'origin_required'],
     [{ 'x-forwarded-proto': 'https' }, 'origin_required'],
     [{ host: 'www.example.com' }, 'origin_required'],
-  ] as const)('same-origin requests by %j', async (headers, expected) => {
+  ] as const)('a same-origin request with %j: %s', async (headers, expected) => {
     const answer = await auth.ask('/auth/verify', { origin: [], 'sec-fetch-site': 'same-origin', ...headers })
     if (expected === 200) expectPass(answer)
     else expectProblem(answer, 401, expected, auth.world)
@@ -251,7 +251,7 @@ describe('the original request', () => {
     expectPass(answer)
   })
 
-  test('X-Forwarded-For of the proxy has the client’s address', async () => {
+  test('the client’s address is the one that the proxy added to X-Forwarded-For', async () => {
     const bound = { authorization: `Bearer ${await claimToken(auth.world, { ip: CLIENT })}` }
     expectPass(await auth.ask('/auth/verify', bound))
     const forged = { ...bound, 'x-forwarded-for': `${CLIENT}, 203.0.113.99` }
@@ -265,12 +265,12 @@ describe('preflights', () => {
     origin: 'http://localhost:5173',
     'access-control-request-method': 'PUT',
   }
-  const told: readonly (readonly [string, string, Headers])[] = [
+  const descriptions: readonly (readonly [proxy: string, method: string, Headers])[] = [
     ['nginx', 'GET', { 'x-original-method': 'OPTIONS', 'x-original-uri': '/orders' }],
     ['Caddy and Traefik', 'GET', { 'x-forwarded-method': 'OPTIONS', 'x-forwarded-uri': '/orders' }],
     ['Envoy', 'OPTIONS', {}],
   ]
-  test.each(told)('as described by %s: 200 with the CORS headers', async (_, method, headers) => {
+  test.each(descriptions)('as described by %s: 200 with the CORS headers', async (_, method, headers) => {
     const answer = await auth.ask('/auth/verify', { ...preflight, ...headers }, method)
     expectPass(answer)
     expect(answer.headers.get('access-control-allow-origin')).toBe('http://localhost:5173')
@@ -300,18 +300,18 @@ describe('preflights', () => {
     expect([...answer.headers.keys()].filter((name) => name.startsWith('access-control'))).toEqual([])
   })
 
-  test.each(rightOnes)('200 without a token: $name', async ({ origin, asks }) => {
+  test.each(validPreflights)('200 without a token: $name', async ({ origin, asks }) => {
     const headers = { ...preflight, origin, 'access-control-request-method': asks }
-    const told = { 'x-original-method': 'OPTIONS', 'x-original-uri': '/orders' }
-    expectPass(await auth.ask('/auth/verify', { ...headers, ...told }))
+    const described = { 'x-original-method': 'OPTIONS', 'x-original-uri': '/orders' }
+    expectPass(await auth.ask('/auth/verify', { ...headers, ...described }))
   })
 
   test.each(lookalikes)(
     '401 for an OPTIONS that is not a preflight: $name',
     async ({ method = 'OPTIONS', origin, asks }) => {
       const headers = { ...preflight, origin, 'access-control-request-method': asks }
-      const told = { 'x-original-method': method, 'x-original-uri': '/orders' }
-      const answer = await auth.ask('/auth/verify', { ...headers, ...told })
+      const described = { 'x-original-method': method, 'x-original-uri': '/orders' }
+      const answer = await auth.ask('/auth/verify', { ...headers, ...described })
       expectProblem(answer, 401, 'missing_token', auth.world)
       const whoami = await auth.world.send({ method: 'OPTIONS', path: '/auth/whoami', headers })
       if (method === 'OPTIONS') expect(whoami.headers.get('access-control-allow-methods')).toBeNull()

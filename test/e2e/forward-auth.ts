@@ -1,4 +1,4 @@
-// Forward auth in this process. A test chooses the peer that asks.
+// Forward auth of a service in this process. A test chooses the address of the peer that sends the requests.
 
 import { afterAll, beforeAll, beforeEach, expect } from 'vitest'
 import { type MemoryService, startMemory } from '../support/memory.ts'
@@ -8,18 +8,18 @@ import { claimToken, createWorld, SITE, type World } from '../support/world.ts'
 /** The client's address, as the trusted proxy sends it. */
 export const CLIENT = '203.0.113.7'
 
-/** Headers of a question; an empty list removes a default header. */
+/** Headers of a forward-auth request. They replace the default headers; an empty list removes one. */
 export type Headers = NonNullable<WireRequest['headers']>
 
-/** The service and its world. Read the members inside tests only. */
+/** The service and its world. They exist only inside tests, so read the members there. */
 export interface ForwardAuth {
   readonly service: MemoryService
   readonly world: World
   /** A token of the world's main account, bound to its site. */
   readonly token: string
-  /** Address of the socket's peer for the next questions. Reset to a trusted proxy before each test. */
+  /** Address of the socket's peer for the next requests. Before each test it is set to that of a trusted proxy. */
   peer: string
-  /** Asks with the valid token, from the origin that it is bound to. */
+  /** Sends a forward-auth request with the valid token, from the origin that it is bound to. */
   ask(path: string, headers?: Headers, method?: string): Promise<WireAnswer>
 }
 
@@ -64,12 +64,12 @@ export function useForwardAuth(): ForwardAuth {
   return auth
 }
 
-/** Headers that remove the token from a question. */
+/** Headers that replace the token by another kind of credential, so that the request has no token. */
 export function anonymous(headers: Headers = {}): Headers {
   return { authorization: 'Basic Zm9vOmJhcg==', ...headers }
 }
 
-/** Expects that the request may pass, or its refusal. */
+/** Expects 200 with an empty body. Otherwise the failure shows the answer's body. */
 export function expectPass(answer: WireAnswer): void {
   expect(answer.status, answer.text).toBe(200)
   expect(answer.text).toBe('')

@@ -18,7 +18,7 @@ function getFrom(service: Pick<World, 'send'>): Get {
   return (path, headers = {}) => service.send({ method: 'GET', path, headers })
 }
 
-/** The value of each series: `name{a="b"}` -> value. */
+/** Reads /metrics. The keys are series as Prometheus writes them, such as `name{a="b"}`. */
 async function readMetrics(service: Pick<World, 'send'>): Promise<ReadonlyMap<string, number>> {
   const { text } = await getFrom(service)('/metrics')
   const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
@@ -83,7 +83,7 @@ describe('/healthz and /readyz', () => {
 interface Outage {
   readonly world: World
   readonly service: MemoryService
-  /** From now on every call of the database rejects, and cached records are too old for issuing. */
+  /** Makes every call of the database reject from now on, and cached records too old to issue tokens from. */
   begin(): void
   end(): void
 }
@@ -166,7 +166,7 @@ describe('who may read /metrics', () => {
     ['loopback', REMOTE, asAdmin, 404],
     ['loopback', '::ffff:203.0.113.7', {}, 404],
     ['loopback', REMOTE, { 'x-forwarded-for': '127.0.0.1' }, 404],
-    // A proxy on this machine forwards a request of another one.
+    // A proxy on this machine forwards the request of another machine.
     ['loopback', PROXY, {}, 404],
     ['loopback', '127.0.0.1', { forwarded: 'for=127.0.0.1' }, 404],
     ['loopback', '127.0.0.1', { 'x-forwarded-for': '127.0.0.1' }, 404],
@@ -205,7 +205,7 @@ describe('who may read /metrics', () => {
     }
   })
 
-  test('loopback: Host must be a name of this machine too', async () => {
+  test('loopback: Host must also be a loopback name or address', async () => {
     const { url } = await start()
     const ask = async (host: string): Promise<number> =>
       (await sendToSocket(url, { method: 'GET', path: '/metrics', headers: { host } })).status
@@ -282,13 +282,13 @@ describe('the metrics', () => {
     }
   })
 
-  test('get no new series from a thousand random paths and methods', async () => {
+  test('get no new series from a thousand unknown paths', async () => {
     const service = await startMemory()
     const get = getFrom(service)
     await get('/nowhere')
     const before = (await readMetrics(service)).size
     await Promise.all(Array.from({ length: 1000 }, (_, index) => get(`/nowhere/${index}`)))
-    // One series for the answer to /metrics itself.
+    // GET /metrics itself adds a few series.
     await readMetrics(service)
     const known = await readMetrics(service)
     expect(known.size - before).toBeLessThanOrEqual(20)

@@ -1,5 +1,5 @@
-// Unusual HTTP, as bytes on a socket: Host, other spellings of /admin, long heads, requests that never end, and access to
-// the metrics.
+// Unusual HTTP requests, written as bytes to a socket: Host, other spellings of /admin, long heads, requests that never end,
+// and access to the metrics.
 
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -14,7 +14,7 @@ beforeAll(async () => {
   port = Number(new URL(server.url).port)
 })
 
-interface Told {
+interface Answer {
   readonly status: number
   readonly head: string
   readonly body: string
@@ -22,8 +22,8 @@ interface Told {
   readonly seconds: number
 }
 
-/** Sends text, then `trickle` twice a second, and reads until the connection is closed, by the server or after `limitMs`. */
-async function send(text: string, limitMs = 3000, trickle = ''): Promise<Told> {
+/** Sends `text`, then `trickle` twice a second. Reads until the server closes the connection, but at most `limitMs`. */
+async function send(text: string, limitMs = 3000, trickle = ''): Promise<Answer> {
   const started = performance.now()
   const socket = connect(port, '127.0.0.1')
   let got = ''
@@ -43,7 +43,7 @@ async function send(text: string, limitMs = 3000, trickle = ''): Promise<Told> {
   return { status, head, body, seconds: (performance.now() - started) / 1000 }
 }
 
-const get = (target: string, ...lines: readonly string[]): Promise<Told> =>
+const get = (target: string, ...lines: readonly string[]): Promise<Answer> =>
   send(`GET ${target} HTTP/1.1\r\n${[...lines, 'Connection: close'].join('\r\n')}\r\n\r\n`)
 
 describe('Host', () => {
@@ -95,14 +95,14 @@ describe('malformed requests get a problem document, and the connection is close
       'payload_too_large',
     ],
   ])('%s', async (_, text, status, code) => {
-    const told = await send(text)
-    expect(told.status).toBe(status)
-    expect(told.head).toMatch(/content-type: application\/problem\+json/i)
-    expect(told.head).toMatch(/cache-control: no-store/i)
-    const problem = JSON.parse(told.body)
+    const answer = await send(text)
+    expect(answer.status).toBe(status)
+    expect(answer.head).toMatch(/content-type: application\/problem\+json/i)
+    expect(answer.head).toMatch(/cache-control: no-store/i)
+    const problem = JSON.parse(answer.body)
     expect(problem).toMatchObject({ status, error: code, type: `${server.url}/docs#${code}` })
-    expect(told.head.toLowerCase()).toContain(`x-request-id: ${problem.requestId}`.toLowerCase())
-    expect(told.seconds).toBeLessThan(2.5)
+    expect(answer.head.toLowerCase()).toContain(`x-request-id: ${problem.requestId}`.toLowerCase())
+    expect(answer.seconds).toBeLessThan(2.5)
   })
 
   test.each(['http://u@a.example', 'https://u:p@a.example:8443', 'HTTP://u@[::1]:80'])(
@@ -118,7 +118,7 @@ describe('malformed requests get a problem document, and the connection is close
     },
   )
 
-  test('an unknown expectation is ignored', async () => {
+  test('but an Expect header with an unknown value is ignored', async () => {
     expect((await get('/healthz', 'Host: a.example', 'Expect: the-best')).status).toBe(200)
   })
 })
@@ -156,7 +156,7 @@ describe('/admin', () => {
 
 describe('a head', () => {
   test('may have 60 KiB of cookies, but not 70', async () => {
-    const withCookie = (length: number): Promise<Told> =>
+    const withCookie = (length: number): Promise<Answer> =>
       get('/healthz', 'Host: a.example', `Cookie: c=${'x'.repeat(length)}`)
     expect((await withCookie(60 * 1024)).status).toBe(200)
     expect((await withCookie(70 * 1024)).status).toBe(431)
@@ -177,7 +177,7 @@ describe('a request that never ends', () => {
     ['/admin/accounts', 'application/json', 'request_timeout'],
   ] as const
 
-  const expectTimeout = ({ status, head, seconds }: Told, what: string): void => {
+  const expectTimeout = ({ status, head, seconds }: Answer, what: string): void => {
     expect(status, what).toBe(408)
     expect(head, what).toMatch(/connection: close/i)
     expect(head, what).toMatch(/cache-control: no-store/i)
@@ -186,9 +186,9 @@ describe('a request that never ends', () => {
   }
 
   async function trickleHead(): Promise<void> {
-    const told = await send('GET /healthz HTTP/1.1\r\nHost: a.example\r\n', LIMIT_MS, 'X-More: x\r\n')
-    expectTimeout(told, 'head')
-    expect(JSON.parse(told.body)).toMatchObject({ error: 'request_timeout', status: 408 })
+    const answer = await send('GET /healthz HTTP/1.1\r\nHost: a.example\r\n', LIMIT_MS, 'X-More: x\r\n')
+    expectTimeout(answer, 'head')
+    expect(JSON.parse(answer.body)).toMatchObject({ error: 'request_timeout', status: 408 })
   }
 
   async function trickleBody([path, type, code]: (typeof PATHS)[number]): Promise<void> {
@@ -199,9 +199,9 @@ describe('a request that never ends', () => {
       `Authorization: Bearer ${ADMIN_TOKEN}`,
       'Content-Length: 5000',
     ]
-    const told = await send(`${head.join('\r\n')}\r\n\r\n`, LIMIT_MS, ' ')
-    expectTimeout(told, path)
-    const { error, code: named } = JSON.parse(told.body)
+    const answer = await send(`${head.join('\r\n')}\r\n\r\n`, LIMIT_MS, ' ')
+    expectTimeout(answer, path)
+    const { error, code: named } = JSON.parse(answer.body)
     expect([error, named], path).toContain(code)
   }
 
@@ -235,7 +235,7 @@ describe('/metrics', () => {
     expect((await get('/metrics', `Host: 127.0.0.1:${port}`, line)).status).toBe(404)
   })
 
-  test('is readable from this machine, when Host is a name of this machine', async () => {
+  test('is readable from this machine, when Host is a loopback name or address', async () => {
     for (const host of [`127.0.0.1:${port}`, 'localhost', '127.8.8.8', '[::1]:80']) {
       expect((await get('/metrics', `Host: ${host}`)).status, host).toBe(200)
     }

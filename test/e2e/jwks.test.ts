@@ -1,5 +1,5 @@
-// Other JWT libraries verify our tokens with the published JWK Set, and refuse altered ones: fast-jwt, jsonwebtoken with
-// jwks-rsa, aws-jwt-verify. Not jose, because the service itself uses it.
+// Independent JWT libraries verify claimgate's tokens with the published JWK Set, and refuse altered ones: fast-jwt,
+// jsonwebtoken with jwks-rsa, aws-jwt-verify. jose is not among them, because the service itself uses it.
 
 import { createHash, createPublicKey, type JsonWebKey } from 'node:crypto'
 import { JwtVerifier } from 'aws-jwt-verify'
@@ -121,7 +121,7 @@ describe.each(['ES256', 'EdDSA'] as const)('%s', (alg) => {
     expect(keys.map((key) => key.kid)).toContain(kid)
   })
 
-  test('the set has public members only', async () => {
+  test('the JWK Set has public members only', async () => {
     const expected = alg === 'ES256' ? { kty: 'EC', crv: 'P-256' } : { kty: 'OKP', crv: 'Ed25519' }
     for (const key of (await fetchKeySet(world)).keys) {
       expect(key).toMatchObject({ ...expected, alg, use: 'sig' })

@@ -1,5 +1,5 @@
-// The folder of signing keys in deployment: mounted read-only, missing while the server runs, not mounted at the start,
-// changed by the command line as root, writable for others.
+// The folder of signing keys as deployments can have it: mounted read-only, missing while the server runs, not mounted at
+// the start, changed by the command line as root, writable for others.
 
 import { spawn } from 'node:child_process'
 import {
@@ -27,7 +27,7 @@ const isRoot = process.geteuid?.() === 0
 interface Shop {
   readonly server: RunningServer
   readonly secret: string
-  /** A new browser token, or the refusal. */
+  /** Claims a token. Resolves to the answer, or to `{ refusal }`. */
   claim(): Promise<Json>
 }
 
@@ -61,7 +61,7 @@ const statesAt = async ({ url }: RunningServer): Promise<Json> =>
 const revoke = ({ url }: RunningServer, kid: string) =>
   admin(url, 'POST', '/revocations', { body: { kid }, status: 201 })
 
-/** Messages of log lines of this level or above. */
+/** The messages of the server's log lines at level warn or error. */
 const warningsOf = (server: RunningServer): readonly string[] =>
   server
     .stdout()
@@ -182,7 +182,7 @@ describe.skipIf(!isRoot).concurrent('read-only (needs root, to run the server as
   }, 60_000)
 })
 
-/** Runs the command line as this user while a server runs. Expects success; resolves to its stdout. */
+/** Runs the command line as the user of this test (root) on the server's folder. Expects success; resolves to its stdout. */
 async function runCommand(dir: string, issuer: string, argv: readonly string[]): Promise<string> {
   const child = spawn(process.execPath, [resolve('scripts/claimgate.mjs'), ...argv], {
     cwd: dir,
@@ -220,7 +220,7 @@ describe.concurrent('while the server runs', () => {
       },
     ],
   ])(
-    '%s: unready, and nothing else changes until it is back',
+    'a folder that is %s makes the server unready, and claims and verification go on until it is back',
     { timeout: 40_000 },
     async ([_, take], { expect }) => {
       const dir = makeFolder()

@@ -11,7 +11,7 @@ test.each([
   ['a target without a host', ['--request-target', 'http://']],
   ['a target with dot segments', ['--request-target', '/auth/verify/../../healthz']],
   ['a target with encoded dot segments', ['--request-target', '/auth/verify/%2e%2E/healthz?x']],
-])('%s', async (_, options) => {
+])('%s is refused with 400', async (_, options) => {
   const server = await servers.start()
   const text = execFileSync('curl', ['-s', '-i', ...options, `${server.url}/api/v1/auth/token`], {
     encoding: 'utf8',

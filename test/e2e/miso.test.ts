@@ -1,5 +1,6 @@
-// AI Fabrix' miso-client against the real server: its request (two headers, a JSON media type, no body), how it reads the
-// answer, and the token in `x-client-token`, where it sends it. Its log calls get a 404.
+// AI Fabrix' miso-client against the real server. The test makes its requests and reads the answer as miso-client does: the
+// token request has two headers, a JSON media type and no body, and the token is sent in `x-client-token`. Its log calls
+// get a 404.
 
 import { expect, test } from 'vitest'
 import { admin } from '../support/admin-api.ts'
@@ -9,7 +10,7 @@ import { SITE } from '../support/world.ts'
 
 const { start } = useServers()
 
-test('its request gets an answer that it can parse, and the token works', async () => {
+test('miso-client gets an answer that it can parse, and the token works', async () => {
   const { url } = await start()
   const { credential, account } = await admin(url, 'POST', '/accounts', {
     body: { name: 'Fabrix', allowedOrigins: [SITE], scopes: ['read'] },

@@ -1,5 +1,6 @@
-// The browser sample of MultiSet's document, run in a real Chromium with another host only. Prototype credentials get a
-// token, bound to the origin of the page; any other secret is refused with an error that the page can read.
+// The browser sample of MultiSet's document, run in a real Chromium, with only the host replaced. A credential with
+// `browserPrototype` gets a token that is bound to the origin of the page. Any other secret is refused with an error that
+// the page can read.
 
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -60,7 +61,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
   }
   const localhost = () => shop.origin.replace('shop.localhost', 'localhost')
 
-  test('a prototype gets its token, bound to the origin of the page', async () => {
+  test('a credential with browserPrototype gets a token bound to the origin of the page', async () => {
     const { token, expiresOn } = await runSample(shop.origin, prototype)
     const { origin, iat, exp } = payloadOf(token)
     expect({ origin, lifetime: exp - iat }).toEqual({ origin: shop.origin, lifetime: 1800 })

@@ -1,4 +1,4 @@
-// nginx with test/examples/nginx.conf. Only the paths that it writes to are changed, to the test's folder.
+// nginx with test/examples/nginx.conf. Only the paths that nginx writes to are changed: they are in the test's folder.
 
 import { describeProxy } from './behind-proxy.ts'
 import { describeNoWayRound } from './no-way-round.ts'

@@ -6,7 +6,7 @@ import { preflights } from '../support/preflights.ts'
 import { CLIENT, isInstalled, type ProxyKind, useProxyWorld } from './proxy-world.ts'
 import { tokenless, toRequest } from './tokenless.ts'
 
-/** Runs every row behind a proxy. */
+/** Registers a test for every row of {@link tokenless} behind one proxy. They are skipped when it is not installed. */
 export function describeNoWayRound(kind: ProxyKind): void {
   describe.skipIf(!isInstalled(kind))(`without a token behind ${kind.command}`, () => {
     const world = useProxyWorld(kind)
@@ -24,7 +24,8 @@ export function describeNoWayRound(kind: ProxyKind): void {
     test.each(tokenless)('a request without a token does not reach the API: $name', async ({ lines }) => {
       const status = await sendHead(port, lines)
       expect(world.seen).toEqual([])
-      // Undefined: the proxy closed the connection. OPTIONS * asks about the proxy itself, and proxies in Go answer it.
+      // The status is undefined when the proxy closed the connection without an answer. An OPTIONS * is a request about the
+      // proxy itself, which proxies written in Go answer with 200.
       const isAboutProxy = lines[0]?.startsWith('OPTIONS * ')
       if (status !== undefined && !isAboutProxy) expect(status).toBeGreaterThanOrEqual(400)
     })
@@ -39,7 +40,7 @@ export function describeNoWayRound(kind: ProxyKind): void {
   })
 }
 
-/** The status of the first answer; undefined when the connection ends without one. */
+/** Sends a head. Resolves to the status of the answer; undefined if the connection ends, or 3 seconds pass, without one. */
 function sendHead(port: number, lines: readonly string[]): Promise<number | undefined> {
   return new Promise((resolve) => {
     const socket = connect({ host: '127.0.0.1', port, localAddress: CLIENT })

@@ -1,5 +1,5 @@
 // OAuth clients from npm get tokens from the real server as their manuals show, and resource servers from npm accept those
-// tokens. They are given only URLs and credentials.
+// tokens. Clients and resource servers get only URLs and credentials.
 
 import { JwtVerifier } from 'aws-jwt-verify'
 import express from 'express'
@@ -27,7 +27,7 @@ describe.each(['ES256', 'EdDSA'] as const)('signed with %s', (alg) => {
   })
   afterAll(() => target?.stop())
 
-  /** A credential with a registered public key. The private key stays in this process. */
+  /** Creates a credential with a public key instead of a secret. The private key stays in this process. */
   async function registerKey(accountId: string) {
     const key = await oauth.generateKeyPair('ES256')
     const jwk = { ...(await crypto.subtle.exportKey('jwk', key.publicKey)), kid: 'shop-1' }
@@ -206,7 +206,7 @@ describe.each(['ES256', 'EdDSA'] as const)('signed with %s', (alg) => {
       audience: target.issuer,
       jwksUri: 'https://jwks.invalid/',
     })
-    // It fetches only over https, so the JWK Set is passed to it here.
+    // This library fetches only over https, so the test passes the JWK Set to it.
     verifier.cacheJwks(
       (await (await fetch(`${target.issuer}/.well-known/jwks.json`)).json()) as Parameters<
         typeof verifier.cacheJwks

@@ -1,4 +1,5 @@
-// Models of Traefik and Envoy after their documentation, with the settings of the examples: what each does with a request.
+// Models of Traefik and Envoy: what each proxy, with the settings of its example, does with a request according to its
+// documentation.
 
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
@@ -6,7 +7,7 @@ import type { Json, WireRequest } from '../support/wire.ts'
 
 type Lines = Readonly<Record<string, readonly string[]>>
 
-/** A request as a proxy has parsed it. */
+/** A client's request after the proxy has parsed it. */
 export interface ClientRequest {
   readonly method: string
   /** Path and query, as the client sent them. */
@@ -15,10 +16,14 @@ export interface ClientRequest {
   readonly headers: Lines
 }
 
-/** What a proxy does with a request. */
+/** What a proxy does with a client's request. */
 export interface Step {
-  /** `answer`: claimgate's answer goes to the client. `ask`: after a 2xx the API gets the request. `refuse`: the proxy's own 4xx. */
+  /**
+   * `answer`: the proxy sends `wire` to claimgate and passes the answer to the client. `ask`: it sends `wire` to claimgate,
+   * and after a 2xx the client's request to the API. `refuse`: it answers 4xx itself.
+   */
   readonly kind: 'answer' | 'ask' | 'refuse'
+  /** The request to claimgate. For `refuse` the client's request, which is not sent. */
   readonly wire: WireRequest
 }
 

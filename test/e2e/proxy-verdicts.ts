@@ -1,5 +1,5 @@
-// What a real proxy does with each answer of claimgate: with real answers to key-bound requests, and with those of a
-// simulated claimgate, which records its questions.
+// What a real proxy does with each answer of claimgate. Key-bound requests are answered by the real claimgate. Other answers
+// come from a simulated claimgate, which records the requests of the proxy.
 
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
@@ -10,7 +10,7 @@ import { type Json, sendToSocket } from '../support/wire.ts'
 import { claimRequest, createAccount, SITE } from '../support/world.ts'
 import { isInstalled, type ProxyKind, send, useProxyWorld } from './proxy-world.ts'
 
-/** Runs every case behind one real proxy. */
+/** Registers the tests for one real proxy. They are skipped when it is not installed. */
 export function describeVerdicts(kind: ProxyKind): void {
   describe.skipIf(!isInstalled(kind))(`verdicts behind ${kind.command}`, () => {
     const world = useProxyWorld(kind)
@@ -49,7 +49,7 @@ export function describeVerdicts(kind: ProxyKind): void {
       const ask = (token: string, dpop: string, method: string) =>
         send(port, { method, headers: { origin: SITE, authorization: `DPoP ${token}`, dpop } })
 
-      test('a missing scope: the page reads insufficient_scope, so the proxy asks only once for a proof', async () => {
+      test('a missing scope: the page reads insufficient_scope, so claimgate got the proof only once', async () => {
         const token = await claim('write')
         const answer = await ask(token, await prove(token, 'POST'), 'POST')
         expect([answer.status, JSON.parse(answer.text).error]).toEqual([403, 'insufficient_scope'])
@@ -87,7 +87,8 @@ export function describeVerdicts(kind: ProxyKind): void {
       beforeEach(() => {
         asked.length = 0
       })
-      function say(code: number, problem: Json, more: Record<string, string> = {}): void {
+      /** Sets the next answers of the simulated claimgate. */
+      function answerWith(code: number, problem: Json, more: Record<string, string> = {}): void {
         status = code
         body = problem === undefined ? '' : JSON.stringify(problem)
         headers = {
@@ -107,7 +108,7 @@ export function describeVerdicts(kind: ProxyKind): void {
           ratelimit: '"token";r=0;t=17',
           'ratelimit-policy': '"token";q=6',
         }
-        say(429, problem, { ...limits, 'access-control-allow-origin': SITE })
+        answerWith(429, problem, { ...limits, 'access-control-allow-origin': SITE })
         headers['claimgate-problem'] = body.replace('é', '\\u00e9')
         const answer = await send(port, { headers: page })
         expect([answer.status, JSON.parse(answer.text)]).toEqual([429, problem])
@@ -125,17 +126,17 @@ export function describeVerdicts(kind: ProxyKind): void {
       })
 
       test.each([301, 302, 304, 400, 404, 410, 418, 421, 500, 501, 502, 503, 504, 599])(
-        'with %d no request passes, and the proxy asks once',
+        'after a %d of claimgate the request does not pass, and the proxy asks only once',
         async (code) => {
-          say(code, { status: code, error: 'x' })
+          answerWith(code, { status: code, error: 'x' })
           const answer = await send(port, { headers: page, method: 'POST', body: 'x' })
           expect(answer.status).toBeGreaterThanOrEqual(300)
           expect([asked.length, world.seen]).toEqual([1, []])
         },
       )
 
-      test('for a refusal the proxy asks once, without the cookie', async () => {
-        say(401, { status: 401, error: 'missing_token' }, { 'www-authenticate': 'Bearer' })
+      test('a 401 reaches the page, and the proxy asks only once, without the cookie', async () => {
+        answerWith(401, { status: 401, error: 'missing_token' }, { 'www-authenticate': 'Bearer' })
         const answer = await send(port, { headers: page })
         expect([answer.status, answer.headers['www-authenticate']]).toEqual([401, ['Bearer']])
         expect(JSON.parse(answer.text).error).toBe('missing_token')
@@ -145,15 +146,15 @@ export function describeVerdicts(kind: ProxyKind): void {
         ])
       })
 
-      test.each([200, 204])('%d without a subject does not reach the API', async (code) => {
-        say(code, undefined)
+      test.each([200, 204])('after a %d without X-Claim-Subject the request does not pass', async (code) => {
+        answerWith(code, undefined)
         const answer = await send(port, { headers: page })
         expect([200, 204]).toContain(answer.status)
         expect([asked.length, world.seen]).toEqual([1, []])
       })
 
-      test('with a subject the API gets the cookie, and its CORS headers do not reach the page', async () => {
-        say(200, undefined, {
+      test('after a 200 with X-Claim-Subject the API gets the cookie, and its CORS headers do not reach the page', async () => {
+        answerWith(200, undefined, {
           'x-claim-subject': 'acct_1',
           'x-claim-user': 'u7',
           ratelimit: '"token";r=5;t=9',

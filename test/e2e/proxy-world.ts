@@ -15,11 +15,11 @@ import { type RunningServer, useServers } from '../support/server.ts'
 export interface ProxyKind {
   /** The command, which must be on PATH. */
   readonly command: string
-  /** Name of its file under test/examples. */
+  /** Name of its configuration file in test/examples. */
   readonly example: string
-  /** Changes to the example that a test folder needs. */
+  /** Changes the text of the example where a test needs it, for example paths. */
   readonly adapt?: (text: string) => string
-  /** The status of its answers while claimgate is down. */
+  /** The status with which the proxy answers while claimgate is down. */
   readonly unreachable: number
   /** Removes claimgate from the configuration, so that every request passes. */
   readonly open: (text: string) => string
@@ -48,15 +48,18 @@ export interface Ask {
   readonly body?: string
 }
 
-/** Address from which the client connects. */
+/** The address from which {@link send} connects. */
 export const CLIENT = '127.0.0.2'
 
-/** The running parts. Read the members inside tests only. */
+/** The running parts. They exist only inside tests, so read the members there. */
 export interface ProxyWorld {
   readonly claimgate: RunningServer
   /** What reached the API since the test began, including bytes that are not HTTP. */
   readonly seen: Seen[]
-  /** Starts the proxy after a change to its configuration. `url`: where it finds claimgate, if not the real one. */
+  /**
+   * Starts the proxy on a free port and resolves to the port. `change` changes its configuration. `claimgateUrl` replaces
+   * the URL of the real claimgate.
+   */
   startProxy(change?: (text: string) => string, claimgateUrl?: string): Promise<number>
 }
 
@@ -132,7 +135,7 @@ async function startApi(seen: Seen[]): Promise<Server> {
   })
   const noteOther = (url: string) => seen.push({ method: undefined, url, headers: {}, body: '' })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (error.code?.startsWith('HPE_')) noteOther('no HTTP')
+    if (error.code?.startsWith('HPE_')) noteOther('not HTTP')
     socket.destroy()
   })
   server.on('connect', ({ url = '' }, socket) => {

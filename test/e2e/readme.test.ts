@@ -26,10 +26,10 @@ let folder: string
 let checkout: string
 let port: number
 let outcomes: readonly Outcome[] = []
-/** Process ids of `npm start`, and of the process group of the shell. */
+/** The process id of `npm start`, and the process group of the shell. */
 let pids: { server: number; group: number } | undefined
 
-/** Texts of the fenced blocks of a language in a section. */
+/** The texts of the fenced blocks that have this language, in the section with this heading. */
 function blocksOf(section: string, language: string): readonly string[] {
   const [, after = ''] = README.split(`\n## ${section}\n`)
   const [text = ''] = after.split('\n## ')

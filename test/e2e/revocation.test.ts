@@ -1,5 +1,6 @@
-// A token, a secret, an account or a signing key is revoked under traffic: refused immediately by this process, within two
-// seconds by another process on the same store, and by a remote verifier after its next poll of the signed list.
+// A token, a secret, an account or a signing key is revoked while its tokens are used. The process that answered refuses them
+// immediately, another process on the same store within two seconds, and a remote verifier after its next poll of the signed
+// list.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -43,7 +44,8 @@ async function createAccount(): Promise<Json> {
   })
 }
 
-async function remotely(token: string): Promise<string> {
+/** The verdict of the remote verifier on a token: `200`, or status and code. */
+async function verifyRemotely(token: string): Promise<string> {
   const request = new Request('https://api.example/', {
     headers: { authorization: `Bearer ${token}`, origin: SITE },
   })
@@ -60,7 +62,7 @@ interface Watch {
   readonly verdicts: Set<string>
 }
 
-/** Sends a token again and again until `isOver`. */
+/** Sends a token repeatedly until `isOver`, and records the verdicts. */
 function watch(show: () => Promise<string>, isOver: () => boolean): Watch & { readonly done: Promise<void> } {
   const seen: Watch = { refusedAt: undefined, verdicts: new Set() }
   const run = async (): Promise<void> => {
@@ -127,7 +129,7 @@ const byKey: Kind = [
 ]
 
 function testEnd(name: string, end: Kind[1], claimsAgain: boolean): void {
-  test('under traffic: immediately at the service, within 2 s at a remote verifier', {
+  test('a token in use is refused immediately by the service, and within 2 s by a remote verifier', {
     timeout: 30_000,
   }, async () => {
     const made = await createAccount()
@@ -137,7 +139,7 @@ function testEnd(name: string, end: Kind[1], claimsAgain: boolean): void {
     const shows = [
       () => whoami(one.url, token, SITE),
       () => whoami(other.url, token, SITE),
-      () => remotely(token),
+      () => verifyRemotely(token),
     ]
     for (const show of shows) expect(await show()).toBe('200')
     const watches = shows.map((show) => watch(show, () => isOver))
@@ -155,14 +157,14 @@ function testEnd(name: string, end: Kind[1], claimsAgain: boolean): void {
         expect(next.refusal).toBeUndefined()
         expect(await whoami(one.url, next.token, SITE)).toBe('200')
         expect(await whoami(other.url, next.token, SITE)).toBe('200')
-        expect(await remotely(next.token)).toBe('200')
+        expect(await verifyRemotely(next.token)).toBe('200')
       }
     } else expect((await claim(one.url, secret, SITE)).refusal).toBe('401 unauthorized')
 
     await sleep(FEED_MS + 500)
     isOver = true
     await Promise.all(watches.map(({ done }) => done))
-    // After the next fetch of the key set, the revoked key is unknown.
+    // After its next fetch of the JWK Set the remote verifier does not know the revoked key.
     if (name === 'kid') watches[2]?.verdicts.delete('401 invalid_token')
     for (const { verdicts } of watches) expect([...verdicts]).toEqual(['401 token_revoked'])
     const [here, there, far] = watches.map(({ refusedAt }) => refusedAt as number)
@@ -174,7 +176,7 @@ function testEnd(name: string, end: Kind[1], claimsAgain: boolean): void {
 }
 
 describe.concurrent.each(kinds)('ended by %s', testEnd)
-// Not concurrent: it ends the tokens of all accounts.
+// This one does not run concurrently, because revoking the signing key ends the tokens of all accounts.
 describe.each([byKey])('ended by %s', testEnd)
 
 test.concurrent('a token issued before the revocation within the same second is refused', {
@@ -201,7 +203,7 @@ test.concurrent('tokens of a resumed account work again', async () => {
   expect(await whoami(one.url, token, SITE)).toBe('200')
   await sleep(Math.max(OTHER_PROCESS_MS, FEED_MS))
   expect(await whoami(other.url, token, SITE)).toBe('200')
-  expect(await remotely(token)).toBe('200')
+  expect(await verifyRemotely(token)).toBe('200')
 })
 
 test.concurrent('a revocation survives kill -9 right after the 201', {
@@ -231,7 +233,7 @@ test.concurrent('a revocation survives kill -9 right after the 201', {
   }
 })
 
-test.concurrent('a lower CLAIMGATE_MAX_TTL brings no revoked token back and ends no key early', {
+test.concurrent('after CLAIMGATE_MAX_TTL is lowered, revocations and retiring keys last as long as the old tokens', {
   timeout: 30_000,
 }, async () => {
   const dir = makeFolder()

@@ -9,12 +9,13 @@ import { type RunningServer, useServers } from '../support/server.ts'
 import { SITE } from '../support/world.ts'
 
 const SECONDS = 36
-/** When signing keys are rotated, seconds after the start. The times are further apart than the publishing time. */
 const PUBLISH_SECONDS = 3
+/** When signing keys are rotated, seconds after the start. The times are further apart than PUBLISH_SECONDS. */
 const KEY_ROTATIONS = [4, 11, 17, 24, 30]
 const OVERLAP_SECONDS = 6
-/** When the customer's secret is rotated, and when its backend starts to use the new one, seconds. */
+/** When the customer's secret is rotated, seconds after the start. */
 const SECRET_ROTATIONS = [7, 20]
+/** Seconds after which the customer's backend uses the new secret. */
 const SWITCH_AFTER = 3
 
 const { makeFolder, start } = useServers()
@@ -65,7 +66,7 @@ test('no valid request is refused while keys and secrets are rotated', {
     )
   }
 
-  /** Claims a token at one server, then presents it and a few older ones to every verifier. */
+  /** Repeats: claims a token at one server, and sends this token and an older one to every verifier. */
   async function load(issuing: string): Promise<void> {
     const held: string[] = []
     while (elapsed() < SECONDS) {
@@ -128,7 +129,7 @@ test('no valid request is refused while keys and secrets are rotated', {
 
   await Promise.all([load(one.url), load(other.url), load(one.url), rotateKeys(), rotateSecrets()])
   expect(faults).toEqual([])
-  // Both servers signed with the key of each rotation.
+  // Tokens were signed with the first key and with the key of each rotation.
   expect(kids.size).toBe(KEY_ROTATIONS.length + 1)
   expect(made).toBeGreaterThan(500)
   expect(judged).toBeGreaterThan(3000)

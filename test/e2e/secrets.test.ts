@@ -1,5 +1,5 @@
-// A real server at log level debug gets many valid and invalid requests. Then everything that it wrote (log, banner,
-// refusals, metrics, database) is searched for every secret, token, query string and client address that it saw.
+// A real server at log level debug gets many valid and invalid requests. Then everything that the server wrote (log, banner,
+// refusals, metrics, database) is searched for all secrets, tokens, query strings and client addresses of those requests.
 
 import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -19,7 +19,7 @@ const CLIENTS = ['203.0.113.77', '198.51.100.88', '2001:db8:77:1:dead:beef:0:99'
 const JSON_TYPE = { 'content-type': 'application/json' }
 const FORM_TYPE = { 'content-type': 'application/x-www-form-urlencoded' }
 
-/** Texts that must be found nowhere, by a name that test output may show. */
+/** Texts that must not be found. The value of each is a name that test output may show. */
 const secrets = new Map<string, string>([
   [PEPPER, 'pepper'],
   [ADMIN_TOKEN, 'admin token'],
@@ -27,7 +27,7 @@ const secrets = new Map<string, string>([
   [QUERY_MARK, 'query string'],
   ...CLIENTS.map((address) => [address, `client address ${address}`] as const),
 ])
-/** Everything that the server wrote, by place. */
+/** Everything that the server wrote, by the place where it wrote it. */
 const written = new Map<string, Buffer>()
 const refusals: string[] = []
 const statuses = new Map<number, number>()
@@ -54,9 +54,9 @@ beforeAll(async () => {
     const planted = await createAccount(world, { name: NAME, allowedOrigins: ['*'] })
     for (const token of [world.token, world.wrong, world.open, planted.credential.token])
       addAccountToken(token)
-    const tokens = await claimAllDay(world)
-    await presentAllDay(world, tokens)
-    await administerAllDay(world)
+    const tokens = await sendClaims(world)
+    await sendTokens(world, tokens)
+    await sendAdminRequests(world)
     await sendBrokenHttp(server.url, [...tokens, world.token])
     const metrics = await send({ method: 'GET', path: '/metrics' })
     expect(metrics.status).toBe(200)
@@ -76,7 +76,7 @@ beforeAll(async () => {
   }
 })
 
-describe('the search finds texts that are there', () => {
+describe('the search can find texts', () => {
   test.each([
     ['stdout', () => lastRequestId],
     ['stderr', () => '  $ '],
@@ -88,7 +88,7 @@ describe('the search finds texts that are there', () => {
     expect(written.get(place)?.includes(needle())).toBe(true)
   })
 
-  test('in the database, while the server runs and after', () => {
+  test('in the database, while the server runs and after its end', () => {
     for (const moment of ['while it runs', 'after its end']) {
       const places = [...written.keys()].filter((place) => place.endsWith(moment))
       expect(places.length).toBeGreaterThan(0)
@@ -111,7 +111,8 @@ test('nothing secret was written anywhere', () => {
   expect(leaks).toEqual([])
 })
 
-async function claimAllDay(world: World): Promise<readonly string[]> {
+/** Claims tokens in every valid form, and sends claims with every kind of fault. Resolves to the tokens. */
+async function sendClaims(world: World): Promise<readonly string[]> {
   const { send, token, wrong } = world
   const tokens: string[] = []
   const claim = async (request: WireRequest): Promise<void> => {
@@ -166,7 +167,8 @@ async function claimAllDay(world: World): Promise<readonly string[]> {
   return tokens
 }
 
-async function presentAllDay({ send, token }: World, tokens: readonly string[]): Promise<void> {
+/** Sends valid and altered tokens to whoami, in every place of a request. */
+async function sendTokens({ send, token }: World, tokens: readonly string[]): Promise<void> {
   const whoami = (headers: Record<string, string>, query = '') =>
     send({ method: 'GET', path: `/auth/whoami${query}`, headers: { origin: SITE, ...headers } })
   for (const jwt of tokens) {
@@ -184,7 +186,8 @@ async function presentAllDay({ send, token }: World, tokens: readonly string[]):
   }
 }
 
-async function administerAllDay({ send, token, accountId }: World): Promise<void> {
+/** Sends valid and invalid requests to the admin API and to public paths, with secrets in unusual places. */
+async function sendAdminRequests({ send, token, accountId }: World): Promise<void> {
   const ask = (method: string, path: string, body?: string, admin = ADMIN_TOKEN) =>
     send({
       method,
@@ -231,7 +234,7 @@ async function sendBrokenHttp(url: string, texts: readonly string[]): Promise<vo
   }
 }
 
-/** Keeps the text of refusals only, because a success may hold the token that was asked for. */
+/** Counts the status, and keeps the text of a refusal. A success is not kept, because it may contain the new token. */
 function record(status: number, text: string): void {
   statuses.set(status, (statuses.get(status) ?? 0) + 1)
   if (status >= 400) refusals.push(text)
@@ -254,7 +257,7 @@ function addSecret(secret: string, name: string): void {
   if (!secrets.has(secret)) secrets.set(secret, name)
 }
 
-/** Every byte of the database's files. Signing keys are kept in another folder. */
+/** Stores every byte of the files in the server's folder, which are those of the database. Signing keys are in a subfolder. */
 function readFolder(moment: string, dir: string): void {
   for (const entry of readdirSync(dir, { withFileTypes: true })) {
     if (entry.isFile()) written.set(`${entry.name} ${moment}`, readFileSync(join(dir, entry.name)))

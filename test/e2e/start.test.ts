@@ -50,7 +50,7 @@ function problemsOf(stderr: string): readonly string[] {
   return lines.map((line) => line.slice(PREFIX.length))
 }
 
-/** Starts a server that must fail to start; gives its problems. */
+/** Starts a server that must fail to start. Resolves to the problems that it reports. */
 async function failToStart(env: ServerVariables, dir: string = makeFolder()): Promise<readonly string[]> {
   const { code, stdout, stderr } = await runServer({ dir, env })
   expect(stdout).toBe('')
@@ -281,10 +281,10 @@ function flip(path: string, from: number, to: number): void {
   writeFileSync(path, bytes)
 }
 
-describe.concurrent('records that cannot be trusted or written', () => {
+describe.concurrent('a database that cannot be read or written', () => {
   test.each<[string, RegExp, (database: string) => void]>([
     [
-      'no database',
+      'a file that is not a database',
       /is not a SQLite database/,
       (file) => writeFileSync(file, 'a letter to a friend\n'.repeat(500)),
     ],
@@ -311,14 +311,14 @@ describe.concurrent('records that cannot be trusted or written', () => {
     chmodSync(records, 0o700)
   })
 
-  test('a folder instead of a file', async () => {
+  test('a folder instead of a file is reported with its path', async () => {
     const dir = makeFolder()
     expect(await failToStart({ DATABASE_URL: `sqlite:${dir}` }, dir)).toEqual([
       expect.stringContaining(`${dir} is not a file`),
     ])
   })
 
-  test('a path through a file', async () => {
+  test('a path through a file is reported, and the file does not change', async () => {
     const dir = makeFolder()
     const file = join(dir, 'data')
     writeFileSync(file, 'mine')
@@ -329,7 +329,7 @@ describe.concurrent('records that cannot be trusted or written', () => {
     expect(readFileSync(file, 'utf8')).toBe('mine')
   })
 
-  test('a relative path is named as it was given', async () => {
+  test('a relative path is reported as it was given', async () => {
     const dir = makeFolder()
     writeFileSync(join(dir, 'data'), 'mine')
     expect(await failToStart({ DATABASE_URL: undefined }, dir)).toEqual([
@@ -342,7 +342,7 @@ describe.concurrent('signing keys that cannot be used', () => {
   test.each<[string, (file: string) => void]>([
     ['cut short', (file) => truncateSync(file, 100)],
     ['empty', (file) => truncateSync(file, 0)],
-    ['of another form', (file) => writeFileSync(file, '{"kty":"EC"}')],
+    ['JSON without the members of a key', (file) => writeFileSync(file, '{"kty":"EC"}')],
     ['under another name', (file) => renameSync(file, join(dirname(file), 'another-name.json'))],
   ])('a file that is %s: exit 1, one line that names it, and no file changes', async (_, harm) => {
     const dir = makeUsed()
@@ -358,13 +358,13 @@ describe.concurrent('signing keys that cannot be used', () => {
     expect(readdirSync(keys).map((name) => [name, readFileSync(join(keys, name), 'utf8')])).toEqual(before)
   })
 
-  test('a file instead of the folder of keys', async () => {
+  test('a file instead of the folder of keys is reported with its path', async () => {
     const dir = makeFolder()
     writeFileSync(join(dir, 'keys'), 'mine')
     expect(await failToStart({}, dir)).toEqual([expect.stringContaining(join(dir, 'keys'))])
   })
 
-  test('a development key in production', async () => {
+  test('a development key stops the start in production', async () => {
     const dir = makeUsed()
     const keys = join(dir, 'keys')
     const [first = ''] = keysAmong(readdirSync(keys))

@@ -10,7 +10,7 @@ import { ADMIN_TOKEN, copyRepository, type RunningServer, useServers } from '../
 
 const { makeFolder, start } = useServers()
 
-/** Well below the ten seconds of grace and Node's five seconds of keep-alive, also on a busy machine. */
+/** A limit for exits that wait for nothing. It is well below the ten seconds that a request gets to finish. */
 const PROMPT_MS = 4000
 
 interface Wire {
@@ -19,11 +19,11 @@ interface Wire {
   text(): string
   /** Resolves when `text` has been received. */
   receives(text: string): Promise<void>
-  /** Resolves when the other side has closed. */
+  /** Resolves when the connection is closed. */
   readonly closed: Promise<void>
 }
 
-/** Opens a TCP connection whose bytes the test writes itself. */
+/** Opens a TCP connection on which the test writes the bytes itself. */
 async function openWire({ url }: RunningServer): Promise<Wire> {
   const { hostname, port } = new URL(url)
   const socket = connect(Number(port), hostname)
@@ -58,7 +58,7 @@ const HEAD = [
   '\r\n',
 ].join('\r\n')
 
-/** Sends a request with half of its body, once the server has read the head. */
+/** Begins a request: sends the head, waits until the server has read it, and sends the first part of the body. */
 async function beginRequest(server: RunningServer): Promise<Wire> {
   const wire = await openWire(server)
   wire.write(HEAD)
@@ -75,7 +75,7 @@ async function finishRequest(wire: Wire): Promise<void> {
   await wire.closed
 }
 
-/** Resolves when the server has logged `message`. */
+/** Resolves when the server has logged `message`; rejects after ten seconds. */
 async function logged(server: RunningServer, message: string): Promise<void> {
   const deadline = performance.now() + 10_000
   while (!server.stdout().includes(`"msg":"${message}"`)) {
@@ -88,13 +88,14 @@ function stopping(server: RunningServer): Promise<void> {
   return logged(server, 'stopping')
 }
 
-/** Waits for the exit; gives the exit code and the milliseconds from now. */
+/** Waits for the exit. Resolves to the exit code and to how many milliseconds the wait took. */
 async function measureExit(server: RunningServer): Promise<{ code: number | null; ms: number }> {
   const from = performance.now()
   const code = await server.exited
   return { code, ms: performance.now() - from }
 }
 
+/** The error code of a request that fails, such as ECONNREFUSED; otherwise `answered <status>`. */
 function refusal(url: string): Promise<string> {
   return fetch(`${url}/healthz`).then(
     (answer) => `answered ${answer.status}`,
@@ -102,7 +103,7 @@ function refusal(url: string): Promise<string> {
   )
 }
 
-/** Repeats a request over kept connections until one fails; gives the number of answers and the failure. */
+/** Repeats a request over keep-alive connections until one fails. Resolves to the number of answers and to the failure. */
 async function askUntilRefused(url: string, agent: Agent): Promise<{ answers: number; end: string }> {
   for (let answers = 0; ; answers++) {
     const end = await new Promise<string | undefined>((resolve) => {
@@ -196,7 +197,7 @@ describe.concurrent('SIGTERM', () => {
     await wire.closed
   })
 
-  test('a second signal ends it immediately, exit 1', async () => {
+  test('a second signal ends the server immediately, exit 1', async () => {
     const server = await start()
     const wire = await beginRequest(server)
     server.child.kill('SIGTERM')
@@ -221,14 +222,14 @@ describe.concurrent('SIGTERM', () => {
     expect(await server.exited).toBe(0)
   })
 
-  test('right after the listening line it stops as well, exit 0', async () => {
+  test('right after the listening line the server stops too, exit 0', async () => {
     const server = await start()
     server.child.kill('SIGTERM')
     expect(await server.exited).toBe(0)
   })
 })
 
-/** Starts it in a process group of its own, as a shell does. */
+/** Starts the server by `npm start` in a process group of its own, as a shell does. */
 function startUnderNpm(): Promise<RunningServer> {
   const dir = makeFolder()
   copyRepository(dir)

@@ -1,4 +1,4 @@
-// Requests without a token, most of them malformed, as the text of their heads. None may reach an API behind a proxy.
+// Requests without a valid token, most of them malformed, as the text of their heads. None may reach an API behind a proxy.
 
 import { lookalikes, type PreflightRow } from '../support/preflights.ts'
 import { SITE } from '../support/world.ts'
@@ -17,7 +17,7 @@ const PREFLIGHT = [HOST, ORIGIN, ASKS]
 const linesOf = (name: string, value: string | readonly string[]): string[] =>
   [value].flat().map((one) => `${name}: ${one}`)
 
-/** A row of the table of preflights as a request. */
+/** Turns a row of the table of preflights into the head of a request. */
 export function toRequest({ name, method = 'OPTIONS', origin, asks }: PreflightRow): TokenlessRow {
   const headers = [...linesOf('Origin', origin), ...linesOf('Access-Control-Request-Method', asks)]
   return { name: printable(name), lines: [`${method} /orders HTTP/1.1`, HOST, ...headers] }
@@ -27,7 +27,7 @@ const methods: readonly string[] = [
   ...['options', 'Options', 'OPTIONS\t', 'OPTIONS,GET', 'OPTIONS;', '"OPTIONS"', 'OPTIONS/1', 'xOPTIONS'],
   ...['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'TRACE', 'CONNECT', 'PROPFIND', 'QUERY', 'PRI', 'G@T'],
 ]
-/** Request lines of an OPTIONS that is not a preflight. */
+/** Targets. Each is sent in an OPTIONS that is not a preflight, and in a GET with the headers of a preflight. */
 const targets: readonly string[] = [
   ...['*', '/*', '//', '///orders', '/./orders', '/../orders', '/%2e%2e/orders', '/a/..%2forders'],
   ...['/orders?mode=report', '/orders?missingOrigin=allow&require=none', '/?scope=', '/orders?token=x.y.z'],
@@ -92,8 +92,8 @@ const headers: readonly (readonly string[])[] = [
   ['Content-Length: 0', 'Content-Length: 0'],
   ['Range: bytes=0-1', 'If-None-Match: *'],
 ]
-/** Lines in place of the headers of a preflight. */
-const bent: readonly (readonly string[])[] = [
+/** Malformed or ambiguous header lines, sent in place of the headers of a preflight. */
+const malformedHeaders: readonly (readonly string[])[] = [
   [`Origin : ${SITE}`, ASKS],
   [` Origin: ${SITE}`, ASKS],
   [`Origin\t: ${SITE}`, ASKS],
@@ -127,7 +127,7 @@ function printable(text: string): string {
   return text.replace(/[^ -~…]/g, (one) => `\\x${one.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }
 
-/** Every request without a token that the tests send. */
+/** All of these requests. */
 export const tokenless: readonly TokenlessRow[] = [
   ...lookalikes.map(toRequest),
   ...methods.map((method) => rowOf(`method ${method}`, `${method} /orders HTTP/1.1`, PREFLIGHT)),
@@ -139,7 +139,7 @@ export const tokenless: readonly TokenlessRow[] = [
   rowOf('no Host', 'OPTIONS /orders HTTP/1.1', [ORIGIN]),
   rowOf('two Hosts', 'OPTIONS /orders HTTP/1.1', [HOST, HOST, ORIGIN]),
   ...headers.map((lines) => rowOf(lines.join(' | '), 'GET /orders HTTP/1.1', [HOST, ...lines])),
-  ...bent.map((lines) => rowOf(lines.join(' | '), 'OPTIONS /orders HTTP/1.1', [HOST, ...lines])),
+  ...malformedHeaders.map((lines) => rowOf(lines.join(' | '), 'OPTIONS /orders HTTP/1.1', [HOST, ...lines])),
   ...['HTTP/1.0', 'HTTP/0.9', 'HTTP/2.0', 'HTTP/1.2', 'http/1.1', 'HTTP/1', ''].map((version) =>
     rowOf(`version ${version}`, `GET /orders ${version}`, PREFLIGHT),
   ),

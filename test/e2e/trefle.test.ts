@@ -1,5 +1,5 @@
 // The commands of Trefle's own documentation, run by real curl and real Node against a real server: only the host differs, and
-// two typing errors are corrected. Then its other clients, and each bound of the token.
+// two typing errors are corrected. Then requests as Trefle's other clients send them, and each bound of the token.
 
 import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -36,7 +36,7 @@ const params = {
 let server: RunningServer
 let world: World
 let folder: string
-/** A token that ends ten seconds after the tests began. The last test waits for that. */
+/** A token that expires ten seconds after the tests began. The last test waits until then. */
 let shortLived: { token: string; expiresAt: string }
 
 beforeAll(async () => {
@@ -48,7 +48,7 @@ beforeAll(async () => {
     stop: () => server.stop(),
   }
   world = await createWorld(target)
-  shortLived = JSON.parse(await shell(`${mendedLine(SITE, '127.0.0.1').slice(0, -1)}&expiresIn=10'`))
+  shortLived = JSON.parse(await shell(`${correctedLine(SITE, '127.0.0.1').slice(0, -1)}&expiresIn=10'`))
 })
 
 afterAll(async () => {
@@ -58,14 +58,14 @@ afterAll(async () => {
 
 describe('the curl line', () => {
   test('gets a token with an expiration in the documented format', async () => {
-    const answer = JSON.parse(await shell(mendedLine(SITE, '12.34.56.78')))
+    const answer = JSON.parse(await shell(correctedLine(SITE, '12.34.56.78')))
     expectTrefleAnswer(answer)
     expect(answer).toMatchObject({ origin: SITE, ip: '12.34.56.78' })
   })
 
-  test('with its stray quote: 422 for the address', async () => {
+  test('as printed, with its stray quote: 422 for the address', async () => {
     const status = await shell(
-      `${mendedLine(SITE, '12.34.56.78').slice(0, -1)}"' -o ${folder}/body -w '%{http_code}'`,
+      `${correctedLine(SITE, '12.34.56.78').slice(0, -1)}"' -o ${folder}/body -w '%{http_code}'`,
     )
     expect(status).toBe('422')
     const problem = JSON.parse(await shell(`cat ${folder}/body`))
@@ -74,7 +74,7 @@ describe('the curl line', () => {
   })
 })
 
-test('the Node sample, as a CommonJS script', async () => {
+test('the Node sample, as a CommonJS script, gets a token that works', async () => {
   const script = join(folder, 'sample.cjs')
   writeFileSync(
     script,
@@ -94,7 +94,7 @@ test('the Node sample, as a CommonJS script', async () => {
 describe('the token, sent by curl', () => {
   let token: string
   beforeAll(async () => {
-    token = JSON.parse(await shell(mendedLine(SITE, '127.0.0.1'))).token
+    token = JSON.parse(await shell(correctedLine(SITE, '127.0.0.1'))).token
   })
 
   test('works from its origin and address', async () => {
@@ -115,7 +115,7 @@ describe('the token, sent by curl', () => {
   })
 
   test('from another address is refused', async () => {
-    const elsewhere = JSON.parse(await shell(mendedLine(SITE, '12.34.56.78'))).token
+    const elsewhere = JSON.parse(await shell(correctedLine(SITE, '12.34.56.78'))).token
     expect(await whoami(elsewhere)).toBe('401 ip_mismatch')
   })
 
@@ -159,7 +159,7 @@ describe('other clients', () => {
   })
 
   test.each([
-    ['a wrong token before a missing origin', () => world.wrong, {}, 401, 'unauthorized'],
+    ['a wrong token, before the missing origin', () => world.wrong, {}, 401, 'unauthorized'],
     ['no origin', () => world.token, {}, 422, 'invalid_request'],
     ['an origin that is null', () => world.token, { origin: null, ip: null }, 422, 'invalid_request'],
     ['a bare host', () => world.token, { origin: 'localhost', ip: null }, 422, 'invalid_request'],
@@ -170,7 +170,7 @@ describe('other clients', () => {
       403,
       'origin_not_allowed',
     ],
-  ])('refused in JSON: %s', async (_, token, body, status, code) => {
+  ])('refused with a problem document: %s', async (_, token, body, status, code) => {
     expectProblem(await elixir(token(), body), status, code, world)
   })
 })
@@ -184,11 +184,11 @@ test('after its ten seconds the token is refused', async () => {
 })
 
 /** The documented line with its placeholders filled in and its last quote corrected. */
-function mendedLine(origin: string, ip: string): string {
+function correctedLine(origin: string, ip: string): string {
   return `curl -X POST '${server.url}/api/auth/claim?token=${world.token}&origin=${origin}&ip=${ip}'`
 }
 
-/** Runs a line as a terminal would. */
+/** Runs a line in a shell and resolves to its stdout. Adds flags to curl: no progress output, a time limit. */
 async function shell(line: string): Promise<string> {
   const { stdout } = await run('sh', ['-c', line.replace(/^curl /, 'curl -sS --max-time 10 ')])
   return stdout

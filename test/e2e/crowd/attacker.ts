@@ -7,7 +7,7 @@ import { Agent, request } from 'node:http'
 
 const ORIGIN = 'https://pages.tenant.example'
 
-interface Orders {
+interface Task {
   readonly url: string
   readonly seconds: number
   readonly token: string
@@ -15,9 +15,9 @@ interface Orders {
   readonly wrong: string
 }
 
-const orders: Orders = JSON.parse(process.argv[2] ?? '')
+const task: Task = JSON.parse(process.argv[2] ?? '')
 const agent = new Agent({ keepAlive: true, maxSockets: 16 })
-const end = performance.now() + orders.seconds * 1000
+const end = performance.now() + task.seconds * 1000
 const counts: Record<string, Record<string, number>> = {}
 
 function ask(
@@ -27,7 +27,7 @@ function ask(
   body = '',
 ): Promise<[number, string]> {
   return new Promise((resolve, reject) => {
-    const sending = request(`${orders.url}${path}`, { method, headers, agent }, (answer) => {
+    const sending = request(`${task.url}${path}`, { method, headers, agent }, (answer) => {
       let text = ''
       answer.setEncoding('utf8')
       answer.on('data', (part: string) => {
@@ -40,13 +40,13 @@ function ask(
   })
 }
 
-/** Repeats `attack` until the time is over and counts the statuses that it resolves to. */
+/** Repeats `attack` until the time is over, and counts the statuses that it resolves to under `name`. */
 async function repeat(name: string, attack: () => Promise<number>): Promise<void> {
-  const told: Record<string, number> = {}
-  counts[name] = told
+  const byStatus: Record<string, number> = {}
+  counts[name] = byStatus
   while (performance.now() < end) {
     const status = await attack()
-    told[status] = (told[status] ?? 0) + 1
+    byStatus[status] = (byStatus[status] ?? 0) + 1
   }
 }
 
@@ -63,7 +63,7 @@ function prove(accessToken: string): string {
   const claims = {
     jti: crypto.randomUUID(),
     htm: 'GET',
-    htu: `${orders.url}/auth/whoami`,
+    htu: `${task.url}/auth/whoami`,
     iat: Math.floor(Date.now() / 1000),
     ath: hash(accessToken),
   }
@@ -71,10 +71,10 @@ function prove(accessToken: string): string {
   return `${input}.${sign(null, Buffer.from(input), privateKey).toString('base64url')}`
 }
 
-const [, bound] = await claim({ token: orders.token, jkt: hash(JSON.stringify({ crv, kty, x })) })
+const [, bound] = await claim({ token: task.token, jkt: hash(JSON.stringify({ crv, kty, x })) })
 const boundToken: string = JSON.parse(bound).token
-const [, first] = await claim({ token: orders.token })
-const basic = Buffer.from(orders.token.split('_').slice(1, 3).join(':')).toString('base64')
+const [, first] = await claim({ token: task.token })
+const basic = Buffer.from(task.token.split('_').slice(1, 3).join(':')).toString('base64')
 
 async function showProof(): Promise<number> {
   const headers = { authorization: `DPoP ${boundToken}`, origin: ORIGIN, dpop: prove(boundToken) }
@@ -88,18 +88,18 @@ async function revoke(accessToken: string): Promise<number> {
 
 /** Revokes a new token. Resolves to the status of the claim when that is refused. */
 async function revokeNew(): Promise<number> {
-  const [status, text] = await claim({ token: orders.token })
+  const [status, text] = await claim({ token: task.token })
   return status === 200 ? revoke(JSON.parse(text).token) : status
 }
 
 await Promise.all([
   repeat('proofs', showProof),
   repeat('proofs too', showProof),
-  repeat('wrong secrets', async () => (await claim({ token: orders.wrong }))[0]),
-  repeat('unusable parameters', async () => (await claim({ token: orders.token, expiresIn: 1 }))[0]),
+  repeat('wrong secrets', async () => (await claim({ token: task.wrong }))[0]),
+  repeat('unusable parameters', async () => (await claim({ token: task.token, expiresIn: 1 }))[0]),
   repeat(
     'origins not allowed',
-    async () => (await claim({ token: orders.token, origin: 'https://x.example' }))[0],
+    async () => (await claim({ token: task.token, origin: 'https://x.example' }))[0],
   ),
   repeat('revocations', revokeNew),
   repeat('the same revocation', () => revoke(JSON.parse(first).token)),

@@ -1,5 +1,5 @@
-// No tenant can slow down another: one attacks for 20 seconds with every kind of request, while the requests of another
-// are never refused and hardly take longer. Both use the same IP address.
+// One tenant attacks the shared resources for 20 seconds. The requests of another tenant are never refused meanwhile, and
+// hardly take longer. Both use the same IP address.
 
 import { spawn } from 'node:child_process'
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
@@ -14,7 +14,7 @@ import type { Json } from '../../support/wire.ts'
 const servers = useServers()
 const QUIET_SECONDS = 3
 const ATTACK_SECONDS = 20
-/** The pause between requests of the victim, so that it is a normal customer and not a second attacker. */
+/** The pause between rounds of requests of the victim, so that it is a normal customer and not a second attacker. */
 const PAUSE_MS = 15
 const SITE = 'https://victim.example'
 
@@ -46,7 +46,10 @@ function assertionOf({ clientId, key }: Customer['keyed'], audience: string): st
   return `${input}.${sign(null, Buffer.from(input), key).toString('base64url')}`
 }
 
-/** A claim, a request with the token, and a token by assertion. Resolves to their times in milliseconds. */
+/**
+ * Claims a token, uses the token, and gets another token with an assertion. Expects 200 for each. Resolves to the response
+ * times in milliseconds.
+ */
 async function work(url: string, customer: Customer): Promise<readonly number[]> {
   const times: number[] = []
   const timed = async (ask: () => Promise<Response>): Promise<Json> => {
@@ -91,8 +94,8 @@ function memoryOf(pid: number | undefined): number {
 function attack(url: string, token: string): Promise<Json> {
   const [, id = ''] = token.split('_')
   const wrong = formatAccountToken({ clientId: id, clientSecret: createSecret() })
-  const orders = JSON.stringify({ url, seconds: ATTACK_SECONDS, token, wrong })
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'attacker.ts'), orders])
+  const task = JSON.stringify({ url, seconds: ATTACK_SECONDS, token, wrong })
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'attacker.ts'), task])
   let [out, err] = ['', '']
   child.stdout.on('data', (text) => {
     out += text
@@ -123,7 +126,7 @@ test('one tenant attacks at full speed, another is served as before', { timeout:
   await workFor(2, url, customer)
   const quietBefore = p99(await workFor(QUIET_SECONDS, url, customer))
   const before = memoryOf(child.pid)
-  const [times, told] = await Promise.all([
+  const [times, counts] = await Promise.all([
     workFor(ATTACK_SECONDS, url, customer),
     attack(url, thief.credential.token),
   ])
@@ -131,19 +134,19 @@ test('one tenant attacks at full speed, another is served as before', { timeout:
   const attacked = p99(times)
   const quiet = Math.max(quietBefore, p99(await workFor(QUIET_SECONDS, url, customer)))
   process.stdout.write(
-    `p99 quiet ${quiet.toFixed(1)} ms, under attack ${attacked.toFixed(1)} ms; memory +${grown.toFixed(0)} MiB; ${JSON.stringify(told)}\n`,
+    `p99 quiet ${quiet.toFixed(1)} ms, under attack ${attacked.toFixed(1)} ms; memory +${grown.toFixed(0)} MiB; ${JSON.stringify(counts)}\n`,
   )
-  // The attack was real: each kind of request was answered, and each reached its limit.
-  expect(told.proofs[200] + told['proofs too'][200]).toBeLessThanOrEqual(12_000)
-  expect(told['wrong secrets'][401]).toBeGreaterThan(0)
-  expect(told['wrong secrets'][429]).toBeGreaterThan(0)
-  expect(told['unusable parameters'][422]).toBeGreaterThan(0)
-  expect(told['unusable parameters'][429]).toBeGreaterThan(0)
-  expect(told.revocations[200]).toBeLessThanOrEqual(1000)
-  for (const statuses of Object.values(told))
+  // The attack was real: failed claims were answered and then limited. Proofs and revocations stayed within their budgets.
+  expect(counts.proofs[200] + counts['proofs too'][200]).toBeLessThanOrEqual(12_000)
+  expect(counts['wrong secrets'][401]).toBeGreaterThan(0)
+  expect(counts['wrong secrets'][429]).toBeGreaterThan(0)
+  expect(counts['unusable parameters'][422]).toBeGreaterThan(0)
+  expect(counts['unusable parameters'][429]).toBeGreaterThan(0)
+  expect(counts.revocations[200]).toBeLessThanOrEqual(1000)
+  for (const statuses of Object.values(counts))
     expect(Object.keys(statuses as Json).filter((status) => status >= '500')).toEqual([])
   // On a busy machine a quiet p99 of 1 or 2 ms is chance, so delays up to 25 ms always pass.
   expect(attacked).toBeLessThan(Math.max(3 * quiet, 25))
-  // Other tests check the limits of each store. This is the whole process, with uncollected garbage.
+  // Other tests check the memory of each store. This limit is for the whole process, with garbage not yet collected.
   expect(grown).toBeLessThan(300)
 })
