@@ -4,7 +4,7 @@ import * as z from 'zod'
 import type { Account, AuditEntry } from '../claims/records/account.ts'
 import {
   endWhileSuspended,
-  LATE_MINT_MS,
+  REVOCATION_MARGIN_MS,
   type Revocation,
   suspensionId,
 } from '../claims/records/revocation.ts'
@@ -138,7 +138,7 @@ function changeRules(
 /** The revocation that ends every token issued for the account before the answer. */
 function endIssuedTokens(accountId: string, now: number, settleMs: number, lifetimeMs: number): Revocation {
   const before = settlingMoment(now, settleMs)
-  const until = before + lifetimeMs + LATE_MINT_MS
+  const until = before + lifetimeMs + REVOCATION_MARGIN_MS
   return { id: randomBase62(16), kind: 'sub', value: accountId, account: null, before, until, createdAt: now }
 }
 

@@ -3,7 +3,7 @@
 
 import * as z from 'zod'
 import {
-  LATE_MINT_MS,
+  REVOCATION_MARGIN_MS,
   type Revocation,
   type RevocationKind,
   revocationKinds,
@@ -219,7 +219,7 @@ function toRevocation(
 ): Revocation {
   const before =
     issuedBefore === undefined ? settlingMoment(now, settleMs) : Math.ceil(issuedBefore / 1000) * 1000
-  const keptMs = kind === 'kid' ? KEY_KEPT_MS : lifetimeSeconds * 1000 + LATE_MINT_MS
+  const keptMs = kind === 'kid' ? KEY_KEPT_MS : lifetimeSeconds * 1000 + REVOCATION_MARGIN_MS
   const until = Math.max(before, now) + keptMs
   // A `jti` means one token whenever it was issued, and a thief of a signing key can write any time of issue.
   const isEndless = kind === 'jti' || kind === 'kid'

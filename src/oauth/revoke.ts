@@ -2,7 +2,7 @@
 // `token_type_hint` is ignored, because there is one type of token.
 
 import type { ClaimsSet } from '../claims/claims-set.ts'
-import { LATE_MINT_MS } from '../claims/records/revocation.ts'
+import { REVOCATION_MARGIN_MS } from '../claims/records/revocation.ts'
 import type { Handler } from '../http/context.ts'
 import type { Logger } from '../http/log.ts'
 import { createMinuteLine } from '../http/minute-line.ts'
@@ -40,7 +40,7 @@ const RETRY_SECONDS = 60
 export function createRevokeToken({ storage, refresh, log, countFull }: RevokeTokenDeps): RevokeToken {
   const logFull = createMinuteLine()
   return async ({ jti, sub, exp }, actor, now) => {
-    const until = exp * 1000 + LATE_MINT_MS
+    const until = exp * 1000 + REVOCATION_MARGIN_MS
     const revocation = {
       // The id follows from the token, so that concurrent requests on several machines store one revocation.
       id: `jti_${jti}`,

@@ -1,6 +1,6 @@
 // Revocations in the memory of this process. Each rule has the number of the last change that wrote it.
 
-import { LATE_MINT_MS, type NumberedRule, type Revocation } from '../claims/records/revocation.ts'
+import { type NumberedRule, REVOCATION_MARGIN_MS, type Revocation } from '../claims/records/revocation.ts'
 import { freezeDeep } from '../lib/freeze.ts'
 import type { BudgetedRevocation, RevocationBudget, RuleChange, RulePosition } from './storage.ts'
 
@@ -34,7 +34,7 @@ export function createMemoryRules(): MemoryRules {
     change({ put, lift }, now) {
       // Before `now`, so that it has also expired for verifiers whose clocks are behind, or that round up to whole
       // seconds.
-      const until = now - LATE_MINT_MS
+      const until = now - REVOCATION_MARGIN_MS
       const lifted = lift.flatMap((id) => rules.get(id) ?? []).filter((rule) => rule.until > until)
       write([...put, ...lifted.map((rule) => ({ ...rule, until }))])
     },

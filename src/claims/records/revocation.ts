@@ -36,11 +36,11 @@ export interface NumberedRule extends RevocationRule {
 }
 
 /**
- * How long after a credential or account was ended another replica may still issue a token for it: replicas cache records
- * for a moment, and clocks differ. Equal to the largest clock tolerance of a verifier, which accepts an expired token for
- * that long.
+ * Added to the times of rules, milliseconds. After a credential or account was ended, another replica may still issue a
+ * token for it for this long, because replicas cache records for a moment and clocks differ. It is also the largest clock
+ * tolerance of a verifier, which accepts an expired token for that long.
  */
-export const LATE_MINT_MS = 300_000
+export const REVOCATION_MARGIN_MS = 300_000
 
 /**
  * The rule that ends every token of a credential (`client_id`) or account (`sub`) that was ended permanently at `at`, epoch
@@ -52,7 +52,7 @@ export function endForGood(
   at: number,
   maxLifetimeMs: number,
 ): RevocationRule {
-  const before = at + LATE_MINT_MS
+  const before = at + REVOCATION_MARGIN_MS
   return { kind, value, account: null, before, until: before + maxLifetimeMs }
 }
 

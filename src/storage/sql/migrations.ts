@@ -4,7 +4,7 @@
 // could leave a migration unrecorded. Its introspection also reads tables that D1 does not let it read.
 
 import { type Compilable, type RawBuilder, sql } from 'kysely'
-import { LATE_MINT_MS } from '../../claims/records/revocation.ts'
+import { REVOCATION_MARGIN_MS } from '../../claims/records/revocation.ts'
 import { StorageError } from '../errors.ts'
 import type { SqlEngine } from './engine.ts'
 import { builder, RULE_SEQ } from './schema.ts'
@@ -177,13 +177,13 @@ const migrations: readonly Migration[] = [
       // Earlier versions derived these two kinds of revocations at each read; now they are rows like the others.
       raw(sql`
         insert into revocations (id, kind, value, "before", until, created_at, seq)
-        select 'suspended_' || id, 'sub', id, updated_at + ${sql.lit(LATE_MINT_MS)},
-          updated_at + ${sql.lit(LATE_MINT_MS)} + ${LONGEST_LIFETIME_MS}, updated_at, 1
+        select 'suspended_' || id, 'sub', id, updated_at + ${sql.lit(REVOCATION_MARGIN_MS)},
+          updated_at + ${sql.lit(REVOCATION_MARGIN_MS)} + ${LONGEST_LIFETIME_MS}, updated_at, 1
         from accounts where status = 'suspended'`),
       raw(sql`
         insert into revocations (id, kind, value, "before", until, created_at, seq)
-        select 'credential_' || id, 'client_id', id, revoked_at + ${sql.lit(LATE_MINT_MS)},
-          revoked_at + ${sql.lit(LATE_MINT_MS)} + ${LONGEST_LIFETIME_MS}, revoked_at, 1
+        select 'credential_' || id, 'client_id', id, revoked_at + ${sql.lit(REVOCATION_MARGIN_MS)},
+          revoked_at + ${sql.lit(REVOCATION_MARGIN_MS)} + ${LONGEST_LIFETIME_MS}, revoked_at, 1
         from credentials where revoked_at is not null`),
     ],
   },

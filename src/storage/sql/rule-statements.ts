@@ -9,7 +9,7 @@ import {
   type SelectQueryBuilder,
   sql,
 } from 'kysely'
-import { LATE_MINT_MS, type Revocation } from '../../claims/records/revocation.ts'
+import { REVOCATION_MARGIN_MS, type Revocation } from '../../claims/records/revocation.ts'
 import type { SqlQuery } from './engine.ts'
 import { formatRevocation } from './rows.ts'
 import { builder, RULE_SEQ, type Tables } from './schema.ts'
@@ -45,9 +45,9 @@ function buildInsertRule(revocation: Revocation, condition: Expression<unknown>)
 export function liftRule(id: string, now: number, condition: Expression<unknown>): SqlQuery {
   return builder
     .updateTable('revocations')
-    .set({ until: now - LATE_MINT_MS, seq: NEXT_SEQ })
+    .set({ until: now - REVOCATION_MARGIN_MS, seq: NEXT_SEQ })
     .where('id', '=', id)
-    .where('until', '>', now - LATE_MINT_MS)
+    .where('until', '>', now - REVOCATION_MARGIN_MS)
     .where(sql<boolean>`exists ${condition}`)
     .compile()
 }
