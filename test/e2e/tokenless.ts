@@ -127,7 +127,7 @@ function printable(text: string): string {
   return text.replace(/[^ -~…]/g, (one) => `\\x${one.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }
 
-/** All of these requests. */
+/** All requests of this file, in one list. */
 export const tokenless: readonly TokenlessRow[] = [
   ...lookalikes.map(toRequest),
   ...methods.map((method) => rowOf(`method ${method}`, `${method} /orders HTTP/1.1`, PREFLIGHT)),

@@ -49,7 +49,7 @@ export interface Scripted {
 /** A server on loopback that records its requests. */
 interface Place {
   readonly origin: string
-  /** Every request except preflights. */
+  /** Every request so far except preflights, in the order of arrival. */
   readonly seen: Seen[]
   /** The next answers, in this order; after them the usual ones. */
   readonly script: Scripted[]

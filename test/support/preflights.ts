@@ -4,11 +4,11 @@
 /** One request. A list of header values is sent as one line for each value, so an empty list sends no line. */
 export interface PreflightRow {
   readonly name: string
-  /** By default OPTIONS. */
+  /** Method of the request, by default OPTIONS. */
   readonly method?: string
-  /** `Origin` of the request. */
+  /** Value or values of `Origin`. */
   readonly origin: string | readonly string[]
-  /** `Access-Control-Request-Method` of the request. */
+  /** Value or values of `Access-Control-Request-Method`. */
   readonly asks: string | readonly string[]
 }
 
