@@ -1,5 +1,6 @@
 // The Claims Set of a claim token (RFC 7519, RFC 9068): building it from a grant, and parsing it.
-// Parsing is strict: a malformed binding is an error. It never counts as "not bound".
+// Parsing is strict: a malformed binding is an error. It never counts as "not bound". A binding is a claim that restricts
+// where a token works: `origin`, `ip` or `cnf`.
 
 import { isBase64urlOf32Bytes } from '../lib/base64url.ts'
 import { freezeDeep } from '../lib/freeze.ts'
@@ -54,7 +55,8 @@ export interface TokenIssuer {
 
 /**
  * Builds the Claims Set of a grant. `issuedAt` is epoch seconds, an integer. An `aud` or `ip` of one entry is a string,
- * several are an array (RFC 7519 section 4.1.3). Empty bindings are left out. Not checked: the values of the grant.
+ * several are an array (RFC 7519 section 4.1.3). Bindings and scopes that the grant does not have are left out. Not checked:
+ * the values of the grant.
  */
 export function buildClaimsSet(by: TokenIssuer, grant: Grant, issuedAt: number, jti: string): ClaimsSet {
   return {
@@ -77,18 +79,19 @@ function oneOrMany(values: readonly string[]): string | readonly string[] {
   return values.length === 1 && first !== undefined ? first : values
 }
 
-/** A Claims Set with its bindings parsed, so that the check of a request need not parse them again. */
+/** A Claims Set with its lists parsed, so that the check of a request need not parse them again. */
 export interface ParsedClaims {
   readonly claims: ClaimsSet
   readonly audience: readonly string[]
+  /** The claim `ip`; undefined when the token is not bound to an address. */
   readonly ranges: readonly IpRange[] | undefined
   readonly scopes: readonly string[]
 }
 
 /**
  * Parses the payload of a token (RFC 7519 section 4.1, RFC 9068 section 2.2) and freezes it. Fails when a required claim is
- * missing or a known claim is malformed, not canonical, or `exp` is not after `iat`; the reason is the name of that claim.
- * Unknown claims are kept. Not checked: issuer, audience and times (see `enforceClaims`).
+ * missing, when a known claim is malformed or not canonical, and when `exp` is not after `iat`; the reason is the name of
+ * the claim. Unknown claims are kept. Not checked: issuer, audience and times (see `enforceClaims`).
  */
 export function parseClaimsSet(payload: JsonObject): Result<ParsedClaims, string> {
   for (const name of ['iss', 'sub', 'client_id', 'jti'] as const) {
@@ -146,6 +149,7 @@ function isCanonicalOrigin(value: unknown): boolean {
   return parsed.ok && parsed.value.origin === value
 }
 
+/** The ranges of an `ip` claim; null when it is malformed or not canonical. */
 function parseRanges(value: unknown): readonly IpRange[] | null {
   const texts = textList(value)
   if (texts === undefined) return null

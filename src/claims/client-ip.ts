@@ -14,7 +14,7 @@ import {
   trimBlanks,
 } from './ip.ts'
 
-/** The trusted proxies: none, the last `count` hops, or every hop whose address is in `ranges`. */
+/** The trusted proxies: none, the last `count` hops (the peer included), or every hop whose address is in `ranges`. */
 export type TrustedProxies =
   | { readonly kind: 'none' }
   | { readonly kind: 'hops'; readonly count: number }
@@ -58,8 +58,10 @@ export function isTrustedPeer(peer: string | undefined, trusted: TrustedProxies)
 }
 
 /**
- * The client's address. `undefined` when it is not certain: a trusted hop is malformed or missing, or there are more than
- * 50 hops. The header of an untrusted peer is ignored.
+ * The client's address. If the peer is not a trusted proxy: the peer's. With ranges: the rightmost entry of the header that
+ * is not trusted, or the leftmost if all are; without the header the peer's. With a hop count: that entry, counted from
+ * the right. `undefined` when it is not certain: the entry is missing or not a plain address, the header has more than 50
+ * entries, or the peer has no address.
  *
  * @param peer the socket's peer as the runtime prints it, `::ffff:…` included; `undefined` when it has none
  * @param header all lines of the header named by `kind`, joined with `, `; absent: `undefined` or `null`
@@ -141,7 +143,7 @@ function readForwardedFor(element: string): IpAddress | undefined {
     if (pair === null) return undefined
     const [, name, token, quoted] = pair
     if (name?.toLowerCase() !== 'for') continue
-    if (node !== undefined) return undefined // a name occurs once in an element
+    if (node !== undefined) return undefined // RFC 7239 allows each name once in an element
     node = token ?? quoted?.replace(/\\(.)/g, '$1')
   }
   if (node === undefined) return undefined

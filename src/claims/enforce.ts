@@ -45,14 +45,16 @@ export interface Policy {
   readonly audience: readonly string[]
   /** Allowed clock skew in seconds. */
   readonly clockTolerance: number
+  /** Whether a request without an origin passes when the token is bound to one. */
   readonly missingOrigin: 'reject' | 'allow'
   readonly require: readonly RequiredBound[]
+  /** A token must have all of these. */
   readonly scopes: readonly string[]
 }
 
 /**
- * Checks issuer, audience and times (RFC 7519 section 4.1): the step `claims`. `now` is epoch seconds, with fractions.
- * Undefined when all are right; otherwise the first reason, in this order.
+ * Checks issuer, audience and times (RFC 7519 section 4.1), in this order: the step `claims`. `now` is epoch seconds, with
+ * fractions. Returns undefined when all are right, otherwise the reason of the first that is not.
  */
 export function enforceClaims(parsed: ParsedClaims, policy: Policy, now: number): Reason | undefined {
   const { claims } = parsed
@@ -66,7 +68,7 @@ export function enforceClaims(parsed: ParsedClaims, policy: Policy, now: number)
 
 /**
  * Checks only `exp`, `iat` and `nbf`. Needed each time a cached token is used. `tolerance` is the allowed clock skew in
- * seconds; `now` is epoch seconds. Undefined when all are right.
+ * seconds; `now` is epoch seconds. Returns undefined when all are right.
  */
 export function enforceTime(claims: ClaimsSet, tolerance: number, now: number): Reason | undefined {
   if (now >= claims.exp + tolerance) return refuse('claims', 'token_expired', 'the token has expired')
@@ -78,8 +80,8 @@ export function enforceTime(claims: ClaimsSet, tolerance: number, now: number): 
 
 /**
  * Checks that the request comes from the origin that the token is bound to. `origin` is the request's `Origin` header; the
- * API's own origin when there is no such header and `Sec-Fetch-Site` is `same-origin`; else null. Undefined when it passes,
- * as does a token without a binding unless the policy requires one.
+ * API's own origin when there is no such header and `Sec-Fetch-Site` is `same-origin`; else null. Returns undefined when the
+ * request passes. A token that is bound to no origin passes unless the policy requires one.
  */
 export function enforceOrigin(claims: ClaimsSet, policy: Policy, origin: string | null): Reason | undefined {
   if (claims.origin === undefined) {
@@ -98,8 +100,9 @@ export function enforceOrigin(claims: ClaimsSet, policy: Policy, origin: string 
 }
 
 /**
- * Checks that the client's address is one that the token is bound to. `address` is undefined when it is not known: a bound
- * token is refused then. Undefined when it passes, as does a token without a binding unless the policy requires one.
+ * Checks that the client's address is one that the token is bound to. `address` is undefined when it is not known; a bound
+ * token is then refused. Returns undefined when the request passes. A token that is bound to no address passes unless the
+ * policy requires one.
  */
 export function enforceAddress(
   parsed: ParsedClaims,
@@ -123,7 +126,7 @@ export function enforceAddress(
     : refuse('address', 'ip_mismatch', 'the token is bound to another address')
 }
 
-/** Checks that the token has every scope of the policy (RFC 6750 section 3.1). Undefined when it has. */
+/** Checks that the token has every scope of the policy (RFC 6750 section 3.1). Returns undefined when it does. */
 export function enforceScope(parsed: ParsedClaims, policy: Policy): Reason | undefined {
   return policy.scopes.every((scope) => parsed.scopes.includes(scope))
     ? undefined

@@ -1,5 +1,5 @@
 // Types that signing and verification share: the algorithms, and the functions that a crypto engine provides. The
-// engines are in the folders that may import their library (jose, node:crypto).
+// engines themselves are in other folders, because this one may not import jose or node:crypto.
 
 import type { MaybePromise } from '../lib/result.ts'
 
@@ -9,7 +9,10 @@ export type SignatureAlgorithm = 'ES256' | 'EdDSA' | 'HS256'
 /** Signs a Claims Set (JSON text) and returns the token in JWS Compact Serialization. The key determines the header. */
 export type SignToken = (payload: string) => MaybePromise<string>
 
-/** Whether the signature of a compact token is valid. Never throws. The caller has checked the form of the token. */
+/**
+ * Whether the signature of a compact token is valid. Never throws or rejects. The caller has checked the form of the
+ * token.
+ */
 export type VerifyToken = (token: string) => MaybePromise<boolean>
 
 /** A key that verifies tokens with one algorithm, whatever the header of a token says (RFC 8725 section 3.1). */

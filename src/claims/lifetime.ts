@@ -49,7 +49,7 @@ export function standardLifetime(limits: LifetimeLimits): number {
 
 /**
  * The longest lifetime, in whole seconds, of a token issued at `now` that expires no later than `expiresAt` (both epoch
- * milliseconds). Infinity when `expiresAt` is null; negative when it has passed.
+ * milliseconds). Infinity when `expiresAt` is null; zero or negative when it has passed.
  */
 export function secondsLeft(expiresAt: number | null, now: number): number {
   return expiresAt === null ? Number.POSITIVE_INFINITY : Math.floor(expiresAt / 1000) - Math.floor(now / 1000)

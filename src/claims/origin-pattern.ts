@@ -91,9 +91,9 @@ export function parseOriginPatterns(
 
 /**
  * All patterns that match a canonical origin: the origin itself, `scheme://*.parent[:port]` from the nearest parent up,
- * the form with any port of a local host, and `*`; at most 127. For an app origin only itself. None for `null`, or a text
- * that is not canonical or is longer than a pattern may be. Matching is defined here only: a database looks these
- * patterns up in an index.
+ * `scheme://host:*` for a local host, and `*`; at most 127. For an app origin only itself. The list is empty for `null`,
+ * for a text that is not canonical, and for one of more than 300 characters. Only this function defines what matches: a
+ * database looks these patterns up in an index.
  */
 export function patternsMatching(origin: string): readonly string[] {
   const parsed = readOriginText(origin)
@@ -112,7 +112,7 @@ export function patternsMatching(origin: string): readonly string[] {
 
 /** Whether one of `patterns`, in the form that `parseOriginPattern` gives, matches a canonical origin. */
 export function matchOrigin(patterns: readonly string[], origin: string): boolean {
-  // The common case, without building the patterns. An origin with `*` is not one: it could equal a pattern.
+  // The common case, without building the patterns. A text with `*` is not an origin, but it could equal a pattern.
   if (!origin.includes('*') && patterns.includes(origin)) return true
   return patternsMatching(origin).some((pattern) => patterns.includes(pattern))
 }

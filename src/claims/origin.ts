@@ -17,7 +17,10 @@ const WEB = /^https?:\/\/+([^/?#]*)/i
 
 const APP = /^([a-z][a-z0-9+.-]*):\/\/([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::([1-9][0-9]{0,4}))?$/i
 
-/** Schemes that are never the origin of an app: a document of theirs has an opaque origin or that of its creator. */
+/**
+ * Schemes that no app has as its origin. No page is loaded from `ftp:`, `ws:` or `wss:`. A page loaded from one of the
+ * others has an opaque origin or the origin of the page that created it.
+ */
 const NEVER_APP = new Set('about blob data file filesystem ftp javascript ws wss'.split(' '))
 
 const WRITE_WHOLE = 'write the whole origin, like https://www.example.com'

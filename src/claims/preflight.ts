@@ -1,7 +1,7 @@
 // The definition of a CORS preflight (Fetch section 3.2.2). A preflight passes without a token, so a middleware and the
 // API behind it must use the same definition.
 
-/** The parts of a request that decide. Repeated header lines are joined with commas; null: no such header. */
+/** The parts of a request that make it a preflight. Repeated header lines are joined with commas; null: no such header. */
 export interface PreflightHead {
   readonly method: string
   readonly origin: string | null

@@ -2,7 +2,6 @@
 
 import { fail, ok, type Result } from '../lib/result.ts'
 
-/** One scope-token: printable ASCII except space, double quote and backslash. */
 const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 
 /** Whether `text` is one scope-token (RFC 6749 section 3.3): printable ASCII except space, double quote and backslash. */
@@ -18,7 +17,7 @@ export function parseScope(text: string): Result<readonly string[], string> {
   const scopes = text.split(' ').filter((part) => part !== '')
   return scopes.every(isScopeToken)
     ? ok(scopes)
-    : fail('scopes are separated by single spaces and made of printable ASCII without quotes or backslashes')
+    : fail('scopes are separated by spaces and made of printable ASCII without double quotes or backslashes')
 }
 
 /**

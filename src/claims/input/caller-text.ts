@@ -1,5 +1,5 @@
-// Origin, scope and addresses as texts of a caller. A text that is too long is refused before it is parsed, because the
-// cost of parsing may grow with the square of the length.
+// Parses the texts that a caller sends as origin, scope and addresses. A text that is too long is refused before it is
+// parsed, because the cost of parsing may grow with the square of the length.
 
 import { fail, ok, type Result } from '../../lib/result.ts'
 import { parseIpList, splitIpList } from '../ip.ts'

@@ -15,7 +15,7 @@ export interface Account {
   readonly maxTtl: number | null
   /** Whether credentials that also have `browserPrototype` may be used from pages. */
   readonly browserPrototype: boolean
-  /** Whether a token without an origin is refused. */
+  /** Whether every token that is issued for the account must be bound to an origin. */
   readonly requireOrigin: boolean
   readonly createdAt: number
   readonly updatedAt: number
@@ -29,7 +29,9 @@ export interface Credential {
   readonly name: string
   /** Null: all scopes of the account. */
   readonly scopes: readonly string[] | null
+  /** Whether pages may use the secret. Has no effect unless the account has `browserPrototype` too. */
   readonly browserPrototype: boolean
+  /** Whether pages on localhost may use the secret too, although the account does not list their origins. */
   readonly allowLocalhost: boolean
   /** Base64url HMAC-SHA-256 of the secret; null for a credential that holds only public keys. */
   readonly secretHash: string | null

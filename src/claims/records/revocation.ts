@@ -75,7 +75,7 @@ export function roundUpToSeconds(ms: number): number {
   return Math.ceil(ms / 1000)
 }
 
-/** Kinds in a signed list. It can also name a `user` claim, always together with the account. */
+/** Kinds of the entries in a signed list. An entry can also name a `user` claim, and then names the account too. */
 export type ListedKind = RevocationKind | 'user'
 
 /** Rules in memory, indexed by kind, value and account. */
@@ -124,15 +124,15 @@ export function createRevocationIndex<Rule extends RevocationRule<ListedKind>>()
     isListed(claims, kid, now) {
       const { jti, client_id, sub, user } = claims
       const ends = (rule: Rule): boolean => endsToken(rule, claims, now)
-      const isNamed = (kind: ListedKind, value: string): boolean =>
+      const isEndedBy = (kind: ListedKind, value: string): boolean =>
         ofAnyAccount[kind].get(value)?.some(ends) === true ||
         (ofOneAccount[kind].size > 0 && ofOneAccount[kind].get(pairOf(sub, value))?.some(ends) === true)
       return (
-        isNamed('jti', jti) ||
-        isNamed('client_id', client_id) ||
-        isNamed('sub', sub) ||
-        isNamed('kid', kid) ||
-        (typeof user === 'string' && isNamed('user', user))
+        isEndedBy('jti', jti) ||
+        isEndedBy('client_id', client_id) ||
+        isEndedBy('sub', sub) ||
+        isEndedBy('kid', kid) ||
+        (typeof user === 'string' && isEndedBy('user', user))
       )
     },
   }
