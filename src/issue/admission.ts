@@ -1,6 +1,6 @@
-// The first steps of an issuing endpoint: the body is read to its end, then the credential is checked and counted, with
-// the clock after the read. A caller can hold back the last byte of a body for 30 s, and the credential may end in that
-// time. The types enforce the order: checking a credential needs a `Received`, and issuing needs an `Admission`.
+// The first steps of an issuing endpoint: the body is read to its end, then the credential is checked and counted. It is
+// checked at the time after the read, because a caller can hold back the last byte of a body for 30 s, and the credential
+// may end meanwhile. The types enforce the order: checking a credential needs a `Received`, issuing needs an `Admission`.
 
 import type { CredentialWithAccount } from '../claims/records/account.ts'
 import { readBody } from '../http/body.ts'
@@ -11,10 +11,10 @@ import type { ClientSecret } from '../signing/secret.ts'
 import type { Authenticate } from './authenticate.ts'
 import type { CredentialLimit, RefuseCaller } from './limits.ts'
 
-/** A request that was received completely. Later steps never wait for the caller. */
+/** A request whose body was read. Later steps never wait for the caller. */
 export interface Received {
   readonly context: RequestContext
-  /** The body; undefined when it is too large. */
+  /** The body; undefined when it is too large, in which case the rest of it was not read. */
   readonly bytes: Uint8Array | undefined
 }
 
@@ -28,7 +28,7 @@ export interface Admission {
   readonly found: CredentialWithAccount
   /** Rate limit headers for a successful answer. */
   readonly headers: HeaderRecord
-  /** The 401 of this endpoint, for a credential that expires before the signature. */
+  /** The 401 of this endpoint, for the case that the credential expires before the token is signed. */
   readonly unauthorized: Problem
 }
 

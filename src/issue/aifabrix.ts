@@ -11,7 +11,7 @@ import { isFromBrowser, type ReportBrowser, SECRET_IN_BROWSER } from './browser.
 import { createIssue, type IssueDeps, type IssuedToken, requestEveryScope } from './issue.ts'
 
 export interface AifabrixDeps {
-  /** Lifetime of a token, seconds, unless the account's limit is shorter. */
+  /** Lifetime of a token, seconds. Shorter when the account or the credential allows only less. */
   readonly tokenTtl: number
   /** Longest lifetime of any token, seconds. */
   readonly maxTtl: number
@@ -59,7 +59,7 @@ const UNAUTHORIZED: Problem = {
   code: 'unauthorized',
   detail:
     'the client id or client secret is missing, wrong, expired or revoked; send them as x-client-id and x-client-secret',
-  // RFC 9110 requires a challenge on every 401, and no scheme has the pair in two headers. Bearer is what the claim
-  // answers, and unlike Basic it makes no program ask its user for a password.
+  // RFC 9110 requires a challenge on every 401, and no scheme has the pair in two headers. The claim endpoint also answers
+  // with Bearer. With Basic, some programs would ask their user for a password.
   headers: { 'www-authenticate': 'Bearer' },
 }

@@ -64,7 +64,10 @@ export function createNotingAuthenticate(
     })
 }
 
-/** The record when one of its hashes equals `given` and it is in force. Always compares with two hashes. */
+/**
+ * The record, when it is in force and `given` is the hash of its secret, or of its previous secret in the overlap. Always
+ * compares two hashes, so that the time does not depend on the record.
+ */
 function checkSecret(
   found: CredentialWithAccount | undefined,
   given: string,

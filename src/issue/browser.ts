@@ -1,4 +1,4 @@
-// A secret that came from a browser: each is counted, and a right one gets an audit entry that names its credential.
+// Requests of browsers at issuing endpoints: each is counted. If its secret is right, an audit entry names the credential.
 
 import type { AuditEntry } from '../claims/records/account.ts'
 import { AbortedBodyError, SlowBodyError } from '../http/body.ts'
@@ -27,8 +27,8 @@ export const SECRET_IN_BROWSER: Problem = {
 export type IssuingEndpoint = 'claim' | 'oauth' | 'multiset' | 'aifabrix'
 
 /**
- * Counts and audits a request of a browser at `endpoint`. `readPair` reads the client id and secret of the request; it may
- * reject. Never rejects.
+ * Counts a request of a browser at `endpoint`, and audits it when its secret is right. `readPair` reads the client id and
+ * secret of the request; it may reject. The result never rejects.
  */
 export type ReportBrowser = (
   endpoint: IssuingEndpoint,
@@ -77,7 +77,7 @@ async function readInTime(
       pair = read
     },
     (error: unknown) => {
-      // An incomplete body is the caller's fault: there is nothing to report.
+      // An incomplete body is the caller's fault, so it must not be logged as an error.
       if (!(error instanceof AbortedBodyError || error instanceof SlowBodyError)) throw error
     },
   )

@@ -17,14 +17,14 @@ import type { Parameters } from './sources.ts'
 
 const KNOWN = ['token', 'origin', 'ip', 'expiresIn', 'scope', 'jkt'] as const
 const KNOWN_NAMES: ReadonlySet<string> = new Set(KNOWN)
-/** The known names by their lower case, which is what a misspelt name is compared with. */
+/** The known names by their lower case, with which misspelt names are compared. */
 const KNOWN_BY_LOWER_CASE: ReadonlyMap<string, string> = new Map(
   KNOWN.map((name) => [name.toLowerCase(), name]),
 )
 
 const ORIGIN_EXAMPLE = 'write the whole origin, like https://www.example.com'
 
-/** The request that these parameters make, or every fault in them. */
+/** The request that these parameters make, or every fault in them. A name that resembles no known one is ignored. */
 export function parseClaimParameters(
   parameters: Parameters,
   limits: LifetimeLimits,
@@ -51,8 +51,8 @@ export function parseClaimParameters(
 }
 
 /**
- * The known name that an unknown one probably stands for, and the unknown one in a form that may be shown: a name that is
- * long may hold anything. Undefined for a known name, and for one that resembles none.
+ * The known name that an unknown name probably means. `shown` is how the answer names the unknown one: a long name is not
+ * shown, because it may contain anything. Undefined for a known name, and for one that resembles none.
  */
 function findNearMiss(name: string): { readonly name: string; readonly shown: string } | undefined {
   if (KNOWN_NAMES.has(name)) return undefined

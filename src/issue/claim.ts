@@ -17,7 +17,9 @@ import { createIssue, type IssueDeps } from './issue.ts'
 import { mergeSources, type Parameters, parseBody, parseQuery } from './sources.ts'
 
 export interface ClaimDeps {
-  /** Lifetime of a token whose request names none, seconds, unless the account's limit is shorter. */
+  /**
+   * Lifetime of a token whose request names none, seconds. Shorter when the account or the credential allows only less.
+   */
   readonly tokenTtl: number
   /** Longest lifetime of any token, seconds. */
   readonly maxTtl: number
@@ -43,7 +45,7 @@ function createHandler(deps: ClaimDeps): Handler {
       return context.refuse(SECRET_IN_BROWSER)
     }
     const type = readType(headers)
-    // A body of an unsupported type is refused for its type, whatever its size: reading one byte is enough.
+    // A body of an unsupported type is refused for its type unless it is empty, so the read may stop at the first byte.
     const received = await receiveRequest(context, type === undefined ? 0 : undefined)
     const parameters = readParameters(received, type, querySecrets)
     if (!parameters.ok) return context.refuse(parameters.reason)
@@ -69,7 +71,7 @@ function readType(headers: Headers): MediaType | undefined {
   return headers.has('content-encoding') ? undefined : parseMediaType(headers.get('content-type'))
 }
 
-/** The parameters of all sources, or the first fault: media type 415, size 413, form 400. */
+/** The parameters of all sources, or the first refusal: 415 (media type), 413 (size), 400 (content). */
 function readParameters(
   { context: { request }, bytes }: Received,
   type: MediaType | undefined,
@@ -108,5 +110,5 @@ const UNSUPPORTED: Problem = {
 const QUERY_SECRET: Problem = {
   code: 'invalid_request',
   detail:
-    'account tokens are not accepted in the query string here; send it as Authorization: Bearer or in the body',
+    'account tokens are not accepted in the query string here; send the token as Authorization: Bearer or in the body',
 }

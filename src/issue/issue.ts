@@ -1,5 +1,5 @@
-// Issuing a token, the same for every endpoint: what the account allows, the signature, the 200. Each endpoint brings the
-// request that it parsed and the format of its answer.
+// Issues a token, in the same way for every endpoint: applies the account's policy, signs, and answers with 200. Each
+// endpoint passes the request that it parsed and the format of its answer.
 
 import { buildClaimsSet, type ClaimsSet, type Grant, type TokenIssuer } from '../claims/claims-set.ts'
 import type { SignToken } from '../claims/jws.ts'
@@ -40,7 +40,7 @@ export type PolicyFault = 'origin_missing' | 'origin_not_allowed' | 'scope_not_a
 
 /**
  * The grant of a request, or the first rule that forbids it: origin, then scope. `alsoAllowed` are origin patterns in
- * addition to those of the account. Does not check the lifetime: parsing did.
+ * addition to those of the account. Checks nothing else: parsing has checked the other values.
  */
 export function authorizeGrant(
   { account, credential }: CredentialWithAccount,
@@ -65,7 +65,7 @@ export interface IssuedToken {
   readonly claims: ClaimsSet
 }
 
-/** Signs the Claims Set of a grant. `now` is epoch milliseconds; `iat` is its second. */
+/** Signs the Claims Set of a grant. `now` is epoch milliseconds; `iat` is `now` rounded down to a second. */
 export type SignGrant = (grant: Grant, now: number) => MaybePromise<IssuedToken>
 
 /** 16 base62 characters: 95 random bits. */
@@ -99,7 +99,7 @@ export interface IssueDeps {
   readonly countIssued: (endpoint: IssuingEndpoint) => void
 }
 
-/** Issuing at one endpoint. `format` makes the JSON body of the 200. */
+/** Creates the function that issues at one endpoint. `format` makes the JSON body of the 200. */
 export function createIssue(
   { signGrant, signCurrent, countIssued }: IssueDeps,
   endpoint: IssuingEndpoint,
@@ -125,7 +125,7 @@ const POLICY_PROBLEMS: Readonly<Record<PolicyFault, Problem>> = {
   origin_missing: {
     code: 'invalid_request',
     status: 422,
-    detail: 'this account gets no token that is not bound to an origin',
+    detail: 'every token of this account must be bound to an origin',
     errors: [{ parameter: 'origin', message: 'is required for this account' }],
   },
   origin_not_allowed: {

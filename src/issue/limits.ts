@@ -10,7 +10,7 @@ import { fail, ok, type Result } from '../lib/result.ts'
 
 /** A rate limit by credential. The reason is the 429 of a credential that is over it. */
 export interface CredentialLimit {
-  /** Counts a request. The value holds the rate limit headers for a successful answer; none without a limit. */
+  /** Counts a request. The value is the rate limit headers of a successful answer; without a limit there are none. */
   consume(credentialId: string): Promise<Result<HeaderRecord, Problem>>
   /** What `consume` would return. Counts nothing. */
   peek(credentialId: string): Promise<Result<HeaderRecord, Problem>>

@@ -1,6 +1,6 @@
-// CORS of MultiSet's endpoint (Fetch section 3.2). A page may read every answer, refusals included, if any credential for
-// pages allows its origin: so the page can show why it got no token. The origin `null` may never read an answer, and
-// cookies are never allowed.
+// CORS of MultiSet's endpoint (Fetch section 3.2). If any credential for pages (one with `browserPrototype`) allows the
+// origin of a page, that page may read every answer, refusals included, so that it can show why it got no token. A page of
+// the origin `null` may never read an answer, and cookies are never allowed.
 
 import { matchOrigin, patternsMatching } from '../claims/origin-pattern.ts'
 import type { HeaderRecord, Route } from '../http/context.ts'
@@ -23,7 +23,7 @@ export interface MultisetCorsDeps {
   readonly log: Logger
 }
 
-/** The page may not read the answer. */
+/** Headers of an answer that the page may not read. */
 const CLOSED: HeaderRecord = { vary: 'Origin' }
 
 /**

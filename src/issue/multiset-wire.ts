@@ -14,13 +14,16 @@ export function readBasicPair(headers: Headers): ClientSecret | undefined {
   return basic?.ok ? { clientId: basic.value.user, clientSecret: basic.value.password } : undefined
 }
 
-/** What a body has of the pair, as values of any type. Null counts as absent, other members are ignored. */
+/** The client id and secret in a body, each of any JSON type; undefined when absent or null. */
 export interface BodyPair {
   readonly clientId?: unknown
   readonly clientSecret?: unknown
 }
 
-/** The pair of a JSON object or an empty body; else why the body is neither. Does not check the Content-Type. */
+/**
+ * The pair in a JSON object, whose other members are ignored; an empty body has none. Fails when the body is anything else.
+ * Does not check the Content-Type.
+ */
 export function readBodyPair(bytes: Uint8Array): Result<BodyPair, string> {
   const members = parseBody(bytes, 'json')
   if (!members.ok) return fail(members.reason)

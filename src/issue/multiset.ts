@@ -1,5 +1,5 @@
-// POST /v1/m2m/token: MultiSet's dialect, and the only issuing endpoint that a page may use: with a credential for pages,
-// for a token bound to the page's origin. Checks in this order, and the first that fails is the answer:
+// POST /v1/m2m/token: MultiSet's dialect. Only here may a page ask for a token itself. It needs a credential for pages (one
+// with `browserPrototype`), and the token is bound to its origin. Checks in this order, and the first that fails is the answer:
 // Basic -> limit -> browser -> size -> body -> policy -> signature
 
 import { lifetimeLimits, standardLifetime } from '../claims/lifetime.ts'
@@ -27,7 +27,7 @@ export interface MultisetDeps extends MultisetCorsDeps {
   readonly issuing: IssueDeps
 }
 
-/** Lifetime of MultiSet's tokens, whatever the service is configured with. An account's shorter limit applies. */
+/** Lifetime of MultiSet's tokens in place of CLAIMGATE_TOKEN_TTL. Shorter limits of service, account or credential apply. */
 const LIFETIME_SECONDS = 1800
 
 /** The route of MultiSet's endpoint, for each of its paths. */
@@ -75,13 +75,16 @@ function mayBeUsedFrom(headers: Headers, { account, credential }: CredentialWith
   return account.browserPrototype && credential.browserPrototype && headers.has('origin')
 }
 
-/** Whether what the body has of the pair equals the one in the Basic header. */
+/** Whether the client id and secret in the body, if they are there, equal those of the Basic header. */
 function agrees({ clientId, clientSecret }: BodyPair, pair: ClientSecret | undefined): boolean {
   const isSameId = clientId === undefined || clientId === pair?.clientId
   return isSameId && (clientSecret === undefined || clientSecret === pair?.clientSecret)
 }
 
-/** 401 or 429. From a browser it is also reported, with the pair in the body when there is none in the header. */
+/**
+ * Answers 401 or 429. A request of a browser is also reported, with the pair of the header when its secret was right, else
+ * with that of the body. Not reported: a credential for pages that is over its limit.
+ */
 async function refuseCredential(
   { context, bytes = new Uint8Array() }: Received,
   { problem, overLimit }: NotAdmitted,

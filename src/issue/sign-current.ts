@@ -26,9 +26,9 @@ export interface SignCurrentDeps {
 
 /**
  * Signs with `sign`, which gets the time (epoch milliseconds), may refuse, and is called again when the signature took too
- * long. Waits up to 2.5 s for the moment of a revocation of the account or credential that still lies ahead, because that
- * revocation would end the token. The reason is a 503 when it lies further ahead (the clock was set back), or when the
- * record has just changed.
+ * long. If a revocation would end the token, because its moment still lies ahead, waits for that moment up to 2.5 s. The
+ * reason is that of `sign`, or a 503: the moment lies further ahead (the clock was set back), too many requests wait, the
+ * record has just changed, or the attempts are used up. Rejects when rules or record cannot be read.
  */
 export type SignCurrent = <T>(
   found: CredentialWithAccount,
@@ -46,12 +46,15 @@ export const RECORD_TTL_MS = 500
 
 /** A record older than this is read again before signing, for example after a wait. Milliseconds. */
 const SIGNING_AGE_MS = 900
+/** Most attempts for one token. A second read of the rules, a wait, and a signature that took too long use up one each. */
 const MAX_TRIES = 5
-/** Longest wait for the moment of a revocation, and how many requests may wait at the same time. */
+/** Longest wait for the moment of a revocation, milliseconds. */
 const MAX_WAIT_MS = 2500
+/** Most requests that wait at the same time. */
 const MAX_WAITING = 1000
-/** A timer may fire a little early: each wait is longer by this. */
+/** Each wait is longer by this, because a timer may fire a little early. Milliseconds. */
 const TIMER_GRAIN_MS = 5
+/** Longest `Retry-After` of a refusal. */
 const MAX_RETRY_SECONDS = 60
 
 export function createSignCurrent(deps: SignCurrentDeps): SignCurrent {

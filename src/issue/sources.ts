@@ -1,5 +1,5 @@
 // Collects the parameters of a claim from its query string, JSON object or urlencoded form, mixed freely. Refuses a name
-// with two values. Does not check values: claim-wire.ts does.
+// with two different values. Does not check values: claim-wire.ts does.
 
 import { isIpTooLong, splitIpText } from '../claims/input/caller-text.ts'
 import { parseIpRange } from '../claims/ip.ts'
@@ -21,7 +21,7 @@ export function parseQuery(query: string): Result<Parameters, string> {
   return parsePairs(query, 'the query string')
 }
 
-/** Parameters of a body; none when it is empty. */
+/** Parameters of a body: a form if the type says so, otherwise JSON; none when it is empty. */
 export function parseBody(bytes: Uint8Array, type: MediaType | undefined): Result<Parameters, string> {
   if (bytes.length === 0) return ok(new Map())
   const text = decodeUtf8(bytes)
@@ -37,7 +37,7 @@ function parsePairs(text: string, where: string): Result<Parameters, string> {
     const known = parameters.get(name)
     if (name === 'ip') addIp(parameters, value)
     else if (known === undefined) parameters.set(name, value)
-    else if (known !== value) return fail(`a name is twice in ${where} with different values`)
+    else if (known !== value) return fail(`a name occurs twice in ${where} with different values`)
   }
   return ok(parameters)
 }
@@ -52,7 +52,7 @@ function parseObject(text: string): Result<Parameters, string> {
   const parsed = parseJson(text)
   if (!parsed.ok) {
     return fail(
-      parsed.reason === 'duplicate' ? 'a name is twice in the JSON' : 'the body is not well-formed JSON',
+      parsed.reason === 'duplicate' ? 'a name occurs twice in the JSON' : 'the body is not well-formed JSON',
     )
   }
   if (!isJsonObject(parsed.value)) return fail('the body is JSON but not an object')
@@ -97,7 +97,10 @@ function isSameSet(one: readonly unknown[], other: readonly unknown[]): boolean 
   return a !== undefined && a === b
 }
 
-/** The addresses in canonical form, as one text. What is not an address, or in too long a list, is left as it is. */
+/**
+ * One text for a list, equal for lists of the same addresses in any spelling and order. Entries that are not addresses are
+ * compared as written, and so is a list that is too long. Undefined when an entry is not text.
+ */
 function comparableSet(entries: readonly unknown[]): string | undefined {
   if (!entries.every((entry) => typeof entry === 'string')) return undefined
   if (isIpTooLong(entries)) return entries.join()
