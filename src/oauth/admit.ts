@@ -1,5 +1,5 @@
-// The checks that come first at each OAuth endpoint that authenticates a client (token, revoke, introspect). In this order:
-// not sent by a browser -> media type -> size -> form -> client -> limit
+// The checks that come first at each OAuth endpoint that authenticates a client (token, revoke, introspect). In this order,
+// and the first that fails is the answer: browser -> media type -> size -> form -> client -> limit
 
 import { readBody } from '../http/body.ts'
 import type { RequestContext } from '../http/context.ts'

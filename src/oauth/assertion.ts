@@ -1,5 +1,6 @@
-// Assertions by which clients authenticate (RFC 7523 section 3): their format, and their claims once the signature was
-// verified. Does not verify the signature (client-keys.ts does) and does not check that a `jti` is new (client.ts does).
+// Assertions by which clients authenticate (RFC 7523 section 3): their format, and the check of their claims, which must wait
+// until the signature is verified. Does not verify the signature (client-keys.ts does) and does not check that a `jti` is new
+// (client.ts does).
 
 import { isCanonicalBase64url } from '../lib/base64url.ts'
 import type { JsonObject } from '../lib/json.ts'
@@ -16,7 +17,7 @@ export interface Assertion {
 /** Accepted `typ` values, so that an access token or a DPoP proof cannot serve as an assertion (RFC 8725 section 3.11). */
 const TYPES: ReadonlySet<string> = new Set(['jwt', 'client-authentication+jwt'])
 
-/** Decodes a compact JWS; undefined when it is not canonical, has another `typ`, or uses `crit` or `b64`. */
+/** Decodes a compact JWS; undefined when it is malformed or not canonical, has another `typ`, or uses `crit` or `b64`. */
 export function decodeAssertion(text: string): Assertion | undefined {
   const [head = '', body = '', signature = '', ...more] = text.split('.')
   if (more.length > 0 || signature === '' || !isCanonicalBase64url(signature)) return undefined
@@ -50,7 +51,10 @@ export interface AssertionId {
   readonly exp: number
 }
 
-/** The id of an assertion whose issuer, subject, audience and times are right; else undefined. */
+/**
+ * The id of an assertion whose issuer, subject, audience and times are right; else undefined, also when the `jti` does not
+ * have 1 to 256 characters.
+ */
 export function checkAssertionClaims(claims: JsonObject, rules: AssertionRules): AssertionId | undefined {
   const { iss, sub, aud, exp, iat, nbf, jti } = claims
   const { clientId, audiences, now } = rules
@@ -65,7 +69,7 @@ export function checkAssertionClaims(claims: JsonObject, rules: AssertionRules):
   return { jti, exp }
 }
 
-/** Finite, because JSON numbers may be too large. */
+/** Whether a value is a finite number: `1e400` in JSON is parsed as Infinity. */
 function isTime(value: unknown): value is number {
   return Number.isFinite(value)
 }

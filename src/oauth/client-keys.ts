@@ -7,7 +7,7 @@ import { isJsonObject, parseJson } from '../lib/json.ts'
 import { parseJwk } from '../verify/keys/jwk.ts'
 import type { Assertion } from './assertion.ts'
 
-/** Names of algorithms in assertions, with the key type and jose's name. RFC 9864 renames EdDSA to Ed25519. */
+/** Names of algorithms in assertions, with the key type and jose's name. RFC 9864 writes Ed25519 for EdDSA. */
 const ALGORITHMS = new Map([
   ['ES256', { kty: 'EC', alg: 'ES256' }],
   ['EdDSA', { kty: 'OKP', alg: 'EdDSA' }],
@@ -17,7 +17,10 @@ const ALGORITHMS = new Map([
 /** The values of `alg` that assertions may have. */
 export const assertionAlgorithms: readonly string[] = [...ALGORITHMS.keys()]
 
-/** Public keys whose private keys were thrown away. They are tried when the client has no fitting key, so that it takes as long. */
+/**
+ * Public keys whose private keys were thrown away. They are tried when the client has no fitting key, so that the check
+ * takes as long as with one.
+ */
 const DUMMY_KEYS: string = JSON.stringify({
   keys: [
     {
@@ -41,11 +44,14 @@ export async function isSignedByClient(assertion: Assertion, jwks: string | unde
   return isRight && registered.length > 0
 }
 
-/** Keys of a type (one curve is used of each) with the `kid` of the assertion. A key registered without `kid` always fits. */
+/**
+ * The valid keys of this type that may have signed an assertion with this `kid`: those with the same `kid` and those without
+ * one. If the assertion has no `kid`, all of them. Only one curve of each type is valid.
+ */
 function selectKeys(jwks: string | undefined, kid: string | undefined, kty: string): readonly JWK[] {
   return readKeys(jwks).flatMap((jwk) => {
     if (jwk.kty !== kty || (kid !== undefined && jwk.kid !== undefined && jwk.kid !== kid)) return []
-    // Judging wants a name; what the key is called has been looked at.
+    // parseJwk requires a `kid`. The key's own was compared above.
     const parsed = parseJwk({ ...jwk, kid: 'registered' })
     return parsed.ok ? [parsed.value.jwk] : []
   })

@@ -19,7 +19,7 @@ export interface ClientDeps {
   readonly issuer: string
   /** Allowed clock skew of an assertion, seconds. */
   readonly clockTolerance: number
-  /** Finds credentials, and keeps the assertions that were used. */
+  /** Finds credentials, and records the assertions that were used. */
   readonly storage: Pick<Storage, 'findCredential' | 'useAssertion'>
   /** Checks a client id and secret, and notes that the credential was used. */
   readonly authenticate: Authenticate
@@ -32,7 +32,7 @@ export interface ClientDeps {
 export interface ClientRules {
   /** URLs that an assertion may name as its audience, besides the issuer. */
   readonly endpoints: readonly string[]
-  /** Only read: a client over its limit is refused before its assertion is used up. */
+  /** Used to refuse a client that is over its limit before its assertion is used up. The request is not counted here. */
   readonly limit: CredentialLimit
 }
 
@@ -43,7 +43,7 @@ export interface AuthenticatedClient {
   readonly isAsserted: boolean
 }
 
-/** Authenticates the client of a complete request and its form, else refuses: 400, 401 or 429. */
+/** The client of a complete request and its form. The reason is a 400, 401 or 429. Rejects when the store does. */
 export type AuthenticateClient = (
   received: Received,
   form: OAuthForm,
@@ -115,7 +115,10 @@ export function createAuthenticateClient(deps: ClientDeps): AuthenticateClient {
   }
 }
 
-/** Greatest difference between the clocks of two processes: the slower one may still accept what expired for the other. */
+/**
+ * How much longer than its lifetime a used assertion is recorded, milliseconds: a process whose clock is behind accepts it
+ * for longer.
+ */
 const CLOCK_SPREAD_MS = 300_000
 const NO_CLIENT = ok(undefined)
 
@@ -125,7 +128,7 @@ interface AssertionCredentials {
   readonly clientId: string | undefined
 }
 
-/** The credentials in a request; undefined when there are none or they cannot be right. The reason is for a 400. */
+/** The credentials in a request; undefined when there are none or they cannot be right. The reason is the text of a 400. */
 function readCredentials(
   headers: Headers,
   form: OAuthForm,
@@ -167,12 +170,13 @@ function decodePart(text: string): string {
   return decodeURIComponent(text.replaceAll('+', ' '))
 }
 
-/** Finds a pair in forms, JSON, multipart and query strings alike: the name, characters that are not of a word, the value. */
+/** Find a pair in forms, JSON, multipart and query strings: the name, then punctuation or blanks, then the value. */
 const ID_ANYWHERE = /client_?id\W+([0-9A-Za-z]{1,64})\b/i
 const SECRET_ANYWHERE = /client_?secret\W+([0-9A-Za-z]{1,128})\b/i
 
 /**
- * The client id and secret in a Basic header, else anywhere in these texts: for the report about a secret in a browser.
+ * The client id and secret in a Basic header, else anywhere in these texts. For the report about a secret in a browser, so
+ * the form of the request does not matter.
  */
 export function findClientSecret(headers: Headers, texts: readonly string[]): ClientSecret | undefined {
   const basic = readBasic(headers)

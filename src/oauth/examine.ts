@@ -10,7 +10,7 @@ import type { AdmitClient } from './admit.ts'
 import { readParameter } from './form.ts'
 
 /**
- * The claims of a token that is valid at `now` (epoch milliseconds), with the scopes that its credential still holds;
+ * The claims of a token that is valid at `now` (epoch milliseconds), with only the scopes that its credential still holds;
  * undefined for every other text.
  */
 export type ExamineToken = (token: string, now: number) => Promise<ParsedClaims | undefined>
@@ -34,7 +34,7 @@ export interface ExaminedRequest {
   readonly claims: ClaimsSet | undefined
 }
 
-/** What introspection and revocation both need. */
+/** Parts of introspection and of revocation. */
 export interface ExamineDeps {
   readonly admit: AdmitClient
   readonly examineToken: ExamineToken

@@ -1,5 +1,5 @@
 // The body of every OAuth request (RFC 6749 section 3.2 and appendix B): one urlencoded form in UTF-8, each parameter once.
-// Parameters in the query string are ignored, except that credentials (section 2.3.1) and bounds there are refused.
+// In the query string, credentials (section 2.3.1) and parameters of a token request are refused; others are ignored.
 
 import type { RequestContext } from '../http/context.ts'
 import { MAX_QUERY_LENGTH, parseForm, queryOf } from '../http/form.ts'
@@ -9,7 +9,7 @@ import { type Received, receiveRequest } from '../issue/admission.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
 import { decodeUtf8 } from '../lib/utf8.ts'
 
-/** A form in which every parameter but `resource` is there once. */
+/** A form in which no parameter but `resource` is repeated. */
 export interface OAuthForm {
   /** Values by name, empty ones included; without `resource`. */
   readonly values: ReadonlyMap<string, string>
@@ -18,8 +18,8 @@ export interface OAuthForm {
 }
 
 const CREDENTIALS = ['client_id', 'client_secret', 'client_assertion']
-/** Refused in the query string: a bound that is sent there must not turn into "no bound". */
-const BOUNDS = ['grant_type', 'scope', 'origin', 'ip', 'resource']
+/** Refused in the query string, where an `origin` or `ip` would otherwise be ignored and the token would not be bound. */
+const TOKEN_PARAMETERS = ['grant_type', 'scope', 'origin', 'ip', 'resource']
 
 /** The value of a parameter; undefined when it is absent or empty (RFC 6749 section 3.2 treats both alike). */
 export function readParameter({ values }: OAuthForm, name: string): string | undefined {
@@ -50,7 +50,7 @@ function readForm(bytes: Uint8Array, url: string): Result<OAuthForm, Problem> {
     return malformed('parameters must be in the form, not in the query string')
   const query = new URLSearchParams(asked)
   if (CREDENTIALS.some((name) => query.has(name))) return malformed(IN_QUERY)
-  if (BOUNDS.some((name) => query.has(name)))
+  if (TOKEN_PARAMETERS.some((name) => query.has(name)))
     return malformed('parameters must be in the form, not in the query string')
   const text = decodeUtf8(bytes)
   const pairs = text === undefined ? undefined : parseForm(text)
@@ -59,7 +59,7 @@ function readForm(bytes: Uint8Array, url: string): Result<OAuthForm, Problem> {
   const resources: string[] = []
   for (const [name, value] of pairs) {
     if (name === 'resource') resources.push(value)
-    else if (values.has(name)) return malformed('a parameter is twice in the form')
+    else if (values.has(name)) return malformed('a parameter occurs twice in the form')
     else values.set(name, value)
   }
   return ok({ values, resources })

@@ -7,7 +7,7 @@ import { proofAlgorithms } from '../verify/dpop/proof.ts'
 import { clientAuthMethods } from './client.ts'
 import { assertionAlgorithms } from './client-keys.ts'
 
-/** Answers every request with the same document, made once. */
+/** Creates the handler. Its answer is built once, here. */
 export function createMetadataHandler(issuer: string): Handler {
   const body = JSON.stringify(describeServer(issuer))
   const headers = { ...JSON_TYPE, 'cache-control': 'public, max-age=300' }
@@ -15,8 +15,8 @@ export function createMetadataHandler(issuer: string): Handler {
 }
 
 /**
- * 404 for paths below the well-known one, except that of the issuer: RFC 8414 section 3.1 appends the path of the issuer's
- * URL. The bare path is answered too, because a proxy may have removed the issuer's path.
+ * Refuses with 404 every path but two: the well-known path followed by the path of the issuer's URL (RFC 8414 section 3.1),
+ * and the well-known path alone, because a proxy may have removed the issuer's path.
  */
 export function createMetadataGuard(issuer: string): (context: RequestContext) => Response | undefined {
   const { pathname } = new URL(issuer)

@@ -15,7 +15,7 @@ export interface ParameterRules {
   readonly resources: readonly string[]
 }
 
-/** The request that a form makes, or the first fault in it. `jkt` is undefined: the DPoP proof is checked later. */
+/** The request that a form makes, or the first fault in it. Its `jkt` is undefined, because the proof is checked later. */
 export function parseTokenParameters(
   form: OAuthForm,
   { lifetime, resources }: ParameterRules,

@@ -14,7 +14,7 @@ import type { RevocationBudget, Storage } from '../storage/storage.ts'
 import { type ExamineDeps, examineRequest } from './examine.ts'
 
 /**
- * Revokes a token by its `jti` and audits that for `actor` (a credential id), in one transaction. Resolves once the
+ * Revokes a token by its `jti` and adds an audit entry of `actor` (a credential id), in one transaction. Resolves once the
  * revocation is in force in this process. The reason is the 429 or 503 of a full list. `now` is epoch milliseconds.
  */
 export type RevokeToken = (claims: ClaimsSet, actor: string, now: number) => Promise<Result<void, Problem>>

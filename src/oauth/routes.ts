@@ -26,11 +26,11 @@ export interface OAuthDeps {
   readonly audience: readonly string[]
   /** Allowed clock skew of client assertions, seconds. */
   readonly clockTolerance: number
-  /** Lifetime of a token, seconds, unless the account's limit is shorter. */
+  /** Lifetime of a token, seconds. Shorter when the account or the credential allows only less. */
   readonly tokenTtl: number
   /** Longest lifetime of any token, seconds. */
   readonly maxTtl: number
-  /** Finds the credential that an assertion names, and keeps the assertions that were used. */
+  /** Finds the credential that an assertion names, and records the assertions that were used. */
   readonly storage: Pick<Storage, 'findCredential' | 'useAssertion'>
   /** Checks a client id and secret, and notes that the credential was used. */
   readonly authenticate: Authenticate
@@ -49,7 +49,7 @@ export interface OAuthDeps {
   readonly issuing: IssueDeps
 }
 
-/** Of every OAuth answer. HTTP/1.0 caches know only `Pragma` (RFC 6749 section 5.1). */
+/** For every OAuth endpoint. HTTP/1.0 caches know only `Pragma` (RFC 6749 section 5.1). */
 const SHARED = { headers: { ...NO_STORE, pragma: 'no-cache' }, formatProblem: formatOAuthProblem } as const
 
 /** The routes of the OAuth 2.0 endpoints by path pattern. */

@@ -14,7 +14,7 @@ import { parseTokenParameters } from './parameters.ts'
 export interface TokenDeps {
   /** Audiences that `resource` may name. */
   readonly audience: readonly string[]
-  /** Lifetime of a token, seconds, unless the account's limit is shorter. */
+  /** Lifetime of a token, seconds. Shorter when the account or the credential allows only less. */
   readonly tokenTtl: number
   /** Longest lifetime of any token, seconds. */
   readonly maxTtl: number
