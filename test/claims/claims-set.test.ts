@@ -21,10 +21,10 @@ const grant: Grant = {
   jkt,
 }
 
-describe('building', () => {
+describe('building a claims set', () => {
   const by = { issuer: 'https://issuer.example', audience: ['a', 'b'] }
 
-  test('every bound gets its claim', () => {
+  test('each part of the grant becomes a claim', () => {
     expect(buildClaimsSet(by, grant, 1000, 'j')).toEqual({
       iss: 'https://issuer.example',
       aud: ['a', 'b'],
@@ -40,7 +40,7 @@ describe('building', () => {
     })
   })
 
-  test('a missing bound gives no claim, and several addresses give a list', () => {
+  test('a bound that is not granted gives no claim, and several addresses give an array', () => {
     const bare = buildClaimsSet(
       by,
       { ...grant, scopes: [], origin: undefined, ip: [], jkt: undefined },
@@ -51,13 +51,13 @@ describe('building', () => {
     expect(buildClaimsSet(by, { ...grant, ip: ['10.0.0.1', '::1'] }, 1, 'j').ip).toEqual(['10.0.0.1', '::1'])
   })
 
-  test('a built claims set is parsed again', () => {
+  test('a built claims set can be parsed', () => {
     const parsed = parseClaimsSet({ ...buildClaimsSet(by, grant, 1000, 'j') })
     expect(parsed).toMatchObject({ ok: true, value: { scopes: ['read', 'write'], audience: ['a', 'b'] } })
   })
 })
 
-describe('reading', () => {
+describe('parsing a payload', () => {
   test.each([
     {},
     { nbf: 900.5 },

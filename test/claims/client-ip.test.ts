@@ -12,7 +12,7 @@ import {
 import { formatAddress, parseAddress } from '../../src/claims/ip.ts'
 import proxyAddr from '../vectors/ip/proxy-addr.json' with { type: 'json' }
 
-/** A parsed setting; `none` stands for a missing setting. */
+/** A parsed setting; the text `none` stands for a missing setting. */
 function trust(text: string): TrustedProxies {
   if (text === 'none') return { kind: 'none' }
   const parsed = parseTrustedProxies(text)
@@ -62,7 +62,7 @@ describe('the setting', () => {
     ['10.0.0.0/8', ['10.0.0.0/8']],
     ['loopback , 192.0.2.1,2001:DB8::/32', ['127.0.0.0/8', '::1', '192.0.2.1', '2001:db8::/32']],
     ['1.1.1.1,2.2.2.2,3.3.3.3,4.4.4.4,5.5.5.5', ['1.1.1.1', '2.2.2.2', '3.3.3.3', '4.4.4.4', '5.5.5.5']],
-  ])('%s is ranges', (text, expected) => {
+  ])('%s is a list of ranges', (text, expected) => {
     const setting = trust(text)
     expect(setting.kind === 'ranges' && setting.ranges.map((range) => range.text)).toEqual(expected)
   })
@@ -106,9 +106,9 @@ describe('the setting', () => {
   })
 })
 
-/** A chain of so many trusted hops after the address of a client. */
-function chain(hops: number): string {
-  return ['203.0.113.7', ...new Array<string>(hops - 1).fill('10.0.0.9')].join(', ')
+/** A header with this many entries: the address of a client, then trusted hops. */
+function chain(entries: number): string {
+  return ['203.0.113.7', ...new Array<string>(entries - 1).fill('10.0.0.9')].join(', ')
 }
 
 describe('X-Forwarded-For', () => {
@@ -251,7 +251,7 @@ describe('Forwarded (RFC 7239)', () => {
     ['1', 'for=6.6.6.6;x=", for="[2001:db8::1]";by="_y"', '2001:db8::1'],
     ['1', '"\\, for=203.0.113.7', '203.0.113.7'],
     ['2', 'for=6.6.6.6;x=", for=203.0.113.7', null],
-    // walks
+    // chains of trusted hops
     ['10.0.0.0/8', 'for=6.6.6.6, for=203.0.113.7, for=10.0.0.2', '203.0.113.7'],
     ['10.0.0.0/8', 'for=10.0.0.3, for="10.0.0.2"', '10.0.0.3'],
     ['10.0.0.0/8', 'for=203.0.113.7, proto=http, for=10.0.0.2', null],
@@ -300,7 +300,7 @@ describe('properties', () => {
   const write = (hop: string, kind: ForwardedHeader) =>
     kind === 'x-forwarded-for' ? hop : `for=${hop.includes(':') ? `"[${hop}]"` : hop};by="_p,\\"x"`
 
-  test('whatever the client sends, only the entries of the proxies decide', () => {
+  test('only the entries that proxies wrote decide, whatever the client sends', () => {
     fc.assert(
       fc.property(
         junk,
@@ -336,7 +336,7 @@ describe('properties', () => {
     )
   })
 
-  test('never throws, and never returns an address that is not in the header', () => {
+  test('never throws, and returns no address other than the peer and those in the header', () => {
     fc.assert(
       fc.property(
         settings,
@@ -345,10 +345,11 @@ describe('properties', () => {
         fc.constantFrom(...kinds),
         (setting, peer, header, kind) => {
           const found = resolve(setting, peer, header, kind)
+          // The addresses that the header may name (in quoted text a backslash stands before any character), and the peer.
           const plain = header
             .replaceAll('\\', '')
             .split(/[,;=[\]" \t]/)
-            .concat(peer) // quoted-pairs undone
+            .concat(peer)
           if (found !== null) expect(plain.map((text) => resolve('none', text, undefined))).toContain(found)
         },
       ),

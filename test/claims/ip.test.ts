@@ -26,14 +26,14 @@ interface Row {
   readonly expect: string | null
 }
 
-/** Why the answer may differ from that of the library; each rule checks the rows that name it. */
+/** Why the answer may differ from that of the library. Each rule checks the rows that name it. */
 const RULES: Record<string, (row: Row) => boolean> = {
   same: (row) => row.source !== null && row.expect === row.source,
   refused: (row) => row.source === null && row.expect === null,
   canonical: (row) => row.source === 'valid' && row.expect !== null,
-  // ParsePrefix requires a slash, a claim does not
+  // ParsePrefix of netip requires a slash, an entry of a claim does not
   address: (row) => row.source === null && row.expect === row.input && !row.input.includes('/'),
-  // v4-mapped is IPv4
+  // an IPv4-mapped address becomes IPv4
   mapped: (row) => row.source === `::ffff:${row.expect}`,
   // ipaddr.js takes an IPv4-compatible address for a mapped one; it stays IPv6
   compatible: (row) => row.source === `::ffff:${row.input.slice(2)}` && row.expect?.startsWith('::') === true,
@@ -110,7 +110,7 @@ describe.each([
   })
 })
 
-describe('a claim entry', () => {
+describe('an entry of an ip claim', () => {
   test.each([
     ['203.0.113.7', '203.0.113.7'],
     ['203.0.113.7/32', '203.0.113.7'],
@@ -197,12 +197,16 @@ describe('a claim entry', () => {
 
 describe('a list of entries', () => {
   test.each([
-    ['one', ['10.0.0.1'], ['10.0.0.1']],
+    ['one address', ['10.0.0.1'], ['10.0.0.1']],
     ['the given order', ['::1', '10.0.0.1'], ['::1', '10.0.0.1']],
-    ['equal ones', ['10.0.0.1', '::1', '::ffff:10.0.0.1', '0:0::1/128', '10.0.0.1/32'], ['10.0.0.1', '::1']],
+    [
+      'equal addresses once',
+      ['10.0.0.1', '::1', '::ffff:10.0.0.1', '0:0::1/128', '10.0.0.1/32'],
+      ['10.0.0.1', '::1'],
+    ],
     ['a range and an address inside it', ['10.0.0.0/8', '10.0.0.0'], ['10.0.0.0/8', '10.0.0.0']],
     [
-      'four',
+      'four different addresses',
       ['1.1.1.1', '2.2.2.2', '3.3.3.3', '4.4.4.4', '1.1.1.1'],
       ['1.1.1.1', '2.2.2.2', '3.3.3.3', '4.4.4.4'],
     ],
@@ -214,8 +218,12 @@ describe('a list of entries', () => {
   test.each([
     ['no entry', [], 'at least one'],
     ['an empty entry', ['10.0.0.1', ''], 'must be an IPv4'],
-    ['five', ['1.1.1.1', '2.2.2.2', '3.3.3.3', '4.4.4.4', '5.5.5.5'], 'at most 4'],
-    ['a bad one after four', ['1.1.1.1', '2.2.2.2', '3.3.3.3', '4.4.4.4', 'x'], 'must be an IPv4'],
+    ['five different addresses', ['1.1.1.1', '2.2.2.2', '3.3.3.3', '4.4.4.4', '5.5.5.5'], 'at most 4'],
+    [
+      'an invalid entry after four addresses',
+      ['1.1.1.1', '2.2.2.2', '3.3.3.3', '4.4.4.4', 'x'],
+      'must be an IPv4',
+    ],
   ])('refuses %s', (_name, entries, expected) => {
     const parsed = parseIpList(entries)
     expect(parsed.ok ? 'accepted' : parsed.reason).toContain(expected)
@@ -289,7 +297,7 @@ describe('properties', () => {
     )
   })
 
-  test('accepts exactly the texts that the operating system accepts, except zones', () => {
+  test('accepts exactly the texts that isIP of Node accepts, except zones', () => {
     const valid = fc.oneof(
       quad,
       groups.map(spell),
@@ -330,7 +338,7 @@ describe('properties', () => {
     )
   })
 
-  test('a range contains the same addresses as in the operating system', () => {
+  test('a range contains the same addresses as in a BlockList of Node', () => {
     const nearby = fc.tuple(groups, fc.nat({ max: 127 })).map(([values, flip]) => {
       const other = [...values]
       other[flip >> 4] = (other[flip >> 4] ?? 0) ^ (0x8000 >> (flip & 15)) // differs in one bit

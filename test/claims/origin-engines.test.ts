@@ -143,7 +143,7 @@ const text = fc
   .map((parts) => parts.join(''))
 
 describe('Node and workerd', () => {
-  test('are the two engines that their names say', async () => {
+  test('are the engines that run the code: each reports its own name', async () => {
     expect(await engines.node.name()).toMatch(/^Node/)
     expect(await engines.workerd.name()).toBe('Cloudflare-Workers')
   })
@@ -187,7 +187,7 @@ describe('Node and workerd', () => {
     expect(digests[1]).toBe(digests[0])
   })
 
-  test('a digest differs when an answer differs', () => {
+  test('have different digests when answers differ', () => {
     const digests = [0x41, 0x61, 0xdf, 0xe9, 0x20].map((code) => engines.node.digest(code, 1))
     expect(new Set(digests).size).toBe(4) // A and a give the same origin
   })

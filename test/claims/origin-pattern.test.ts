@@ -194,7 +194,7 @@ describe('patternsMatching', () => {
     expect(patternsMatching(text)).toEqual([])
   })
 
-  // Every pattern above against origins of every kind, compared with a direct implementation of the rules in section 9.
+  // Every accepted pattern above with origins of every kind, compared with `isMeant`.
   test('agrees with a direct implementation of the rules', () => {
     const hosts = [
       'example.com',
@@ -236,6 +236,7 @@ describe('patternsMatching', () => {
   })
 })
 
+/** The rules of matching, written directly: `pattern` and `origin` are canonical. */
 function isMeant(pattern: string, origin: string): boolean {
   if (pattern === '*') return origin.startsWith('http')
   if (pattern.endsWith(':*')) return `${origin}:`.startsWith(pattern.slice(0, -1))

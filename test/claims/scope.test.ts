@@ -1,3 +1,5 @@
+// Scopes that may be asked for and are granted, and lifetimes within their limits.
+
 import { describe, expect, test } from 'vitest'
 import { longestLifetime, standardLifetime } from '../../src/claims/lifetime.ts'
 import { grantScope, heldScopes, parseScope } from '../../src/claims/scope.ts'

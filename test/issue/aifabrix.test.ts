@@ -56,13 +56,13 @@ describe('secrets in pages', () => {
   test.each([
     ['OPTIONS', 204],
     ['GET', 405],
-  ])('%s is answered by the method, without a count or an audit entry', async (method, status) => {
+  ])('%s from a page is answered with %i, and is neither counted nor audited', async (method, status) => {
     await start()
     expect((await ask(world, { origin: SITE }, { method })).status).toBe(status)
     expect([await readCount(service, 'aifabrix'), await readAudit(service)]).toEqual([0, []])
   })
 
-  test('the body of a page is not read', async () => {
+  test('the body of a request from a page is not read', async () => {
     await start()
     expect(await readsBody('/api/v1/auth/token', { origin: SITE })).toBe(false)
     expect(await readsBody('/api/v1/auth/token', {})).toBe(true)

@@ -53,7 +53,7 @@ const rows: readonly (readonly [
   ['wrong secret', {}, 'wrong', false],
   ['empty secret', {}, '', false],
   ['the hash instead of the secret', {}, credential.secretHash ?? '', false],
-  ['the stand-in for no hash', {}, 'x'.repeat(43), false],
+  ['the text that stands for a missing hash', {}, 'x'.repeat(43), false],
   ['the beginning of the secret', {}, SECRET.slice(0, -1), false],
   ['no secret on record, only public keys', { credential: { secretHash: null, jwks: '{}' } }, SECRET, false],
   ['with 10 s left', { credential: { expiresAt: NOW + 10_000 } }, SECRET, true],
@@ -70,10 +70,25 @@ const rows: readonly (readonly [
     true,
   ],
   ['newest secret in the overlap', { credential: { ...rotated, previousExpiresAt: NOW + 1 } }, SECRET, true],
-  ['previous secret at the end', { credential: { ...rotated, previousExpiresAt: NOW } }, PREVIOUS, false],
-  ['previous secret after it', { credential: { ...rotated, previousExpiresAt: NOW - 1 } }, PREVIOUS, false],
-  ['newest secret after it', { credential: { ...rotated, previousExpiresAt: NOW - 1 } }, SECRET, true],
-  ['previous secret without an end', { credential: rotated }, PREVIOUS, false],
+  [
+    'previous secret at the end of the overlap',
+    { credential: { ...rotated, previousExpiresAt: NOW } },
+    PREVIOUS,
+    false,
+  ],
+  [
+    'previous secret after the overlap',
+    { credential: { ...rotated, previousExpiresAt: NOW - 1 } },
+    PREVIOUS,
+    false,
+  ],
+  [
+    'newest secret after the overlap',
+    { credential: { ...rotated, previousExpiresAt: NOW - 1 } },
+    SECRET,
+    true,
+  ],
+  ['previous secret without an end of the overlap', { credential: rotated }, PREVIOUS, false],
   [
     'previous secret in the overlap of a revoked credential',
     { credential: { ...rotated, previousExpiresAt: NOW + 1, revokedAt: NOW } },
@@ -126,12 +141,15 @@ describe.each(['synchronously', 'as promises'] as const)('the store and the hash
     expect(hashSecret.mock.calls).toEqual([[sent]])
   })
 
-  test.each([SECRET, 'wrong', 'x'.repeat(43)])('unknown id, secret %s', async (sent) => {
-    await store({})
-    expect(await authenticate({ clientId: 'id2', clientSecret: sent }, NOW)).toBeUndefined()
-    expect(findCredential.mock.calls).toEqual([['id2']])
-    expect(hashSecret.mock.calls).toEqual([[sent]])
-  })
+  test.each([SECRET, 'wrong', 'x'.repeat(43)])(
+    'an unknown id with the secret %s costs one query and one hash',
+    async (sent) => {
+      await store({})
+      expect(await authenticate({ clientId: 'id2', clientSecret: sent }, NOW)).toBeUndefined()
+      expect(findCredential.mock.calls).toEqual([['id2']])
+      expect(hashSecret.mock.calls).toEqual([[sent]])
+    },
+  )
 
   test('a request without credentials causes no query', async () => {
     expect(await authenticate(undefined, NOW)).toBeUndefined()

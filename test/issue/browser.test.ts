@@ -30,7 +30,7 @@ const multipart = (token: string): string =>
 
 /** What a page can send with the secret that it contains. */
 const rows: readonly (readonly [rule: string, ask: (token: string) => Ask])[] = [
-  // Without a preflight: what mode no-cors, a form and sendBeacon do.
+  // Requests that need no preflight: fetch with mode no-cors, forms and sendBeacon.
   ['JSON as text/plain', (token) => typed('text/plain;charset=UTF-8', json(token))],
   ['JSON without a type, as of a Blob', (token) => typed(undefined, json(token))],
   [
@@ -41,9 +41,9 @@ const rows: readonly (readonly [rule: string, ask: (token: string) => Ask])[] = 
   ['an urlencoded form', (token) => typed(FORM, form(token))],
   ['URLSearchParams', (token) => typed(`${FORM};charset=UTF-8`, form(token))],
   ['a multipart form', (token) => typed(`multipart/form-data; boundary=${BOUNDARY}`, multipart(token))],
-  ['the query alone', (token) => ({ path: `/auth/claim?${form(token)}` })],
-  ['the query of the alias', (token) => ({ path: `/api/auth/claim?${form(token)}` })],
-  ['the query, no origin', (token) => ({ path: `/auth/claim?token=${token}` })],
+  ['the query string alone', (token) => ({ path: `/auth/claim?${form(token)}` })],
+  ['the query string at the second path', (token) => ({ path: `/api/auth/claim?${form(token)}` })],
+  ['the query string, without an origin', (token) => ({ path: `/auth/claim?token=${token}` })],
   [
     'the query string, and a form',
     (token) => typed(FORM, 'colour=blue', { path: `/auth/claim?token=${token}` }),
@@ -53,7 +53,7 @@ const rows: readonly (readonly [rule: string, ask: (token: string) => Ask])[] = 
     'the query string, with malformed percent-encoding',
     (token) => ({ path: `/auth/claim?token=${token}&x=%zz` }),
   ],
-  ['the query after a malformed pair', (token) => ({ path: `/auth/claim?x=%ff&token=${token}` })],
+  ['the query string, after a malformed pair', (token) => ({ path: `/auth/claim?x=%ff&token=${token}` })],
   [
     'the query string, and malformed JSON',
     (token) => typed('application/json', '{', { path: `/auth/claim?${form(token)}` }),
@@ -65,7 +65,7 @@ const rows: readonly (readonly [rule: string, ask: (token: string) => Ask])[] = 
   ['a form with a malformed pair', (token) => typed(FORM, `${form(token)}&x=%`)],
   ['a parameter given twice', (token) => typed(FORM, `${form(token)}&origin=https://b.example`)],
   ['every value wrong', (token) => ({ path: `/auth/claim?token=${token}&origin=*&ip=&expires_in=1` })],
-  // After a preflight, which is refused: only an old browser or a proxy would go on.
+  // Requests that need a preflight. It is refused, so only an old browser or a proxy sends them.
   ['JSON', (token) => typed('application/json', json(token))],
   ['a Bearer header', (token) => ({ headers: { authorization: `Bearer ${token}` } })],
   [
@@ -141,7 +141,7 @@ test.each([
   ['GET', 405],
   ['PUT', 405],
   ['DELETE', 405],
-])('%s is answered by the method, without a count or an audit entry', async (method, status) => {
+])('%s from a page is answered with %i, and is neither counted nor audited', async (method, status) => {
   const ask = { path: `/auth/claim?${form(world.token)}` }
   expect((await send(ask, { origin: SITE }, method)).status).toBe(status)
   expect([await readCount(), await readAudit()]).toEqual([0, []])

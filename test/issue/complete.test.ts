@@ -58,7 +58,7 @@ function hold({ path, headers, body }: Ask): () => Promise<{ status: number; tex
   const init = { method: 'POST', headers, body: stream, duplex: 'half' } as RequestInit
   const answer = service.app.fetch(new Request(service.issuer + path, init))
   return async () => {
-    // By then the service has done every check that needs no last byte.
+    // In this time the service does every check that it can do without the last byte.
     await new Promise((resolve) => setTimeout(resolve, 30))
     finish()
     const { status, ...response } = await toText(await answer)
@@ -127,7 +127,7 @@ const endings: Readonly<Record<string, () => unknown>> = {
 }
 
 describe.each(Object.entries(endpoints))('%s', (_, ask) => {
-  test('gives a token when nothing has ended', async () => {
+  test('answers 200 when nothing has ended', async () => {
     const finish = hold(ask())
     clock = START + 50_000
     expect((await finish()).status).toBe(200)

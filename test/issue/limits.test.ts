@@ -65,7 +65,7 @@ describe('successes, per credential', () => {
     for (let sent = 0; sent < 3; sent += 1) expectOverLimit(await claim(world.token), '"claim";q=3;w=60', 60)
   })
 
-  test('from every address', async () => {
+  test('requests from all addresses share one count', async () => {
     await start('3/60')
     const statuses: number[] = []
     for (const last of [1, 2, 3, 4]) {
@@ -155,7 +155,6 @@ describe('failures, per client address', () => {
     expect(await times(4, fail)).toEqual([401, 401, 401, 429])
   })
 
-  /** Two peers, and whether they count as one client. */
   test.each([
     ['192.0.2.1', '192.0.2.1', true],
     ['192.0.2.1', '192.0.2.2', false],
@@ -165,7 +164,7 @@ describe('failures, per client address', () => {
     ['2001:db8:0:1::1', '2001:db8:0:fe::1', true],
     ['2001:db8:0:1::1', '2001:db8:0:101::1', false],
     ['::1', '127.0.0.1', false],
-  ])('%s and %s', async (one, other, areOne) => {
+  ])('the peers %s and %s count as one client: %s', async (one, other, areOne) => {
     await start('2/60')
     peer = one
     expect(await times(3, fail)).toEqual([401, 401, 429])
@@ -193,7 +192,7 @@ describe('failures, per client address', () => {
 })
 
 describe('the window', () => {
-  test('a new one starts when it is over', async () => {
+  test('a new window starts when the last one is over', async () => {
     await start('2/1')
     expect(await times(3, () => claim(world.token))).toEqual([200, 200, 429])
     expect(await times(3, fail)).toEqual([401, 401, 429])
@@ -221,7 +220,7 @@ describe('the window', () => {
   })
 })
 
-test('off: nothing is counted, and there are no headers', async () => {
+test('with CLAIMGATE_RATE_LIMIT=off nothing is counted, and there are no headers', async () => {
   await start('off')
   const answer = await claim(world.token)
   expect(answer.headers.get('ratelimit')).toBeNull()

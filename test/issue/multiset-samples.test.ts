@@ -44,12 +44,15 @@ async function runSample(sample: string, clientId: string, clientSecret: string)
   return JSON.parse((await run(process.execPath, [script])).stdout)
 }
 
-test.each(Object.entries(SAMPLES))('the sample %s', async (_, sample) => {
-  const { token, expiresOn } = await runSample(sample, credential.clientId, credential.clientSecret)
-  const { client_id, iat, exp } = payloadOf(token)
-  expect({ client_id, lifetime: exp - iat }).toEqual({ client_id: credential.clientId, lifetime: 1800 })
-  expect(new Date(expiresOn).getTime()).toBe(exp * 1000)
+test.each(Object.entries(SAMPLES))(
+  'the sample %s gets a token, or shows why it got none',
+  async (_, sample) => {
+    const { token, expiresOn } = await runSample(sample, credential.clientId, credential.clientSecret)
+    const { client_id, iat, exp } = payloadOf(token)
+    expect({ client_id, lifetime: exp - iat }).toEqual({ client_id: credential.clientId, lifetime: 1800 })
+    expect(new Date(expiresOn).getTime()).toBe(exp * 1000)
 
-  const { thrown } = await runSample(sample, credential.clientId, 'YOUR_CLIENT_SECRET')
-  expect(thrown).toMatch(/^the client id or client secret is missing, wrong/)
-})
+    const { thrown } = await runSample(sample, credential.clientId, 'YOUR_CLIENT_SECRET')
+    expect(thrown).toMatch(/^the client id or client secret is missing, wrong/)
+  },
+)

@@ -76,10 +76,15 @@ function expectError(answer: WireAnswer, status: number, code: string): void {
 describe('secrets in pages', () => {
   test.each<[string, () => Promise<WireAnswer>, number, boolean]>([
     ['a secret for backends', () => askPage(backend), 403, true],
-    ['without an origin', () => ask(backend, { 'sec-fetch-site': 'same-origin' }), 403, true],
-    ['at an origin that no account allows', () => askPage(backend, 'null'), 403, true],
     [
-      'with a body that is too large',
+      'a secret for backends, without Origin',
+      () => ask(backend, { 'sec-fetch-site': 'same-origin' }),
+      403,
+      true,
+    ],
+    ['a secret for backends, at an origin that no account allows', () => askPage(backend, 'null'), 403, true],
+    [
+      'a secret for backends, with a body that is too large',
       () => ask(backend, { origin: PAGE }, { body: 'x'.repeat(20_000), path: '/m2m/token' }),
       403,
       true,
@@ -123,7 +128,7 @@ describe('secrets in pages', () => {
     ['a backend with a wrong secret', () => ask(wrong), 401],
     ['a preflight', () => ask(backend, { origin: PAGE, ...PREFLIGHT }, { method: 'OPTIONS' }), 204],
     ['another method', () => ask(backend, { origin: PAGE }, { method: 'PUT' }), 405],
-  ])('%s does not count as one', async (_rule, send, status) => {
+  ])('%s does not count as a secret in a page', async (_rule, send, status) => {
     await start()
     expect((await send()).status).toBe(status)
     expect([await readCount(service, 'multiset'), await readAudit(service)]).toEqual([0, []])
@@ -184,7 +189,7 @@ describe('credential and account decide', () => {
     expect((await askPage(made.credential, 'https://all.example')).status).toBe(200)
   })
 
-  test('the token has the scopes that both hold', async () => {
+  test('the token has only the scopes that credential and account both hold', async () => {
     await start()
     const narrow = await addCredential({ browserPrototype: true, scopes: ['write', 'gone'] })
     expect(payloadOf((await askPage(narrow)).json().token).scope).toBe('write')
@@ -193,7 +198,7 @@ describe('credential and account decide', () => {
   test.each<[string, Partial<Credential>]>([
     ['revoked', { revokedAt: 1 }],
     ['expired', { expiresAt: 1 }],
-  ])('one that is %s is 401, without CORS headers', async (_, changes) => {
+  ])('a credential that is %s gets 401 without CORS headers', async (_, changes) => {
     await start()
     await service.deps.storage.revokeCredential(
       prototype.clientId,
@@ -318,7 +323,7 @@ describe('a database that is down', () => {
 
     isDown = false
     time += 2000
-    // What ends tokens is read again a second after the failure.
+    // Revocations are read again a second after the failure.
     await expect.poll(async () => (await askPage(prototype)).status, { timeout: 3000 }).toBe(200)
     expect((await askPage(prototype, LOCALHOST)).status).toBe(200)
   })

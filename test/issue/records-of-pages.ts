@@ -4,9 +4,11 @@ import { ADMIN_TOKEN } from '../support/server.ts'
 import type { Json, Target } from '../support/wire.ts'
 
 /** How many requests of pages an endpoint has counted. */
-export async function readCount({ send }: Target, door: string): Promise<number> {
+export async function readCount({ send }: Target, endpoint: string): Promise<number> {
   const { text } = await send({ method: 'GET', path: '/metrics' })
-  const line = new RegExp(`^claimgate_secret_in_browser_total\\{door="${door}"\\} (\\d+)$`, 'm').exec(text)
+  const line = new RegExp(`^claimgate_secret_in_browser_total\\{door="${endpoint}"\\} (\\d+)$`, 'm').exec(
+    text,
+  )
   return Number(line?.[1] ?? 0)
 }
 

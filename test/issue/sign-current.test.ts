@@ -75,7 +75,7 @@ test.each([
   [900, 0],
   [901, 1],
   [60_000, 1],
-])('a record of %i ms: signed after %i more queries', async (ageMs, lookups) => {
+])('a record that is %i ms old: the token is signed after %i more queries', async (ageMs, lookups) => {
   const trial = createTrial()
   await pass(ageMs)
   expect(await trial.sign()).toEqual(ok(ISSUED))
@@ -137,20 +137,25 @@ test.each([
   [2501, false, '3'],
   [59_500, false, '60'],
   [86_400_000, false, '60'],
-])('a revocation whose moment is %i ms ahead', async (settlesInMs, isSigned, retryAfter) => {
-  const trial = createTrial()
-  trial.endsBefore = Date.now() + settlesInMs
-  const signing = trial.sign()
-  await pass(2600)
-  const signed = await signing
-  if (isSigned) {
-    expect(signed).toEqual(ok(ISSUED))
-    expect(trial.signedAt.every((time) => time >= trial.endsBefore)).toBe(true)
-  } else {
-    expect(signed).toMatchObject({ reason: { code: 'unavailable', headers: { 'retry-after': retryAfter } } })
-    expect(trial.signedAt).toEqual([])
-  }
-})
+])(
+  'a revocation whose moment is %i ms ahead: signed %s, Retry-After %s',
+  async (settlesInMs, isSigned, retryAfter) => {
+    const trial = createTrial()
+    trial.endsBefore = Date.now() + settlesInMs
+    const signing = trial.sign()
+    await pass(2600)
+    const signed = await signing
+    if (isSigned) {
+      expect(signed).toEqual(ok(ISSUED))
+      expect(trial.signedAt.every((time) => time >= trial.endsBefore)).toBe(true)
+    } else {
+      expect(signed).toMatchObject({
+        reason: { code: 'unavailable', headers: { 'retry-after': retryAfter } },
+      })
+      expect(trial.signedAt).toEqual([])
+    }
+  },
+)
 
 test('a rule that was lifted meanwhile causes no wait', async () => {
   const trial = createTrial()
@@ -164,15 +169,15 @@ test('1000 requests may wait, more get 503', async () => {
   trial.endsBefore = Date.now() + 1500
   const signings = Array.from({ length: 1200 }, () => trial.sign())
   await pass(0)
-  const told = await Promise.race([signings[1199], pass(1)])
-  expect(told).toMatchObject({ ok: false, reason: { code: 'unavailable', headers: { 'retry-after': '2' } } })
+  const last = await Promise.race([signings[1199], pass(1)])
+  expect(last).toMatchObject({ ok: false, reason: { code: 'unavailable', headers: { 'retry-after': '2' } } })
   await pass(1600)
   const all = await Promise.all(signings)
   expect(all.filter(({ ok: isSigned }) => isSigned)).toHaveLength(1000)
 })
 
 test.each(['record', 'rules'] as const)(
-  'nothing is signed by an old record while the %s cannot be read',
+  'no token is signed from an old record while the %s cannot be read',
   async (failing) => {
     const trial = createTrial()
     trial.failing = failing
@@ -191,7 +196,7 @@ test('a rule that arrives during a slow signature delays the token until its mom
     moment = Date.now() + 2000
     trial.endsBefore = moment
     trial.signatureMs = 0
-    // The signature that is under way takes long all the same.
+    // The signature that has already started still takes long.
     vi.advanceTimersByTime(1100)
   }
   const signing = trial.sign()

@@ -45,7 +45,7 @@ describe('the client', () => {
     ['expired at this moment', { expiresAt: NOW * 1000 }],
     ['expiring in less than 10 s', { expiresAt: NOW * 1000 + 9_999 }],
     ['without keys', { jwks: null }],
-  ])('with a credential that is %s', async (_, credential) => {
+  ])('whose credential is %s is refused', async (_, credential) => {
     const own = await createKeyClient(world, { credential })
     await expectRefused(await own.sign())
   })
@@ -91,7 +91,7 @@ describe('the client', () => {
   test('is refused with an access token as assertion', async () => expectRefused(await getToken(world)))
 })
 
-describe('one use', () => {
+describe('an assertion works once', () => {
   test('the second use is refused, at every endpoint', async () => {
     const assertion = await client.sign()
     await expectAccepted(assertion)
@@ -120,7 +120,7 @@ describe('one use', () => {
     expect(statuses).toEqual([200, ...new Array(49).fill(401)])
   })
 
-  test('a refused request does not use it up: a forgery with the same jti, another client_id', async () => {
+  test('it is not used up by a forgery with its jti, or by a request with another client_id', async () => {
     await expectRefused(await client.sign({ jti: 'kept', aud: 'https://other.example' }))
     await expectRefused(await other.sign({ jti: 'kept', iss: client.clientId, sub: client.clientId }))
     const assertion = await client.sign({ jti: 'kept' })
@@ -128,13 +128,13 @@ describe('one use', () => {
     await expectAccepted(assertion)
   })
 
-  test('a request that is refused for its parameters uses it up', async () => {
+  test('it is used up by a request that is refused for its parameters', async () => {
     const assertion = await client.sign()
     expectRefusal(await askBy(world, assertion, { scope: 'admin' }), 400, 'invalid_scope', world)
     await expectRefused(assertion)
   })
 
-  test('it is stored for its client, longer than any process accepts it', async () => {
+  test('it is stored with its client id, for longer than any process accepts it', async () => {
     const asked: [string, string, number][] = []
     const inner = createMemoryStorage()
     const storage = createCachedStorage({

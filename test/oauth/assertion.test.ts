@@ -1,4 +1,4 @@
-// private_key_jwt as tables: every claim missing, wrong and odd, and every forgery.
+// private_key_jwt as tables: each claim missing, wrong or unusual, and forged assertions.
 
 import { generateKeyPairSync, sign as signRaw } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -52,9 +52,9 @@ describe('claims', () => {
     ['an audience in an array', () => ({ aud: [world.issuer] })],
     ['one audience of several', () => ({ aud: ['https://other.example', `${world.issuer}/oauth/token`] })],
     ['no iat', () => ({ iat: undefined })],
-    ['a life of five minutes', () => ({ exp: NOW + 300 })],
-    ['no iat, five minutes ahead and the tolerance of the clock', () => ({ iat: undefined, exp: NOW + 305 })],
-    ['almost over', () => ({ exp: NOW + 1 })],
+    ['a lifetime of five minutes', () => ({ exp: NOW + 300 })],
+    ['no iat, exp five minutes and the clock tolerance ahead', () => ({ iat: undefined, exp: NOW + 305 })],
+    ['one second before it expires', () => ({ exp: NOW + 1 })],
     ['fractions of seconds', () => ({ iat: NOW - 0.5, exp: NOW + 0.25 })],
     ['iat within the tolerance', () => ({ iat: NOW + 5 })],
     ['nbf within the tolerance', () => ({ nbf: NOW + 5 })],
@@ -62,7 +62,7 @@ describe('claims', () => {
     ['a jti of 256 characters', () => ({ jti: 'x'.repeat(256) })],
     ['additional claims', () => ({ scope: 'admin', client_id: 'x', cnf: {} })],
   ]
-  test.each(good)('%s', async (_, change) => expectAccepted(await client.sign(change())))
+  test.each(good)('accepted: %s', async (_, change) => expectAccepted(await client.sign(change())))
 
   const bad: readonly (readonly [rule: string, change: () => Change])[] = [
     ...['iss', 'sub', 'aud', 'exp', 'jti'].flatMap((name) =>
@@ -81,24 +81,24 @@ describe('claims', () => {
     ['iss and sub of a client with a secret', () => ({ iss: world.clientId, sub: world.clientId })],
     ['iss and sub of an unknown client', () => ({ iss: 'nobody', sub: 'nobody' })],
     ['iss and sub in an array', () => ({ iss: [client.clientId], sub: [client.clientId] })],
-    ['sub that no database takes', () => ({ iss: '\ud800\0', sub: '\ud800\0' })],
-    ['iss the account', () => ({ iss: world.accountId })],
-    ['aud elsewhere', () => ({ aud: 'https://other.example' })],
+    ['sub that a database may not accept', () => ({ iss: '\ud800\0', sub: '\ud800\0' })],
+    ['iss is the account', () => ({ iss: world.accountId })],
+    ['aud of another service', () => ({ aud: 'https://other.example' })],
     ['aud with a slash after it', () => ({ aud: `${world.issuer}/` })],
-    ['aud another endpoint', () => ({ aud: `${world.issuer}/oauth/revoke` })],
+    ['aud is another endpoint', () => ({ aud: `${world.issuer}/oauth/revoke` })],
     ['aud beginning with the issuer', () => ({ aud: `${world.issuer}.evil.example` })],
-    ['aud the path alone', () => ({ aud: '/oauth/token' })],
+    ['aud is the path alone', () => ({ aud: '/oauth/token' })],
     ['aud in another case', () => ({ aud: world.issuer.toUpperCase() })],
-    ['aud an object', () => ({ aud: { 0: world.issuer } })],
+    ['aud is an object', () => ({ aud: { 0: world.issuer } })],
     ['aud nested', () => ({ aud: [[world.issuer]] })],
     ['aud as a list in a text', () => ({ aud: `${world.issuer} https://other.example` })],
-    ['over at this moment', () => ({ exp: NOW })],
-    ['over, within the tolerance', () => ({ iat: NOW - 60, exp: NOW - 1 })],
-    ['long over', () => ({ iat: NOW - 7200, exp: NOW - 3600 })],
-    ['a life of more than five minutes', () => ({ exp: NOW + 301 })],
-    ['a long life that began long ago', () => ({ iat: NOW - 290, exp: NOW + 60 })],
-    ['no iat and more than six minutes ahead', () => ({ iat: undefined, exp: NOW + 361 })],
-    ['ten minutes', () => ({ exp: NOW + 600 })],
+    ['expired at this moment', () => ({ exp: NOW })],
+    ['expired, within the clock tolerance', () => ({ iat: NOW - 60, exp: NOW - 1 })],
+    ['expired an hour ago', () => ({ iat: NOW - 7200, exp: NOW - 3600 })],
+    ['a lifetime of more than five minutes', () => ({ exp: NOW + 301 })],
+    ['a lifetime of more than five minutes, most of it over', () => ({ iat: NOW - 290, exp: NOW + 60 })],
+    ['no iat, exp more than six minutes ahead', () => ({ iat: undefined, exp: NOW + 361 })],
+    ['a lifetime of ten minutes', () => ({ exp: NOW + 600 })],
     ['milliseconds for seconds', () => ({ iat: undefined, exp: (NOW + 60) * 1000 })],
     ['exp as text', () => ({ exp: String(NOW + 60) })],
     ['iat beyond the tolerance', () => ({ iat: NOW + 6, exp: NOW + 60 })],
@@ -246,7 +246,7 @@ describe('keys', () => {
     await expectRefused(await mallory.sign(name, { kid: undefined, jwk: mallory.jwk }))
   })
 
-  test.each(['ES256', 'EdDSA', 'Ed25519'] as const)('%s, with kid and without', async (alg) => {
+  test.each(['ES256', 'EdDSA', 'Ed25519'] as const)('accepted: %s, with and without a kid', async (alg) => {
     const own = await createKeyClient(world, { alg })
     await expectAccepted(await own.sign())
     await expectAccepted(await own.sign({}, { kid: undefined }))

@@ -111,7 +111,7 @@ test.each([
   ['OPTIONS', 204],
   ['PUT', 405],
   ['DELETE', 405],
-])('%s is answered by the method, without a count or an audit entry', async (method, status) => {
+])('%s from a page is answered with %i, and is neither counted nor audited', async (method, status) => {
   const ask = { path: PATH, headers: { authorization: basicOf(world.clientId, world.clientSecret) } }
   expect((await send(ask, { origin: SITE }, method)).status).toBe(status)
   expect([await readCount(), await readRecord()]).toEqual([0, []])

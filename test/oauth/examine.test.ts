@@ -1,4 +1,5 @@
-// Revocation and introspection over time and across credentials; and that all refusals of a client take the same work.
+// Introspection and revocation of tokens that expire, end or belong to another credential; all refusals of a client cost the
+// same work.
 
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { endForGood } from '../../src/claims/records/revocation.ts'
@@ -102,13 +103,13 @@ describe('examining', () => {
     [false, true],
     [true, false],
     ['unavailable', false],
-  ] as const)('revoked: %j', async (isRevoked, isActive) => {
+  ] as const)('a token whose revocation is %j is valid: %s', async (isRevoked, isActive) => {
     await start()
     const examine = createExamineToken({ verifyToken: () => verified, isRevoked: async () => isRevoked })
     expect((await examine('token', time)) !== undefined).toBe(isActive)
   })
 
-  test('passes seconds to the verifier, and returns nothing for an invalid token', async () => {
+  test('passes epoch seconds to the verifier; an invalid token is not looked up among the revocations', async () => {
     await start()
     const verifyToken = vi.fn(() => ({ ok: false }) as never)
     const isRevoked = vi.fn(() => false)
@@ -118,7 +119,7 @@ describe('examining', () => {
   })
 })
 
-describe('one query and one signature check, whichever client is named and whatever is wrong', () => {
+describe('one signature check, whichever client is named and whatever is wrong', () => {
   const spy = () => vi.spyOn(crypto.subtle, 'verify')
   afterEach(() => vi.restoreAllMocks())
 

@@ -8,7 +8,7 @@ import { getToken, post, readAudit, startOAuth } from '../support/oauth-service.
 import { listRules } from '../support/records.ts'
 import { payloadOf } from '../support/world.ts'
 
-test('50 concurrent ones make one audit entry, and each is answered once it is in force', async () => {
+test('50 concurrent revocations of a token make one audit entry, and each is answered once it is in force', async () => {
   const inner = createMemoryStorage()
   let added = 0
   const storage = createCachedStorage({
@@ -24,8 +24,8 @@ test('50 concurrent ones make one audit entry, and each is answered once it is i
   const statuses = await Promise.all(
     Array.from({ length: 50 }, async () => {
       const { status } = await post(world, '/oauth/revoke', { token })
-      const told = await post(world, '/oauth/introspect', { token })
-      return [status, told.json().active]
+      const seen = await post(world, '/oauth/introspect', { token })
+      return [status, seen.json().active]
     }),
   )
   expect(statuses).toEqual(Array.from({ length: 50 }, () => [200, false]))
@@ -40,7 +40,7 @@ test('50 concurrent ones make one audit entry, and each is answered once it is i
 test.each([
   ['account_full', 429],
   ['all_full', 503],
-] as const)('%s is %i with Retry-After, logged once a minute', async (outcome, status) => {
+] as const)('%s is %i with Retry-After; only all_full is logged, once a minute', async (outcome, status) => {
   let time = Date.now()
   const inner = createMemoryStorage()
   const storage = createCachedStorage({

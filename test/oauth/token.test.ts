@@ -1,4 +1,5 @@
-// The token endpoint beyond its rows: proofs, limits, metrics, and what happens when something is down.
+// The token endpoint: proofs, limits, metrics, and what happens when something is down. Its parameters are tested as rows on
+// every runtime, in test/runtime.
 
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { afterEach, describe, expect, test, vi } from 'vitest'
@@ -87,9 +88,9 @@ describe('a proof', () => {
     ['another method', () => ({ htm: 'GET' })],
     ['another URL', () => ({ htu: 'https://other.example/oauth/token' })],
     ['another endpoint', () => ({ htu: `${world.issuer}/oauth/revoke` })],
-    ['another time', () => ({ iat: Math.floor(Date.now() / 1000) - 90 })],
+    ['an iat 90 s ago', () => ({ iat: Math.floor(Date.now() / 1000) - 90 })],
     ['no jti', () => ({ jti: undefined })],
-  ])('of %s is refused, and no token is issued', async (_, change) => {
+  ])('with %s is refused, and no token is issued', async (_, change) => {
     await start()
     expectRefusal(await ask(world, {}, withProof(await prove(change()))), 400, 'invalid_dpop_proof', world)
     expect((await world.deps.metrics.readTotals()).issued).toBe(0)
@@ -136,7 +137,7 @@ describe('limits', () => {
     ['another grant', () => ask(world, { grant_type: 'password' })],
     ['an origin that is not allowed', () => ask(world, { origin: 'https://other.example' })],
     ['a bad proof', () => ask(world, {}, { ...asMain(world), dpop: 'x' })],
-  ])('a right client that asks for %s counts for its credential', async (_, send) => {
+  ])('a request of a right client with %s counts for its credential', async (_, send) => {
     await start({ CLAIMGATE_RATE_LIMIT: '2/60' })
     expect(await statusesOf(3, send)).toEqual([400, 400, 429])
     expectRefusal(await ask(world), 429, 'rate_limited', world)
@@ -235,30 +236,33 @@ describe('when something is down', () => {
     return { storage: { ...storage, findCredential } }
   }
 
-  test.each(['/oauth/token', '/oauth/revoke', '/oauth/introspect'])('%s without a database', async (path) => {
-    await start({}, broken(new StorageError('down')))
-    const client = {
-      clientId: 'x',
-      sign: async () => `${btoa('{"alg":"ES256"}')}.${btoa('{"sub":"x"}')}.AAAA`,
-    }
-    for (const answer of [
-      await post(world, path, { grant_type: 'client_credentials' }),
-      await post(
-        world,
-        path,
-        {
-          client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-          client_assertion: (await client.sign()).replaceAll('=', ''),
-        },
-        {},
-      ),
-    ]) {
-      expectRefusal(answer, 503, 'temporarily_unavailable', world)
-      expect(answer.headers.get('retry-after')).toMatch(/^\d+$/)
-    }
-  })
+  test.each(['/oauth/token', '/oauth/revoke', '/oauth/introspect'])(
+    '%s answers 503 without a database',
+    async (path) => {
+      await start({}, broken(new StorageError('down')))
+      const client = {
+        clientId: 'x',
+        sign: async () => `${btoa('{"alg":"ES256"}')}.${btoa('{"sub":"x"}')}.AAAA`,
+      }
+      for (const answer of [
+        await post(world, path, { grant_type: 'client_credentials' }),
+        await post(
+          world,
+          path,
+          {
+            client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+            client_assertion: (await client.sign()).replaceAll('=', ''),
+          },
+          {},
+        ),
+      ]) {
+        expectRefusal(answer, 503, 'temporarily_unavailable', world)
+        expect(answer.headers.get('retry-after')).toMatch(/^\d+$/)
+      }
+    },
+  )
 
-  test('an internal error', async () => {
+  test('an internal error is 500 and does not show its cause', async () => {
     await start({}, broken(new Error('the secret of it')))
     const answer = await ask(world)
     expectRefusal(answer, 500, 'server_error', world)
