@@ -18,8 +18,9 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   ],
   'claimgate/browser': ['autoInitializeDataClient', 'createTokenSource'],
   'claimgate/errors': ['ClaimError', 'claimErrorCodes'],
-  'claimgate/hono': ['claimAuth', 'claimCors'],
-  'claimgate/node': ['claimAuth'],
+  'claimgate/fastify': ['claimAuth', 'requireScope'],
+  'claimgate/hono': ['claimAuth', 'claimCors', 'requireScope'],
+  'claimgate/node': ['claimAuth', 'claimsOf', 'requireScope'],
   'claimgate/verify': ['ClaimError', 'createVerifier'],
 }
 

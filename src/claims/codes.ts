@@ -9,6 +9,7 @@ export type ClaimErrorCode =
   | 'token_revoked'
   | 'origin_required'
   | 'origin_mismatch'
+  | 'origin_not_allowed'
   | 'ip_mismatch'
   | 'proof_required'
   | 'invalid_proof'
@@ -25,6 +26,7 @@ export const claimProblems: Readonly<Record<ClaimErrorCode, readonly [status: nu
   token_revoked: [401, 'The token was revoked'],
   origin_required: [401, 'The request has no origin'],
   origin_mismatch: [401, 'The token is bound to another origin'],
+  origin_not_allowed: [403, 'Pages of this origin may not call this API'],
   ip_mismatch: [401, 'The token is bound to another address'],
   proof_required: [401, 'The token is bound to a key'],
   invalid_proof: [401, 'The proof was not accepted'],

@@ -31,6 +31,8 @@ export interface Reason {
   readonly detail: string
   /** Present when the token is verified and bound to a key: the challenge is then for the DPoP scheme. */
   readonly isKeyBound?: true
+  /** All scopes that the request needs, separated by spaces. Present on `insufficient_scope` when there are any. */
+  readonly scope?: string
   /** Seconds after which the same request may pass. Present on `rate_limited`. */
   readonly retryAfterSeconds?: number
 }
@@ -73,7 +75,11 @@ export function enforceClaims(parsed: ParsedClaims, policy: Policy, now: number)
 export function enforceTime(claims: ClaimsSet, tolerance: number, now: number): Reason | undefined {
   if (now >= claims.exp + tolerance) return refuse('claims', 'token_expired', 'the token has expired')
   if (claims.iat > now + tolerance || (claims.nbf !== undefined && claims.nbf > now + tolerance)) {
-    return refuse('claims', 'invalid_token', 'the token is not valid yet')
+    return refuse(
+      'claims',
+      'invalid_token',
+      'the token is not valid yet; if it is new, a clock is wrong: that of the issuer or that of this server',
+    )
   }
   return undefined
 }
@@ -126,11 +132,18 @@ export function enforceAddress(
     : refuse('address', 'ip_mismatch', 'the token is bound to another address')
 }
 
-/** Checks that the token has every scope of the policy (RFC 6750 section 3.1). Returns undefined when it does. */
-export function enforceScope(parsed: ParsedClaims, policy: Policy): Reason | undefined {
-  return policy.scopes.every((scope) => parsed.scopes.includes(scope))
-    ? undefined
-    : refuse('scope', 'insufficient_scope', 'the token lacks a scope that this request needs')
+/** Checks that the token has each of these scopes (RFC 6750 section 3.1). Undefined when it has; else names the missing. */
+export function enforceScope(held: readonly string[], needed: readonly string[]): Reason | undefined {
+  const missing = needed.filter((scope) => !held.includes(scope))
+  if (missing.length === 0) return undefined
+  const names = missing.length === 1 ? 'the scope' : 'the scopes'
+  return lackScope(`the token lacks ${names} ${missing.join(' ')}`, needed)
+}
+
+/** The reason for a refusal that another token of the same user could avoid; `needed` are the scopes of the request. */
+export function lackScope(detail: string, needed: readonly string[]): Reason {
+  const reason = refuse('scope', 'insufficient_scope', detail)
+  return needed.length === 0 ? reason : { ...reason, scope: needed.join(' ') }
 }
 
 /** The reason for a refusal at `step`. `detail` is one sentence for the caller. */

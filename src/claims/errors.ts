@@ -26,12 +26,21 @@ export class ClaimError extends Error {
   readonly challenge: string | undefined
   /** The value of `Retry-After` in whole seconds for a 429 or 503; undefined for other statuses. */
   readonly retryAfterSeconds: number | undefined
+  /** Id of the refused request, as `onDecision` and `onError` have it; undefined for an error that a program made itself. */
+  readonly requestId: string | undefined
 
-  constructor(code: ClaimErrorCode, message: string, challenge?: string, retryAfterSeconds?: number) {
+  constructor(
+    code: ClaimErrorCode,
+    message: string,
+    challenge?: string,
+    retryAfterSeconds?: number,
+    requestId?: string,
+  ) {
     super(message)
     this.code = code
     this.status = statusOf(code)
     this.challenge = challenge
     this.retryAfterSeconds = retryAfterSeconds
+    this.requestId = requestId
   }
 }

@@ -18,6 +18,7 @@ const errorNames: Readonly<Record<ClaimErrorCode, string | undefined>> = {
   token_revoked: 'invalid_token',
   origin_required: 'invalid_token',
   origin_mismatch: 'invalid_token',
+  origin_not_allowed: undefined,
   ip_mismatch: 'invalid_token',
   proof_required: undefined,
   invalid_proof: undefined,
@@ -27,12 +28,18 @@ const errorNames: Readonly<Record<ClaimErrorCode, string | undefined>> = {
 }
 
 /** The value of `WWW-Authenticate`; undefined for 429 and 503, because another token would not change the answer. */
-function buildChallenge(code: ClaimErrorCode, isKeyBound: boolean): string | undefined {
+function buildChallenge(
+  code: ClaimErrorCode,
+  isKeyBound: boolean,
+  scope: string | undefined,
+): string | undefined {
   if (code === 'proof_required' || code === 'invalid_proof') return PROOF
   if (code === 'missing_token') return BOTH_SCHEMES
   const error = errorNames[code]
   if (error === undefined) return undefined
-  return isKeyBound ? `DPoP error="${error}", ${ALGORITHMS}` : `Bearer error="${error}"`
+  // A scope token has neither a quotation mark nor a backslash (RFC 6749 section 3.3).
+  const scopes = scope === undefined ? '' : `, scope="${scope}"`
+  return isKeyBound ? `DPoP error="${error}"${scopes}, ${ALGORITHMS}` : `Bearer error="${error}"${scopes}`
 }
 
 /** What a client is told about its refused request, before it is written as an HTTP answer or thrown as an error. */
@@ -58,7 +65,7 @@ export function toRefusal({ reason, presented }: Denial): Refusal {
     status: statusOf(code),
     code,
     detail,
-    challenge: buildChallenge(code, isKeyBound),
+    challenge: buildChallenge(code, isKeyBound, reason.scope),
     retryAfterSeconds: code === 'unavailable' ? OUTAGE_SECONDS : reason.retryAfterSeconds,
   }
 }

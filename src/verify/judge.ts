@@ -7,6 +7,7 @@ import {
   enforceAddress,
   enforceOrigin,
   enforceScope,
+  lackScope,
   markKeyBound,
   type Policy,
   type Reason,
@@ -14,9 +15,10 @@ import {
 } from '../claims/enforce.ts'
 import type { IpAddress } from '../claims/ip.ts'
 import { after, type MaybePromise } from '../lib/result.ts'
-import { extractToken, type PresentedToken, type RequestLike, type TokenSource } from './extract.ts'
 import { callSafely } from './options/callbacks.ts'
+import { type TellFault, thrownBy } from './options/faults.ts'
 import type { VerifierRules } from './options/options.ts'
+import { extractToken, type PresentedToken, type RequestLike, type TokenSource } from './request/extract.ts'
 import type { VerifiedClaims, VerifyTokenText } from './verify.ts'
 
 /** The outcome for a request. `parsed` is present if the token's format, signature and claims are valid. */
@@ -42,6 +44,10 @@ export interface ReceivedRequest {
   readonly address: IpAddress | undefined
   /** The time at which the request is judged, in epoch seconds. */
   readonly now: number
+  /** The request object that the API has, if its framework has one of its own. Its id goes into messages about it. */
+  readonly source?: object | undefined
+  /** Whether CORS allows the request's `Origin`; undefined when it allows all, or another program does CORS. */
+  readonly isOriginAllowed?: boolean | undefined
 }
 
 /** Checks whether the client has the key that its token is bound to. Undefined when it has, or when it needs none. */
@@ -68,9 +74,15 @@ export interface JudgeDeps {
    * Whether the token, its credential, its account or the key `kid` that signed it is revoked. If the token has scopes that
    * its credential has lost, the result is the scopes that the credential holds now; the lost ones no longer count.
    */
-  readonly isRevoked: (claims: ClaimsSet, kid: string) => MaybePromise<boolean | 'unavailable' | HeldScopes>
+  readonly isRevoked: (
+    claims: ClaimsSet,
+    kid: string,
+    received?: ReceivedRequest,
+  ) => MaybePromise<boolean | 'unavailable' | HeldScopes>
   readonly enforceKey: EnforceKey
   readonly authorize: VerifierRules['authorize']
+  /** Tells the developer of the API that `authorize` threw. Absent at the service, which has no such function. */
+  readonly tellFault?: TellFault
 }
 
 /** {@link judgeRequest} with the rules of one verifier. */
@@ -97,7 +109,7 @@ function judgeVerified(
   presented: PresentedToken,
   verified: VerifiedClaims,
 ): MaybePromise<Verdict> {
-  return after(deps.isRevoked(verified.claims, verified.kid), (revoked) => {
+  return after(deps.isRevoked(verified.claims, verified.kid, received), (revoked) => {
     const parsed = typeof revoked === 'object' ? narrowScopes(verified, revoked.heldScopes) : verified
     const deny = (reason: Reason): Denial => ({
       outcome: 'deny',
@@ -125,25 +137,43 @@ function enforceBounds(
   const { request, address } = received
   const { claims } = parsed
   const early =
-    enforceOrigin(claims, policy, originOf(request, apiOrigin)) ?? enforceAddress(parsed, policy, address)
+    enforceOrigin(claims, policy, originOf(request, apiOrigin)) ??
+    enforceCors(received) ??
+    enforceAddress(parsed, policy, address)
   if (early !== undefined) return early
   return after(deps.enforceKey(received, presented, claims), (unproven) => {
-    const reason = unproven ?? enforceScope(parsed, policy)
+    const reason = unproven ?? enforceScope(parsed.scopes, policy.scopes)
     if (reason !== undefined || authorize === undefined) return reason
     return after(
-      callSafely(() => authorize(claims, request), false),
-      (isAllowed) => (isAllowed === true ? undefined : NOT_AUTHORIZED),
+      callSafely(
+        () => authorize(claims, request),
+        (thrown) => {
+          deps.tellFault?.(thrownBy('authorize', thrown), received.source)
+          return false
+        },
+      ),
+      (isAllowed) => (isAllowed === true ? undefined : lackScope(NOT_AUTHORIZED, policy.scopes)),
     )
   })
 }
 
+/** Refuses a request of a page that could not read the answer: its origin is one that CORS does not allow. */
+function enforceCors({ request, isOriginAllowed }: ReceivedRequest): Reason | undefined {
+  return isOriginAllowed === false && request.headers.get('origin') !== null ? NOT_ALLOWED : undefined
+}
+
+const NOT_ALLOWED = refuse(
+  'origin',
+  'origin_not_allowed',
+  'this API does not allow requests from pages of this origin',
+)
 const REVOKED = refuse('revocation', 'token_revoked', 'the token, its credential or its account was revoked')
 const REVOCATION_UNKNOWN = refuse(
   'revocation',
   'unavailable',
   'the revocation status of the token cannot be determined now',
 )
-const NOT_AUTHORIZED = refuse('scope', 'insufficient_scope', 'the token does not authorize this request')
+const NOT_AUTHORIZED = 'the token does not authorize this request'
 
 /**
  * The origin that a request comes from (Fetch section 3.2), or null when the client does not send one. Browsers send a

@@ -2,14 +2,16 @@
 
 import { ClaimError } from '../claims/errors.ts'
 import { toRefusal } from './challenge.ts'
-import type { RequestLike } from './extract.ts'
 import { checkOptions } from './options/check.ts'
 import type { Claims, VerifierOptions } from './options/options.ts'
-import { createRequestVerifier } from './request-verifier.ts'
+import type { VerifiableRequest } from './request/extract.ts'
+import { toRequestLike } from './request/headers.ts'
+import { requestIdOf } from './request/id.ts'
+import { createRequestVerifier, share } from './request-verifier.ts'
 
 export { ClaimError, type ClaimErrorCode } from '../claims/errors.ts'
-export type { RequestLike, TokenSource } from './extract.ts'
 export type * from './options/options.ts'
+export type { RequestLike, TokenSource, VerifiableRequest } from './request/extract.ts'
 
 /** A verifier of requests, made by {@link createVerifier}. */
 export interface Verifier {
@@ -19,9 +21,10 @@ export interface Verifier {
    *
    * @returns the token's claims
    * @throws {ClaimError} when the request must be refused: answer with its `status`, `challenge` and `retryAfterSeconds`.
-   *   Nothing else is thrown.
+   *   Its `requestId` is also that of `onDecision` and `onError`.
+   * @throws {TypeError} when `request` has no `headers`.
    */
-  verify(request: RequestLike, from?: { readonly ip?: string | undefined }): Promise<Claims>
+  verify(request: VerifiableRequest, from?: { readonly ip?: string | undefined }): Promise<Claims>
   /** Cancels fetches of keys and revocations. Later calls of `verify` throw `unavailable`. */
   close(): void
 }
@@ -35,19 +38,22 @@ export interface Verifier {
  * const verifier = createVerifier({
  *   issuer: 'https://auth.example.com',
  *   audience: 'https://auth.example.com',
- *   jwksUri: 'https://auth.example.com/.well-known/jwks.json',
  * })
  * const claims = await verifier.verify(request, { ip: socket.remoteAddress })
  */
 export function createVerifier(options: VerifierOptions): Verifier {
-  const { judge, close } = createRequestVerifier(checkOptions(options))
-  return {
+  const checked = checkOptions(options)
+  const requests = createRequestVerifier(checked)
+  const { judge, close } = requests
+  const verifier: Verifier = {
     async verify(request, from) {
-      const verdict = await judge(request, from?.ip ?? undefined)
+      const verdict = await judge(toRequestLike(request), from?.ip ?? undefined, { source: request })
       if (verdict.outcome !== 'deny') return verdict.parsed.claims
       const { code, detail, challenge, retryAfterSeconds } = toRefusal(verdict)
-      throw new ClaimError(code, detail, challenge, retryAfterSeconds)
+      throw new ClaimError(code, detail, challenge, retryAfterSeconds, requestIdOf(request))
     },
     close,
   }
+  share(verifier, { verifier: requests, issuer: checked.policy.issuer, mode: checked.mode })
+  return verifier
 }

@@ -12,6 +12,7 @@ import {
   refuse,
 } from '../claims/enforce.ts'
 import type { VerificationKey } from '../claims/jws.ts'
+import { isAccountTokenShaped } from '../claims/records/account-token.ts'
 import { after, fail, type MaybePromise, ok, type Result } from '../lib/result.ts'
 import { type DecodedToken, decodeToken } from './format.ts'
 import type { KeySource } from './keys/source.ts'
@@ -38,6 +39,13 @@ interface KnownToken {
 /** One text for every fault of format, key or signature, so that a forger cannot find out which it was. */
 const NOT_OURS = 'the token is malformed or was not signed by this issuer'
 const BAD_FORM: Verified = fail(refuse('format', 'invalid_token', NOT_OURS))
+const ACCOUNT_TOKEN: Verified = fail(
+  refuse(
+    'format',
+    'invalid_token',
+    'this is an account token, which must stay on a server: exchange it there for a browser token',
+  ),
+)
 const BAD_SIGNATURE: Verified = fail(refuse('signature', 'invalid_token', NOT_OURS))
 const NO_KEYS: Verified = fail(
   refuse('signature', 'unavailable', "the issuer's keys are not available at the moment"),
@@ -84,7 +92,7 @@ export function createVerifyToken(keys: KeySource, policy: Policy, cacheMax: num
       return reason === undefined ? ok(verified) : fail(markKeyBound(reason, verified.claims))
     }
     const decoded = decodeToken(token)
-    if (decoded === undefined) return BAD_FORM
+    if (decoded === undefined) return isAccountTokenShaped(token) ? ACCOUNT_TOKEN : BAD_FORM
     const key = keys.get(decoded.kid)
     if (key === undefined && keys.load !== undefined) {
       return keys

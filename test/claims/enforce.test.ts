@@ -122,6 +122,15 @@ test.each([
   [['write', 'read'], undefined],
   [['admin'], 'insufficient_scope'],
   [['rea'], 'insufficient_scope'],
-])('scopes %j: %s', (scopes, code) => {
-  expect(enforceScope(parsed({ scope: 'read write' }), { ...policy, scopes })?.code).toBe(code)
+])('scopes %j: %s', (needed, code) => {
+  expect(enforceScope(['read', 'write'], needed)?.code).toBe(code)
+})
+
+test('a missing scope is named, and all that are needed are in the challenge', () => {
+  expect(enforceScope(['read'], ['read', 'admin', 'write'])).toEqual({
+    step: 'scope',
+    code: 'insufficient_scope',
+    detail: 'the token lacks the scopes admin write',
+    scope: 'read admin write',
+  })
 })

@@ -206,9 +206,9 @@ const originRows: readonly Row[] = [
     refused('origin_required', UNREADABLE),
   ],
   [
-    'require: [], a token without origin, from any origin',
-    bearer('free', { origin: STRANGER }),
-    { status: 200 },
+    'require: [], a token without origin, from an allowed origin',
+    bearer('free', { origin: PARTNER }),
+    { status: 200, allows: PARTNER },
     { setup: 'machines' },
   ],
   [
@@ -325,7 +325,12 @@ const addressRows: readonly Row[] = [
 
 const ruleRows: readonly Row[] = [
   ['all scopes', bearer('good'), PASS, { setup: 'scoped' }],
-  ['a missing scope', bearer('narrow'), refused('insufficient_scope'), { setup: 'scoped' }],
+  [
+    'a missing scope',
+    bearer('narrow'),
+    refused('insufficient_scope', { challenge: 'Bearer error="insufficient_scope", scope="read write"' }),
+    { setup: 'scoped' },
+  ],
   ['authorize returns false', bearer('good'), refused('insufficient_scope'), { setup: 'unauthorized' }],
   ['authorize throws', bearer('good'), refused('insufficient_scope'), { setup: 'broken' }],
   ['a revoked token', bearer('good'), refused('token_revoked'), { setup: 'revoked' }],

@@ -133,7 +133,7 @@ export function describeCors(world: () => World): void {
       expect(answer.status).toBe(204)
       expect(answer.header('access-control-allow-methods')).toBe('PATCH')
       expect(answer.header('access-control-allow-headers')).toBe(
-        'Authorization, Content-Type, DPoP, X-Client-Token, X-Extra',
+        'Authorization, Content-Type, DPoP, X-Client-Token, traceparent, tracestate, baggage, sentry-trace, X-Extra',
       )
     })
 

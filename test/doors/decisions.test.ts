@@ -51,7 +51,12 @@ const rejectThenable = thenable((_, reject) => reject(new Error('boom')))
 const throwInThen = thenable(boom)
 
 describe('onDecision', () => {
-  const rows: readonly (readonly [string, Rules, Readonly<Record<string, string>>, Decision])[] = [
+  const rows: readonly (readonly [
+    string,
+    Rules,
+    Readonly<Record<string, string>>,
+    Omit<Decision, 'requestId'>,
+  ])[] = [
     ['extract', {}, { origin: SITE }, { outcome: 'deny', code: 'missing_token', step: 'extract' }],
     [
       'extract',
@@ -116,13 +121,18 @@ describe('onDecision', () => {
     ['nothing', {}, { origin: SITE, authorization: 'Bearer {good}' }, { outcome: 'allow' }],
   ]
   /** Whether the token was valid, so that the decision contains its claims. */
-  const hasClaims = ({ step }: Decision) => !['extract', 'format', 'signature', 'claims'].includes(step ?? '')
+  const hasClaims = ({ step }: Omit<Decision, 'requestId'>) =>
+    !['extract', 'format', 'signature', 'claims'].includes(step ?? '')
   const claims = expect.objectContaining({ sub: SUBJECT, iss: ISSUER })
 
   test.each(rows)('is called with the step that refuses: %s %o %o', async (_, rules, headers, expected) => {
     const decisions: Decision[] = []
     const verifier = createWith({ ...rules, onDecision: (decision) => decisions.push(decision) })
-    const whole = { ...expected, ...(hasClaims(expected) && { claims }) }
+    const whole = {
+      ...expected,
+      ...(hasClaims(expected) && { claims }),
+      requestId: expect.stringMatching(/^[\da-f-]{36}$/),
+    }
     for (const times of [1, 2]) {
       expect(await codeOf(verifier.verify(ask(headers), { ip: '198.51.100.1' }))).toBe(expected.code)
       expect(decisions).toEqual(Array(times).fill(whole))
@@ -144,6 +154,7 @@ describe('onDecision', () => {
         ...expected,
         ...(isBound && { outcome: 'would_block' }),
         ...(hasClaims(expected) && { claims }),
+        requestId: expect.any(String),
       },
     ])
   })
@@ -330,12 +341,16 @@ describe('functions that the developer gives', () => {
 
 describe('malformed request objects', () => {
   const headersOf = (get: (name: string) => unknown) => ({ method: 'GET', url: '/', headers: { get } })
-  const odd: Readonly<Record<string, unknown>> = {
+  const noRequests: Readonly<Record<string, unknown>> = {
     undefined,
     null: null,
     'a text': 'GET /',
     'an empty object': {},
     'no headers': { method: 'GET', url: '/' },
+    'headers that are null': { method: 'GET', url: '/', headers: null },
+    'a Proxy that was revoked': revokedProxy(),
+  }
+  const odd: Readonly<Record<string, unknown>> = {
     'plain headers': { method: 'GET', url: '/', headers: { authorization: 'Bearer a' } },
     'headers that throw': headersOf(boom),
     'headers that return promises': headersOf(async () => 'Bearer a'),
@@ -351,7 +366,6 @@ describe('malformed request objects', () => {
     },
     'an invalid URL': { method: 'GET', url: 'http://[?token=%zz&%', headers: new Headers() },
     'no URL': { method: 'GET', headers: new Headers() },
-    'a Proxy that was revoked': revokedProxy(),
   }
   const from: readonly unknown[] = [
     undefined,
@@ -369,6 +383,12 @@ describe('malformed request objects', () => {
     revoke()
     return proxy
   }
+
+  test.each(Object.entries(noRequests))('%s: a TypeError and no decision', async (_, request) => {
+    const onDecision = vi.fn()
+    await expect(createWith({ onDecision }).verify(request as Request)).rejects.toThrow(TypeError)
+    expect(onDecision).not.toHaveBeenCalled()
+  })
 
   test.each(Object.entries(odd))(
     '%s: rejects with a ClaimError, and makes one decision',

@@ -114,7 +114,8 @@ for (const kind of ['jwks', 'secret'] as const) {
           ...(isPreflight && allows !== undefined
             ? {
                 methods: one.headers['access-control-request-method'],
-                headers: 'Authorization, Content-Type, DPoP, X-Client-Token',
+                headers:
+                  'Authorization, Content-Type, DPoP, X-Client-Token, traceparent, tracestate, baggage, sentry-trace',
                 maxAge: '7200',
               }
             : { methods: undefined, headers: undefined, maxAge: undefined }),

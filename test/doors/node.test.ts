@@ -79,12 +79,13 @@ test.each(['a refusal', 'a pass'])(
 )
 
 test.each(['sync', 'async'])(
-  'allowedOrigins that fails allows no origin, and the request still passes: %s',
+  'allowedOrigins that fails allows no origin, and a request from one gets 403: %s',
   async (how) => {
     const allowedOrigins = how === 'sync' ? boom : async () => boom()
-    const url = await serve({ allowedOrigins }, (_, response) => response.end('in'))
+    const options = { allowedOrigins, onError: () => undefined }
+    const url = await serve(options, (_, response) => response.end('in'))
     const answer = await ask(url, headers)
-    expect(answer.text).toBe('in')
+    expect(JSON.parse(answer.text).error).toBe('origin_not_allowed')
     expect(answer.header('access-control-allow-origin')).toBeUndefined()
     expect(answer.header('vary')).toBe('Origin')
   },

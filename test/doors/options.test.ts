@@ -146,7 +146,6 @@ const wrongKeys: Readonly<Record<string, readonly unknown[]>> = {
 }
 const wrongCors: Readonly<Record<string, readonly unknown[]>> = {
   allowedOrigins: [
-    undefined,
     null,
     [],
     '',
@@ -222,8 +221,7 @@ describe('wrong options of a verifier', () => {
     { ...base, secret: 'x'.repeat(32) },
     { ...base, jwksUri: 'https://auth.example.com/jwks' },
     keyless({ secret: 'x'.repeat(32), jwksUri: 'https://auth.example.com/jwks' }),
-    keyless({}),
-  ])('keys must come from exactly one option', (options) => {
+  ])('more than one source of keys', (options) => {
     const message = messageOf(() => create(options))
     for (const name of ['jwksUri', 'jwks', 'secret']) expect(message).toContain(name)
   })
@@ -371,6 +369,7 @@ const rightKeys: Readonly<Record<string, readonly unknown[]>> = {
 const rightCors: Readonly<Record<string, readonly unknown[]>> = {
   cors: [undefined, true],
   allowedOrigins: [
+    undefined,
     '*',
     ['*'],
     ['https://www.example.com', 'https://*.example.com', 'http://localhost:*', 'capacitor://localhost'],

@@ -13,6 +13,7 @@ const DOORS: Readonly<Record<string, string>> = {
   'src/index.ts': 'claimgate',
   'src/verify/verifier.ts': 'claimgate/verify',
   'src/verify/middleware/hono.ts': 'claimgate/hono',
+  'src/verify/middleware/fastify.ts': 'claimgate/fastify',
   'src/verify/middleware/node.ts': 'claimgate/node',
   'src/claims/errors.ts': 'claimgate/errors',
 }

@@ -129,7 +129,7 @@ export function describeProxy(kind: ProxyKind): void {
     })
 
     test('a missing scope that the operator requires: 403 with a challenge', async () => {
-      const challenge = 'Bearer error="insufficient_scope"'
+      const challenge = 'Bearer error="insufficient_scope", scope="read"'
       expectRefused(await ask(await claim({ scope: 'write' })), 403, 'insufficient_scope', challenge)
     })
 

@@ -142,7 +142,7 @@ export function describeRuntime(name: string, options: RuntimeOptions, start: ()
       expect(yes.headers.get('access-control-allow-origin')).toBe('http://localhost:5173')
       expect(yes.headers.get('access-control-allow-methods')).toBe('GET')
       expect(yes.headers.get('access-control-allow-headers')).toBe(
-        'Authorization, Content-Type, DPoP, X-Client-Token',
+        'Authorization, Content-Type, DPoP, X-Client-Token, traceparent, tracestate, baggage, sentry-trace',
       )
       expect(yes.headers.get('access-control-max-age')).toBe('7200')
       expect(yes.headers.get('vary')).toBe('Origin')

@@ -30,6 +30,7 @@ export const rules: readonly Rule[] = [
   { room: 'verify', rooms: ['lib', 'claims', 'counters'], packages: ['jose', 'lru-cache'] },
   { room: 'verify/middleware/hono.ts', rooms: ['lib', 'claims', 'verify'], packageTypes: ['hono'] },
   { room: 'verify/middleware/node.ts', rooms: ['lib', 'claims', 'verify'], packageTypes: ['node:'] },
+  { room: 'verify/middleware/fastify.ts', rooms: ['lib', 'claims', 'verify'], packageTypes: ['fastify'] },
   { room: 'client', rooms: ['lib', 'claims'] },
   { room: 'client/browser', types: ['lib', 'claims'] },
   { room: port, types: ['lib', 'claims', 'signing'] },

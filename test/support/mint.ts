@@ -14,6 +14,7 @@ import {
   ClaimError,
   createVerifier,
   type RequestLike,
+  type VerifiableRequest,
   type VerifierRules,
 } from '../../src/verify/verifier.ts'
 import { base64url } from './forge.ts'
@@ -108,7 +109,7 @@ export function bearerOf(token: string, headers: Readonly<Record<string, string>
 /** `allowed`, or the code of the ClaimError. Any other error fails the test. */
 export async function verdictOf(
   verifier: ReturnType<typeof createVerifier>,
-  request: RequestLike,
+  request: VerifiableRequest,
   from?: { readonly ip?: string },
 ): Promise<string> {
   try {

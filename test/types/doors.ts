@@ -22,13 +22,12 @@ const jwksUri = 'https://auth.example.com/.well-known/jwks.json'
 const base = { ...who, jwksUri }
 const cors = { allowedOrigins: ['https://www.example.com'] }
 
-// Keys: exactly one source.
+// Keys: at most one source; without one those of the issuer.
 createVerifier({ ...who, jwksUri })
 createVerifier({ ...who, jwks: { keys: [{ kty: 'EC', crv: 'P-256', kid: 'a', x: '', y: '' }] } })
 createVerifier({ ...who, secret: 'text' })
 createVerifier({ ...who, secret: new Uint8Array(32) })
 createVerifier({ ...who, secret: { kty: 'oct', kid: 'a', k: '' } })
-// @ts-expect-error: no keys
 createVerifier(who)
 // @ts-expect-error: two sources
 createVerifier({ ...who, jwksUri, secret: 'text' })
@@ -106,7 +105,7 @@ createVerifier({ ...base, tolerance: 5 })
 // @ts-expect-error: an option of middlewares
 createVerifier({ ...base, allowedOrigins: '*' })
 
-// Middlewares need allowed origins, or cors: false.
+// Middlewares allow all origins, or those of a list or function, or leave CORS to something else.
 for (const make of [honoAuth, nodeAuth] as const) {
   make({ ...base, ...cors })
   make({ ...base, allowedOrigins: '*', allowedHeaders: ['X-Extra'], cors: true })
@@ -114,8 +113,10 @@ for (const make of [honoAuth, nodeAuth] as const) {
   make({ ...base, allowedOrigins: async () => true })
   make({ ...base, allowedOrigins: () => later })
   make({ ...base, cors: false })
-  // @ts-expect-error: no origins
   make(base)
+  make({ verifier: createVerifier(base), ...cors })
+  // @ts-expect-error: options of a verifier beside a shared one
+  make({ verifier: createVerifier(base), clockTolerance: 1 })
   // @ts-expect-error: a text other than *
   make({ ...base, allowedOrigins: 'https://www.example.com' })
   // @ts-expect-error: origins without CORS
@@ -126,7 +127,6 @@ for (const make of [honoAuth, nodeAuth] as const) {
   make({ ...base, ...cors, allowedHeaders: 'X-Extra' })
 }
 claimCors({ allowedOrigins: '*' })
-// @ts-expect-error: no origins
 claimCors({})
 // @ts-expect-error: claimCors has no option cors
 claimCors({ ...cors, cors: false })
@@ -171,8 +171,9 @@ export async function verify(request: Request): Promise<Claims> {
   await verifier.verify(request, { ip: '127.0.0.1' })
   // @ts-expect-error: the address must be in an object
   await verifier.verify(request, '127.0.0.1')
-  // @ts-expect-error: headers must have a get method
   await verifier.verify({ method: 'GET', url: '/', headers: { authorization: '' } })
+  // @ts-expect-error: no headers
+  await verifier.verify({ method: 'GET', url: '/' })
   const claims = await verifier.verify(request)
   // @ts-expect-error: read only
   claims.exp = 0
@@ -195,6 +196,11 @@ export function explain(error: unknown): string {
   return `${error.status} ${known.includes(code)} ${challenge}`
 }
 export const same: typeof ClaimError = VerifyError
-export const decision: Decision = { outcome: 'deny', code: 'invalid_token', step: 'signature' }
+export const decision: Decision = {
+  outcome: 'deny',
+  code: 'invalid_token',
+  step: 'signature',
+  requestId: 'an id',
+}
 // @ts-expect-error
 export const noDecision: Decision = { outcome: 'refuse' }

@@ -18,8 +18,8 @@ import {
   type UseProof,
 } from '../../src/verify/dpop/use-proof.ts'
 import { createProofVerifier } from '../../src/verify/dpop/verify-proof.ts'
-import type { RequestLike } from '../../src/verify/extract.ts'
 import type { ReplayStore } from '../../src/verify/options/options.ts'
+import type { RequestLike } from '../../src/verify/request/extract.ts'
 import { loadVerifier, loadWebVerifier } from '../../src/verify/runtime/load-key.ts'
 import { hashText, hashWebText } from '../../src/verify/runtime/sha256.ts'
 import { createMaker, HTU, type Maker, NOW, TOKEN } from '../support/dpop-maker.ts'
@@ -134,11 +134,21 @@ describe('at an API', () => {
   test('a key-bound token that is sent as Bearer is refused, even with a valid proof', async () => {
     const enforce = createEnforceKey({ require: [], apiOrigin: () => API, verifyProof, useProof })
     const request = requestWith(es.proof())
-    for (const source of ['authorization', 'x-client-token', 'query'] as const) {
+    for (const source of ['authorization', 'query', 'websocket'] as const) {
       const token = { token: TOKEN, source, scheme: 'bearer' } as const
       const refused = await codeOf(enforce({ request, address: undefined, now }, token, claimsOf(es)))
       expect(refused, source).toBe('proof_required')
     }
+  })
+
+  test('a key-bound token in X-Client-Token passes with a valid proof, and needs one', async () => {
+    const enforce = createEnforceKey({ require: [], apiOrigin: () => API, verifyProof, useProof })
+    const token = { token: TOKEN, source: 'x-client-token', scheme: 'bearer' } as const
+    const verdictOf = (proof: string | null) =>
+      codeOf(enforce({ request: requestWith(proof), address: undefined, now }, token, claimsOf(es)))
+    expect(await verdictOf(es.proof())).toBe('proven')
+    expect(await verdictOf(es.proof({ iat: now - 9999 }))).toBe('invalid_proof')
+    expect(await verdictOf(null)).toBe('proof_required')
   })
 
   test('the origin of the API may depend on the request', async () => {
@@ -217,7 +227,7 @@ describe('single use', () => {
         return false
       },
     }
-    const deps = { useProof: createReplayUseProof(store) }
+    const deps = { useProof: createReplayUseProof(store, () => undefined) }
     const proof = es.proof({ iat: NOW - 1 })
     expect(await codeOf(prove(requestWith(proof, '/other'), claimsOf(es), deps))).toBe('invalid_proof')
     expect(await codeOf(prove(requestWith(proof), claimsOf(ed), deps))).toBe('invalid_proof')
@@ -239,7 +249,7 @@ describe('single use', () => {
     ['resolves to a number', async () => 0 as unknown as boolean],
   ])('a store that %s: unavailable', async (_, seen) => {
     const proof = es.proof()
-    const deps = { useProof: createReplayUseProof({ seen }) }
+    const deps = { useProof: createReplayUseProof({ seen }, () => undefined) }
     expect(await codeOf(prove(requestWith(proof), claimsOf(es), deps))).toBe('unavailable')
     expect(await codeOf(prove(requestWith('x'), claimsOf(es), deps))).toBe('invalid_proof')
   })
@@ -289,7 +299,7 @@ describe('at the token endpoint', () => {
     const proof = es.proof(claims)
     expect(await ask(proof)).toBe(es.jkt)
     expect(await ask(proof)).toBe('invalid_proof')
-    const failing = createReplayUseProof({ seen: () => Promise.reject(new Error('down')) })
+    const failing = createReplayUseProof({ seen: () => Promise.reject(new Error('down')) }, () => undefined)
     expect(await ask(es.proof(claims), 'POST', failing)).toBe('unavailable')
   })
 })

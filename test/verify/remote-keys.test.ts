@@ -386,7 +386,7 @@ describe('on Workers, where requests share no promise', () => {
 test('a closed verifier cancels its fetch and answers unavailable', async () => {
   const { issuer, fetches } = await start()
   issuer.answers.set(JWKS, hang)
-  const verifier = createVerifier({ ...RULES, jwksUri: issuer.jwksUri })
+  const verifier = createVerifier({ ...RULES, jwksUri: issuer.jwksUri, revocation: false })
   const waiting = timed(verdictOf(verifier, bearerOf(await es.token())))
   await expect.poll(fetches).toBe(1)
   verifier.close()

@@ -338,7 +338,14 @@ describe('on Workers, where requests share no promise', () => {
     const issuer = await startIssuer([])
     issuer.answers.set(FEED, answer)
     const check = createRevocationFeed(
-      { url: issuer.feedUrl, refreshSeconds: 2, maxStaleSeconds: 60, onStale: 'accept' },
+      {
+        url: issuer.feedUrl,
+        refreshSeconds: 2,
+        maxStaleSeconds: 60,
+        onStale: 'accept',
+        longestWaitMs: 5000,
+        isDefault: false,
+      },
       {
         issuer: RULES.issuer,
         clockTolerance: 5,

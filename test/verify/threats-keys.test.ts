@@ -131,7 +131,7 @@ describe('throws a TypeError for a secret', () => {
 describe('throws a TypeError for unsafe options', () => {
   const secret = 's'.repeat(32)
   test.each<[string, Json]>([
-    ['no key', {}],
+    ['no revocation by null', { secret, revocation: null }],
     ['both a secret and jwks', { secret, jwks: { keys: [ec] } }],
     ['both a secret and jwksUri', { secret, jwksUri: 'https://auth.example.com/jwks' }],
     ['keys from an http URL', { jwksUri: 'http://auth.example.com/jwks' }],

@@ -3,7 +3,7 @@
 
 import { paths } from '../../http/paths.ts'
 import { fail, ok, type Result } from '../../lib/result.ts'
-import type { RequestLike } from '../../verify/extract.ts'
+import type { RequestLike } from '../../verify/request/extract.ts'
 import { containsOption, parseApiOrigin } from './rules.ts'
 
 /** Headers that describe the original request. Not X-Forwarded-Proto and -For: proxies add them to every request. */

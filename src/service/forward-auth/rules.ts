@@ -5,8 +5,8 @@ import type { Policy, RequiredBound } from '../../claims/enforce.ts'
 import { parseOrigin } from '../../claims/origin.ts'
 import { parseScope } from '../../claims/scope.ts'
 import { fail, ok, type Result } from '../../lib/result.ts'
-import type { TokenSource } from '../../verify/extract.ts'
 import type { JudgeDeps } from '../../verify/judge.ts'
+import type { TokenSource } from '../../verify/request/extract.ts'
 
 /** The rules in which the judges of the service differ. */
 export type JudgeRules = Pick<Policy, 'missingOrigin' | 'require' | 'scopes'> &

@@ -3,8 +3,8 @@
 
 import { type Policy, type Reason, refuse } from '../../claims/enforce.ts'
 import { after, fail, type MaybePromise, ok, type Result } from '../../lib/result.ts'
-import type { RequestLike } from '../extract.ts'
-import type { EnforceKey } from '../judge.ts'
+import type { EnforceKey, ReceivedRequest } from '../judge.ts'
+import type { RequestLike } from '../request/extract.ts'
 import { resolveTarget } from './htu.ts'
 import type { UseProof } from './use-proof.ts'
 import type { ExpectedProof, VerifyProof } from './verify-proof.ts'
@@ -19,6 +19,8 @@ export interface ProofChecks {
 export interface EnforceKeyOptions extends ProofChecks, Pick<Policy, 'require'> {
   /** Public origin of the API that the request was sent to; undefined if unknown, and then every proof is refused. */
   readonly apiOrigin: (request: RequestLike) => string | undefined
+  /** Called for a key-bound token while the API's origin is unknown; returns the `detail` of its refusal. */
+  readonly onUnknownApi?: (received: ReceivedRequest) => string
 }
 
 /**
@@ -27,17 +29,22 @@ export interface EnforceKeyOptions extends ProofChecks, Pick<Policy, 'require'> 
  * `rate_limited`, `unavailable`.
  */
 export function createEnforceKey(options: EnforceKeyOptions): EnforceKey {
-  const { require, apiOrigin, verifyProof, useProof } = options
-  return ({ request, now }, { token, scheme }, { cnf }) => {
+  const { require, apiOrigin, verifyProof, useProof, onUnknownApi } = options
+  return (received, { token, scheme, source }, { cnf }) => {
+    const { request, now } = received
     if (cnf === undefined) {
       if (scheme === 'dpop') return NOT_BOUND
       return require.includes('key') ? KEY_REQUIRED : undefined
     }
-    if (scheme !== 'dpop') return SENT_AS_BEARER
     const origin = apiOrigin(request)
+    const unknownApi = origin === undefined ? onUnknownApi?.(received) : undefined
+    // A client that cannot set `Authorization` sends the token in `X-Client-Token`, and its proof as usual.
+    const isWithProof = source === 'x-client-token' && request.headers.get('dpop') !== null
+    if (scheme !== 'dpop' && !isWithProof) return SENT_AS_BEARER
+    if (unknownApi !== undefined) return invalidProof(unknownApi)
     const htu = origin === undefined ? undefined : resolveTarget(origin, request.url)
     const expected = { accessToken: token, jkt: cnf.jkt, now }
-    const checked = checkProof({ verifyProof, useProof }, request, htu, expected)
+    const checked = checkProof({ verifyProof, useProof }, request, htu, expected, received.source)
     return after(checked, (proof) => (proof.ok ? undefined : proof.reason))
   }
 }
@@ -56,12 +63,16 @@ export function createTokenEndpointProof(options: ProofChecks & { readonly url: 
     checkProof({ verifyProof, useProof }, request, url, { accessToken: undefined, jkt: undefined, now })
 }
 
+/** The id of the proof that was accepted with a request object: its next gate sees that object and proof again. */
+const acceptedProofs = new WeakMap<object, string>()
+
 /** Checks the proof in a request's `DPoP` header and returns the thumbprint of its key. */
 function checkProof(
   { verifyProof, useProof }: ProofChecks,
   request: RequestLike,
   htu: string | undefined,
   expected: Omit<ExpectedProof, 'method' | 'htu'>,
+  source: object = request,
 ): MaybePromise<Result<string, Reason>> {
   const text = request.headers.get('dpop')
   if (text === null) return NO_PROOF
@@ -70,10 +81,13 @@ function checkProof(
   if (htu === undefined) return UNKNOWN_API
   return after(verifyProof(text, { ...expected, method: request.method, htu }), (verified) => {
     if (!verified.ok) return fail(invalidProof(verified.reason))
-    const { jkt } = verified.value
-    return after(useProof(verified.value, expected.now), (reason) =>
-      reason === undefined ? ok(jkt) : fail(reason),
-    )
+    const { jkt, id } = verified.value
+    if (acceptedProofs.get(source) === id) return ok(jkt)
+    return after(useProof(verified.value, expected.now), (reason) => {
+      if (reason !== undefined) return fail(reason)
+      acceptedProofs.set(source, id)
+      return ok(jkt)
+    })
   })
 }
 

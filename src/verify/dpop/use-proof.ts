@@ -44,7 +44,7 @@ export function createMemoryUseProof(): UseProof {
  * Records used proofs in an API's own store, whose `seen` both reads and writes. The store decides which proofs were
  * used. This process counts the accepted proofs of each key, so that a key over its budget adds nothing to the store.
  */
-export function createReplayUseProof(replay: ReplayStore): UseProof {
+export function createReplayUseProof(replay: ReplayStore, onThrown: (thrown: unknown) => void): UseProof {
   const accepted = createMemoryOneTime(proofBudget)
   return async ({ jkt, id, iat }, now) => {
     try {
@@ -56,7 +56,8 @@ export function createReplayUseProof(replay: ReplayStore): UseProof {
       // Checked again, because concurrent calls may have used the budget. The store decides everything else.
       const counted = accepted.use(use)
       return counted.kind === 'tenant_full' ? toReason(counted) : undefined
-    } catch {
+    } catch (thrown) {
+      onThrown(thrown)
       return UNAVAILABLE
     }
   }

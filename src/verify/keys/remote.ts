@@ -8,6 +8,7 @@ import type { JWK } from 'jose'
 import type { VerificationKey } from '../../claims/jws.ts'
 import { isJsonObject, parseJson } from '../../lib/json.ts'
 import { createSingleFlight } from '../../lib/single-flight.ts'
+import { type TellFault, unreadable } from '../options/faults.ts'
 import type { TextFetcher } from '../runtime/fetch-text.ts'
 import type { LoadVerifier } from '../runtime/load-key.ts'
 import { parseJwk } from './jwk.ts'
@@ -22,6 +23,8 @@ export interface RemoteOptions {
   readonly now: () => number
   /** Whether requests may share a fetch, and a fetch may outlive its request; false on Workers. */
   readonly sharesWork: boolean
+  /** Told why a fetch failed. */
+  readonly tellFault?: TellFault
 }
 
 /** Keys of this age are renewed. */
@@ -68,9 +71,10 @@ export function createRemoteKeys(options: RemoteOptions): KeySource {
       const answer = await fetcher.fetchText(url, { accept: ACCEPT, timeoutMs, maxBytes: MAX_BYTES })
       keys = await readKeys(answer?.text ?? '', keys, options.load)
       fetchedAt = now()
-    } catch {
+    } catch (error) {
       // The keys in memory stay in use until `fetchedAt` is a day old.
       failedAt = now()
+      options.tellFault?.(unreadable('keys', url, error))
     }
   }
 
@@ -128,7 +132,8 @@ export function createRemoteKeys(options: RemoteOptions): KeySource {
 /** The usable keys of a JWK Set's text (RFC 7517 section 5). Throws when there are none. */
 async function readKeys(text: string, held: HeldKeys, load: LoadVerifier): Promise<HeldKeys> {
   const set = parseJson(text)
-  const list = set.ok && isJsonObject(set.value) ? set.value.keys : undefined
+  if (!set.ok) throw new Error('the answer is not JSON')
+  const list = isJsonObject(set.value) ? set.value.keys : undefined
   if (!Array.isArray(list)) throw new Error('the answer is not a JWK Set')
   const keys = new Map<string, HeldKey>()
   for (const jwk of list.slice(0, MAX_KEYS)) {

@@ -1,20 +1,25 @@
 // What both middlewares do with a request: answer a preflight with 204, refuse with problem+json, or pass the request to
 // the handler. The files hono.ts and node.ts only translate this to their framework.
 
-import { claimProblems } from '../../claims/codes.ts'
+import { type ClaimErrorCode, claimProblems } from '../../claims/codes.ts'
 import { after, type MaybePromise } from '../../lib/result.ts'
 import { refusalHeaders, toRefusal } from '../challenge.ts'
-import type { RequestLike } from '../extract.ts'
 import type { Denial, Verdict } from '../judge.ts'
 import type { Claims } from '../options/options.ts'
+import type { RequestLike } from '../request/extract.ts'
+import { requestIdOf } from '../request/id.ts'
 import type { RequestVerifier } from '../request-verifier.ts'
-import { type Cors, type CorsHeaders, isPreflight } from './cors.ts'
+import { type Cors, type CorsHeaders, isPreflight, isReadable } from './cors.ts'
 
 /** What one middleware uses to decide on its requests. */
 export interface Guard {
   readonly verifier: RequestVerifier
   /** Undefined when the middleware does no CORS. */
   readonly cors: Cors | undefined
+  /** Whether a request with a valid token is refused when CORS does not allow its origin. */
+  readonly refusesOrigins: boolean
+  /** In report mode, whether further checks of the same request report too. */
+  readonly mode: 'enforce' | 'report'
   /** URL of the issuer, where the codes of problems are documented. */
   readonly issuer: string
 }
@@ -31,38 +36,59 @@ export type Admission =
 
 const NO_HEADERS: CorsHeaders = {}
 
-/** Decides on a request; `peer` is the address of the socket's other end. Never throws or rejects. */
+/**
+ * Decides on a request; `peer` is the address of the socket's other end, and `source` the request object that the API has.
+ * Never throws or rejects.
+ */
 export function admitRequest(
-  { verifier, cors, issuer }: Guard,
+  { verifier, cors, refusesOrigins, mode, issuer }: Guard,
   request: RequestLike,
   peer: string | undefined,
+  source: object,
 ): MaybePromise<Admission> {
   if (cors !== undefined && isPreflight(request)) {
-    return after(cors.preflightHeaders(request), (headers) => ({
+    return after(cors.preflightHeaders(request, source), (headers) => ({
       kind: 'answer',
       status: 204,
       headers,
       body: null,
     }))
   }
-  const corsHeaders = cors === undefined ? NO_HEADERS : cors.headersFor(request)
-  return after(corsHeaders, (headers) =>
-    after(verifier.judge(request, peer), (verdict) => toAdmission(verdict, headers, issuer)),
-  )
+  if (mode === 'report') reported.add(source)
+  const corsHeaders = cors === undefined ? NO_HEADERS : cors.headersFor(request, source)
+  return after(corsHeaders, (headers) => {
+    const isOriginAllowed = refusesOrigins ? isReadable(headers) : undefined
+    return after(verifier.judge(request, peer, { source, isOriginAllowed }), (verdict) =>
+      toAdmission(verdict, headers, issuer, source),
+    )
+  })
 }
 
-function toAdmission(verdict: Verdict, headers: CorsHeaders, issuer: string): Admission {
-  if (verdict.outcome === 'deny') return toProblem(verdict, headers, issuer)
+function toAdmission(verdict: Verdict, headers: CorsHeaders, issuer: string, source: object): Admission {
+  if (verdict.outcome === 'deny') return toProblem(verdict, headers, issuer, source)
   const { claims } = verdict.parsed
   if (verdict.outcome === 'allow') return { kind: 'pass', claims, headers }
-  return { kind: 'pass', claims, headers: { ...headers, 'claimgate-would-block': verdict.reason.code } }
+  return { kind: 'pass', claims, headers: { ...headers, ...wouldBlock(verdict.reason.code) } }
+}
+
+/** Request objects that a middleware in report mode has judged. */
+const reported = new WeakSet<object>()
+
+/** Whether a middleware in report mode has judged this request object. */
+export function isReported(source: object): boolean {
+  return reported.has(source)
+}
+
+/** The header that tells the code of a refusal that report mode does not enforce. */
+export function wouldBlock(code: ClaimErrorCode): CorsHeaders {
+  return { 'claimgate-would-block': code }
 }
 
 /** The refusal as problem+json (RFC 9457), with the same members as the issuer's own problems. */
-function toProblem(denial: Denial, headers: CorsHeaders, issuer: string): Admission {
+export function toProblem(denial: Denial, headers: CorsHeaders, issuer: string, source: object): Admission {
   const refusal = toRefusal(denial)
   const { status, code, detail } = refusal
-  const requestId = crypto.randomUUID()
+  const requestId = requestIdOf(source)
   const body = {
     type: `${issuer}/docs#${code}`,
     title: claimProblems[code][1],

@@ -3,11 +3,15 @@
 import { LRUCache } from 'lru-cache'
 import { checkAllowedOrigins } from '../../claims/input/options.ts'
 import { matchOrigin } from '../../claims/origin-pattern.ts'
-import { isTextList } from '../../lib/options.ts'
+import { checkNames, isTextList } from '../../lib/options.ts'
 import { after, type MaybePromise } from '../../lib/result.ts'
 import { callSafely } from '../options/callbacks.ts'
-import { type CheckedOptions, checkOptions, verifierNames } from '../options/check.ts'
+import { checkOptions, verifierNames } from '../options/check.ts'
+import { type TellFault, thrownBy } from '../options/faults.ts'
 import type { VerifierOptions } from '../options/options.ts'
+import { createRequestVerifier, findShared } from '../request-verifier.ts'
+import type { Verifier } from '../verifier.ts'
+import type { Guard } from './admit.ts'
 import { type Cors, createCors } from './cors.ts'
 
 /**
@@ -19,27 +23,29 @@ export type AllowedOrigins = readonly string[] | '*' | ((origin: string) => bool
 
 /** What browsers may do from other origins (CORS, Fetch section 3.2). Cookies are never allowed. */
 export interface CorsOptions {
-  /** Origins whose pages may read answers. */
-  readonly allowedOrigins: AllowedOrigins
+  /** Origins whose pages may read answers; default `*`. */
+  readonly allowedOrigins?: AllowedOrigins
   /** Request headers to allow in addition to `Authorization`, `Content-Type`, `DPoP` and `X-Client-Token`; default none. */
   readonly allowedHeaders?: readonly string[]
 }
 
-/** Either CORS with its allowed origins, or `cors: false` when something else sets the CORS headers. */
+/**
+ * Either CORS, or `cors: false` when something else sets the CORS headers. With `allowedOrigins` other than
+ * `*`, a request of another origin is refused with `origin_not_allowed`, even if its token is right.
+ */
 export type CorsChoice =
   | (CorsOptions & { readonly cors?: true })
   | { readonly cors: false; readonly allowedOrigins?: never; readonly allowedHeaders?: never }
 
-/** The options of a verifier, and CORS. */
-export type MiddlewareOptions = VerifierOptions & CorsChoice
-
-/** The name of every option of a middleware. */
-export const middlewareNames: Readonly<Record<keyof MiddlewareOptions, true>> = {
-  ...verifierNames,
-  cors: true,
-  allowedOrigins: true,
-  allowedHeaders: true,
+/** A verifier made by `createVerifier`, which several middlewares may share. */
+export interface SharedVerifier {
+  /** It has all options of the verifier, so that none may be given here. */
+  readonly verifier: Verifier
 }
+
+/** The options of a verifier, or a shared one; and CORS. */
+export type MiddlewareOptions = ((VerifierOptions & { readonly verifier?: never }) | SharedVerifier) &
+  CorsChoice
 
 /** The name of every option of CORS alone. */
 export const corsNames: Readonly<Record<keyof CorsOptions, true>> = {
@@ -47,27 +53,51 @@ export const corsNames: Readonly<Record<keyof CorsOptions, true>> = {
   allowedHeaders: true,
 }
 
-/** A middleware's options after the checks. */
-export interface CheckedMiddleware {
-  readonly verifier: CheckedOptions
-  /** Undefined when the option `cors` is false. */
-  readonly cors: Cors | undefined
-}
+const choiceNames: Readonly<Record<keyof CorsChoice, true>> = { ...corsNames, cors: true }
 
 const MAX_REMEMBERED = 1000
 const MAX_REMEMBERED_LENGTH = 300
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
-/** Checks the options of a middleware; `names` are all allowed names. Throws a TypeError that names the option. */
-export function checkMiddleware(
+/**
+ * Checks the options of a middleware, and creates its parts from them. `ownNames` are the options that it adds. Throws a
+ * TypeError that names the option.
+ */
+export function createGuard(
   options: MiddlewareOptions,
-  names: Readonly<Record<string, true>> = middlewareNames,
-): CheckedMiddleware {
-  const verifier = checkOptions(options, names)
-  return { verifier, cors: checkCorsChoice(options) }
+  ownNames: Readonly<Record<string, true>> = {},
+): Guard {
+  const names = { ...choiceNames, ...ownNames }
+  const { verifier, issuer, mode } = openVerifier(options, names)
+  const { allowedOrigins = '*' } = options
+  return {
+    verifier,
+    issuer,
+    mode,
+    cors: checkCorsChoice(options, verifier.tellFault),
+    refusesOrigins: options.cors !== false && allowedOrigins !== '*',
+  }
 }
 
-function checkCorsChoice(options: CorsChoice): Cors | undefined {
+function openVerifier(
+  options: MiddlewareOptions,
+  names: Readonly<Record<string, true>>,
+): Pick<Guard, 'verifier' | 'issuer' | 'mode'> {
+  checkNames(options, { ...verifierNames, ...names, verifier: true })
+  if (options.verifier === undefined) {
+    const checked = checkOptions(options, { ...verifierNames, ...names, verifier: true })
+    return { verifier: createRequestVerifier(checked), issuer: checked.policy.issuer, mode: checked.mode }
+  }
+  const shared = findShared(options.verifier)
+  if (shared === undefined) throw new TypeError('verifier: must be a verifier made by createVerifier')
+  const useless = Object.keys(verifierNames).find((name) => Object.hasOwn(options, name))
+  if (useless !== undefined) {
+    throw new TypeError(`${useless}: belongs to createVerifier, because the option verifier is given`)
+  }
+  return shared
+}
+
+function checkCorsChoice(options: CorsChoice, tellFault: TellFault): Cors | undefined {
   if (options.cors === false) {
     const useless = (['allowedOrigins', 'allowedHeaders'] as const).find(
       (name) => options[name] !== undefined,
@@ -76,22 +106,38 @@ function checkCorsChoice(options: CorsChoice): Cors | undefined {
     return undefined
   }
   if (options.cors !== undefined && options.cors !== true) throw new TypeError('cors: must be true or false')
-  return checkCors(options)
+  return checkCors(options, tellFault)
 }
 
-/** Checks the options of CORS and creates it from them. Throws a TypeError that names the option. */
-export function checkCors({ allowedOrigins, allowedHeaders = [] }: CorsOptions): Cors {
+/**
+ * Checks the options of CORS and creates it from them. Throws a TypeError that names the option.
+ *
+ * @param tellFault told when the function `allowedOrigins` throws
+ */
+export function checkCors(
+  { allowedOrigins = '*', allowedHeaders = [] }: CorsOptions,
+  tellFault: TellFault,
+): Cors {
   if (!isTextList(allowedHeaders) || !allowedHeaders.every((name) => HEADER_NAME.test(name))) {
     throw new TypeError('allowedHeaders: must be a list of header names')
   }
-  return createCors({ isAllowed: createIsAllowed(allowedOrigins), allowedHeaders })
+  return createCors({ isAllowed: createIsAllowed(allowedOrigins, tellFault), allowedHeaders })
 }
 
-function createIsAllowed(allowed: AllowedOrigins): (origin: string) => MaybePromise<boolean> {
+function createIsAllowed(
+  allowed: AllowedOrigins,
+  tellFault: TellFault,
+): (origin: string, source?: object) => MaybePromise<boolean> {
   if (typeof allowed === 'function') {
-    return (origin) =>
+    return (origin, source) =>
       after(
-        callSafely(() => allowed(origin), false),
+        callSafely(
+          () => allowed(origin),
+          (thrown) => {
+            tellFault(thrownBy('allowedOrigins', thrown), source)
+            return false
+          },
+        ),
         (isAllowed) => isAllowed === true,
       )
   }

@@ -1,17 +1,21 @@
-// Calls functions that the API's developer passed as options: authorize, revocation, allowedOrigins, clientIp, onDecision.
+// Calls functions that the API's developer passed as options: authorize, revocation, allowedOrigins, clientIp, onDecision,
+// onError.
 
 import type { MaybePromise } from '../../lib/result.ts'
 
 /**
- * Calls a developer's function and returns its result, or `fallback` when it throws or rejects. Every object with a `then`
- * method counts as a promise, for example a query builder or a promise of another realm.
+ * Calls a developer's function and returns its result, or that of `onThrown` when it throws or rejects. Every object with a
+ * `then` method counts as a promise, for example a query builder or a promise of another realm.
  */
-export function callSafely<T, F>(call: () => T | PromiseLike<T>, fallback: F): MaybePromise<T | F> {
+export function callSafely<T, F>(
+  call: () => T | PromiseLike<T>,
+  onThrown: (thrown: unknown) => F,
+): MaybePromise<T | F> {
   try {
     const result = call()
-    return isThenable(result) ? Promise.resolve(result).catch(() => fallback) : result
-  } catch {
-    return fallback
+    return isThenable(result) ? Promise.resolve(result).catch(onThrown) : result
+  } catch (thrown) {
+    return onThrown(thrown)
   }
 }
 

@@ -15,7 +15,7 @@ import {
   checkNames,
   isTextList,
 } from '../../lib/options.ts'
-import type { TokenSource } from '../extract.ts'
+import type { TokenSource } from '../request/extract.ts'
 import type { Claims, KeyOptions, RevocationFeedOptions, VerifierOptions, VerifierRules } from './options.ts'
 
 const FEED_NAMES = {
@@ -47,6 +47,7 @@ export const verifierNames: Readonly<Record<keyof VerifierOptions, true>> = {
   cache: true,
   allowInsecureIssuer: true,
   onDecision: true,
+  onError: true,
 }
 
 const SOURCES: readonly TokenSource[] = ['authorization', 'x-client-token', 'query', 'websocket']
@@ -56,6 +57,8 @@ const DEFAULT_SOURCES: readonly TokenSource[] = ['authorization', 'x-client-toke
 const DEFAULT_CACHE_MAX = 10_000
 const MAX_CACHE = 10_000_000
 const MAX_TOLERANCE = 300
+/** Where an issuer publishes its keys. */
+const JWKS_PATH = '/.well-known/jwks.json'
 
 /** The one source of keys that the options name. */
 export type CheckedKeys =
@@ -70,7 +73,15 @@ export type CheckedRevocation =
       readonly kind: 'function'
       readonly isRevoked: (claims: Claims) => boolean | PromiseLike<boolean>
     }
-  | { readonly kind: 'feed'; readonly feed: Required<RevocationFeedOptions> }
+  | { readonly kind: 'feed'; readonly feed: CheckedFeed }
+
+/** The options of a feed, all of them, and how long a request waits for it. */
+export interface CheckedFeed extends Required<RevocationFeedOptions> {
+  /** Milliseconds that a request waits for a poll at the most, when there is no list that it may use instead. */
+  readonly longestWaitMs: number
+  /** Whether the API's developer named no feed, and this one is the default. */
+  readonly isDefault: boolean
+}
 
 /** A verifier's options after the checks. URLs and origins are canonical, and defaults are filled in. */
 export interface CheckedOptions {
@@ -88,6 +99,7 @@ export interface CheckedOptions {
   readonly authorize: VerifierRules['authorize']
   readonly replay: VerifierRules['replay']
   readonly onDecision: VerifierRules['onDecision']
+  readonly onError: VerifierRules['onError']
 }
 
 /**
@@ -102,8 +114,8 @@ export function checkOptions(
 ): CheckedOptions {
   checkNames(options, names)
   const isInsecureAllowed = checkFlag('allowInsecureIssuer', options.allowInsecureIssuer, false)
-  const keys = checkKeys(options, isInsecureAllowed)
   const policy = checkPolicy(options)
+  const keys = checkKeys(options, policy.issuer, isInsecureAllowed)
   const { mode = 'enforce', forwardedHeader = 'x-forwarded-for', tokenSources = DEFAULT_SOURCES } = options
   const apiOrigin =
     options.apiOrigin === undefined
@@ -123,19 +135,27 @@ export function checkOptions(
     forwardedHeader: checkChoice('forwardedHeader', forwardedHeader, ['x-forwarded-for', 'forwarded']),
     sources: checkChoices('tokenSources', tokenSources, SOURCES, 1),
     cacheMax: checkCache(options.cache),
-    revocation: checkRevocation(options.revocation, isInsecureAllowed),
+    revocation: checkRevocation(options.revocation, keys, isInsecureAllowed),
     authorize: checkFunction('authorize', options.authorize),
     replay: checkReplay(options.replay),
     onDecision: checkFunction('onDecision', options.onDecision),
+    onError: checkFunction('onError', options.onError),
   }
 }
 
-function checkKeys({ jwksUri, jwks, secret }: KeyOptions, isInsecureAllowed: boolean): CheckedKeys {
-  if ([jwksUri, jwks, secret].filter((given) => given !== undefined).length !== 1) {
-    throw new TypeError(`give exactly one of ${Object.keys(KEY_NAMES).join(', ')}`)
+function checkKeys(
+  { jwksUri, jwks, secret }: KeyOptions,
+  issuer: string,
+  isInsecureAllowed: boolean,
+): CheckedKeys {
+  if ([jwksUri, jwks, secret].filter((given) => given !== undefined).length > 1) {
+    throw new TypeError(`give only one of ${Object.keys(KEY_NAMES).join(', ')}`)
   }
   if (secret !== undefined) return { kind: 'secret', secret }
-  if (jwks === undefined) return { kind: 'jwksUri', url: checkUrl('jwksUri', jwksUri, isInsecureAllowed) }
+  if (jwks === undefined) {
+    const [name, url] = jwksUri === undefined ? ['issuer', issuer + JWKS_PATH] : ['jwksUri', jwksUri]
+    return { kind: 'jwksUri', url: checkUrl(name, url, isInsecureAllowed) }
+  }
   if (!Array.isArray(jwks?.keys)) throw new TypeError('jwks: must be a JWK Set, { keys: [] }')
   return { kind: 'jwks', keys: jwks.keys }
 }
@@ -159,7 +179,7 @@ function checkPolicy(options: VerifierOptions): Policy {
     throw new TypeError(`clockTolerance: must be seconds from 0 to ${MAX_TOLERANCE}`)
   }
   return {
-    issuer,
+    issuer: issuer.replace(/\/+$/, ''),
     audience: audiences,
     clockTolerance,
     missingOrigin: checkChoice('missingOrigin', missingOrigin, ['reject', 'allow']),
@@ -192,12 +212,15 @@ function checkReplay(replay: VerifierRules['replay']): VerifierRules['replay'] {
 
 function checkRevocation(
   revocation: VerifierRules['revocation'],
+  keys: CheckedKeys,
   isInsecureAllowed: boolean,
 ): CheckedRevocation {
-  if (revocation === undefined) return { kind: 'none' }
+  if (revocation === undefined && keys.kind === 'jwksUri')
+    return { kind: 'feed', feed: defaultFeed(keys.url) }
+  if (revocation === undefined || revocation === false) return { kind: 'none' }
   if (typeof revocation === 'function') return { kind: 'function', isRevoked: revocation }
   if (typeof revocation !== 'object' || revocation === null) {
-    throw new TypeError('revocation: must be a function or { url }')
+    throw new TypeError('revocation: must be false, a function or { url }')
   }
   checkNames(revocation, FEED_NAMES, 'revocation.')
   const { refreshSeconds = 2, maxStaleSeconds = 60, onStale = 'accept' } = revocation
@@ -209,7 +232,23 @@ function checkRevocation(
     throw new TypeError('revocation.maxStaleSeconds: must not be below refreshSeconds')
   }
   checkChoice('revocation.onStale', onStale, ['accept', 'refuse'])
-  return { kind: 'feed', feed: { url, refreshSeconds, maxStaleSeconds, onStale } }
+  return {
+    kind: 'feed',
+    feed: { url, refreshSeconds, maxStaleSeconds, onStale, longestWaitMs: 5000, isDefault: false },
+  }
+}
+
+/** The issuer's feed, which stands beside its keys. */
+function defaultFeed(jwksUrl: string): CheckedFeed {
+  const url = new URL('revocations', jwksUrl).href
+  return {
+    url,
+    refreshSeconds: 2,
+    maxStaleSeconds: 60,
+    onStale: 'accept',
+    longestWaitMs: 500,
+    isDefault: true,
+  }
 }
 
 /** The normalized URL of the key set or of the revocation list. Throws a TypeError for a URL that is not allowed. */

@@ -1,11 +1,11 @@
-// The types of a verifier's options and of the decisions that it reports. check.ts checks the values of the options.
+// The types of a verifier's options and of what it reports. check.ts checks the values of the options.
 
 import type { JWK } from 'jose'
 import type { ClaimsSet } from '../../claims/claims-set.ts'
 import type { ForwardedHeader } from '../../claims/client-ip.ts'
 import type { ClaimErrorCode } from '../../claims/codes.ts'
 import type { RequiredBound, Step } from '../../claims/enforce.ts'
-import type { RequestLike, TokenSource } from '../extract.ts'
+import type { RequestLike, TokenSource } from '../request/extract.ts'
 
 /** The claims of a verified token under their names in the JWT, deeply frozen. Times are epoch seconds. */
 export type Claims = ClaimsSet
@@ -20,13 +20,18 @@ export interface Decision {
   readonly step?: Step
   /** The token's claims. Present only when its format, signature, issuer, audience and times are valid. */
   readonly claims?: Claims
+  /** Id of the request. The answer to a refused one has it too, as `requestId` and `X-Request-Id`. */
+  readonly requestId: string
 }
 
-/** Where the keys that verify tokens come from: give exactly one of the three. */
+/** Where the keys that verify tokens come from: give at most one of the three. */
 export type KeyOptions =
   | {
-      /** URL of the issuer's JWK Set: https, or http on loopback (see `allowInsecureIssuer`). */
-      readonly jwksUri: string
+      /**
+       * URL of the issuer's JWK Set: https, or http on loopback (see `allowInsecureIssuer`). Default:
+       * `<issuer>/.well-known/jwks.json`.
+       */
+      readonly jwksUri?: string
       readonly jwks?: never
       readonly secret?: never
     }
@@ -76,7 +81,7 @@ export interface ReplayStore {
 
 /** The options of a verifier except those for its keys. Functions may return any thenable instead of a promise. */
 export interface VerifierRules {
-  /** The `iss` that tokens must have. Compared as text. */
+  /** The `iss` that tokens must have, without a slash at its end. Compared as text. */
   readonly issuer: string
   /** The `aud` of this API. With a list, tokens must have one of them. */
   readonly audience: string | readonly string[]
@@ -116,9 +121,11 @@ export interface VerifierRules {
   readonly authorize?: (claims: Claims, request: RequestLike) => boolean | PromiseLike<boolean>
   /**
    * How revocations are looked up: in the issuer's list, or by a function that returns whether a token is revoked. If the
-   * function fails or returns anything but a boolean, the request is refused as `unavailable`. Default: not looked up.
+   * function fails or returns anything but a boolean, the request is refused as `unavailable`. `false`: not looked up.
+   * Default: with keys from a URL, the list at `revocations` next to that URL, for which a request waits at most 500 ms;
+   * with other keys `false`.
    */
-  readonly revocation?: ((claims: Claims) => boolean | PromiseLike<boolean>) | RevocationFeedOptions
+  readonly revocation?: ((claims: Claims) => boolean | PromiseLike<boolean>) | RevocationFeedOptions | false
   /** Where used DPoP proofs are remembered; default the memory of this process. */
   readonly replay?: ReplayStore
   /** How many verified tokens to remember, 1 to 10 000 000, or false for none; default `{ max: 10000 }`. */
@@ -128,8 +135,14 @@ export interface VerifierRules {
    * network: anyone between the API and the issuer could replace the keys.
    */
   readonly allowInsecureIssuer?: boolean
-  /** Called once for each request, with its decision. Not awaited; errors and rejections are ignored. */
+  /** Called once for each request, with its decision. Not awaited; errors and rejections only go to `onError`. */
   readonly onDecision?: (decision: Decision) => void
+  /**
+   * Called with faults that are not the client's: keys or revocations that cannot be read, a missing option, a function
+   * of yours that threw (then the `cause`). `requestId` is that of the refusal, when one request met the fault. The same
+   * fault is told at most once a minute. Default: one line by `console.error`.
+   */
+  readonly onError?: (error: Error, about: { readonly requestId?: string }) => void
 }
 
 /**

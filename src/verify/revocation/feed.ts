@@ -7,7 +7,8 @@ import type { MaybePromise } from '../../lib/result.ts'
 import { createSingleFlight } from '../../lib/single-flight.ts'
 import { isDoneWithin } from '../../lib/timing.ts'
 import type { KeySource } from '../keys/source.ts'
-import type { RevocationFeedOptions } from '../options/options.ts'
+import type { CheckedFeed } from '../options/check.ts'
+import { type TellFault, unreadable } from '../options/faults.ts'
 import type { TextFetcher } from '../runtime/fetch-text.ts'
 import { haveSameRules, type RevocationList, readRevocations } from './list.ts'
 
@@ -24,6 +25,8 @@ export interface FeedDeps {
   readonly now: () => number
   /** Whether requests may share a poll, and a poll may outlive its request; false on Workers. */
   readonly sharesWork: boolean
+  /** Told why a poll failed. */
+  readonly tellFault?: TellFault
 }
 
 /**
@@ -42,6 +45,8 @@ interface Known {
 }
 
 const ACCEPT = 'application/jwt, application/jose, */*;q=0.5'
+/** Advice for a default feed that cannot be read. */
+const NO_FEED = 'if this issuer has no revocations, set the option revocation to false'
 /** Room for 100 000 entries. */
 const MAX_BYTES = 32 * 1024 * 1024
 /** Longest lifetime (`exp - iat`) of a list. */
@@ -57,7 +62,7 @@ const READING_MS = 2000
 const LOST_AFTER_MS = 2 * PATIENT_MS + 1000
 
 /** Creates the check for revocation by an issuer's list. `feed` contains checked options with all defaults. */
-export function createRevocationFeed(feed: Required<RevocationFeedOptions>, deps: FeedDeps): CheckRevocation {
+export function createRevocationFeed(feed: CheckedFeed, deps: FeedDeps): CheckRevocation {
   const { keys, fetcher, now, sharesWork } = deps
   const refreshMs = feed.refreshSeconds * 1000
   const maxStaleMs = feed.maxStaleSeconds * 1000
@@ -128,9 +133,13 @@ export function createRevocationFeed(feed: Required<RevocationFeedOptions>, deps
       // On Workers a poll is cancelled when its request ends, and would then look as if it still ran. So its timeout is not
       // longer than the request waits.
       const next = await fetchKnown(sharesWork ? PATIENT_MS : waitMs)
-      if (next === undefined || !(await take(next))) failedAt = now()
-    } catch {
+      if (next === undefined)
+        throw new Error("it is no list of revocations signed by one of the issuer's keys")
+      if (!(await take(next)))
+        throw new Error('it has expired, is from the future, or is older than the last one')
+    } catch (error) {
       failedAt = now()
+      deps.tellFault?.(unreadable('feed', feed.url, error, feed.isDefault ? NO_FEED : undefined))
     }
   }
 
@@ -143,9 +152,9 @@ export function createRevocationFeed(feed: Required<RevocationFeedOptions>, deps
     if (startedAt === undefined && isWithin(failedAt, refreshMs)) return undefined
     // After a failed poll, requests wait only briefly for the next one.
     const isKnownDown = sharesWork && isWithin(failedAt, maxStaleMs)
-    const waitMs = isStale() && !isKnownDown ? PATIENT_MS : BRIEF_MS
+    const waitMs = isStale() && !isKnownDown ? feed.longestWaitMs : BRIEF_MS
     // On Workers a poll ends with the request that started it, so that request also waits until a long list is read.
-    const isOwn = startedAt === undefined && !sharesWork
+    const isOwn = startedAt === undefined && !sharesWork && !feed.isDefault
     const elapsed = startedAt === undefined ? 0 : Math.abs(now() - startedAt)
     const left = isOwn ? waitMs + READING_MS : waitMs - elapsed
     return left > 0 ? isDoneWithin(left, flight.join(waitMs)) : undefined

@@ -45,7 +45,7 @@ export function createTextFetcher(fetcher: typeof fetch): TextFetcher {
       if (isClosed) throw new Error('the fetcher is closed')
       const abort = new AbortController()
       open.add(abort)
-      const timer = setTimeout(() => abort.abort(), timeoutMs)
+      const timer = setTimeout(() => abort.abort(new Error(`no answer in ${timeoutMs} ms`)), timeoutMs)
       try {
         const response = await fetcher(url, {
           headers: { accept, ...(etag !== undefined && { 'if-none-match': etag }) },

@@ -1,8 +1,8 @@
 // Finds the one token of a request (RFC 6750 section 2, RFC 9449 section 7.1). Reads only the enabled sources. Two
 // different tokens are a malformed request, even when one of them is valid.
 
-import { type Reason, refuse } from '../claims/enforce.ts'
-import { fail, ok, type Result } from '../lib/result.ts'
+import { type Reason, refuse } from '../../claims/enforce.ts'
+import { fail, ok, type Result } from '../../lib/result.ts'
 
 /**
  * A place that tokens are read from: the `Authorization` header (Bearer or DPoP), the `X-Client-Token` header, the query
@@ -27,6 +27,18 @@ export interface RequestLike {
   readonly url: string
   readonly headers: { get(name: string): string | null }
 }
+
+/**
+ * A request that a verifier takes: one with `headers.get`, or one whose headers are a plain object, such as an
+ * `IncomingMessage` or the event of a function platform. Names may have any case; a list stands for several lines.
+ */
+export type VerifiableRequest =
+  | RequestLike
+  | {
+      readonly method?: string | undefined
+      readonly url?: string | undefined
+      readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
+    }
 
 type Found = Result<readonly PresentedToken[], Reason>
 
