@@ -22,17 +22,17 @@ const QUIET = [
   'test/cli/{locked-keys,running-server}.test.ts',
   'test/client/backend/faults.test.ts',
   'test/e2e/{http-edges,trefle}.test.ts',
-  'test/e2e/client-{backend-outage,outage,renewal}.test.ts',
+  'test/e2e/client-{backend-outage,outage}.test.ts',
   'test/fuzz/heads.test.ts',
   'test/runtime/{matrix,matrix-workerd}.test.ts',
-  'test/storage/sqlite-locks.test.ts',
   'test/verify/{remote-keys,remote-rotation,revocation-feed}.test.ts',
 ]
 
 /** Files that compare times to fractions of a second. They need few other files at the same time. */
 const PROMPT = [
-  'test/e2e/{revocation,stop}.test.ts',
+  'test/e2e/{client-renewal,revocation,stop}.test.ts',
   'test/issue/heavy.test.ts',
+  'test/storage/sqlite-locks.test.ts',
   'test/verify/workerd.test.ts',
 ]
 
@@ -42,7 +42,7 @@ const ALONE = ['test/e2e/crowd/*.test.ts', 'test/e2e/feed-size.test.ts']
 const OUTSIDE_UNITS = [...WAITING, ...QUIET, ...PROMPT, ...ALONE]
 
 /**
- * A group of files. Groups run one after the other, because Vitest starts a process anew when it changes between groups that
+ * A group of files. Groups run one after the other, because Vitest starts a new process when it changes between groups that
  * run at the same time.
  */
 interface Group {
@@ -55,7 +55,7 @@ interface Group {
 }
 
 const groups: readonly Group[] = [
-  { name: 'waiting', include: WAITING, maxWorkers: 6 },
+  { name: 'waiting', include: WAITING, maxWorkers: 5 },
   { name: 'units', include: UNITS, exclude: OUTSIDE_UNITS, isolate: false, maxWorkers: 3 },
   {
     name: 'together',
@@ -63,7 +63,7 @@ const groups: readonly Group[] = [
     exclude: [...OUTSIDE_UNITS, ...UNITS],
     maxWorkers: 4,
   },
-  { name: 'quiet', include: QUIET, maxWorkers: 8 },
+  { name: 'quiet', include: QUIET, maxWorkers: 5 },
   { name: 'prompt', include: PROMPT, maxWorkers: 3 },
   { name: 'alone', include: ALONE, maxWorkers: 1 },
 ]
