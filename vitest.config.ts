@@ -32,12 +32,11 @@ const QUIET = [
 const PROMPT = [
   'test/e2e/{client-renewal,revocation,stop}.test.ts',
   'test/issue/heavy.test.ts',
-  'test/storage/sqlite-locks.test.ts',
   'test/verify/workerd.test.ts',
 ]
 
-/** Files that compare latencies under full load. Each runs alone. */
-const ALONE = ['test/e2e/crowd/*.test.ts', 'test/e2e/feed-size.test.ts']
+/** Files that compare latencies under full load, or how busy the event loop is. Each runs alone. */
+const ALONE = ['test/e2e/crowd/*.test.ts', 'test/e2e/feed-size.test.ts', 'test/storage/sqlite-locks.test.ts']
 
 const OUTSIDE_UNITS = [...WAITING, ...QUIET, ...PROMPT, ...ALONE]
 
