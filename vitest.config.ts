@@ -28,7 +28,7 @@ const QUIET = [
   'test/verify/{remote-keys,remote-rotation,revocation-feed}.test.ts',
 ]
 
-/** Files that compare times to fractions of a second. They need few other files at the same time. */
+/** Files that compare times to fractions of a second. Each runs alone. */
 const PROMPT = [
   'test/e2e/{client-renewal,revocation,stop}.test.ts',
   'test/issue/heavy.test.ts',
@@ -63,7 +63,7 @@ const groups: readonly Group[] = [
     maxWorkers: 4,
   },
   { name: 'quiet', include: QUIET, maxWorkers: 5 },
-  { name: 'prompt', include: PROMPT, maxWorkers: 3 },
+  { name: 'prompt', include: PROMPT, maxWorkers: 1 },
   { name: 'alone', include: ALONE, maxWorkers: 1 },
 ]
 
