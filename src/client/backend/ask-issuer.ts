@@ -1,5 +1,5 @@
-// One POST to the issuer, limited in time and size, without redirects; and a refusal as an error. The request contains the
-// credential, so no message repeats what was sent.
+// Sends one POST to the issuer, with limits of time and size, and turns a refusal into an error. The request contains the
+// credential, so no error message repeats anything of the request.
 
 import { isJsonObject, type JsonObject, parseJson } from '../../lib/json.ts'
 import { readBytes } from '../../lib/read-bytes.ts'
@@ -22,9 +22,10 @@ const MAX_ANSWER_BYTES = 65_536
 const MAX_DETAIL_LENGTH = 1000
 
 /**
- * Sends a POST. Redirects are not followed, because they would send the credential to another URL; they count as answers.
+ * Sends a POST. A redirect is returned like any other answer: following it would send the credential to another URL.
  *
- * @throws {ClaimRequestError} `gateway_timeout` when the issuer is unreachable or its answer is not complete within 5 s.
+ * @throws {ClaimRequestError} `gateway_timeout` when the issuer is unreachable, the connection breaks, or the answer is not
+ *   complete within 5 s.
  */
 export async function askIssuer(
   url: string,
@@ -60,8 +61,9 @@ export async function askIssuer(
 }
 
 /**
- * The error for an answer without a token: problem+json (RFC 9457) or the format of RFC 6749 section 5.2, on one line. When
- * the answer contains one of `secrets`, the error has nothing of it but the status.
+ * The error for an answer without a token. Its message is one line with the status, the code and the detail of the answer,
+ * which may be problem+json (RFC 9457) or have the format of RFC 6749 section 5.2. When code or detail contain one of
+ * `secrets`, only the status and `Retry-After` are used. An answer below 400 becomes 502 `bad_gateway`.
  */
 export function toRequestError(answer: IssuerAnswer, secrets: readonly string[]): ClaimRequestError {
   const { status, body = {}, retryAfter } = answer
@@ -91,7 +93,7 @@ function parseObject(bytes: Uint8Array): JsonObject | undefined {
   return parsed.ok && isJsonObject(parsed.value) ? parsed.value : undefined
 }
 
-/** The system's error code, such as ` (ECONNREFUSED)`. The message of the error is left out: it may contain the URL. */
+/** The system's error code, such as ` (ECONNREFUSED)`. Not the error's message, because that may contain the URL. */
 function causeOf(error: unknown): string {
   const { code } = ((error as Error).cause ?? {}) as { readonly code?: unknown }
   return typeof code === 'string' ? ` (${code})` : ''

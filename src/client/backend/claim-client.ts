@@ -1,4 +1,5 @@
-// A client of the issuer for the customer's backend. The credential is sent to the issuer only, and no message contains it.
+// A client of the issuer for the customer's backend. The credential is sent to the issuer only, and no error
+// message contains it.
 
 import type { JsonObject } from '../../lib/json.ts'
 import { checkNames } from '../../lib/options.ts'
@@ -7,7 +8,7 @@ import { type Credential, checkCredential, checkIssuer, encodeBasic } from './cr
 import { ClaimRequestError } from './error.ts'
 import type { ClaimAnswer, ClaimClient, ClaimClientOptions } from './types.ts'
 
-/** The option names, also allowed in the options of an endpoint: the result of `loadConfig` may be spread into both. */
+/** Names of the client's options. An endpoint accepts them too, so that the result of `loadConfig` can be spread into both. */
 export const clientOptionNames: Readonly<Record<keyof ClaimClientOptions, true>> = {
   issuer: true,
   token: true,
@@ -63,7 +64,7 @@ export function createClaimClient(options: ClaimClientOptions): ClaimClient {
       const wantsKey = (request.jkt ?? undefined) !== undefined
       // A Bearer token in place of a key-bound one could be used by anyone who copies it.
       const hasRightType = answer.tokenType === (wantsKey ? 'DPoP' : 'Bearer')
-      if (!hasRightType || !isToken(answer.token, answer.expiresIn)) throw createAnswerFault()
+      if (!hasRightType || !isTokenWithLifetime(answer.token, answer.expiresIn)) throw createAnswerFault()
       return answer as unknown as ClaimAnswer
     },
 
@@ -71,7 +72,7 @@ export function createClaimClient(options: ClaimClientOptions): ClaimClient {
       const form = new URLSearchParams({ grant_type: 'client_credentials', ...(scope && { scope }) })
       const answer = await ask('/oauth/token', FORM_TYPE, 'Basic', form.toString())
       const { access_token: token, token_type: tokenType, expires_in: expiresIn, scope: granted } = answer
-      if (tokenType !== 'Bearer' || !isToken(token, expiresIn)) throw createAnswerFault()
+      if (tokenType !== 'Bearer' || !isTokenWithLifetime(token, expiresIn)) throw createAnswerFault()
       return {
         token: token as string,
         tokenType,
@@ -82,7 +83,7 @@ export function createClaimClient(options: ClaimClientOptions): ClaimClient {
   }
 }
 
-function isToken(token: unknown, expiresIn: unknown): boolean {
+function isTokenWithLifetime(token: unknown, expiresIn: unknown): boolean {
   const isText = typeof token === 'string' && token.length <= MAX_TOKEN_LENGTH && /^[\w.-]+$/.test(token)
   return isText && Number.isSafeInteger(expiresIn) && (expiresIn as number) > 0
 }

@@ -10,10 +10,10 @@ import type { EndpointProblem } from './endpoint-problem.ts'
 /** Longest body that is accepted. */
 export const MAX_BODY_BYTES = 16_384
 
-/** A body: its bytes, or the value that the server's own parser made of them. Undefined when it is too large. */
+/** A body: its bytes, or the value that the server's own parser made of them. Undefined when the body is too large. */
 export type RequestBody = Uint8Array | { readonly parsed: unknown } | undefined
 
-/** A body whose connection ended early. It is refused like one that is not JSON. */
+/** Stands for a body whose connection ended early. The answer is the same as for a body that is not JSON. */
 export const BROKEN_BODY: RequestBody = { parsed: undefined }
 
 /** The thumbprint in a body (RFC 7638); undefined when `jkt` is absent or null. */

@@ -1,5 +1,5 @@
-// The error answers of a client-token endpoint: problem+json (RFC 9457) with a stable code, like those of the service
-// (http/problem.ts), which this package does not contain. They do not reveal the issuer's URL or what it answered.
+// The error answers of a client-token endpoint: problem+json (RFC 9457) with a stable code, as in the service's
+// http/problem.ts, which this folder may not import. They contain neither the issuer's URL nor the text of its answer.
 
 /** A stable error code: the member `error` of the body. */
 export type EndpointCode =
@@ -41,7 +41,7 @@ const PROBLEMS: Readonly<Record<EndpointCode, readonly [status: number, title: s
   internal: [500, 'The endpoint has an internal error'],
   bad_gateway: [502, 'The issuer gave no usable answer'],
   unavailable: [503, 'No token is available now'],
-  gateway_timeout: [504, 'The issuer took too long'],
+  gateway_timeout: [504, 'The issuer did not answer in time'],
 }
 
 /** The `type` URI of a code is a fragment of it. No page exists there; RFC 9457 section 3.1.1 does not require one. */
@@ -60,7 +60,7 @@ export function formatEndpointProblem(problem: EndpointProblem, requestId: strin
   }
 }
 
-/** A 503 with `Retry-After` in seconds. */
+/** A 503 problem with this `Retry-After`, in seconds. */
 export function unavailable(detail: string, retryAfter = 5): EndpointProblem {
   return { code: 'unavailable', detail, headers: { 'retry-after': String(retryAfter) } }
 }

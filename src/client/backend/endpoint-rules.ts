@@ -1,5 +1,5 @@
 // Checks the options of a client-token endpoint when it is created, and turns them into rules with every default filled in.
-// A typo in plain JavaScript must not create an endpoint that gives tokens to more pages.
+// An unknown name is an error too: a typo in plain JavaScript must not create an endpoint that gives tokens to more pages.
 
 import type { TrustedProxies } from '../../claims/client-ip.ts'
 import { checkAllowedOrigins, checkTrustedProxies, checkWebOrigin } from '../../claims/input/options.ts'
@@ -37,7 +37,7 @@ export interface PageRequest {
 
 /** The pages that may get a token, and those that may read the answers from another origin. */
 export interface EndpointOrigins {
-  /** The origin that the page's token is bound to; undefined when the page may not get one. */
+  /** The origin that the page's token is bound to; undefined when the page may not get a token. */
   findOrigin(page: PageRequest): string | undefined
   /** Whether pages of this origin may read answers (CORS, Fetch section 3.2). */
   canRead(origin: string | null): boolean
@@ -58,7 +58,7 @@ const optionNames: Readonly<Record<keyof EndpointOptions<unknown>, true>> = {
   onError: true,
 }
 
-/** Options of the client are accepted and ignored, so that the result of `loadConfig` may be spread into the options. */
+/** Options that only the client uses are accepted and ignored, so that the result of `loadConfig` may be spread into these. */
 const knownNames = { ...clientOptionNames, ...optionNames }
 
 /** The rules of an endpoint. Throws a TypeError whose message names the option. */
@@ -93,8 +93,8 @@ export function checkEndpoint<R>(client: ClaimClient, options: EndpointOptions<R
 }
 
 /**
- * The pages according to `allowedOrigins` and the site's own `origin`. An origin must be spelled as browsers do (RFC 6454
- * section 6.1); `null` never counts.
+ * Which pages may get a token, by the list `allowedOrigins` and the site's own `origin`. An `Origin` header must be spelled
+ * as browsers send it (RFC 6454 section 6.1); `null` is never allowed.
  */
 function createEndpointOrigins(allowedOrigins: unknown, ownOrigin: unknown): EndpointOrigins {
   const own =
@@ -106,7 +106,8 @@ function createEndpointOrigins(allowedOrigins: unknown, ownOrigin: unknown): End
     findOrigin({ method, origin, site }) {
       if (origin === null) return method === 'GET' && site === 'same-origin' ? own : undefined
       if (allowed.length > 0) return matchOrigin(allowed, origin) ? origin : undefined
-      // Without a list, the issuer checks the account's list; pages of other sites cannot read the answer.
+      // Without a list, the issuer checks the account's list. Older browsers send no Sec-Fetch-Site, but a page of another
+      // origin cannot read the answer, because it has no CORS headers.
       const isOwnPage = site === null || site === 'same-origin'
       return isOwnPage && matchOrigin(['*'], origin) ? origin : undefined
     },
@@ -124,7 +125,7 @@ function checkOriginList(value: unknown): readonly string[] {
 
 function checkScope(scope: unknown): string | undefined {
   if (scope === undefined || (typeof scope === 'string' && parseScope(scope).ok)) return scope
-  throw new TypeError('scope: must be text, scopes separated by spaces')
+  throw new TypeError('scope: must be a text of scopes separated by spaces')
 }
 
 function checkUri(uri: unknown): string | undefined {

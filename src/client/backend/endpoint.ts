@@ -1,5 +1,5 @@
-// A client-token endpoint, independent of the server that it runs in. The checks of a request, in order; the first that
-// fails decides: method, origin, authenticate, body, address, issuer.
+// A client-token endpoint, independent of the server that it runs in. It checks a request in this order, and the first check
+// that fails decides the answer: method, origin, authenticate, body, address, issuer.
 
 import { resolveClientIp } from '../../claims/client-ip.ts'
 import { formatAddress } from '../../claims/ip.ts'
@@ -49,7 +49,11 @@ export function createEndpoint<R>(client: ClaimClient, options: EndpointOptions<
       const outcome = await decide(client, rules, exchange, report)
       answer = 'code' in outcome ? formatEndpointProblem(outcome, requestId) : outcome
     } catch (error) {
-      report(error instanceof Error ? error : new Error('a thrown value is not an Error', { cause: error }))
+      report(
+        error instanceof Error
+          ? error
+          : new Error('a function threw a value that is not an Error', { cause: error }),
+      )
       answer = formatEndpointProblem(toProblem(error), requestId)
     }
     const common = { vary: 'Origin', 'cache-control': 'no-store', 'x-request-id': requestId }
@@ -100,7 +104,7 @@ async function decide<R>(
 
 const WRONG_ORIGIN: EndpointProblem = {
   code: 'origin_not_allowed',
-  detail: 'only pages of this site get a token: the request has no origin, or another one',
+  detail: 'only pages of allowed origins get a token; this request has no origin, or another one',
 }
 const NOT_SIGNED_IN: EndpointProblem = {
   code: 'unauthorized',
@@ -144,7 +148,7 @@ function corsHeaders<R>(rules: EndpointRules<R>, exchange: Exchange<R>): Readonl
   }
 }
 
-/** What the page is told about a failure. Only an origin that the account does not allow is shown to it as it is. */
+/** The answer to the page after a failure. Of the issuer's codes, it shows only `origin_not_allowed`. */
 function toProblem(error: unknown): EndpointProblem {
   if (!(error instanceof ClaimRequestError)) {
     return { code: 'internal', detail: 'the endpoint failed; the log of this site has the reason' }
@@ -163,7 +167,7 @@ function toProblem(error: unknown): EndpointProblem {
   }
 }
 
-/** What `onError` throws, or rejects with, is ignored: it must neither change the answer nor end the process. */
+/** Calls `onError`. Ignores its exceptions and rejections, which must neither change the answer nor end the process. */
 async function reportError<R>(
   { onError = logError }: EndpointRules<R>,
   error: Error,
@@ -172,7 +176,7 @@ async function reportError<R>(
   try {
     await onError(error, requestId)
   } catch {
-    // Nobody is left to report this to.
+    // Ignored: there is no other place to report it.
   }
 }
 

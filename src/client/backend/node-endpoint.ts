@@ -36,8 +36,8 @@ export type NodeClientTokenEndpoint<R extends NodeRequest = NodeRequest> = (
 
 /**
  * Creates the same endpoint as `createClientTokenEndpoint`, with the same answers, for requests of Node's http module. It may
- * be mounted before or after a body parser: an unread body is read, a parsed one is taken from `request.body`. A body that
- * was read and is not in `request.body` is answered 500, because it may have asked for a key-bound token.
+ * be mounted before or after a body parser: an unread body is read, a parsed one is taken from `request.body`. When a body
+ * was read and is not in `request.body`, the answer is 500, because it may have asked for a key-bound token.
  *
  * @throws {TypeError} when an option is unknown or invalid.
  * @example
@@ -63,7 +63,7 @@ export function createNodeClientTokenEndpoint<R extends NodeRequest = NodeReques
 
   return async function clientTokenEndpoint(request, response) {
     const { status, headers, body } = await endpoint(toExchange(request))
-    // A timeout of the server may have answered while the issuer was asked.
+    // Other code may have answered in the meantime, such as a timeout of the server.
     if (response.headersSent) return
     response.statusCode = status
     const { vary = '', ...others } = headers
@@ -100,7 +100,7 @@ export interface NodeBody {
   on(event: string, listener: (chunk: Uint8Array | string) => void): unknown
 }
 
-/** Length of `{}`: a shorter body cannot contain a member. */
+/** Length of `{}`: a body of this length or less cannot contain a member. */
 const EMPTY_OBJECT_LENGTH = 2
 
 /**
@@ -119,7 +119,10 @@ async function readNodeBody(request: NodeBody): Promise<RequestBody> {
   return read instanceof Uint8Array && read.length === 0 ? readParsed(request, false) : read
 }
 
-/** The content of `request.body`. `hadBytes`: bytes were read before, so an empty value means that they are lost. */
+/**
+ * The content of `request.body`. With `hadBytes`, other code has read the stream: an empty `request.body` then means that its
+ * content is lost, and this function throws.
+ */
 function readParsed(request: NodeBody, hadBytes: boolean): RequestBody {
   const { body } = request as { readonly body?: unknown }
   if (!hadBytes && (body === undefined || body === null)) return new Uint8Array()

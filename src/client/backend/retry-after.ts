@@ -33,7 +33,7 @@ function parseHttpDate(text: string, nowMs: number): number {
   return Number.NaN
 }
 
-/** Two digits mean the latest such year that is at most 50 years ahead. */
+/** Two digits mean the latest year that ends with them and is at most 50 years after `nowMs` (RFC 9110 section 5.6.7). */
 function completeYear(year: string, nowMs: number): number {
   if (year.length > 2) return Number(year)
   const last = new Date(nowMs).getUTCFullYear() + 50

@@ -2,7 +2,7 @@
 
 import type { ClaimRequestError } from './error.ts'
 
-/** Settings of a client-token endpoint that may be given to the client instead, so that `loadConfig` can read them. */
+/** Settings of a client-token endpoint. They may also be options of the client, so that `loadConfig` can read them. */
 export interface EndpointSettings {
   /** Path or URL at which the page reaches the endpoint. */
   readonly clientTokenUri?: string | undefined
@@ -98,23 +98,23 @@ export interface ClaimClient {
   token(request?: { readonly scope?: string | undefined }): Promise<TokenAnswer>
 }
 
-/** Result of an `authenticate` function: true and `"public"` allow a token, everything else refuses one. */
+/** Result of an `authenticate` function: true and `"public"` allow a token, every other value refuses it. */
 export type Admitted = boolean | 'public'
 
 /** Options of a client-token endpoint. `R` is the type of the server's requests. */
 export interface EndpointOptions<R> extends EndpointSettings {
   /**
-   * Decides who may get a token, usually by the session cookie of your site; or `"public"`: everybody. Its result may be
-   * a promise or any other thenable. When it throws, the answer is 500.
+   * Decides who may get a token, usually by the session cookie of your site. Its result may be a promise or any other
+   * thenable; when it throws or rejects, the answer is 500. `"public"` in its place gives everybody a token.
    */
   readonly authenticate: ((request: R) => Admitted | PromiseLike<Admitted>) | 'public'
   /**
-   * Origins of the pages that may get a token, also from another origin (CORS with credentials): origins,
-   * `https://*.example.com`, `http://localhost:*`; never `*`. Default: the client's; without both, only pages of the
-   * endpoint's own site, on origins that the account allows.
+   * Origins of the pages that may get a token and read the answer (CORS with credentials). An entry is an origin, a wildcard
+   * like `https://*.example.com` or `http://localhost:*`, but never `*` alone. Default: the client's list. Without any list,
+   * `origin` is the only one; without that too, pages of the endpoint's own origin get a token if the account allows it.
    */
   readonly allowedOrigins?: readonly string[] | undefined
-  /** Origin of your site. Needed for GET requests from it, which browsers send without `Origin`. */
+  /** Origin of your site, always allowed. Needed for GET requests of its pages, which browsers send without `Origin`. */
   readonly origin?: string | undefined
   /** Whether GET is answered like POST. Default: false. */
   readonly allowGet?: boolean | undefined
@@ -124,20 +124,21 @@ export interface EndpointOptions<R> extends EndpointSettings {
   readonly expiresIn?: number | undefined
   /** Scopes of the tokens, separated by spaces. Default: all scopes of the credential. */
   readonly scope?: string | undefined
-  /** Whether the answer also contains `baseUrl`, the issuer, the client id and this endpoint's URI. Default: true. */
+  /** Whether the answer contains `config`: `baseUrl`, `issuer`, `clientId` and `clientTokenUri`. Default: true. */
   readonly includeConfig?: boolean | undefined
   /** URL of the API that the page calls. Required unless `includeConfig` is false. Default: the client's. */
   readonly baseUrl?: string | undefined
   /** Whether tokens are bound to the address of the page's visitor. Default: false. */
   readonly bindIp?: boolean | undefined
   /**
-   * Proxies in front of this backend whose `X-Forwarded-For` is believed: addresses, CIDRs, `loopback`, or the number of
-   * proxies. Used by `bindIp`. Default: none.
+   * Proxies in front of this backend, whose `X-Forwarded-For` names the visitor's address: addresses, CIDRs, `loopback`, or
+   * the number of proxies. Used by `bindIp` only. Default: none.
    */
   readonly trustedProxies?: string | readonly string[] | number | undefined
   /**
-   * Called with the reason when a request that should have got a token got none: the page is not told that reason. The
-   * error contains no secret. What the function throws is ignored. Default: one line on `console.error`.
+   * Called with the reason when a request fails and the page is not the cause: the issuer refused or did not answer, a
+   * function of yours threw, or body or address could not be read. The page does not get this reason. Errors of the client
+   * contain no secret. Exceptions and rejections of `onError` are ignored. Default: one line on `console.error`.
    */
   readonly onError?: ((error: ClaimRequestError | Error, requestId: string) => void) | undefined
 }

@@ -18,10 +18,11 @@ export type ClientTokenEndpoint = (
  * Creates the endpoint from which the pages of your site get their tokens: it claims each token with the credential of the
  * client, which never leaves your server.
  *
- * 200 is `{ token, expiresIn, tokenType, config? }`, `expiresIn` in seconds from now. Errors are problem+json: 401
- * `authenticate` refused, 403 wrong or missing origin, 405, 413, 422 invalid `jkt`, 502 the issuer refused the credential,
- * 503 not configured or temporarily unavailable, 504 no answer within 5 s. `onError` gets the reason. Not done: sessions and
- * CSRF tokens, which belong into `authenticate`; rate limits.
+ * A 200 has the body `{ token, expiresIn, tokenType, config? }`, with `expiresIn` in seconds from now. Errors are
+ * problem+json: 400 malformed body, 401 `authenticate` refused, 403 wrong or missing origin, 405 wrong method, 413 body over
+ * 16 KiB, 422 invalid `jkt`, 500 `authenticate` threw or the body was already read, 502 the issuer refused, 503 not
+ * configured, issuer rate-limited or unavailable, or address unknown, 504 no answer within 5 s. `onError` gets the reason of
+ * every 5xx. Not included: sessions and CSRF tokens, which `authenticate` must check, and rate limits.
  *
  * @throws {TypeError} when an option is unknown or invalid.
  * @example
@@ -33,10 +34,10 @@ export type ClientTokenEndpoint = (
  *   authenticate: (request) => isSignedIn(request.headers.get('cookie')),
  * })
  * app.all('/api/client-token', (c) => endpoint(c.req.raw)) // Hono
- * const POST = (request: Request) => endpoint(request) // Next.js: exported by app/api/client-token/route.ts,
- * const OPTIONS = POST // this one too when pages of another origin use it
+ * const POST = (request: Request) => endpoint(request) // Next.js: export it from app/api/client-token/route.ts
+ * const OPTIONS = POST // export it as well when pages of another origin use the endpoint
  * const worker = {
- *   // Workers; `ip` is for bindIp
+ *   // Workers: `ip` is needed for the option bindIp
  *   fetch: (request: Request) => endpoint(request, { ip: request.headers.get('cf-connecting-ip') ?? undefined }),
  * }
  */

@@ -1,5 +1,5 @@
-// One request to the token endpoint of the page's own backend. It follows no redirect, because the target may be a
-// login page, and it refuses a token whose type is not the requested one: bearer, or bound to a key.
+// One request to the token endpoint of the page's own backend. A redirect is an error, because it may lead to a login
+// page. So is a token of another type than the requested one (bearer, or bound to a key).
 
 import { DataClientError, networkError, parseObject, toError } from './error.ts'
 
@@ -33,8 +33,8 @@ const TIME_LIMIT_MS = 10_000
 const ENDPOINT = 'the token endpoint'
 
 /**
- * Requests a token. Rejects with a {@link DataClientError}: `network_error` without an answer within 10 s,
- * `invalid_response` for an answer without a token of the requested type, else the code of the refusal.
+ * Requests a token. Rejects with a {@link DataClientError}: `network_error` when there is no complete answer within 10 s,
+ * `invalid_response` when the answer has no token of the requested type, else the code of the refusal.
  */
 export async function askToken({ uri, credentials, fetch, jkt }: Ask): Promise<Answer> {
   const bound = jkt && { headers: { 'content-type': 'application/json' }, body: JSON.stringify({ jkt }) }
@@ -62,7 +62,7 @@ export async function askToken({ uri, credentials, fetch, jkt }: Ask): Promise<A
     expiresIn > 0 &&
     String(tokenType).toLowerCase() === type
   if (!isRight) {
-    throw new DataClientError(`${ENDPOINT} gave no ${type} token`, {
+    throw new DataClientError(`${ENDPOINT} sent no ${type} token`, {
       status: response.status,
       code: 'invalid_response',
     })

@@ -1,5 +1,6 @@
 // Calls to the API with the token of this tab. The token and its proof are sent to the API's origins only. When the API
-// refuses the token, it is renewed and the call repeated, once, unless its body is a stream that was already read.
+// refuses the token, the token is renewed and the call is repeated once. When the API refuses the proof, the call is repeated
+// once with a new proof. A call is not repeated when its body is a stream or belongs to a `Request`.
 
 import { DataClientError, networkError, toError, waitOf } from './error.ts'
 import type { TokenSource } from './token-source.ts'
@@ -8,25 +9,25 @@ import type { TokenSource } from './token-source.ts'
 export type DataInit = Omit<RequestInit, 'body' | 'method'> & { readonly body?: unknown }
 
 /**
- * Calls to an API, made by {@link autoInitializeDataClient}. Paths are relative to its base URL; a request to another
- * origin carries no token. The types of answers are the caller's claim: they are not checked.
+ * Calls to an API; {@link autoInitializeDataClient} creates it. Paths are relative to the API's base URL. A request to
+ * another origin carries no token. Not checked: whether an answer has the type `T`.
  */
 export interface DataClient {
   /**
-   * Resolves to the parsed body: JSON by its media type, else text, `undefined` for empty JSON and for a 204. Rejects
-   * with a {@link DataClientError} for every status but 2xx and when there is no answer.
+   * Resolves to the body: parsed when the media type is JSON, else as text; `undefined` for empty JSON and for a 204.
+   * Rejects with a {@link DataClientError} when the status is not 2xx or there is no answer.
    */
   get<T = unknown>(path: string, init?: DataInit): Promise<T>
   post<T = unknown>(path: string, body?: unknown, init?: DataInit): Promise<T>
   put<T = unknown>(path: string, body?: unknown, init?: DataInit): Promise<T>
   patch<T = unknown>(path: string, body?: unknown, init?: DataInit): Promise<T>
   delete<T = unknown>(path: string, init?: DataInit): Promise<T>
-  /** Any method. Like the methods above, repeats a call once when a 429 asks to wait for at most 10 s. */
+  /** A call with any method. This and the methods above wait and repeat a call once when a 429 asks for at most 10 s. */
   request<T = unknown>(method: string, path: string, init?: DataInit): Promise<T>
   /**
-   * `fetch` with the token for requests to the API's origins, plain `fetch` for all others. Rejects with
-   * `redirect_refused` for a redirect to another origin (browsers drop the token on the way: Fetch section 4.4), and with
-   * a key-bound token for every redirect, because a proof is for one URL. Resolves to a 429 without repeating the call.
+   * `fetch` with the token for requests to the API's origins, plain `fetch` for all others. A redirect to an origin that
+   * does not get the token rejects with `redirect_refused` (browsers remove the token from that request: Fetch section
+   * 4.4). With a key-bound token every redirect does, because a proof is for one URL. A 429 is returned, not repeated.
    */
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>
   /** Stops renewals and the exchange with other tabs. Later calls reject with `closed`. */
@@ -44,7 +45,7 @@ export interface DataClientParts {
 
 const LONGEST_WAIT_MS = 10_000
 const JITTER_MS = 250
-/** Looked for in the challenge and in the body, because pages cannot read the challenge of every API. */
+/** Searched in the challenge and in the body, because not every API lets pages read the challenge. */
 const TOKEN_REFUSED = /invalid_token|token_expired|token_revoked|ip_mismatch/
 const PROOF_REFUSED = /invalid_dpop_proof|invalid_proof/
 const API = 'the API'
@@ -63,7 +64,7 @@ export function createDataClient({ source, baseUrl, apiOrigins, fetch }: DataCli
     // The URL is resolved once, as `fetch` would: the URL that is checked is the one that is requested.
     const url = new URL(asked?.url ?? String(input), pageBase()).href
     if (!apiOrigins.has(new URL(url).origin)) return fetch(input, init)
-    // Request normalizes the method: some become upper case, others do not.
+    // Like `fetch`, the constructor changes some methods to upper case. The proof must name the method that is sent.
     const { method } = new Request(url, { method: init.method ?? asked?.method ?? 'GET' })
     const signal = init.signal ?? asked?.signal
     const redirect = init.redirect ?? asked?.redirect ?? 'follow'
@@ -81,7 +82,7 @@ export function createDataClient({ source, baseUrl, apiOrigins, fetch }: DataCli
       const isStopped = isStrict && response.type === 'opaqueredirect'
       if (isStopped || (response.redirected && !apiOrigins.has(new URL(response.url).origin))) {
         discard(response)
-        throw new DataClientError(`${API} redirects to where its token may not go`, {
+        throw new DataClientError(`${API} sent a redirect that its token must not follow`, {
           code: 'redirect_refused',
         })
       }

@@ -35,7 +35,7 @@ export async function loadKey(): Promise<DpopKey> {
 
 async function createKey({ privateKey, publicKey }: CryptoKeyPair): Promise<DpopKey> {
   const { crv, kty, x, y } = await crypto.subtle.exportKey('jwk', publicKey)
-  // In this order, because the thumbprint is the hash of this text (RFC 7638 section 3.2).
+  // The order of the members counts, because the thumbprint is the hash of this text (RFC 7638 section 3.2).
   const jwk = { crv, kty, x, y }
   const header = encode(JSON.stringify({ typ: 'dpop+jwt', alg: 'ES256', jwk }))
   return {
@@ -60,7 +60,7 @@ function makePair(): Promise<CryptoKeyPair> {
   return crypto.subtle.generateKey(ALGORITHM, false, ['sign']) as Promise<CryptoKeyPair>
 }
 
-/** Loads the stored key, or makes and stores one. When two tabs do so together, both use the one stored first. */
+/** Loads the stored key, or makes and stores one. When two tabs make one together, both use the key that is stored first. */
 async function keepKey(): Promise<CryptoKeyPair> {
   const opening = indexedDB.open('claimgate', 1)
   opening.onupgradeneeded = () => opening.result.createObjectStore(STORE)

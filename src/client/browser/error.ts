@@ -1,12 +1,13 @@
-// The error of every failed call, and how it is made from an answer. It never holds a token.
+// The error of every failed call, and how it is made from an answer. It takes nothing from the request, so it contains no
+// token unless a server repeats one.
 
 import { parseRetryAfter } from './renewal.ts'
 
-/** The JSON object in the body of a refusal: a problem (RFC 9457), or another object. Its members are not checked. */
+/** The JSON object or array in the body of a refusal, usually a problem (RFC 9457). Its members are not checked. */
 export type Problem = Readonly<Record<string, unknown>>
 
-/** Members of a {@link DataClientError}; `status` is 0 by default. */
-export interface Failing {
+/** Members of a new {@link DataClientError}; `status` is 0 by default. */
+export interface DataClientErrorInit {
   readonly status?: number
   readonly code: string
   readonly problem?: Problem | undefined
@@ -15,8 +16,8 @@ export interface Failing {
 }
 
 /**
- * The error of a call to the API that failed, or of its request for a token; the message says which of the two. React
- * to it by `code`; the message is for people and may change.
+ * The error of a failed call to the API, or of the request for a token that the call needed; the message says which of the
+ * two failed. Decide by `code`, because messages may change.
  *
  * @example
  * const plants = await client.get('/plants').catch((error: DataClientError) => {
@@ -34,12 +35,12 @@ export class DataClientError extends Error {
    * followed with a token), `unsupported` (`dpop` outside of a secure context), `closed` (a call after `close`).
    */
   readonly code: string
-  /** The body of the answer, when it is a JSON object. */
+  /** The body of the answer, when it is a JSON object or array. */
   readonly problem: Problem | undefined
   /** Seconds that the server asked to wait, from its `Retry-After`. */
   readonly retryAfter: number | undefined
 
-  constructor(message: string, { status = 0, code, problem, retryAfter, cause }: Failing) {
+  constructor(message: string, { status = 0, code, problem, retryAfter, cause }: DataClientErrorInit) {
     super(message, { cause })
     this.status = status
     this.code = code

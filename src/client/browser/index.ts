@@ -12,9 +12,9 @@ export type { ClientConfig, DataClient, DataClientError, DataInit, Problem, Toke
 
 /** Options of {@link autoInitializeDataClient}; only `clientTokenUri` is required. */
 export interface DataClientOptions extends TokenSourceOptions {
-  /** Base URL of the API, relative to the page. Default: the `baseUrl` that the token endpoint gives. */
+  /** Base URL of the API, absolute or relative to the page. Default: the `baseUrl` that the token endpoint sends. */
   readonly baseUrl?: string | undefined
-  /** Absolute URLs of the origins that get the token. Default: the origin of `baseUrl`. */
+  /** The only origins that get the token, as absolute URLs. Default: the origin of `baseUrl`. */
   readonly apiOrigins?: readonly string[] | undefined
   /** Called for every failed request for a token, also for renewals in the background that no call waits for. */
   readonly onError?: ((error: DataClientError) => void) | undefined
@@ -25,9 +25,10 @@ export interface DataClientOptions extends TokenSourceOptions {
  * each call, renews it before it expires, and shares it with other tabs of this origin. Not checked: the signature and
  * the claims of the token, which only the API verifies.
  *
- * Rejects with a {@link DataClientError} when the token endpoint refuses (4xx but 408 and 429). When it cannot be reached
- * or is out of order, rejects too, except with the option `baseUrl`: then calls fail until the endpoint recovers. Rejects
- * with a TypeError when an option is not a URL, and with an Error outside of a page or worker.
+ * Rejects with a {@link DataClientError} when the token endpoint refuses (4xx except 408 and 429), or when `dpop` is set
+ * outside of a secure context. Other failures of the endpoint reject too, unless `baseUrl` is set: then it resolves, and
+ * calls fail until the endpoint works again. Rejects with a TypeError when an option is not a URL, and with an Error outside
+ * of a page or worker.
  *
  * @example
  * const client = await autoInitializeDataClient({ clientTokenUri: '/api/client-token' })
@@ -38,13 +39,13 @@ export async function autoInitializeDataClient(options: DataClientOptions): Prom
   try {
     const baseUrl = options.baseUrl ?? (await source.getConfig())?.baseUrl
     if (!baseUrl) {
-      throw new DataClientError('the token endpoint names no API: baseUrl is needed', {
+      throw new DataClientError('the token endpoint sent no baseUrl: set the option baseUrl', {
         code: 'invalid_response',
       })
     }
     const api = new URL(baseUrl, location.href)
     const apiOrigins = new Set((options.apiOrigins ?? [api.href]).map(toOrigin))
-    if (options.baseUrl) await source.getConfig().catch(forgiveOutage)
+    if (options.baseUrl) await source.getConfig().catch(ignoreOutage)
     return createDataClient({ source, baseUrl: api.href, apiOrigins, fetch: options.fetch ?? browserFetch })
   } catch (error) {
     source.close()
@@ -54,8 +55,8 @@ export async function autoInitializeDataClient(options: DataClientOptions): Prom
 
 /**
  * Creates a source of tokens for code that makes its own requests: a WebSocket, or another HTTP client. The first token
- * is requested by the first call; from then on the token is renewed before it expires, until `close` is called. Call it
- * once per page. Throws a TypeError when `clientTokenUri` is missing or not a URL, and an Error outside of a page or worker.
+ * is requested by the first call; from then on the token is renewed before it expires, until `close` is called. Create one
+ * source per page. Throws a TypeError when `clientTokenUri` is missing or not a URL, and an Error outside of a page or worker.
  *
  * @example
  * const source = createTokenSource({ clientTokenUri: '/api/client-token' })
@@ -66,14 +67,14 @@ export function createTokenSource(options: TokenSourceOptions): TokenSource {
   return { getToken, authorize, invalidate, close }
 }
 
-/** Ignores outages, which end without the page; rethrows what the page must react to. */
-function forgiveOutage(error: DataClientError): void {
+/** Ignores an outage, because the source tries again by itself. Rethrows an error that waiting does not fix. */
+function ignoreOutage(error: DataClientError): void {
   if (error.code === 'unsupported' || isRefusal(error.status)) throw error
 }
 
 function toOrigin(url: string): string {
   const { origin } = new URL(url)
-  // The origin of data: URLs and of unknown schemes.
+  // `data:` URLs and URLs of unknown schemes have the origin "null".
   if (origin === 'null') throw new TypeError(`apiOrigins: ${url} has no origin`)
   return origin
 }

@@ -1,5 +1,5 @@
-// When to renew a token, when it has expired, and how long to wait after a failure. Pure: ages and waits are arguments,
-// in milliseconds of a monotonic clock; the date is never read.
+// When to renew a token, when it has expired, and how long to wait after a failure. Pure functions of ages and random
+// numbers: no clock is read. Times are in milliseconds.
 
 /** What a token of some age can be used for. */
 export type Age =
@@ -12,7 +12,7 @@ export type Age =
 /** Renewal at 75 to 85 % of the lifetime; the random spread keeps the requests of many visitors apart. */
 const EARLIEST = 0.75
 const SPREAD = 0.1
-/** A token is ending in the last tenth of its lifetime, at most in its last 5 s. */
+/** A token is `ending` in the last tenth of its lifetime, and never earlier than 5 s before its end. */
 const LONGEST_END_MS = 5000
 /** The shortest time between renewals, however short the lifetime of the tokens. */
 const SHORTEST_WAIT_MS = 500
@@ -37,7 +37,7 @@ export function judgeAge(lifeMs: number, ageMs: number): Age {
   return ageMs < lifeMs - Math.min(LONGEST_END_MS, lifeMs / 10) ? 'fresh' : 'ending'
 }
 
-/** Whether a status is a refusal that waiting does not change: 4xx but 408 and 429. */
+/** Whether a status is a refusal that waiting does not change: 4xx except 408 and 429. */
 export function isRefusal(status: number): boolean {
   return status >= 400 && status < 500 && status !== 408 && status !== 429
 }
@@ -56,13 +56,14 @@ export interface Failure {
 export interface Retry {
   /** No request before this time has passed. */
   readonly waitMs: number
-  /** Whether to request again after it without a call; otherwise the next call does. */
+  /** Whether the next request starts by itself after the pause. Otherwise the next call starts it. */
   readonly isAutomatic: boolean
 }
 
 /**
- * The pause after a failed request: as long as the server asked for, else exponential back-off up to 15 s of which half is
- * random. After a refusal 1 s, and only a call requests again.
+ * The pause after a failed request. After a refusal it is 1 s, and only a call starts the next request. Otherwise it is what
+ * the server asked for (at most an hour) plus up to 500 ms; if the server asked for nothing, the pause doubles with each
+ * failure up to 15 s, and half of it is random.
  */
 export function planRetry({ count, status, retryAfterMs }: Failure, random: number): Retry {
   if (isRefusal(status)) {
@@ -71,7 +72,7 @@ export function planRetry({ count, status, retryAfterMs }: Failure, random: numb
   const pause = Math.min(FIRST_PAUSE_MS * 2 ** count, LONGEST_PAUSE_MS)
   const jittered = (pause * (1 + random)) / 2
   const asked = Math.min(retryAfterMs ?? 0, LONGEST_RETRY_AFTER_MS)
-  // After the time that the server asked for, spread, so that clients do not all return together.
+  // A random time is added, so that clients do not all return together.
   return { waitMs: asked > 0 ? asked + FIRST_PAUSE_MS * random : jittered, isAutomatic: true }
 }
 

@@ -4,8 +4,8 @@
 /** The tabs and workers that use the same name, seen from one of them. */
 export interface Tabs {
   /**
-   * Runs `work` when no other tab does. `hasWaited` tells whether another tab had its turn just before. Waits for at most
-   * 10 s: a frozen tab may never end its turn.
+   * Runs `work` while no other tab runs its own. `hasWaited` tells whether another tab had its turn just before. After a
+   * wait of 10 s it runs `work` without a turn, because a frozen tab may never end its turn.
    */
   takeTurn<T>(work: (hasWaited: boolean) => Promise<T>): Promise<T>
   /** Sends a message to all other tabs. */
@@ -38,7 +38,7 @@ export function joinTabs(name: string, onMessage: (message: unknown) => void, si
           await locks.request(name, { signal: AbortSignal.timeout(MAX_WAIT_MS) }, () => start(true))
         }
       } catch {
-        // The browser has no locks or refuses them, or another tab holds the lock for too long.
+        // The browser has no locks or refuses them, or another tab holds the lock for too long: works without the lock.
       }
       return working ?? work(false)
     },

@@ -50,7 +50,10 @@ export interface TokenSource {
    * repeated because the API refused its proof. Rejects as `getToken` does.
    */
   authorize(method: string, url: string, isRepeated?: boolean): Promise<Authorization>
-  /** Forgets the token, so that the next call requests a new one. A `token` that is not the current one changes nothing. */
+  /**
+   * Forgets the current token, so that the next call requests a new one. With `token`, does so only if that is the current
+   * one.
+   */
   invalidate(token?: string): void
   /** Stops the timer, the listeners and the exchange with other tabs. Later calls reject with `closed`. */
   close(): void
@@ -64,13 +67,14 @@ export interface ConfiguredSource extends TokenSource {
 /** The message with which a tab sends its new token to the other tabs. */
 interface Message extends Answer {
   readonly ageMs: number
-  /** By `sharedNow`, milliseconds; the receiver adds the delay of the message to the age. */
+  /** When it was sent, by `sharedNow`. The receiver adds the time since then to the age. */
   readonly sentAt: number
 }
 
 /** `globalThis.fetch`, read at each call, because a page may replace it later. */
 export const browserFetch: typeof fetch = (...request) => globalThis.fetch(...request)
 
+/** Epoch milliseconds on the monotonic clock, which tabs can compare: `performance.now()` starts at 0 in each tab. */
 const sharedNow = (): number => performance.timeOrigin + performance.now()
 const readMoment = (): Moment => ({ at: performance.now(), date: Date.now(), random: Math.random() })
 
@@ -124,7 +128,7 @@ export function createSource(
     const before = state.held
     const findNew = () => (state.held === before ? undefined : findFresh(state, readMoment()))
     return tabs.takeTurn(async (hasWaited) => {
-      // The tab that had the turn before sends its token as a message, which may arrive up to 100 ms later.
+      // The tab that had the turn before sends its new token as a message: waits up to 100 ms for that.
       for (let tries = 5; hasWaited && !findNew() && tries > 0; tries--) await sleep(20)
       const heard = findNew()
       if (heard) {
@@ -176,7 +180,7 @@ export function createSource(
       const { token } = held
       const { key } = await ready
       if (!key) return { token, headers: { authorization: `Bearer ${token}` } }
-      // The refused proof may have carried an `iat` too early: the monotonic clock can stop while the machine sleeps.
+      // The refused proof may have had an `iat` that was too early, because the monotonic clock can stop during sleep.
       const ageMs = ageOf(held, readMoment(), isRepeated)
       const dpop = await key.prove({ method, url, token, iat: readIat(token) + ageMs / 1000 })
       return { token, headers: { authorization: `DPoP ${token}`, dpop } }

@@ -34,7 +34,7 @@ import { type Age, judgeAge, planRenewal, planRetry } from './renewal.ts'
 export interface Moment {
   /** Milliseconds on the monotonic clock, which may stop while the machine sleeps. */
   readonly at: number
-  /** Milliseconds of the page's date, which may be wrong. Only differences count. */
+  /** `Date.now()`, which may be wrong. Only differences are used. */
   readonly date: number
   readonly random: number
 }
@@ -43,14 +43,14 @@ export interface Moment {
 export interface HeldToken extends Answer {
   /** Time of the request on the monotonic clock, milliseconds. */
   readonly askedAt: number
-  /** By the page's date, right or wrong. */
+  /** Time of the request by `Date.now()`. */
   readonly askedOn: number
 }
 
 /** The failed requests since the last token. */
 export interface Failures {
   readonly count: number
-  /** The error of the latest. */
+  /** The error of the latest failure. */
   readonly error: DataClientError
   /** End of the pause that follows it, on the monotonic clock. */
   readonly until: number
@@ -133,12 +133,12 @@ export function findUsable(state: TokenState, moment: Moment): HeldToken | undef
   return judge(state, moment) === 'expired' ? undefined : state.held
 }
 
-/** The token, if a request may carry it. */
+/** The token, if it is fresh, so that a request can carry it. */
 export function findFresh(state: TokenState, moment: Moment): HeldToken | undefined {
   return judge(state, moment) === 'fresh' ? state.held : undefined
 }
 
-/** What a `call` gets: a token or an error; undefined: what the request brings. */
+/** What a `call` gets: a token or an error. Undefined means that it waits for the result of the request. */
 export function answerCall(state: TokenState, moment: Moment): HeldToken | DataClientError | undefined {
   const { phase, failures } = state
   if (phase === 'closed') return new DataClientError('the client was closed', { code: 'closed' })
@@ -150,19 +150,19 @@ const stay = (state: TokenState): TokenState => state
 
 const ask = (state: TokenState): TokenState => ({ ...state, phase: 'asking' })
 
-/** A leap of the date is only a hint to renew: perhaps the date was corrected, and the machine did not sleep. */
-const suspect: Row<'wake'> = (state, event) =>
+/** A suspect token is renewed but not dropped: perhaps the date was corrected, and the machine did not sleep. */
+const markSuspect: Row<'wake'> = (state, event) =>
   state.held && judge(state, event, true) !== 'fresh' ? { ...state, isSuspect: true } : state
 
 const askIfDue: Row<'wake'> = (before, event) => {
-  const state = suspect(before, event)
+  const state = markSuspect(before, event)
   const { held, isSuspect, dueAt = 0 } = state
   return held && (isSuspect || event.at >= dueAt) ? ask(state) : state
 }
 
-/** A request that failed may work after a wake, unless the server said how long to wait. */
-const askUnlessTold: Row<'wake'> = (before, event) => {
-  const state = suspect(before, event)
+/** Asks again before the pause is over, unless the server said how long to wait. */
+const askUnlessToldToWait: Row<'wake'> = (before, event) => {
+  const state = markSuspect(before, event)
   const { failures } = state
   return failures?.error.retryAfter === undefined || event.at >= failures.until ? ask(state) : state
 }
@@ -185,7 +185,7 @@ const keepIfBetter: Row<'heard'> = (state, event) => {
   return { ...keep(state, event), phase: phase === 'asking' ? phase : 'idle' }
 }
 
-const rest = (state: TokenState): TokenState => ({ ...state, phase: 'idle', failures: undefined })
+const returnToIdle = (state: TokenState): TokenState => ({ ...state, phase: 'idle', failures: undefined })
 
 const pause: Row<'failed'> = (state, { error, at, random }) => {
   const count = (state.failures?.count ?? 0) + 1
@@ -211,11 +211,11 @@ const keepClosed: Row<'answered'> = (state, event) => close(keep(state, event))
 const TABLE: { readonly [Name in keyof TokenEvents]: Readonly<Record<Phase, Row<Name>>> } = {
   call: { idle: askUnlessAnswered, asking: stay, paused: askUnlessAnswered, closed: stay },
   due: { idle: ask, asking: stay, paused: ask, closed: stay },
-  wake: { idle: askIfDue, asking: suspect, paused: askUnlessTold, closed: stay },
+  wake: { idle: askIfDue, asking: markSuspect, paused: askUnlessToldToWait, closed: stay },
   heard: { idle: keepIfBetter, asking: keepIfBetter, paused: keepIfBetter, closed: stay },
   answered: { idle: stay, asking: keep, paused: stay, closed: keepClosed },
   failed: { idle: stay, asking: pause, paused: stay, closed: stay },
-  skipped: { idle: stay, asking: rest, paused: stay, closed: stay },
+  skipped: { idle: stay, asking: returnToIdle, paused: stay, closed: stay },
   invalidate: { idle: forget, asking: forget, paused: forget, closed: stay },
   close: { idle: close, asking: close, paused: close, closed: stay },
 }
