@@ -141,57 +141,57 @@ describe('authenticate', () => {
   })
 })
 
-describe('bindIp', () => {
+describe('bindIp: the address in the token is', () => {
   const via = (forwarded: string): Record<string, string> => ({ origin: SITE, 'x-forwarded-for': forwarded })
 
   test.each<[string, Options, Asked, string | undefined]>([
     ['the address of the peer', {}, { ip: '192.0.2.7' }, '192.0.2.7'],
-    ['a mapped peer', {}, { ip: '::ffff:192.0.2.7' }, '192.0.2.7'],
-    ['an IPv6 peer, in its canonical form', {}, { ip: '2001:DB8:0:0::1' }, '2001:db8::1'],
+    ['that of a peer mapped to IPv6, as IPv4', {}, { ip: '::ffff:192.0.2.7' }, '192.0.2.7'],
+    ['that of an IPv6 peer, in canonical form', {}, { ip: '2001:DB8:0:0::1' }, '2001:db8::1'],
     [
-      'the peer, although it sends X-Forwarded-For',
+      'that of the peer, even when it sends X-Forwarded-For',
       {},
       { ip: '192.0.2.7', headers: via('198.51.100.9') },
       '192.0.2.7',
     ],
     [
-      'the client of a trusted proxy',
+      'that of the client of a trusted proxy',
       { trustedProxies: 'loopback' },
       { ip: '127.0.0.1', headers: via('198.51.100.9') },
       '198.51.100.9',
     ],
     [
-      'the client of two trusted proxies',
+      'that of the client of two trusted proxies',
       { trustedProxies: ['loopback', '10.0.0.0/8'] },
       { ip: '::1', headers: via('203.0.113.1, 198.51.100.9, 10.1.2.3') },
       '198.51.100.9',
     ],
     [
-      'the client according to a hop count',
+      'that of the client according to a hop count',
       { trustedProxies: 1 },
       { headers: via('203.0.113.1, 198.51.100.9') },
       '198.51.100.9',
     ],
     [
-      'the peer with a hop count of 0',
+      'that of the peer with a hop count of 0',
       { trustedProxies: 0 },
       { ip: '192.0.2.7', headers: via('198.51.100.9') },
       '192.0.2.7',
     ],
     [
-      'unknown: the proxy sends no valid address',
+      'unknown (503): the proxy sends no valid address',
       { trustedProxies: 'loopback' },
       { ip: '127.0.0.1', headers: via('unknown') },
       undefined,
     ],
     [
-      'unknown: fewer hops than the hop count',
+      'unknown (503): fewer hops than the hop count',
       { trustedProxies: 2 },
       { ip: '127.0.0.1', headers: via('198.51.100.9') },
       undefined,
     ],
-    ['unknown: no peer', {}, {}, undefined],
-    ['unknown: the peer is not an address', {}, { ip: 'unix' }, undefined],
+    ['unknown (503): no peer', {}, {}, undefined],
+    ['unknown (503): the peer is not an address', {}, { ip: 'unix' }, undefined],
   ])('%s', async (_, options, asked, bound) => {
     const onError = vi.fn()
     const answer = await ask({ bindIp: true, onError, ...options }, asked)
@@ -204,7 +204,7 @@ describe('bindIp', () => {
     expect(onError.mock.calls[0]?.[0].message).toMatch(/bindIp/)
   })
 
-  test('false binds no address', async () => {
+  test('absent without bindIp', async () => {
     expect(payloadOf((await good(await ask({}, { ip: '192.0.2.7' }))).token).ip).toBeUndefined()
   })
 })

@@ -79,7 +79,7 @@ describe('refusals of the issuer', () => {
 
   test.each([
     [
-      'an origin that the account lacks',
+      'an origin that the account does not list',
       { origin: 'https://evil.example' },
       403,
       'origin_not_allowed',
@@ -110,8 +110,8 @@ describe('refusals of the issuer', () => {
 
   test.each([
     ['a wrong secret', () => ({ token: world().wrong })],
-    ['a typo', () => ({ token: `${TOKEN.slice(0, -1)}-` })],
-    ['no account token', () => ({ token: 'nonsense' })],
+    ['an account token with a typo', () => ({ token: `${TOKEN.slice(0, -1)}-` })],
+    ['a text that is not an account token', () => ({ token: 'nonsense' })],
     ['an unknown pair', () => parseAccountToken(TOKEN) as { clientId: string; clientSecret: string }],
     ['a pair of other characters', () => ({ clientId: 'ctrl-dev-my-app', clientSecret: 'your:secret' })],
   ])('%s: claim gives unauthorized, token gives invalid_client', async (_, credential) => {

@@ -32,7 +32,7 @@ const FROM_OWN = {
 const PAIR = { CLAIMGATE_CLIENT_ID: 'abc', CLAIMGATE_CLIENT_SECRET: 'def' }
 const FROM_PAIR = { clientId: 'abc', clientSecret: 'def' }
 
-/** The message of the TypeError. */
+/** The message of the TypeError that `work` must throw. */
 function messageOf(work: () => unknown): string {
   try {
     work()
@@ -55,12 +55,12 @@ describe('loadConfig', () => {
     ],
     ['the names of the AI Fabrix client', MISO, FROM_MISO],
     [
-      'our names, when only the issuer of the others is set',
+      'our names, when only the issuer has a name of the AI Fabrix client too',
       { MISO_CONTROLLER_URL: 'https://controller.example', ...OWN, ...PAIR },
       { ...FROM_OWN, ...FROM_PAIR },
     ],
     [
-      'our names, when only the credential of the others is set',
+      'our names, when only the credential has names of the AI Fabrix client too',
       { ...MISO, MISO_CONTROLLER_URL: '', ...OWN, ...PAIR },
       { ...FROM_OWN, ...FROM_PAIR },
     ],

@@ -80,7 +80,7 @@ describe('an issuer that refuses', () => {
     ['the path', refuse(404, 'not_found'), '502 bad_gateway'],
     ['the parameters', refuse(422, 'invalid_request'), '502 bad_gateway'],
     ['for 12 seconds', refuse(429, 'rate_limited', { 'retry-after': '12' }), '503 unavailable 12'],
-    ['temporarily, without Retry-After', answer(429), '503 unavailable 5'],
+    ['because of its rate limit, without Retry-After', answer(429), '503 unavailable 5'],
     [
       'until a date in the past',
       answer(503, '', { 'retry-after': 'Fri, 31 Dec 1999 23:59:59 GMT' }),
@@ -89,8 +89,8 @@ describe('an issuer that refuses', () => {
     ['until an invalid date', answer(429, '', { 'retry-after': 'tomorrow' }), '503 unavailable 5'],
     ['because it is down', refuse(503, 'unavailable', { 'retry-after': '30' }), '503 unavailable 30'],
     ['because of an internal error', refuse(500, 'internal'), '502 bad_gateway'],
-    ['behind a proxy that cannot reach it', answer(502, '<html>'), '502 bad_gateway'],
-    ['behind a proxy that timed out', answer(504, '<html>'), '504 gateway_timeout'],
+    ['by its proxy, which cannot reach it', answer(502, '<html>'), '502 bad_gateway'],
+    ['by its proxy, which timed out', answer(504, '<html>'), '504 gateway_timeout'],
   ])('%s', async (_, reply, expected) => {
     issuer.reply = reply
     expect(await refusal(simulated())).toBe(expected)
@@ -192,15 +192,15 @@ describe('an issuer that does not answer', () => {
   })
 })
 
-describe('the real issuer', () => {
-  test('refuses a wrong credential', async () => {
+describe('the line in the log', () => {
+  test('says that the real issuer refused the credential', async () => {
     expect(await refusal(createClaimClient({ issuer: world().issuer, token: world().wrong }))).toBe(
       '502 bad_gateway',
     )
     expect(lines[0]).toContain('401 unauthorized')
   })
 
-  test('is not configured', async () => {
+  test('says that no issuer is configured', async () => {
     expect(await refusal(createClaimClient({ issuer: undefined, token: undefined }))).toBe(
       '503 unavailable 5',
     )
@@ -233,7 +233,7 @@ describe('onError', () => {
     const unhandled = vi.fn()
     process.on('unhandledRejection', unhandled)
     let calls = 0
-    // No vi.fn: it would handle the rejection.
+    // Not a vi.fn, which would handle the rejection.
     const onError = async () => {
       calls += 1
       throw new Error('the log is full')
@@ -247,7 +247,7 @@ describe('onError', () => {
   test.each([
     ['an error of another class', new Error('two\nlines')],
     ['a text', 'thrown text'],
-  ])('gets %s that an own client throws, and the page gets 500', async (_, thrown) => {
+  ])('gets %s that a custom client throws, and the page gets 500', async (_, thrown) => {
     const client: ClaimClient = { ...simulated(), claim: () => Promise.reject(thrown) }
     expect((await createClientTokenEndpoint(client, options)(page())).status).toBe(500)
     expect(lines).toHaveLength(1)

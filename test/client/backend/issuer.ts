@@ -27,7 +27,7 @@ export function useWorld(): () => World {
   return () => world
 }
 
-/** Answers one request of the simulated issuer. */
+/** Answers one request to the simulated issuer. */
 export type Reply = (request: IncomingMessage, response: ServerResponse) => void
 
 export interface SimulatedIssuer {

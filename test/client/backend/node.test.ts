@@ -1,4 +1,4 @@
-// What is particular to Node: keep-alive after a refused body, clients that disconnect, responses that are already sent.
+// Cases that occur on Node only: keep-alive after a refused body, clients that disconnect, responses that are already sent.
 
 import { Agent, createServer, request as httpRequest, type RequestListener, type Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
@@ -94,7 +94,7 @@ test('a response that was sent while the issuer was asked is not changed', async
 })
 
 test.each(['before authenticate', 'during authenticate'])(
-  'a client that disconnects within its body, %s, causes no claim and no report',
+  'a client that disconnects while sending its body, %s, causes no claim and no call of onError',
   async (when) => {
     const endpoint = createEndpoint({
       authenticate: async () => {

@@ -86,7 +86,7 @@ describe.each(Object.entries(makers))('%s', (_, make) => {
     test.each(values.map((value) => [typeof value, value]))(
       `refuses or ignores ${name}: %s %j`,
       (_, value) => {
-        // For settings of the client, null means the client's value, which is not set here.
+        // These two options may also be set on the client: null means the client's value, which is not set here.
         const message = faultOf(() => make({ ...GOOD, [name]: value }))
         const isAbsent = value === null && ['allowedOrigins', 'clientTokenUri'].includes(name)
         expect(message).toMatch(isAbsent ? /^$/ : new RegExp(`^${name}: `))
@@ -98,7 +98,7 @@ describe.each(Object.entries(makers))('%s', (_, make) => {
     expect(faultOf(() => make({ ...GOOD, [name]: true }))).toBe(`${name}: unknown option`)
   })
 
-  test('refuses missing options, and a client that is not one', () => {
+  test('refuses missing options, and an object that is not a client', () => {
     expect(faultOf(() => make(undefined as unknown as object))).toMatch(/^options: /)
     expect(faultOf(() => make(GOOD, {} as ClaimClient))).toMatch(/^client: /)
     expect(faultOf(() => make(GOOD, null as unknown as ClaimClient))).toMatch(/^client: /)

@@ -27,7 +27,7 @@ export interface Asked {
   readonly ip?: string
 }
 
-/** Asks an endpoint for the world's account. Default: POST from SITE, without a body. */
+/** Sends a request to an endpoint that uses the world's account. Default: POST from SITE, without a body. */
 export async function ask(world: World, options: Options = {}, asked: Asked = {}): Promise<Response> {
   const { issuer, token } = world
   const endpoint = createClientTokenEndpoint(createClaimClient({ issuer, token }), {

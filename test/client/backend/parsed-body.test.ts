@@ -1,5 +1,5 @@
-// A page asks for a token that is bound to its key, and code before the endpoint may have read the body. The answer must be
-// a token with that key, or no token.
+// A page asks for a token that is bound to its key, but other code may have read the body before the endpoint. The answer
+// must be a token with that key, or no token.
 
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -103,7 +103,7 @@ describe('a parser that did not read the body', () => {
   })
 
   test.each([{}, null, undefined])(
-    'because the request has none, and left %j: a token without a key',
+    'because there is none, and left %j: a token without a key',
     async (body) => {
       expect(await askServer(leaving(body), {})).toBe(WITHOUT_KEY)
     },
@@ -113,7 +113,7 @@ describe('a parser that did not read the body', () => {
     expect(await askServer(leaving({ jkt: JKT }), {})).toBe(WITH_KEY)
   })
 
-  test('reads a body that the stream decodes to text', async () => {
+  test('but made the stream decode it to text: the body is read', async () => {
     const decoding: RequestListener = (request, response) => {
       request.setEncoding('utf8')
       return createNode()(request, response)
@@ -184,12 +184,13 @@ describe('a parser that read the body', () => {
   })
 })
 
-/** An app with these parsers; without any, with the JSON parser. */
-const express5 = (...parsers: readonly express.RequestHandler[]): RequestListener =>
+/** An app of Express 5 with these parsers; by default with the JSON parser. */
+const withExpress5 = (...parsers: readonly express.RequestHandler[]): RequestListener =>
   express()
     .use(...(parsers.length > 0 ? parsers : [express.json()]))
     .post('/', createNode())
-const older = (...parsers: readonly express.RequestHandler[]): RequestListener =>
+/** An app of Express 4 with these parsers. */
+const withExpress4 = (...parsers: readonly express.RequestHandler[]): RequestListener =>
   express4()
     .use(...parsers)
     .post('/', createNode())
@@ -201,50 +202,55 @@ const readAll: express.RequestHandler = (request, _, next) => {
 
 describe('real parsers', () => {
   test.each<[string, () => RequestListener, Sent, string]>([
-    ['express 5, JSON', () => express5(), { body: KEY, type: TYPES.json }, WITH_KEY],
-    ['express 5, text that it does not parse', () => express5(), { body: KEY, type: TYPES.text }, WITH_KEY],
-    ['express 5, no type', () => express5(), { body: KEY }, WITH_KEY],
-    ['express 5, {}', () => express5(), { body: '{}', type: TYPES.json }, WITHOUT_KEY],
-    ['express 5, nothing', () => express5(), {}, WITHOUT_KEY],
+    ['express 5, JSON', () => withExpress5(), { body: KEY, type: TYPES.json }, WITH_KEY],
     [
-      'express 5, nothing, chunked',
-      () => express5(),
-      { body: '', type: TYPES.json, chunked: true },
-      WITHOUT_KEY,
-    ],
-    ['express 5, an upload parser', () => express5(readAll), { body: KEY }, FAULT],
-    ['express 4, JSON', () => older(express4.json()), { body: KEY, type: TYPES.json }, WITH_KEY],
-    [
-      'express 4, text that it does not parse',
-      () => older(express4.json()),
+      'express 5, text that it does not parse',
+      () => withExpress5(),
       { body: KEY, type: TYPES.text },
       WITH_KEY,
     ],
-    ['express 4, no type', () => older(express4.json()), { body: KEY }, WITH_KEY],
+    ['express 5, no type', () => withExpress5(), { body: KEY }, WITH_KEY],
+    ['express 5, {}', () => withExpress5(), { body: '{}', type: TYPES.json }, WITHOUT_KEY],
+    ['express 5, no body', () => withExpress5(), {}, WITHOUT_KEY],
     [
-      'express 4, chunked',
-      () => older(express4.json()),
-      { body: KEY, type: TYPES.text, chunked: true },
-      WITH_KEY,
-    ],
-    ['express 4, {}', () => older(express4.json()), { body: '{}', type: TYPES.json }, WITHOUT_KEY],
-    ['express 4, nothing', () => older(express4.json()), {}, WITHOUT_KEY],
-    [
-      'express 4, nothing, chunked',
-      () => older(express4.json()),
+      'express 5, an empty chunked body',
+      () => withExpress5(),
       { body: '', type: TYPES.json, chunked: true },
       WITHOUT_KEY,
     ],
-    ['express 4, an upload parser', () => older(readAll), { body: KEY }, FAULT],
+    ['express 5, an upload parser', () => withExpress5(readAll), { body: KEY }, FAULT],
+    ['express 4, JSON', () => withExpress4(express4.json()), { body: KEY, type: TYPES.json }, WITH_KEY],
+    [
+      'express 4, text that it does not parse',
+      () => withExpress4(express4.json()),
+      { body: KEY, type: TYPES.text },
+      WITH_KEY,
+    ],
+    ['express 4, no type', () => withExpress4(express4.json()), { body: KEY }, WITH_KEY],
+    [
+      'express 4, chunked',
+      () => withExpress4(express4.json()),
+      { body: KEY, type: TYPES.text, chunked: true },
+      WITH_KEY,
+    ],
+    ['express 4, {}', () => withExpress4(express4.json()), { body: '{}', type: TYPES.json }, WITHOUT_KEY],
+    ['express 4, no body', () => withExpress4(express4.json()), {}, WITHOUT_KEY],
+    [
+      'express 4, an empty chunked body',
+      () => withExpress4(express4.json()),
+      { body: '', type: TYPES.json, chunked: true },
+      WITHOUT_KEY,
+    ],
+    ['express 4, an upload parser', () => withExpress4(readAll), { body: KEY }, FAULT],
     [
       'express 4, a form',
-      () => older(express4.urlencoded({ extended: false })),
+      () => withExpress4(express4.urlencoded({ extended: false })),
       { body: `jkt=${JKT}`, type: TYPES.form },
       WITH_KEY,
     ],
     [
-      'express 4, JSON as a form without fields',
-      () => older(express4.urlencoded({ extended: false })),
+      'express 4, a form without fields',
+      () => withExpress4(express4.urlencoded({ extended: false })),
       { body: '&'.repeat(60), type: TYPES.form },
       FAULT,
     ],
@@ -256,7 +262,7 @@ describe('real parsers', () => {
     ['JSON', { body: KEY, type: TYPES.json }, WITH_KEY],
     ['text', { body: KEY, type: TYPES.text }, WITH_KEY],
     ['{}', { body: '{}', type: TYPES.json }, WITHOUT_KEY],
-    ['nothing', {}, WITHOUT_KEY],
+    ['no body', {}, WITHOUT_KEY],
   ])('fastify, %s', async (_, sent, answer) => {
     const fastify = createFastify({ forceCloseConnections: true })
     closing.push(() => fastify.close())

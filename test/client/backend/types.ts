@@ -20,7 +20,7 @@ import {
 
 const issuer = 'https://auth.example.com'
 
-// A credential in one form, which may be undefined.
+// A credential has one of two forms, and its values may be undefined.
 const client: ClaimClient = createClaimClient({ issuer, token: process.env.TOKEN })
 createClaimClient({ issuer, clientId: process.env.ID, clientSecret: 'text' })
 createClaimClient({

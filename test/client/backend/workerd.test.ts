@@ -1,4 +1,4 @@
-// The endpoint in a real workerd without Node compatibility: that it can be bundled, and how it asks the issuer there.
+// The endpoint, bundled, in a real workerd without Node compatibility: what the page gets, and what the issuer is asked.
 
 import { build } from 'esbuild'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
@@ -65,10 +65,10 @@ test('gives a token that is bound to origin, address and key', async () => {
 })
 
 test.each([
-  ['refuses', () => answer(401, { error: 'unauthorized' }), 502],
-  ['redirects', () => answer(307, '', { location: '/elsewhere' }), 502],
-  ['hangs', () => () => undefined, 504],
-])('an issuer that %s', async (_, reply, status) => {
+  ['refuses', 502, () => answer(401, { error: 'unauthorized' })],
+  ['redirects', 502, () => answer(307, '', { location: '/elsewhere' })],
+  ['hangs', 504, () => () => undefined],
+])('when the issuer %s, the page gets %i', async (_, status, reply) => {
   issuer.reply = reply()
   issuer.asked.length = 0
   const startedAt = performance.now()

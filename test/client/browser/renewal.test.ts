@@ -20,7 +20,7 @@ describe('planRenewal', () => {
     [12 * SECOND, 9000, 10_200],
     [30 * MINUTE, 22.5 * MINUTE, 25.5 * MINUTE],
     [DAY, 0.75 * DAY, 0.85 * DAY],
-    // Shorter lifetimes do not make more frequent requests.
+    // However short the lifetime, there are at most two renewals a second.
     [1, 500, 500],
     [400, 500, 500],
     // Longer than the longest timer.

@@ -28,7 +28,7 @@ const LIFE_MS = 60_000
 
 const answerOf = (token: string) => ({ token, lifeMs: LIFE_MS, config: undefined })
 
-/** A token of this age, during whose life the machine slept for so long. */
+/** A token that was requested `ageMs` ago on the monotonic clock, and `sleptMs` more by the date. */
 const hold = (token: string, ageMs: number, sleptMs = 0): HeldToken => ({
   ...answerOf(token),
   askedAt: NOW.at - ageMs,
@@ -60,11 +60,11 @@ interface Row {
   readonly when: string
   readonly state?: Data
   readonly event?: object
-  /** What the event changes; none: nothing at all. */
+  /** What the event changes. Undefined: the event returns the same state object. */
   readonly changes?: Data
 }
 
-/** The same rows in several states. */
+/** One row for each of these states. */
 const inEach = (phases: readonly Phase[], row: Omit<Row, 'in'>): readonly Row[] =>
   phases.map((phase) => ({ in: phase, ...row }))
 
@@ -85,7 +85,7 @@ const rows: readonly Row[] = [
   { in: 'idle', on: 'due', when: 'the token is still fresh', state: { held: due }, changes: asking },
   { in: 'idle', on: 'due', when: 'the token was invalidated', changes: asking },
   { in: 'paused', on: 'due', when: 'the pause is over', state: failuresOf(outage, 0), changes: asking },
-  ...inEach(['asking', 'closed'], { on: 'due', when: 'it does not matter any more' }),
+  ...inEach(['asking', 'closed'], { on: 'due', when: 'a timer of an earlier state runs out' }),
 
   // wake
   { in: 'idle', on: 'wake', when: 'there is no token' },
@@ -106,15 +106,21 @@ const rows: readonly Row[] = [
   {
     in: 'paused',
     on: 'wake',
-    when: 'no server said how long',
+    when: 'the server did not say how long to wait',
     state: failuresOf(outage, 1),
     changes: asking,
   },
   { in: 'paused', on: 'wake', when: 'the server refused', state: failuresOf(refusal, 1), changes: asking },
-  { in: 'paused', on: 'wake', when: 'the server said longer', state: failuresOf(busy, 1) },
-  { in: 'paused', on: 'wake', when: 'that time is over', state: failuresOf(busy, 0), changes: asking },
+  { in: 'paused', on: 'wake', when: 'the server asked to wait longer', state: failuresOf(busy, 1) },
   {
-    ...{ in: 'paused', on: 'wake', when: 'the machine may have slept, and the server said longer' },
+    in: 'paused',
+    on: 'wake',
+    when: 'the wait that the server asked for is over',
+    state: failuresOf(busy, 0),
+    changes: asking,
+  },
+  {
+    ...{ in: 'paused', on: 'wake', when: 'the machine may have slept, and the server asked to wait longer' },
     ...{ state: { held: slept, ...failuresOf(busy, 1) }, changes: { isSuspect: true } },
   },
   { in: 'closed', on: 'wake', when: 'the machine may have slept', state: { held: slept } },
@@ -167,7 +173,7 @@ const rows: readonly Row[] = [
     changes: { phase: 'paused', ...failuresOf(outage, 2000, 3), dueAt: NOW.at + 2000 },
   },
   {
-    ...{ in: 'asking', on: 'failed', when: 'the server said how long', event: { error: busy } },
+    ...{ in: 'asking', on: 'failed', when: 'the server said how long to wait', event: { error: busy } },
     changes: { phase: 'paused', ...failuresOf(busy, 30_000), dueAt: NOW.at + 30_000 },
   },
   {
@@ -175,7 +181,7 @@ const rows: readonly Row[] = [
     ...{ state: { dueAt: NOW.at + 1 } },
     changes: { phase: 'paused', ...failuresOf(refusal, 1000), dueAt: undefined },
   },
-  ...inEach(['idle', 'paused', 'closed'], { on: 'failed', when: 'nothing waits for it' }),
+  ...inEach(['idle', 'paused', 'closed'], { on: 'failed', when: 'no request is under way' }),
 
   // skipped
   {
@@ -237,9 +243,9 @@ describe('a call gets', () => {
   test.each<readonly [string, TokenState, unknown]>([
     ['a fresh token', { phase: 'idle', held: fresh }, fresh],
     ['a fresh token, also while another is requested', { phase: 'asking', held: fresh }, fresh],
-    ['what is requested, when the token is ending', { phase: 'asking', held: ending }, undefined],
+    ['the result of the request, when the token is ending', { phase: 'asking', held: ending }, undefined],
     [
-      'what is requested, when the token is suspect',
+      'the result of the request, when the token is suspect',
       { phase: 'asking', held: fresh, isSuspect: true },
       undefined,
     ],
@@ -256,12 +262,12 @@ describe('a call gets', () => {
       busy,
     ],
     ['the last error during a pause without a token', { phase: 'paused', ...failuresOf(busy, 1) }, busy],
-    ['what is requested after the pause', { phase: 'paused', ...failuresOf(busy, 0) }, undefined],
+    ['the result of a request, after the pause', { phase: 'paused', ...failuresOf(busy, 0) }, undefined],
   ])('%s', (_, state, answer) => {
     expect(answerCall(state, NOW)).toBe(answer)
   })
 
-  test('an error once the source is closed, though the token is fresh', () => {
+  test('an error when the source is closed, even if the token is fresh', () => {
     expect(answerCall({ phase: 'closed', held: fresh }, NOW)).toMatchObject({ code: 'closed', status: 0 })
   })
 })
@@ -275,7 +281,7 @@ test.each([
   expect(ageOf(held, NOW, mayHaveSlept)).toBe(ageMs)
 })
 
-test('whatever happens, in whatever order: a call has an answer, and closed is the end', () => {
+test('after any events a call gets an answer or starts a request, and a closed source stays closed', () => {
   const anyEvent = fc.record({
     on: fc.constantFrom(...EVENTS),
     error: fc.constantFrom(outage, busy, refusal),
