@@ -1,6 +1,6 @@
-// `npm run dev:worker [-- flags]`: runs the service in workerd with a local D1 database; the service migrates it. Passes all flags to
-// `wrangler dev`, and adds what a developer would otherwise set up: the issuer, and a master key in .dev.vars. Prints no
-// secret, because terminals are recorded and shared.
+// `npm run dev:worker [-- flags]`: runs the service in workerd with a local D1 database, whose tables the service creates.
+// Passes all flags to `wrangler dev`, and sets the issuer and, if there is none, a new master key in .dev.vars. Prints no
+// secret, because the output of a terminal is often recorded or shared.
 
 import { randomBytes } from 'node:crypto'
 import {
@@ -15,9 +15,10 @@ import {
 import { parseArgs } from 'node:util'
 import { runWrangler } from './wrangler.ts'
 
-/** Read by wrangler, where --var overrides it. Ignored by git. */
+/** A file of variables that wrangler reads; --var has priority over it. Git ignores it. */
 const VARS_FILE = '.dev.vars'
 const ORIGIN = 'https://www.example.com'
+const MAX_PORT = 65_535
 
 const flags = process.argv.slice(2)
 const { values } = parseArgs({
@@ -31,9 +32,9 @@ const { values } = parseArgs({
   },
 })
 const port = values.port ?? '8787'
-if (!/^[1-9]\d{0,4}$/.test(String(port))) {
+if (!/^[1-9]\d{0,4}$/.test(String(port)) || Number(port) > MAX_PORT) {
   process.stderr.write(
-    '--port: must be a number from 1 to 65535, because it is part of the issuer URL (example: --port 8788)\n',
+    `--port: must be a number from 1 to ${MAX_PORT}, because it is part of the issuer URL (example: --port 8788)\n`,
   )
   process.exit(1)
 }
@@ -46,7 +47,7 @@ if ((givenVar('CLAIMGATE_MASTER_KEY') ?? keptVar('CLAIMGATE_MASTER_KEY')) === un
   chmodSync(VARS_FILE, 0o600)
 }
 mkdirSync('.wrangler', { recursive: true })
-/** A file with the admin token as a header, which curl reads in the commands below. Deleted at exit. */
+/** A file with the header that contains the admin token. The printed commands make curl read it. Deleted at exit. */
 const adminHeader = `.wrangler/try-admin-${port}.header`
 rmSync(adminHeader, { force: true })
 if (adminToken) {
@@ -82,13 +83,16 @@ function varsFiles(): readonly string[] {
   return values['env-file']?.map(String) ?? [VARS_FILE]
 }
 
-/** Commands to try, like those that the server on Node prints. Accounts are created over HTTP, because only workerd can open its database. */
+/**
+ * Commands to try, like those that the server on Node prints. Here an account is created over HTTP, because the command line
+ * cannot open the database of workerd.
+ */
 function renderBanner(): readonly string[] {
-  const head = [`claimgate in workerd: ${issuer}, as soon as wrangler says Ready`, '']
+  const head = [`claimgate in workerd will be at ${issuer} when wrangler prints "Ready"`, '']
   if (!adminToken) {
     return [
       ...head,
-      'Creating accounts over HTTP needs an admin token. Stop this server, add a token, and start again:',
+      'To create accounts over HTTP you need an admin token. Stop this server, add a token, and start again:',
       `  $ echo "CLAIMGATE_ADMIN_TOKEN=$(openssl rand -hex 24)" >> ${varsFiles().at(-1)}`,
     ]
   }
@@ -99,7 +103,7 @@ function renderBanner(): readonly string[] {
   const whoami = `curl -s ${issuer}/auth/whoami -H "Authorization: Bearer ${token('try-claim.json')}"`
   return [
     ...head,
-    'Make an account for a customer; its secret is kept in .wrangler/try-account.json:',
+    'Create an account for a customer. The answer, with the customer’s secret, is saved in .wrangler/try-account.json:',
     `  $ curl -s ${issuer}/admin/accounts ${admin} -d ${quote(account)} ${keep('try-account.json')}`,
     "Claim a browser token, as the customer's backend does:",
     `  $ curl -s ${issuer}/auth/claim -H "Authorization: Bearer ${token('try-account.json')}" -d origin=${ORIGIN} ${keep('try-claim.json')}`,

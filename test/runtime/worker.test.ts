@@ -274,8 +274,8 @@ describe('a deployment that is not configured', () => {
   test('SIGINT stops it and all of its processes', () => expectStops(server, 'SIGINT'))
 })
 
-test('dev:worker does not start on a port that the issuer cannot name', () => {
-  const run = spawnSync(process.execPath, ['scripts/dev-worker.ts', '--port', '0'], { encoding: 'utf8' })
+test.each(['0', '65536', '99999'])('dev:worker refuses --port %s', (port) => {
+  const run = spawnSync(process.execPath, ['scripts/dev-worker.ts', '--port', port], { encoding: 'utf8' })
   expect([run.status, run.stderr.split(':')[0]]).toEqual([1, '--port'])
 })
 
