@@ -1,5 +1,6 @@
-// Breaks one guard of the code after the other in a copy of the project, and checks that a test fails each time:
-// `npm run test:guards`, or with words to choose rows: `npm run test:guards -- origin`. About 4 minutes for all rows.
+// `npm run test:guards`: breaks one security check of the code after the other in a copy of the project, and checks that a
+// test fails each time. `npm run test:guards -- origin` runs only the rows whose description contains each of the given
+// words. All rows take about 4 minutes.
 
 import { execFileSync, spawn } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -10,7 +11,7 @@ import { type Guard, guards } from './guards.ts'
 const ROOT = join(import.meta.dirname, '..')
 /** Copies that work at the same time. */
 const COPIES = 2
-/** A test that hangs on a broken guard has failed as well. */
+/** After this time a test that hangs on a broken guard counts as failed. */
 const TIMEOUT_MS = 300_000
 
 function copyProject(): string {
@@ -23,12 +24,12 @@ function copyProject(): string {
   return folder
 }
 
-/** Breaks one guard, runs its tests, and puts the file back. Gives the first test that fails. */
+/** Breaks one guard, runs its tests, and restores the file. Resolves to the first test that fails; undefined: all pass. */
 async function tryGuard(folder: string, guard: Guard): Promise<string | undefined> {
   const path = join(folder, guard.file)
   const text = readFileSync(path, 'utf8')
   if (text.split(guard.from).length !== 2) {
-    throw new Error(`${guard.file} must have this text exactly once: ${guard.from}`)
+    throw new Error(`${guard.file} must contain this text exactly once: ${guard.from}`)
   }
   writeFileSync(
     path,
@@ -73,7 +74,7 @@ const words = process.argv.slice(2)
 const chosen = guards.filter(({ what }) => words.every((word) => what.includes(word)))
 const waiting = [...chosen]
 const survived: Guard[] = []
-/** Tests that fail while nothing is broken would make every guard look seen. */
+/** Rejects when a test fails while nothing is broken, because then every guard would count as noticed. */
 async function requireGreen(folder: string): Promise<void> {
   const files = [...new Set(chosen.flatMap(({ tests }) => tests))]
   const failed = await runTests(folder, files)
@@ -86,12 +87,12 @@ try {
   await Promise.all(
     folders.map(async (folder) => {
       for (let guard = waiting.shift(); guard !== undefined; guard = waiting.shift()) {
-        const seen = await tryGuard(folder, guard).catch((error: unknown) => {
+        const failed = await tryGuard(folder, guard).catch((error: unknown) => {
           process.stdout.write(`${String(error)}\n`)
         })
-        if (seen === undefined) survived.push(guard)
-        process.stdout.write(`${seen === undefined ? 'NOT SEEN' : 'seen'}  ${guard.what}\n`)
-        process.stdout.write(`          ${seen ?? guard.file}\n`)
+        if (failed === undefined) survived.push(guard)
+        process.stdout.write(`${failed === undefined ? 'NOT NOTICED' : 'noticed'}  ${guard.what}\n`)
+        process.stdout.write(`          ${failed === undefined ? guard.file : `by ${failed}`}\n`)
       }
     }),
   )
@@ -99,6 +100,6 @@ try {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true })
 }
 process.stdout.write(
-  `${chosen.length - survived.length} of ${chosen.length} broken guards were seen by a test\n`,
+  `${chosen.length - survived.length} of ${chosen.length} broken guards made a test fail\n`,
 )
 process.exitCode = survived.length === 0 ? 0 : 1

@@ -1,5 +1,5 @@
-// Loaded before everything else. Plain JavaScript, because an older Node cannot parse our source and would only print a
-// syntax error.
+// Stops with a clear message when Node is too old. Loaded before everything else, and plain JavaScript, because an older Node
+// cannot parse our source and would only print a syntax error.
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 if (major < 22 || (major === 22 && minor < 18)) {
   process.stderr.write(

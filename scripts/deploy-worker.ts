@@ -1,5 +1,5 @@
 // `npm run deploy:worker [-- flags]`: bundles the Worker and uploads it; with --dry-run it only prints the size.
-// wrangler.toml lists what a deployment needs before.
+// wrangler.toml lists what must be set up before the first deployment.
 
 import { runWrangler } from './wrangler.ts'
 

@@ -1,16 +1,17 @@
-// Guards of the code, and the tests that must fail when one is broken: the rows of break-guards.ts.
+// A guard is a line of code that a security rule depends on. Each row says how break-guards.ts breaks one, and which tests
+// must then fail.
 
 /** One guard, and how to break it. */
 export interface Guard {
-  /** The rule that it keeps. */
+  /** The rule that holds because of this guard. */
   readonly what: string
-  /** The file that has it. */
+  /** The file that contains the guard. */
   readonly file: string
-  /** Its text, which occurs exactly once in the file. */
+  /** Text of the guard, which occurs exactly once in the file. */
   readonly from: string
-  /** What replaces it. */
+  /** The text that replaces `from` and breaks the guard. */
   readonly to: string
-  /** Test files; one of their tests must fail. */
+  /** Paths of test files, or their beginnings. At least one of the tests must fail. */
   readonly tests: readonly string[]
 }
 
@@ -103,12 +104,12 @@ export const guards: readonly Guard[] = [
   {
     what: 'every scope is needed, not one of them',
     file: enforce,
-    from: 'policy.scopes.every(',
-    to: 'policy.scopes.some(',
+    from: 'if (missing.length === 0) return undefined',
+    to: 'if (missing.length === 0 || missing.length < needed.length) return undefined',
     tests: ['test/claims/enforce.test.ts'],
   },
   {
-    what: 'a wildcard does not match the domain below which it stands',
+    what: 'a wildcard does not match the domain itself, only its subdomains',
     file: 'src/claims/origin-pattern.ts',
     from: 'labels.slice(1, -1)',
     to: 'labels.slice(0, -1)',
@@ -179,13 +180,13 @@ export const guards: readonly Guard[] = [
   },
   {
     what: 'two different tokens in one request are refused',
-    file: 'src/verify/extract.ts',
+    file: 'src/verify/request/extract.ts',
     from: 'first.token !== presented.token',
     to: 'false',
     tests: ['test/doors/decisions.test.ts', 'test/e2e/forward-auth.test.ts'],
   },
   {
-    what: 'an unknown revocation state is not a pass',
+    what: 'a request does not pass while it is unknown whether its token is revoked',
     file: 'src/verify/judge.ts',
     from: "if (revoked === 'unavailable') return deny(REVOCATION_UNKNOWN)",
     to: '',
@@ -229,26 +230,26 @@ export const guards: readonly Guard[] = [
   {
     what: 'a key-bound token does not pass as Bearer',
     file: 'src/verify/dpop/enforce-key.ts',
-    from: "if (scheme !== 'dpop') return SENT_AS_BEARER",
+    from: "if (scheme !== 'dpop' && !isWithProof) return SENT_AS_BEARER",
     to: '',
     tests: [...proofs, 'test/verify/explain.test.ts', 'test/doors/decisions.test.ts'],
   },
   {
-    what: 'a revocation list never goes back',
+    what: 'a revocation list is never replaced by an older one',
     file: 'src/verify/revocation/feed.ts',
     from: 'return seq > last.seq || haveSameRules(list, last, endsBy)',
     to: 'return true',
     tests: ['test/verify/revocation'],
   },
   {
-    what: 'keys and lists are fetched by https only',
+    what: 'keys, lists and secrets are sent by https only, except on this machine',
     file: 'src/claims/input/plain-http.ts',
     from: '(allowInsecure || isLoopbackHost(hostname))',
     to: 'true',
     tests: ['test/doors/options.test.ts', 'test/client/backend/options.test.ts'],
   },
   {
-    what: 'an assertion names this issuer as its audience',
+    what: 'an assertion must name this issuer as its audience',
     file: 'src/oauth/assertion.ts',
     from: 'audiences.includes(one)',
     to: 'one.length > 0',
@@ -262,7 +263,7 @@ export const guards: readonly Guard[] = [
     tests: ['test/oauth/assertion'],
   },
   {
-    what: 'a client learns nothing about tokens of another account',
+    what: 'introspection tells a client nothing about tokens of another account',
     file: 'src/oauth/examine.ts',
     from: 'claims?.sub === account.id',
     to: 'claims !== undefined',
@@ -276,7 +277,7 @@ export const guards: readonly Guard[] = [
     tests: ['test/oauth/browser.test.ts'],
   },
   {
-    what: 'the origin is one that the account lists',
+    what: 'a token is issued only for an origin that the account lists',
     file: 'src/issue/issue.ts',
     from: "if (!isAllowed) return fail('origin_not_allowed')",
     to: '',
@@ -290,7 +291,7 @@ export const guards: readonly Guard[] = [
     tests: ['test/issue/require-origin.test.ts'],
   },
   {
-    what: 'a change is answered only when other processes know it',
+    what: 'a change is answered only after other processes have read it',
     file: 'src/admin/settle.ts',
     from: 'if (settleMs > 0) await sleep(settleMs)',
     to: '',

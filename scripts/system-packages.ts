@@ -1,18 +1,21 @@
-// `npm run test:setup`: installs the Debian packages that tests need and this machine lacks. `npm test` runs it first;
-// where nothing is missing it only looks along the PATH. Without root or apt-get it installs nothing and lists what is
-// missing; the tests that need it are then skipped and listed by name.
+// `npm run test:setup`: installs the Debian packages that tests need and this machine lacks. `npm test` runs it first. When
+// nothing is missing, it only looks for the commands in the PATH. Without root or apt-get it installs nothing and prints what
+// is missing; the tests that need it are then skipped, and the last lines of the test run name them.
 
 import { execFileSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-/** Debian packages; each brings a command of its own name. */
+/** Debian packages. Each of them installs a command of the same name. */
 const PACKAGES = ['curl', 'chromium', 'nginx', 'caddy']
 
 const missing = PACKAGES.filter((command) => !isOnPath(command))
 if (missing.length > 0) {
   if (process.getuid?.() === 0 && isOnPath('apt-get')) install(missing)
-  else console.error(`not installed here, some tests will not run: ${missing.join(', ')}`)
+  else
+    console.error(
+      `some tests will be skipped, because these commands are not installed: ${missing.join(', ')}`,
+    )
 }
 
 /** Whether a folder of the PATH has an executable file of this name. */

@@ -1,4 +1,4 @@
-// Runs wrangler for dev-worker.ts and deploy-worker.ts: without banner and telemetry, and stopped with this process.
+// Runs wrangler for dev-worker.ts and deploy-worker.ts, without its banner and telemetry. A signal to this process stops it.
 
 import { spawn } from 'node:child_process'
 
@@ -11,13 +11,13 @@ const SETTINGS = {
   CLOUDFLARE_LOAD_DEV_VARS_FROM_DOT_ENV: 'false',
 }
 
-/** Runs wrangler in this terminal. A signal to this process stops wrangler and its workerd. Exits with the code of wrangler. */
+/** Runs wrangler in this terminal. A signal also stops its workerd. This process exits with wrangler's exit code. */
 export function runWrangler(args: readonly string[]): void {
   const child = spawn(process.execPath, ['node_modules/wrangler/bin/wrangler.js', ...args], {
     stdio: 'inherit',
     env: { ...process.env, ...SETTINGS },
   })
-  // Always SIGTERM: where a shell makes wrangler ignore SIGINT, workerd would go on running.
+  // Always SIGTERM: some shells make wrangler ignore SIGINT, and workerd would go on running.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(signal, () => child.kill('SIGTERM'))
   child.on('exit', (code) => process.exit(code ?? 1))

@@ -10,7 +10,7 @@ import { type DemoUrls, readJson, sendJson } from './place.ts'
 /** Handles a request; `bench` names the task. Answers 404 for unknown names and 500 for failures. */
 export type Lab = (bench: string, request: IncomingMessage, response: ServerResponse) => Promise<void>
 
-/** Parameters of {@link createLab}. */
+/** Parameters of {@link createLab}: what the tasks of the lab use. */
 export interface LabParts {
   readonly urls: DemoUrls
   readonly client: ClaimClient
