@@ -46,8 +46,7 @@ async function tryGuard(folder: string, guard: Guard): Promise<string | undefine
 async function runTests(folder: string, tests: readonly string[]): Promise<string | undefined> {
   const out = join(folder, 'guard-report.json')
   rmSync(out, { force: true })
-  const projects = ['waiting', 'units', 'together'].flatMap((name) => ['--project', name])
-  const options = [...projects, '--bail', '1', '--reporter', 'json', '--outputFile', out]
+  const options = ['--bail', '1', '--reporter', 'json', '--outputFile', out]
   const child = spawn('npx', ['vitest', 'run', ...options, ...tests], {
     cwd: folder,
     detached: true,

@@ -1,7 +1,15 @@
 // What all three middlewares do alike: which origins may call, scopes of a route, a shared verifier, and what they say when
 // something of the developer's is missing or fails.
 
+import { Hono, type MiddlewareHandler } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import {
+  type ClaimAuthOptions,
+  type ClaimVariables,
+  claimAuth,
+  requireScope,
+} from '../../src/verify/middleware/hono.ts'
 import { createVerifier } from '../../src/verify/verifier.ts'
 import { createMaker, hashToken } from '../support/dpop-maker.ts'
 import { type Guarded, type GuardedApi, MIDDLEWARES, startGuarded } from '../support/guarded.ts'
@@ -65,6 +73,16 @@ describe.each(MIDDLEWARES)('%s', (name) => {
         'origin_mismatch',
       ])
       expect(await outcomeOf(api.ask({ headers: bearing(mint.token()) }))).toEqual([200, 'acct_1'])
+    })
+
+    test.each<[string, object]>([
+      ['without the option', {}],
+      ['"*"', { allowedOrigins: '*' }],
+      ['a list with "*"', { allowedOrigins: ['*'] }],
+    ])('%s: a token without an origin passes from a page that has none to name', async (_, more) => {
+      const api = await start({ ...base, require: [], ...more } as Guarded)
+      const headers = bearing(mint.token({ origin: undefined }), 'null')
+      expect(await outcomeOf(api.ask({ headers }))).toEqual([200, 'acct_1'])
     })
 
     test('report mode lets it pass, and cors: false does not look', async () => {
@@ -157,22 +175,64 @@ describe.each(MIDDLEWARES)('%s', (name) => {
       await expect(start(make() as Guarded)).rejects.toThrow(new RegExp(`^${option}: `))
     })
   })
+})
 
-  test('a proof that one gate accepted is no replay for the next gate on the same request', async () => {
+describe('a request that passes several checks', () => {
+  const apiOrigin = 'https://api.example.com'
+
+  async function makeProven(): Promise<Request> {
     const maker = await createMaker('ES256')
     const token = mint.token({ cnf: { jkt: maker.jkt } })
-    const verifier = createVerifier({ ...base, apiOrigin: 'https://api.example.com' })
-    const request = new Request('https://api.example.com/api/things', {
+    const url = `${apiOrigin}/api/things`
+    const init: RequestInit & { readonly duplex: 'half' } = {
+      method: 'POST',
+      body: new Blob(['text']).stream(),
+      duplex: 'half',
       headers: {
         authorization: `DPoP ${token}`,
         origin: SITE,
-        dpop: maker.proof({ htu: 'https://api.example.com/api/things', ath: hashToken(token), iat: now() }),
+        dpop: maker.proof({ htm: 'POST', htu: url, ath: hashToken(token), iat: now() }),
       },
-    })
-    const copy = new Request(request)
-    expect((await verifier.verify(request)).cnf).toEqual({ jkt: maker.jkt })
-    expect((await verifier.verify(request)).cnf).toEqual({ jkt: maker.jkt })
+    }
+    return new Request(url, init)
+  }
+  const createApp = (options: Guarded, ...more: MiddlewareHandler[]) =>
+    new Hono<{ Variables: ClaimVariables }>().post(
+      '/api/things',
+      claimAuth(options as ClaimAuthOptions),
+      ...more,
+      (context) => context.text('passed'),
+    )
+  // Hono's bodyLimit replaces `c.req.raw` by a copy, to count the bytes of a stream.
+  const replaceRaw = bodyLimit({ maxSize: 1000 })
+
+  test('a proof that one check accepted is no replay for the next with the same object', async () => {
+    const verifier = createVerifier({ ...base, apiOrigin })
+    const request = await makeProven()
+    const copy = request.clone()
+    expect((await verifier.verify(request)).cnf).toBeDefined()
+    expect((await verifier.verify(request)).cnf).toBeDefined()
     await expect(verifier.verify(copy)).rejects.toMatchObject({ code: 'invalid_proof' })
+  })
+
+  test('nor for claimAuth and the verifier in its handler, also when a Hono middleware replaced the object', async () => {
+    const verifier = createVerifier({ ...base, apiOrigin })
+    const request = await makeProven()
+    const replay = request.clone()
+    const again = claimAuth({ verifier })
+    const verify: MiddlewareHandler = async (context, next) => {
+      await verifier.verify(context.req.raw)
+      await next()
+    }
+    const app = createApp({ verifier }, verify, replaceRaw, again)
+    expect((await app.fetch(request)).status).toBe(200)
+    expect((await app.fetch(replay)).status).toBe(401)
+  })
+
+  test('report mode holds for requireScope, also when a Hono middleware replaced the object', async () => {
+    const app = createApp({ ...base, apiOrigin, mode: 'report' }, replaceRaw, requireScope('admin'))
+    const answer = await app.fetch(await makeProven())
+    expect([answer.status, answer.headers.get('claimgate-would-block')]).toEqual([200, 'insufficient_scope'])
   })
 })
 

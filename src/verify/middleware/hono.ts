@@ -15,6 +15,9 @@ import { createScopeGate } from './require-scope.ts'
 export type * from '../options/options.ts'
 export type { AllowedOrigins, CorsOptions } from './options.ts'
 
+/** The options of {@link claimCors}. Here `allowedOrigins` has no default, because no token names an origin. */
+export type ClaimCorsOptions = CorsOptions & Required<Pick<CorsOptions, 'allowedOrigins'>>
+
 /**
  * The variables that {@link claimAuth} sets on a context, for the type of the app:
  * `new Hono<{ Variables: ClaimVariables }>()`.
@@ -58,12 +61,13 @@ export function claimAuth(options: ClaimAuthOptions): MiddlewareHandler<{ Variab
 
   return async function claimAuth(context, next) {
     const request = context.req.raw
+    const source = sourceOf(context)
     const asked = callSafely(
       () => clientIp(context),
-      (thrown) => guard.verifier.tellFault(thrownBy('clientIp', thrown), request),
+      (thrown) => guard.verifier.tellFault(thrownBy('clientIp', thrown), source),
     )
     const peer = asked instanceof Promise ? await asked : asked
-    const admitting = admitRequest(guard, request, peer ?? undefined, request)
+    const admitting = admitRequest(guard, request, peer ?? undefined, source)
     const admission = admitting instanceof Promise ? await admitting : admitting
     if (admission.kind === 'answer') return toResponse(admission)
     context.set('claims', admission.claims)
@@ -81,8 +85,11 @@ export function claimAuth(options: ClaimAuthOptions): MiddlewareHandler<{ Variab
  * const app = new Hono()
  * app.use('/public/*', claimCors({ allowedOrigins: ['https://www.example.com'] }))
  */
-export function claimCors(options: CorsOptions): MiddlewareHandler {
+export function claimCors(options: ClaimCorsOptions): MiddlewareHandler {
   checkNames(options, corsNames)
+  if (options.allowedOrigins === undefined) {
+    throw new TypeError('allowedOrigins: must be given, a list of origins, "*" or a function')
+  }
   const cors = checkCors(options, createTellFault(undefined))
   return async function claimCors(context, next) {
     const request = context.req.raw
@@ -109,11 +116,24 @@ export function requireScope(
 ): MiddlewareHandler<{ Variables: ClaimVariables }> {
   const judge = createScopeGate(scopes)
   return async function requireScope(context, next) {
-    const admission = judge(context.var.claims as Claims | undefined, context.req.raw)
+    const admission = judge(context.var.claims as Claims | undefined, sourceOf(context))
     if (admission.kind === 'answer') return toResponse(admission)
     await nextWithHeaders(context, next, admission.headers)
     return undefined
   }
+}
+
+const sources = new WeakMap<object, object>()
+
+/**
+ * The request as it arrived, to recognise it at the next check. Middlewares between them may replace `c.req.raw`, as Hono's
+ * bodyLimit does.
+ */
+function sourceOf({ req }: Context): object {
+  const known = sources.get(req)
+  if (known !== undefined) return known
+  sources.set(req, req.raw)
+  return req.raw
 }
 
 function toResponse({ body, status, headers }: Extract<Admission, { kind: 'answer' }>): Response {

@@ -69,14 +69,17 @@ export function createGuard(
 ): Guard {
   const names = { ...choiceNames, ...ownNames }
   const { verifier, issuer, mode } = openVerifier(options, names)
-  const { allowedOrigins = '*' } = options
   return {
     verifier,
     issuer,
     mode,
     cors: checkCorsChoice(options, verifier.tellFault),
-    refusesOrigins: options.cors !== false && allowedOrigins !== '*',
+    refusesOrigins: options.cors !== false && !allowsEveryOrigin(options.allowedOrigins),
   }
+}
+
+function allowsEveryOrigin(allowed: AllowedOrigins = '*'): boolean {
+  return typeof allowed !== 'function' && allowed.includes('*')
 }
 
 function openVerifier(
