@@ -61,6 +61,11 @@ const MAX_TEXT_LENGTH = 2048
 /** Limits the host to 512 characters, because the cost of parsing a host name grows with the square of its length. */
 const WEB_URL = /^https?:\/\/[^/?#]{1,512}(?:[/?#]|$)/i
 const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+
+/** What to write instead of a text that is not a URL or method of a request. */
+export const URL_ADVICE = 'must be the whole http(s) URL of the request, like https://api.example.com/a'
+export const METHOD_ADVICE = 'must be an HTTP method, like GET'
+
 /** One credential in visible ASCII. A comma is not allowed, because it would separate two credentials. */
 const ONE_CREDENTIAL = /^(?:Bearer|DPoP) *[!-+\--~]*$/
 
@@ -68,11 +73,8 @@ const schema = z.strictObject({
   token: text(MAX_TOKEN_LENGTH),
   origin: text(MAX_TEXT_LENGTH).nullish(),
   ip: parsedText((given) => parseAddress(given), 'must be one address, like 203.0.113.7 or 2001:db8::1'),
-  method: parsedText((given) => (METHOD.test(given) ? given : undefined), 'must be an HTTP method, like GET'),
-  url: parsedText(
-    parseWebUrl,
-    'must be the whole http(s) URL of the request, like https://api.example.com/a',
-  ),
+  method: parsedText((given) => (isMethod(given) ? given : undefined), METHOD_ADVICE),
+  url: parsedText(parseWebUrl, URL_ADVICE),
   dpop: text(MAX_TOKEN_LENGTH).nullish(),
 })
 
@@ -164,6 +166,12 @@ function parsedText<T>(parse: (given: string) => T | undefined, message: string)
     })
 }
 
-function parseWebUrl(given: string): URL | undefined {
+/** Whether a text is a token of HTTP (RFC 9110 section 5.6.2), as methods are. */
+export function isMethod(text: string): boolean {
+  return METHOD.test(text)
+}
+
+/** The http(s) URL that a request is sent to; undefined for every other text. */
+export function parseWebUrl(given: string): URL | undefined {
   return WEB_URL.test(given) ? (URL.parse(given) ?? undefined) : undefined
 }

@@ -21,6 +21,9 @@ export const ACCOUNT_ID: RegExp = /^acct_[0-9A-Za-z]+$/
 /** The form of audit entry ids in cursors. */
 export const AUDIT_ID: RegExp = /^[0-9A-Za-z]{16}$/
 
+/** The form of revocation ids in cursors. */
+export const REVOCATION_ID: RegExp = /^[\w-]{1,128}$/
+
 const cursorShape = z.tuple([z.int().min(0), z.string()])
 
 /**

@@ -49,7 +49,10 @@ export interface CreatedRevocation {
 
 type RevocationName = 'jti' | 'clientId' | 'sub' | 'kid'
 
-/** A revocation as JSON, its times in ISO 8601. Exactly one of the four ids is present. */
+/**
+ * A revocation as JSON, its times in ISO 8601. Exactly one of the four ids is present; when a customer made it, `sub` is
+ * that customer's account.
+ */
 export type WireRevocation = Readonly<Partial<Record<RevocationName, string>>> & {
   readonly id: string
   readonly issuedBefore: string
@@ -158,14 +161,25 @@ export async function createRevocation(
 
 /** A revocation as the admin API and the command line show it. */
 export function toWireRevocation({ revocation, issuedBefore }: CreatedRevocation): WireRevocation {
-  const { id, kind, value, createdAt, until } = revocation
+  const { id, kind, value, account, createdAt, until } = revocation
   return {
     id,
+    ...(account !== null && { sub: account }),
     [NAMES[kind]]: value,
     issuedBefore: formatTime(issuedBefore),
     createdAt: formatTime(createdAt),
     expiresAt: formatTime(until),
   }
+}
+
+/**
+ * A revocation that is read from the store, in the same form. `issuedBefore` is the time of the call that made it, or an
+ * earlier requested time rounded up to the second. The exact time of a revocation by `jti` or `kid` is not stored, because
+ * it has no effect.
+ */
+export function toListedRevocation(revocation: Revocation): WireRevocation {
+  const issuedBefore = Math.min(revocation.before, revocation.createdAt)
+  return toWireRevocation({ revocation, issuedBefore })
 }
 
 /** The path of revocations: create. */

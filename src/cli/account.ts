@@ -1,44 +1,54 @@
 // `account …`: the admin API's operations on accounts, on the configured database.
 
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { createCreateAccount, deleteAccount, parseAccountInput, toWireAccount } from '../admin/account.ts'
-import { updateAccount } from '../admin/change-account.ts'
+import { parseAccountPatch, updateAccount } from '../admin/change-account.ts'
 import { toWireCredential } from '../admin/credential.ts'
 import { UNKNOWN_ACCOUNT } from '../admin/operation.ts'
-import { ACCOUNT_ID, cutPage, parsePage } from '../admin/page.ts'
+import { ACCOUNT_ID, cutPage } from '../admin/page.ts'
 import type { Account } from '../claims/records/account.ts'
 import type { Storage } from '../storage/storage.ts'
 import { renderAccount, renderAccounts, renderCredentials, renderSecret } from './account-text.ts'
 import { acceptInput, acceptResult, CliError, toCliError, usageError } from './fault.ts'
 import { readConfig, withReadRecords, withRecords } from './open.ts'
 import {
+  acceptPage,
   addExample,
   addJsonOption,
+  addPageOptions,
   addTokenFileOption,
+  describeNextPage,
   listOption,
   onceOption,
+  type PageOptions,
   parseWholeNumber,
   splitScopes,
+  type TokenFileOptions,
 } from './options.ts'
 import { commandName, IN_FORCE } from './output.ts'
 import type { Shell } from './shell.ts'
 import { toPlainText } from './table.ts'
 import { concealToken, keepToken } from './token-file.ts'
 
-interface CreateOptions {
+interface CreateOptions extends TokenFileOptions {
   readonly name: string
   readonly origin: readonly string[]
   readonly scope?: readonly string[]
   readonly maxTtl?: number
   readonly browserPrototype?: boolean
   readonly requireOrigin?: boolean
-  readonly tokenFile?: string
   readonly json?: boolean
 }
 
-interface ListOptions {
-  readonly limit?: string
-  readonly cursor?: string
+interface UpdateOptions {
+  readonly name?: string
+  readonly origin?: readonly string[]
+  readonly scope?: readonly string[]
+  /** False after `--no-scopes`, otherwise true. */
+  readonly scopes: boolean
+  readonly maxTtl?: number | 'none'
+  readonly browserPrototype?: boolean
+  readonly requireOrigin?: boolean
   readonly json?: boolean
 }
 
@@ -50,9 +60,9 @@ interface DeleteOptions {
 /** What to do next when there is no account with an id, by the code of the refusal. */
 export const ACCOUNT_HINTS = { not_found: `see: ${commandName} account list` }
 
-/** Adds `account create`, `list`, `show`, `suspend`, `resume` and `delete` to the program. */
+/** Adds `account create`, `update`, `list`, `show`, `suspend`, `resume` and `delete` to the program. */
 export function addAccountCommands(program: Command, shell: Shell): void {
-  const account = program.command('account').description('create, show, suspend and delete accounts')
+  const account = program.command('account').description('create, change, show, suspend and delete accounts')
   const create = addJsonOption(account.command('create'))
     .description("create a customer's account and its secret, which is shown once")
     .addOption(onceOption('--name <text>', "the customer's name").makeOptionMandatory())
@@ -72,10 +82,36 @@ export function addAccountCommands(program: Command, shell: Shell): void {
     create,
     `account create --name "Shop" --origin https://shop.example --origin 'http://localhost:*'`,
   )
-  const list = addJsonOption(account.command('list'))
+  const update = addJsonOption(account.command('update <id>'))
+    .description('change an account; what no option names stays as it is')
+    .addOption(onceOption('--name <text>', "the customer's name"))
+    .addOption(
+      listOption(
+        '--origin <pattern>',
+        'origins that its tokens may be used from, in place of the present ones; repeat for more',
+      ),
+    )
+    .addOption(
+      listOption(
+        '--scope <scope>',
+        'scopes that its tokens may have, in place of the present ones; repeat for more',
+      ),
+    )
+    .addOption(new Option('--no-scopes', 'its tokens may have no scope').conflicts('scope'))
+    .option(
+      '--max-ttl <seconds>',
+      "longest lifetime of its tokens; none: the server's limit",
+      parseOptionalLifetime,
+    )
+    .option('--browser-prototype', 'let pages on the allowed origins use the secret (for prototypes)')
+    .option('--no-browser-prototype', 'let no page use the secret')
+    .option('--require-origin', 'issue no token without an origin')
+    .option('--no-require-origin', 'issue tokens without an origin too')
+    .action((id, options) => changeAccount(shell, id, options))
+  update.addHelpText('after', PATTERNS)
+  addExample(update, 'account update acct_Zl3kVx0TbQ4 --origin https://shop.example --max-ttl 600')
+  const list = addPageOptions(addJsonOption(account.command('list')))
     .description('list accounts, oldest first')
-    .addOption(onceOption('--limit <number>', 'how many, 1 to 200 (default: 50)'))
-    .addOption(onceOption('--cursor <cursor>', 'continue after an earlier page'))
     .action((options) => listAccounts(shell, options))
   addExample(list, 'account list --limit 10')
   const show = addJsonOption(account.command('show <id>'))
@@ -106,16 +142,16 @@ An origin pattern is one of
   *                           every http(s) origin; must be the only pattern`
 
 async function createAccount(shell: Shell, options: CreateOptions): Promise<void> {
-  const { name, origin, scope = [], maxTtl = null, tokenFile } = options
+  const { name, origin, scope = [], maxTtl = null, tokenFile, force } = options
   const { browserPrototype = false, requireOrigin = false } = options
   const config = readConfig(shell)
   const members = { name, allowedOrigins: origin, scopes: splitScopes(scope), maxTtl }
   const value = { ...members, browserPrototype, requireOrigin }
   const input = acceptInput(parseAccountInput(value, config.maxTtl))
-  await withRecords(config, async ({ storage, hashSecret }) => {
+  await withRecords(shell, config, async ({ storage, hashSecret }) => {
     const create = createCreateAccount(storage, hashSecret)
     const { account, credential } = await keepToken(
-      tokenFile,
+      { tokenFile, force },
       () => create(input, 'cli', Date.now()),
       ({ account, credential }) =>
         `the account ${account.id} was created, but its token is lost: create another with ${commandName} credential rotate ${credential.id} --overlap 0`,
@@ -129,29 +165,52 @@ async function createAccount(shell: Shell, options: CreateOptions): Promise<void
   })
 }
 
-async function listAccounts(shell: Shell, { limit, cursor, json }: ListOptions): Promise<void> {
-  const query = new URLSearchParams({
-    ...(limit !== undefined && { limit }),
-    ...(cursor !== undefined && { cursor }),
+async function changeAccount(shell: Shell, id: string, options: UpdateOptions): Promise<void> {
+  const { name, origin, scope, scopes, maxTtl, browserPrototype, requireOrigin, json } = options
+  const patch = {
+    ...(name !== undefined && { name }),
+    ...(origin !== undefined && { allowedOrigins: origin }),
+    ...(scope !== undefined && { scopes: splitScopes(scope) }),
+    ...(!scopes && { scopes: [] }),
+    ...(maxTtl !== undefined && { maxTtl: maxTtl === 'none' ? null : maxTtl }),
+    ...(browserPrototype !== undefined && { browserPrototype }),
+    ...(requireOrigin !== undefined && { requireOrigin }),
+  }
+  if (Object.keys(patch).length === 0)
+    throw usageError(`say what to change; see: ${commandName} account update --help`)
+  const config = readConfig(shell)
+  const input = acceptInput(parseAccountPatch(patch, config.maxTtl))
+  await withRecords(shell, config, async (ports) => {
+    const updated = await updateAccount(ports, id, input, 'cli', Date.now())
+    const account = toWireAccount(acceptResult(updated, ACCOUNT_HINTS))
+    if (json) return shell.printJson({ account })
+    shell.print(`${renderAccount(account)}\nThe change is ${IN_FORCE}. ${ISSUED_STAY}\n`)
   })
-  const { after, limit: size } = acceptInput(parsePage(`?${query}`, ACCOUNT_ID))
-  await withReadRecords(readConfig(shell), async (storage) => {
-    const records = await storage.listAccounts(after, size + 1)
-    const { page, nextCursor } = cutPage(records, size, (account) => account.createdAt)
+}
+
+/** Reads a lifetime or `none`. Throws InvalidArgumentError. Commander would replace null by an empty text. */
+function parseOptionalLifetime(text: string): number | 'none' {
+  return text === 'none' ? text : parseWholeNumber(text)
+}
+
+const ISSUED_STAY = `Issued tokens keep what they hold; to end them: ${commandName} revoke --account <id>`
+
+async function listAccounts(shell: Shell, options: PageOptions & { readonly json?: boolean }): Promise<void> {
+  const { after, limit } = acceptPage(options, ACCOUNT_ID)
+  await withReadRecords(shell, readConfig(shell), async (storage) => {
+    const records = await storage.listAccounts(after, limit + 1)
+    const { page, nextCursor } = cutPage(records, limit, (account) => account.createdAt)
     const accounts = page.map(toWireAccount)
-    if (json) return shell.printJson({ accounts, nextCursor })
+    if (options.json) return shell.printJson({ accounts, nextCursor })
     shell.print(renderAccounts(accounts, shell.bold))
-    if (nextCursor !== null) {
-      const sameSize = limit === undefined ? '' : ` --limit ${size}`
-      shell.printAside(`\nMore:\n  $ ${commandName} account list${sameSize} --cursor ${nextCursor}\n`)
-    } else if (accounts.length === 0) {
+    if (nextCursor !== null) shell.printAside(describeNextPage('account list', options, nextCursor))
+    else if (accounts.length === 0)
       shell.printAside(`There are no accounts yet. See: ${commandName} account create --help\n`)
-    }
   })
 }
 
 async function showAccount(shell: Shell, id: string, { json }: { readonly json?: boolean }): Promise<void> {
-  await withReadRecords(readConfig(shell), async (storage) => {
+  await withReadRecords(shell, readConfig(shell), async (storage) => {
     const account = await readAccount(storage, id)
     const now = Date.now()
     const wire = toWireAccount(account)
@@ -167,7 +226,7 @@ async function setStatus(
   status: Account['status'],
   { json }: { readonly json?: boolean },
 ): Promise<void> {
-  await withRecords(readConfig(shell), async (ports) => {
+  await withRecords(shell, readConfig(shell), async (ports) => {
     const updated = await updateAccount(ports, id, { status }, 'cli', Date.now())
     const account = toWireAccount(acceptResult(updated, ACCOUNT_HINTS))
     if (json) return shell.printJson({ account })
@@ -181,7 +240,7 @@ async function removeAccount(shell: Shell, id: string, { yes = false, json }: De
   if (!yes && !shell.isInteractive) {
     throw usageError("deleting ends the account's secrets and tokens permanently; pass --yes to delete it")
   }
-  await withRecords(readConfig(shell), async (ports) => {
+  await withRecords(shell, readConfig(shell), async (ports) => {
     if (!yes) await askForDeletion(shell, await readAccount(ports.storage, id))
     acceptResult(await deleteAccount(ports, id, 'cli', Date.now()), ACCOUNT_HINTS)
     if (json) return shell.printJson({ deleted: id })

@@ -1,19 +1,36 @@
-// `audit export`: the audit log as JSON lines, oldest first, for an archive or another system.
+// `audit list` shows the newest entries of the audit log page by page. `audit export` writes all of it as JSON lines, oldest
+// first, for an archive or another system.
 
 import type { Command } from 'commander'
-import { toWireAudit } from '../admin/audit.ts'
+import { toWireAudit, type WireAudit } from '../admin/audit.ts'
+import { instant, parseInput } from '../admin/input.ts'
+import { AUDIT_ID, cutPage } from '../admin/page.ts'
 import type { Position } from '../storage/storage.ts'
 import { usageError } from './fault.ts'
 import { readConfig, withReadRecords } from './open.ts'
-import { addExample, addJsonOption, onceOption } from './options.ts'
+import {
+  acceptPage,
+  addExample,
+  addJsonOption,
+  addPageOptions,
+  describeNextPage,
+  onceOption,
+  type PageOptions,
+} from './options.ts'
 import type { Shell } from './shell.ts'
+import { type Emphasis, renderTable } from './table.ts'
+import { shortenIso } from './when.ts'
 
 /** How many entries one query reads. */
 const PAGE = 500
 
-/** Adds `audit export` to the program. */
+/** Adds `audit list` and `audit export` to the program. */
 export function addAuditCommands(program: Command, shell: Shell): void {
   const audit = program.command('audit').description('read the audit log')
+  const list = addPageOptions(addJsonOption(audit.command('list')))
+    .description('list the audit log, newest entry first')
+    .action((options) => listAudit(shell, options))
+  addExample(list, 'audit list --limit 10')
   const exporting = addJsonOption(audit.command('export'), 'accepted and ignored: the lines are always JSON')
     .description('write the audit log to stdout, oldest entry first, one JSON document per line')
     .addOption(onceOption('--since <time>', 'only entries from this time on: ISO 8601 with a zone'))
@@ -21,11 +38,38 @@ export function addAuditCommands(program: Command, shell: Shell): void {
   addExample(exporting, 'audit export > audit.jsonl')
 }
 
+async function listAudit(shell: Shell, options: PageOptions & { readonly json?: boolean }): Promise<void> {
+  const { after, limit } = acceptPage(options, AUDIT_ID)
+  await withReadRecords(shell, readConfig(shell), async (storage) => {
+    const records = await storage.listAudit(after, limit + 1)
+    const { page, nextCursor } = cutPage(records, limit, (entry) => entry.at)
+    const entries = page.map(toWireAudit)
+    if (options.json) return shell.printJson({ entries, nextCursor })
+    shell.print(renderEntries(entries, shell.bold))
+    if (nextCursor !== null) shell.printAside(describeNextPage('audit list', options, nextCursor))
+    else if (entries.length === 0) shell.printAside('The audit log has no entries.\n')
+  })
+}
+
+/** A table of audit entries, one per line; an empty text when there are none. */
+function renderEntries(entries: readonly WireAudit[], bold: Emphasis): string {
+  if (entries.length === 0) return ''
+  const rows = entries.map(({ at, actor, action, target, detail }) => [
+    shortenIso(at),
+    actor,
+    action,
+    target,
+    detail === null ? '' : JSON.stringify(detail),
+  ])
+  return renderTable([['TIME', 'ACTOR', 'ACTION', 'TARGET', 'DETAIL'], ...rows], bold)
+}
+
 async function exportAudit(shell: Shell, { since }: { readonly since?: string }): Promise<void> {
-  const start = since === undefined ? undefined : Date.parse(since)
-  if (Number.isNaN(start)) throw usageError('--since: must be a time like 2030-01-31T12:00:00Z')
+  const parsed = since === undefined ? undefined : parseInput(instant, since)
+  if (parsed?.ok === false) throw usageError(`--since ${parsed.reason[0]?.message}`)
+  const start = parsed?.value
   let count = 0
-  await withReadRecords(readConfig(shell), async (storage) => {
+  await withReadRecords(shell, readConfig(shell), async (storage) => {
     let position: Position | undefined = start === undefined ? undefined : { at: start, id: '' }
     for (;;) {
       const entries = await storage.listAudit(position, PAGE, 'oldest')

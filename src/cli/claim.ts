@@ -1,10 +1,10 @@
-// `claim`: does what POST /auth/claim does, with the same code in the same order, on the configured database and keys.
+// `claim`: does what POST /auth/claim does, with the same code in the same order, on the configured database and keys. The
+// database is only read; signing keys are created if there are none.
 // The account token comes from the environment, a file or stdin; as an argument it is refused.
 
 import { type Command, Option } from 'commander'
 import { LOST_KEYS } from '../adapters/node/banner.ts'
-import { openKeys } from '../adapters/node/open.ts'
-import type { AdminPorts } from '../admin/operation.ts'
+import { openKeys, openSecretHash } from '../adapters/node/open.ts'
 import { splitIpList } from '../claims/ip.ts'
 import { lifetimeLimits } from '../claims/lifetime.ts'
 import type { Config } from '../config/config.ts'
@@ -16,8 +16,9 @@ import type { Parameters } from '../issue/sources.ts'
 import { after, ok } from '../lib/result.ts'
 import { parseAccountToken } from '../signing/secret.ts'
 import { createCachedStorage } from '../storage/cached.ts'
+import type { Storage } from '../storage/storage.ts'
 import { acceptInput, CliError, usageError } from './fault.ts'
-import { readConfig, readRules, withRecords } from './open.ts'
+import { readConfig, readRules, withReadRecords } from './open.ts'
 import { addJsonOption, listOption, onceOption } from './options.ts'
 import { commandName, warnOfUnknownPort } from './output.ts'
 import type { Shell } from './shell.ts'
@@ -79,8 +80,8 @@ async function claim(shell: Shell, source: string | undefined, options: ClaimOpt
   }
   const config = readConfig(shell)
   const accountToken = await readAccountToken(shell, source, options.tokenFile)
-  const issued = await withRecords(config, (records) =>
-    issueClaim(shell, config, records, accountToken, options),
+  const issued = await withReadRecords(shell, config, (storage) =>
+    issueClaim(shell, config, storage, accountToken, options),
   )
   if (options.json) return shell.print(`${formatClaimAnswer(issued)}\n`)
   shell.printAside(renderFacts(issued))
@@ -104,13 +105,14 @@ async function readAccountToken(
 async function issueClaim(
   shell: Shell,
   config: Config,
-  { storage: inner, hashSecret, lifetimeSeconds }: AdminPorts,
+  records: Storage,
   accountToken: string,
   options: ClaimOptions,
 ): Promise<IssuedToken> {
   const now = Date.now()
-  const storage = createCachedStorage(inner)
-  const found = await createAuthenticate(storage, hashSecret)(parseAccountToken(accountToken), now)
+  const storage = createCachedStorage(records)
+  const authenticate = createAuthenticate(storage, openSecretHash(config))
+  const found = await authenticate(parseAccountToken(accountToken), now)
   if (found === undefined) throw new CliError('unauthorized', UNAUTHORIZED)
   const request = acceptInput(
     parseClaimParameters(
@@ -123,10 +125,17 @@ async function issueClaim(
     const hint = `see: ${commandName} account show ${found.account.id}`
     throw new CliError(grant.reason, `${POLICY_TEXTS[grant.reason]}; ${hint}`)
   }
-  warnOfUnknownPort(shell, config, options.json === true)
-  const rules = await readRules(storage)
-  const { keyRing, areNew } = await openKeys(config, lifetimeSeconds, rules.isKeyRevoked)
-  if (areNew && (await storage.hasUsedCredential())) shell.printWarning(LOST_KEYS, options.json === true)
+  const longestSeconds = await storage.readLongestLifetime()
+  if (grant.value.lifetimeSeconds > longestSeconds)
+    throw new CliError('invalid_configuration', describeUnknownLifetime(longestSeconds))
+  warnOfUnknownPort(shell, config)
+  const rules = await readRules(shell, storage)
+  const { keyRing, areNew } = await openKeys(
+    config,
+    Math.max(longestSeconds, config.maxTtl),
+    rules.isKeyRevoked,
+  )
+  if (areNew && (await storage.hasUsedCredential())) shell.printWarning(LOST_KEYS)
   const signGrant = createSignGrant({ issuer: config.issuer, audience: config.audience }, () => keyRing.sign)
   const signCurrent = createSignCurrent({
     storage,
@@ -141,6 +150,14 @@ async function issueClaim(
 
 const UNAUTHORIZED =
   'the account token is wrong, expired or revoked; check that DATABASE_URL and CLAIMGATE_PEPPER are those of the server that created it'
+
+/**
+ * Revocations are kept as long as the longest lifetime that the database has recorded. `claim` cannot record a longer one,
+ * because it only reads, so it issues no token that a revocation might not outlive.
+ */
+function describeUnknownLifetime(longestSeconds: number): string {
+  return `tokens on this database live at most ${longestSeconds} s so far, and claim does not change the database; pass --expires-in ${longestSeconds} or less, or start the server with this CLAIMGATE_MAX_TTL once`
+}
 
 const POLICY_TEXTS: Readonly<Record<PolicyFault, string>> = {
   origin_missing: 'this account needs an origin in every token',

@@ -25,6 +25,7 @@ import {
   onceOption,
   parseWholeNumber,
   splitScopes,
+  type TokenFileOptions,
 } from './options.ts'
 import { commandName, IN_FORCE } from './output.ts'
 import type { Shell } from './shell.ts'
@@ -32,20 +33,18 @@ import type { Emphasis } from './table.ts'
 import { concealToken, keepToken, readTextFile } from './token-file.ts'
 import { shortenIso } from './when.ts'
 
-interface CreateOptions {
+interface CreateOptions extends TokenFileOptions {
   readonly name?: string
   readonly scope?: readonly string[]
   readonly expires?: string
   readonly browserPrototype?: boolean
   readonly localhost: boolean
   readonly jwksFile?: string
-  readonly tokenFile?: string
   readonly json?: boolean
 }
 
-interface RotateOptions {
+interface RotateOptions extends TokenFileOptions {
   readonly overlap?: number
-  readonly tokenFile?: string
   readonly json?: boolean
 }
 
@@ -95,7 +94,7 @@ export function addCredentialCommands(program: Command, shell: Shell): void {
 }
 
 async function makeCredential(shell: Shell, accountId: string, options: CreateOptions): Promise<void> {
-  const { name, scope, expires, browserPrototype, localhost, jwksFile, tokenFile, json } = options
+  const { name, scope, expires, browserPrototype, localhost, jwksFile, tokenFile, force, json } = options
   if (jwksFile !== undefined && tokenFile !== undefined) {
     throw usageError(
       'a credential with registered keys has no secret; pass either --jwks-file or --token-file',
@@ -112,9 +111,9 @@ async function makeCredential(shell: Shell, accountId: string, options: CreateOp
   }
   const now = Date.now()
   const input = acceptInput(parseCredentialInput(value, now))
-  await withRecords(config, async (ports) => {
+  await withRecords(shell, config, async (ports) => {
     const { credential } = await keepToken(
-      tokenFile,
+      { tokenFile, force },
       async () => {
         const made = await createCredential(ports, accountId, input, 'cli', now)
         return { credential: acceptResult(made, ACCOUNT_HINTS) }
@@ -131,12 +130,12 @@ async function makeCredential(shell: Shell, accountId: string, options: CreateOp
 async function renewSecret(
   shell: Shell,
   id: string,
-  { overlap, tokenFile, json }: RotateOptions,
+  { overlap, tokenFile, force, json }: RotateOptions,
 ): Promise<void> {
   const input = acceptInput(parseRotationInput({ ...(overlap !== undefined && { overlap }) }))
-  await withRecords(readConfig(shell), async (ports) => {
+  await withRecords(shell, readConfig(shell), async (ports) => {
     const { credential } = await keepToken(
-      tokenFile,
+      { tokenFile, force },
       async () => {
         const rotated = await rotateCredential(ports, id, input, 'cli', Date.now())
         return { credential: toWireRotation(acceptResult(rotated, HINTS)) }
@@ -156,7 +155,7 @@ function describeLostRotation({ id, previousExpiresAt }: WireRotation, overlap: 
 }
 
 async function endCredential(shell: Shell, id: string, { json }: { readonly json?: boolean }): Promise<void> {
-  await withRecords(readConfig(shell), async (ports) => {
+  await withRecords(shell, readConfig(shell), async (ports) => {
     acceptResult(await revokeCredential(ports, id, 'cli', Date.now()), HINTS)
     if (json) return shell.printJson({ revoked: id })
     shell.print(`The credential ${id} is revoked, and its tokens have ended: ${IN_FORCE}.\n`)

@@ -2,6 +2,7 @@
 // notation, sends nothing anywhere, and changes no statistic, record, key or file.
 
 import { type Command, InvalidArgumentError } from 'commander'
+import { isMethod, METHOD_ADVICE, parseWebUrl, URL_ADVICE } from '../admin/explain.ts'
 import { isTrustedPeer, resolveClientIp } from '../claims/client-ip.ts'
 import type { ClaimErrorCode } from '../claims/codes.ts'
 import { formatAddress, parseAddress } from '../claims/ip.ts'
@@ -76,9 +77,11 @@ async function diagnose(shell: Shell, url: string | undefined, options: DoctorOp
     headers: parseHeaders(options.header ?? []),
   }
   if (parseAddress(peer) === undefined) throw usageError('--peer must be a plain address')
-  warnOfUnknownPort(shell, config, options.json === true)
-  warnOfOpenFolder(shell, config, options.json === true)
-  const diagnosis = await examine(config, request, peer)
+  if (parseWebUrl(request.url) === undefined) throw usageError(`the URL ${URL_ADVICE}`)
+  if (!isMethod(method)) throw usageError(`--method ${METHOD_ADVICE}`)
+  warnOfUnknownPort(shell, config)
+  warnOfOpenFolder(shell, config)
+  const diagnosis = await examine(shell, config, request, peer)
   if (options.json) shell.printJson(diagnosis)
   else shell.print(renderDiagnosis(diagnosis, shell.bold))
 }
@@ -98,6 +101,7 @@ function parseHeaders(lines: readonly string[]): Headers {
 }
 
 async function examine(
+  shell: Shell,
   config: Config,
   request: { readonly method: string; readonly url: string; readonly headers: Headers },
   peer: string,
@@ -106,7 +110,7 @@ async function examine(
   const forwarded = request.headers.get(forwardedHeader)
   const address = resolveClientIp(peer, forwarded, trustedProxies, forwardedHeader)
   const origin = request.headers.get('origin')
-  return withVerifier(config, async (verifier, storage) => {
+  return withVerifier(shell, config, async (verifier, storage) => {
     const verdict = await createWhoamiJudge(verifier)({ request, address, now: Date.now() / 1000 })
     return {
       peer,

@@ -46,8 +46,8 @@ async function explainToken(
   const config = readConfig(shell)
   const token = argument === '-' ? await shell.readLine('token') : argument
   const input = acceptInput(parseExplainInput({ ...request, token }))
-  warnOfUnknownPort(shell, config, json)
-  const explanation = await withVerifier(config, ({ createTrialJudge, policy, serviceOrigin }) =>
+  warnOfUnknownPort(shell, config)
+  const explanation = await withVerifier(shell, config, ({ createTrialJudge, policy, serviceOrigin }) =>
     createExplain({ createTrialJudge, policy, serviceOrigin, now: Date.now })(input),
   )
   if (json) shell.printJson(explanation)

@@ -10,7 +10,7 @@ import { isCanonicalBase64url } from '../lib/base64url.ts'
 import { isJsonObject, type JsonObject, parseJson } from '../lib/json.ts'
 import { decodeToken } from '../verify/format.ts'
 import { CliError } from './fault.ts'
-import { readConfig } from './open.ts'
+import { nameKeysFolder, readConfig } from './open.ts'
 import { addExample, addJsonOption } from './options.ts'
 import type { Shell } from './shell.ts'
 import { type Emphasis, renderTable, toPlainText } from './table.ts'
@@ -31,6 +31,8 @@ interface Inspection {
   readonly fault: string | null
 }
 
+type DecodedJwt = readonly [header: JsonObject, claims: JsonObject]
+
 /** Adds `inspect` to the program. */
 export function addInspectCommand(program: Command, shell: Shell): void {
   const command = addJsonOption(program.command('inspect'), 'print one JSON document')
@@ -44,13 +46,19 @@ async function inspect(shell: Shell, argument: string, { json }: { readonly json
   const config = readConfig(shell)
   const token = argument === '-' ? await shell.readLine('token') : argument
   const now = Date.now() / 1000
-  const inspection = await inspectToken(token, config, now)
+  const decoded = decodeJwt(token)
+  nameKeysFolder(shell, config)
+  const inspection = await inspectToken(token, decoded, config, now)
   if (json) shell.printJson(inspection)
   else shell.print(renderInspection(inspection, now, shell.bold))
 }
 
-async function inspectToken(token: string, config: Config, now: number): Promise<Inspection> {
-  const [header, claims] = decodeJwt(token)
+async function inspectToken(
+  token: string,
+  [header, claims]: DecodedJwt,
+  config: Config,
+  now: number,
+): Promise<Inspection> {
   const parsed = parseClaimsSet(claims)
   return {
     header,
@@ -68,7 +76,7 @@ async function inspectToken(token: string, config: Config, now: number): Promise
  * Header and claims of a JWS in compact form (RFC 7519 section 7.2): three canonical base64url parts, of which the first
  * two are JSON objects. Throws CliError for anything else. The signature is not checked.
  */
-function decodeJwt(token: string): readonly [header: JsonObject, claims: JsonObject] {
+function decodeJwt(token: string): DecodedJwt {
   const [head = '', body = '', signature, ...others] = token.split('.')
   const header = decodeObject(head)
   const claims = decodeObject(body)

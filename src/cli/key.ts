@@ -8,7 +8,7 @@ import type { Config } from '../config/config.ts'
 import { applyRevocations, type KeyRecord } from '../signing/key-life.ts'
 import { StorageError } from '../storage/errors.ts'
 import { CliError, toCliError } from './fault.ts'
-import { readConfig, readRules, withReadRecords, withRecords } from './open.ts'
+import { nameKeysFolder, readConfig, readRules, withReadRecords, withRecords } from './open.ts'
 import { addExample, addJsonOption } from './options.ts'
 import { commandName, IN_FORCE, warnOfOpenFolder } from './output.ts'
 import type { Shell } from './shell.ts'
@@ -35,10 +35,11 @@ const NO_KEYS = 'the server and the command claim create them when they first ne
 
 async function listKeys(shell: Shell, { json }: { readonly json?: boolean }): Promise<void> {
   const config = readConfig(shell)
-  warnOfOpenFolder(shell, config, json === true)
+  nameKeysFolder(shell, config)
+  warnOfOpenFolder(shell, config)
   // The lifetime is used only when keys change. Here they are only listed.
   const stored = await openKeyLife(config, config.maxTtl).list()
-  const isRevoked = stored.length === 0 ? () => false : await findRevokedKeys(shell, config, json === true)
+  const isRevoked = stored.length === 0 ? () => false : await findRevokedKeys(shell, config)
   const keys = applyRevocations(stored, isRevoked).map(toWireKey)
   if (json) return shell.printJson({ keys })
   shell.print(renderKeys(keys, shell.bold))
@@ -49,17 +50,17 @@ async function listKeys(shell: Shell, { json }: { readonly json?: boolean }): Pr
  * Reads which keys are revoked. None counts as revoked when the database is in memory. When the database cannot be
  * opened, none counts as revoked either, and a warning is printed.
  */
-async function findRevokedKeys(
-  shell: Shell,
-  config: Config,
-  json: boolean,
-): Promise<(kid: string) => boolean> {
+async function findRevokedKeys(shell: Shell, config: Config): Promise<(kid: string) => boolean> {
   if (config.database.kind === 'memory') return () => false
   try {
-    return await withReadRecords(config, async (storage) => (await readRules(storage)).isKeyRevoked)
+    return await withReadRecords(
+      shell,
+      config,
+      async (storage) => (await readRules(shell, storage)).isKeyRevoked,
+    )
   } catch (error) {
     if (!(error instanceof StorageError)) throw error
-    shell.printWarning(`${error.message}; revoked keys are therefore not shown as expired here`, json)
+    shell.printWarning(`${error.message}; revoked keys are therefore not shown as expired here`)
     return () => false
   }
 }
@@ -69,16 +70,16 @@ async function rotateKey(
   { force = false, json }: { force?: boolean; json?: boolean },
 ): Promise<void> {
   const config = readConfig(shell)
-  await withRecords(config, async (ports) => {
+  await withRecords(shell, config, async (ports) => {
     const now = Date.now()
-    warnOfOpenFolder(shell, config, json === true)
+    warnOfOpenFolder(shell, config)
     const areMissing = (await ports.keyLife.list()).length === 0
     const rotated = await rotateKeys(ports, { force }, 'cli', now)
     if (!rotated.ok) {
       const why = describeObstacle(await ports.keyLife.list(), config, force, now)
       throw why === undefined ? toCliError(rotated.reason, SEE) : new CliError('conflict', `${why}; ${SEE}`)
     }
-    if (areMissing && (await ports.storage.hasUsedCredential())) shell.printWarning(LOST_KEYS, json === true)
+    if (areMissing && (await ports.storage.hasUsedCredential())) shell.printWarning(LOST_KEYS)
     const keys = rotated.value.map(toWireKey)
     if (json) shell.printJson({ keys })
     else shell.print(`${renderKeys(keys, shell.bold)}\nThe new current key is ${IN_FORCE}.\n`)

@@ -1,11 +1,12 @@
 // The configured database and keys, opened for one command and closed after it.
 
+import { resolve } from 'node:path'
 import { openKeyLife, openSecretHash, openStorage, openStorageToRead } from '../adapters/node/open.ts'
 import { enforceRevocations } from '../admin/key.ts'
 import type { AdminPorts } from '../admin/operation.ts'
 import { SETTLE_MS } from '../admin/settle.ts'
 import { type Config, parseConfig } from '../config/config.ts'
-import { createLogger } from '../http/log.ts'
+import type { Logger } from '../http/log.ts'
 import { createRevocationRules, type RevocationRules } from '../service/revocation/rules.ts'
 import type { Storage } from '../storage/storage.ts'
 import { CliError } from './fault.ts'
@@ -17,13 +18,17 @@ export function readConfig(shell: Shell): Config {
 }
 
 /**
- * Runs `use` with the configured database and signing keys. Creates or migrates the database; creates no keys.
- * Rejects with CliError, with StorageError, or with what `use` rejects with.
+ * Runs `use` with the configured database and signing keys. Creates or migrates the database; creates no keys. Warns on
+ * stderr when the revocations cannot be read. Rejects with CliError, with StorageError, or with what `use` rejects with.
  */
-export function withRecords<T>(config: Config, use: (ports: AdminPorts) => Promise<T>): Promise<T> {
+export function withRecords<T>(
+  shell: Shell,
+  config: Config,
+  use: (ports: AdminPorts) => Promise<T>,
+): Promise<T> {
   return withStorage(config, openStorage, async (storage) => {
     const lifetimeSeconds = await storage.raiseLongestLifetime(config.maxTtl)
-    const rules = await readRules(storage)
+    const rules = await readRules(shell, storage)
     return use({
       storage,
       hashSecret: openSecretHash(config),
@@ -37,21 +42,63 @@ export function withRecords<T>(config: Config, use: (ports: AdminPorts) => Promi
 }
 
 /**
- * Runs `use` with the configured database, only for reading: nothing is created, migrated or changed.
- * Rejects with CliError, with StorageError when there is no database or an older one, or with what `use` rejects with.
+ * Runs `use` with the configured database, only for reading: nothing is created, migrated or changed. Names the database
+ * on stderr. Rejects with CliError, with StorageError when there is no database or an older one, or with what `use`
+ * rejects with.
  */
-export function withReadRecords<T>(config: Config, use: (storage: Storage) => Promise<T>): Promise<T> {
-  return withStorage(config, openStorageToRead, use)
+export function withReadRecords<T>(
+  shell: Shell,
+  config: Config,
+  use: (storage: Storage) => Promise<T>,
+): Promise<T> {
+  return withStorage(config, openStorageToRead, (storage) => {
+    shell.nameSource('database', describeDatabase(config))
+    return use(storage)
+  })
 }
 
-/** Reads the recorded revocations. Never rejects: if they cannot be read, the result knows of none. */
+/** Names the folder of the signing keys on stderr. */
+export function nameKeysFolder(shell: Shell, { keysDir }: Config): void {
+  shell.nameSource('keysFolder', describePath(keysDir))
+}
+
+/**
+ * The database as DATABASE_URL names it, without password and parameters. A relative path is followed by the absolute
+ * one, because the working directory decides what it means.
+ */
+export function describeDatabase({ database }: Pick<Config, 'database'>): string {
+  if (database.kind === 'memory') return 'memory:'
+  if (database.kind === 'sqlite') return `sqlite:${describePath(database.path)}`
+  const url = new URL(database.url)
+  const user = url.username === '' ? '' : `${url.username}@`
+  return `${url.protocol}//${user}${url.host}${url.pathname}`
+}
+
+function describePath(path: string): string {
+  const whole = resolve(path)
+  return whole === path ? path : `${path} (${whole})`
+}
+
+/**
+ * Reads the recorded revocations. Never rejects: if they cannot be read, the result knows of none, and a warning on stderr
+ * says so.
+ */
 export async function readRules(
+  shell: Shell,
   storage: Pick<Storage, 'readRuleSeq' | 'listRuleChanges'>,
 ): Promise<RevocationRules> {
-  const log = createLogger({ level: 'silent', write: () => undefined, now: Date.now })
+  const log = createWarningLog(shell)
   const rules = createRevocationRules({ storage, log, now: Date.now, sharesWork: true })
   await rules.refresh()
   return rules
+}
+
+/** A logger for the service's parts: what they log as a warning or an error is a warning of the command. */
+export function createWarningLog(shell: Shell): Logger {
+  const warn: Logger['warn'] = (message, { error } = {}) =>
+    shell.printWarning(error instanceof Error ? `${message}: ${error.message}` : message)
+  const ignore: Logger['info'] = () => undefined
+  return { debug: ignore, info: ignore, warn, error: warn }
 }
 
 async function withStorage<T>(

@@ -9,7 +9,7 @@ import type { ParameterFault } from '../http/problem.ts'
 import { SigningKeysError } from '../signing/errors.ts'
 import { StorageError } from '../storage/errors.ts'
 import { CliError } from './fault.ts'
-import { escapeControls, type Shell } from './shell.ts'
+import { escapeControls, type NamedSources, type Shell } from './shell.ts'
 import { toPlainText } from './table.ts'
 
 /** The command that starts this program: through npm in a checkout, through npx when installed. */
@@ -21,24 +21,39 @@ export const commandName: string = import.meta.url.endsWith('.ts')
 export const IN_FORCE = 'in force in running servers within 2 seconds'
 
 /** Warns when PORT is 0 and CLAIMGATE_ISSUER is not set: only a running server knows the port in its issuer. */
-export function warnOfUnknownPort(shell: Shell, { port, issuerGiven }: Config, asJson: boolean): void {
-  if (port === 0 && !issuerGiven) shell.printWarning(UNKNOWN_PORT, asJson)
+export function warnOfUnknownPort(shell: Shell, { port, issuerGiven }: Config): void {
+  if (port === 0 && !issuerGiven) shell.printWarning(UNKNOWN_PORT)
 }
 
 /** Warns when group or others may write to the folder of the signing keys. */
-export function warnOfOpenFolder(shell: Shell, { keysDir }: Config, asJson: boolean): void {
+export function warnOfOpenFolder(shell: Shell, { keysDir }: Config): void {
   const openness = findOpenFolder(keysDir)
-  if (openness !== undefined) shell.printWarning(openness, asJson)
+  if (openness !== undefined) shell.printWarning(openness)
 }
 
 const UNKNOWN_PORT =
   'PORT is 0, so the port in the issuer is not known here; set CLAIMGATE_ISSUER (example: CLAIMGATE_ISSUER=http://127.0.0.1:8787)'
 
-/** A failure as the text for stderr: lines for a person, or one JSON document. Holds no account token and no JWT. */
-export function renderFault(error: unknown, asJson: boolean): string {
+/** What a command that succeeded has read, as one JSON document on one line. */
+export function renderSources(sources: NamedSources): string {
+  return `${escapeControls(JSON.stringify(sources))}\n`
+}
+
+/**
+ * A failure as the text for stderr: lines for a person, or one JSON document, which also has the members of `sources`.
+ * Holds no account token and no JWT.
+ */
+export function renderFault(error: unknown, asJson: boolean, sources: NamedSources): string {
   const { code, message, errors } = describeFault(error)
   if (asJson) {
-    const body = { error: code, message: removeCredentials(message), ...(errors && { errors }) }
+    const { database, keysFolder } = sources
+    const body = {
+      error: code,
+      message: removeCredentials(message),
+      ...(errors && { errors }),
+      database,
+      keysFolder,
+    }
     return `${escapeControls(JSON.stringify(body))}\n`
   }
   const lines = [`claimgate: ${message}`]

@@ -12,8 +12,8 @@ import { CliError, usageError } from './fault.ts'
 import { addInspectCommand } from './inspect.ts'
 import { addKeyCommands } from './key.ts'
 import { addExample, addJsonOption } from './options.ts'
-import { commandName, renderFault } from './output.ts'
-import { addRevokeCommand } from './revoke.ts'
+import { commandName, renderFault, renderSources } from './output.ts'
+import { addRevocationCommands } from './revoke.ts'
 import { createShell, type Shell, type ShellSource } from './shell.ts'
 
 /** What the program needs of its process. */
@@ -27,14 +27,17 @@ export interface ProgramSource extends ShellSource {
  * a wrong command line. Never rejects. Does not set the process's exit code, and does not end the process.
  */
 export async function runProgram(argv: readonly string[], source: ProgramSource): Promise<number> {
-  const shell = createShell(source)
+  const asJson = argv.includes('--json')
+  const shell = createShell(source, asJson)
   try {
     await createProgram(shell, source.serve).parseAsync(argv, { from: 'user' })
+    const sources = shell.namedSources()
+    if (Object.keys(sources).length > 0) shell.printAside(renderSources(sources))
     return 0
   } catch (error) {
     const fault = error instanceof CommanderError ? toUsageFault(error) : error
     if (fault === undefined) return 0
-    shell.printAside(renderFault(fault, argv.includes('--json')))
+    shell.printAside(renderFault(fault, asJson, shell.namedSources()))
     return fault instanceof CliError ? fault.exitCode : 1
   }
 }
@@ -61,7 +64,7 @@ function createProgram(shell: Shell, startServer: ProgramSource['serve']): Comma
   addAccountCommands(program, shell)
   addCredentialCommands(program, shell)
   addKeyCommands(program, shell)
-  addRevokeCommand(program, shell)
+  addRevocationCommands(program, shell)
   addAuditCommands(program, shell)
   addClaimCommand(program, shell)
   addInspectCommand(program, shell)

@@ -1,26 +1,37 @@
-// `revoke`: ends tokens before they expire: one token, or all tokens of a credential, an account or a signing key.
+// `revoke` ends tokens before they expire: one token, or all tokens of a credential, an account or a signing key.
+// `revocation list` shows the revocations in force.
 // A token in the argument is decoded but not verified. Of its content only the jti is printed.
 
 import type { Command } from 'commander'
 import { describeStartFault } from '../adapters/node/environment.ts'
 import type { AdminPorts } from '../admin/operation.ts'
+import { cutPage, REVOCATION_ID } from '../admin/page.ts'
 import {
   createRevocation,
   parseRevocationInput,
   type RevocationInput,
+  toListedRevocation,
   toWireRevocation,
   type WireRevocation,
 } from '../admin/revocation.ts'
-import type { RevocationKind } from '../claims/records/revocation.ts'
+import type { Revocation, RevocationKind } from '../claims/records/revocation.ts'
 import { parseAccountToken } from '../signing/secret.ts'
 import { decodeToken } from '../verify/format.ts'
 import { acceptInput, CliError, usageError } from './fault.ts'
-import { readConfig, withRecords } from './open.ts'
-import { addExample, addJsonOption, onceOption } from './options.ts'
+import { readConfig, withReadRecords, withRecords } from './open.ts'
+import {
+  acceptPage,
+  addExample,
+  addJsonOption,
+  addPageOptions,
+  describeNextPage,
+  onceOption,
+  type PageOptions,
+} from './options.ts'
 import { commandName, IN_FORCE } from './output.ts'
 import type { Shell } from './shell.ts'
-import { renderTable } from './table.ts'
-import { describeIso } from './when.ts'
+import { type Emphasis, renderTable } from './table.ts'
+import { describeIso, shortenIso } from './when.ts'
 
 interface RevokeOptions {
   readonly jti?: string
@@ -31,8 +42,8 @@ interface RevokeOptions {
   readonly json?: boolean
 }
 
-/** Adds `revoke` to the program. */
-export function addRevokeCommand(program: Command, shell: Shell): void {
+/** Adds `revoke` and `revocation list` to the program. */
+export function addRevocationCommands(program: Command, shell: Shell): void {
   const revoke = addJsonOption(program.command('revoke'))
     .description(
       'end tokens that were issued until now; pass a token, or exactly one of --jti, --client, --account, --kid',
@@ -56,7 +67,15 @@ export function addRevokeCommand(program: Command, shell: Shell): void {
     .addHelpText('after', HELP)
     .action((jwt, options) => revokeTokens(shell, jwt, options))
   addExample(revoke, 'revoke --client 4kXo0Qd1TzGm')
+  const revocation = program.command('revocation').description('list revocations; revoke makes them')
+  const list = addPageOptions(addJsonOption(revocation.command('list'), LIST_AS_JSON))
+    .description('list the revocations in force, newest first; also those by suspensions and deletions')
+    .action((options) => listRevocations(shell, options))
+  addExample(list, 'revocation list --limit 10')
 }
+
+const LIST_AS_JSON =
+  'print {"revocations": […], "nextCursor": …}, each as the admin API answers when it is made'
 
 const HELP = `
 Tokens that are issued later are accepted. To stop issuing: credential revoke, account suspend, account delete.`
@@ -73,15 +92,48 @@ async function revokeTokens(shell: Shell, jwt: string | undefined, options: Revo
   const now = Date.now()
   const issuedBefore = before !== undefined && /^\d+(\.\d+)?$/.test(before) ? Number(before) : before
   const input = acceptInput(parseRevocationInput({ ...named, issuedBefore }, now))
-  await withRecords(config, async (ports) => {
+  await withRecords(shell, config, async (ports) => {
     const isUnknown = await hasUnknownId(ports, input)
     const created = await createRevocation(ports, input, 'cli', now)
     const revocation = toWireRevocation(created)
-    if (created.keyFault !== undefined) shell.printWarning(describeKeyFault(created.keyFault), json === true)
-    if (isUnknown) shell.printWarning(UNKNOWN, json === true)
+    if (created.keyFault !== undefined) shell.printWarning(describeKeyFault(created.keyFault))
+    if (isUnknown) shell.printWarning(UNKNOWN)
     if (json) shell.printJson({ revocation })
     else shell.print(renderRevocation(input, revocation, now))
   })
+}
+
+async function listRevocations(
+  shell: Shell,
+  options: PageOptions & { readonly json?: boolean },
+): Promise<void> {
+  const { after, limit } = acceptPage(options, REVOCATION_ID)
+  await withReadRecords(shell, readConfig(shell), async (storage) => {
+    const now = Date.now()
+    const records = await storage.listRevocations(after, limit + 1, now)
+    const { page, nextCursor } = cutPage(records, limit, ({ createdAt }) => createdAt)
+    if (options.json) return shell.printJson({ revocations: page.map(toListedRevocation), nextCursor })
+    shell.print(renderRevocations(page, now, shell.bold))
+    if (nextCursor !== null) shell.printAside(describeNextPage('revocation list', options, nextCursor))
+    else if (page.length === 0) shell.printAside('No revocation is in force.\n')
+  })
+}
+
+/** A table of revocations, one per line; an empty text when there are none. `now` is epoch milliseconds. */
+function renderRevocations(revocations: readonly Revocation[], now: number, bold: Emphasis): string {
+  if (revocations.length === 0) return ''
+  const rows = revocations.map((revocation) => {
+    const { kind, value, account } = revocation
+    const { id, createdAt, issuedBefore, expiresAt } = toListedRevocation(revocation)
+    return [
+      shortenIso(createdAt),
+      account === null ? `${NAMES[kind]} ${value}` : `${NAMES[kind]} ${value} of account ${account}`,
+      kind === 'jti' || kind === 'kid' ? 'any time' : shortenIso(issuedBefore),
+      describeIso(expiresAt, now),
+      id,
+    ]
+  })
+  return renderTable([['MADE', 'ENDS TOKENS OF', 'ISSUED BEFORE', 'UNTIL', 'REVOCATION'], ...rows], bold)
 }
 
 const UNKNOWN =

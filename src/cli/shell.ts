@@ -4,7 +4,7 @@
 import { createInterface } from 'node:readline'
 import { type Readable, Writable } from 'node:stream'
 import { usageError } from './fault.ts'
-import type { Emphasis } from './table.ts'
+import { type Emphasis, toPlainText } from './table.ts'
 
 /** Variables by name, as `parseConfig` takes them. */
 type Environment = Readonly<Record<string, string | undefined>>
@@ -21,6 +21,11 @@ export interface ShellSource {
   readonly readEnvironment: () => Environment
 }
 
+/** What a command has read, by kind: the text that names it. */
+export type NamedSources = Readonly<Partial<Record<keyof typeof SOURCE_LABELS, string>>>
+
+const SOURCE_LABELS = { database: 'Database', keysFolder: 'Keys folder' } as const
+
 /** What commands read and write. Results go to stdout, everything else goes to stderr. */
 export interface Shell {
   readonly readEnvironment: () => Environment
@@ -34,8 +39,15 @@ export interface Shell {
   printAside(text: string): void
   /** Writes one JSON document to stdout, on one line. */
   printJson(value: unknown): void
-  /** Writes a warning to stderr: for a person, or as one JSON document. */
-  printWarning(message: string, asJson: boolean): void
+  /** Writes a warning to stderr: for a person, or as one JSON document. Control characters are replaced or escaped. */
+  printWarning(message: string): void
+  /**
+   * Names on stderr what the command reads. For a person the line is written immediately. With `--json` it is only kept in
+   * `namedSources`, and the program writes it at the end, so that a failure stays one JSON document.
+   */
+  nameSource(kind: keyof NamedSources, name: string): void
+  /** The sources that were named for `--json`. */
+  readonly namedSources: () => NamedSources
   /**
    * Waits until stdout takes more. Resolves to false when a write has failed, for example because the reader is gone.
    */
@@ -49,13 +61,17 @@ export interface Shell {
   confirm(question: string): Promise<boolean>
 }
 
-/** Creates the shell of one run. */
-export function createShell({ stdin, stdout, stderr, isColoured, readEnvironment }: ShellSource): Shell {
+/** Creates the shell of one run. `asJson`: results and warnings are JSON documents. */
+export function createShell(
+  { stdin, stdout, stderr, isColoured, readEnvironment }: ShellSource,
+  asJson: boolean,
+): Shell {
   const isInteractive = stdin.isTTY ?? false
   let isStdoutOpen = true
   stdout.on('error', () => {
     isStdoutOpen = false
   })
+  const sources: { -readonly [Kind in keyof NamedSources]: NamedSources[Kind] } = {}
   const print = (text: string): void => void stdout.write(text)
   const printAside = (text: string): void => void stderr.write(text)
 
@@ -76,8 +92,17 @@ export function createShell({ stdin, stdout, stderr, isColoured, readEnvironment
     print,
     printAside,
     printJson: (value) => print(`${escapeControls(JSON.stringify(value))}\n`),
-    printWarning: (message, asJson) =>
-      printAside(asJson ? `${JSON.stringify({ warning: message })}\n` : `claimgate: ${message}\n`),
+    printWarning: (message) =>
+      printAside(
+        asJson
+          ? `${escapeControls(JSON.stringify({ warning: message }))}\n`
+          : `claimgate: ${toPlainText(message)}\n`,
+      ),
+    nameSource(kind, name) {
+      if (asJson) sources[kind] = name
+      else printAside(`${SOURCE_LABELS[kind]}: ${toPlainText(name)}\n`)
+    },
+    namedSources: () => sources,
 
     async canPrintMore() {
       if (isStdoutOpen && stdout.writableNeedDrain) {

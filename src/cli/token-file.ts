@@ -1,14 +1,17 @@
 // Account tokens are read from and written to files, because every user of the machine can read the arguments of a
-// command. Only the owner may read a written file, and it is written completely or not at all.
+// command. Only the owner may read a written file, and it is written completely or not at all. An older file is replaced
+// only when the caller asks for that, because it may hold the only copy of another secret.
 
 import { randomUUID } from 'node:crypto'
-import { type FileHandle, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises'
+import { type FileHandle, link, lstat, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { readErrorCode } from '../lib/error-code.ts'
 import { CliError, usageError } from './fault.ts'
+import type { TokenFileOptions } from './options.ts'
 
 /** A file prepared before the token is made, so that most failures happen while there is no secret to lose. */
 interface TokenFile {
-  /** Writes the token and moves the file to its path, replacing an older file. */
+  /** Writes the token and moves the file to its path. */
   save(token: string): Promise<void>
   /** Removes the temporary file; does nothing after `save`. */
   discard(): Promise<void>
@@ -20,18 +23,21 @@ interface Made {
 }
 
 /**
- * Calls `make` and keeps the new token in the file `path`, replacing an older file (mode 0600, missing folders 0700).
- * Does not call `make` when the file cannot be prepared. When writing fails after that, the error begins with
- * `describeLoss`, which says what exists now and what to do. Without a path it only calls `make`.
+ * Calls `make` and keeps the new token in the file `tokenFile` (mode 0600, missing folders 0700). Does not call `make` when
+ * the file cannot be prepared, or exists and `force` is not set. When writing fails after that, the error begins with
+ * `describeLoss`, which says what exists now and what to do. Without a file it only calls `make`.
  * Rejects with CliError, or with what `make` rejects with.
  */
 export async function keepToken<T extends Made>(
-  path: string | undefined,
+  { tokenFile: path, force = false }: TokenFileOptions,
   make: () => Promise<T>,
   describeLoss: (made: T) => string,
 ): Promise<T> {
-  if (path === undefined) return make()
-  const file = await prepareTokenFile(path)
+  if (path === undefined) {
+    if (force) throw usageError('--force lets --token-file replace a file; pass both')
+    return make()
+  }
+  const file = await prepareTokenFile(path, force)
   try {
     const made = await make()
     const { token } = made.credential
@@ -52,17 +58,17 @@ export function concealToken(credential: object, path: string | undefined): obje
   return { ...credential, token: undefined, clientSecret: undefined }
 }
 
-async function prepareTokenFile(path: string): Promise<TokenFile> {
+async function prepareTokenFile(path: string, mayReplace: boolean): Promise<TokenFile> {
   if (path === '-') throw usageError('--token-file needs the name of a file')
   const temporary = join(dirname(path), `.${basename(path)}-${randomUUID()}`)
-  const file = await explainFault(path, () => createTemporary(path, temporary))
+  const file = await explainFault(path, () => createTemporary(path, temporary, mayReplace))
   let isPending = true
   return {
     save: (token) =>
       explainFault(path, async () => {
         await file.writeFile(token)
         await file.sync()
-        await rename(temporary, path)
+        await (mayReplace ? rename(temporary, path) : moveToNew(temporary, path))
         isPending = false
         await file.close()
       }),
@@ -74,13 +80,34 @@ async function prepareTokenFile(path: string): Promise<TokenFile> {
   }
 }
 
-async function createTemporary(path: string, temporary: string): Promise<FileHandle> {
+async function createTemporary(path: string, temporary: string, mayReplace: boolean): Promise<FileHandle> {
   const found = await stat(path).catch(() => undefined)
   // Renaming a file to the path of a device such as /dev/null would replace the device.
   if (found !== undefined && !found.isFile())
     throw new CliError('conflict', `${path} is not a file; name a file`)
+  // A link whose target is missing counts as a file too.
+  if (!mayReplace && (await lstat(path).catch(() => undefined)) !== undefined) throw createExistsFault(path)
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   return open(temporary, 'wx', 0o600)
+}
+
+/** Moves a file to a path where no file is. A link fails when another process has just made one; a rename replaces it. */
+async function moveToNew(temporary: string, path: string): Promise<void> {
+  try {
+    await link(temporary, path)
+  } catch (error) {
+    if (readErrorCode(error) === 'EEXIST') throw createExistsFault(path)
+    // Some file systems have no links.
+    return rename(temporary, path)
+  }
+  await unlink(temporary)
+}
+
+function createExistsFault(path: string): CliError {
+  return new CliError(
+    'conflict',
+    `${path} exists, and may hold the only copy of another secret; name another file, or pass --force to replace it`,
+  )
 }
 
 /** Reads the account token in a file, without its line end. Rejects with CliError when the file cannot be read. */

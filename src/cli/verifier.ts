@@ -4,14 +4,13 @@
 import { openKeyStore } from '../adapters/node/open.ts'
 import type { VerificationKey } from '../claims/jws.ts'
 import type { Config } from '../config/config.ts'
-import { createLogger } from '../http/log.ts'
-import { createRevocationRules } from '../service/revocation/rules.ts'
 import { createServiceVerifier, type ServiceVerifier, type ServiceVerifierDeps } from '../service/verifier.ts'
 import { verificationJwk } from '../signing/key-set.ts'
 import { createCachedStorage } from '../storage/cached.ts'
 import type { Storage } from '../storage/storage.ts'
 import { loadVerifier } from '../verify/runtime/load-key.ts'
-import { withReadRecords } from './open.ts'
+import { createWarningLog, readRules, withReadRecords } from './open.ts'
+import type { Shell } from './shell.ts'
 
 /**
  * Loads the configured keys as they are now, including expired ones. A missing folder of keys counts as an empty one.
@@ -32,15 +31,16 @@ export async function loadVerificationKeys(config: Config): Promise<ServiceVerif
 }
 
 /**
- * Runs `use` with the service's verifier, as a server that starts now would create it. Rejects as `withReadRecords`
- * does.
+ * Runs `use` with the service's verifier, as a server that starts now would create it. Warns on stderr when revocations
+ * or records cannot be read. Rejects as `withReadRecords` does.
  */
 export function withVerifier<T>(
+  shell: Shell,
   config: Config,
   use: (verifier: ServiceVerifier, storage: Storage) => Promise<T>,
 ): Promise<T> {
-  return withReadRecords(config, async (storage) => {
-    const log = createLogger({ level: 'silent', write: () => undefined, now: Date.now })
+  return withReadRecords(shell, config, async (storage) => {
+    const log = createWarningLog(shell)
     const verifier = createServiceVerifier({
       config,
       log,
@@ -48,12 +48,7 @@ export function withVerifier<T>(
       keyRing: await loadVerificationKeys(config),
       // Only running servers know which proofs were used already.
       proofs: { use: () => ({ kind: 'new' }) },
-      rules: createRevocationRules({
-        storage,
-        log,
-        now: Date.now,
-        sharesWork: true,
-      }),
+      rules: await readRules(shell, storage),
     })
     return use(verifier, storage)
   })

@@ -125,6 +125,7 @@ export function createCachedStorage(
     purge: (limits) => inner.purge(limits),
     readRuleSeq: () => inner.readRuleSeq(),
     listRuleChanges: (after, limit) => inner.listRuleChanges(after, limit),
+    listRevocations: (after, limit, at) => inner.listRevocations(after, limit, at),
     useAssertion: (clientId, jti, expiresAt) => inner.useAssertion(clientId, jti, expiresAt),
     getAccount: (id) => inner.getAccount(id),
     listAccounts: (after, limit) => inner.listAccounts(after, limit),

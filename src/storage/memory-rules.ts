@@ -16,6 +16,8 @@ export interface MemoryRules {
   /** Number of the last change. */
   seq(): number
   list(after: RulePosition, limit: number): readonly NumberedRule[]
+  /** All revocations in force at `now`, epoch milliseconds, in no particular order. */
+  listLive(now: number): readonly Revocation[]
 }
 
 /** Creates an empty set of revocations. */
@@ -61,6 +63,10 @@ export function createMemoryRules(): MemoryRules {
         .sort(compareNumbers)
         .slice(0, limit)
         .map(({ createdAt: _, ...rule }) => freezeDeep(rule)),
+    listLive: (now) =>
+      [...rules.values()]
+        .filter(({ until }) => until > now)
+        .map(({ seq: _, ...revocation }) => freezeDeep(revocation)),
   }
 }
 

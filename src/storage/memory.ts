@@ -2,6 +2,7 @@
 // ends. Each record is copied and frozen when it is stored.
 
 import type { Account, AuditEntry, Credential } from '../claims/records/account.ts'
+import type { Revocation } from '../claims/records/revocation.ts'
 import { freezeDeep } from '../lib/freeze.ts'
 import { StorageError } from './errors.ts'
 import { createMemoryRules } from './memory-rules.ts'
@@ -135,6 +136,14 @@ export function createMemoryStorage(): Storage {
       requireOpen()
       return rules.list(after, limit)
     },
+    async listRevocations(after, limit, now) {
+      requireOpen()
+      return rules
+        .listLive(now)
+        .filter((one) => !after || comparePositions(positionOf(one), after) < 0)
+        .toSorted((a, b) => comparePositions(positionOf(b), positionOf(a)))
+        .slice(0, limit)
+    },
     async getAccount(id) {
       requireOpen()
       return accounts.get(id)
@@ -238,7 +247,7 @@ function copy<T>(record: T): T {
   return freezeDeep(JSON.parse(JSON.stringify(record)))
 }
 
-function positionOf({ createdAt, id }: Account | Credential): Position {
+function positionOf({ createdAt, id }: Account | Credential | Revocation): Position {
   return { at: createdAt, id }
 }
 

@@ -142,6 +142,11 @@ export interface Storage {
    * it is now. A lifted rule has an `until` in the past. Changes become visible in the order of their numbers.
    */
   listRuleChanges(after: RulePosition, limit: number): Promise<readonly NumberedRule[]>
+  /**
+   * Up to `limit` revocations that are in force at `now` (epoch milliseconds) and come after a position: the newest first
+   * (createdAt, then id). Reads every revocation of the database, so no request of a client may cause it.
+   */
+  listRevocations(after: Position | undefined, limit: number, now: number): Promise<readonly Revocation[]>
   /** The account with this id, or undefined. */
   getAccount(id: string): Promise<Account | undefined>
   /** Up to `limit` accounts after `after`, oldest first (createdAt, then id). */

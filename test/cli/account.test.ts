@@ -1,9 +1,18 @@
 // `account create`, `list` and `show`.
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, test } from 'vitest'
+import { keepToken } from '../../src/cli/token-file.ts'
 import { parseAccountToken } from '../../src/signing/secret.ts'
 import { countOf, createDatabase, createMachine, readDatabase } from './run.ts'
 
@@ -57,7 +66,7 @@ describe('account create', () => {
     expect(readDatabase(machine.dir)).not.toContain(body.credential.clientSecret)
   })
 
-  test('writes the token to a file with mode 0600, replaces an older file, and prints the token nowhere', async () => {
+  test('writes the token to a file with mode 0600, replaces a file only with --force, and prints the token nowhere', async () => {
     const machine = createMachine()
     const folder = join(machine.dir, 'new folder')
     const path = join(folder, 'shop.token')
@@ -71,11 +80,35 @@ describe('account create', () => {
     expect(statSync(path).mode & 0o777).toBe(0o600)
     expect(statSync(folder).mode & 0o777).toBe(0o700)
 
-    const body = await machine.json([...CREATE, '--token-file', path])
+    const refused = await machine.run([...CREATE, '--token-file', path])
+    expect([refused.code, refused.stdout]).toEqual([1, ''])
+    expect(refused.stderr).toMatch(/shop\.token exists.*--force/)
+    expect(readFileSync(path, 'utf8')).toBe(token)
+    expect((await machine.json(['account', 'list'])).accounts).toHaveLength(1)
+
+    const body = await machine.json([...CREATE, '--token-file', path, '--force'])
     const second = parseAccountToken(readFileSync(path, 'utf8'))
     expect(body.credential).toEqual({ id: second?.clientId, clientId: second?.clientId })
     expect(second?.clientId).not.toBe(first?.clientId)
     expect(readdirSync(folder)).toEqual(['shop.token'])
+  })
+
+  test('does not follow or replace a link to a missing file, nor a file that appears meanwhile', async () => {
+    const machine = createMachine()
+    const dangling = join(machine.dir, 'link')
+    symlinkSync(join(machine.dir, 'nowhere'), dangling)
+    const { code, stderr } = await machine.run([...CREATE, '--token-file', dangling])
+    expect([code, stderr]).toEqual([1, expect.stringContaining(`${dangling} exists`)])
+
+    const path = join(machine.dir, 'late')
+    const make = async () => {
+      writeFileSync(path, 'of another process')
+      return { credential: { id: 'c', token: 'cgk_new' } }
+    }
+    const late = keepToken({ tokenFile: path }, make, () => 'the token is lost')
+    await expect(late).rejects.toThrow(/^the token is lost\. .*late exists/)
+    expect(readFileSync(path, 'utf8')).toBe('of another process')
+    expect(readdirSync(machine.dir).sort()).toEqual(['claimgate.db', 'late', 'link'])
   })
 
   test('creates no account when the token file cannot be written', async () => {
@@ -102,7 +135,12 @@ describe('account create', () => {
     const folder = join(machine.dir, 'tokens')
     mkdirSync(folder)
     writeFileSync(join(folder, 'shop.token'), 'older')
-    const { code, stdout } = await machine.run([...CREATE, '--token-file', join(folder, 'shop.token')])
+    const { code, stdout } = await machine.run([
+      ...CREATE,
+      '--token-file',
+      join(folder, 'shop.token'),
+      '--force',
+    ])
     expect([code, stdout]).toEqual([1, ''])
     expect(readdirSync(folder)).toEqual(['shop.token'])
     expect(readFileSync(join(folder, 'shop.token'), 'utf8')).toBe('older')

@@ -46,7 +46,7 @@ describe('a claim', () => {
     expect(claimed.code).toBe(0)
     expect(claimed.stdout).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+\n$/)
     expect(claimed.stderr).toMatch(
-      /^origin {3}https:\/\/www\.example\.com\nip {7}192\.0\.2\.7, 2001:db8::\/64, 192\.0\.2\.8\nscope {4}write\nexpires {2}\S+ \(in 2 min\)\n$/,
+      /^Database: sqlite:\S+\norigin {3}https:\/\/www\.example\.com\nip {7}192\.0\.2\.7, 2001:db8::\/64, 192\.0\.2\.8\nscope {4}write\nexpires {2}\S+ \(in 2 min\)\n$/,
     )
     const token = claimed.stdout.trim()
 

@@ -72,7 +72,18 @@ describe.concurrent('credential create', () => {
     expect(credential).toEqual({ id: credential.id, clientId: credential.id })
     expect(parseAccountToken(readFileSync(path, 'utf8'))?.clientId).toBe(credential.id)
     expect(await claimBy(shop, readFileSync(path, 'utf8'))).toEqual([0])
-    const human = await shop.run([...argv, path])
+    const kept = readFileSync(path, 'utf8')
+    const count = (await shop.credentials()).length
+    for (const command of [argv, ['credential', 'rotate', shop.credentialId, '--token-file']]) {
+      const { message } = await expectFailure(shop, [...command, path], [1, 'conflict'])
+      expect(message).toContain(`${path} exists`)
+      expect(message).toContain('--force')
+    }
+    expect([readFileSync(path, 'utf8'), (await shop.credentials()).length]).toEqual([kept, count])
+    await expectFailure(shop, ['credential', 'create', shop.accountId, '--force'], [2, 'usage'])
+    expect(await claimBy(shop, shop.token)).toEqual([0])
+    const human = await shop.run([...argv, path, '--force'])
+    expect(readFileSync(path, 'utf8')).not.toBe(kept)
     expect(human.stdout).not.toMatch(TOKEN)
     expect(human.stdout).toContain(`--token-file ${path}\n`)
     const before = await shop.credentials()
@@ -120,16 +131,23 @@ describe.concurrent('credential create', () => {
   })
 })
 
-/** Folders into which no file can be moved: `rename` fails with ENOSPC. */
+/** Folders into which no file can be moved: `rename` and `link` fail with ENOSPC. */
 const full = vi.hoisted(() => new Set<string>())
 
 vi.mock('node:fs/promises', async (importOriginal) => {
   const files = await importOriginal<typeof import('node:fs/promises')>()
+  const refuse = (path: unknown): void => {
+    if (full.has(dirname(String(path)))) throw Object.assign(new Error('full'), { code: 'ENOSPC' })
+  }
   const rename: typeof files.rename = async (from, to) => {
-    if (full.has(dirname(String(to)))) throw Object.assign(new Error('full'), { code: 'ENOSPC' })
+    refuse(to)
     await files.rename(from, to)
   }
-  return { ...files, rename }
+  const link: typeof files.link = async (from, to) => {
+    refuse(to)
+    await files.link(from, to)
+  }
+  return { ...files, rename, link }
 })
 
 /** Runs a command that prepares its token file and then cannot move it into place, as if the disk were full. */

@@ -78,4 +78,27 @@ describe('doctor', () => {
       expect((await machine.run(['doctor', ...options])).code).toBe(2)
     }
   })
+
+  test('a text that is not the whole URL or a method of a request is a usage error that says what to write', async () => {
+    const { machine } = await createShop()
+    for (const url of [
+      'api.example.com/a',
+      '/auth/whoami',
+      'ftp://api.example.com/',
+      'http://',
+      'https://a b/',
+      'https://api.example.com:99999/',
+      'cgk_secret_secret_000000',
+      '',
+    ]) {
+      const { code, stdout, stderr } = await machine.run(['doctor', url])
+      expect([url, code, stdout]).toEqual([url, 2, ''])
+      expect(stderr).toBe(
+        'claimgate: the URL must be the whole http(s) URL of the request, like https://api.example.com/a\n',
+      )
+    }
+    const method = await machine.run(['doctor', '--method', 'G T'])
+    expect([method.code, method.stderr]).toEqual([2, expect.stringContaining('must be an HTTP method')])
+    expect((await machine.run(['doctor', 'https://api.example.com/a?b=c', '-X', 'PUT'])).code).toBe(0)
+  })
 })

@@ -34,7 +34,7 @@ describe('explain', () => {
         ],
         ...['', 'allowed', ''],
       ].join('\n'),
-      stderr: '',
+      stderr: `Database: ${shop.env.DATABASE_URL}\n`,
     })
     const refused = await shop.run(['explain', '-', '--origin', ORIGIN, '--ip', '203.0.113.8'], {
       stdin: token,

@@ -1,7 +1,7 @@
 // Commands while the folder of signing keys cannot be changed or read: a revoked key stays revoked, and each command says
 // what is wrong.
 
-import { chmodSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
@@ -71,11 +71,31 @@ test.concurrent('gone: warns when new keys are created for a database whose cred
     expect(await warningsOf(argv, stdin)).toContain('claimgate: new signing keys were made although')
 }, 30_000)
 
+/** A control character that is not a line end. */
+const CONTROL = /(?!\n)\p{Cc}/u
+
+test.concurrent('control characters in a warning do not reach the terminal, nor break its JSON', async () => {
+  const keys = 'ke\x1b[31m\x9bys\u202e'
+  const shop = await createShop()
+  const env = { CLAIMGATE_KEYS_DIR: join(shop.dir, keys) }
+  mkdirSync(env.CLAIMGATE_KEYS_DIR)
+  chmodSync(env.CLAIMGATE_KEYS_DIR, 0o777)
+  for (const argv of [['key', 'list'], ['doctor'], ['inspect', await shop.claim()]]) {
+    const text = await shop.run(argv, { env })
+    expect([argv, text.code]).toEqual([argv, 0])
+    expect(text.stdout + text.stderr).not.toMatch(CONTROL)
+    const { stderr } = await shop.run([...argv, '--json'], { env })
+    expect(stderr).not.toMatch(CONTROL)
+    for (const line of stderr.trimEnd().split('\n')) expect(JSON.parse(line)).toBeTypeOf('object')
+    if (argv[0] !== 'inspect') expect(stderr).toContain('users other than its owner may write')
+  }
+}, 30_000)
+
 test.concurrent('writable by others: the commands that use the keys warn', async () => {
   const shop = await createShop({ CLAIMGATE_KEY_PUBLISH: '0' })
   await shop.claim()
   const quiet = await shop.run(['key', 'list'])
-  expect(quiet.stderr).toBe('')
+  expect(quiet.stderr).not.toContain('claimgate:')
   chmodSync(join(shop.dir, 'keys'), 0o777)
   for (const argv of [['key', 'list'], ['key', 'rotate'], ['doctor']]) {
     const { code, stderr } = await shop.run(argv)

@@ -5,6 +5,7 @@ import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'n
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
+import { createClientSecret, formatAccountToken } from '../../src/signing/secret.ts'
 import { createMachine, type Machine, readKey } from './run.ts'
 import { createShop, ORIGIN } from './shop.ts'
 
@@ -12,7 +13,8 @@ const CREATE = ['account', 'create', '--origin', '*', '--json', '--name']
 
 async function startAndParse(machine: Machine, argv: readonly string[], stdin = '') {
   const { code, stdout, stderr } = await machine.start(argv, { stdin })
-  expect([code, stderr]).toEqual([0, ''])
+  const reads = argv[0] === 'claim'
+  expect([code, stderr]).toEqual([0, reads ? `{"database":"${machine.env.DATABASE_URL}"}\n` : ''])
   return JSON.parse(stdout)
 }
 
@@ -37,6 +39,25 @@ test('reads a pipe on stdin, and .env in the working directory', async () => {
   const claim = ['claim', '--origin', ORIGIN, '--json']
   expect(await startAndParse(shop, claim)).toMatchObject({ expiresIn: 60 })
   expect(await startAndParse(shop, [...claim, '-'], `${shop.token}\n`)).toMatchObject({ expiresIn: 60 })
+})
+
+test('commands that read, and claim, create no database and exit with 1 when there is none', async () => {
+  const machine = createMachine()
+  const env = {
+    CLAIMGATE_ACCOUNT_TOKEN: formatAccountToken(createClientSecret()),
+    DATABASE_URL: 'sqlite:no/x.db',
+  }
+  for (const argv of [
+    ['account', 'list'],
+    ['audit', 'list'],
+    ['revocation', 'list'],
+    ['claim', '--origin', ORIGIN],
+  ]) {
+    const { code, stdout, stderr } = await machine.start(argv, { env })
+    expect([argv, code, stdout]).toEqual([argv, 1, ''])
+    expect(stderr).toMatch(/^claimgate: database file no\/x\.db does not exist; check DATABASE_URL/)
+  }
+  expect(readdirSync(machine.dir)).toEqual([])
 })
 
 test('works through npm in a checkout', async () => {

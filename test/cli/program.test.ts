@@ -9,10 +9,11 @@ import { createMachine } from './run.ts'
 
 const COMMANDS: readonly (readonly [string, ...string[]])[] = [
   ['serve'],
-  ['account', 'create', 'list', 'show', 'suspend', 'resume', 'delete'],
+  ['account', 'create', 'update', 'list', 'show', 'suspend', 'resume', 'delete'],
   ['credential', 'create', 'rotate', 'revoke'],
   ['key', 'list', 'rotate'],
-  ['audit', 'export'],
+  ['audit', 'list', 'export'],
+  ['revocation', 'list'],
   ['revoke'],
   ['claim'],
   ['inspect'],

@@ -5,6 +5,9 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from '
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, test } from 'vitest'
+import { describeDatabase } from '../../src/cli/open.ts'
+import { parseConfig } from '../../src/config/config.ts'
+import { createClientSecret, formatAccountToken } from '../../src/signing/secret.ts'
 import { openSqliteToRead } from '../../src/storage/sql/sqlite.ts'
 import { createMachine, type Machine } from './run.ts'
 import { createShop, expectFailure, ORIGIN, type Shop } from './shop.ts'
@@ -26,7 +29,9 @@ function listReads({ accountId }: Pick<Shop, 'accountId'>, token: string): reado
     ['account', 'list'],
     ['account', 'show', accountId],
     ['key', 'list'],
+    ['audit', 'list'],
     ['audit', 'export'],
+    ['revocation', 'list'],
   ]
 }
 
@@ -34,6 +39,11 @@ function listReads({ accountId }: Pick<Shop, 'accountId'>, token: string): reado
 const NEED_DATABASE = listReads({ accountId: 'acct_nobody' }, 'x.y.z').filter(
   ([name]) => name !== 'inspect' && name !== 'key',
 )
+
+/** The machine, with these variables in the environment of commands that `run` calls. */
+function withEnvironment(machine: Machine, env: Readonly<Record<string, string>>): Machine {
+  return { ...machine, run: (argv, options = {}) => machine.run(argv, { ...options, env }) }
+}
 
 async function expectUnchanged(machine: Machine, reads: readonly (readonly string[])[]): Promise<void> {
   const before = readAll(machine)
@@ -44,10 +54,14 @@ async function expectUnchanged(machine: Machine, reads: readonly (readonly strin
   }
 }
 
+/** `claim` with an account token that is well-formed, for commands that need one and end before they check it. */
+const CLAIM = ['claim', '--origin', ORIGIN]
+const env = { CLAIMGATE_ACCOUNT_TOKEN: formatAccountToken(createClientSecret()) }
+
 test('without a database: exit code 1, a message that names the file, and none is created', async () => {
   const machine = createMachine()
-  for (const argv of NEED_DATABASE) {
-    const { message } = await expectFailure(machine, argv, [1, 'unavailable'])
+  for (const argv of [...NEED_DATABASE, CLAIM]) {
+    const { message } = await expectFailure(withEnvironment(machine, env), argv, [1, 'unavailable'])
     expect(message).toMatch(/^database file .*claimgate\.db does not exist; check DATABASE_URL/)
   }
   expect(await machine.json(['key', 'list'])).toEqual({ keys: [] })
@@ -115,11 +129,110 @@ describe('a database of another version', () => {
     database.exec(change)
     database.close()
     const before = readAll(shop)
-    for (const argv of NEED_DATABASE) {
-      const { message } = await expectFailure(shop, argv, [1, 'unavailable'])
+    for (const argv of [...NEED_DATABASE, CLAIM]) {
+      const { message } = await expectFailure(withEnvironment(shop, env), argv, [1, 'unavailable'])
       expect(message).toMatch(text)
     }
     expect(readAll(shop)).toEqual(before)
+  })
+})
+
+describe('claim', () => {
+  test('changes nothing in the database, although it makes the first signing keys', async () => {
+    const shop = await createShop()
+    const before = readDatabaseFiles(shop)
+    await shop.claim()
+    await shop.claim()
+    expect(readDatabaseFiles(shop)).toEqual(before)
+    expect(readdirSync(shop.dir).sort()).toEqual(['claimgate.db', 'keys'])
+  })
+
+  test('issues no token that lives longer than the database has recorded, which revocations would not cover', async () => {
+    const shop = await createShop({ CLAIMGATE_MAX_TTL: '600', CLAIMGATE_TOKEN_TTL: '600' })
+    const env = { CLAIMGATE_MAX_TTL: '7200', CLAIMGATE_TOKEN_TTL: '900', CLAIMGATE_ACCOUNT_TOKEN: shop.token }
+    const before = readDatabaseFiles(shop)
+    for (const argv of [CLAIM, [...CLAIM, '--expires-in', '601']]) {
+      const { message } = await expectFailure(withEnvironment(shop, env), argv, [1, 'invalid_configuration'])
+      expect(message).toContain('--expires-in 600')
+    }
+    expect(await shop.json([...CLAIM, '--expires-in', '600'], { env })).toMatchObject({ expiresIn: 600 })
+    expect(readDatabaseFiles(shop)).toEqual(before)
+  })
+})
+
+describe('what a command reads', () => {
+  test('is named on stderr: the database, or the keys folder', async () => {
+    const shop = await createShop()
+    const token = await shop.claim()
+    const database = shop.env.DATABASE_URL ?? ''
+    const keys = shop.env.CLAIMGATE_KEYS_DIR ?? ''
+    for (const argv of listReads(shop, token)) {
+      const [name] = argv
+      const readsKeys = name === 'inspect' || name === 'key'
+      const expected = readsKeys ? `Keys folder: ${keys}\n` : `Database: ${database}\n`
+      const text = await shop.run(argv)
+      expect([argv, text.stderr]).toEqual([argv, expect.stringContaining(expected)])
+      expect(text.stdout).not.toContain('Database:')
+      const json = await shop.run([...argv, '--json'])
+      const lines = json.stderr.split('\n').filter((line) => line.startsWith('{'))
+      expect([argv, lines.map((line) => JSON.parse(line))]).toEqual([
+        argv,
+        [expect.objectContaining(readsKeys ? { keysFolder: keys } : { database })],
+      ])
+    }
+    const failed = await expectFailure(shop, ['account', 'show', 'acct_nobody'], [1, 'not_found'])
+    expect(failed).toMatchObject({ database })
+  })
+
+  test('is named as configured and in full when its path is relative', async () => {
+    const shop = await createShop()
+    const env = { DATABASE_URL: 'sqlite:claimgate.db', CLAIMGATE_KEYS_DIR: 'keys' }
+    const list = await shop.start(['account', 'list'], { env })
+    expect(list.stderr).toBe(`Database: sqlite:claimgate.db (${join(shop.dir, 'claimgate.db')})\n`)
+    const keys = await shop.start(['key', 'list'], { env })
+    expect(keys.stderr).toContain(`Keys folder: keys (${join(shop.dir, 'keys')})\n`)
+  })
+
+  test.each([
+    [
+      'postgres://app:hunter2@db.example:5433/claims?password=hunter2',
+      'postgres://app@db.example:5433/claims',
+    ],
+    ['postgresql://db.example/claims', 'postgresql://db.example/claims'],
+    ['memory:', 'memory:'],
+  ])('%s is named without password and parameters', (url, name) => {
+    const config = parseConfig({ DATABASE_URL: url, CLAIMGATE_MASTER_KEY: 'A'.repeat(43) })
+    expect(describeDatabase(config)).toBe(name)
+  })
+})
+
+describe('revocations that cannot be read', () => {
+  test('are a warning on stderr of every command that needs them', async () => {
+    const shop = await createShop()
+    const token = await shop.claim()
+    const database = new DatabaseSync(join(shop.dir, 'claimgate.db'))
+    database.exec('ALTER TABLE revocations RENAME COLUMN value TO lost')
+    database.close()
+    const argvs = [
+      ['explain', token, '--origin', ORIGIN],
+      ['doctor', '-H', `Authorization: Bearer ${token}`],
+      ['key', 'list'],
+      ['account', 'update', shop.accountId, '--name', 'New'],
+    ]
+    for (const argv of argvs) {
+      const { stderr } = await shop.run(argv)
+      expect([argv, stderr]).toEqual([
+        argv,
+        expect.stringMatching(
+          /^claimgate: revocations cannot be read; none are known: database file \S+ has other tables/m,
+        ),
+      ])
+      const lines = (await shop.run([...argv, '--json'])).stderr.trimEnd().split('\n')
+      expect(lines.map((line) => JSON.parse(line).warning).join()).toContain('revocations cannot be read')
+    }
+    const claim = await shop.run([...CLAIM, '-'], { stdin: shop.token })
+    expect([claim.code, claim.stdout]).toEqual([1, ''])
+    expect(claim.stderr).toContain('revocations cannot be read')
   })
 })
 

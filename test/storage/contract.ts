@@ -322,6 +322,7 @@ export function describeStorage(name: string, open: () => Promise<OpenedStorage>
       raiseRevocation: (closed) => closed.raiseRevocation('a', 1, 1),
       readRuleSeq: (closed) => closed.readRuleSeq(),
       listRuleChanges: (closed) => closed.listRuleChanges({ seq: -1, id: '' }, 1),
+      listRevocations: (closed) => closed.listRevocations(undefined, 1, 0),
       getAccount: (closed) => closed.getAccount('a'),
       listAccounts: (closed) => closed.listAccounts(undefined, 1),
       listCredentials: (closed) => closed.listCredentials('a'),

@@ -1,7 +1,7 @@
 // The contract of every adapter for revocations: which are listed, for how long, and what a purge deletes.
 
 import { describe, expect, test } from 'vitest'
-import type { RevocationKind, RevocationRule } from '../../src/claims/records/revocation.ts'
+import type { Revocation, RevocationKind, RevocationRule } from '../../src/claims/records/revocation.ts'
 import { StorageError } from '../../src/storage/errors.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import {
@@ -48,6 +48,30 @@ export function describeRevocations(name: string, open: () => Promise<OpenedStor
         { kind, value: `' \u0000 🌱`, account: null, before: NOW + 1, until: NOW + 2 },
       ])
       expect(await storage.listAudit(undefined, 50)).toEqual([audit])
+    })
+
+    test('those in force are listed as they were written, newest first, page by page', async () => {
+      const times = [5, 1, 5, 3, 1, 9]
+      const written = times.map((time, index) =>
+        makeRevocation({ createdAt: NOW + time, value: `v${index}`, until: NOW + HOUR }),
+      )
+      for (const one of written) await storage.addRevocation(one, makeAudit())
+      const customers = { ...makeRevocation({ createdAt: NOW + 4, until: NOW + HOUR }), account: 'acct_a' }
+      await storage.addCustomerRevocation(customers, { ofAccount: 9, ofAll: 9 }, makeAudit())
+      await storage.addRevocation(makeRevocation({ createdAt: NOW + 99, until: NOW }), makeAudit())
+      const sorted = [...written, customers].sort(
+        (a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1),
+      )
+      expect(await storage.listRevocations(undefined, 50, NOW)).toEqual(sorted)
+      for (const limit of [1, 2, 3, 7]) {
+        const seen: Revocation[] = []
+        for (let page: readonly Revocation[] = sorted; page.length > 0; seen.push(...page)) {
+          const last = seen.at(-1)
+          page = await storage.listRevocations(last && { at: last.createdAt, id: last.id }, limit, NOW)
+          expect(page.length).toBeLessThanOrEqual(limit)
+        }
+        expect(seen).toEqual(sorted)
+      }
     })
 
     test('the same value may be revoked again later', async () => {

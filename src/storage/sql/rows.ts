@@ -2,7 +2,12 @@
 // of becoming a record with, for example, an unknown status.
 
 import type { Account, AuditAction, AuditEntry, Credential } from '../../claims/records/account.ts'
-import { type NumberedRule, type Revocation, revocationKinds } from '../../claims/records/revocation.ts'
+import {
+  type NumberedRule,
+  type Revocation,
+  type RevocationRule,
+  revocationKinds,
+} from '../../claims/records/revocation.ts'
 import { StorageError } from '../errors.ts'
 import type { SqlRow } from './engine.ts'
 import type { AccountRow, AuditRow, CredentialRow, RevocationRow } from './schema.ts'
@@ -113,11 +118,26 @@ export function parseRule(row: SqlRow): NumberedRule {
   return {
     id: readText(row, 'id'),
     seq: readInteger(row, 'seq'),
+    ...parseTerms(row),
+  }
+}
+
+function parseTerms(row: SqlRow): RevocationRule {
+  return {
     kind: readOneOf(row, 'kind', revocationKinds),
     value: readText(row, 'value'),
     account: orNull(row, 'account_id', readText),
     before: readInteger(row, 'before'),
     until: readInteger(row, 'until'),
+  }
+}
+
+/** The revocation in a row. Throws StorageError when a column is damaged. */
+export function parseRevocation(row: SqlRow): Revocation {
+  return {
+    id: readText(row, 'id'),
+    ...parseTerms(row),
+    createdAt: readInteger(row, 'created_at'),
   }
 }
 

@@ -4,7 +4,7 @@
 import { sql } from 'kysely'
 import type { Storage } from '../storage.ts'
 import type { SqlEngine, SqlQuery } from './engine.ts'
-import { parseAccount, parseAudit, parseCredential, parseRule, readInteger } from './rows.ts'
+import { parseAccount, parseAudit, parseCredential, parseRevocation, parseRule, readInteger } from './rows.ts'
 import {
   type AccountRow,
   type AuditRow,
@@ -63,6 +63,16 @@ const RULE = [
   'account_id',
   'before',
   'until',
+] as const satisfies readonly (keyof RevocationRow)[]
+
+const REVOCATION = [
+  'id',
+  'kind',
+  'value',
+  'account_id',
+  'before',
+  'until',
+  'created_at',
 ] as const satisfies readonly (keyof RevocationRow)[]
 
 // Compiled once, because every process runs it every second.
@@ -150,6 +160,18 @@ export function createSqlStorage(engine: SqlEngine): Storage {
         .orderBy('id')
         .limit(limit)
       return (await engine.run(query.compile())).rows.map(parseRule)
+    },
+    async listRevocations(after, limit, now) {
+      const { at, id } = after ?? { at: Number.MAX_SAFE_INTEGER, id: '' }
+      const query = builder
+        .selectFrom('revocations')
+        .select(REVOCATION)
+        .where('until', '>', now)
+        .where(({ eb, refTuple, tuple }) => eb(refTuple('created_at', 'id'), '<', tuple(at, id)))
+        .orderBy('created_at', 'desc')
+        .orderBy('id', 'desc')
+        .limit(limit)
+      return (await engine.run(query.compile())).rows.map(parseRevocation)
     },
     async listAudit(position, limit, order = 'newest') {
       const [comparison, direction, first] =
