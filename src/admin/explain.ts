@@ -6,11 +6,13 @@ import * as z from 'zod'
 import type { ClaimErrorCode } from '../claims/codes.ts'
 import type { Policy } from '../claims/enforce.ts'
 import { type IpAddress, parseAddress, trimBlanks } from '../claims/ip.ts'
+import { removeCredentials } from '../http/credential-text.ts'
 import { paths } from '../http/paths.ts'
 import type { ParameterFault } from '../http/problem.ts'
 import { ok, type Result } from '../lib/result.ts'
-import { explainVerdict, type StepOutcome } from '../verify/explain.ts'
-import type { Judge, JudgeDeps } from '../verify/judge.ts'
+import type { CompareContext } from '../verify/compare/refusal.ts'
+import { explainRequest, type StepOutcome } from '../verify/explain.ts'
+import type { Judge, JudgeDeps, Verdict } from '../verify/judge.ts'
 import type { RequestLike } from '../verify/request/extract.ts'
 import { parseInput } from './input.ts'
 import { type AdminPaths, answerJson, readInput } from './json-api.ts'
@@ -46,6 +48,8 @@ export interface ExplainDeps {
   readonly createTrialJudge: (rules: Pick<JudgeDeps, 'sources' | 'apiOrigin'>) => Judge
   /** The policy of these judges. */
   readonly policy: Policy
+  /** Answers about keys and revocations, for `expected` and `actual`. */
+  readonly facts: Pick<CompareContext, 'findAlg' | 'describeRevocation'>
   /** Origin of the issuer's URL. Requests without a `url` go there. */
   readonly serviceOrigin: string
   /** Reads the current time, epoch milliseconds. */
@@ -87,17 +91,37 @@ export function parseExplainInput(value: unknown): Result<ExplainInput, readonly
 }
 
 /** Returns a function that explains requests. It expects a proof to name the origin of the request's own URL. */
-export function createExplain({ createTrialJudge, policy, serviceOrigin, now }: ExplainDeps): Explain {
+export function createExplain(deps: ExplainDeps): Explain {
+  const { createTrialJudge, policy, facts, serviceOrigin, now } = deps
   return async (input) => {
     const url = input.url ?? new URL(paths.whoami, serviceOrigin)
     const judge = createTrialJudge({ sources: ['authorization', 'query'], apiOrigin: url.origin })
-    const request = presentToken(input, url)
-    const verdict = await judge({ request, address: input.address, now: now() / 1000 })
-    return {
-      allowed: verdict.outcome === 'allow',
-      code: verdict.outcome === 'allow' ? null : verdict.reason.code,
-      steps: explainVerdict(verdict, policy),
-    }
+    const received = { request: presentToken(input, url), address: input.address, now: now() / 1000 }
+    const verdict = await judge(received)
+    return explainDecision(verdict, {
+      received,
+      policy,
+      apiOrigin: url.origin,
+      findAlg: facts.findAlg,
+      describeRevocation: facts.describeRevocation,
+    })
+  }
+}
+
+/**
+ * The explanation of a verdict. `expected` and `actual` of the failed step hold no token and no account token: where one
+ * was pasted into another value, it is replaced.
+ */
+export async function explainDecision(verdict: Verdict, context: CompareContext): Promise<Explanation> {
+  const steps = await explainRequest(verdict, context)
+  return {
+    allowed: verdict.outcome === 'allow',
+    code: verdict.outcome === 'allow' ? null : verdict.reason.code,
+    steps: steps.map((step) => ({
+      ...step,
+      ...(step.expected !== undefined && { expected: removeCredentials(step.expected) }),
+      ...(typeof step.actual === 'string' && { actual: removeCredentials(step.actual) }),
+    })),
   }
 }
 

@@ -2,7 +2,7 @@
 // notation, sends nothing anywhere, and changes no statistic, record, key or file.
 
 import { type Command, InvalidArgumentError } from 'commander'
-import { isMethod, METHOD_ADVICE, parseWebUrl, URL_ADVICE } from '../admin/explain.ts'
+import { explainDecision, isMethod, METHOD_ADVICE, parseWebUrl, URL_ADVICE } from '../admin/explain.ts'
 import { isTrustedPeer, resolveClientIp } from '../claims/client-ip.ts'
 import type { ClaimErrorCode } from '../claims/codes.ts'
 import { formatAddress, parseAddress } from '../claims/ip.ts'
@@ -10,7 +10,7 @@ import { patternsMatching } from '../claims/origin-pattern.ts'
 import type { Config } from '../config/config.ts'
 import { paths } from '../http/paths.ts'
 import { createWhoamiJudge } from '../service/verifier.ts'
-import { explainVerdict, type StepOutcome } from '../verify/explain.ts'
+import type { StepOutcome } from '../verify/explain.ts'
 import { renderVerdict } from './explain.ts'
 import { usageError } from './fault.ts'
 import { readConfig } from './open.ts'
@@ -111,7 +111,15 @@ async function examine(
   const address = resolveClientIp(peer, forwarded, trustedProxies, forwardedHeader)
   const origin = request.headers.get('origin')
   return withVerifier(shell, config, async (verifier, storage) => {
-    const verdict = await createWhoamiJudge(verifier)({ request, address, now: Date.now() / 1000 })
+    const received = { request, address, now: Date.now() / 1000 }
+    const verdict = await createWhoamiJudge(verifier)(received)
+    const { allowed, code, steps } = await explainDecision(verdict, {
+      received,
+      policy: verifier.policy,
+      apiOrigin: verifier.serviceOrigin,
+      findAlg: verifier.facts.findAlg,
+      describeRevocation: verifier.facts.describeRevocation,
+    })
     return {
       peer,
       peerIsTrusted: isTrustedPeer(peer, trustedProxies),
@@ -120,9 +128,9 @@ async function examine(
       address: address === undefined ? null : formatAddress(address),
       origin,
       readable: origin !== null && (await storage.isAnyOriginListed(patternsMatching(origin))),
-      allowed: verdict.outcome === 'allow',
-      code: verdict.outcome === 'allow' ? null : verdict.reason.code,
-      steps: explainVerdict(verdict, verifier.policy),
+      allowed,
+      code,
+      steps,
     }
   })
 }

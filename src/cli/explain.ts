@@ -47,14 +47,20 @@ async function explainToken(
   const token = argument === '-' ? await shell.readLine('token') : argument
   const input = acceptInput(parseExplainInput({ ...request, token }))
   warnOfUnknownPort(shell, config)
-  const explanation = await withVerifier(shell, config, ({ createTrialJudge, policy, serviceOrigin }) =>
-    createExplain({ createTrialJudge, policy, serviceOrigin, now: Date.now })(input),
+  const explanation = await withVerifier(
+    shell,
+    config,
+    ({ createTrialJudge, policy, facts, serviceOrigin }) =>
+      createExplain({ createTrialJudge, policy, facts, serviceOrigin, now: Date.now })(input),
   )
   if (json) shell.printJson(explanation)
   else shell.print(renderVerdict(explanation.steps, explanation.code, shell.bold))
 }
 
-/** The verifier's steps as a table, and one line with the decision. `code` is why it refuses; null when it allows. */
+/**
+ * The verifier's steps as a table, what the failed rule expected and got, and one line with the decision. `code` is why it
+ * refuses; null when it allows.
+ */
 export function renderVerdict(
   steps: readonly StepOutcome[],
   code: ClaimErrorCode | null,
@@ -65,8 +71,16 @@ export function renderVerdict(
     outcome === 'fail' ? 'FAIL' : outcome,
     code === undefined ? '' : `${code}: ${detail}`,
   ])
+  const failed = steps.find(({ expected }) => expected !== undefined)
+  const sides =
+    failed?.expected === undefined
+      ? ''
+      : `${renderTable([
+          ['expected', failed.expected],
+          ['actual', failed.actual ?? 'none'],
+        ])}\n`
   const decision = code === null ? bold('allowed') : `${bold(`refused: ${code}`)}: ${renderAdvice(code)}`
-  return `${renderTable([['STEP', 'OUTCOME', 'WHY'], ...rows], bold)}\n${decision}\n`
+  return `${renderTable([['STEP', 'OUTCOME', 'WHY'], ...rows], bold)}\n${sides}${decision}\n`
 }
 
 /** The command that helps to find the cause, by code. */

@@ -8,6 +8,7 @@ import type { Logger } from '../http/log.ts'
 import { after, fail, type MaybePromise } from '../lib/result.ts'
 import type { KeyRing } from '../signing/key-ring.ts'
 import type { CachedStorage } from '../storage/cached.ts'
+import type { CompareContext } from '../verify/compare/refusal.ts'
 import {
   createEnforceKey,
   createTokenEndpointProof,
@@ -21,7 +22,7 @@ import { loadVerifier } from '../verify/runtime/load-key.ts'
 import { hashText } from '../verify/runtime/sha256.ts'
 import { createVerifyToken, type VerifyTokenText } from '../verify/verify.ts'
 import { bareRules, type JudgeRules } from './forward-auth/rules.ts'
-import { createRevocationCheck } from './revocation/check.ts'
+import { createRevocationCheck, describeRevocation } from './revocation/check.ts'
 import type { RevocationRules } from './revocation/rules.ts'
 
 /** Settings, stores and keys of the verifier. */
@@ -50,6 +51,8 @@ export interface ServiceVerifier extends Pick<JudgeDeps, 'verifyToken' | 'isRevo
   readonly createJudge: (rules: JudgeRules) => Judge
   /** Creates a judge for explanations. It enforces `bareRules`, accepts used proofs and marks none as used. */
   readonly createTrialJudge: (rules: Pick<JudgeRules, 'sources' | 'apiOrigin'>) => Judge
+  /** What an explanation asks about keys and revocations. */
+  readonly facts: Pick<CompareContext, 'findAlg' | 'describeRevocation'>
   /** Checks the DPoP proofs of requests to the token endpoint at this URL. */
   readonly createEndpointProof: (url: string) => ProveTokenRequest
 }
@@ -104,6 +107,10 @@ export function createServiceVerifier(deps: ServiceVerifierDeps): ServiceVerifie
     createJudge: (rules) => judgeBy(rules, useProof),
     createTrialJudge: ({ sources, apiOrigin }) =>
       judgeBy(listBareRules(sources, apiOrigin), acceptEveryProof),
+    facts: {
+      findAlg: (kid) => keyRing.find(kid)?.alg,
+      describeRevocation: (claims, kid) => describeRevocation({ storage, keyRing }, claims, kid),
+    },
     createEndpointProof: (url) => createTokenEndpointProof({ verifyProof, useProof, url }),
   }
 }

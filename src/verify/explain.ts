@@ -4,6 +4,7 @@
 import { parseClaimsSet } from '../claims/claims-set.ts'
 import type { ClaimErrorCode } from '../claims/codes.ts'
 import { type Policy, type Reason, type Step, steps } from '../claims/enforce.ts'
+import { type CompareContext, compareFailed } from './compare/refusal.ts'
 import { decodeToken } from './format.ts'
 import type { Verdict } from './judge.ts'
 
@@ -18,6 +19,24 @@ export interface StepOutcome {
    * and contains no value of the token.
    */
   readonly detail?: string
+  /** What the failed rule expected. Present only in the result of {@link explainRequest}, as is `actual`. */
+  readonly expected?: string
+  /** What the rule got instead; null when there was no such value. */
+  readonly actual?: string | null
+}
+
+/**
+ * The outcome of every check, in order, with what the failed rule expected and got. Neither holds a token or a proof. Not
+ * checked: whether a name or URL in them contains a secret of another kind.
+ */
+export async function explainRequest(
+  verdict: Verdict,
+  context: CompareContext,
+): Promise<readonly StepOutcome[]> {
+  const comparison = await compareFailed(verdict, context)
+  return explainVerdict(verdict, context.policy).map((step) =>
+    step.outcome === 'fail' && comparison !== undefined ? { ...step, ...comparison } : step,
+  )
 }
 
 /** The outcome of every check, in order. A check that failed in report mode counts as failed, although the request passed. */

@@ -8,7 +8,7 @@ import { isJsonObject, type JsonObject, parseJson } from '../lib/json.ts'
 import { decodeUtf8 } from '../lib/utf8.ts'
 
 /** Longest token that is decoded, in characters. */
-const MAX_TOKEN_LENGTH = 4096
+export const MAX_TOKEN_LENGTH = 4096
 
 /** A token with a valid format. Its signature is not verified yet, so do not trust its content. */
 export interface DecodedToken {
@@ -18,7 +18,8 @@ export interface DecodedToken {
   readonly payload: JsonObject
 }
 
-const TYPES: ReadonlySet<string> = new Set(['at+jwt', 'application/at+jwt'])
+/** Values of `typ` in the header of a token, in lower case (RFC 9068 section 2.1). */
+export const tokenTypes: ReadonlySet<string> = new Set(['at+jwt', 'application/at+jwt'])
 
 /**
  * Decodes a compact JWS whose header has type `at+jwt`; undefined when its format is wrong. A header with `crit` or `b64`
@@ -37,7 +38,7 @@ export function decodeToken(token: string): DecodedToken | undefined {
 /** Checks `typ`, `kid`, `crit` and `b64`. Ignores `jwk`, `jku`, `x5u` and `x5c`, because a token must not choose its key. */
 function isAcceptableHeader(header: JsonObject): boolean {
   const { typ, kid } = header
-  if (typeof typ !== 'string' || !TYPES.has(typ.toLowerCase())) return false
+  if (typeof typ !== 'string' || !tokenTypes.has(typ.toLowerCase())) return false
   return (kid === undefined || typeof kid === 'string') && !('crit' in header) && !('b64' in header)
 }
 

@@ -179,7 +179,7 @@ const NOT_AUTHORIZED = 'the token does not authorize this request'
  * The origin that a request comes from (Fetch section 3.2), or null when the client does not send one. Browsers send a
  * same-origin GET without `Origin` but with `Sec-Fetch-Site`, which scripts of a page cannot set.
  */
-function originOf({ headers }: RequestLike, apiOrigin: string | undefined): string | null {
+export function originOf({ headers }: RequestLike, apiOrigin: string | undefined): string | null {
   const origin = headers.get('origin')
   if (origin !== null || apiOrigin === undefined) return origin
   return headers.get('sec-fetch-site') === 'same-origin' ? apiOrigin : null

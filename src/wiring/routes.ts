@@ -137,6 +137,7 @@ function createAdministration(
     },
     explain: createExplain({
       createTrialJudge: verifier.createTrialJudge,
+      facts: verifier.facts,
       policy: verifier.policy,
       serviceOrigin: verifier.serviceOrigin,
       now: deps.now,

@@ -70,6 +70,8 @@ describe('the explanation', () => {
           outcome: 'fail',
           code: 'origin_mismatch',
           detail: 'the token is bound to another origin',
+          expected: SITE,
+          actual: 'https://evil.example',
         },
         ...STEPS.slice(6).map((step) => ({ step, outcome: 'skip' })),
       ],

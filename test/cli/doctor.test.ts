@@ -56,6 +56,9 @@ describe('doctor', () => {
       allowed: false,
       code: 'ip_mismatch',
     })
+    expect(spoofed.steps).toContainEqual(
+      expect.objectContaining({ step: 'address', expected: '203.0.113.7', actual: '6.6.6.6' }),
+    )
 
     const foreign = await doctor('-H', 'Origin: https://evil.example', ...proxied)
     expect(foreign).toMatchObject({ readable: false, code: 'origin_mismatch' })
@@ -65,7 +68,7 @@ describe('doctor', () => {
 
     const text = await machine.run(['doctor', '-H', `Authorization: Bearer ${token}`])
     expect(text.code).toBe(0)
-    expect(text.stdout).toContain('refused: origin_required')
+    expect(text.stdout).toContain(`\nexpected  ${ORIGIN}\nactual    none\n\nrefused: origin_required`)
     expect(text.stdout).not.toContain(token)
   })
 

@@ -1,6 +1,8 @@
 // Commands while a server runs on the same database and keys. Their changes must be in force in the server within two
 // seconds, and --json must print what the server's admin API answers.
 
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, test, vi } from 'vitest'
 import { admin, claim, whoami } from '../support/admin-api.ts'
 import { useServers } from '../support/server.ts'
@@ -141,6 +143,12 @@ describe.concurrent('--json', () => {
     const explained = await shop.json(['explain', token, ...options])
     expect(explained).toEqual(await ask('POST', '/explain', question))
     expect(explained.allowed).toBe(true)
+    const refused = await shop.json(['explain', token, '--origin', 'https://evil.example'])
+    expect(refused).toEqual(await ask('POST', '/explain', { token, origin: 'https://evil.example' }))
+    expect(refused.steps[5]).toMatchObject({ expected: ORIGIN, actual: 'https://evil.example' })
+    expect(await shop.json(['audit', 'list'])).toEqual(await ask('GET', '/audit'))
+    const page = await shop.json(['audit', 'list', '--limit', '1'])
+    expect(page).toEqual(await ask('GET', '/audit?limit=1'))
 
     const credential = { name: 'a', scopes: ['read'], expiresAt: '2099-01-01T00:00:00Z' }
     const made = await ask('POST', `/accounts/${accountId}/credentials`, credential, 201)
@@ -148,6 +156,10 @@ describe.concurrent('--json', () => {
     const madeHere = await shop.json(['credential', 'create', accountId, ...create])
     const { id } = madeHere.credential
     const changes: readonly (readonly [here: Json, there: Json])[] = [
+      [
+        await shop.json(['account', 'update', accountId, '--name', 'Here', '--max-ttl', '600']),
+        await ask('PATCH', `/accounts/${accountId}`, { name: 'There', maxTtl: 900 }),
+      ],
       [madeHere, made],
       [
         await shop.json(['credential', 'rotate', id, '--overlap', '60']),
@@ -179,6 +191,29 @@ describe.concurrent('--json', () => {
     expect(first).toEqual(second)
   })
 
+  test('explain and doctor change no record, of the server either', async () => {
+    const shop = await createServedShop()
+    const token = await shop.claim()
+    await shop.json(['account', 'show', shop.accountId])
+    await admin(shop.url, 'GET', `/accounts/${shop.accountId}`)
+    const before = dumpRecords(shop)
+    for (const origin of [ORIGIN, 'https://evil.example']) {
+      await admin(shop.url, 'POST', '/explain', { body: { token, origin } })
+      expect((await shop.start(['explain', token, '--origin', origin])).code).toBe(0)
+      const header = ['-H', `Authorization: Bearer ${token}`, '-H', `Origin: ${origin}`]
+      const { code, stdout } = await shop.start(['doctor', ...header], {
+        env: { CLAIMGATE_ISSUER: shop.url },
+      })
+      expect([code, stdout]).toEqual([
+        0,
+        expect.stringContaining(origin === ORIGIN ? 'allowed' : `expected  ${ORIGIN}\n`),
+      ])
+    }
+    // Longer than the server waits before it writes the times of use.
+    await new Promise((resolve) => setTimeout(resolve, 1500))
+    expect(dumpRecords(shop)).toBe(before)
+  })
+
   test('writes the same audit entries, with the actor cli', async () => {
     const shop = await createServedShop({ CLAIMGATE_KEY_PUBLISH: '0' })
     const { accountId, credentialId } = shop
@@ -207,6 +242,15 @@ describe.concurrent('--json', () => {
     ])
   })
 })
+
+/** Every row of every table, as JSON. */
+function dumpRecords({ dir }: Machine): string {
+  const database = new DatabaseSync(join(dir, 'claimgate.db'), { readOnly: true })
+  const tables = database.prepare("select name from sqlite_master where type = 'table' order by name").all()
+  const rows = tables.map(({ name }) => [name, database.prepare(`select * from "${name}"`).all()])
+  database.close()
+  return JSON.stringify(rows)
+}
 
 /** A document with each value replaced by its type, members in order. */
 function shapeOf(value: Json): Json {

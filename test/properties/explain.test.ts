@@ -94,6 +94,15 @@ const asked = fc.record({
 type Asked = typeof asked extends fc.Arbitrary<infer T> ? T : never
 type Made = typeof made extends fc.Arbitrary<infer T> ? T : never
 
+/** Expects both sides of the failed rule, which differ, and nothing of the token or the proof in them. */
+function expectSides({ expected, actual }: Json, { token, dpop }: Json): void {
+  expect(expected).toMatch(/./)
+  expect(actual === null || typeof actual === 'string').toBe(true)
+  expect(actual).not.toBe(expected)
+  for (const part of `${token}.${dpop}`.split('.'))
+    if (part.length > 15) expect(`${expected} ${actual}`).not.toContain(part)
+}
+
 describe.each(ALGS)('explain, %s', (alg) => {
   let forging: Forging
   let explaining: Explaining
@@ -141,7 +150,7 @@ describe.each(ALGS)('explain, %s', (alg) => {
   }
 
   /** Explains twice: with the same result, without changing state, and with the code of the only failed check. */
-  async function explain(body: object): Promise<string | null> {
+  async function explain(body: Json): Promise<string | null> {
     const before = await explaining.snapshot()
     const explained = await explaining.explain(body)
     expect(await explaining.explain(body)).toEqual(explained)
@@ -150,7 +159,11 @@ describe.each(ALGS)('explain, %s', (alg) => {
     const failed = steps.findIndex(({ outcome }) => outcome === 'fail')
     expect(allowed).toBe(code === null)
     expect(steps[failed]?.code ?? null).toBe(code)
+    expect(steps.filter((step) => 'expected' in step || 'actual' in step)).toEqual(
+      failed < 0 ? [] : steps.slice(failed, failed + 1),
+    )
     if (failed >= 0) {
+      expectSides(steps[failed] ?? {}, body)
       expect(steps.slice(failed + 1).every(({ outcome }) => outcome === 'skip')).toBe(true)
     }
     return code

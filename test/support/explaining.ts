@@ -28,8 +28,8 @@ export function createExplaining({ deps, lines }: MemoryService): Explaining {
     rules,
     proofs: deps.counters.openOneTime('proofs', proofBudget),
   })
-  const { createTrialJudge, policy, serviceOrigin } = verifier
-  const explain = createExplain({ createTrialJudge, policy, serviceOrigin, now })
+  const { createTrialJudge, policy, facts, serviceOrigin } = verifier
+  const explain = createExplain({ createTrialJudge, policy, facts, serviceOrigin, now })
   const route = Object.values(createExplainPaths({ explain }))[0] as Route
   // Each request to the handler counts in the HTTP metrics. They go to a registry that `snapshot` does not show.
   const serve = createServe({

@@ -6,6 +6,7 @@ import type { CredentialWithAccount } from '../../claims/records/account.ts'
 import { heldScopes } from '../../claims/scope.ts'
 import type { Logger } from '../../http/log.ts'
 import { after, type MaybePromise } from '../../lib/result.ts'
+import { formatTime } from '../../lib/time.ts'
 import type { CachedStorage } from '../../storage/cached.ts'
 import type { HeldScopes } from '../../verify/judge.ts'
 import type { RevocationRules } from './rules.ts'
@@ -45,6 +46,33 @@ export function createRevocationCheck({ storage, rules, keyRing, log }: Revocati
     return after(rules.isListed(claims, kid), (isListed) => isListed || checkRecord(claims))
   }
 }
+
+/**
+ * Why a token is revoked, for an operator. For a token that the check above has found to be revoked. Never rejects: when
+ * the records cannot be read, only a rule can have ended the token.
+ */
+export async function describeRevocation(
+  { storage, keyRing }: Pick<RevocationDeps, 'storage' | 'keyRing'>,
+  claims: ClaimsSet,
+  kid: string,
+): Promise<string> {
+  if (keyRing.isEnded(kid)) return `the signing key ${kid} has ended`
+  let found: CredentialWithAccount | undefined
+  try {
+    found = await storage.findCredentialStale(claims.client_id)
+  } catch {
+    return BY_RULE
+  }
+  if (found === undefined) return 'the credential or its account does not exist'
+  const { account, credential } = found
+  if (account.id !== claims.sub) return 'the credential is of another account'
+  if (credential.revokedAt !== null)
+    return `the credential was revoked at ${formatTime(credential.revokedAt)}`
+  if (account.status !== 'active') return `the account is ${account.status}`
+  return BY_RULE
+}
+
+const BY_RULE = 'a revocation of the token, its credential, its account or its signing key'
 
 function checkCredential(found: CredentialWithAccount | undefined, claims: ClaimsSet): boolean | HeldScopes {
   if (found === undefined || found.account.id !== claims.sub) return true

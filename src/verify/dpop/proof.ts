@@ -9,7 +9,8 @@ import { isSameTarget } from './htu.ts'
 
 /** Seconds by which `iat` may be before or after the verifier's clock. */
 export const PROOF_WINDOW_SECONDS = 60
-const MAX_JTI_LENGTH = 256
+/** Longest `jti` of a proof, in characters. */
+export const MAX_JTI_LENGTH = 256
 
 const TYPES: ReadonlySet<string> = new Set(['dpop+jwt', 'application/dpop+jwt'])
 

@@ -59,7 +59,9 @@ const MAX_KEYS = 1000
 const MALFORMED = fail('the proof is malformed')
 const UNUSABLE_KEY = fail('the key of the proof cannot be used')
 const OTHER_KEY = fail('the proof was made with another key than the one that the token is bound to')
-const BAD_SIGNATURE = fail('the signature of the proof is wrong')
+/** The reason of a proof with a wrong signature. */
+export const WRONG_SIGNATURE = 'the signature of the proof is wrong'
+const BAD_SIGNATURE = fail(WRONG_SIGNATURE)
 
 /** Creates a verifier of proofs with its own cache of keys. Create one for each process, so that all requests share it. */
 export function createProofVerifier({ loadVerifier, hashText }: ProofCrypto): VerifyProof {
