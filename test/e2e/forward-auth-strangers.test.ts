@@ -86,6 +86,18 @@ describe('the log line', () => {
     await service.stop()
   })
 
+  test.each([
+    ['fe80::1%eth0', 'fe80::1%eth0'],
+    ['2001:DB8:0::7', '2001:db8::7'],
+    [undefined, 'unknown'],
+  ])('names the peer %s as %s', async (peer, named) => {
+    const service = await startMemory({}, { peerOf: () => peer })
+    await service.send({ method: 'GET', path: '/auth/verify', headers: { 'x-forwarded-uri': '' } })
+    const line = service.lines.find((one) => one.includes('CLAIMGATE_TRUSTED_PROXIES')) ?? '{}'
+    expect(JSON.parse(line)).toMatchObject({ level: 'warn', peer: named, count: 1 })
+    await service.stop()
+  })
+
   test('is not written for a trusted proxy', async () => {
     const warn = vi.spyOn(auth.service.deps.log, 'warn')
     auth.peer = '10.0.0.1'

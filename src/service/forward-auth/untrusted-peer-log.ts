@@ -20,8 +20,11 @@ export function createUntrustedPeerLog(log: Logger): ReportUntrustedPeer {
     )
 }
 
-/** The address as the configuration expects it: without the IPv6 mapping of an IPv4 address. */
+/**
+ * The address as the configuration expects it: without the IPv6 mapping of an IPv4 address. One with a zone, which the
+ * configuration cannot name, stays as it is.
+ */
 function formatPeer(peer: string | undefined): string {
   const address = peer === undefined ? undefined : parseAddress(peer)
-  return address === undefined ? 'unknown' : formatAddress(address)
+  return address === undefined ? (peer ?? 'unknown') : formatAddress(address)
 }
