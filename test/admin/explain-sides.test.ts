@@ -338,6 +338,12 @@ test('never contain an account token, a token or a proof, wherever one was paste
     { token, origin: `https://shop.example/?token=${text}` },
     { token: bound, dpop: text },
     { token: withHeader({ kid: text }) },
+    { token: bound, dpop: maker.proof({ iat: at(0) }), method: text },
+    {
+      token: bound,
+      dpop: maker.proof({ htu: 'https://x.example', iat: at(0) }),
+      url: `https://api.example.com/${text}`,
+    },
     { token: withHeader({ typ: text }) },
     ...['htm', 'htu', 'ath', 'jti', 'iat'].map((name) => ({
       token: bound,
