@@ -1,5 +1,5 @@
-// Values in words, for comparisons that an operator reads. A text that has not the form of a name is described by its length,
-// because it may be a secret.
+// Values in words, for comparisons that an operator reads. A text that does not have the form of a name is described by its
+// length, because it may be a secret.
 
 import { isJsonObject } from '../../lib/json.ts'
 import { formatTime } from '../../lib/time.ts'

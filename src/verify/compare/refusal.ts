@@ -93,8 +93,9 @@ const comparisons: Readonly<Record<Step, Compare>> = {
     return { expected, actual: await describeRevocation(verdict.parsed.claims, decoded?.kid ?? '') }
   },
 
-  origin({ verdict }, { received: { request }, apiOrigin }) {
-    const bound = verdict.parsed?.claims.origin
+  origin({ reason, verdict }, { received: { request }, apiOrigin }) {
+    const bound =
+      reason.code === 'origin_not_allowed' ? 'an origin that CORS allows' : verdict.parsed?.claims.origin
     if (bound === undefined) return { expected: 'a token that is bound to an origin', actual: null }
     const origin = originOf(request, apiOrigin)
     return { expected: bound, actual: origin === null ? null : describeOrigin(origin) }
@@ -171,7 +172,7 @@ function compareShape(name: string, value: unknown): Comparison {
   }
 }
 
-/** `now` is epoch seconds. */
+/** `now` is the time of the request, epoch seconds. */
 function compareTimes({ exp, iat, nbf }: ClaimsSet, tolerance: number, now: number): Comparison {
   const actual = describeSeconds(now)
   const spare = `and ${tolerance} s`
