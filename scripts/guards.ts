@@ -174,7 +174,7 @@ export const guards: readonly Guard[] = [
   {
     what: 'the type of a token is at+jwt',
     file: 'src/verify/format.ts',
-    from: "typeof typ !== 'string' || !TYPES.has(typ.toLowerCase())",
+    from: "typeof typ !== 'string' || !tokenTypes.has(typ.toLowerCase())",
     to: "typeof typ !== 'string'",
     tests: threats,
   },
