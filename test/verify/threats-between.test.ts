@@ -50,10 +50,7 @@ const threats: readonly (readonly [attack: string, tests: Tests])[] = [
     'a body that a parser has already read',
     [
       ['client/backend/parsed-body.test.ts', 'a parser that read the body'],
-      [
-        'client/backend/parsed-body.test.ts',
-        'because the request has none, and left %j: a token without a key',
-      ],
+      ['client/backend/parsed-body.test.ts', 'because there is none, and left %j: a token without a key'],
     ],
   ],
   [
