@@ -7,7 +7,7 @@ import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
 /** Debian packages. Each of them installs a command of the same name. */
-const PACKAGES = ['curl', 'chromium', 'nginx', 'caddy']
+const PACKAGES = ['curl', 'chromium', 'firefox-esr', 'nginx', 'caddy']
 
 const missing = PACKAGES.filter((command) => !isOnPath(command))
 if (missing.length > 0) {

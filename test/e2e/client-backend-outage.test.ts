@@ -6,7 +6,7 @@ import type { BrowserContext, Page } from 'playwright-core'
 import { describe, expect, test } from 'vitest'
 import { type ClientWorld, call, callUntil, type PageGlobals, startClient } from '../support/client-world.ts'
 import { useServers } from '../support/server.ts'
-import { CHROMIUM } from './chromium.ts'
+import { CHROMIUM, launchChromium } from './chromium.ts'
 import { useClientPages } from './client-pages.ts'
 
 const servers = useServers()
@@ -18,6 +18,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
   const clientTokenUri = '/client-token?life=10'
 
   useClientPages(
+    launchChromium,
     () => servers.start(),
     (pages) => {
       ;({ world, context, page } = pages)

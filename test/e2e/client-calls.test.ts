@@ -1,23 +1,23 @@
 // claimgate/browser in a real browser: calls to an API on another origin, and how the client handles each kind of answer.
 
 import type { BrowserContext, Page } from 'playwright-core'
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { type ClientWorld, call, type PageGlobals, startClient } from '../support/client-world.ts'
 import { useServers } from '../support/server.ts'
 import type { Json } from '../support/wire.ts'
 import { payloadOf } from '../support/world.ts'
-import { CHROMIUM } from './chromium.ts'
-import { useClientPages } from './client-pages.ts'
+import { describeInBrowsers, useClientPages } from './client-pages.ts'
 
 const servers = useServers()
 
-describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)', () => {
+describeInBrowsers((launch) => {
   let world: ClientWorld
   let context: BrowserContext
   let page: Page
   const clientTokenUri = '/client-token'
 
   useClientPages(
+    launch,
     () => servers.start(),
     (started) => {
       ;({ world, context, page } = started)
@@ -297,13 +297,13 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     const found = await page.evaluate(async () => {
       const { localStorage, sessionStorage, document, location } = globalThis as unknown as Record<
         string,
-        { cookie: string; href: string }
+        { readonly cookie: string; readonly href: string }
       >
       const databases = await indexedDB.databases()
       const names = await caches.keys()
       return {
-        localStorage,
-        sessionStorage,
+        localStorage: { ...localStorage },
+        sessionStorage: { ...sessionStorage },
         cookie: document?.cookie,
         href: location?.href,
         databases,

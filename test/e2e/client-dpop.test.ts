@@ -3,22 +3,22 @@
 
 import * as oauth from 'oauth4webapi'
 import type { BrowserContext, Page } from 'playwright-core'
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { type ClientWorld, call, type PageGlobals, startClient } from '../support/client-world.ts'
 import { useServers } from '../support/server.ts'
 import { payloadOf } from '../support/world.ts'
-import { CHROMIUM } from './chromium.ts'
-import { useClientPages } from './client-pages.ts'
+import { describeInBrowsers, useClientPages } from './client-pages.ts'
 
 const servers = useServers()
 const options = { clientTokenUri: '/client-token', dpop: true }
 
-describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)', () => {
+describeInBrowsers((launch) => {
   let world: ClientWorld
   let context: BrowserContext
   let page: Page
 
   useClientPages(
+    launch,
     () => servers.start(),
     (started) => {
       ;({ world, context, page } = started)

@@ -7,7 +7,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { type ClientWorld, call, callUntil, type PageGlobals, startClient } from '../support/client-world.ts'
 import { findFreePort } from '../support/ports.ts'
 import { type RunningServer, useServers } from '../support/server.ts'
-import { CHROMIUM } from './chromium.ts'
+import { CHROMIUM, launchChromium } from './chromium.ts'
 import { useClientPages } from './client-pages.ts'
 
 const servers = useServers()
@@ -25,6 +25,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     start = () => servers.start({ dir, env })
   })
   useClientPages(
+    launchChromium,
     async () => {
       issuer = await start()
       return issuer

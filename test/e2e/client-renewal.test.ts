@@ -5,7 +5,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { describe, test } from 'vitest'
 import { type ClientWorld, call, type PageGlobals, type Seen, startClient } from '../support/client-world.ts'
 import { useServers } from '../support/server.ts'
-import { CHROMIUM } from './chromium.ts'
+import { CHROMIUM, launchChromium } from './chromium.ts'
 import { useClientBrowser } from './client-pages.ts'
 
 const servers = useServers()
@@ -66,6 +66,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
   let world: ClientWorld
 
   useClientBrowser(
+    launchChromium,
     () => servers.start(),
     (started) => {
       ;({ browser, world } = started)

@@ -4,8 +4,7 @@ import type { Page } from 'playwright-core'
 import { describe, expect, test } from 'vitest'
 import { type ClientWorld, call, type Outcome, startClient } from '../support/client-world.ts'
 import { useServers } from '../support/server.ts'
-import { CHROMIUM } from './chromium.ts'
-import { useClientPages } from './client-pages.ts'
+import { describeInBrowsers, useClientPages } from './client-pages.ts'
 
 const servers = useServers()
 
@@ -25,11 +24,12 @@ interface WorkerGlobals {
   }
 }
 
-describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)', () => {
+describeInBrowsers((launch) => {
   let world: ClientWorld
   let page: Page
 
   useClientPages(
+    launch,
     () => servers.start(),
     (started) => {
       ;({ world, page } = started)
