@@ -11,7 +11,7 @@ const WAITING = [
   'test/verify/{proof-budget,revocation-list}.test.ts',
 ]
 
-/** Files that leave nothing behind in their process, so that the next file can reuse it together with its modules. */
+/** Files that neither start processes nor wait. */
 const UNITS = [
   'test/{admin,claims,client,config,counters,http,issue,lib,oauth,service,signing,verify}/**/*.test.ts',
 ]
@@ -31,6 +31,7 @@ const QUIET = [
 /** Files that compare times to fractions of a second. Each runs alone. */
 const PROMPT = [
   'test/e2e/{client-renewal,revocation,stop}.test.ts',
+  'test/counters/memory-one-time.test.ts',
   'test/issue/heavy.test.ts',
   'test/verify/workerd.test.ts',
 ]
@@ -48,21 +49,20 @@ interface Group {
   readonly name: string
   readonly include: string[]
   readonly exclude?: string[]
-  readonly isolate?: false
   /** Number of files that run at the same time. */
   readonly maxWorkers: number
 }
 
 const groups: readonly Group[] = [
   { name: 'waiting', include: WAITING, maxWorkers: 5 },
-  { name: 'units', include: UNITS, exclude: OUTSIDE_UNITS, isolate: false, maxWorkers: 3 },
+  { name: 'units', include: UNITS, exclude: OUTSIDE_UNITS, maxWorkers: 3 },
   {
     name: 'together',
     include: ['test/**/*.test.ts'],
     exclude: [...OUTSIDE_UNITS, ...UNITS],
     maxWorkers: 4,
   },
-  { name: 'quiet', include: QUIET, maxWorkers: 5 },
+  { name: 'quiet', include: QUIET, maxWorkers: 7 },
   { name: 'prompt', include: PROMPT, maxWorkers: 1 },
   { name: 'alone', include: ALONE, maxWorkers: 1 },
 ]
@@ -77,6 +77,8 @@ export default defineConfig({
       test: {
         ...group,
         exclude: [...configDefaults.exclude, ...exclude],
+        // A file leaves nothing behind in its process, so that the next one can use it and the modules that it has loaded.
+        isolate: false,
         maxConcurrency: 15,
         sequence: { groupOrder },
       },
