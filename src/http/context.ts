@@ -59,6 +59,8 @@ export interface Route {
   readonly countsRefusals?: true
   /** Which pages may read the answers. Default: none. */
   readonly cors?: Cors
+  /** Called for a preflight whose answer gives no page permission. Must not throw. */
+  readonly onDeniedPreflight?: (context: RequestContext) => void
 }
 
 /** The route of every path that does not exist: 404 for all methods. */

@@ -30,6 +30,8 @@ export interface LogFields {
   readonly address?: string | undefined
   /** Whole address of a peer that sends proxy headers: operators need it to configure their proxy. */
   readonly peer?: string | undefined
+  /** Origin of a page, checked to be one and at most 300 characters long. */
+  readonly origin?: string | undefined
   /** Id of the account, never its name. */
   readonly account?: string | undefined
   /** Id of the credential, never its secret. */
@@ -64,6 +66,7 @@ const KIND: { readonly [Name in keyof LogFields]-?: 'string' | 'number' | 'error
   durationMs: 'number',
   address: 'string',
   peer: 'string',
+  origin: 'string',
   account: 'string',
   credential: 'string',
   kid: 'string',

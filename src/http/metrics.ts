@@ -5,6 +5,8 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 
 /** The metrics of one service. Each instance has its own registry, so that tests do not share counts. */
 export interface Metrics {
+  /** Makes the counts of an issuing endpoint visible with 0, so that a first event is an increase. */
+  openEndpoint(endpoint: string): void
   countIssued(endpoint: string): void
   countVerification(outcome: 'allow' | 'deny' | 'would_block', code: string): void
   /** A refusal of an issuing endpoint. */
@@ -108,6 +110,10 @@ export function createMetrics(): Metrics {
   const verified = cacheSeries((outcome, code) => verifications.labels(outcome, code))
   const durationOf = cacheSeries((route, status) => durations.labels(route, status))
   return {
+    openEndpoint(endpoint) {
+      issued.inc({ door: endpoint }, 0)
+      secrets.inc({ door: endpoint }, 0)
+    },
     countIssued: (endpoint) => issuedBy(endpoint, '').inc(),
     countVerification: (outcome, code) => verified(outcome, code).inc(),
     countRefused: (endpoint, code) => refusals.inc({ door: endpoint, code }),

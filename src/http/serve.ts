@@ -6,7 +6,7 @@ import { anonymizeAddress } from '../claims/ip.ts'
 import { randomBase62 } from '../lib/random.ts'
 import { SigningKeysError } from '../signing/errors.ts'
 import { StorageError } from '../storage/errors.ts'
-import { isPreflight } from '../verify/middleware/cors.ts'
+import { isPreflight, isReadable } from '../verify/middleware/cors.ts'
 import { AbortedBodyError, SlowBodyError } from './body.ts'
 import {
   type Handler,
@@ -101,9 +101,15 @@ type Facts = Omit<RequestContext, 'answer' | 'refuse'>
 async function run(deps: ServeDeps, route: Route, facts: Facts): Promise<Response> {
   let context = createContext(deps, route, facts)
   try {
-    if (route.cors !== undefined) {
-      if (isPreflight(facts.request))
-        return context.answer(204, null, await route.cors.preflightHeaders(facts.request))
+    if (route.cors === undefined) {
+      if (route.onDeniedPreflight !== undefined && isPreflight(facts.request))
+        route.onDeniedPreflight(context)
+    } else {
+      if (isPreflight(facts.request)) {
+        const headers = await route.cors.preflightHeaders(facts.request)
+        if (!isReadable(headers)) route.onDeniedPreflight?.(context)
+        return context.answer(204, null, headers)
+      }
       const cors = route.cors.headersFor(facts.request)
       context = createContext(deps, route, facts, cors instanceof Promise ? await cors : cors)
     }

@@ -7,7 +7,7 @@ import { formatSecond, type Handler, NO_STORE, type Route } from '../http/contex
 import { BODY_TOO_LARGE, type Problem } from '../http/problem.ts'
 import type { ClientSecret } from '../signing/secret.ts'
 import { type AdmitCredential, receiveRequest } from './admission.ts'
-import { isFromBrowser, type ReportBrowser, SECRET_IN_BROWSER } from './browser.ts'
+import { isFromBrowser, type ReportBrowser, type ReportPreflight, SECRET_IN_BROWSER } from './browser.ts'
 import { createIssue, type IssueDeps, type IssuedToken, requestEveryScope } from './issue.ts'
 
 export interface AifabrixDeps {
@@ -17,12 +17,19 @@ export interface AifabrixDeps {
   readonly maxTtl: number
   readonly admit: AdmitCredential
   readonly reportBrowser: ReportBrowser
+  readonly reportPreflight: ReportPreflight
   readonly issuing: IssueDeps
 }
 
 /** The route of AI Fabrix' endpoint. */
 export function createAifabrixRoute(deps: AifabrixDeps): Route {
-  return { name: 'aifabrix', headers: NO_STORE, countsRefusals: true, methods: { POST: createHandler(deps) } }
+  return {
+    name: 'aifabrix',
+    headers: NO_STORE,
+    countsRefusals: true,
+    onDeniedPreflight: (context) => deps.reportPreflight('aifabrix', context),
+    methods: { POST: createHandler(deps) },
+  }
 }
 
 function createHandler(deps: AifabrixDeps): Handler {

@@ -1,10 +1,12 @@
 // Requests of browsers at issuing endpoints: each is counted. If its secret is right, an audit entry names the credential.
+// A preflight is counted too: it gets no permission, so the browser never sends the request with the secret.
 
 import type { AuditEntry } from '../claims/records/account.ts'
 import { AbortedBodyError, SlowBodyError } from '../http/body.ts'
 import type { RequestContext } from '../http/context.ts'
 import type { RateLimiter } from '../http/limits.ts'
 import type { Logger } from '../http/log.ts'
+import { createMinuteLine } from '../http/minute-line.ts'
 import type { Problem } from '../http/problem.ts'
 import { orderedBase62 } from '../lib/random.ts'
 import { isDoneWithin } from '../lib/timing.ts'
@@ -24,7 +26,8 @@ export const SECRET_IN_BROWSER: Problem = {
 }
 
 /** The endpoints that issue tokens. */
-export type IssuingEndpoint = 'claim' | 'oauth' | 'multiset' | 'aifabrix'
+export const issuingEndpoints = ['claim', 'oauth', 'multiset', 'aifabrix'] as const
+export type IssuingEndpoint = (typeof issuingEndpoints)[number]
 
 /**
  * Counts a request of a browser at `endpoint`, and audits it when its secret is right. `readPair` reads the client id and
@@ -62,6 +65,32 @@ export function createReportBrowser(deps: ReportDeps): ReportBrowser {
         error,
       })
     }
+  }
+}
+
+/** Counts a preflight that gets no permission at `endpoint`. Logs at most one line a minute for all endpoints together. */
+export type ReportPreflight = (endpoint: IssuingEndpoint, context: RequestContext) => void
+
+/** Longest origin in a log line, characters. A longer one cannot be that of an account. */
+const MAX_ORIGIN_LENGTH = 300
+
+/** Creates the report of preflights. Its line has the first origin and endpoint since the last line, and the number. */
+export function createReportPreflight({ count, log }: Pick<ReportDeps, 'count' | 'log'>): ReportPreflight {
+  const writeOncePerMinute = createMinuteLine()
+  let first: { readonly route: IssuingEndpoint; readonly origin: string } | undefined
+  return (endpoint, context) => {
+    count(endpoint)
+    const origin = context.request.headers.get('origin') ?? ''
+    first ??= { route: endpoint, origin: origin.slice(0, MAX_ORIGIN_LENGTH) }
+    const fields = first
+    writeOncePerMinute(context.now(), (preflights) => {
+      log.warn('a page tried to use a secret: its browser asked for permission, and got none', {
+        route: fields.route,
+        origin: fields.origin,
+        count: preflights,
+      })
+      first = undefined
+    })
   }
 }
 

@@ -11,7 +11,7 @@ import { BODY_TOO_LARGE, invalidParameters, type Problem } from '../http/problem
 import { fail, ok, type Result } from '../lib/result.ts'
 import { type ClientSecret, findAccountToken, parseAccountToken } from '../signing/secret.ts'
 import { type AdmitCredential, type Received, receiveRequest } from './admission.ts'
-import { isFromBrowser, type ReportBrowser, SECRET_IN_BROWSER } from './browser.ts'
+import { isFromBrowser, type ReportBrowser, type ReportPreflight, SECRET_IN_BROWSER } from './browser.ts'
 import { formatClaimAnswer, parseClaimParameters } from './claim-wire.ts'
 import { createIssue, type IssueDeps } from './issue.ts'
 import { mergeSources, type Parameters, parseBody, parseQuery } from './sources.ts'
@@ -27,12 +27,19 @@ export interface ClaimDeps {
   readonly querySecrets: boolean
   readonly admit: AdmitCredential
   readonly reportBrowser: ReportBrowser
+  readonly reportPreflight: ReportPreflight
   readonly issuing: IssueDeps
 }
 
 /** The route of the claim, for each of its paths. */
 export function createClaimRoute(deps: ClaimDeps): Route {
-  return { name: 'claim', headers: NO_STORE, countsRefusals: true, methods: { POST: createHandler(deps) } }
+  return {
+    name: 'claim',
+    headers: NO_STORE,
+    countsRefusals: true,
+    onDeniedPreflight: (context) => deps.reportPreflight('claim', context),
+    methods: { POST: createHandler(deps) },
+  }
 }
 
 function createHandler(deps: ClaimDeps): Handler {

@@ -8,7 +8,7 @@ import { type Handler, NO_STORE, type Route } from '../http/context.ts'
 import { BODY_TOO_LARGE, type Problem } from '../http/problem.ts'
 import type { ClientSecret } from '../signing/secret.ts'
 import { type AdmitCredential, type NotAdmitted, type Received, receiveRequest } from './admission.ts'
-import { isFromBrowser, type ReportBrowser, SECRET_IN_BROWSER } from './browser.ts'
+import { isFromBrowser, type ReportBrowser, type ReportPreflight, SECRET_IN_BROWSER } from './browser.ts'
 import { createIssue, type IssueDeps, requestEveryScope } from './issue.ts'
 import { createMultisetCors, LOCALHOST_PATTERNS, type MultisetCorsDeps } from './multiset-cors.ts'
 import {
@@ -24,6 +24,7 @@ export interface MultisetDeps extends MultisetCorsDeps {
   readonly maxTtl: number
   readonly admit: AdmitCredential
   readonly reportBrowser: ReportBrowser
+  readonly reportPreflight: ReportPreflight
   readonly issuing: IssueDeps
 }
 
@@ -38,6 +39,7 @@ export function createMultisetRoute(deps: MultisetDeps): Route {
     countsRefusals: true,
     formatProblem: formatMultisetProblem,
     cors: createMultisetCors(deps),
+    onDeniedPreflight: (context) => deps.reportPreflight('multiset', context),
     methods: { POST: createHandler(deps) },
   }
 }

@@ -5,7 +5,7 @@ import { NO_STORE, NOWHERE, type Route } from '../http/context.ts'
 import { paths } from '../http/paths.ts'
 import { publicCors } from '../http/public-cors.ts'
 import type { Authenticate } from '../issue/authenticate.ts'
-import type { ReportBrowser } from '../issue/browser.ts'
+import type { ReportBrowser, ReportPreflight } from '../issue/browser.ts'
 import type { IssueDeps } from '../issue/issue.ts'
 import type { CredentialLimit, RefuseCaller } from '../issue/limits.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -38,6 +38,7 @@ export interface OAuthDeps {
   readonly noteUse: (credentialId: string, now: number) => void
   readonly refuseCaller: RefuseCaller
   readonly reportBrowser: ReportBrowser
+  readonly reportPreflight: ReportPreflight
   /** Limits requests to the token endpoint. */
   readonly limit: CredentialLimit
   /** Limits assertions at the other endpoints. */
@@ -69,6 +70,7 @@ export function createOAuthRoutes(deps: OAuthDeps): Readonly<Record<string, Rout
       ...SHARED,
       name: 'oauth',
       countsRefusals: true,
+      onDeniedPreflight: (context) => deps.reportPreflight('oauth', context),
       methods: {
         POST: createTokenHandler({
           audience: deps.audience,

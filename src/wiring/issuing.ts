@@ -7,7 +7,7 @@ import { paths } from '../http/paths.ts'
 import { createAdmitCredential } from '../issue/admission.ts'
 import { createAifabrixRoute } from '../issue/aifabrix.ts'
 import { createAuthenticate, createNotingAuthenticate } from '../issue/authenticate.ts'
-import { createReportBrowser } from '../issue/browser.ts'
+import { createReportBrowser, createReportPreflight, issuingEndpoints } from '../issue/browser.ts'
 import { createClaimRoute } from '../issue/claim.ts'
 import { createSignGrant, type IssueDeps } from '../issue/issue.ts'
 import { createCredentialLimit, createRefuseCaller } from '../issue/limits.ts'
@@ -33,6 +33,7 @@ const BROWSER_AUDIT_QUOTA: Quota = { requests: 30, seconds: 60 }
 /** Builds the routes that issue tokens. They share rate limits, authentication and signing. Does no I/O. */
 export function createIssuingRoutes(deps: AppDeps, verifier: ServiceVerifier): IssuingRoutes {
   const { config, storage, rules, counters, log, metrics, now } = deps
+  for (const endpoint of issuingEndpoints) metrics.openEndpoint(endpoint)
   // Separate counters, so that requests from many addresses cannot evict the counts of credentials.
   const openLimiter = (name: string): RateLimiter | null =>
     config.rateLimit === null ? null : createRateLimiter(counters.openLimits(name), config.rateLimit)
@@ -47,6 +48,7 @@ export function createIssuingRoutes(deps: AppDeps, verifier: ServiceVerifier): I
     limiter: createRateLimiter(counters.openLimits('browser-audit'), BROWSER_AUDIT_QUOTA),
     count: metrics.countSecretInBrowser,
   })
+  const reportPreflight = createReportPreflight({ log, count: metrics.countSecretInBrowser })
   const issuing: IssueDeps = {
     signGrant: createSignGrant({ issuer: config.issuer, audience: config.audience }, () => deps.keyRing.sign),
     signCurrent: createSignCurrent({
@@ -66,18 +68,20 @@ export function createIssuingRoutes(deps: AppDeps, verifier: ServiceVerifier): I
       querySecrets: config.querySecrets,
       admit,
       reportBrowser,
+      reportPreflight,
       issuing,
     }),
     multiset: createMultisetRoute({
       maxTtl,
       admit,
       reportBrowser,
+      reportPreflight,
       issuing,
       isPrototypeOriginListed: storage.isPrototypeOriginListedStale,
       now,
       log,
     }),
-    aifabrix: createAifabrixRoute({ tokenTtl, maxTtl, admit, reportBrowser, issuing }),
+    aifabrix: createAifabrixRoute({ tokenTtl, maxTtl, admit, reportBrowser, reportPreflight, issuing }),
     oauth: createOAuthRoutes({
       issuer: config.issuer,
       audience: config.audience,
@@ -86,6 +90,7 @@ export function createIssuingRoutes(deps: AppDeps, verifier: ServiceVerifier): I
       maxTtl,
       storage,
       reportBrowser,
+      reportPreflight,
       authenticate: authenticateAndNote,
       refuseCaller,
       limit,

@@ -234,7 +234,7 @@ describe('the metrics', () => {
     const get = getFrom(world)
     const whoami = (headers: Record<string, string>) => get('/auth/whoami', headers)
     const before = await readMetrics(world)
-    expect(before.get('claimgate_tokens_issued_total{door="claim"}')).toBeUndefined()
+    expect(before.get('claimgate_tokens_issued_total{door="claim"}')).toBe(0)
 
     const token = await claimToken(world)
     await claimToken(world, { expiresIn: 60 })
