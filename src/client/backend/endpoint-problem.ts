@@ -1,11 +1,12 @@
 // The error answers of a client-token endpoint: problem+json (RFC 9457) with a stable code, as in the service's
-// http/problem.ts, which this folder may not import. They contain neither the issuer's URL nor the text of its answer.
+// http/problem.ts, which this folder may not import. They contain no text of the issuer's answer.
 
 /** A stable error code: the member `error` of the body. */
 export type EndpointCode =
   | 'invalid_request'
   | 'unauthorized'
   | 'origin_not_allowed'
+  | 'origin_required'
   | 'method_not_allowed'
   | 'payload_too_large'
   | 'internal'
@@ -36,6 +37,7 @@ const PROBLEMS: Readonly<Record<EndpointCode, readonly [status: number, title: s
   invalid_request: [400, 'The request is not well-formed'],
   unauthorized: [401, 'Sign-in is required'],
   origin_not_allowed: [403, 'Pages of this origin get no token'],
+  origin_required: [403, 'The request names no origin'],
   method_not_allowed: [405, 'The method is not allowed at this path'],
   payload_too_large: [413, 'The body is too large'],
   internal: [500, 'The endpoint has an internal error'],
@@ -44,15 +46,19 @@ const PROBLEMS: Readonly<Record<EndpointCode, readonly [status: number, title: s
   gateway_timeout: [504, 'The issuer did not answer in time'],
 }
 
-/** The `type` URI of a code is a fragment of it. No page exists there; RFC 9457 section 3.1.1 does not require one. */
-const TYPE = 'https://claimgate.invalid/docs'
-
-/** Formats a refusal as problem+json. */
-export function formatEndpointProblem(problem: EndpointProblem, requestId: string): EndpointAnswer {
+/**
+ * Formats a refusal as problem+json. `type` is the code in the documentation of the issuer; without an issuer it is
+ * `about:blank` (RFC 9457 section 4.2.1).
+ */
+export function formatEndpointProblem(
+  problem: EndpointProblem,
+  requestId: string,
+  issuer: string | undefined,
+): EndpointAnswer {
   const { code, detail, errors, headers } = problem
   const [defaultStatus, title] = PROBLEMS[code]
   const status = problem.status ?? defaultStatus
-  const type = `${TYPE}#${code}`
+  const type = issuer === undefined ? 'about:blank' : `${issuer}/docs#${code}`
   return {
     status,
     headers: { ...headers, 'content-type': 'application/problem+json' },

@@ -13,7 +13,7 @@ import {
 } from './endpoint-problem.ts'
 import { checkEndpoint, type EndpointRules } from './endpoint-rules.ts'
 import { ClaimRequestError } from './error.ts'
-import type { ClaimClient, EndpointOptions } from './types.ts'
+import type { ClaimClient, EndpointOptions, ErrorContext } from './types.ts'
 
 /** A request of a page, as an adapter reads it from its server. */
 export interface Exchange<R> {
@@ -40,21 +40,24 @@ const PREFLIGHT_SECONDS = 7200
 /** Creates the endpoint of a client. Throws a TypeError when an option is unknown or invalid. */
 export function createEndpoint<R>(client: ClaimClient, options: EndpointOptions<R>): Endpoint<R> {
   const rules = checkEndpoint(client, options)
+  const missing = findMissing(client)
+  for (const message of missing) void reportError(rules, new Error(message), {})
+  const { issuer } = client
 
   return async (exchange) => {
     const requestId = crypto.randomUUID()
-    const report: Report = (error) => void reportError(rules, error, requestId)
+    const report: Report = (error) => void reportError(rules, error, { requestId })
     let answer: EndpointAnswer
     try {
-      const outcome = await decide(client, rules, exchange, report)
-      answer = 'code' in outcome ? formatEndpointProblem(outcome, requestId) : outcome
+      const outcome = await decide(client, rules, exchange, report, missing.length === 0)
+      answer = 'code' in outcome ? formatEndpointProblem(outcome, requestId, issuer) : outcome
     } catch (error) {
       report(
         error instanceof Error
           ? error
           : new Error('a function threw a value that is not an Error', { cause: error }),
       )
-      answer = formatEndpointProblem(toProblem(error), requestId)
+      answer = formatEndpointProblem(toProblem(error), requestId, issuer)
     }
     const common = { vary: 'Origin', 'cache-control': 'no-store', 'x-request-id': requestId }
     const cors = corsHeaders(rules, exchange)
@@ -62,11 +65,23 @@ export function createEndpoint<R>(client: ClaimClient, options: EndpointOptions<
   }
 }
 
+/** What the client of an endpoint lacks, as messages for the developer. A client that other code made lacks nothing. */
+function findMissing(client: ClaimClient): readonly string[] {
+  const lacks = (name: 'issuer' | 'clientId') => Object.hasOwn(client, name) && client[name] === undefined
+  return [...(lacks('issuer') ? [NO_ISSUER] : []), ...(lacks('clientId') ? [NO_CREDENTIAL] : [])]
+}
+
+const NO_ISSUER =
+  'issuer: is not set, so no page gets a token; set the variable CLAIMGATE_ISSUER, or pass the option issuer to createClaimClient'
+const NO_CREDENTIAL =
+  'token: is not set, so no page gets a token; set the variable CLAIMGATE_ACCOUNT_TOKEN (or CLAIMGATE_CLIENT_ID and CLAIMGATE_CLIENT_SECRET), or pass the option token to createClaimClient'
+
 async function decide<R>(
   client: ClaimClient,
   rules: EndpointRules<R>,
   exchange: Exchange<R>,
   report: Report,
+  isConfigured: boolean,
 ): Promise<EndpointAnswer | EndpointProblem> {
   const { method } = exchange
   const allow = [...rules.methods, 'OPTIONS'].join(', ')
@@ -78,12 +93,9 @@ async function decide<R>(
       headers: { allow },
     }
   }
-  const origin = rules.origins.findOrigin({
-    method,
-    origin: exchange.header('origin'),
-    site: exchange.header('sec-fetch-site'),
-  })
-  if (origin === undefined) return WRONG_ORIGIN
+  const sent = exchange.header('origin')
+  const origin = rules.origins.findOrigin({ method, origin: sent, site: exchange.header('sec-fetch-site') })
+  if (origin === undefined) return sent === null ? NO_ORIGIN : WRONG_ORIGIN
   if (!(await isAdmitted(rules, exchange.request))) return NOT_SIGNED_IN
   const jkt = method === 'POST' ? readThumbprint(await exchange.readBody()) : undefined
   if (jkt?.ok === false) return jkt.reason
@@ -93,6 +105,7 @@ async function decide<R>(
     return unavailable('the token cannot be bound to your address')
   }
 
+  if (!isConfigured) return NOT_CONFIGURED
   const startedAt = performance.now()
   const { expiresIn, scope } = rules
   const claimed = await client.claim({ origin, ip, scope, expiresIn, jkt: jkt?.value })
@@ -104,8 +117,15 @@ async function decide<R>(
 
 const WRONG_ORIGIN: EndpointProblem = {
   code: 'origin_not_allowed',
-  detail: 'only pages of allowed origins get a token; this request has no origin, or another one',
+  detail: 'only pages of allowed origins get a token, and this is the request of another one',
 }
+const NO_ORIGIN: EndpointProblem = {
+  code: 'origin_required',
+  detail:
+    'only pages of allowed origins get a token, and this request has no Origin header; browsers send it with POST',
+}
+const UNAVAILABLE = 'no token is available now; try again later'
+const NOT_CONFIGURED = unavailable(UNAVAILABLE)
 const NOT_SIGNED_IN: EndpointProblem = {
   code: 'unauthorized',
   detail: 'sign in first',
@@ -156,7 +176,7 @@ function toProblem(error: unknown): EndpointProblem {
   const { status, code, retryAfter } = error
   if (code === 'origin_not_allowed') return WRONG_ORIGIN
   if (status === 429 || status === 503) {
-    return unavailable('no token is available now; try again later', retryAfter)
+    return unavailable(UNAVAILABLE, retryAfter)
   }
   if (status === 504) {
     return { code: 'gateway_timeout', detail: 'the token issuer did not answer in time' }
@@ -171,17 +191,19 @@ function toProblem(error: unknown): EndpointProblem {
 async function reportError<R>(
   { onError = logError }: EndpointRules<R>,
   error: Error,
-  requestId: string,
+  context: ErrorContext,
 ): Promise<void> {
   try {
-    await onError(error, requestId)
+    await onError(error, context)
   } catch {
     // Ignored: there is no other place to report it.
   }
 }
 
-function logError({ message }: Error, requestId: string): void {
+function logError({ message }: Error, { requestId }: ErrorContext): void {
   const line = message.replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ')
+  const place =
+    requestId === undefined ? 'the client-token endpoint' : `no client token (request ${requestId})`
   // biome-ignore lint/suspicious/noConsole: the default of a library that has no logger; onError replaces it
-  console.error(`claimgate: no client token (request ${requestId}): ${line}`)
+  console.error(`claimgate: ${place}: ${line}`)
 }

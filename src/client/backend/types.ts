@@ -101,6 +101,12 @@ export interface ClaimClient {
 /** Result of an `authenticate` function: true and `"public"` allow a token, every other value refuses it. */
 export type Admitted = boolean | 'public'
 
+/** The second argument of `onError`. */
+export interface ErrorContext {
+  /** The id of the refused request, which its answer has as `requestId` and `X-Request-Id`. */
+  readonly requestId?: string
+}
+
 /** Options of a client-token endpoint. `R` is the type of the server's requests. */
 export interface EndpointOptions<R> extends EndpointSettings {
   /**
@@ -137,8 +143,9 @@ export interface EndpointOptions<R> extends EndpointSettings {
   readonly trustedProxies?: string | readonly string[] | number | undefined
   /**
    * Called with the reason when a request fails and the page is not the cause: the issuer refused or did not answer, a
-   * function of yours threw, or body or address could not be read. The page does not get this reason. Errors of the client
+   * function of yours threw, or body or address could not be read. The page does not get this reason. Also called once,
+   * without `requestId`, when the endpoint is created and its client has no issuer or no credential. Errors of the client
    * contain no secret. Exceptions and rejections of `onError` are ignored. Default: one line on `console.error`.
    */
-  readonly onError?: ((error: ClaimRequestError | Error, requestId: string) => void) | undefined
+  readonly onError?: ((error: ClaimRequestError | Error, context: ErrorContext) => void) | undefined
 }

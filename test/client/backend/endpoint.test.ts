@@ -152,7 +152,7 @@ describe('the thumbprint in the body', () => {
     const { requestId } = await problem(await endpoint(request), 500, 'internal')
     expect(onError).toHaveBeenCalledExactlyOnceWith(
       expect.objectContaining({ message: expect.stringMatching(/already read the body/) }),
-      requestId,
+      { requestId },
     )
   })
 })
@@ -234,7 +234,8 @@ describe('which origins get a token', () => {
     ],
   ])('%s', async (_, options, asked, bound) => {
     const answer = await ask(options, asked)
-    if (bound === undefined) await problem(answer, 403, 'origin_not_allowed')
+    const code = 'origin' in (asked.headers ?? {}) ? 'origin_not_allowed' : 'origin_required'
+    if (bound === undefined) await problem(answer, 403, code)
     else expect(payloadOf((await good(answer)).token).origin).toBe(bound)
   })
 

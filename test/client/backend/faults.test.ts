@@ -5,6 +5,8 @@ import {
   type ClaimClient,
   createClaimClient,
   createClientTokenEndpoint,
+  createNodeClientTokenEndpoint,
+  loadConfig,
 } from '../../../src/client/backend/index.ts'
 import { SITE } from '../../support/world.ts'
 import {
@@ -49,15 +51,20 @@ async function ask(
   return { answer, text }
 }
 
-/** Status, code and Retry-After of a refusal, which must not reveal the issuer or its answer, and must log one line. */
+/**
+ * Status, code and Retry-After of a refusal. It must name the issuer only in the URL of its documentation, reveal nothing of
+ * the issuer's answer, and log one line.
+ */
 async function refusal(client: ClaimClient, body?: object): Promise<string> {
   const { answer, text } = await ask(client, body)
+  const { type, ...rest } = JSON.parse(text)
+  const { error, status, requestId } = rest
+  expect(type).toBe(`${client.issuer}/docs#${error}`)
   const { host, port } = new URL(client.issuer ?? 'http://none')
-  expect(text).not.toContain(host)
-  if (port !== '') expect(text).not.toContain(port)
+  expect(JSON.stringify(rest)).not.toContain(host)
+  if (port !== '') expect(JSON.stringify(rest)).not.toContain(port)
   expect(text).not.toMatch(/secret-detail|credential|ECONN/)
   expect(answer.headers.get('content-type')).toBe('application/problem+json')
-  const { error, status, requestId } = JSON.parse(text)
   expect(status).toBe(answer.status)
   expect(lines).toHaveLength(1)
   expect(lines[0]).toMatch(new RegExp(`^claimgate: no client token \\(request ${requestId}\\): .+$`))
@@ -200,11 +207,13 @@ describe('the line in the log', () => {
     expect(lines[0]).toContain('401 unauthorized')
   })
 
-  test('says that no issuer is configured', async () => {
-    expect(await refusal(createClaimClient({ issuer: undefined, token: undefined }))).toBe(
-      '503 unavailable 5',
-    )
-    expect(lines[0]).toContain('no issuer is configured')
+  test('says that nothing is configured, and names the variables', async () => {
+    const { answer, text } = await ask(createClaimClient({ issuer: undefined, token: undefined }))
+    expect([answer.status, JSON.parse(text).type]).toEqual([503, 'about:blank'])
+    expect(lines).toEqual([
+      expect.stringMatching(/^claimgate: the client-token endpoint: issuer: .*CLAIMGATE_ISSUER/),
+      expect.stringMatching(/^claimgate: the client-token endpoint: token: .*CLAIMGATE_ACCOUNT_TOKEN/),
+    ])
   })
 })
 
@@ -221,10 +230,9 @@ describe('onError', () => {
     const answer = await createClientTokenEndpoint(simulated(), { ...options, onError })(page())
     expect(answer.status).toBe(503)
     const told = { name: 'ClaimRequestError', status: 429, code: 'rate_limited', retryAfter: 12 }
-    expect(onError).toHaveBeenCalledExactlyOnceWith(
-      expect.objectContaining(told),
-      answer.headers.get('x-request-id'),
-    )
+    expect(onError).toHaveBeenCalledExactlyOnceWith(expect.objectContaining(told), {
+      requestId: answer.headers.get('x-request-id'),
+    })
     expect(lines).toEqual([])
   })
 
@@ -242,6 +250,28 @@ describe('onError', () => {
     await new Promise((resolve) => setTimeout(resolve, 10))
     process.off('unhandledRejection', unhandled)
     expect([answer.status, calls, unhandled.mock.calls]).toEqual([502, 1, []])
+  })
+
+  test.each([
+    ['neither', {}, [/^issuer: .*CLAIMGATE_ISSUER/, /^token: .*CLAIMGATE_ACCOUNT_TOKEN/]],
+    ['no issuer', { CLAIMGATE_ACCOUNT_TOKEN: TOKEN }, [/^issuer: .*CLAIMGATE_ISSUER/]],
+    ['no credential', { CLAIMGATE_ISSUER: API }, [/^token: .*CLAIMGATE_ACCOUNT_TOKEN/]],
+    ['an id without its secret', { MISO_CONTROLLER_URL: API, MISO_CLIENTID: 'a' }, [/^token: /]],
+  ])('is told once about a missing configuration: %s', async (_, env, messages) => {
+    const onError = vi.fn()
+    const client = createClaimClient(loadConfig(env))
+    for (const create of [createClientTokenEndpoint, createNodeClientTokenEndpoint]) {
+      onError.mockReset()
+      create(client, { ...options, onError })
+      expect(onError.mock.calls).toEqual(
+        messages.map((message) => [expect.objectContaining({ message: expect.stringMatching(message) }), {}]),
+      )
+    }
+    const endpoint = createClientTokenEndpoint(client, { ...options, onError })
+    onError.mockReset()
+    const [first, second] = [await endpoint(page()), await endpoint(page())]
+    expect([first.status, second.status, onError.mock.calls.length]).toEqual([503, 503, 0])
+    expect(await first.text()).not.toMatch(/CLAIMGATE|MISO|issuer|credential/i)
   })
 
   test.each([

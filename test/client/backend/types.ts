@@ -73,7 +73,7 @@ const all: ClientTokenEndpointOptions = {
   baseUrl: 'https://b.example',
   bindIp: true,
   trustedProxies: ['loopback'],
-  onError: (error, requestId) => void [error.message, requestId.length],
+  onError: (error, { requestId }) => void [error.message, requestId?.length],
 }
 const endpoint: ClientTokenEndpoint = createClientTokenEndpoint(client, all)
 createClientTokenEndpoint(client, { ...config, authenticate: 'public' })
