@@ -225,8 +225,10 @@ export function createCredentialPaths(ports: AdminPorts): AdminPaths {
       name: 'admin.credentials',
       methods: {
         async POST(context) {
-          const input = await readInput(context.request, (value) =>
-            parseCredentialInput(value, context.now()),
+          const input = await readInput(
+            context.request,
+            (value) => parseCredentialInput(value, context.now()),
+            { mayBeEmpty: true },
           )
           if (!input.ok) return context.refuse(input.reason)
           const accountId = context.params.id ?? ''

@@ -8,6 +8,7 @@ import { parseOrigin } from './origin.ts'
 /** Most patterns in the list of an account. */
 export const MAX_PATTERNS = 100
 
+const LONE_SLASH = /^([^/]+:\/\/[^/]+)\/$/
 const WEB = /^(https?):\/\/([^/?#]*)/i
 const ANY_PORT = /^https?:\/\/(?:localhost|127\.0\.0\.1|\[::1\]):\*$/i
 const IPV4 = /^\d+\.\d+\.\d+\.\d+$/
@@ -18,15 +19,16 @@ const LOCAL_HOSTS: readonly string[] = ['localhost', '127.0.0.1', '[::1]']
 /**
  * The canonical text of one allowed origin, for storing it: a web origin, `https://*.example.com` (one or more leading
  * labels), `http://localhost:*` (with any port or none; also 127.0.0.1 and [::1]), an app origin, or `*` (any web
- * origin). `isPublicSuffix` is called with the lower-case ASCII name after `*.`; when it returns true the wildcard is
+ * origin). A single slash at the end is dropped, as in `https://www.example.com/`. `isPublicSuffix` is called with the lower-case ASCII name after `*.`; when it returns true the wildcard is
  * refused, because the names below a public suffix have different owners. The reason of a failure is a sentence for the
  * administrator, without the text itself.
  * Example: `https://*.Example.com:443` gives `https://*.example.com`.
  */
 export function parseOriginPattern(
-  text: string,
+  given: string,
   isPublicSuffix: (host: string) => boolean,
 ): Result<string, string> {
+  const text = given.replace(LONE_SLASH, '$1')
   if (text === '*') return ok(text)
   if (text.length > MAX_ORIGIN_LENGTH) {
     return fail(`an allowed origin has at most ${MAX_ORIGIN_LENGTH} characters`)
@@ -35,7 +37,7 @@ export function parseOriginPattern(
   const [whole, scheme, authority] = WEB.exec(text) ?? []
   if (whole !== undefined && whole !== text) {
     return fail(
-      'an allowed origin ends after the host or port, like https://www.example.com: no slash, path or query',
+      'an allowed origin ends after the host or port, like https://www.example.com: no path or query',
     )
   }
   const parent = authority?.startsWith('*.') ? `${scheme}://${authority.slice(2)}` : undefined

@@ -56,7 +56,10 @@ function createHandler(deps: ClaimDeps): Handler {
     const received = await receiveRequest(context, type === undefined ? 0 : undefined)
     const parameters = readParameters(received, type, querySecrets)
     if (!parameters.ok) return context.refuse(parameters.reason)
-    const admitted = await admit(received, readAccountToken(parameters.value), UNAUTHORIZED)
+    const token = parameters.value.get('token')
+    const text = typeof token === 'string' ? token : ''
+    const refusal = isJwtShaped(text) ? BROWSER_TOKEN : UNAUTHORIZED
+    const admitted = await admit(received, parseAccountToken(text), refusal)
     if (!admitted.ok) return context.refuse(admitted.reason.problem)
 
     const limits = lifetimeLimits(admitted.value.found, { tokenTtl, maxTtl }, context.now())
@@ -100,15 +103,19 @@ function readBearerParameter(headers: Headers): Parameters {
   return token === undefined ? new Map() : new Map([['token', token]])
 }
 
-function readAccountToken(parameters: Parameters): ClientSecret | undefined {
-  const token = parameters.get('token')
-  return typeof token === 'string' ? parseAccountToken(token) : undefined
+/** Whether a text looks like a JWT (RFC 7519 section 3): the JSON of its header begins with `{"`. */
+function isJwtShaped(text: string): boolean {
+  return /^eyJ[\w-]*\.[\w-]*\.[\w-]*$/.test(text)
 }
 
 const UNAUTHORIZED: Problem = {
   code: 'unauthorized',
   detail: 'the account token is missing, wrong, expired or revoked',
   headers: { 'www-authenticate': 'Bearer' },
+}
+const BROWSER_TOKEN: Problem = {
+  ...UNAUTHORIZED,
+  detail: 'this is a browser token: send the account token, which begins with the prefix cgk_, to get one',
 }
 const UNSUPPORTED: Problem = {
   code: 'unsupported_media_type',

@@ -21,7 +21,7 @@ beforeEach(async () => {
   path = `/admin/accounts/${account.id}/credentials`
 })
 
-const add = async (body: object): Promise<Json> => (await service.demand(201, 'POST', path, body)).credential
+const add = async (body?: object): Promise<Json> => (await service.demand(201, 'POST', path, body)).credential
 const rotate = async (body?: object): Promise<Json> =>
   (await service.demand(200, 'POST', `/admin/credentials/${first.id}/rotate`, body)).credential
 
@@ -53,7 +53,8 @@ describe('a new credential', () => {
     allowLocalhost: true,
     expiresAt: null,
   }
-  test.each<readonly [sent: object, shown: object]>([
+  test.each<readonly [sent: object | undefined, shown: object]>([
+    [undefined, {}],
     [{}, {}],
     [{ name: 'CI' }, { name: 'CI' }],
     [{ scopes: ['write', 'write'] }, { scopes: ['write'] }],

@@ -45,12 +45,18 @@ const ACCEPTED = [
   ['https://[::1]:*', 'https://[::1]:*'],
   ['capacitor://localhost', 'capacitor://localhost'],
   ['Chrome-Extension://ABCDEF', 'chrome-extension://abcdef'],
+  // Copied from an address bar.
+  ['https://www.example.com/', 'https://www.example.com'],
+  ['https://*.Example.com:8443/', 'https://*.example.com:8443'],
+  ['http://localhost:*/', 'http://localhost:*'],
+  ['http://[::1]:5173/', 'http://[::1]:5173'],
+  ['ionic://localhost/', 'ionic://localhost'],
 ] as const
 
 const REFUSED: Record<string, readonly string[]> = {
   'ends after the host or port': split(`
-    https://example.com/ https://example.com/path https://example.com? https://example.com# https:///example.com
-    https://*.example.com/ https://*.example.com/* http://localhost:*/ https://a.example,https://b.example`),
+    https://example.com// https://example.com/path https://example.com/? https://example.com/path/ https://example.com? https://example.com# https:///example.com
+    https://*.example.com// https://*.example.com/* http://localhost:*// https://a.example,https://b.example`),
   '* is allowed only alone, before a domain': [
     ...split(`
     ** *.example.com //*.example.com *://example.com http*://example.com https://* https://*:8443
@@ -79,7 +85,10 @@ const REFUSED: Record<string, readonly string[]> = {
     'https://*. https://*.example.com:65536 https://*.exa<mple.com https://*.example.1',
   ),
   'internationalised host name': split('https://*.xn--a.example https://xn--a.example'),
-  'write the whole origin': ['', ...split('null localhost example.com capacitor://localhost/ file://x')],
+  'write the whole origin': [
+    '',
+    ...split('null localhost example.com capacitor://localhost// capacitor://localhost/x file://x'),
+  ],
 }
 
 describe('parseOriginPattern', () => {
@@ -137,7 +146,11 @@ describe('parseOriginPatterns', () => {
     ['none', [], '1 to 100'],
     ['a hundred and one', [...many, 'https://example.com'], '1 to 100'],
     ['* among others', ['https://example.com', '*'], 'must be the only entry'],
-    ['a bad entry', ['https://example.com', 'https://example.com/'], 'entry 2: an allowed origin ends after'],
+    [
+      'a bad entry',
+      ['https://example.com', 'https://example.com/a'],
+      'entry 2: an allowed origin ends after',
+    ],
     ['an empty entry', [''], 'entry 1: write the whole origin'],
   ])('refuses %s', (_, texts, reason) => {
     expect(parseOriginPatterns(texts, isPublicSuffix)).toEqual({

@@ -156,7 +156,7 @@ const wrongCors: Readonly<Record<string, readonly unknown[]>> = {
     [null],
     ['null'],
     ['www.example.com'],
-    ['https://www.example.com/'],
+    ['https://www.example.com//'],
     ['https://www.example.com/app'],
     ['https://*'],
     ['https://*.*.example.com'],
