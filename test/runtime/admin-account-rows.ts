@@ -111,7 +111,7 @@ export const originRows: readonly AdminRow[] = [
     'www.example.com',
     'localhost',
     '//www.example.com',
-    `${SITE}/`,
+    `${SITE}//`,
     `${SITE}/path`,
     `${SITE}?`,
     `${SITE}#`,
