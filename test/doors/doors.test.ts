@@ -13,6 +13,7 @@ import { describeCors } from './cors.ts'
 import { describeExamples } from './examples.ts'
 import { createIssuer, type Issuer } from './mint.ts'
 import { createProject, type Project } from './project.ts'
+import { describeReadmeCode } from './readme.ts'
 import { describeTypes } from './types.ts'
 
 const EXPOSED =
@@ -146,6 +147,7 @@ for (const kind of ['jwks', 'secret'] as const) {
 
 describeTypes(() => project)
 describeExamples(() => project)
+describeReadmeCode(() => project)
 
 /** Starts the Hono app in a real workerd, without Node's modules. */
 async function startWorker(issuer: Issuer, upstream: string): Promise<Miniflare> {
