@@ -1,5 +1,5 @@
 // The shell blocks of docs/production.md, pasted in order into one shell: install, start, first customer, backup, restore,
-// upgrade. Commands that need a machine of its own are replaced: npm links this checkout, systemctl starts what the unit
+// upgrade. Then the request of docs/admin.md. Commands that need a machine of its own are replaced: npm links this checkout, systemctl starts what the unit
 // says, and users are not changed.
 
 import { spawn } from 'node:child_process'
@@ -11,11 +11,12 @@ import { findFreePort } from '../support/ports.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const PAGE = readFileSync(join(ROOT, 'docs/production.md'), 'utf8')
+const ADMIN_PAGE = readFileSync(join(ROOT, 'docs/admin.md'), 'utf8')
 const LIMIT_MS = 60_000
 
 /** The fenced blocks of the page in this language, in order. */
-const blocksOf = (language: string): readonly string[] =>
-  [...PAGE.matchAll(/^```(\w+)\n(.*?)^```$/gms)].flatMap(([, found, text = '']) =>
+const blocksOf = (language: string, page = PAGE): readonly string[] =>
+  [...page.matchAll(/^```(\w+)\n(.*?)^```$/gms)].flatMap(([, found, text = '']) =>
     found === language ? [text] : [],
   )
 
@@ -104,6 +105,8 @@ beforeAll(async () => {
     'claimgate account list --json',
     ...blocks.slice(restore + 1),
     'claimgate account list --json',
+    "CLAIMGATE_ADMIN_TOKEN=$(sed -n 's/^CLAIMGATE_ADMIN_TOKEN=//p' .env)",
+    ...blocksOf('sh', ADMIN_PAGE),
     `curl -s http://127.0.0.1:${port}/readyz`,
   ])
 })
@@ -128,6 +131,15 @@ describe('the shell blocks of docs/production.md', () => {
 
   test('restore the database of the backup, and nothing that came after it', () => {
     expect(lists().map(namesIn)).toEqual([['Shop', 'After the backup'], ['Shop'], ['Shop']])
+  })
+
+  test('make an admin token, with which the request of docs/admin.md creates an account', () => {
+    const { account } = JSON.parse(outputs.at(-2) ?? '')
+    expect(account).toMatchObject({
+      name: 'Shop',
+      allowedOrigins: ['https://www.shop.example'],
+      scopes: ['read'],
+    })
   })
 
   test('end with a ready server after the upgrade', () => {
