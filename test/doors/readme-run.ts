@@ -1,11 +1,12 @@
 // Runs README's blocks for API developers and for customers against a real service: each block is unchanged, except for the
 // addresses, and gets a few lines that make it listen.
 
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { admin, claim } from '../support/admin-api.ts'
 import { createMaker, hashToken, type Maker } from '../support/dpop-maker.ts'
@@ -61,6 +62,17 @@ interface Running {
   readonly stop: () => void
 }
 
+/** The quick start's shell blocks as README says to change them in a project that installed the package. */
+function quickStartWhenInstalled(port: number): readonly string[] {
+  const [, after = ''] = README.split('\n## Quick start\n')
+  const [text = ''] = after.split('\n## ')
+  expect(text).toContain('`npm install claimgate` and `npx claimgate serve &` do the same')
+  const [, ...blocks] = [...text.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block = '']) => block)
+  return blocks.map((block) =>
+    block.replace('npm start &', 'npx claimgate serve &').replaceAll('127.0.0.1:8787', `127.0.0.1:${port}`),
+  )
+}
+
 export function describeReadmeRuns(project: () => Project): void {
   let issuer: RunningServer
   let account: Json
@@ -76,6 +88,33 @@ export function describeReadmeRuns(project: () => Project): void {
     secret = made.credential.token
   })
   afterAll(() => issuer?.stop())
+
+  test('README’s quick start works in a project that installed the package', async () => {
+    const port = await findFreePort()
+    const folder = join(project().folder, 'quick-start')
+    mkdirSync(folder)
+    // With job control, as in a terminal: `kill %1` then reaches the server below npx too.
+    const script = ['set -m', ...quickStartWhenInstalled(port), 'kill %1; wait'].join('\n')
+    const { stdout } = await promisify(execFile)('bash', ['-c', script], {
+      cwd: folder,
+      env: {
+        PATH: `${dirname(process.execPath)}:${process.env.PATH}`,
+        HOME: folder,
+        PORT: String(port),
+        npm_config_update_notifier: 'false',
+      },
+      timeout: 50_000,
+    })
+    const expected = [
+      '"status":"ready"',
+      '"tokenType":"Bearer"',
+      '"keyBound":false',
+      '"error":"origin_mismatch"',
+    ]
+    const places = [...expected, '"msg":"stopped"'].map((part) => stdout.indexOf(part))
+    expect(places, stdout).toEqual(places.toSorted((a, b) => a - b))
+    expect(places).not.toContain(-1)
+  })
 
   /** Starts a block as a process; resolves when it listens. */
   async function run(name: string, text: string, [imports, listen]: (typeof apis)[string]): Promise<Running> {
