@@ -13,6 +13,8 @@ import { describeCors } from './cors.ts'
 import { describeExamples } from './examples.ts'
 import { createIssuer, type Issuer } from './mint.ts'
 import { createProject, type Project } from './project.ts'
+import { describeReadmeCode } from './readme.ts'
+import { describeReadmeRuns } from './readme-run.ts'
 import { describeTypes } from './types.ts'
 
 const EXPOSED =
@@ -146,6 +148,8 @@ for (const kind of ['jwks', 'secret'] as const) {
 
 describeTypes(() => project)
 describeExamples(() => project)
+describeReadmeCode(() => project)
+describeReadmeRuns(() => project)
 
 /** Starts the Hono app in a real workerd, without Node's modules. */
 async function startWorker(issuer: Issuer, upstream: string): Promise<Miniflare> {

@@ -16,7 +16,7 @@ const STRICT = {
   verbatimModuleSyntax: true,
   noEmit: true,
 }
-const resolutions = {
+export const resolutions: Readonly<Record<'nodenext' | 'bundler', object>> = {
   nodenext: { module: 'NodeNext', moduleResolution: 'NodeNext' },
   bundler: { module: 'ESNext', moduleResolution: 'Bundler' },
 }

@@ -1,5 +1,5 @@
-// The quick start of README, pasted block by block into one shell in a copy of the repository, and then the samples for a
-// customer's backend. Blocks run unchanged, except that `npm ci` is replaced by a link to the installed packages, which
+// The quick start of README, pasted block by block into one shell in a copy of the repository, and then the samples of
+// docs/tokens.md for a customer's backend. Blocks run unchanged, except that `npm ci` is replaced by a link to the installed packages, which
 // is faster and needs no network. If port 8787 is in use, a free port replaces it.
 
 import { execFile, spawn } from 'node:child_process'
@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { copyRepository } from '../support/server.ts'
 
-const README = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8')
+const ROOT = join(import.meta.dirname, '../..')
 const SITE = 'https://www.example.com'
 const SCRIPT_TIMEOUT_MS = 90_000
 
@@ -29,19 +29,19 @@ let outcomes: readonly Outcome[] = []
 /** The process id of `npm start`, and the process group of the shell. */
 let pids: { server: number; group: number } | undefined
 
-/** The texts of the fenced blocks that have this language, in the section with this heading. */
-function blocksOf(section: string, language: string): readonly string[] {
-  const [, after = ''] = README.split(`\n## ${section}\n`)
-  const [text = ''] = after.split('\n## ')
+/** The texts of the fenced blocks that have this language, in the section of a page with this heading. */
+function blocksOf(page: string, section: string, language: string): readonly string[] {
+  const [, after = ''] = readFileSync(join(ROOT, page), 'utf8').split(`\n${section}\n`)
+  const [text = ''] = after.split(/\n##+ /)
   const blocks = [...text.matchAll(/^```(\w+)\n(.*?)^```$/gms)]
   return blocks.filter(([, found]) => found === language).map(([, , block = '']) => block)
 }
 
-const [install = '', ...quickStart] = blocksOf('Quick start', 'sh')
-const backendShell = blocksOf('The claim, by hand', 'sh')
-const backendNode = blocksOf('The claim, by hand', 'js')
+const [install = '', ...quickStart] = blocksOf('README.md', '## Quick start', 'sh')
+const backendShell = blocksOf('docs/tokens.md', '## The claim, by hand', 'sh')
+const backendNode = blocksOf('docs/tokens.md', '## The claim, by hand', 'js')
 
-const oauthShell = blocksOf('Other ways to a token', 'sh')
+const oauthShell = blocksOf('docs/tokens.md', '### OAuth 2.0', 'sh')
 
 /** A block with 8787 replaced by the port that is free here. */
 const here = (block: string): string => block.replaceAll('127.0.0.1:8787', `127.0.0.1:${port}`)
