@@ -34,7 +34,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     world.site.script.push(down, down, down)
     expect(await startClient(page, { clientTokenUri, baseUrl: `${world.api.origin}/v1` })).toEqual({})
     expect(await call(page, 'get', '/data')).toMatchObject({ error: { status: 503, code: 'unavailable' } })
-    await callUntil(page, ({ value }) => value !== undefined, 15_000)
+    await callUntil(page, ({ value }) => value !== undefined, 40_000)
     // The first client made the first request. The second repeated its request until it succeeded.
     expect(world.asked().map(({ status }) => status)).toEqual([503, 503, 503, 503, 200])
   })

@@ -64,7 +64,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     expect(world.asked().length).toBeLessThan(9)
 
     issuer = await start()
-    const recovered = await callUntil(page, ({ value }) => value !== undefined, 20_000)
+    const recovered = await callUntil(page, ({ value }) => value !== undefined, 40_000)
     expect(recovered.at(-1)?.value).toMatchObject({ method: 'GET' })
   })
 })

@@ -121,9 +121,14 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
         expect(statusesOf(who)).toEqual([200])
         expect(callsOf(who).length).toBeGreaterThan(30)
         const gaps = gapsOf(askedBy(who))
+        for (const gap of gaps) expect(gap).toBeLessThan(11_500)
+        if (who === 'jumping') {
+          // Each leap may mean that the machine slept, and costs at most one renewal. There are three leaps a second.
+          expect(gaps.length).toBeLessThan(66)
+          return
+        }
         expect(gaps).toHaveLength(2)
         for (const gap of gaps) expect(gap).toBeGreaterThan(8_000)
-        for (const gap of gaps) expect(gap).toBeLessThan(11_500)
       },
     )
 
@@ -173,8 +178,9 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       ['visibilitychange', [200]],
       ['pageshow', [200]],
       ['online', [200]],
-      // Not an event that the client listens to: the API refuses the token, and the client repeats the call.
-      ['silence', [401, 200]],
+      ['focus', [200]],
+      // Not an event that the client listens to: the call itself notices that the date has leapt.
+      ['silence', [200]],
     ] as const)(
       'that expired while the machine slept is replaced; event after waking: %s',
       async ([event, statuses], { expect }) => {
@@ -222,7 +228,9 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
       const thaw = await freeze(frozen)
       const began = performance.now()
       expect(await startClient(awake, { clientTokenUri: uriOf('turn') })).toEqual({})
-      expect(performance.now() - began).toBeGreaterThan(8000)
+      // A tab waits 2 s for its turn.
+      expect(performance.now() - began).toBeGreaterThan(1500)
+      expect(performance.now() - began).toBeLessThan(8000)
       expect(await call(awake, 'get', 'turn')).toHaveProperty('value')
       await thaw()
       expect(await starting).toEqual({})

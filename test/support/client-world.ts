@@ -15,11 +15,11 @@ import { admin } from './admin-api.ts'
 import type { RunningServer } from './server.ts'
 import type { Json } from './wire.ts'
 
-/** Bundles claimgate/browser, minified, as a customer's bundler does. */
-export async function bundleClient(): Promise<string> {
-  const entry = join(import.meta.dirname, '../../src/client/browser/index.ts')
+/** Bundles exports of claimgate/browser, minified, as a customer's bundler does. */
+export async function bundleClient(exports = 'autoInitializeDataClient, createTokenSource'): Promise<string> {
+  const resolveDir = join(import.meta.dirname, '../../src/client/browser')
   const built = await build({
-    entryPoints: [entry],
+    stdin: { contents: `export { ${exports} } from './index.ts'`, resolveDir },
     bundle: true,
     minify: true,
     format: 'esm',

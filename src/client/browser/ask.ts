@@ -1,7 +1,7 @@
 // One request to the token endpoint of the page's own backend. A redirect is an error, because it may lead to a login
 // page. So is a token of another type than the requested one (bearer, or bound to a key).
 
-import { DataClientError, networkError, parseObject, toError } from './error.ts'
+import { DataClientError, invalidResponse, networkError, parseObject, toError } from './error.ts'
 
 /** The `config` in the answer of the token endpoint, which backends may leave out. Its members are not checked. */
 export interface ClientConfig {
@@ -49,23 +49,20 @@ export async function askToken({ uri, credentials, fetch, jkt }: Ask): Promise<A
       signal: AbortSignal.timeout(TIME_LIMIT_MS),
       ...bound,
     })
-    if (!response.ok) throw await toError(response, ENDPOINT)
+    if (!response.ok) throw await toError(response, ENDPOINT, Date.now)
     text = await response.text()
   } catch (error) {
     throw error instanceof DataClientError ? error : networkError(ENDPOINT, error)
   }
   const { token, expiresIn, tokenType = 'Bearer', config } = parseObject(text) ?? {}
-  const type = jkt === undefined ? 'bearer' : 'dpop'
+  const type = jkt ? 'dpop' : 'bearer'
   const isRight =
     typeof token === 'string' &&
     typeof expiresIn === 'number' &&
     expiresIn > 0 &&
     String(tokenType).toLowerCase() === type
   if (!isRight) {
-    throw new DataClientError(`${ENDPOINT} sent no ${type} token`, {
-      status: response.status,
-      code: 'invalid_response',
-    })
+    throw invalidResponse(`${ENDPOINT} sent no ${type} token`, response.status)
   }
   return { token, lifeMs: expiresIn * 1000, config: config as ClientConfig | undefined }
 }

@@ -1,8 +1,9 @@
 // The key of this browser for proofs of possession (RFC 9449): P-256, not extractable, so that no script can read its
-// private part. IndexedDB stores it for all tabs of this origin and for later visits; where that fails, the key lasts as
-// long as the page.
+// private part. IndexedDB stores it for all tabs of this origin and for later visits; where that fails or takes too long,
+// the key lasts as long as the page.
 
 import { DataClientError } from './error.ts'
+import { sleep } from './renewal.ts'
 
 /** The request that a proof is for. */
 export interface ProofTarget {
@@ -24,20 +25,23 @@ export interface DpopKey {
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256' }
 const STORE = 'keys'
 const NAME = 'dpop'
+/** How long to wait for IndexedDB, whose requests can stay open for ever: behind another tab, or by a fault of the browser. */
+const STORE_MS = 2000
 
 /** Loads the key of this origin, or makes one. Rejects with `unsupported` outside of secure contexts. */
 export async function loadKey(): Promise<DpopKey> {
-  if (globalThis.crypto?.subtle === undefined) {
-    throw new DataClientError('dpop needs a secure context (https or localhost)', { code: 'unsupported' })
+  if (!globalThis.crypto?.subtle) {
+    throw new DataClientError('dpop needs https or localhost', { code: 'unsupported' })
   }
-  return createKey(await keepKey().catch(makePair))
+  const kept = await Promise.race([keepKey().catch(() => undefined), sleep(STORE_MS)])
+  return createKey(kept ?? (await makePair()))
 }
 
 async function createKey({ privateKey, publicKey }: CryptoKeyPair): Promise<DpopKey> {
   const { crv, kty, x, y } = await crypto.subtle.exportKey('jwk', publicKey)
   // The order of the members counts, because the thumbprint is the hash of this text (RFC 7638 section 3.2).
   const jwk = { crv, kty, x, y }
-  const header = encode(JSON.stringify({ typ: 'dpop+jwt', alg: 'ES256', jwk }))
+  const header = encodeJson({ typ: 'dpop+jwt', alg: 'ES256', jwk })
   return {
     jkt: await hash(JSON.stringify(jwk)),
     async prove({ method, url, token, iat }) {
@@ -49,7 +53,7 @@ async function createKey({ privateKey, publicKey }: CryptoKeyPair): Promise<Dpop
         iat: Math.floor(iat),
         ath: await hash(token),
       }
-      const text = `${header}.${encode(JSON.stringify(claims))}`
+      const text = `${header}.${encodeJson(claims)}`
       const signing = { name: 'ECDSA', hash: 'SHA-256' }
       return `${text}.${encode(await crypto.subtle.sign(signing, privateKey, toBytes(text)))}`
     },
@@ -67,17 +71,28 @@ async function keepKey(): Promise<CryptoKeyPair> {
   const database = await settle(opening)
   try {
     const open = (): IDBObjectStore => database.transaction(STORE, 'readwrite').objectStore(STORE)
-    const known: CryptoKeyPair | undefined = await settle(open().get(NAME))
-    if (known) return known
+    const known: unknown = await settle(open().get(NAME))
+    if (isUsable(known)) return known
     const made = await makePair()
     const store = open()
-    const other: CryptoKeyPair | undefined = await settle(store.get(NAME))
-    if (other) return other
+    const other: unknown = await settle(store.get(NAME))
+    if (isUsable(other)) return other
     await settle(store.put(made, NAME))
     return made
   } finally {
     database.close()
   }
+}
+
+/** Whether a stored value is a pair as `makePair` makes it. Anything on this origin could have stored another one. */
+function isUsable(stored: unknown): stored is CryptoKeyPair {
+  const { privateKey, publicKey } = (stored ?? {}) as Partial<CryptoKeyPair>
+  const isSigner = privateKey?.usages?.[0] === 'sign' && !privateKey.extractable && isOurCurve(privateKey)
+  return isSigner && publicKey?.type === 'public' && isOurCurve(publicKey)
+}
+
+function isOurCurve({ algorithm }: CryptoKey): boolean {
+  return (algorithm as { readonly namedCurve?: string } | undefined)?.namedCurve === 'P-256'
 }
 
 function settle<T>(request: IDBRequest<T>): Promise<T> {
@@ -91,14 +106,17 @@ function toBytes(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text)
 }
 
+function encodeJson(value: object): string {
+  return encode(toBytes(JSON.stringify(value)))
+}
+
 async function hash(text: string): Promise<string> {
   return encode(await crypto.subtle.digest('SHA-256', toBytes(text)))
 }
 
-/** Base64url without padding, of bytes or of a text as UTF-8. */
-function encode(data: string | ArrayBuffer): string {
-  const bytes = typeof data === 'string' ? toBytes(data) : new Uint8Array(data)
-  return btoa(String.fromCharCode(...bytes))
+/** Base64url without padding. */
+function encode(data: ArrayBuffer | Uint8Array): string {
+  return btoa(String.fromCharCode(...new Uint8Array(data)))
     .replaceAll('+', '-')
     .replaceAll('/', '_')
     .replaceAll('=', '')

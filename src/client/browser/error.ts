@@ -1,7 +1,12 @@
 // The error of every failed call, and how it is made from an answer. It takes nothing from the request, so it contains no
 // token unless a server repeats one.
 
-import { parseRetryAfter } from './renewal.ts'
+import { parseRetryAfter, sleep } from './renewal.ts'
+
+// Number constants come first in the files of this folder: esbuild inlines only those before the first other statement.
+/** The longest body of a refusal that is read, in bytes, and the longest time for it. */
+const MAX_BYTES = 65_536
+const READ_MS = 2000
 
 /** The JSON object or array in the body of a refusal, usually a problem (RFC 9457). Its members are not checked. */
 export type Problem = Readonly<Record<string, unknown>>
@@ -26,46 +31,59 @@ export interface DataClientErrorInit {
  * })
  */
 export class DataClientError extends Error {
-  override readonly name = 'DataClientError'
   /** HTTP status of the answer; 0 when there was no answer. */
-  readonly status: number
+  declare readonly status: number
   /**
    * The `error` member of the problem; `http_error` when the answer has none. Made by this client: `network_error` (no
    * answer), `invalid_response` (an answer that cannot be used), `redirect_refused` (a redirect that must not be
    * followed with a token), `unsupported` (`dpop` outside of a secure context), `closed` (a call after `close`).
    */
-  readonly code: string
-  /** The body of the answer, when it is a JSON object or array. */
-  readonly problem: Problem | undefined
+  declare readonly code: string
+  /** The body of the answer, when it is a JSON object. */
+  declare readonly problem: Problem | undefined
   /** Seconds that the server asked to wait, from its `Retry-After`. */
-  readonly retryAfter: number | undefined
+  declare readonly retryAfter: number | undefined
 
-  constructor(message: string, { status = 0, code, problem, retryAfter, cause }: DataClientErrorInit) {
+  constructor(message: string, { cause, ...members }: DataClientErrorInit) {
     super(message, { cause })
-    this.status = status
-    this.code = code
-    this.problem = problem
-    this.retryAfter = retryAfter
+    Object.assign(this, { name: 'DataClientError', status: 0 }, members)
   }
 }
 
-/** The error for an answer that is not 2xx. Reads its body. `who` names the server in the message. */
-export async function toError(response: Response, who: string): Promise<DataClientError> {
+/** The text of a body that is complete after at most 64 KiB and 2 s; else empty. Never rejects. */
+export async function readText({ body }: Response): Promise<string> {
+  const reader = body?.getReader()
+  const decoder = new TextDecoder()
+  const read = async (): Promise<string | undefined> => {
+    let text = ''
+    for (let left = MAX_BYTES; left >= 0; ) {
+      const { value } = (await reader?.read()) ?? {}
+      if (!value) return text
+      left -= value.length
+      text += decoder.decode(value, { stream: true })
+    }
+    return undefined
+  }
+  const text = await Promise.race([read().catch(() => undefined), sleep(READ_MS)])
+  if (text === undefined) reader?.cancel().catch(() => undefined)
+  return text ?? ''
+}
+
+/**
+ * The error for an answer that is not 2xx. Reads its body. `who` names the server in the message; `now` returns
+ * epoch milliseconds, for a `Retry-After` that is a date.
+ */
+export async function toError(response: Response, who: string, now: () => number): Promise<DataClientError> {
   const { status } = response
-  const problem = parseObject(await response.text().catch(() => ''))
+  const problem = parseObject(await readText(response))
   const { error, detail } = problem ?? {}
-  const wait = waitOf(response)
+  const waitMs = parseRetryAfter(response, now)
   return new DataClientError(`${who} answered ${status}${typeof detail === 'string' ? `: ${detail}` : ''}`, {
     status,
     code: typeof error === 'string' ? error : 'http_error',
     problem,
-    retryAfter: wait === undefined ? undefined : wait / 1000,
+    retryAfter: waitMs && waitMs / 1000,
   })
-}
-
-/** The `Retry-After` of an answer in milliseconds; undefined when it has none that can be used. */
-export function waitOf({ headers }: Response): number | undefined {
-  return parseRetryAfter(headers.get('retry-after'), headers.get('date'))
 }
 
 /** The error for a request without an answer. `who` names the server in the message. */
@@ -73,12 +91,22 @@ export function networkError(who: string, cause: unknown): DataClientError {
   return new DataClientError(`${who} cannot be reached`, { code: 'network_error', cause })
 }
 
-/** The object or array that a JSON text holds; undefined for any other text. */
+/** The error for an answer that cannot be used. */
+export function invalidResponse(message: string, status: number, cause?: unknown): DataClientError {
+  return new DataClientError(message, { status, code: 'invalid_response', cause })
+}
+
+/** The object that a JSON text holds; undefined for any other text. */
 export function parseObject(text: string): Problem | undefined {
   try {
     const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null ? (value as Problem) : undefined
+    return kindOf(value) === 'Object' ? (value as Problem) : undefined
   } catch {
     return undefined
   }
+}
+
+/** The platform's name of an object, also of one from another window. */
+export function kindOf(value: unknown): string {
+  return {}.toString.call(value).slice(8, -1)
 }

@@ -3,9 +3,15 @@
 
 import type { ClientConfig } from './ask.ts'
 import { createDataClient, type DataClient, type DataInit } from './data-client.ts'
-import { DataClientError, type Problem } from './error.ts'
+import { type DataClientError, invalidResponse, type Problem } from './error.ts'
 import { isRefusal } from './renewal.ts'
-import { browserFetch, createSource, type TokenSource, type TokenSourceOptions } from './token-source.ts'
+import {
+  browserFetch,
+  createSource,
+  pageBase,
+  type TokenSource,
+  type TokenSourceOptions,
+} from './token-source.ts'
 
 export type { Authorization } from './token-source.ts'
 export type { ClientConfig, DataClient, DataClientError, DataInit, Problem, TokenSource, TokenSourceOptions }
@@ -39,11 +45,9 @@ export async function autoInitializeDataClient(options: DataClientOptions): Prom
   try {
     const baseUrl = options.baseUrl ?? (await source.getConfig())?.baseUrl
     if (!baseUrl) {
-      throw new DataClientError('the token endpoint sent no baseUrl: set the option baseUrl', {
-        code: 'invalid_response',
-      })
+      throw invalidResponse('the token endpoint sent no baseUrl; set baseUrl', 0)
     }
-    const api = new URL(baseUrl, location.href)
+    const api = new URL(baseUrl, pageBase())
     const apiOrigins = new Set((options.apiOrigins ?? [api.href]).map(toOrigin))
     if (options.baseUrl) await source.getConfig().catch(ignoreOutage)
     return createDataClient({ source, baseUrl: api.href, apiOrigins, fetch: options.fetch ?? browserFetch })

@@ -19,11 +19,13 @@ const SHORTEST_WAIT_MS = 500
 /** The longest delay that setTimeout takes. */
 const LONGEST_WAIT_MS = 2 ** 31 - 1
 
-const FIRST_PAUSE_MS = 500
-const LONGEST_PAUSE_MS = 15_000
+const SPREAD_MS = 500
 const REFUSED_PAUSE_MS = 1000
 /** A longer `Retry-After` counts as one hour. */
 const LONGEST_RETRY_AFTER_MS = 3_600_000
+/** The pauses after the first failures in a row, and after each later one. Three are at least 20 s, also when all are short. */
+const LONGEST_PAUSE_MS = 24_000
+const PAUSES_MS = [1000, 4000]
 
 /** The age at which to renew a token of this lifetime; `random` is from 0 to 1. */
 export function planRenewal(lifeMs: number, random: number): number {
@@ -39,49 +41,48 @@ export function judgeAge(lifeMs: number, ageMs: number): Age {
 
 /** Whether a status is a refusal that waiting does not change: 4xx except 408 and 429. */
 export function isRefusal(status: number): boolean {
-  return status >= 400 && status < 500 && status !== 408 && status !== 429
+  return /^4(?!08|29)/.test(String(status))
 }
 
-/** A failed request for a token. */
+/** What the pause after a failed request depends on: the members of a DataClientError. */
 export interface Failure {
-  /** Number of failures in a row, this one included. */
-  readonly count: number
   /** HTTP status; 0 when there was no answer. */
   readonly status: number
-  /** The wait that the server asked for. */
-  readonly retryAfterMs: number | undefined
-}
-
-/** The pause that follows a failure. */
-export interface Retry {
-  /** No request before this time has passed. */
-  readonly waitMs: number
-  /** Whether the next request starts by itself after the pause. Otherwise the next call starts it. */
-  readonly isAutomatic: boolean
+  /** Seconds that the server asked to wait. */
+  readonly retryAfter?: number | undefined
 }
 
 /**
- * The pause after a failed request. After a refusal it is 1 s, and only a call starts the next request. Otherwise it is what
- * the server asked for (at most an hour) plus up to 500 ms; if the server asked for nothing, the pause doubles with each
- * failure up to 15 s, and half of it is random.
+ * The pause after the `count`-th failed request in a row, in milliseconds; `random` is from 0 to 1. After a refusal it is 1 s.
+ * Otherwise it is what the server asked for (at most an hour) plus up to 500 ms; if the server asked for nothing, about 1, 4
+ * and then 24 s, of which a quarter is random.
  */
-export function planRetry({ count, status, retryAfterMs }: Failure, random: number): Retry {
-  if (isRefusal(status)) {
-    return { waitMs: REFUSED_PAUSE_MS, isAutomatic: false }
-  }
-  const pause = Math.min(FIRST_PAUSE_MS * 2 ** count, LONGEST_PAUSE_MS)
-  const jittered = (pause * (1 + random)) / 2
-  const asked = Math.min(retryAfterMs ?? 0, LONGEST_RETRY_AFTER_MS)
+export function planRetry({ status, retryAfter = 0 }: Failure, count: number, random: number): number {
+  if (isRefusal(status)) return REFUSED_PAUSE_MS
+  const askedMs = Math.min(retryAfter * 1000, LONGEST_RETRY_AFTER_MS)
   // A random time is added, so that clients do not all return together.
-  return { waitMs: asked > 0 ? asked + FIRST_PAUSE_MS * random : jittered, isAutomatic: true }
+  if (askedMs > 0) return askedMs + SPREAD_MS * random
+  return ((PAUSES_MS[count - 1] ?? LONGEST_PAUSE_MS) * (3 + random)) / 4
 }
 
 /**
- * Milliseconds of a `Retry-After` (RFC 9110 section 10.2.3); undefined when it cannot be used. A date is compared with the
- * `Date` of the same answer, because the clock of this machine may be wrong.
+ * Milliseconds of the `Retry-After` of an answer (RFC 9110 section 10.2.3); undefined when there is none that can be used.
+ * A date is compared with the `Date` of the same answer, because the clock of this machine may be wrong. If the page cannot
+ * read that header, the date is compared with the time that `now` returns, epoch milliseconds. The result for a date is from 0 to one hour.
  */
-export function parseRetryAfter(value: string | null, date: string | null): number | undefined {
-  if (value === null) return undefined
-  const wait = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.parse(date ?? '')
-  return wait >= 0 ? wait : undefined
+export function parseRetryAfter(
+  { headers }: Pick<Response, 'headers'>,
+  now: () => number,
+): number | undefined {
+  const value = headers.get('retry-after') ?? ''
+  if (/^\d+$/.test(value)) return Number(value) * 1000
+  // Engines take some numbers, such as -1 and 1.5, for dates.
+  if (!/[a-z]/i.test(value)) return undefined
+  const waitMs = Date.parse(value) - (Date.parse(headers.get('date') ?? '') || now())
+  return Number.isNaN(waitMs) ? undefined : Math.min(Math.max(waitMs, 0), LONGEST_RETRY_AFTER_MS)
+}
+
+/** Resolves after so many milliseconds. */
+export function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
 }

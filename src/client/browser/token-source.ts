@@ -5,11 +5,13 @@
 
 import { type Answer, askToken, type ClientConfig } from './ask.ts'
 import { loadKey } from './dpop-key.ts'
-import type { DataClientError } from './error.ts'
+import { DataClientError } from './error.ts'
+import { isRefusal, sleep } from './renewal.ts'
 import { joinTabs } from './tabs.ts'
 import {
   ageOf,
   answerCall,
+  type Failed,
   findFresh,
   findUsable,
   type HeldToken,
@@ -27,8 +29,16 @@ export interface TokenSourceOptions {
   readonly dpop?: boolean | undefined
   /** Whether to send cookies to the token endpoint, as for `fetch`. Default: `same-origin`. */
   readonly credentials?: RequestCredentials | undefined
-  /** Replaces the `fetch` of the browser. Default: `globalThis.fetch`. */
+  /**
+   * Replaces the `fetch` of the browser. Default: `globalThis.fetch`. Without `session`, tokens are then not shared with
+   * other tabs, because only this function knows whose they are.
+   */
   readonly fetch?: typeof fetch | undefined
+  /**
+   * Names the visitor's session, 1 to 200 characters: tabs share tokens only within it. Needed on sites whose visitor can
+   * change while a tab is open. Default: one session for all pages of this origin, endpoint and `credentials`.
+   */
+  readonly session?: string | undefined
 }
 
 /** The token and the headers for one request. */
@@ -52,23 +62,44 @@ export interface TokenSource {
   authorize(method: string, url: string, isRepeated?: boolean): Promise<Authorization>
   /**
    * Forgets the current token, so that the next call requests a new one. With `token`, does so only if that is the current
-   * one.
+   * one. Without, the answer of a request that is under way is not used either.
    */
   invalidate(token?: string): void
   /** Stops the timer, the listeners and the exchange with other tabs. Later calls reject with `closed`. */
   close(): void
 }
 
-/** A source that also returns the `config` that the token endpoint sent with the current token. */
+/** A source with what only the client for the API needs. */
 export interface ConfiguredSource extends TokenSource {
+  /** The `config` that the token endpoint sent with the current token. */
   getConfig(): Promise<ClientConfig | undefined>
+  /**
+   * Tells that the API refused this token. True: call again, with a new token. False: the token came from a refusal less
+   * than 10 s ago, so that another one would not help.
+   */
+  refuse(token: string): boolean
+  /** The issuer's time, epoch milliseconds; the page's while there is no token. */
+  now(): number
 }
 
-/** The message with which a tab sends its new token to the other tabs. */
-interface Message extends Answer {
-  readonly ageMs: number
-  /** When it was sent, by `sharedNow`. The receiver adds the time since then to the age. */
-  readonly sentAt: number
+/** The message with which a tab tells the other tabs of its new token, or of its failure. */
+type Message = (Answer & { readonly ageMs: number }) | Failed
+
+/** A message as the other tabs get it: of a token, or with an `error`. */
+type Received = Answer &
+  Partial<Failed> & {
+    readonly ageMs: number
+    /** When it was sent, by `sharedNow`. The receiver adds the time since then to the age. */
+    readonly sentAt: number
+  }
+
+/** How long a token that came from a refusal is used in spite of further refusals. */
+const PROBATION_MS = 10_000
+
+/** Globals of pages, and of workers. The TypeScript library of this project does not declare them. */
+const browser = globalThis as {
+  readonly document?: { readonly hidden: boolean; readonly baseURI: string }
+  readonly importScripts?: unknown
 }
 
 /** `globalThis.fetch`, read at each call, because a page may replace it later. */
@@ -84,12 +115,17 @@ const readMoment = (): Moment => ({ at: performance.now(), date: Date.now(), ran
  * `clientTokenUri` is empty or not a URL.
  */
 export function createSource(
-  { clientTokenUri, dpop = false, credentials = 'same-origin', fetch = browserFetch }: TokenSourceOptions,
+  { clientTokenUri, dpop, credentials = 'same-origin', fetch, session }: TokenSourceOptions,
   onError?: (error: DataClientError) => void,
 ): ConfiguredSource {
-  requireBrowser()
+  if (!browser.document && !browser.importScripts) {
+    throw new Error('browsers only; a server uses claimgate/backend')
+  }
   if (!clientTokenUri) throw new TypeError('clientTokenUri is required')
-  const uri = new URL(clientTokenUri, location.href).href
+  if (session !== undefined && (typeof session !== 'string' || !session || session.length > 200)) {
+    throw new TypeError('session: 1 to 200 characters')
+  }
+  const uri = new URL(clientTokenUri, pageBase()).href
   const ending = new AbortController()
   const { signal } = ending
   const ready = prepare()
@@ -101,7 +137,9 @@ export function createSource(
 
   async function prepare() {
     const key = dpop ? await loadKey() : undefined
-    return { key, tabs: joinTabs(`claimgate ${credentials} ${key?.jkt} ${uri}`, hear, signal) }
+    const isShared = session || !fetch
+    const name = isShared ? `claimgate ${JSON.stringify([credentials, key?.jkt, uri, session])}` : ''
+    return { key, tabs: joinTabs(name, hear, signal) }
   }
 
   /** Applies an event to the state, then sets the timer or starts a request if the new state says so. */
@@ -125,36 +163,57 @@ export function createSource(
 
   async function renew(): Promise<HeldToken> {
     const { key, tabs } = await ready
-    const before = state.held
-    const findNew = () => (state.held === before ? undefined : findFresh(state, readMoment()))
+    const { held: before, failures } = state
+    /** A token or an outage that another tab has told since then. */
+    const findNews = () =>
+      (state.held !== before && findFresh(state, readMoment())) ||
+      (state.failures !== failures && state.failures?.error)
+    const tell = (message: Message) => tabs.tell({ ...message, sentAt: sharedNow() })
     return tabs.takeTurn(async (hasWaited) => {
-      // The tab that had the turn before sends its new token as a message: waits up to 100 ms for that.
-      for (let tries = 5; hasWaited && !findNew() && tries > 0; tries--) await sleep(20)
-      const heard = findNew()
+      // The tab that had the turn before tells what came of it, which may arrive up to 100 ms later.
+      for (let tries = 5; hasWaited && !findNews() && tries > 0; tries--) await sleep(20)
+      const heard = findNews()
       if (heard) {
         send('skipped')
+        if (heard instanceof Error) throw heard
         return heard
       }
-      const start = readMoment()
-      try {
-        const answer = await askToken({ uri, credentials, fetch, jkt: key?.jkt })
-        const ageMs = readMoment().at - start.at
-        const message: Message = { ...answer, ageMs, sentAt: sharedNow() }
-        tabs.tell(message)
-        send('answered', { answer, ageMs })
-        return state.held as HeldToken
-      } catch (error) {
-        send('failed', { error: error as DataClientError })
-        // In a microtask, so that an exception of the page's callback does not replace `error`.
-        queueMicrotask(() => onError?.(error as DataClientError))
-        throw error
+      for (;;) {
+        const startedAt = performance.now()
+        try {
+          const answer = await askToken({ uri, credentials, fetch: fetch ?? browserFetch, jkt: key?.jkt })
+          const ageMs = performance.now() - startedAt
+          if (!state.isDisowned) tell({ ...answer, ageMs })
+          send('answered', { answer, ageMs })
+          if (state.phase !== 'asking') return state.held as HeldToken
+        } catch (thrown) {
+          const error = thrown as DataClientError
+          send('failed', { error })
+          if (state.phase !== 'asking') {
+            // Not a refusal: that is about the visitor of this tab.
+            if (!isRefusal(error.status)) {
+              tell({ error: { ...error, message: error.message }, isWoken: state.failures?.isWoken })
+            }
+            // In a microtask, so that an exception of the page's callback does not replace `error`.
+            queueMicrotask(() => onError?.(error))
+            throw error
+          }
+        }
       }
     })
   }
 
   function hear(data: unknown) {
-    const { ageMs, sentAt, ...answer } = data as Message
-    send('heard', { answer, ageMs: ageMs + Math.max(0, sharedNow() - sentAt) })
+    const { sentAt, error, isWoken, ageMs, ...answer } = data as Received
+    if (error) send('failed', { error: new DataClientError(error.message, error), isHeard: true, isWoken })
+    else send('heard', { answer, ageMs: ageMs + Math.max(0, sharedNow() - sentAt) })
+  }
+
+  /** The issuer's time, epoch milliseconds: the token's `iat`, which is not verified, and the token's age. */
+  function timeOf(held: HeldToken): number {
+    const payload = held.token.split('.')[1] as string
+    const { iat } = JSON.parse(atob(payload.replaceAll('-', '+').replaceAll('_', '/')))
+    return iat * 1000 + ageOf(held, readMoment(), state.hasSlept)
   }
 
   async function get(): Promise<HeldToken> {
@@ -165,12 +224,14 @@ export function createSource(
     return answer ?? asking.catch((error) => findUsable(state, readMoment()) ?? Promise.reject(error))
   }
 
-  const page = globalThis as { readonly document?: EventTarget & { readonly hidden: boolean } }
   const wake = () => {
-    if (!page.document?.hidden) send('wake')
+    if (!browser.document?.hidden) send('wake')
   }
-  for (const name of ['online', 'pageshow']) addEventListener(name, wake, { signal })
-  for (const name of ['visibilitychange', 'resume']) page.document?.addEventListener(name, wake, { signal })
+  // `visibilitychange` is an event of the document, which only a capturing listener of the window surely gets. `focus` must
+  // not be captured: each field of the page would wake.
+  for (const name of ['online', 'pageshow', 'focus', 'visibilitychange']) {
+    addEventListener(name, wake, { signal, capture: name === 'visibilitychange' })
+  }
 
   return {
     getToken: async () => (await get()).token,
@@ -179,13 +240,23 @@ export function createSource(
       const held = await get()
       const { token } = held
       const { key } = await ready
-      if (!key) return { token, headers: { authorization: `Bearer ${token}` } }
       // The refused proof may have had an `iat` that was too early, because the monotonic clock can stop during sleep.
-      const ageMs = ageOf(held, readMoment(), isRepeated)
-      const dpop = await key.prove({ method, url, token, iat: readIat(token) + ageMs / 1000 })
-      return { token, headers: { authorization: `DPoP ${token}`, dpop } }
+      if (isRepeated) send('slept')
+      const dpop = await key?.prove({ method, url, token, iat: timeOf(held) / 1000 })
+      return {
+        token,
+        headers: { authorization: `${dpop ? 'DPoP' : 'Bearer'} ${token}`, ...(dpop && { dpop }) },
+      }
     },
     invalidate: (token) => void send('invalidate', { token }),
+    refuse(token) {
+      const { held } = state
+      const isHeld = held?.token === token
+      if (isHeld && held.isReplacing && ageOf(held, readMoment()) < PROBATION_MS) return false
+      send('invalidate', { token })
+      return true
+    },
+    now: () => (state.held ? timeOf(state.held) : Date.now()),
     close() {
       ending.abort()
       send('close')
@@ -193,18 +264,7 @@ export function createSource(
   }
 }
 
-function requireBrowser() {
-  if (!('location' in globalThis && ('document' in globalThis || 'importScripts' in globalThis))) {
-    throw new Error('claimgate/browser works in browsers only; a server uses claimgate/backend')
-  }
-}
-
-/** The token's `iat`: epoch seconds by the issuer's clock. Nothing is verified. */
-function readIat(token: string): number {
-  const [, payload = ''] = token.split('.')
-  return JSON.parse(atob(payload.replaceAll('-', '+').replaceAll('_', '/'))).iat
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
+/** The base of relative URLs: also in frames without a URL of their own. Workers have no document. */
+export function pageBase(): string {
+  return browser.document?.baseURI ?? location.href
 }

@@ -8,12 +8,12 @@
 //   start -> | idle |                                    | asking |
 //            +------+ <--------------------------------- +--------+
 //               ^      answered: keep the token            |    ^
-//               |      skipped                             |    | due
+//               |      skipped: a token was heard          |    | due
 //               |                                          |    | call without a fresh token, after the pause
 //               |                   failed: begin a pause  |    | wake, after the pause; also during it,
 //               |                                          |    |       unless the server said how long
 //               |                                          v    |
-//               |   heard: keep a better token           +--------+
+//               |   heard: keep a better token           +--------+ <- idle: failed, in another tab
 //               +--------------------------------------- | paused |
 //                                                        +--------+
 //
@@ -21,14 +21,18 @@
 //
 // Events that change only the data of a state:
 //   heard       idle, asking: a better token of another tab replaces this one
-//   invalidate  idle, asking, paused: the token is forgotten
-//   wake        idle, asking, paused: the token becomes suspect if it may have expired while the machine slept
+//   failed      asking, in another tab: the request that waits for its turn is then skipped
+//   invalidate  idle, asking, paused: the token is forgotten; without a token also the answer that is under way
+//   answered    asking: an answer that was invalidated before it came is dropped, and the next one is asked for
+//   failed      asking: the same
+//   wake, call  idle, asking, paused: the token becomes suspect if it may have expired while the machine slept
+//   slept       idle, asking, paused: proofs are dated by the page's date, until the next token
 //   answered    closed: the token is kept for the calls that still wait for it
 // All other pairs of state and event do nothing: see TABLE.
 
 import type { Answer } from './ask.ts'
 import { DataClientError } from './error.ts'
-import { type Age, judgeAge, planRenewal, planRetry } from './renewal.ts'
+import { type Age, isRefusal, judgeAge, planRenewal, planRetry } from './renewal.ts'
 
 /** When an event happened, and a random number from 0 to 1 for the waits that follow from it. */
 export interface Moment {
@@ -45,6 +49,8 @@ export interface HeldToken extends Answer {
   readonly askedAt: number
   /** Time of the request by `Date.now()`. */
   readonly askedOn: number
+  /** It came because the API had refused the token before it. */
+  readonly isReplacing?: boolean | undefined
 }
 
 /** The failed requests since the last token. */
@@ -54,6 +60,8 @@ export interface Failures {
   readonly error: DataClientError
   /** End of the pause that follows it, on the monotonic clock. */
   readonly until: number
+  /** A wake has added a request to this outage; no other does. */
+  readonly isWoken?: boolean | undefined
 }
 
 /** The name of a state, as in the drawing above. */
@@ -73,6 +81,12 @@ export interface TokenState {
   readonly held?: HeldToken | undefined
   /** The page's date ran ahead of the monotonic clock: the token may have expired while the machine slept. */
   readonly isSuspect?: boolean | undefined
+  /** The API refused a proof as old: the monotonic clock stopped while the machine slept. */
+  readonly hasSlept?: boolean | undefined
+  /** The API refused the token before: what comes next replaces it. */
+  readonly isReplacing?: boolean | undefined
+  /** The answer that is under way belongs to a session that has ended. */
+  readonly isDisowned?: boolean | undefined
   /** The token that was invalidated last; other tabs may still send it. */
   readonly invalidated?: string | undefined
   /** When to send `due`, on the monotonic clock; undefined: never. */
@@ -84,6 +98,15 @@ export interface TokenState {
 export interface Arrival {
   readonly answer: Answer
   readonly ageMs: number
+}
+
+/** A failed request. */
+export interface Failed {
+  readonly error: DataClientError
+  /** It was a request of another tab, and its failure no refusal. */
+  readonly isHeard?: boolean | undefined
+  /** A wake caused it, in another tab. */
+  readonly isWoken?: boolean | undefined
 }
 
 /** The events by name, with the data that each of them brings. */
@@ -99,10 +122,12 @@ export interface TokenEvents {
   /** The request brought a token. */
   readonly answered: Moment & Arrival
   /** The request brought no token. */
-  readonly failed: Moment & { readonly error: DataClientError }
-  /** No request was sent, because another tab had just sent its token. */
+  readonly failed: Moment & Failed
+  /** No request was sent, because another tab had just sent its token, or had just failed. */
   readonly skipped: Moment
-  /** The API refused this token; undefined: the page wants a new one in place of the present one. */
+  /** The API refused a proof. */
+  readonly slept: Moment
+  /** The API refused this token; undefined: the page wants a new one, for example because its visitor has changed. */
   readonly invalidate: Moment & { readonly token: string | undefined }
   /** The page needs no more tokens. */
   readonly close: Moment
@@ -146,12 +171,10 @@ export function answerCall(state: TokenState, moment: Moment): HeldToken | DataC
   return findFresh(state, moment) ?? (isPausing ? (findUsable(state, moment) ?? failures.error) : undefined)
 }
 
-const stay = (state: TokenState): TokenState => state
-
 const ask = (state: TokenState): TokenState => ({ ...state, phase: 'asking' })
 
 /** A suspect token is renewed but not dropped: perhaps the date was corrected, and the machine did not sleep. */
-const markSuspect: Row<'wake'> = (state, event) =>
+const markSuspect = (state: TokenState, event: Moment): TokenState =>
   state.held && judge(state, event, true) !== 'fresh' ? { ...state, isSuspect: true } : state
 
 const askIfDue: Row<'wake'> = (before, event) => {
@@ -164,60 +187,95 @@ const askIfDue: Row<'wake'> = (before, event) => {
 const askUnlessToldToWait: Row<'wake'> = (before, event) => {
   const state = markSuspect(before, event)
   const { failures } = state
-  return failures?.error.retryAfter === undefined || event.at >= failures.until ? ask(state) : state
+  if (!failures || event.at >= failures.until) return ask(state)
+  const isTold = failures.error.retryAfter !== undefined
+  return isTold || failures.isWoken ? state : { ...ask(state), failures: { ...failures, isWoken: true } }
 }
 
-const askUnlessAnswered: Row<'call'> = (state, event) => (answerCall(state, event) ? state : ask(state))
+const askUnlessAnswered: Row<'call'> = (before, event) => {
+  const state = markSuspect(before, event)
+  return answerCall(state, event) ? state : ask(state)
+}
 
-const keep: Row<'answered'> = ({ invalidated }, { answer, ageMs, at, date, random }) => ({
+const keep: Row<'answered'> = ({ invalidated, isReplacing }, { answer, ageMs, at, date, random }) => ({
   phase: 'idle',
-  held: { ...answer, askedAt: at - ageMs, askedOn: date - ageMs },
+  held: { ...answer, askedAt: at - ageMs, askedOn: date - ageMs, isReplacing },
   dueAt: at - ageMs + planRenewal(answer.lifeMs, random),
   invalidated,
 })
 
+/** An answer that is not wanted any more changes nothing but that: the next one is. */
+const unlessDisowned =
+  <Name extends 'answered' | 'failed'>(row: Row<Name>): Row<Name> =>
+  (state, event) =>
+    state.isDisowned && !('isHeard' in event) ? { ...state, isDisowned: undefined } : row(state, event)
+
+/** The endpoint refused this page: a token of another tab is not for it. */
+const isRefusedPage = ({ failures }: TokenState): boolean => /^40[13]/.test(String(failures?.error.status))
+
 const keepIfBetter: Row<'heard'> = (state, event) => {
   const { phase, held, isSuspect, invalidated } = state
   const { answer, ageMs } = event
-  const isUseful = answer.token !== invalidated && judgeAge(answer.lifeMs, ageMs) === 'fresh'
+  const isUseful =
+    !isRefusedPage(state) && answer.token !== invalidated && judgeAge(answer.lifeMs, ageMs) === 'fresh'
   const isBetter = !held || isSuspect || answer.lifeMs - ageMs > held.lifeMs - ageOf(held, event)
   if (!isUseful || !isBetter) return state
   return { ...keep(state, event), phase: phase === 'asking' ? phase : 'idle' }
 }
 
-const returnToIdle = (state: TokenState): TokenState => ({ ...state, phase: 'idle', failures: undefined })
+const returnToIdle: Row<'skipped'> = (state, { at }) => {
+  const { failures } = state
+  return { ...state, phase: failures && at < failures.until ? 'paused' : 'idle' }
+}
 
-const pause: Row<'failed'> = (state, { error, at, random }) => {
-  const count = (state.failures?.count ?? 0) + 1
-  const { status, retryAfter } = error
-  const retryAfterMs = retryAfter && retryAfter * 1000
-  const { waitMs, isAutomatic } = planRetry({ count, status, retryAfterMs }, random)
-  const until = at + waitMs
+/** The outage of another tab is one of this tab too, so that all of them pause. */
+const pause: Row<'failed'> = (state, { error, isHeard, isWoken, at, random }) => {
+  const { phase, held, dueAt, failures } = state
+  const count = (failures?.count ?? 0) + 1
+  const until = at + planRetry(error, count, random)
+  // A refusal of this page goes on; a token that is due later is renewed later.
+  if (isHeard && (isRefusedPage(state) || (phase === 'idle' && dueAt && dueAt > until))) return state
+  // A tab that never needed a token waits for a call.
+  const isInUse = !isHeard || held || failures || phase === 'asking'
   return {
     ...state,
-    phase: 'paused',
-    failures: { count, error, until },
-    dueAt: isAutomatic ? until : undefined,
+    phase: isHeard && phase === 'asking' ? phase : 'paused',
+    failures: { count, error, until, isWoken: isWoken || failures?.isWoken },
+    // Waiting does not change a refusal, so only a call requests again.
+    dueAt: isInUse && !isRefusal(error.status) ? until : undefined,
   }
 }
 
-const forget: Row<'invalidate'> = (state, { token = state.held?.token }) =>
-  token && state.held?.token === token ? { ...state, held: undefined, invalidated: token } : state
+const forget: Row<'invalidate'> = (before, { token }) => {
+  const { held, phase } = before
+  const isHeld = held && (!token || held.token === token)
+  const state = isHeld
+    ? { ...before, held: undefined, invalidated: held.token, isReplacing: !!token }
+    : before
+  return !token && phase === 'asking' ? { ...state, isDisowned: true } : state
+}
+
+const noteSleep = (state: TokenState): TokenState => ({ ...state, hasSlept: true })
 
 const close = (state: TokenState): TokenState => ({ ...state, phase: 'closed', dueAt: undefined })
 
 const keepClosed: Row<'answered'> = (state, event) => close(keep(state, event))
 
-const TABLE: { readonly [Name in keyof TokenEvents]: Readonly<Record<Phase, Row<Name>>> } = {
-  call: { idle: askUnlessAnswered, asking: stay, paused: askUnlessAnswered, closed: stay },
-  due: { idle: ask, asking: stay, paused: ask, closed: stay },
-  wake: { idle: askIfDue, asking: markSuspect, paused: askUnlessToldToWait, closed: stay },
-  heard: { idle: keepIfBetter, asking: keepIfBetter, paused: keepIfBetter, closed: stay },
-  answered: { idle: stay, asking: keep, paused: stay, closed: keepClosed },
-  failed: { idle: stay, asking: pause, paused: stay, closed: stay },
-  skipped: { idle: stay, asking: returnToIdle, paused: stay, closed: stay },
-  invalidate: { idle: forget, asking: forget, paused: forget, closed: stay },
-  close: { idle: close, asking: close, paused: close, closed: stay },
+/** One row for the three states before `closed`. */
+const inEach = <Name extends keyof TokenEvents>(row: Row<Name>) => ({ idle: row, asking: row, paused: row })
+
+/** The pairs that change something. All others leave the state as it is. */
+const TABLE: { readonly [Name in keyof TokenEvents]: Readonly<Partial<Record<Phase, Row<Name>>>> } = {
+  call: { idle: askUnlessAnswered, asking: markSuspect, paused: askUnlessAnswered },
+  due: { idle: ask, paused: ask },
+  wake: { idle: askIfDue, asking: markSuspect, paused: askUnlessToldToWait },
+  heard: inEach(keepIfBetter),
+  answered: { asking: unlessDisowned(keep), closed: keepClosed },
+  failed: { idle: pause, asking: unlessDisowned(pause), paused: pause },
+  skipped: { asking: returnToIdle },
+  slept: inEach<'slept'>(noteSleep),
+  invalidate: inEach(forget),
+  close: inEach<'close'>(close),
 }
 
 /** The state after an event, by the table; the same object where the event changes nothing. */
@@ -226,5 +284,5 @@ export function takeStep<Name extends keyof TokenEvents>(
   name: Name,
   event: TokenEvents[Name],
 ): TokenState {
-  return TABLE[name][state.phase](state, event)
+  return TABLE[name][state.phase]?.(state, event) ?? state
 }

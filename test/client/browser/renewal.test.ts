@@ -65,42 +65,38 @@ describe('judgeAge', () => {
 })
 
 describe('planRetry', () => {
-  const retry = (count: number, status: number, retryAfterMs?: number) =>
-    [0, 1].map((random) => planRetry({ count, status, retryAfterMs }, random).waitMs)
-
   test.each([
-    // count, status, Retry-After, shortest, longest
-    [1, 0, undefined, 500, 1000],
-    [2, 503, undefined, 1000, 2000],
-    [3, 502, undefined, 2000, 4000],
-    [4, 504, undefined, 4000, 8000],
-    [5, 500, undefined, 7500, 15_000],
-    [6, 408, undefined, 7500, 15_000],
-    [5000, 0, undefined, 7500, 15_000],
-    [1, 200, undefined, 500, 1000],
-    [1, 429, undefined, 500, 1000],
+    // count, status, Retry-After in seconds, shortest, longest
+    [1, 0, undefined, 750, 1000],
+    [2, 503, undefined, 3000, 4000],
+    [3, 502, undefined, 18_000, 24_000],
+    [4, 504, undefined, 18_000, 24_000],
+    [6, 408, undefined, 18_000, 24_000],
+    [5000, 0, undefined, 18_000, 24_000],
+    [1, 200, undefined, 750, 1000],
+    [1, 429, undefined, 750, 1000],
     // As long as Retry-After says, never shorter.
-    [1, 429, 7000, 7000, 7500],
-    [9, 503, 2000, 2000, 2500],
-    [1, 503, 0, 500, 1000],
+    [1, 429, 7, 7000, 7500],
+    [9, 503, 2, 2000, 2500],
+    [1, 503, 0, 750, 1000],
     [1, 429, 1e15, 3_600_000, 3_600_500],
     [1, 429, Number.POSITIVE_INFINITY, 3_600_000, 3_600_500],
   ])(
-    'after failure %d, a %d with Retry-After %s ms, waits from %d to %d ms',
-    (count, status, told, ...range) => {
-      expect(retry(count, status, told)).toEqual(range)
-      expect(planRetry({ count, status, retryAfterMs: told }, 0).isAutomatic).toBe(true)
+    'after failure %d, a %d with Retry-After %s s, waits from %d to %d ms',
+    (count, status, retryAfter, ...range) => {
+      expect([0, 1].map((random) => planRetry({ status, retryAfter }, count, random))).toEqual(range)
+      expect(isRefusal(status)).toBe(false)
     },
   )
 
-  test.each([400, 401, 403, 404, 405, 422, 499])('after a %d there is no automatic retry', (status) => {
+  test('the fourth request of an outage comes more than 20 s after the first, however short the pauses', () => {
+    const pauses = [1, 2, 3].map((count) => planRetry({ status: 503 }, count, 0))
+    expect(pauses.reduce((sum, pause) => sum + pause)).toBeGreaterThan(20_000)
+  })
+
+  test.each([400, 401, 403, 404, 405, 422, 499])('a %d is a refusal: the pause is 1 s', (status) => {
     expect(isRefusal(status)).toBe(true)
-    for (const count of [1, 100]) {
-      expect(planRetry({ count, status, retryAfterMs: undefined }, 1)).toEqual({
-        waitMs: 1000,
-        isAutomatic: false,
-      })
-    }
+    for (const count of [1, 100]) expect(planRetry({ status, retryAfter: 60 }, count, 1)).toBe(1000)
   })
 
   test.each([0, 200, 302, 408, 429, 500, 503])('a %d is not a refusal', (status) => {
@@ -110,6 +106,7 @@ describe('planRetry', () => {
 
 describe('parseRetryAfter', () => {
   const at = (seconds: number) => new Date(Date.UTC(2026, 0, 1, 0, 0, seconds)).toUTCString()
+  const HOUR = 60 * MINUTE
 
   test.each([
     [null, null, undefined],
@@ -121,10 +118,24 @@ describe('parseRetryAfter', () => {
     ['', null, undefined],
     // A date, compared with the Date of the same answer.
     [at(30), at(10), 20_000],
-    [at(10), at(30), undefined],
-    [at(30), null, undefined],
-    [at(30), 'yesterday', undefined],
+    [at(10), at(30), 0],
+    [at(2 * 3600), at(0), HOUR],
+    // The page cannot read that header, or it is no date: compared with the time of the issuer, here second 5.
+    [at(30), null, 25_000],
+    [at(30), 'yesterday', 25_000],
+    [at(1), null, 0],
+    [at(2 * 3600), null, HOUR],
   ])('Retry-After %s with Date %s is %s ms', (value, date, ms) => {
-    expect(parseRetryAfter(value, date)).toBe(ms)
+    const headers = new Headers({ ...(value !== null && { 'retry-after': value }), ...(date && { date }) })
+    expect(parseRetryAfter({ headers }, () => Date.parse(at(5)))).toBe(ms)
+  })
+
+  test('the clock is read only for a date that needs it', () => {
+    const now = () => {
+      throw new Error('the clock was read')
+    }
+    for (const headers of [new Headers(), new Headers({ 'retry-after': '3' })]) {
+      expect(() => parseRetryAfter({ headers }, now)).not.toThrow()
+    }
   })
 })

@@ -18,7 +18,7 @@ import {
 const PHASES = ['idle', 'asking', 'paused', 'closed'] as const
 const EVENTS = [
   ...(['call', 'due', 'wake', 'heard', 'answered'] as const),
-  ...(['failed', 'skipped', 'invalidate', 'close'] as const),
+  ...(['failed', 'skipped', 'slept', 'invalidate', 'close'] as const),
 ]
 
 /** Every event of these tests happens now; with `random` 0, every wait is the shortest. */
@@ -48,10 +48,16 @@ const failuresOf = (error: DataClientError, leftMs: number, count = 1) => ({
   failures: { error, count, until: NOW.at + leftMs },
 })
 
+/** The same, after a request that a wake caused. */
+const wokenOf = (error: DataClientError, leftMs: number, count = 1) => ({
+  failures: { error, count, until: NOW.at + leftMs, isWoken: true },
+})
+
 /** The token `new`, requested 2 s ago. */
 const arrival = { answer: answerOf('new'), ageMs: 2000 }
 const kept = { phase: 'idle', held: hold('new', 2000), dueAt: NOW.at + 43_000 } as const
 const asking = { phase: 'asking' } as const
+const inOtherTab = { error: outage, isHeard: true }
 
 type Data = Partial<TokenState>
 interface Row {
@@ -71,12 +77,22 @@ const inEach = (phases: readonly Phase[], row: Omit<Row, 'in'>): readonly Row[] 
 const rows: readonly Row[] = [
   // call
   { in: 'idle', on: 'call', when: 'there is no token', changes: asking },
-  { in: 'idle', on: 'call', when: 'the token is ending', state: { held: ending }, changes: asking },
+  {
+    in: 'idle',
+    on: 'call',
+    when: 'the token is ending',
+    state: { held: ending },
+    changes: { ...asking, isSuspect: true },
+  },
   {
     ...{ in: 'idle', on: 'call', when: 'the token is suspect', changes: asking },
     state: { held: fresh, isSuspect: true },
   },
   ...inEach(['idle', 'paused'], { on: 'call', when: 'the token is fresh', state: { held: fresh } }),
+  {
+    ...{ in: 'idle', on: 'call', when: 'the machine may have slept', state: { held: slept } },
+    changes: { ...asking, isSuspect: true },
+  },
   ...inEach(['asking', 'closed'], { on: 'call', when: 'there is no token' }),
   { in: 'paused', on: 'call', when: 'the pause goes on', state: failuresOf(outage, 1) },
   { in: 'paused', on: 'call', when: 'the pause is over', state: failuresOf(outage, 0), changes: asking },
@@ -108,9 +124,13 @@ const rows: readonly Row[] = [
     on: 'wake',
     when: 'the server did not say how long to wait',
     state: failuresOf(outage, 1),
-    changes: asking,
+    changes: { ...asking, ...wokenOf(outage, 1) },
   },
-  { in: 'paused', on: 'wake', when: 'the server refused', state: failuresOf(refusal, 1), changes: asking },
+  { in: 'paused', on: 'wake', when: 'an earlier wake has already asked', state: wokenOf(outage, 1) },
+  {
+    ...{ in: 'paused', on: 'wake', when: 'the server refused', state: failuresOf(refusal, 1) },
+    changes: { ...asking, ...wokenOf(refusal, 1) },
+  },
   { in: 'paused', on: 'wake', when: 'the server asked to wait longer', state: failuresOf(busy, 1) },
   {
     in: 'paused',
@@ -152,6 +172,10 @@ const rows: readonly Row[] = [
     ...{ on: 'heard', when: 'the message is garbage', event: { answer: {}, ageMs: Number.NaN } },
   }),
   { in: 'closed', on: 'heard', when: 'there is no token' },
+  ...[401, 403].map((status): Row => {
+    const refused = new DataClientError('no', { status, code: 'no' })
+    return { in: 'paused', on: 'heard', when: `a ${status} refused this page`, state: failuresOf(refused, 1) }
+  }),
 
   // answered
   { in: 'asking', on: 'answered', when: 'there is no token', changes: kept },
@@ -160,17 +184,26 @@ const rows: readonly Row[] = [
     ...{ state: { ...failuresOf(busy, 0), held: slept, isSuspect: true, invalidated: 'old' } },
     changes: { ...kept, failures: undefined, isSuspect: undefined },
   },
+  {
+    ...{ in: 'asking', on: 'answered', when: 'the answer is for a session that has ended' },
+    ...{ state: { isDisowned: true }, changes: { isDisowned: undefined } },
+  },
+  {
+    ...{ in: 'asking', on: 'answered', when: 'the API refused the token before' },
+    ...{ state: { isReplacing: true } },
+    changes: { ...kept, held: { ...kept.held, isReplacing: true }, isReplacing: undefined },
+  },
   { in: 'closed', on: 'answered', when: 'calls still wait', changes: { held: kept.held } },
   ...inEach(['idle', 'paused'], { on: 'answered', when: 'nothing was requested' }),
 
   // failed
   {
     ...{ in: 'asking', on: 'failed', when: 'it is the first failure' },
-    changes: { phase: 'paused', ...failuresOf(outage, 500), dueAt: NOW.at + 500 },
+    changes: { phase: 'paused', ...failuresOf(outage, 750), dueAt: NOW.at + 750 },
   },
   {
     ...{ in: 'asking', on: 'failed', when: 'it is the third failure', state: failuresOf(busy, 0, 2) },
-    changes: { phase: 'paused', ...failuresOf(outage, 2000, 3), dueAt: NOW.at + 2000 },
+    changes: { phase: 'paused', ...failuresOf(outage, 18_000, 3), dueAt: NOW.at + 18_000 },
   },
   {
     ...{ in: 'asking', on: 'failed', when: 'the server said how long to wait', event: { error: busy } },
@@ -181,28 +214,89 @@ const rows: readonly Row[] = [
     ...{ state: { dueAt: NOW.at + 1 } },
     changes: { phase: 'paused', ...failuresOf(refusal, 1000), dueAt: undefined },
   },
-  ...inEach(['idle', 'paused', 'closed'], { on: 'failed', when: 'no request is under way' }),
+  {
+    ...{ in: 'asking', on: 'failed', when: 'it is about a session that has ended' },
+    ...{ state: { isDisowned: true }, changes: { isDisowned: undefined } },
+  },
+  { in: 'closed', on: 'failed', when: 'calls still wait' },
+
+  // failed, in another tab
+  {
+    ...{ in: 'idle', on: 'failed', when: 'another tab failed, and this one has not asked for a token yet' },
+    ...{ event: inOtherTab, changes: { phase: 'paused', ...failuresOf(outage, 750) } },
+  },
+  {
+    ...{ in: 'idle', on: 'failed', when: 'another tab failed, and this one is due before the pause is over' },
+    ...{ event: inOtherTab, state: { held: due, dueAt: NOW.at + 10 } },
+    changes: { phase: 'paused', ...failuresOf(outage, 750), dueAt: NOW.at + 750 },
+  },
+  {
+    ...{ in: 'idle', on: 'failed', when: 'another tab failed, and this one is due later' },
+    ...{ event: inOtherTab, state: { held: fresh, dueAt: NOW.at + 30_000 } },
+  },
+  {
+    ...{ in: 'asking', on: 'failed', when: 'another tab failed' },
+    ...{ event: inOtherTab, changes: { ...failuresOf(outage, 750), dueAt: NOW.at + 750 } },
+  },
+  {
+    ...{ in: 'asking', on: 'failed', when: 'another tab failed, and the answer of this one is not wanted' },
+    ...{ event: inOtherTab, state: { isDisowned: true } },
+    changes: { ...failuresOf(outage, 750), dueAt: NOW.at + 750 },
+  },
+  {
+    ...{ in: 'paused', on: 'failed', when: 'another tab failed after a wake', state: failuresOf(outage, 0) },
+    ...{ event: { ...inOtherTab, isWoken: true } },
+    changes: { ...wokenOf(outage, 3000, 2), dueAt: NOW.at + 3000 },
+  },
+  {
+    ...{ in: 'paused', on: 'failed', when: 'another tab failed, and the endpoint refused this one' },
+    ...{ event: inOtherTab, state: failuresOf(refusal, 1) },
+  },
 
   // skipped
   {
     ...{ in: 'asking', on: 'skipped', when: 'another tab sent its token', state: { held: fresh } },
     changes: { phase: 'idle' },
   },
+  {
+    ...{ in: 'asking', on: 'skipped', when: 'another tab failed', state: failuresOf(outage, 1) },
+    changes: { phase: 'paused' },
+  },
   ...inEach(['idle', 'paused', 'closed'], { on: 'skipped', when: 'nothing was requested' }),
+
+  // slept
+  ...inEach(['idle', 'asking', 'paused'], {
+    ...{ on: 'slept', when: 'a proof was refused', state: { held: fresh }, changes: { hasSlept: true } },
+  }),
+  { in: 'closed', on: 'slept', when: 'a proof was refused', state: { held: fresh } },
+  {
+    ...{ in: 'asking', on: 'answered', when: 'the machine slept before', state: { hasSlept: true } },
+    changes: { ...kept, hasSlept: undefined },
+  },
 
   // invalidate
   ...inEach(['idle', 'asking', 'paused'], {
     ...{ on: 'invalidate', when: 'it is the present token', state: { held: fresh, dueAt: 1 } },
-    ...{ event: { token: 'fresh' }, changes: { held: undefined, invalidated: 'fresh' } },
+    ...{ event: { token: 'fresh' }, changes: { held: undefined, invalidated: 'fresh', isReplacing: true } },
   }),
-  ...inEach(['idle', 'asking', 'paused'], {
+  ...inEach(['idle', 'paused'], {
     ...{ on: 'invalidate', when: 'no token is named', state: { held: fresh } },
-    changes: { held: undefined, invalidated: 'fresh' },
+    changes: { held: undefined, invalidated: 'fresh', isReplacing: false },
   }),
+  {
+    ...{ in: 'asking', on: 'invalidate', when: 'no token is named', state: { held: fresh } },
+    changes: { held: undefined, invalidated: 'fresh', isReplacing: false, isDisowned: true },
+  },
   ...inEach(PHASES, {
     ...{ on: 'invalidate', when: 'it is an older token', state: { held: fresh }, event: { token: 'older' } },
   }),
-  ...inEach(PHASES, { on: 'invalidate', when: 'there is no token', state: { invalidated: 'older' } }),
+  ...inEach(['idle', 'paused', 'closed'], {
+    ...{ on: 'invalidate', when: 'there is no token', state: { invalidated: 'older' } },
+  }),
+  {
+    ...{ in: 'asking', on: 'invalidate', when: 'there is no token', state: { invalidated: 'older' } },
+    changes: { isDisowned: true },
+  },
   { in: 'closed', on: 'invalidate', when: 'it is the present token', state: { held: fresh } },
 
   // close
@@ -285,6 +379,8 @@ test('after any events a call gets an answer or starts a request, and a closed s
   const anyEvent = fc.record({
     on: fc.constantFrom(...EVENTS),
     error: fc.constantFrom(outage, busy, refusal),
+    isHeard: fc.option(fc.constant(true), { nil: undefined }),
+    isWoken: fc.option(fc.constant(true), { nil: undefined }),
     token: fc.option(fc.constantFrom('a', 'b'), { nil: undefined }),
     answer: fc.constantFrom(answerOf('a'), answerOf('b'), answerOf('c')),
     ageMs: fc.nat(70_000),
@@ -301,7 +397,7 @@ test('after any events a call gets an answer or starts a request, and a closed s
         const before = state
         state = take(before, on, details, moment)
         if (before.phase === 'closed') expect(state.phase).toBe('closed')
-        if (state.phase === 'idle') expect(state.failures).toBeUndefined()
+        if (state.phase === 'idle') expect(state.failures?.until ?? 0).toBeLessThanOrEqual(moment.at)
         if (state.phase === 'paused') expect(state.failures).toBeDefined()
         if (state.phase === 'closed') expect(state.dueAt).toBeUndefined()
         const called = take(state, 'call', {}, moment)
