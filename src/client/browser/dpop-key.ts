@@ -25,7 +25,7 @@ export interface DpopKey {
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256' }
 const STORE = 'keys'
 const NAME = 'dpop'
-/** How long to wait for IndexedDB, whose requests can stay open for ever: behind another tab, or by a fault of the browser. */
+/** The longest wait for IndexedDB, milliseconds. A request can stay open without end: behind another tab, or by a fault of the browser. */
 const STORE_MS = 2000
 
 /** Loads the key of this origin, or makes one. Rejects with `unsupported` outside of secure contexts. */
@@ -114,7 +114,7 @@ async function hash(text: string): Promise<string> {
   return encode(await crypto.subtle.digest('SHA-256', toBytes(text)))
 }
 
-/** Base64url without padding. */
+/** Bytes as base64url without padding (RFC 4648 section 5). */
 function encode(data: ArrayBuffer | Uint8Array): string {
   return btoa(String.fromCharCode(...new Uint8Array(data)))
     .replaceAll('+', '-')

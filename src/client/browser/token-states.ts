@@ -100,7 +100,7 @@ export interface Arrival {
   readonly ageMs: number
 }
 
-/** A failed request. */
+/** A request for a token that failed, in this tab or in another one. */
 export interface Failed {
   readonly error: DataClientError
   /** It was a request of another tab, and its failure no refusal. */
