@@ -1,6 +1,7 @@
 // POST /auth/claim. Checks in this order, and the first that fails is the answer:
 // browser -> media type -> size -> parse -> credential and its limit -> parameters -> policy -> signature
 
+import { isJwtShaped } from '../claims/jws.ts'
 import { lifetimeLimits } from '../claims/lifetime.ts'
 import { readBearer } from '../http/authorization.ts'
 import { readBody } from '../http/body.ts'
@@ -103,16 +104,12 @@ function readBearerParameter(headers: Headers): Parameters {
   return token === undefined ? new Map() : new Map([['token', token]])
 }
 
-/** Whether a text looks like a JWT (RFC 7519 section 3): the JSON of its header begins with `{"`. */
-function isJwtShaped(text: string): boolean {
-  return /^eyJ[\w-]*\.[\w-]*\.[\w-]*$/.test(text)
-}
-
 const UNAUTHORIZED: Problem = {
   code: 'unauthorized',
   detail: 'the account token is missing, wrong, expired or revoked',
   headers: { 'www-authenticate': 'Bearer' },
 }
+/** For a text with the shape of a JWT, whatever it contains: the answer says nothing about our records. */
 const BROWSER_TOKEN: Problem = {
   ...UNAUTHORIZED,
   detail: 'this is a browser token: send the account token, which begins with the prefix cgk_, to get one',
