@@ -48,11 +48,16 @@ export function thrownBy(name: string, cause: unknown): Fault {
   }
 }
 
-/** The fault of a document that cannot be fetched or used: `what` says which, and `cause` why. */
-export function unreadable(kind: 'keys' | 'feed', url: string, cause: unknown, advice?: string): Fault {
+/** The fault of a document that cannot be fetched or used. `cause` is why, `advice` which option to check. */
+export function unreadable(kind: 'keys' | 'feed', url: string, cause: unknown, advice: string): Fault {
   const what = kind === 'keys' ? 'the keys' : 'the revocations'
   const why = `${what} at ${withoutQuery(url)} cannot be read: ${describeThrown(cause)}`
-  return { kind, subject: url, message: advice === undefined ? why : `${why}; ${advice}`, cause }
+  return { kind, subject: url, message: `${why}; ${advice}`, cause }
+}
+
+/** Whether a document is a web page, which a wrong URL often answers with. */
+export function isHtml(text: string): boolean {
+  return /^\s*</.test(text)
 }
 
 const ignore = (): undefined => undefined
