@@ -154,7 +154,7 @@ const UNAUTHORIZED =
   'the account token is wrong, expired or revoked; check that DATABASE_URL and CLAIMGATE_PEPPER are those of the server that created it'
 
 const BROWSER_TOKEN =
-  'this is a browser token, which claim prints; pass the account token, which begins with cgk_ and which account create printed'
+  'this is a browser token, which claim prints; pass the account token, which account create printed'
 
 /**
  * Revocations are kept as long as the longest lifetime that the database has recorded. `claim` cannot record a longer one,

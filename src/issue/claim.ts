@@ -59,13 +59,17 @@ function createHandler(deps: ClaimDeps): Handler {
     if (!parameters.ok) return context.refuse(parameters.reason)
     const token = parameters.value.get('token')
     const text = typeof token === 'string' ? token : ''
-    const refusal = isJwtShaped(text) ? BROWSER_TOKEN : UNAUTHORIZED
+    const isJsonInForm = type === 'form' && hasJson(parameters.value)
+    const refusal = isJwtShaped(text) ? BROWSER_TOKEN : isJsonInForm ? JSON_IN_FORM : UNAUTHORIZED
     const admitted = await admit(received, parseAccountToken(text), refusal)
     if (!admitted.ok) return context.refuse(admitted.reason.problem)
 
     const limits = lifetimeLimits(admitted.value.found, { tokenTtl, maxTtl }, context.now())
     const request = parseClaimParameters(parameters.value, limits)
-    if (!request.ok) return context.refuse(invalidParameters(request.reason))
+    if (!request.ok) {
+      const problem = invalidParameters(request.reason)
+      return context.refuse(isJsonInForm ? { ...problem, detail: JSON_IN_FORM.detail } : problem)
+    }
     return issue(context, admitted.value, request.value)
   }
 }
@@ -99,6 +103,11 @@ function readParameters(
   return merged.ok ? ok(merged.value) : fail({ code: 'invalid_request', detail: merged.reason })
 }
 
+/** Whether a form has a name that begins like a JSON object: curl sends JSON as a form unless it is told the type. */
+function hasJson(parameters: Parameters): boolean {
+  return [...parameters.keys()].some((name) => /^\s*\{/.test(name))
+}
+
 function readBearerParameter(headers: Headers): Parameters {
   const token = readBearer(headers)
   return token === undefined ? new Map() : new Map([['token', token]])
@@ -114,9 +123,15 @@ const BROWSER_TOKEN: Problem = {
   ...UNAUTHORIZED,
   detail: 'this is a browser token: send the account token, which begins with the prefix cgk_, to get one',
 }
+const JSON_IN_FORM: Problem = {
+  ...UNAUTHORIZED,
+  detail:
+    'the body looks like JSON, and its Content-Type says that it is a form; send Content-Type: application/json',
+}
 const UNSUPPORTED: Problem = {
   code: 'unsupported_media_type',
-  detail: 'send application/json or application/x-www-form-urlencoded in UTF-8, without Content-Encoding',
+  detail:
+    'send Content-Type: application/json or application/x-www-form-urlencoded, in UTF-8 and without Content-Encoding',
 }
 const QUERY_SECRET: Problem = {
   code: 'invalid_request',
