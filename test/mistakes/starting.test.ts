@@ -1,6 +1,7 @@
 // Mistakes of an operator who starts the server, each in a folder of its own.
 
 import { chmodSync, mkdirSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type Mistake, testMistakes } from '../support/mistake.ts'
@@ -58,6 +59,20 @@ const mistakes: readonly Mistake[] = [
     },
     names: /"level":"warn".*CLAIMGATE_ISSUER is an http URL/,
     advises: /use https/,
+  },
+  {
+    mistake: 'a port that another program uses',
+    make: async () => {
+      const other = createServer()
+      await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+      try {
+        return await failToStart({ PORT: String((other.address() as AddressInfo).port) })
+      } finally {
+        other.close()
+      }
+    },
+    names: /PORT: another process listens there/,
+    advises: /stop it, or choose another port \(example: PORT=/,
   },
   {
     mistake: 'two servers on one port',
