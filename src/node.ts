@@ -1,7 +1,7 @@
 // The server on Node: environment -> config -> adapters -> createApp -> serve. `npm start` runs this file; the command
 // `claimgate` imports it.
 
-import { LOST_KEYS, printBanner } from './adapters/node/banner.ts'
+import { isPlainHttp, LOST_KEYS, PLAIN_HTTP, printBanner } from './adapters/node/banner.ts'
 import { describeStartFault, loadEnvironment } from './adapters/node/environment.ts'
 import { findOpenFolder } from './adapters/node/key-files.ts'
 import { openKeys, openSecretHash, openStorage } from './adapters/node/open.ts'
@@ -43,6 +43,7 @@ async function start(parsed: Config): Promise<void> {
   const log = createLog(parsed.logLevel)
   const uncached = await openStorage(parsed)
   const lifetimeSeconds = await uncached.raiseLongestLifetime(parsed.maxTtl)
+  if (isPlainHttp(parsed.issuer)) log.warn(PLAIN_HTTP)
   const storage = createCachedStorage(uncached, { ttlMs: RECORD_TTL_MS })
   const rules = createRevocationRules({
     storage,

@@ -17,7 +17,10 @@ export type ParseInput<T> = (value: unknown) => Result<T, readonly ParameterFaul
 /** Enough for a hundred origins with the longest host names. */
 const MAX_ADMIN_BODY_BYTES = 65_536
 
-const UNSUPPORTED: Problem = { code: 'unsupported_media_type', detail: 'send application/json in UTF-8' }
+const UNSUPPORTED: Problem = {
+  code: 'unsupported_media_type',
+  detail: 'send Content-Type: application/json, in UTF-8',
+}
 const TOO_LARGE: Problem = {
   code: 'payload_too_large',
   detail: `the body must have at most ${MAX_ADMIN_BODY_BYTES} bytes`,

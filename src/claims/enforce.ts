@@ -73,16 +73,15 @@ export function enforceClaims(parsed: ParsedClaims, policy: Policy, now: number)
  * seconds; `now` is epoch seconds. Returns undefined when all are right.
  */
 export function enforceTime(claims: ClaimsSet, tolerance: number, now: number): Reason | undefined {
-  if (now >= claims.exp + tolerance) return refuse('claims', 'token_expired', 'the token has expired')
+  if (now >= claims.exp + tolerance) return refuse('claims', 'token_expired', EXPIRED)
   if (claims.iat > now + tolerance || (claims.nbf !== undefined && claims.nbf > now + tolerance)) {
-    return refuse(
-      'claims',
-      'invalid_token',
-      'the token is not valid yet; if it is new, a clock is wrong: that of the issuer or that of this server',
-    )
+    return refuse('claims', 'invalid_token', `the token is not valid yet; ${WRONG_CLOCK}`)
   }
   return undefined
 }
+
+const WRONG_CLOCK = 'if it is new, a clock is wrong: that of the issuer or that of this server'
+const EXPIRED = `the token has expired: get a new one; ${WRONG_CLOCK}`
 
 /**
  * Checks that the request comes from the origin that the token is bound to. `origin` is the request's `Origin` header; the
@@ -100,10 +99,11 @@ export function enforceOrigin(claims: ClaimsSet, policy: Policy, origin: string 
       ? undefined
       : refuse('origin', 'origin_required', 'the token is bound to an origin, and the request has none')
   }
-  return origin === claims.origin
-    ? undefined
-    : refuse('origin', 'origin_mismatch', 'the token is bound to another origin')
+  return origin === claims.origin ? undefined : refuse('origin', 'origin_mismatch', ANOTHER_ORIGIN)
 }
+
+const ANOTHER_ORIGIN =
+  'the token is bound to another origin: claim one for the origin of the page, with the same scheme, host and port'
 
 /**
  * Checks that the client's address is one that the token is bound to. `address` is undefined when it is not known; a bound

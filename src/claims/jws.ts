@@ -1,5 +1,5 @@
-// Types that signing and verification share: the algorithms, and the functions that a crypto engine provides. The
-// engines themselves are in other folders, because this one may not import jose or node:crypto.
+// What signing and verification share: the algorithms, the functions that a crypto engine provides, and the shape of a
+// token. The engines themselves are in other folders, because this one may not import jose or node:crypto.
 
 import type { MaybePromise } from '../lib/result.ts'
 
@@ -14,6 +14,14 @@ export type SignToken = (payload: string) => MaybePromise<string>
  * token.
  */
 export type VerifyToken = (token: string) => MaybePromise<boolean>
+
+/** Three base64url parts with dots between them, in the alphabet of RFC 7515. */
+const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/
+
+/** Whether a text has the shape of a JWT, so that somebody probably confused it with a secret. Nothing in it is decoded. */
+export function isJwtShaped(text: string): boolean {
+  return COMPACT.test(text)
+}
 
 /** A key that verifies tokens with one algorithm, whatever the header of a token says (RFC 8725 section 3.1). */
 export interface VerificationKey {

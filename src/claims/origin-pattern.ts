@@ -8,7 +8,8 @@ import { parseOrigin } from './origin.ts'
 /** Most patterns in the list of an account. */
 export const MAX_PATTERNS = 100
 
-const LONE_SLASH = /^([^/]+:\/\/[^/]+)\/$/
+/** A scheme, a host, perhaps a port, and one slash. */
+const LONE_SLASH = /^([^/?#]+:\/\/[^/?#]+)\/$/
 const WEB = /^(https?):\/\/([^/?#]*)/i
 const ANY_PORT = /^https?:\/\/(?:localhost|127\.0\.0\.1|\[::1\]):\*$/i
 const IPV4 = /^\d+\.\d+\.\d+\.\d+$/
@@ -19,10 +20,11 @@ const LOCAL_HOSTS: readonly string[] = ['localhost', '127.0.0.1', '[::1]']
 /**
  * The canonical text of one allowed origin, for storing it: a web origin, `https://*.example.com` (one or more leading
  * labels), `http://localhost:*` (with any port or none; also 127.0.0.1 and [::1]), an app origin, or `*` (any web
- * origin). A single slash at the end is dropped, as in `https://www.example.com/`. `isPublicSuffix` is called with the lower-case ASCII name after `*.`; when it returns true the wildcard is
+ * origin). `isPublicSuffix` is called with the lower-case ASCII name after `*.`; when it returns true the wildcard is
  * refused, because the names below a public suffix have different owners. The reason of a failure is a sentence for the
- * administrator, without the text itself.
- * Example: `https://*.Example.com:443` gives `https://*.example.com`.
+ * administrator, without the text itself. One slash at the end is dropped, because address bars and `URL.href` show an origin
+ * with it; a longer path is refused.
+ * Example: `https://*.Example.com:443/` gives `https://*.example.com`.
  */
 export function parseOriginPattern(
   given: string,

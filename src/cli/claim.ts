@@ -6,6 +6,7 @@ import { type Command, Option } from 'commander'
 import { LOST_KEYS } from '../adapters/node/banner.ts'
 import { openKeys, openSecretHash } from '../adapters/node/open.ts'
 import { splitIpList } from '../claims/ip.ts'
+import { isJwtShaped } from '../claims/jws.ts'
 import { lifetimeLimits } from '../claims/lifetime.ts'
 import type { Config } from '../config/config.ts'
 import { createAuthenticate } from '../issue/authenticate.ts'
@@ -113,7 +114,8 @@ async function issueClaim(
   const storage = createCachedStorage(records)
   const authenticate = createAuthenticate(storage, openSecretHash(config))
   const found = await authenticate(parseAccountToken(accountToken), now)
-  if (found === undefined) throw new CliError('unauthorized', UNAUTHORIZED)
+  if (found === undefined)
+    throw new CliError('unauthorized', isJwtShaped(accountToken) ? BROWSER_TOKEN : UNAUTHORIZED)
   const request = acceptInput(
     parseClaimParameters(
       toParameters(options),
@@ -150,6 +152,9 @@ async function issueClaim(
 
 const UNAUTHORIZED =
   'the account token is wrong, expired or revoked; check that DATABASE_URL and CLAIMGATE_PEPPER are those of the server that created it'
+
+const BROWSER_TOKEN =
+  'this is a browser token, which claim prints; pass the account token, which account create printed'
 
 /**
  * Revocations are kept as long as the longest lifetime that the database has recorded. `claim` cannot record a longer one,

@@ -2,6 +2,7 @@
 // requests. The label `door` is the name of an issuing endpoint.
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { type ClaimErrorCode, codes } from '../claims/codes.ts'
 
 /** The metrics of one service. Each instance has its own registry, so that tests do not share counts. */
 export interface Metrics {
@@ -42,6 +43,9 @@ export interface Totals {
 
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 
+/** The codes from this one on are those of the checks that report mode only reports. */
+const FIRST_REPORTED: ClaimErrorCode = 'origin_required'
+
 /** Creates metrics; all counts begin at zero. */
 export function createMetrics(): Metrics {
   const registers = [new Registry()]
@@ -68,6 +72,12 @@ export function createMetrics(): Metrics {
     help: "Revocations by customers that were refused because all customers' revocations together reached their limit.",
     registers,
   })
+  // Each series exists from the start, so that its first event is an increase.
+  verifications.inc({ outcome: 'allow', code: '' }, 0)
+  for (const code of codes) verifications.inc({ outcome: 'deny', code }, 0)
+  for (const code of codes.slice(codes.indexOf(FIRST_REPORTED))) {
+    verifications.inc({ outcome: 'would_block', code }, 0)
+  }
   const refusals = new Counter({
     name: 'claimgate_refusals_total',
     help: 'Refusals of issuing endpoints, by endpoint and code.',
@@ -148,8 +158,9 @@ function sumOf(samples: readonly Sample[]): number {
 
 function sumByCode(samples: readonly Sample[]): Readonly<Record<string, number>> {
   const sums: Record<string, number> = {}
-  for (const { labels, value } of samples)
-    sums[String(labels.code)] = (sums[String(labels.code)] ?? 0) + value
+  for (const { labels, value } of samples) {
+    if (value > 0) sums[String(labels.code)] = (sums[String(labels.code)] ?? 0) + value
+  }
   return sums
 }
 

@@ -84,11 +84,14 @@ export function createReportPreflight({ count, log }: Pick<ReportDeps, 'count' |
     first ??= { route: endpoint, origin: origin.slice(0, MAX_ORIGIN_LENGTH) }
     const fields = first
     writeOncePerMinute(context.now(), (preflights) => {
-      log.warn('a page tried to use a secret: its browser asked for permission, and got none', {
-        route: fields.route,
-        origin: fields.origin,
-        count: preflights,
-      })
+      log.warn(
+        'a page tried to use a secret, and its browser got no permission: claim tokens on a server, and replace the secret if it is in the page',
+        {
+          route: fields.route,
+          origin: fields.origin,
+          count: preflights,
+        },
+      )
       first = undefined
     })
   }

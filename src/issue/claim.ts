@@ -1,6 +1,7 @@
 // POST /auth/claim. Checks in this order, and the first that fails is the answer:
 // browser -> media type -> size -> parse -> credential and its limit -> parameters -> policy -> signature
 
+import { isJwtShaped } from '../claims/jws.ts'
 import { lifetimeLimits } from '../claims/lifetime.ts'
 import { readBearer } from '../http/authorization.ts'
 import { readBody } from '../http/body.ts'
@@ -58,13 +59,17 @@ function createHandler(deps: ClaimDeps): Handler {
     if (!parameters.ok) return context.refuse(parameters.reason)
     const token = parameters.value.get('token')
     const text = typeof token === 'string' ? token : ''
-    const refusal = isJwtShaped(text) ? BROWSER_TOKEN : UNAUTHORIZED
+    const isJsonInForm = type === 'form' && hasJson(parameters.value)
+    const refusal = isJwtShaped(text) ? BROWSER_TOKEN : isJsonInForm ? JSON_IN_FORM : UNAUTHORIZED
     const admitted = await admit(received, parseAccountToken(text), refusal)
     if (!admitted.ok) return context.refuse(admitted.reason.problem)
 
     const limits = lifetimeLimits(admitted.value.found, { tokenTtl, maxTtl }, context.now())
     const request = parseClaimParameters(parameters.value, limits)
-    if (!request.ok) return context.refuse(invalidParameters(request.reason))
+    if (!request.ok) {
+      const problem = invalidParameters(request.reason)
+      return context.refuse(isJsonInForm ? { ...problem, detail: JSON_IN_FORM.detail } : problem)
+    }
     return issue(context, admitted.value, request.value)
   }
 }
@@ -98,14 +103,14 @@ function readParameters(
   return merged.ok ? ok(merged.value) : fail({ code: 'invalid_request', detail: merged.reason })
 }
 
+/** Whether a form has a name that begins like a JSON object: curl sends JSON as a form unless it is told the type. */
+function hasJson(parameters: Parameters): boolean {
+  return [...parameters.keys()].some((name) => /^\s*\{/.test(name))
+}
+
 function readBearerParameter(headers: Headers): Parameters {
   const token = readBearer(headers)
   return token === undefined ? new Map() : new Map([['token', token]])
-}
-
-/** Whether a text looks like a JWT (RFC 7519 section 3): the JSON of its header begins with `{"`. */
-function isJwtShaped(text: string): boolean {
-  return /^eyJ[\w-]*\.[\w-]*\.[\w-]*$/.test(text)
 }
 
 const UNAUTHORIZED: Problem = {
@@ -113,13 +118,20 @@ const UNAUTHORIZED: Problem = {
   detail: 'the account token is missing, wrong, expired or revoked',
   headers: { 'www-authenticate': 'Bearer' },
 }
+/** For a text with the shape of a JWT, whatever it contains: the answer says nothing about our records. */
 const BROWSER_TOKEN: Problem = {
   ...UNAUTHORIZED,
   detail: 'this is a browser token: send the account token, which begins with the prefix cgk_, to get one',
 }
+const JSON_IN_FORM: Problem = {
+  ...UNAUTHORIZED,
+  detail:
+    'the body looks like JSON, and its Content-Type says that it is a form; send Content-Type: application/json',
+}
 const UNSUPPORTED: Problem = {
   code: 'unsupported_media_type',
-  detail: 'send application/json or application/x-www-form-urlencoded in UTF-8, without Content-Encoding',
+  detail:
+    'send Content-Type: application/json or application/x-www-form-urlencoded, in UTF-8 and without Content-Encoding',
 }
 const QUERY_SECRET: Problem = {
   code: 'invalid_request',

@@ -50,17 +50,21 @@ function addIp(parameters: Parameters, value: string): void {
 
 function parseObject(text: string): Result<Parameters, string> {
   const parsed = parseJson(text)
-  if (!parsed.ok) {
-    return fail(
-      parsed.reason === 'duplicate' ? 'a name occurs twice in the JSON' : 'the body is not well-formed JSON',
-    )
-  }
+  if (!parsed.ok) return fail(parsed.reason === 'duplicate' ? REPEATED : describeMalformed(text))
   if (!isJsonObject(parsed.value)) return fail('the body is JSON but not an object')
   const parameters: Parameters = new Map()
   for (const [name, value] of Object.entries(parsed.value)) {
     if (value !== null) parameters.set(name, name === 'ip' ? toIpList(value) : value)
   }
   return ok(parameters)
+}
+
+const REPEATED = 'a name occurs twice in the JSON'
+
+function describeMalformed(text: string): string {
+  return /^\w+=/.test(text)
+    ? 'the body looks like a form, and its Content-Type says that it is JSON; send Content-Type: application/x-www-form-urlencoded'
+    : 'the body is not well-formed JSON'
 }
 
 function toIpList(value: unknown): readonly unknown[] {

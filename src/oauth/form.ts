@@ -71,7 +71,7 @@ function malformed(detail: string): { readonly ok: false; readonly reason: Probl
 
 const UNSUPPORTED: Problem = {
   code: 'unsupported_media_type',
-  detail: 'send application/x-www-form-urlencoded in UTF-8, without Content-Encoding',
+  detail: 'send Content-Type: application/x-www-form-urlencoded, in UTF-8 and without Content-Encoding',
 }
 const IN_QUERY =
   'client credentials must not be in the query string: send them in the Authorization header or the body'

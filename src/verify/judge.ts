@@ -80,6 +80,8 @@ export interface JudgeDeps {
     received?: ReceivedRequest,
   ) => MaybePromise<boolean | 'unavailable' | HeldScopes>
   readonly enforceKey: EnforceKey
+  /** Called for a request whose address its token does not allow. Must not throw. */
+  readonly onWrongAddress?: (received: ReceivedRequest) => void
   readonly authorize: VerifierRules['authorize']
   /** Tells the developer of the API that `authorize` threw. Absent at the service, which has no such function. */
   readonly tellFault?: TellFault
@@ -134,12 +136,12 @@ function enforceBounds(
   parsed: ParsedClaims,
 ): MaybePromise<Reason | undefined> {
   const { policy, apiOrigin, authorize } = deps
-  const { request, address } = received
+  const { request } = received
   const { claims } = parsed
   const early =
     enforceOrigin(claims, policy, originOf(request, apiOrigin)) ??
     enforceCors(received) ??
-    enforceAddress(parsed, policy, address)
+    checkAddress(deps, received, parsed)
   if (early !== undefined) return early
   return after(deps.enforceKey(received, presented, claims), (unproven) => {
     const reason = unproven ?? enforceScope(parsed.scopes, policy.scopes)
@@ -157,6 +159,12 @@ function enforceBounds(
   })
 }
 
+function checkAddress(deps: JudgeDeps, received: ReceivedRequest, parsed: ParsedClaims): Reason | undefined {
+  const reason = enforceAddress(parsed, deps.policy, received.address)
+  if (reason !== undefined && parsed.ranges !== undefined) deps.onWrongAddress?.(received)
+  return reason
+}
+
 /** Refuses a request of a page that could not read the answer: its origin is one that CORS does not allow. */
 function enforceCors({ request, isOriginAllowed }: ReceivedRequest): Reason | undefined {
   return isOriginAllowed === false && request.headers.get('origin') !== null ? NOT_ALLOWED : undefined
@@ -165,7 +173,7 @@ function enforceCors({ request, isOriginAllowed }: ReceivedRequest): Reason | un
 const NOT_ALLOWED = refuse(
   'origin',
   'origin_not_allowed',
-  'this API does not allow requests from pages of this origin',
+  'this API does not allow requests from pages of this origin: it is not among its allowedOrigins',
 )
 const REVOKED = refuse('revocation', 'token_revoked', 'the token, its credential or its account was revoked')
 const REVOCATION_UNKNOWN = refuse(

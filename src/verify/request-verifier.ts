@@ -2,6 +2,7 @@
 
 import { resolveClientIp } from '../claims/client-ip.ts'
 import { refuse } from '../claims/enforce.ts'
+import type { IpAddress } from '../claims/ip.ts'
 import { after, type MaybePromise } from '../lib/result.ts'
 import { createEnforceKey } from './dpop/enforce-key.ts'
 import { createMemoryUseProof, createReplayUseProof } from './dpop/use-proof.ts'
@@ -42,7 +43,7 @@ export interface RequestVerifier {
 }
 
 const NO_API_ORIGIN =
-  'proofs of key-bound tokens cannot be checked here: the option apiOrigin of the verifier is not set'
+  'proofs of key-bound tokens cannot be checked here: the option apiOrigin of the verifier is not set; set it to the public origin of this API'
 const CLOSED: Verdict = {
   outcome: 'deny',
   reason: refuse('extract', 'unavailable', 'the verifier is closed'),
@@ -84,6 +85,10 @@ export function createRequestVerifier(options: CheckedOptions): RequestVerifier 
           ? createMemoryUseProof()
           : createReplayUseProof(options.replay, (thrown) => tellFault(thrownBy('replay', thrown))),
     }),
+    onWrongAddress: ({ request, address, source }) => {
+      const message = describeProxyFault(options, request, address)
+      if (message !== undefined) tellFault({ kind: 'option', subject: 'trustedProxies', message }, source)
+    },
     authorize: options.authorize,
     tellFault,
   }
@@ -125,6 +130,25 @@ export function createRequestVerifier(options: CheckedOptions): RequestVerifier 
     },
   }
 }
+
+/**
+ * What the developer may have forgotten about proxies when a token's address is not the client's. Undefined when the client's
+ * address is known: it then has another address than its token allows.
+ */
+function describeProxyFault(
+  { trustedProxies, forwardedHeader }: CheckedOptions,
+  { headers }: RequestLike,
+  address: IpAddress | undefined,
+): string | undefined {
+  if (trustedProxies.kind === 'none') {
+    return headers.get(forwardedHeader) === null ? undefined : NO_PROXIES
+  }
+  return address === undefined ? NO_ADDRESS : undefined
+}
+
+const BOUND = 'a token that is bound to an address was refused'
+const NO_PROXIES = `${BOUND}: the request has forwarded addresses, which are used only when the option trustedProxies names your proxies`
+const NO_ADDRESS = `${BOUND}, because the client's address is not known: check the option trustedProxies, and forwardedHeader, the header in which your proxies write the address`
 
 function createKeys(keys: CheckedKeys, fetcher: TextFetcher, tellFault: TellFault): KeySource {
   switch (keys.kind) {

@@ -29,7 +29,7 @@ const update = (...changed: string[]): Json => entry('account.update', { changed
 const changes: readonly (readonly [patch: object, kept: object, changed: readonly string[]])[] = [
   [{ name: 'Other' }, { name: 'Other' }, ['name']],
   [
-    { allowedOrigins: ['HTTPS://B.example:443', 'http://localhost:*'] },
+    { allowedOrigins: ['HTTPS://B.example:443/', 'http://localhost:*'] },
     { allowedOrigins: ['https://b.example', 'http://localhost:*'] },
     ['allowedOrigins'],
   ],
@@ -63,6 +63,7 @@ describe('a change', () => {
     { status: 'active' },
     { scopes: ['read', 'write', 'read'] },
     { allowedOrigins: ['https://SHOP.example:443'] },
+    { allowedOrigins: ['https://shop.example/'] },
     { name: 'Shop', maxTtl: 600, browserPrototype: false, status: 'active' },
   ])('%j changes nothing: same record, no audit entry, no call of onChange', async (patch) => {
     expect(await service.demand(200, 'PATCH', path, patch)).toEqual({ account })

@@ -69,7 +69,7 @@ describe('the explanation', () => {
           step: 'origin',
           outcome: 'fail',
           code: 'origin_mismatch',
-          detail: 'the token is bound to another origin',
+          detail: expect.stringContaining('the token is bound to another origin'),
           expected: SITE,
           actual: 'https://evil.example',
         },

@@ -55,11 +55,13 @@ const ACCEPTED = [
 
 const REFUSED: Record<string, readonly string[]> = {
   'ends after the host or port': split(`
-    https://example.com// https://example.com/path https://example.com/? https://example.com/path/ https://example.com? https://example.com# https:///example.com
-    https://*.example.com// https://*.example.com/* http://localhost:*// https://a.example,https://b.example`),
+    https://example.com// https://example.com/path https://example.com/path/ https://example.com? https://example.com/?
+    https://example.com?/ https://example.com# https://example.com#/ https://example.com/./ https:///example.com
+    https:///example.com/ https://*.example.com// https://*.example.com/* https://*.example.com/*/ http://localhost:*//
+    https://a.example,https://b.example https://a.example/,https://b.example/`),
   '* is allowed only alone, before a domain': [
     ...split(`
-    ** *.example.com //*.example.com *://example.com http*://example.com https://* https://*:8443
+    ** */ *.example.com //*.example.com *://example.com http*://example.com https://* https://*:8443
     https://**.example.com https://*.*.example.com https://*example.com https://www*.example.com
     https://www.*.example.com https://example.* https://*。example.com https://example.com:* https://*.example.com:*
     https://app.localhost:* http://localhost.:* http://localhost:80* http://localhost:80:* http://127.0.0.2:* http://127.0.0x1:* http://127x0.0.1:* http://127.0x0.1:*
@@ -87,7 +89,10 @@ const REFUSED: Record<string, readonly string[]> = {
   'internationalised host name': split('https://*.xn--a.example https://xn--a.example'),
   'write the whole origin': [
     '',
-    ...split('null localhost example.com capacitor://localhost// capacitor://localhost/x file://x'),
+    ...split(
+      'null localhost example.com example.com/ capacitor://localhost// capacitor://localhost/x file://x',
+    ),
+    ...split('localhost/ file:/// /'),
   ],
 }
 
@@ -134,6 +139,11 @@ describe('parseOriginPatterns', () => {
       'duplicates are removed, the order is kept',
       ['https://b.example', 'HTTPS://B.example:443', 'app://a', 'https://b.example'],
       ['https://b.example', 'app://a'],
+    ],
+    [
+      'with and without a slash are the same',
+      ['https://a.example/', 'https://a.example'],
+      ['https://a.example'],
     ],
     ['* alone', ['*'], ['*']],
     ['* alone, twice', ['*', '*'], ['*']],

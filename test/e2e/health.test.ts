@@ -234,7 +234,15 @@ describe('the metrics', () => {
     const get = getFrom(world)
     const whoami = (headers: Record<string, string>) => get('/auth/whoami', headers)
     const before = await readMetrics(world)
-    expect(before.get('claimgate_tokens_issued_total{door="claim"}')).toBe(0)
+    for (const name of [
+      'claimgate_tokens_issued_total{door="claim"}',
+      'claimgate_secret_in_browser_total{door="oauth"}',
+      'claimgate_verifications_total{outcome="allow",code=""}',
+      'claimgate_verifications_total{outcome="deny",code="missing_token"}',
+      'claimgate_verifications_total{outcome="would_block",code="origin_mismatch"}',
+    ]) {
+      expect([name, before.get(name)]).toEqual([name, 0])
+    }
 
     const token = await claimToken(world)
     await claimToken(world, { expiresIn: 60 })

@@ -113,6 +113,7 @@ export const originRows: readonly AdminRow[] = [
     '//www.example.com',
     `${SITE}//`,
     `${SITE}/path`,
+    `${SITE}/path/`,
     `${SITE}?`,
     `${SITE}#`,
     ` ${SITE}`,
@@ -198,6 +199,10 @@ export const originRows: readonly AdminRow[] = [
   stored(
     ['https://*.Example.com:443', 'http://*.example.com:8080', 'https://*.bücher.example'],
     ['https://*.example.com', 'http://*.example.com:8080', 'https://*.xn--bcher-kva.example'],
+  ),
+  stored(
+    [`${SITE}/`, 'https://*.Example.com/', 'http://localhost:*/', 'capacitor://localhost/'],
+    [SITE, 'https://*.example.com', 'http://localhost:*', 'capacitor://localhost'],
   ),
   stored(['https://*.example.co.uk', 'https://*.me.github.io']),
   stored(

@@ -59,6 +59,7 @@ describe.each(MIDDLEWARES)('%s', (name) => {
 
     test.each<[string, object]>([
       ['a list', { allowedOrigins: [SITE] }],
+      ['a list whose entry ends with a slash', { allowedOrigins: [`${SITE}/`] }],
       ['a function', { allowedOrigins: async (origin: string) => origin === SITE }],
     ])('%s: a right token of another origin gets 403', async (_, more) => {
       const api = await start({ ...base, ...more } as Guarded)

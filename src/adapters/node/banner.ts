@@ -1,6 +1,7 @@
 // The message for the person who started the server: its URL, and commands that can be pasted. Goes to stderr, because
 // stdout has log lines only. Contains no secret.
 
+import { isSafeTransport } from '../../claims/input/plain-http.ts'
 import type { Config } from '../../config/config.ts'
 import { describeLostKeys } from '../../signing/open-keys.ts'
 
@@ -9,6 +10,15 @@ const DEFAULT_PATH = 'data/claimgate.db'
 
 /** Warning for log, banner and command line: new signing keys were made for a database that was used with other keys. */
 export const LOST_KEYS: string = describeLostKeys('not in CLAIMGATE_KEYS_DIR (is its volume mounted?)')
+
+/** Warning for the log. Not an error, because a private network may do without TLS. */
+export const PLAIN_HTTP =
+  'CLAIMGATE_ISSUER is an http URL: use https, so that nobody reads secrets and tokens on the way; verifiers accept http only with allowInsecureIssuer'
+
+/** Whether an issuer is reached without TLS, and not on this machine. */
+export function isPlainHttp(issuer: string): boolean {
+  return !isSafeTransport(new URL(issuer), false)
+}
 
 /** Warnings that the banner may show. */
 export interface BannerWarnings {

@@ -44,9 +44,12 @@ export function crc32(text: string): number {
   return (crc ^ 0xffffffff) >>> 0
 }
 
-/** Whether a text looks like an account token, of this service or of one with another prefix. Its checksum is not checked. */
+/**
+ * Whether a text looks like an account token, of this service or of one with another prefix. One that begins with `cgk_` may
+ * be cut off. The checksum is not checked.
+ */
 export function isAccountTokenShaped(text: string): boolean {
-  return ANY_ACCOUNT_TOKEN.test(text)
+  return text.startsWith('cgk_') || ANY_ACCOUNT_TOKEN.test(text)
 }
 
 const ANY_ACCOUNT_TOKEN = /^[a-z][a-z0-9]{1,19}_[0-9A-Za-z]{1,64}_[0-9A-Za-z]{1,128}_[0-9A-Za-z]{6}$/

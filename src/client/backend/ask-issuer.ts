@@ -66,18 +66,30 @@ export async function askIssuer(
  * `secrets`, only the status and `Retry-After` are used. An answer below 400 becomes 502 `bad_gateway`.
  */
 export function toRequestError(answer: IssuerAnswer, secrets: readonly string[]): ClaimRequestError {
-  const { status, body = {}, retryAfter } = answer
+  const { status, body, retryAfter } = answer
   if (status < 400) {
-    return new ClaimRequestError('bad_gateway', 502, `the issuer answered ${status} without a token`)
+    return new ClaimRequestError(
+      'bad_gateway',
+      502,
+      `the issuer answered ${status} without a token; ${CHECK}`,
+    )
+  }
+  // A claimgate answers every request with a JSON object, so another server answered, or a proxy in between.
+  if (body === undefined) {
+    const message = `the issuer answered ${status} and not with JSON; ${CHECK}`
+    return new ClaimRequestError('bad_gateway', status, message, retryAfter)
   }
   const code = typeof body.error === 'string' && /^\w{1,40}$/.test(body.error) ? body.error : 'bad_gateway'
   const detail = describeRefusal(body)
   if (secrets.some((secret) => `${code} ${detail}`.includes(secret))) {
     return new ClaimRequestError('bad_gateway', status, `the issuer answered ${status}`, retryAfter)
   }
-  const message = `the issuer answered ${status} ${code}${detail && `: ${detail.slice(0, MAX_DETAIL_LENGTH)}`}`
+  const advice = status === 404 ? `; ${CHECK}` : ''
+  const message = `the issuer answered ${status} ${code}${detail && `: ${detail.slice(0, MAX_DETAIL_LENGTH)}`}${advice}`
   return new ClaimRequestError(code, status, message, retryAfter)
 }
+
+const CHECK = 'check that the option issuer (variable CLAIMGATE_ISSUER) is the URL of the issuer itself'
 
 /** The detail of a refusal and the message of each invalid parameter, on one line. */
 function describeRefusal({ detail, error_description: description, errors }: JsonObject): string {

@@ -24,6 +24,10 @@ export const clientOptionNames: Readonly<Record<keyof ClaimClientOptions, true>>
 const MAX_TOKEN_LENGTH = 4096
 const FORM_TYPE = 'application/x-www-form-urlencoded'
 
+const MISSING_ISSUER = 'set the option issuer (variable CLAIMGATE_ISSUER) to the URL of the issuer'
+const MISSING_CREDENTIAL =
+  'set the option token (variable CLAIMGATE_ACCOUNT_TOKEN), or both clientId and clientSecret (CLAIMGATE_CLIENT_ID and CLAIMGATE_CLIENT_SECRET)'
+
 type Scheme = 'Bearer' | 'Basic'
 
 /**
@@ -41,11 +45,15 @@ export function createClaimClient(options: ClaimClientOptions): ClaimClient {
   const issuer = checkIssuer(options.issuer, options.allowInsecureIssuer)
   const credential = checkCredential(options)
   const { clientTokenUri, allowedOrigins, baseUrl } = options
+  const missing = [
+    ...(issuer === undefined ? [MISSING_ISSUER] : []),
+    ...(credential === undefined ? [MISSING_CREDENTIAL] : []),
+  ]
+  const notConfigured = missing.length === 0 ? undefined : `not configured: ${missing.join(', and ')}`
 
   async function ask(path: string, type: string, scheme: Scheme, body: string): Promise<JsonObject> {
     if (issuer === undefined || credential === undefined) {
-      const missing = issuer === undefined ? 'issuer' : 'credential'
-      throw new ClaimRequestError('unavailable', 503, `no ${missing} is configured`)
+      throw new ClaimRequestError('unavailable', 503, notConfigured ?? '')
     }
     const credentialText = scheme === 'Bearer' ? credential.accountToken : encodeBasic(credential)
     const headers = { 'content-type': type, authorization: `${scheme} ${credentialText}` }
@@ -57,6 +65,7 @@ export function createClaimClient(options: ClaimClientOptions): ClaimClient {
   return {
     issuer,
     clientId: credential?.clientId,
+    notConfigured,
     settings: { clientTokenUri, allowedOrigins, baseUrl },
 
     async claim(request) {

@@ -144,6 +144,6 @@ function checkBaseUrl(value: unknown): string {
     return value as string
   }
   throw new TypeError(
-    'baseUrl: must be the http(s) URL of the API that the page calls, unless includeConfig is false',
+    'baseUrl: must be the http(s) URL of the API that the page calls (variable CLAIMGATE_API_URL), unless includeConfig is false',
   )
 }

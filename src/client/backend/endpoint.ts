@@ -4,6 +4,7 @@
 import { resolveClientIp } from '../../claims/client-ip.ts'
 import { formatAddress } from '../../claims/ip.ts'
 import { isPreflightHead } from '../../claims/preflight.ts'
+import { describeThrower } from '../../lib/thrown.ts'
 import { type RequestBody, readThumbprint } from './endpoint-body.ts'
 import {
   type EndpointAnswer,
@@ -37,26 +38,26 @@ type Report = (error: Error) => void
 
 const PREFLIGHT_SECONDS = 7200
 
-/** Creates the endpoint of a client. Throws a TypeError when an option is unknown or invalid. */
+/**
+ * Creates the endpoint of a client. Throws a TypeError when an option is unknown or invalid. When the client has no issuer or
+ * no credential, `onError` is told so immediately, and every page that may have a token gets 503.
+ */
 export function createEndpoint<R>(client: ClaimClient, options: EndpointOptions<R>): Endpoint<R> {
   const rules = checkEndpoint(client, options)
-  const missing = findMissing(client)
-  for (const message of missing) void reportError(rules, new Error(message), {})
-  const { issuer } = client
+  const { issuer, notConfigured } = client
+  if (notConfigured !== undefined) {
+    void reportError(rules, new ClaimRequestError('unavailable', 503, notConfigured), {})
+  }
 
   return async (exchange) => {
     const requestId = crypto.randomUUID()
     const report: Report = (error) => void reportError(rules, error, { requestId })
     let answer: EndpointAnswer
     try {
-      const outcome = await decide(client, rules, exchange, report, missing.length === 0)
+      const outcome = await decide(client, rules, exchange, report)
       answer = 'code' in outcome ? formatEndpointProblem(outcome, requestId, issuer) : outcome
     } catch (error) {
-      report(
-        error instanceof Error
-          ? error
-          : new Error('a function threw a value that is not an Error', { cause: error }),
-      )
+      report(error instanceof Error ? error : thrownBy('claim of the client', error))
       answer = formatEndpointProblem(toProblem(error), requestId, issuer)
     }
     const common = { vary: 'Origin', 'cache-control': 'no-store', 'x-request-id': requestId }
@@ -65,23 +66,11 @@ export function createEndpoint<R>(client: ClaimClient, options: EndpointOptions<
   }
 }
 
-/** What the client of an endpoint lacks, as messages for the developer. A client that other code made lacks nothing. */
-function findMissing(client: ClaimClient): readonly string[] {
-  const lacks = (name: 'issuer' | 'clientId') => Object.hasOwn(client, name) && client[name] === undefined
-  return [...(lacks('issuer') ? [NO_ISSUER] : []), ...(lacks('clientId') ? [NO_CREDENTIAL] : [])]
-}
-
-const NO_ISSUER =
-  'issuer: is not set, so no page gets a token; set the variable CLAIMGATE_ISSUER, or pass the option issuer to createClaimClient'
-const NO_CREDENTIAL =
-  'token: is not set, so no page gets a token; set the variable CLAIMGATE_ACCOUNT_TOKEN (or CLAIMGATE_CLIENT_ID and CLAIMGATE_CLIENT_SECRET), or pass the option token to createClaimClient'
-
 async function decide<R>(
   client: ClaimClient,
   rules: EndpointRules<R>,
   exchange: Exchange<R>,
   report: Report,
-  isConfigured: boolean,
 ): Promise<EndpointAnswer | EndpointProblem> {
   const { method } = exchange
   const allow = [...rules.methods, 'OPTIONS'].join(', ')
@@ -105,7 +94,7 @@ async function decide<R>(
     return unavailable('the token cannot be bound to your address')
   }
 
-  if (!isConfigured) return NOT_CONFIGURED
+  if (client.notConfigured !== undefined) return NOT_CONFIGURED
   const startedAt = performance.now()
   const { expiresIn, scope } = rules
   const claimed = await client.claim({ origin, ip, scope, expiresIn, jkt: jkt?.value })
@@ -117,12 +106,17 @@ async function decide<R>(
 
 const WRONG_ORIGIN: EndpointProblem = {
   code: 'origin_not_allowed',
-  detail: 'only pages of allowed origins get a token, and this is the request of another one',
+  detail:
+    'pages of this origin get no token: their origin is not among the allowedOrigins of this endpoint; without that list, only pages of its own origin get one',
+}
+const REFUSED_BY_ISSUER: EndpointProblem = {
+  code: 'origin_not_allowed',
+  detail: 'pages of this origin get no token: ask the API provider to add their origin to the account',
 }
 const NO_ORIGIN: EndpointProblem = {
   code: 'origin_required',
   detail:
-    'only pages of allowed origins get a token, and this request has no Origin header; browsers send it with POST',
+    'this request has no Origin header, so it names no page: browsers send one with POST; for GET from pages of this site, the endpoint needs its option origin',
 }
 const UNAVAILABLE = 'no token is available now; try again later'
 const NOT_CONFIGURED = unavailable(UNAVAILABLE)
@@ -133,8 +127,17 @@ const NOT_SIGNED_IN: EndpointProblem = {
 }
 
 async function isAdmitted<R>({ authenticate }: EndpointRules<R>, request: R): Promise<boolean> {
-  const admitted = authenticate === 'public' ? authenticate : await authenticate(request)
-  return admitted === true || admitted === 'public'
+  if (authenticate === 'public') return true
+  try {
+    const admitted = await authenticate(request)
+    return admitted === true || admitted === 'public'
+  } catch (thrown) {
+    throw thrownBy('authenticate', thrown)
+  }
+}
+
+function thrownBy(name: string, cause: unknown): Error {
+  return new Error(describeThrower(name, cause), { cause })
 }
 
 function findAddress<R>({ trustedProxies }: EndpointRules<R>, exchange: Exchange<R>): string | undefined {
@@ -174,7 +177,7 @@ function toProblem(error: unknown): EndpointProblem {
     return { code: 'internal', detail: 'the endpoint failed; the log of this site has the reason' }
   }
   const { status, code, retryAfter } = error
-  if (code === 'origin_not_allowed') return WRONG_ORIGIN
+  if (code === 'origin_not_allowed') return REFUSED_BY_ISSUER
   if (status === 429 || status === 503) {
     return unavailable(UNAVAILABLE, retryAfter)
   }

@@ -82,6 +82,8 @@ export interface ClaimClient {
   /** URL of the issuer, without a slash at its end. */
   readonly issuer: string | undefined
   readonly clientId: string | undefined
+  /** Which options and variables are missing, in one line for a log; undefined when issuer and credential are there. */
+  readonly notConfigured?: string | undefined
   /** Defaults for the endpoints that use this client. */
   readonly settings: EndpointSettings
   /**
@@ -143,9 +145,9 @@ export interface EndpointOptions<R> extends EndpointSettings {
   readonly trustedProxies?: string | readonly string[] | number | undefined
   /**
    * Called with the reason when a request fails and the page is not the cause: the issuer refused or did not answer, a
-   * function of yours threw, or body or address could not be read. The page does not get this reason. Also called once,
-   * without `requestId`, when the endpoint is created and its client has no issuer or no credential. Errors of the client
-   * contain no secret. Exceptions and rejections of `onError` are ignored. Default: one line on `console.error`.
+   * function of yours threw (the error's `cause` is what it threw), or body or address could not be read. The page does not
+   * get this reason. Also called once, without `requestId`, when the endpoint is created and its client has no issuer or no
+   * credential. Errors of the client contain no secret. Exceptions and rejections of `onError` are ignored. Default: one line on `console.error`.
    */
   readonly onError?: ((error: ClaimRequestError | Error, context: ErrorContext) => void) | undefined
 }

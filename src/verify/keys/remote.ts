@@ -8,7 +8,7 @@ import type { JWK } from 'jose'
 import type { VerificationKey } from '../../claims/jws.ts'
 import { isJsonObject, parseJson } from '../../lib/json.ts'
 import { createSingleFlight } from '../../lib/single-flight.ts'
-import { type TellFault, unreadable } from '../options/faults.ts'
+import { isHtml, type TellFault, unreadable } from '../options/faults.ts'
 import type { TextFetcher } from '../runtime/fetch-text.ts'
 import type { LoadVerifier } from '../runtime/load-key.ts'
 import { parseJwk } from './jwk.ts'
@@ -43,6 +43,8 @@ const LOST_AFTER_MS = 2000
 const ACCEPT = 'application/jwk-set+json, application/json'
 const MAX_BYTES = 256 * 1024
 const MAX_KEYS = 200
+const CHECK_URL =
+  'check the option jwksUri; without it, the URL is <issuer>/.well-known/jwks.json, so check issuer'
 
 interface HeldKey extends VerificationKey {
   /** The key's members as JSON: an unchanged key stays the same object when the set is renewed. */
@@ -74,7 +76,7 @@ export function createRemoteKeys(options: RemoteOptions): KeySource {
     } catch (error) {
       // The keys in memory stay in use until `fetchedAt` is a day old.
       failedAt = now()
-      options.tellFault?.(unreadable('keys', url, error))
+      options.tellFault?.(unreadable('keys', url, error, CHECK_URL))
     }
   }
 
@@ -132,7 +134,7 @@ export function createRemoteKeys(options: RemoteOptions): KeySource {
 /** The usable keys of a JWK Set's text (RFC 7517 section 5). Throws when there are none. */
 async function readKeys(text: string, held: HeldKeys, load: LoadVerifier): Promise<HeldKeys> {
   const set = parseJson(text)
-  if (!set.ok) throw new Error('the answer is not JSON')
+  if (!set.ok) throw new Error(isHtml(text) ? 'the answer is HTML, not JSON' : 'the answer is not JSON')
   const list = isJsonObject(set.value) ? set.value.keys : undefined
   if (!Array.isArray(list)) throw new Error('the answer is not a JWK Set')
   const keys = new Map<string, HeldKey>()

@@ -112,6 +112,7 @@ export function checkOptions(
   options: VerifierOptions,
   names: Readonly<Record<string, true>> = verifierNames,
 ): CheckedOptions {
+  if (names === verifierNames) refuseMiddlewareNames(options)
   checkNames(options, names)
   const isInsecureAllowed = checkFlag('allowInsecureIssuer', options.allowInsecureIssuer, false)
   const policy = checkPolicy(options)
@@ -140,6 +141,25 @@ export function checkOptions(
     replay: checkReplay(options.replay),
     onDecision: checkFunction('onDecision', options.onDecision),
     onError: checkFunction('onError', options.onError),
+  }
+}
+
+/** Options that only a middleware has. They are checked there; this list is for a clear message. */
+const MIDDLEWARE_NAMES: readonly string[] = [
+  'allowedOrigins',
+  'allowedHeaders',
+  'cors',
+  'clientIp',
+  'verifier',
+]
+
+function refuseMiddlewareNames(options: unknown): void {
+  if (typeof options !== 'object' || options === null) return
+  const name = MIDDLEWARE_NAMES.find((one) => Object.hasOwn(options, one))
+  if (name !== undefined) {
+    throw new TypeError(
+      `${name}: is an option of the middlewares: pass it to claimAuth, not to createVerifier`,
+    )
   }
 }
 
@@ -173,7 +193,9 @@ function checkPolicy(options: VerifierOptions): Policy {
   }
   const audiences = Array.isArray(audience) ? [...audience] : [audience]
   if (!isTextList(audiences) || audiences.length === 0 || audiences.includes('')) {
-    throw new TypeError('audience: must be one text or a list of texts, the aud of tokens for this API')
+    throw new TypeError(
+      'audience: must be one text or a list of texts, the aud of tokens for this API; unless CLAIMGATE_AUDIENCE is set, that is the URL of the issuer',
+    )
   }
   if (!isNumberWithin(clockTolerance, 0, MAX_TOLERANCE)) {
     throw new TypeError(`clockTolerance: must be seconds from 0 to ${MAX_TOLERANCE}`)

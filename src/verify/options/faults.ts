@@ -1,6 +1,7 @@
 // Tells the developer of an API about faults that refuse requests, or weaken a check, without their doing: keys that cannot
 // be fetched, a missing option, a function of theirs that threw. Each fault is told at most once a minute.
 
+import { describeThrower, describeThrown } from '../../lib/thrown.ts'
 import { requestIdOf } from '../request/id.ts'
 import { callSafely } from './callbacks.ts'
 import type { VerifierRules } from './options.ts'
@@ -42,33 +43,27 @@ export function thrownBy(name: string, cause: unknown): Fault {
   return {
     kind: 'function',
     subject: name,
-    message: `the function ${name} threw: ${describeCause(cause)}`,
+    message: describeThrower(name, cause),
     cause,
   }
 }
 
-/** The fault of a document that cannot be fetched or used: `what` says which, and `cause` why. */
-export function unreadable(kind: 'keys' | 'feed', url: string, cause: unknown, advice?: string): Fault {
+/** The fault of a document that cannot be fetched or used. `cause` is why, `advice` which option to check. */
+export function unreadable(kind: 'keys' | 'feed', url: string, cause: unknown, advice: string): Fault {
   const what = kind === 'keys' ? 'the keys' : 'the revocations'
-  const why = `${what} at ${withoutQuery(url)} cannot be read: ${describeCause(cause)}`
-  return { kind, subject: url, message: advice === undefined ? why : `${why}; ${advice}`, cause }
+  const why = `${what} at ${withoutQuery(url)} cannot be read: ${describeThrown(cause)}`
+  return { kind, subject: url, message: `${why}; ${advice}`, cause }
+}
+
+/** Whether a document is a web page, which a wrong URL often answers with. */
+export function isHtml(text: string): boolean {
+  return /^\s*</.test(text)
 }
 
 const ignore = (): undefined => undefined
 
 function formatFault(message: string, requestId: string | undefined): string {
   return `claimgate: ${message}${requestId === undefined ? '' : ` (request ${requestId})`}`
-}
-
-/** The message of the innermost cause: that of `fetch failed` names the system call and the address. */
-function describeCause(thrown: unknown): string {
-  let innermost = thrown
-  for (let depth = 0; depth < 5 && innermost instanceof Error && innermost.cause !== undefined; depth += 1) {
-    innermost = innermost.cause
-  }
-  if (!(innermost instanceof Error)) return String(innermost)
-  const { code } = innermost as { readonly code?: unknown }
-  return innermost.message === '' && typeof code === 'string' ? code : innermost.message
 }
 
 /** A query may hold a secret. */

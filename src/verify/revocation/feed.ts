@@ -8,7 +8,7 @@ import { createSingleFlight } from '../../lib/single-flight.ts'
 import { isDoneWithin } from '../../lib/timing.ts'
 import type { KeySource } from '../keys/source.ts'
 import type { CheckedFeed } from '../options/check.ts'
-import { type TellFault, unreadable } from '../options/faults.ts'
+import { isHtml, type TellFault, unreadable } from '../options/faults.ts'
 import type { TextFetcher } from '../runtime/fetch-text.ts'
 import { haveSameRules, type RevocationList, readRevocations } from './list.ts'
 
@@ -45,6 +45,8 @@ interface Known {
 }
 
 const ACCEPT = 'application/jwt, application/jose, */*;q=0.5'
+const CHECK_URL =
+  'check the option revocation.url: the issuer has its list at <issuer>/.well-known/revocations'
 /** Advice for a default feed that cannot be read. */
 const NO_FEED = 'if this issuer has no revocations, set the option revocation to false'
 /** Room for 100 000 entries. */
@@ -92,6 +94,7 @@ export function createRevocationFeed(feed: CheckedFeed, deps: FeedDeps): CheckRe
     const etag = isAgeing ? undefined : held?.etag
     const answer = await fetcher.fetchText(feed.url, { accept: ACCEPT, timeoutMs, maxBytes: MAX_BYTES, etag })
     if (answer === undefined) return held && { ...held, renewedAt }
+    if (isHtml(answer.text)) throw new Error('the answer is HTML, not a list of revocations')
     const ending = answer.text.slice(-ENDING_LENGTH)
     // The same signature, so this list is in memory already. A forged text with the same ending could only keep the list in
     // memory in use until it is stale.
@@ -139,7 +142,7 @@ export function createRevocationFeed(feed: CheckedFeed, deps: FeedDeps): CheckRe
         throw new Error('it has expired, is from the future, or is older than the last one')
     } catch (error) {
       failedAt = now()
-      deps.tellFault?.(unreadable('feed', feed.url, error, feed.isDefault ? NO_FEED : undefined))
+      deps.tellFault?.(unreadable('feed', feed.url, error, feed.isDefault ? NO_FEED : CHECK_URL))
     }
   }
 

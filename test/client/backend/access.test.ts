@@ -137,7 +137,11 @@ describe('authenticate', () => {
     const onError = vi.fn()
     const answer = await ask({ authenticate, onError })
     expect(JSON.stringify(await problem(answer, 500, 'internal'))).not.toContain('store')
-    expect(onError.mock.calls[0]?.[0]).toMatchObject({ message: 'the session store is down' })
+    const [error] = onError.mock.calls[0] ?? []
+    expect(error).toMatchObject({
+      message: 'the function authenticate threw: the session store is down',
+      cause: { message: 'the session store is down' },
+    })
   })
 })
 

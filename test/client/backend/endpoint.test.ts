@@ -181,6 +181,12 @@ describe('which origins get a token', () => {
 
   test.each<[string, Options, Asked, string | undefined]>([
     ['a listed origin', {}, { headers: { origin: SITE } }, SITE],
+    [
+      'an origin that is listed with a slash',
+      { allowedOrigins: [`${SITE}/`] },
+      { headers: { origin: SITE } },
+      SITE,
+    ],
     ['a subdomain of a listed wildcard', {}, { headers: { origin: WILD } }, WILD],
     ['a port of localhost, listed as http://localhost:*', {}, { headers: { origin: LOCAL } }, LOCAL],
     ['the origin of an app', {}, { headers: { origin: APP } }, APP],

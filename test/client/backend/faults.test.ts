@@ -5,8 +5,6 @@ import {
   type ClaimClient,
   createClaimClient,
   createClientTokenEndpoint,
-  createNodeClientTokenEndpoint,
-  loadConfig,
 } from '../../../src/client/backend/index.ts'
 import { SITE } from '../../support/world.ts'
 import {
@@ -206,15 +204,6 @@ describe('the line in the log', () => {
     )
     expect(lines[0]).toContain('401 unauthorized')
   })
-
-  test('says that nothing is configured, and names the variables', async () => {
-    const { answer, text } = await ask(createClaimClient({ issuer: undefined, token: undefined }))
-    expect([answer.status, JSON.parse(text).type]).toEqual([503, 'about:blank'])
-    expect(lines).toEqual([
-      expect.stringMatching(/^claimgate: the client-token endpoint: issuer: .*CLAIMGATE_ISSUER/),
-      expect.stringMatching(/^claimgate: the client-token endpoint: token: .*CLAIMGATE_ACCOUNT_TOKEN/),
-    ])
-  })
 })
 
 describe('onError', () => {
@@ -250,28 +239,6 @@ describe('onError', () => {
     await new Promise((resolve) => setTimeout(resolve, 10))
     process.off('unhandledRejection', unhandled)
     expect([answer.status, calls, unhandled.mock.calls]).toEqual([502, 1, []])
-  })
-
-  test.each([
-    ['neither', {}, [/^issuer: .*CLAIMGATE_ISSUER/, /^token: .*CLAIMGATE_ACCOUNT_TOKEN/]],
-    ['no issuer', { CLAIMGATE_ACCOUNT_TOKEN: TOKEN }, [/^issuer: .*CLAIMGATE_ISSUER/]],
-    ['no credential', { CLAIMGATE_ISSUER: API }, [/^token: .*CLAIMGATE_ACCOUNT_TOKEN/]],
-    ['an id without its secret', { MISO_CONTROLLER_URL: API, MISO_CLIENTID: 'a' }, [/^token: /]],
-  ])('is told once about a missing configuration: %s', async (_, env, messages) => {
-    const onError = vi.fn()
-    const client = createClaimClient(loadConfig(env))
-    for (const create of [createClientTokenEndpoint, createNodeClientTokenEndpoint]) {
-      onError.mockReset()
-      create(client, { ...options, onError })
-      expect(onError.mock.calls).toEqual(
-        messages.map((message) => [expect.objectContaining({ message: expect.stringMatching(message) }), {}]),
-      )
-    }
-    const endpoint = createClientTokenEndpoint(client, { ...options, onError })
-    onError.mockReset()
-    const [first, second] = [await endpoint(page()), await endpoint(page())]
-    expect([first.status, second.status, onError.mock.calls.length]).toEqual([503, 503, 0])
-    expect(await first.text()).not.toMatch(/CLAIMGATE|MISO|issuer|credential/i)
   })
 
   test.each([

@@ -43,6 +43,7 @@ const invalid: readonly (readonly [name: string, ...values: unknown[]])[] = [
     SITE,
     [SITE, '*'],
     [`${SITE}//`],
+    ['*/'],
     ['null'],
     [5],
     null,
