@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 /** Every package export (door), with the names that it has at run time. */
 const doors: Readonly<Record<string, readonly string[]>> = {
-  claimgate: ['ConfigError', 'createApp', 'parseConfig'],
+  claimgate: ['ConfigError', 'StorageError', 'createApp', 'parseConfig'],
   'claimgate/backend': [
     'ClaimRequestError',
     'createClaimClient',
@@ -16,11 +16,19 @@ const doors: Readonly<Record<string, readonly string[]>> = {
     'createNodeClientTokenEndpoint',
     'loadConfig',
   ],
-  'claimgate/browser': ['autoInitializeDataClient', 'createTokenSource'],
-  'claimgate/errors': ['ClaimError', 'claimErrorCodes'],
+  'claimgate/browser': ['DataClientError', 'autoInitializeDataClient', 'createTokenSource'],
+  'claimgate/errors': [
+    'ClaimError',
+    'ClaimRequestError',
+    'ConfigError',
+    'DataClientError',
+    'StorageError',
+    'claimErrorCodes',
+  ],
   'claimgate/fastify': ['claimAuth', 'requireScope'],
   'claimgate/hono': ['claimAuth', 'claimCors', 'requireScope'],
   'claimgate/node': ['claimAuth', 'claimsOf', 'requireScope'],
+  'claimgate/server': ['ConfigError', 'StorageError', 'openService'],
   'claimgate/verify': ['ClaimError', 'createVerifier'],
 }
 
@@ -59,7 +67,7 @@ describe('the packed package', () => {
 
   test('every export of package.json is listed here', () => {
     const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-    const listed = Object.keys(exports).filter((name) => name !== './package.json')
+    const listed = Object.keys(exports).filter((name) => name !== './package.json' && name !== './worker')
     expect(listed.map((name) => name.replace(/^\./, 'claimgate')).sort()).toEqual(Object.keys(doors).sort())
   })
 

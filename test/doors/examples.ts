@@ -91,6 +91,7 @@ const surroundings: Readonly<Record<string, string>> = {
   express: `import express from 'express'`,
   createFastify: `import createFastify from 'fastify'`,
   createServer: `import { createServer } from 'node:http'`,
+  serve: `import { serve } from '@hono/node-server'`,
   request: 'declare const request: Request',
   socket: 'declare const socket: { readonly remoteAddress?: string }',
   accountToken: 'declare const accountToken: string',

@@ -15,7 +15,10 @@ const DOORS: Readonly<Record<string, string>> = {
   'src/verify/middleware/hono.ts': 'claimgate/hono',
   'src/verify/middleware/fastify.ts': 'claimgate/fastify',
   'src/verify/middleware/node.ts': 'claimgate/node',
-  'src/claims/errors.ts': 'claimgate/errors',
+  'src/errors.ts': 'claimgate/errors',
+  'src/server.ts': 'claimgate/server',
+  'src/client/backend/index.ts': 'claimgate/backend',
+  'src/client/browser/index.ts': 'claimgate/browser',
 }
 
 /** The environment without the variables that npm sets for the scripts it runs. */

@@ -35,8 +35,8 @@ export function compile(
 export function describeTypes(project: () => Project): void {
   describe('the packed types', () => {
     test.each(Object.entries(resolutions))('accept valid code and reject invalid code: %s', (_, options) => {
-      project().copy('types/doors.ts')
-      expect(compile(project(), ['types/doors.ts'], options)).toBe('')
+      project().copy('types/doors.ts', 'types/errors.ts')
+      expect(compile(project(), ['types/doors.ts', 'types/errors.ts'], options)).toBe('')
     })
 
     test.each([

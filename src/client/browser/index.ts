@@ -7,8 +7,10 @@ import { DataClientError, type Problem } from './error.ts'
 import { isRefusal } from './renewal.ts'
 import { browserFetch, createSource, type TokenSource, type TokenSourceOptions } from './token-source.ts'
 
+export type { DataClientErrorCode } from './error.ts'
 export type { Authorization } from './token-source.ts'
-export type { ClientConfig, DataClient, DataClientError, DataInit, Problem, TokenSource, TokenSourceOptions }
+export type { ClientConfig, DataClient, DataInit, Problem, TokenSource, TokenSourceOptions }
+export { DataClientError }
 
 /** Options of {@link autoInitializeDataClient}; only `clientTokenUri` is required. */
 export interface DataClientOptions extends TokenSourceOptions {
