@@ -25,6 +25,7 @@ function listPaths(routes: Routes): Readonly<Record<string, Route>> {
     [paths.revocations]: routes.revocations,
     '/.well-known/*': routes.wellKnownNotFound,
     ...routes.admin,
+    [paths.sdk]: routes.sdk,
     [paths.docs]: routes.docs,
     [paths.health]: routes.health,
     [paths.ready]: routes.ready,

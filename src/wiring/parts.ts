@@ -16,7 +16,7 @@ import { createCachedStorage } from '../storage/cached.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { AppDeps } from './deps.ts'
 
-/** What differs between platforms. */
+/** What differs between Node, Workers and tests: the records, the keys, the cryptography, where addresses come from. */
 export interface PartsOptions {
   readonly config: Config
   /** The records, without a cache. */

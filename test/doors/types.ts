@@ -2,7 +2,8 @@
 
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { type Project, run } from './project.ts'
+import { run } from '../support/packed.ts'
+import type { Project } from './project.ts'
 
 const TSC = join(import.meta.dirname, '../../node_modules/typescript/bin/tsc')
 const STRICT = {

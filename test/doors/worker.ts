@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Project, run } from './project.ts'
+import { run } from '../support/packed.ts'
+import type { Project } from './project.ts'
 
 const WRANGLER = join(import.meta.dirname, '../../node_modules/wrangler/bin/wrangler.js')
 const ISSUER = 'https://auth.example.com'
@@ -58,6 +59,17 @@ export function describeWorker(project: () => Project): void {
       })
       expect(claimed.status).toBe(200)
       expect(await claimed.json()).toMatchObject({ tokenType: 'Bearer', origin: ORIGIN })
+    })
+
+    test('serves the browser client at /sdk.js', async () => {
+      const answer = await send('/sdk.js')
+      const etag = answer.headers.get('etag') ?? ''
+      expect([answer.status, answer.headers.get('content-type')]).toEqual([
+        200,
+        'text/javascript; charset=utf-8',
+      ])
+      expect(await answer.text()).toContain('autoInitializeDataClient')
+      expect((await send('/sdk.js', { headers: { 'if-none-match': etag } })).status).toBe(304)
     })
   })
 }
