@@ -28,7 +28,7 @@ const BROWSER = ['DataClientError', 'autoInitializeDataClient', 'createTokenSour
 /** Every export of each package, with the names that it has at run time; undefined where Node cannot load it. */
 const packages: Readonly<Record<PackageName, Readonly<Record<string, readonly string[] | undefined>>>> = {
   claimgate: {
-    '.': ['ConfigError', 'StorageError', 'createApp', 'parseConfig'],
+    '.': ['ConfigError', 'StorageError', 'createApp', 'openMemoryDeps', 'parseConfig'],
     './verify': VERIFY,
     './hono': HONO,
     './node': NODE,
@@ -60,8 +60,8 @@ const brought: Partial<Record<PackageName, readonly string[]>> = {
   '@claimgate/client': ['@claimgate'],
 }
 
-/** What the examples of the small packages use. */
-const FRAMEWORKS = ['hono', 'fastify', 'express', '@types/express', '@types/node']
+/** What the examples of README and docs use. */
+const FRAMEWORKS = ['hono', '@hono/node-server', 'fastify', 'express', '@types/express', '@types/node']
 
 const STRICT = {
   target: 'ES2023',
@@ -93,11 +93,10 @@ let tarballs: Readonly<Record<PackageName, string>>
 beforeAll(() => {
   tarballs = packPackages(folder, names)
   for (const name of names) installProject(projectOf(name), { [name]: `file:${tarballs[name]}` })
-  const frameworks = FRAMEWORKS.map((name) => [name, root.devDependencies[name]])
+  const frameworks = FRAMEWORKS.map((name) => [name, root.devDependencies[name] ?? root.dependencies[name]])
   installProject(projectOf('frameworks'), {
     ...Object.fromEntries(frameworks),
-    '@claimgate/verify': `file:${tarballs['@claimgate/verify']}`,
-    '@claimgate/client': `file:${tarballs['@claimgate/client']}`,
+    ...Object.fromEntries(names.map((name) => [name, `file:${tarballs[name]}`])),
   })
 })
 
@@ -150,33 +149,46 @@ describe.each(names)('%s', (name) => {
   })
 })
 
-describe('the README of each small package', () => {
-  const pages = { '@claimgate/verify': 'verify', '@claimgate/client': 'client' } as const
+/** README, docs, and the READMEs of the small packages. */
+const pages = ['README.md', ...list('docs'), ...list('scripts/packages')]
 
-  test.each(Object.entries(pages))('%s uses every export', (name, page) => {
-    const text = readFileSync(join(ROOT, `scripts/packages/${page}.md`), 'utf8')
-    for (const door of Object.keys(packages[name as PackageName])) {
-      expect(text).toMatch(new RegExp(`['\`]${specifierOf(name as PackageName, door)}['\`]`))
-    }
+function list(dir: string): readonly string[] {
+  return readdirSync(join(ROOT, dir)).map((name) => `${dir}/${name}`)
+}
+
+/** The TypeScript blocks of a page, each as a file. */
+function readBlocks(page: string): readonly { readonly file: string; readonly text: string }[] {
+  const text = readFileSync(join(ROOT, page), 'utf8')
+  return [...text.matchAll(/^```(?:ts|tsx|typescript)\n(.*?)^```$/gms)].map(([, block = ''], at) => ({
+    file: `${page.replaceAll(/[/.]/g, '-')}-${at}.ts`,
+    text: block,
+  }))
+}
+
+/** What the blocks expect of the reader's own project: a check of the visitor's session. */
+const SESSION =
+  'export const isSignedIn = (cookie: string | null | undefined): boolean => cookie === undefined\n'
+
+describe('README, docs and the READMEs of the small packages', () => {
+  test('use every export of every package', () => {
+    const imported = pages.flatMap((page) =>
+      readBlocks(page).flatMap(({ text }) => [...text.matchAll(/from '([^']+)'/g)].map(([, from]) => from)),
+    )
+    const wanted = names.flatMap((name) => Object.keys(packages[name]).map((door) => specifierOf(name, door)))
+    expect(wanted.filter((specifier) => !imported.includes(specifier))).toEqual([])
   })
 
-  test.each(Object.entries(resolutions))('compiles: %s', (moduleResolution, module) => {
-    const files = Object.values(pages).flatMap((page) => {
-      const text = readFileSync(join(ROOT, `scripts/packages/${page}.md`), 'utf8')
-      return [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, block = ''], at) => {
-        const file = `${page}-${at}.ts`
-        writeFileSync(join(projectOf('frameworks'), file), `${block}\nexport {}\n`)
-        return file
-      })
-    })
-    expect(files.length).toBeGreaterThan(5)
-    const session =
-      'export const isSignedIn = (cookie: string | undefined): boolean => cookie === undefined\n'
-    writeFileSync(join(projectOf('frameworks'), 'session.ts'), session)
+  test.each(Object.entries(resolutions))('compile: %s', (moduleResolution, module) => {
+    const blocks = pages.flatMap(readBlocks)
+    expect(blocks.length).toBeGreaterThan(20)
+    const project = projectOf('frameworks')
+    writeFileSync(join(project, 'session.ts'), SESSION)
+    for (const { file, text } of blocks) writeFileSync(join(project, file), `${text}\nexport {}\n`)
+    const files = blocks.map(({ file }) => file)
     const compilerOptions = { ...STRICT, module, moduleResolution }
-    writeFileSync(join(projectOf('frameworks'), 'tsconfig.json'), JSON.stringify({ compilerOptions, files }))
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }))
     const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
-    expect(run(process.execPath, [tsc, '-p', 'tsconfig.json'], projectOf('frameworks'))).toBe('')
+    expect(run(process.execPath, [tsc, '-p', 'tsconfig.json'], project)).toBe('')
   })
 })
 

@@ -5,7 +5,8 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { serve } from '@hono/node-server'
+import { getRequestListener, serve } from '@hono/node-server'
+import express from 'express'
 import { afterAll, afterEach, expect, test } from 'vitest'
 import { ConfigError, openService, type Service, StorageError } from '../../src/server.ts'
 import { ADMIN_TOKEN } from '../support/server.ts'
@@ -81,6 +82,25 @@ test('takes the address from the request of a Node server', async () => {
     expect(answer.status).toBe(200)
     await new Promise((resolve) => server.close(resolve))
   }
+})
+
+test('answers below a path of an Express app, with the URLs of its issuer', async () => {
+  const service = await open('mounted', { CLAIMGATE_ISSUER: 'https://www.example.com/tokens' })
+  const app = express()
+  app.use('/tokens', getRequestListener(service.fetch))
+  app.use((_request, response) => void response.status(418).end())
+  const server = app.listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const { port } = server.address() as { port: number }
+  const ask = (path: string, headers = {}) => globalThis.fetch(`http://127.0.0.1:${port}${path}`, { headers })
+  const authorization = `Bearer ${ADMIN_TOKEN}`
+  expect((await ask('/tokens/readyz')).status).toBe(200)
+  expect((await ask('/tokens/admin/accounts', { authorization })).status).toBe(200)
+  expect(await (await ask('/tokens/auth/whoami')).json()).toMatchObject({
+    type: 'https://www.example.com/tokens/docs#missing_token',
+  })
+  expect((await ask('/readyz')).status).toBe(418)
+  await new Promise((resolve) => server.close(resolve))
 })
 
 test('each call is a service of its own', async () => {

@@ -93,8 +93,13 @@ export const rules: readonly Rule[] = [
   { room: 'app.ts', rooms: ['wiring', 'http', 'service'], packages: ['hono'] },
   {
     room: 'index.ts',
-    rooms: ['app.ts', 'config', 'storage/errors.ts'],
+    rooms: ['app.ts', 'memory-deps.ts', 'config', 'storage/errors.ts'],
     types: ['wiring', port, 'storage/cached.ts'],
+  },
+  {
+    room: 'memory-deps.ts',
+    rooms: ['config', 'counters', 'signing', 'storage/memory.ts', 'verify/runtime', 'http', 'wiring'],
+    packageTypes: ['hono'],
   },
   {
     room: 'errors.ts',
