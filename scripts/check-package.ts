@@ -1,17 +1,28 @@
-// `npm run check:package`: runs publint and are-the-types-wrong on a freshly packed tarball, then knip, which finds
-// unused files, exports and dependencies. Exits with an error when one of them reports a problem.
+// `npm run check:package`: builds the three packages, and runs publint and are-the-types-wrong on the tarball of each; knip,
+// which finds unused files, exports and dependencies; and test/packages, which installs each tarball into an empty project and
+// uses its exports. Exits with an error when one of them reports a problem.
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PACKAGES_DIR } from './packages.ts'
+
+const shown = { stdio: 'inherit' } as const
 
 const dir = mkdtempSync(join(tmpdir(), 'claimgate-pack-'))
 try {
-  const packed = execFileSync('npm', ['pack', '--json', '--pack-destination', dir], { encoding: 'utf8' })
-  const tarball = join(dir, JSON.parse(packed.slice(packed.indexOf('[')))[0].filename)
-  execFileSync('publint', ['--strict', tarball], { stdio: 'inherit' })
-  execFileSync('attw', [tarball, '--profile', 'esm-only'], { stdio: 'inherit' })
-  execFileSync('knip', [], { stdio: 'inherit' })
+  execFileSync('npm', ['run', '-s', 'build'], shown)
+  for (const name of readdirSync(PACKAGES_DIR)) {
+    const packed = execFileSync('npm', ['pack', '--json', '--pack-destination', dir], {
+      cwd: join(PACKAGES_DIR, name),
+      encoding: 'utf8',
+    })
+    const tarball = join(dir, JSON.parse(packed.slice(packed.indexOf('[')))[0].filename)
+    execFileSync('publint', ['--strict', tarball], shown)
+    execFileSync('attw', [tarball, '--profile', 'esm-only'], shown)
+  }
+  execFileSync('knip', [], shown)
+  execFileSync('vitest', ['run', 'test/packages'], shown)
 } finally {
   rmSync(dir, { recursive: true, force: true })
 }

@@ -25,6 +25,7 @@ function listPaths(routes: Routes): Readonly<Record<string, Route>> {
     [paths.revocations]: routes.revocations,
     '/.well-known/*': routes.wellKnownNotFound,
     ...routes.admin,
+    [paths.sdk]: routes.sdk,
     [paths.docs]: routes.docs,
     [paths.health]: routes.health,
     [paths.ready]: routes.ready,
@@ -34,11 +35,11 @@ function listPaths(routes: Routes): Readonly<Record<string, Route>> {
 
 /**
  * Creates the service as a Hono app from its parts; see {@link AppDeps}. Does no I/O: the caller has loaded the keys and
- * opened the store.
+ * opened the store. `openMemoryDeps` gives all parts, in memory; to run a service, use `openService` of `claimgate/server`.
  *
  * @example
  * const config = parseConfig({ CLAIMGATE_ISSUER: 'https://auth.example.com', DATABASE_URL: 'memory:' })
- * const app = createApp({ ...adapters, config })
+ * const app = createApp(await openMemoryDeps(config))
  * const answer = await app.request('/healthz')
  */
 export function createApp(deps: AppDeps): Hono {

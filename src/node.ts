@@ -1,28 +1,14 @@
-// The server on Node: environment -> config -> adapters -> createApp -> serve. `npm start` runs this file; the command
-// `claimgate` imports it.
+// The server on Node: environment -> config -> service -> socket. `npm start` runs this file; the command `claimgate` imports
+// it.
 
-import { isPlainHttp, LOST_KEYS, PLAIN_HTTP, printBanner } from './adapters/node/banner.ts'
-import { describeStartFault, loadEnvironment } from './adapters/node/environment.ts'
-import { findOpenFolder } from './adapters/node/key-files.ts'
-import { openKeys, openSecretHash, openStorage } from './adapters/node/open.ts'
+import { isPlainHttp, PLAIN_HTTP, printBanner } from './adapters/node/banner.ts'
+import { describeStartFault, isProduction, loadEnvironment } from './adapters/node/environment.ts'
 import { listen } from './adapters/node/server.ts'
 import { onStopSignal } from './adapters/node/signals.ts'
-import { SETTLE_MS } from './admin/settle.ts'
-import { createApp } from './app.ts'
 import { type Config, parseConfig, withPort } from './config/config.ts'
-import { createMemoryCounters } from './counters/memory.ts'
 import { createLogger, type LogLevel } from './http/log.ts'
-import { createMetrics } from './http/metrics.ts'
 import { paths } from './http/paths.ts'
-import { RECORD_TTL_MS } from './issue/sign-current.ts'
-import { createRevocationRules } from './service/revocation/rules.ts'
-import { createUpkeep, DAY_MS } from './service/upkeep.ts'
-import { createUseLog } from './service/use-log.ts'
-import { createCachedStorage } from './storage/cached.ts'
-import type { AppDeps } from './wiring/deps.ts'
-
-/** Time between two rounds of upkeep. Short, because upkeep is how a process notices that another one changed the keys. */
-const UPKEEP_MS = 1000
+import { openOnNode } from './open-service.ts'
 
 /** Starts the server from the environment. Resolves when it listens; if it cannot start, the process exits with code 1. */
 export async function main(): Promise<void> {
@@ -41,77 +27,22 @@ async function start(parsed: Config): Promise<void> {
   const createLog = (level: LogLevel) =>
     createLogger({ level, write: (line) => process.stdout.write(`${line}\n`), now: Date.now })
   const log = createLog(parsed.logLevel)
-  const uncached = await openStorage(parsed)
-  const lifetimeSeconds = await uncached.raiseLongestLifetime(parsed.maxTtl)
   if (isPlainHttp(parsed.issuer)) log.warn(PLAIN_HTTP)
-  const storage = createCachedStorage(uncached, { ttlMs: RECORD_TTL_MS })
-  const rules = createRevocationRules({
-    storage,
-    log,
-    now: Date.now,
-    sharesWork: true,
-  })
-  // Before the keys are opened, because a revoked key must not sign.
-  await rules.refresh()
-  const { keyLife, keyRing, areNew } = await openKeys(parsed, lifetimeSeconds, rules.isKeyRevoked)
-  const areKeysLost = areNew && (await storage.hasUsedCredential())
-  if (areKeysLost) log.warn(LOST_KEYS)
-  const folderWarning = findOpenFolder(parsed.keysDir)
-  if (folderWarning !== undefined)
-    log.warn('other users may change the signing keys', { reason: folderWarning })
-  const upkeep = createUpkeep({
-    storage,
-    keyRing,
-    keyLife,
-    rules,
-    log,
-    auditKeptMs: parsed.auditDays * DAY_MS,
-    now: Date.now,
-  })
-  await upkeep()
+  const service = await openOnNode(parsed, { log, production: isProduction() })
   const server = await listen(parsed.host, parsed.port)
   const config = withPort(parsed, server.port)
-  let isStopping = false
-  const uses = createUseLog({
-    storage,
-    log,
-    defer: (milliseconds, work) => void setTimeout(() => void work(), milliseconds).unref(),
-  })
-  const counters = createMemoryCounters()
-  const deps = {
-    config,
-    storage,
-    lifetimeSeconds,
-    keyRing,
-    keyLife,
-    rules,
-    counters,
-    uses,
-    hashSecret: openSecretHash(config),
-    log,
-    metrics: createMetrics(),
-    now: Date.now,
-    peerOf: (context) => context.env.incoming.socket.remoteAddress,
-    targetOf: (context) => context.env.incoming.url,
-    sharesWork: true,
-    settleMs: config.database.kind === 'memory' ? 0 : SETTLE_MS,
-    isStopping: () => isStopping,
-  } satisfies AppDeps
-  const rounds = setInterval(upkeep, UPKEEP_MS)
-  server.serve(createApp(deps).fetch, config.issuer + paths.docs)
+  server.serve(service.createApp(config).fetch, config.issuer + paths.docs)
   // Before the banner and the log line, because a process that reads them may send a signal immediately.
   onStopSignal(async (signal) => {
-    isStopping = true
+    service.beginStop()
     log.info('stopping', { signal })
-    clearInterval(rounds)
     await server.stop()
-    await uses.flush()
-    await storage.close()
+    await service.close()
     log.info('stopped')
   })
-  printBanner(config, server.url, { areKeysLost })
+  printBanner(config, server.url, { areKeysLost: service.areKeysLost })
   // Written at every log level, because a process that started the server on port 0 learns the port from this line.
-  createLog('info').info('listening', { url: server.url, kid: keyRing.kid })
+  createLog('info').info('listening', { url: server.url, kid: service.kid })
 }
 
 await main()

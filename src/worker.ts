@@ -1,4 +1,5 @@
-// The service on Cloudflare Workers: bindings and variables -> config -> adapters -> createApp. No other file imports it.
+// The package export "claimgate/worker": the service on Cloudflare Workers. Bindings and variables -> config -> adapters ->
+// createApp. No other file imports it.
 // The first request of an isolate builds the app. A request never awaits a promise of another request: when workerd cancels
 // a request, its promises never settle.
 
@@ -16,18 +17,16 @@ import { createApp } from './app.ts'
 import { ConfigError } from './config/config.ts'
 import { createMemoryCounters } from './counters/memory.ts'
 import { createLogger, type LogLevel } from './http/log.ts'
-import { createMetrics } from './http/metrics.ts'
 import { paths } from './http/paths.ts'
 import { problemBody, problemStatus, unavailable } from './http/problem.ts'
-import { RECORD_TTL_MS } from './issue/sign-current.ts'
 import { randomBase62 } from './lib/random.ts'
-import { createRevocationRules, type RevocationRules } from './service/revocation/rules.ts'
-import { createUpkeep, DAY_MS, type Upkeep } from './service/upkeep.ts'
-import { createUseLog } from './service/use-log.ts'
+import type { RevocationRules } from './service/revocation/rules.ts'
+import type { Upkeep } from './service/upkeep.ts'
 import type { KeyRing } from './signing/key-ring.ts'
 import { describeLostKeys } from './signing/open-keys.ts'
-import { createCachedStorage } from './storage/cached.ts'
-import type { AppDeps } from './wiring/deps.ts'
+import { openParts } from './wiring/parts.ts'
+
+export type { WorkerEnv }
 
 type Fetch = (request: Request) => Response | Promise<Response>
 
@@ -104,50 +103,26 @@ async function buildService(env: WorkerEnv): Promise<Service> {
 async function openService(settings: WorkerSettings): Promise<Service> {
   const { config } = settings
   const log = createLog(config.logLevel)
-  const records = await openRecords(settings)
-  const storage = createCachedStorage(records.storage, { shareLookups: false, ttlMs: RECORD_TTL_MS })
-  const lifetimeSeconds = await storage.raiseLongestLifetime(config.maxTtl)
-  const rules = createRevocationRules({ storage, log, now: Date.now, sharesWork: false })
-  // Before the keys are opened, because a revoked key must not sign.
-  await rules.refresh()
-  const { keyLife, keyRing, areNew } = await openKeys(
-    records.keyStore,
-    config,
-    lifetimeSeconds,
-    rules.isKeyRevoked,
-  )
-  if (areNew && (await storage.hasUsedCredential())) log.warn(describeLostKeys('gone from the database'))
-  const deps: AppDeps = {
+  const { storage, keyStore } = await openRecords(settings)
+  const parts = await openParts({
     config,
     storage,
-    lifetimeSeconds,
-    keyRing,
-    keyLife,
-    counters: createMemoryCounters(),
-    uses: createUseLog({ storage, log, defer }),
-    rules,
+    openKeys: (lifetimeSeconds, isRevoked) => openKeys(keyStore, config, lifetimeSeconds, isRevoked),
     hashSecret: openSecretHash(config),
+    counters: createMemoryCounters(),
     log,
-    metrics: createMetrics(),
-    now: Date.now,
     peerOf: (context) => context.req.header('cf-connecting-ip'),
     sharesWork: false,
     settleMs: SETTLE_MS,
     isStopping: () => false,
-  }
+    defer,
+  })
+  if (parts.areKeysLost) log.warn(describeLostKeys('gone from the database'))
   return {
-    fetch: createApp(deps).fetch,
-    upkeep: createUpkeep({
-      storage,
-      keyRing,
-      keyLife,
-      rules,
-      log,
-      auditKeptMs: config.auditDays * DAY_MS,
-      now: Date.now,
-    }),
-    keyRing,
-    rules,
+    fetch: createApp(parts.createDeps(config)).fetch,
+    upkeep: parts.upkeep,
+    keyRing: parts.keyRing,
+    rules: parts.rules,
   }
 }
 

@@ -6,6 +6,7 @@ import { isLoopbackHost } from '../claims/input/plain-http.ts'
 import type { SignatureAlgorithm } from '../claims/jws.ts'
 import type { LogLevel } from '../http/log.ts'
 import type { KeyTerms } from '../signing/key-plan.ts'
+import { ConfigError, type ConfigProblem } from './errors.ts'
 import {
   bracketHost,
   type DatabaseLocation,
@@ -15,6 +16,8 @@ import {
   type RateLimit,
   type Settings,
 } from './fields.ts'
+
+export { ConfigError, type ConfigProblem }
 
 /**
  * The checked configuration of the service. All times are seconds unless the name says otherwise. `null` means that the
@@ -58,26 +61,6 @@ export interface Config {
   /** How long audit entries are kept, days. */
   readonly auditDays: number
   readonly logLevel: LogLevel
-}
-
-/** One problem with a variable. `example` is a line that would be accepted, or says how to set or remove the variable. */
-export interface ConfigProblem {
-  readonly variable: string
-  readonly problem: string
-  readonly example: string
-}
-
-/**
- * Thrown by `parseConfig` when variables are missing, wrong or unknown. The message has one line per problem, with an
- * example; it never contains a text that was given as a value. `problems` has the same as objects.
- */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError'
-  readonly problems: readonly ConfigProblem[]
-  constructor(problems: readonly ConfigProblem[]) {
-    super(problems.map((one) => `${one.variable}: ${one.problem} (example: ${one.example})`).join('\n'))
-    this.problems = problems
-  }
 }
 
 /** Variables that the customer's backend reads. The service ignores them, and does not report them as unknown. */

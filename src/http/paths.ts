@@ -20,6 +20,8 @@ export const paths = {
   keySet: '/.well-known/jwks.json',
   revocations: '/.well-known/revocations',
   admin: '/admin',
+  /** The browser client as one file. */
+  sdk: '/sdk.js',
   docs: '/docs',
   health: '/healthz',
   ready: '/readyz',

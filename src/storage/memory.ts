@@ -20,7 +20,7 @@ export function createMemoryStorage(): Storage {
   let isClosed = false
 
   function requireOpen(): void {
-    if (isClosed) throw new StorageError('the memory store is closed')
+    if (isClosed) throw new StorageError('the memory store is closed', undefined, 'closed')
   }
 
   return {
@@ -235,7 +235,11 @@ function requireFree(kept: ReadonlyMap<string, unknown>, records: readonly { rea
 }
 
 function createRefusal(): StorageError {
-  return new StorageError('the memory store refused a record: its id is taken or its account is missing')
+  return new StorageError(
+    'the memory store refused a record: its id is taken or its account is missing',
+    undefined,
+    'conflict',
+  )
 }
 
 function keep<T extends { readonly id: string }>(kept: Map<string, T>, record: T): void {

@@ -19,6 +19,7 @@ import {
 } from '../service/health.ts'
 import { createKeySetHandler } from '../service/key-set.ts'
 import { createRevocationsHandler } from '../service/revocation/document.ts'
+import { sdkHandler } from '../service/sdk.ts'
 import { createServiceVerifier, createWhoamiJudge, type ServiceVerifier } from '../service/verifier.ts'
 import { createWhoamiHandler } from '../service/whoami.ts'
 import { proofBudget } from '../verify/dpop/use-proof.ts'
@@ -32,6 +33,7 @@ export interface Routes extends IssuingRoutes {
   readonly keySet: Route
   readonly revocations: Route
   readonly admin: Readonly<Record<string, Route>>
+  readonly sdk: Route
   readonly docs: Route
   readonly health: Route
   readonly ready: Route
@@ -89,6 +91,7 @@ export function createRoutes(deps: AppDeps): Routes {
       },
     },
     admin: createAdministration(deps, verifier, guard),
+    sdk: { name: 'sdk', cors: publicCors, methods: { GET: sdkHandler } },
     docs: { name: 'docs', methods: { GET: createDocsHandler() } },
     health: { name: 'healthz', methods: { GET: healthHandler } },
     ready: {

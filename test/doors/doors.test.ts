@@ -16,6 +16,7 @@ import { createProject, type Project } from './project.ts'
 import { describeReadmeCode } from './readme.ts'
 import { describeReadmeRuns } from './readme-run.ts'
 import { describeTypes } from './types.ts'
+import { describeWorker } from './worker.ts'
 
 const EXPOSED =
   'WWW-Authenticate, Retry-After, RateLimit, RateLimit-Policy, DPoP-Nonce, Claimgate-Would-Block, X-Request-Id'
@@ -147,6 +148,7 @@ for (const kind of ['jwks', 'secret'] as const) {
 }
 
 describeTypes(() => project)
+describeWorker(() => project)
 describeExamples(() => project)
 describeReadmeCode(() => project)
 describeReadmeRuns(() => project)

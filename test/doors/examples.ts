@@ -77,9 +77,13 @@ const runs: Readonly<Record<string, Run>> = {
       ${print('[answer?.status, await answer?.text()]')}`,
     output: [401, expect.stringMatching(/token/)],
   },
+  'claimgate#openMemoryDeps': {
+    before: '',
+    after: print('(keys as { keys: { alg: string }[] }).keys.map(({ alg }) => alg)'),
+    output: ['ES256', 'ES256'],
+  },
   'claimgate#createApp': {
-    before: `const { startMemory } = await import(process.env.MEMORY ?? '')
-      const adapters: Omit<AppDeps, 'config'> = (await startMemory()).deps`,
+    before: '',
     after: print('[answer.status, await answer.json()]'),
     output: [200, { status: 'ok' }],
   },
@@ -91,6 +95,7 @@ const surroundings: Readonly<Record<string, string>> = {
   express: `import express from 'express'`,
   createFastify: `import createFastify from 'fastify'`,
   createServer: `import { createServer } from 'node:http'`,
+  serve: `import { serve } from '@hono/node-server'`,
   request: 'declare const request: Request',
   socket: 'declare const socket: { readonly remoteAddress?: string }',
   accountToken: 'declare const accountToken: string',
@@ -199,11 +204,7 @@ export function describeExamples(project: () => Project): void {
       if (example === undefined) throw new Error(`${title} has no example`)
       const { stdout } = await promisify(execFile)(process.execPath, [fileOf(example)], {
         cwd: project().folder,
-        env: {
-          ...process.env,
-          TOKEN: token,
-          MEMORY: new URL('../support/memory.ts', import.meta.url).href,
-        },
+        env: { ...process.env, TOKEN: token },
         timeout: 30_000,
       })
       expect(JSON.parse(stdout)).toEqual(output)

@@ -2,7 +2,8 @@
 
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { type Project, run } from './project.ts'
+import { run } from '../support/packed.ts'
+import type { Project } from './project.ts'
 
 const TSC = join(import.meta.dirname, '../../node_modules/typescript/bin/tsc')
 const STRICT = {
@@ -35,8 +36,8 @@ export function compile(
 export function describeTypes(project: () => Project): void {
   describe('the packed types', () => {
     test.each(Object.entries(resolutions))('accept valid code and reject invalid code: %s', (_, options) => {
-      project().copy('types/doors.ts')
-      expect(compile(project(), ['types/doors.ts'], options)).toBe('')
+      project().copy('types/doors.ts', 'types/errors.ts')
+      expect(compile(project(), ['types/doors.ts', 'types/errors.ts'], options)).toBe('')
     })
 
     test.each([

@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import express from 'express'
 import fastify from 'fastify'
 import { Hono } from 'hono'
-import { ClaimError, type ClaimErrorCode, claimErrorCodes } from '../../src/claims/errors.ts'
+import { ClaimError, type ClaimErrorCode, claimErrorCodes } from '../../src/errors.ts'
 import { claimCors, claimAuth as honoAuth } from '../../src/verify/middleware/hono.ts'
 import { type AuthorizedRequest, claimAuth as nodeAuth } from '../../src/verify/middleware/node.ts'
 import {

@@ -23,7 +23,7 @@ import { createFileKeyStore } from './key-files.ts'
 export async function openStorage(config: Config): Promise<Storage> {
   const { database } = config
   const problems = findUnavailable(config)
-  if (problems.length > 0 || database.kind === 'postgres') throw new ConfigError(problems)
+  if (problems.length > 0 || database.kind === 'postgres') throw createUnsupported(problems)
   if (database.kind === 'memory') return createMemoryStorage()
   const engine = openSqlite(database.path)
   await migrateSchema(engine)
@@ -38,7 +38,7 @@ export async function openStorage(config: Config): Promise<Storage> {
 export async function openStorageToRead(config: Config): Promise<Storage> {
   const { database } = config
   const problems = findUnavailable(config)
-  if (problems.length > 0 || database.kind === 'postgres') throw new ConfigError(problems)
+  if (problems.length > 0 || database.kind === 'postgres') throw createUnsupported(problems)
   if (database.kind === 'memory') return createMemoryStorage()
   const engine = openSqliteToRead(database.path)
   try {
@@ -62,9 +62,13 @@ function findUnavailable({ database, redisUrl, workers }: Config): readonly Conf
   )
 }
 
-/** The store of a configuration's signing keys. Creates no file until the first write. */
-export function openKeyStore({ keysDir }: Config): SigningKeyStore {
-  return createFileKeyStore(keysDir, { production: isProduction() })
+function createUnsupported(problems: readonly ConfigProblem[]): ConfigError {
+  return new ConfigError(problems, 'unsupported_configuration')
+}
+
+/** The store of a configuration's signing keys. Creates no file until the first write. `production`: see `isProduction`. */
+export function openKeyStore({ keysDir }: Config, production: boolean = isProduction()): SigningKeyStore {
+  return createFileKeyStore(keysDir, { production })
 }
 
 /** The operations on a configuration's signing keys. `lifetimeSeconds`: see `keyTerms`. */
@@ -80,9 +84,10 @@ export function openKeys(
   config: Config,
   lifetimeSeconds: number,
   isRevoked: (kid: string) => boolean,
+  production: boolean = isProduction(),
 ): Promise<SigningKeys> {
   return openSigningKeys({
-    store: openKeyStore(config),
+    store: openKeyStore(config, production),
     engine: {
       loadSigner: nodeCryptoEngine.loadSigner,
       loadLongSigner: nodeCryptoEngine.loadLongSigner,

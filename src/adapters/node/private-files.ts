@@ -71,6 +71,7 @@ export async function explainFaults<T>(path: string, work: () => Promise<T>): Pr
 }
 
 function explainFault(path: string, error: unknown): unknown {
+  if (error instanceof StorageError) return error
   const code = readErrorCode(error)
   if (code === undefined) return error
   const problem = `cannot be read or written (${code}); check its owner, its mode and the disk`

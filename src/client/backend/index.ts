@@ -2,7 +2,7 @@
 // Crypto, so it runs on Node, Workers, Deno and Bun.
 
 export { createClaimClient } from './claim-client.ts'
-export { ClaimRequestError } from './error.ts'
+export { ClaimRequestError, type ClaimRequestErrorCode } from './error.ts'
 export { loadConfig } from './load-config.ts'
 export {
   createNodeClientTokenEndpoint,

@@ -1,6 +1,7 @@
 // The error of every failed call, and how it is made from an answer. It takes nothing from the request, so it contains no
 // token unless a server repeats one.
 
+import type { ClaimErrorCode } from '../../claims/codes.ts'
 import { parseRetryAfter, sleep } from './renewal.ts'
 
 // Number constants come first in the files of this folder: esbuild inlines only those before the first other statement.
@@ -11,10 +12,24 @@ const READ_MS = 2000
 /** The JSON object or array in the body of a refusal, usually a problem (RFC 9457). Its members are not checked. */
 export type Problem = Readonly<Record<string, unknown>>
 
+/**
+ * Code of a {@link DataClientError}: one that this client makes, one of a claimgate verifier, or any other that the API or
+ * the token endpoint sent.
+ */
+export type DataClientErrorCode =
+  | 'network_error'
+  | 'http_error'
+  | 'invalid_response'
+  | 'redirect_refused'
+  | 'unsupported'
+  | 'closed'
+  | ClaimErrorCode
+  | (string & {})
+
 /** Members of a new {@link DataClientError}; `status` is 0 by default. */
 export interface DataClientErrorInit {
   readonly status?: number
-  readonly code: string
+  readonly code: DataClientErrorCode
   readonly problem?: Problem | undefined
   readonly retryAfter?: number | undefined
   readonly cause?: unknown
@@ -25,8 +40,8 @@ export interface DataClientErrorInit {
  * two failed. Decide by `code`, because messages may change.
  *
  * @example
- * const plants = await client.get('/plants').catch((error: DataClientError) => {
- *   if (error.code === 'insufficient_scope') return []
+ * const plants = await client.get('/plants').catch((error: unknown) => {
+ *   if (error instanceof DataClientError && error.code === 'insufficient_scope') return []
  *   throw error
  * })
  */
@@ -38,7 +53,7 @@ export class DataClientError extends Error {
    * answer), `invalid_response` (an answer that cannot be used), `redirect_refused` (a redirect that must not be
    * followed with a token), `unsupported` (`dpop` outside of a secure context), `closed` (a call after `close`).
    */
-  declare readonly code: string
+  declare readonly code: DataClientErrorCode
   /** The body of the answer, when it is a JSON object. */
   declare readonly problem: Problem | undefined
   /** Seconds that the server asked to wait, from its `Retry-After`. */

@@ -13,6 +13,7 @@ import {
   type TokenSourceOptions,
 } from './token-source.ts'
 
+export type { DataClientErrorCode } from './error.ts'
 export type { Authorization } from './token-source.ts'
 export type { ClientConfig, DataClient, DataClientError, DataInit, Problem, TokenSource, TokenSourceOptions }
 

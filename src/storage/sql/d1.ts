@@ -30,7 +30,7 @@ export function createD1Engine(database: D1Database): SqlEngine {
   }
 
   async function attempt<T>(work: () => Promise<T>): Promise<T> {
-    if (isClosed) throw new StorageError('the D1 database is closed')
+    if (isClosed) throw new StorageError('the D1 database is closed', undefined, 'closed')
     try {
       return await work()
     } catch (error) {

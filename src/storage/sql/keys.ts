@@ -131,6 +131,8 @@ async function parseKey(row: SqlRow, masterKey: Uint8Array): Promise<StoredSigni
   if (content.kid !== kid || content.alg !== alg) {
     throw new StorageError(
       'a signing key in the database was changed by hand: its kid or alg differs from the encrypted one',
+      undefined,
+      'damaged',
     )
   }
   return {
@@ -159,6 +161,7 @@ async function openSeal(
     throw new StorageError(
       'the signing keys in the database cannot be decrypted with this master key; set the one they were encrypted with',
       error,
+      'incompatible',
     )
   }
 }

@@ -215,6 +215,8 @@ export async function requireSchema(engine: SqlEngine): Promise<void> {
   if (missing !== undefined) {
     throw new StorageError(
       `the database was written by an older claimgate (it lacks ${missing.name}); start the server of this version, which brings it up to date`,
+      undefined,
+      'incompatible',
     )
   }
   requireKnown(applied)
@@ -226,6 +228,8 @@ function requireKnown(applied: ReadonlySet<string>): void {
     if (!known.has(name)) {
       throw new StorageError(
         `the database was written by a newer claimgate (${name}); run that version or later`,
+        undefined,
+        'incompatible',
       )
     }
   }

@@ -220,5 +220,9 @@ function readJson(row: SqlRow, column: string): unknown {
 }
 
 function damaged(column: string): StorageError {
-  return new StorageError(`the database has a damaged record: column ${column} has an invalid value`)
+  return new StorageError(
+    `the database has a damaged record: column ${column} has an invalid value`,
+    undefined,
+    'damaged',
+  )
 }

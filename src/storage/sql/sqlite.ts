@@ -15,7 +15,7 @@ import { dirname, resolve } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import { readErrorCode } from '../../lib/error-code.ts'
-import { StorageError } from '../errors.ts'
+import { StorageError, type StorageErrorCode } from '../errors.ts'
 import type { SqlEngine, SqlQuery, SqlResult } from './engine.ts'
 import { createLockQueue, LOCK_TIMEOUT_MS, MAX_PAUSE_MS, runLocked } from './queue.ts'
 
@@ -38,6 +38,14 @@ const FAULTS: Readonly<Record<number, string>> = {
   14: 'cannot be opened; check the path and its permissions',
   19: 'already has a record with this id, or lacks the record that it refers to',
   26: 'is not a SQLite database; move it away or name another file',
+}
+
+/** The code of the error by SQLite's primary result code; `unavailable` for all others. */
+const CODES: Readonly<Record<number, StorageErrorCode>> = {
+  1: 'incompatible',
+  [SQLITE_CORRUPT]: 'damaged',
+  19: 'conflict',
+  26: 'damaged',
 }
 
 const THROUGH_A_FILE = 'cannot be made, a part of its path is a file; name another path'
@@ -238,7 +246,8 @@ function attempt<T>(path: string, work: () => T): T {
   try {
     return work()
   } catch (error) {
-    throw new StorageError(`database file ${path.replace(/\p{Cc}/gu, '?')} ${describeFault(error)}`, error)
+    const place = `database file ${path.replace(/\p{Cc}/gu, '?')}`
+    throw new StorageError(`${place} ${describeFault(error)}`, error, classifyFault(error))
   }
 }
 
@@ -247,6 +256,11 @@ function describeFault(error: unknown): string {
   if (result !== undefined) return FAULTS[result] ?? `failed with SQLite result ${result}`
   const code = readErrorCode(error) ?? 'unknown'
   return FILE_FAULTS[code] ?? `cannot be used (${code})`
+}
+
+function classifyFault(error: unknown): StorageErrorCode {
+  if (readErrorCode(error) === 'ERR_INVALID_STATE') return 'closed'
+  return CODES[readResultCode(error) ?? 0] ?? 'unavailable'
 }
 
 function isLocked(error: unknown): boolean {

@@ -20,13 +20,13 @@ describe('the bundle', () => {
     expect(length).toBeLessThan(MAX_BYTES)
   })
 
-  test('exports its two functions, and imports nothing', () => {
+  test('exports its two functions and its error, and imports nothing', () => {
     expect(text).not.toMatch(/\bimport\b|\brequire\(|hono|jose|zod|node:/)
     const names = /export\{(.*)\};?\s*$/
       .exec(text)?.[1]
       ?.split(',')
       .map((one) => one.split(' as ')[1])
-    expect(names?.sort()).toEqual(['autoInitializeDataClient', 'createTokenSource'])
+    expect(names?.sort()).toEqual(['DataClientError', 'autoInitializeDataClient', 'createTokenSource'])
   })
 
   test('stores nothing in cookies, caches or web storage', () => {
