@@ -35,7 +35,7 @@ const mistakes: readonly Mistake[] = [
       expect(code).toBe(1)
       return stderr
     },
-    names: /needs Node 22\.\d+ or later, and this is v20/,
+    names: /needs Node 22\.\d+ or later.*, and this is v20/,
     advises: /npm ci/,
   },
   {
