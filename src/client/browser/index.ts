@@ -3,7 +3,7 @@
 
 import type { ClientConfig } from './ask.ts'
 import { createDataClient, type DataClient, type DataInit } from './data-client.ts'
-import { type DataClientError, invalidResponse, type Problem } from './error.ts'
+import { DataClientError, invalidResponse, type Problem } from './error.ts'
 import { isRefusal } from './renewal.ts'
 import {
   browserFetch,
@@ -15,7 +15,8 @@ import {
 
 export type { DataClientErrorCode } from './error.ts'
 export type { Authorization } from './token-source.ts'
-export type { ClientConfig, DataClient, DataClientError, DataInit, Problem, TokenSource, TokenSourceOptions }
+export type { ClientConfig, DataClient, DataInit, Problem, TokenSource, TokenSourceOptions }
+export { DataClientError }
 
 /** Options of {@link autoInitializeDataClient}; only `clientTokenUri` is required. */
 export interface DataClientOptions extends TokenSourceOptions {
