@@ -1,7 +1,7 @@
 // The server on Node: environment -> config -> service -> socket. `npm start` runs this file; the command `claimgate` imports
 // it.
 
-import { isPlainHttp, PLAIN_HTTP, printBanner } from './adapters/node/banner.ts'
+import { printBanner } from './adapters/node/banner.ts'
 import { describeStartFault, isProduction, loadEnvironment } from './adapters/node/environment.ts'
 import { listen } from './adapters/node/server.ts'
 import { onStopSignal } from './adapters/node/signals.ts'
@@ -27,7 +27,6 @@ async function start(parsed: Config): Promise<void> {
   const createLog = (level: LogLevel) =>
     createLogger({ level, write: (line) => process.stdout.write(`${line}\n`), now: Date.now })
   const log = createLog(parsed.logLevel)
-  if (isPlainHttp(parsed.issuer)) log.warn(PLAIN_HTTP)
   const service = await openOnNode(parsed, { log, production: isProduction() })
   const server = await listen(parsed.host, parsed.port)
   const config = withPort(parsed, server.port)

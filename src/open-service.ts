@@ -3,7 +3,7 @@
 
 import type { IncomingMessage } from 'node:http'
 import type { Context, Hono } from 'hono'
-import { LOST_KEYS } from './adapters/node/banner.ts'
+import { isPlainHttp, LOST_KEYS, PLAIN_HTTP } from './adapters/node/banner.ts'
 import { findOpenFolder } from './adapters/node/key-files.ts'
 import { openKeys, openSecretHash, openStorage } from './adapters/node/open.ts'
 import { SETTLE_MS } from './admin/settle.ts'
@@ -70,6 +70,7 @@ export async function openOnNode(config: Config, { log, production }: OpenOption
   }
   try {
     const parts = await openParts(options)
+    if (isPlainHttp(config.issuer)) log.warn(PLAIN_HTTP)
     if (parts.areKeysLost) log.warn(LOST_KEYS)
     const folderWarning = findOpenFolder(config.keysDir)
     if (folderWarning !== undefined) {

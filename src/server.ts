@@ -32,7 +32,8 @@ export interface Service {
  * Opens the issuer that `npm start` would run with these variables: database, signing keys, background work. Reads only
  * `env` (neither `process.env` nor `.env`), listens nowhere and installs no signal handler; `PORT` and `HOST` are used only
  * for the default of `CLAIMGATE_ISSUER`. Log lines go to stdout. Each call is a service of its own; two on one database see
- * each other's changes as two processes do. Needs Node 22.16 or later.
+ * each other's changes as two processes do. Needs Node 22.16 or later. Not checked here, because only a server sees it: size
+ * and time limits of request heads, and targets and `Host` values that can be read in two ways.
  *
  * @throws {ConfigError} when `env` has a problem; it lists all of them.
  * @throws {StorageError} when the database or the folder of signing keys cannot be used.

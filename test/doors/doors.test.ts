@@ -13,7 +13,6 @@ import { describeCors } from './cors.ts'
 import { describeExamples } from './examples.ts'
 import { createIssuer, type Issuer } from './mint.ts'
 import { createProject, type Project } from './project.ts'
-import { describeReadmeCode } from './readme.ts'
 import { describeReadmeRuns } from './readme-run.ts'
 import { describeTypes } from './types.ts'
 import { describeWorker } from './worker.ts'
@@ -150,7 +149,6 @@ for (const kind of ['jwks', 'secret'] as const) {
 describeTypes(() => project)
 describeWorker(() => project)
 describeExamples(() => project)
-describeReadmeCode(() => project)
 describeReadmeRuns(() => project)
 
 /** Starts the Hono app in a real workerd, without Node's modules. */

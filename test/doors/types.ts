@@ -17,7 +17,7 @@ const STRICT = {
   verbatimModuleSyntax: true,
   noEmit: true,
 }
-export const resolutions: Readonly<Record<'nodenext' | 'bundler', object>> = {
+const resolutions = {
   nodenext: { module: 'NodeNext', moduleResolution: 'NodeNext' },
   bundler: { module: 'ESNext', moduleResolution: 'Bundler' },
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findNode } from '../support/old-nodes.ts'
 import { installProject, type PackageName, packPackages, run } from '../support/packed.ts'
+import { startServer } from '../support/server.ts'
 import { clientUse, serviceUse, toScript, verifyUse } from './uses.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -232,11 +233,26 @@ describe('the command line', () => {
     expect(JSON.parse(run(oldest ?? '', [bin, ...create], projectOf('claimgate')))).toHaveProperty('account')
   })
 
+  test.skipIf(oldest === undefined)('serves on the oldest Node of engines, without flags', async () => {
+    const file = join(projectOf('claimgate'), bin)
+    const server = await startServer({ command: [oldest ?? '', file, 'serve'] })
+    expect((await fetch(`${server.url}/readyz`)).status).toBe(200)
+    await server.stop()
+    expect(server.child.exitCode).toBe(0)
+  })
+
   test.skipIf(old === undefined)('says on an older Node which one it needs', () => {
     expect(() => run(old ?? '', [bin, '--version'], projectOf('claimgate'))).toThrow(
       /claimgate needs Node 22\.16 or later.*this is v22\.12\.0/,
     )
   })
+})
+
+test('claimgate/worker exports every Durable Object class that wrangler.toml binds', () => {
+  const bound = [...readFileSync(join(ROOT, 'wrangler.toml'), 'utf8').matchAll(/class_name = "(\w+)"/g)]
+  const worker = readFileSync(join(installed('claimgate'), 'dist/worker.js'), 'utf8')
+  for (const [, name] of bound) expect(worker).toMatch(new RegExp(`export (class |\\{[^}]*\\b)${name}\\b`))
+  expect(worker).toContain('export default')
 })
 
 test('the one-file build of the client is in both packages that have the client, and is what issuers serve', async () => {

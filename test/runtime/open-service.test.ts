@@ -1,13 +1,13 @@
 // `openService` of claimgate/server: the issuer in a program that has its own server.
 
 import { execFile } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { getRequestListener, serve } from '@hono/node-server'
 import express from 'express'
-import { afterAll, afterEach, expect, test } from 'vitest'
+import { afterAll, afterEach, expect, test, vi } from 'vitest'
 import { ConfigError, openService, type Service, StorageError } from '../../src/server.ts'
 import { ADMIN_TOKEN } from '../support/server.ts'
 
@@ -126,24 +126,32 @@ test('two services on one database see each other as two processes do', async ()
 test('reads only the environment that it is given, and installs no signal handler', async () => {
   const listeners = () => ['SIGTERM', 'SIGINT', 'SIGHUP'].map((name) => process.listenerCount(name))
   const before = listeners()
-  process.env.CLAIMGATE_TYPO = 'ignored'
-  process.env.CLAIMGATE_AUDIENCE = 'https://elsewhere.example.com'
+  vi.stubEnv('CLAIMGATE_TYPO', 'ignored')
+  vi.stubEnv('CLAIMGATE_AUDIENCE', 'https://elsewhere.example.com')
   try {
     const service = await open('environment')
     expect(service.config.audience).toEqual(['https://environment.example.com'])
   } finally {
-    delete process.env.CLAIMGATE_TYPO
-    delete process.env.CLAIMGATE_AUDIENCE
+    vi.unstubAllEnvs()
   }
   expect(listeners()).toEqual(before)
 })
 
-test('a development key is refused by the NODE_ENV it is given', async () => {
-  const service = await open('development')
-  await service.close()
+test('a development key is refused by the NODE_ENV that it is given, not by that of the process', async () => {
+  await (await open('development')).close()
   const keys = join(folder, 'development-keys')
-  writeFileSync(join(keys, 'dev-1.json'), '{}')
-  await expect(openService(environment('development', { NODE_ENV: 'production' }))).rejects.toThrow(/dev-1/)
+  const [first = ''] = readdirSync(keys).filter((name) => name.endsWith('.json'))
+  const key = { ...JSON.parse(readFileSync(join(keys, first), 'utf8')), kid: 'dev-1' }
+  writeFileSync(join(keys, 'dev-1.json'), JSON.stringify(key))
+  await expect(openService(environment('development', { NODE_ENV: 'production' }))).rejects.toThrow(
+    /dev-1\.json: is a development key/,
+  )
+  vi.stubEnv('NODE_ENV', 'production')
+  try {
+    await (await openService(environment('development'))).close()
+  } finally {
+    vi.unstubAllEnvs()
+  }
 })
 
 test('after close, the service is not ready, and closing again does nothing', async () => {

@@ -15,10 +15,10 @@ import { admin } from './admin-api.ts'
 import type { RunningServer } from './server.ts'
 import type { Json } from './wire.ts'
 
+const DOOR = 'autoInitializeDataClient, createTokenSource, DataClientError'
+
 /** Bundles exports of claimgate/browser, minified, as a customer's bundler does. */
-export async function bundleClient(
-  exports = 'autoInitializeDataClient, createTokenSource, DataClientError',
-): Promise<string> {
+export async function bundleClient(exports = DOOR): Promise<string> {
   const resolveDir = join(import.meta.dirname, '../../src/client/browser')
   const built = await build({
     stdin: { contents: `export { ${exports} } from './index.ts'`, resolveDir },

