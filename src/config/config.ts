@@ -16,6 +16,7 @@ import {
   type RateLimit,
   type Settings,
 } from './fields.ts'
+import { isServiceLink } from './service-links.ts'
 
 export { ConfigError, type ConfigProblem }
 
@@ -78,7 +79,8 @@ type Environment = Readonly<Record<string, string | undefined>>
 /**
  * Parses environment variables into a checked configuration. An empty value counts as unset; unset variables get their
  * defaults, so that `parseConfig({})` is a service on `http://127.0.0.1:8787` with a SQLite file. Names that begin with
- * `CLAIMGATE_` and are unknown are problems, because they are probably typos; other unknown names are ignored.
+ * `CLAIMGATE_` and are unknown are problems, because they are probably typos; other unknown names are ignored, and so are
+ * those that Kubernetes and Docker make (see `isServiceLink`).
  * Not checked: whether a host, file or database can be reached, and the bindings of a Worker.
  *
  * @throws {ConfigError} which lists every problem, not only the first.
@@ -215,9 +217,9 @@ function isOnThisMachine(host: string): boolean {
 function findUnknownNames(env: Environment): readonly ConfigProblem[] {
   const known = [...Object.keys(fields), ...BACKEND_NAMES]
   const isUnknown = (name: string): boolean => name.startsWith('CLAIMGATE_') && !known.includes(name)
-  return Object.keys(env)
-    .filter((name) => isUnknown(name) && env[name] !== undefined && env[name] !== '')
-    .map((name) => describeUnknownName(name.replace(/\W/g, '?')))
+  return Object.entries(env)
+    .filter(([name, value = '']) => isUnknown(name) && value !== '' && !isServiceLink(name, value))
+    .map(([name]) => describeUnknownName(name.replace(/\W/g, '?')))
 }
 
 function describeUnknownName(variable: string): ConfigProblem {
