@@ -125,7 +125,7 @@ describe.concurrent('a start', () => {
     const dir = makeFolder()
     writeFileSync(
       join(dir, '.env'),
-      'CLAIMGATE_ISSUER=https://from-file.example\nPORT=70000\nCLAIMGATE_TOKEN_TTL="77"\n# a comment\n',
+      '\ufeffCLAIMGATE_ISSUER=https://from-file.example\nPORT=70000\nCLAIMGATE_TOKEN_TTL="77"\n# a comment\n',
     )
     const server = await start({ dir })
     expect(await claimIssuer(server)).toBe('https://from-file.example')
@@ -243,6 +243,18 @@ describe.concurrent('a bad environment', () => {
     const dir = makeFolder()
     mkdirSync(join(dir, '.env'))
     expect(await failToStart({}, dir)).toEqual([expect.stringContaining('.env cannot be read')])
+  })
+
+  test.each([
+    ['a line that is no assignment', 'PORT=0\nmarked-secret\n', 2],
+    ['a quote that is not closed', '\n\nCLAIMGATE_PEPPER="marked-secret\n', 3],
+    ['UTF-16', Buffer.from('\ufeffCLAIMGATE_PEPPER=marked-secret', 'utf16le'), 1],
+  ])('%s in .env is one line with its number, without its text', async (_, content, line) => {
+    const dir = makeFolder()
+    writeFileSync(join(dir, '.env'), content)
+    const problems = await failToStart({}, dir)
+    expect(problems).toEqual([expect.stringMatching(`^\\.env, line ${line}: .+ \\(example: .+\\)$`)])
+    expect(problems.join()).not.toContain('marked')
   })
 
   test('a port in use is reported, and the process that listens there goes on', async () => {

@@ -1,24 +1,37 @@
 // The environment of the process, with `.env`, and the messages for errors while the server starts.
 
-import { existsSync } from 'node:fs'
-import { ConfigError } from '../../config/config.ts'
+import { existsSync, readFileSync } from 'node:fs'
+import { ConfigError, type ConfigProblem } from '../../config/config.ts'
 import { readErrorCode } from '../../lib/error-code.ts'
 import { StorageError } from '../../storage/errors.ts'
+import { type EnvFault, parseEnvFile } from './env-file.ts'
 
 /**
  * The environment of the process, after adding the variables of `.env` in the working directory that are not set in it.
- * Throws when `.env` exists and cannot be read.
+ * Throws when `.env` exists and cannot be read, and ConfigError with one problem for each line that is not understood.
  */
 export function loadEnvironment(): NodeJS.ProcessEnv {
-  if (!existsSync('.env')) return process.env
+  const bytes = readEnvFile()
+  if (bytes === undefined) return process.env
+  const parsed = parseEnvFile(bytes)
+  if (!parsed.ok) throw new ConfigError(parsed.reason.map(describeEnvFault))
+  // Of several lines with the same name the last one counts.
+  for (const [name, value] of Object.entries(Object.fromEntries(parsed.value))) process.env[name] ??= value
+  return process.env
+}
+
+function readEnvFile(): Uint8Array | undefined {
   try {
-    process.loadEnvFile('.env')
+    return existsSync('.env') ? readFileSync('.env') : undefined
   } catch (error) {
     throw new Error(
       `.env cannot be read (${readErrorCode(error) ?? 'unknown'}); make it a file that the server may read`,
     )
   }
-  return process.env
+}
+
+function describeEnvFault({ line, problem }: EnvFault): ConfigProblem {
+  return { variable: `.env, line ${line}`, problem, example: 'CLAIMGATE_LOG=info' }
 }
 
 /** Whether NODE_ENV is `production`. Signing keys whose kid starts with `dev-` are refused then. */
