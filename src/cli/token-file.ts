@@ -3,8 +3,9 @@
 // only when the caller asks for that, because it may hold the only copy of another secret.
 
 import { randomUUID } from 'node:crypto'
-import { type FileHandle, link, lstat, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises'
+import { type FileHandle, link, lstat, open, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { makeFolder } from '../adapters/node/ownership.ts'
 import { readErrorCode } from '../lib/error-code.ts'
 import { CliError, usageError } from './fault.ts'
 import type { TokenFileOptions } from './options.ts'
@@ -87,7 +88,7 @@ async function createTemporary(path: string, temporary: string, mayReplace: bool
     throw new CliError('conflict', `${path} is not a file; name a file`)
   // A link whose target is missing counts as a file too.
   if (!mayReplace && (await lstat(path).catch(() => undefined)) !== undefined) throw createExistsFault(path)
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  makeFolder(dirname(path))
   return open(temporary, 'wx', 0o600)
 }
 

@@ -224,7 +224,15 @@ function parseRedis(text: string): Result<string, string> {
     : fail('must be a redis:// or rediss:// URL (special characters percent-encoded)')
 }
 
+/** Why a secret was refused that a file or an editor has changed: it would be another secret than the one that was meant. */
+const BLANK_END = 'begins or ends with a blank or a line end; remove it'
+
+function hasBlankEnd(text: string): boolean {
+  return text !== text.trim()
+}
+
 function parseMasterKey(text: string): Result<Uint8Array, string> {
+  if (hasBlankEnd(text)) return fail(BLANK_END)
   if (!isBase64urlOf32Bytes(text)) {
     return fail(`must be 32 bytes as base64url, 43 characters without padding; ${MASTER_KEY_ADVICE}`)
   }
@@ -233,6 +241,7 @@ function parseMasterKey(text: string): Result<Uint8Array, string> {
 }
 
 function parsePepper(text: string): Result<string, string> {
+  if (hasBlankEnd(text)) return fail(BLANK_END)
   return text.length >= 32 ? ok(text) : fail('must have at least 32 characters')
 }
 

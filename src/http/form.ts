@@ -24,6 +24,14 @@ function decode(text: string): string {
   return spaced.includes('%') ? decodeURIComponent(spaced) : spaced
 }
 
+/** Whether all bytes are ASCII, so that they mean the same in every charset that a form may name. */
+export function isAscii(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte < 0x80)
+}
+
+/** Why a form in US-ASCII or ISO-8859-1 was refused. */
+export const NOT_ASCII = 'a form in this charset may contain ASCII only; send it in UTF-8'
+
 /** Longest query string that is parsed, in characters: as many as a body may have bytes. */
 export const MAX_QUERY_LENGTH = 16_384
 

@@ -1,7 +1,10 @@
 // The media type of a body (RFC 9110 section 8.3) decides which parser reads it.
 
-/** The media types that the service can read. */
-export type MediaType = 'json' | 'form'
+/** What the service can read. An `ascii-form` names another charset than UTF-8, so its bytes must all be ASCII. */
+export type MediaType = 'json' | 'form' | 'ascii-form'
+
+/** Charsets in which the bytes of ASCII mean the same as in UTF-8. */
+const ASCII_CHARSETS: ReadonlySet<string> = new Set(['us-ascii', 'iso-8859-1'])
 
 const MEDIA_TYPES: ReadonlyMap<string, MediaType> = new Map([
   ['application/json', 'json'],
@@ -15,21 +18,27 @@ const PARAMETER = /^[\t ]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)=(?:([!#$%&'*+.^_`|~0-9A-
 
 /**
  * The media type of a Content-Type header. Undefined when it is absent, malformed, over 1024 characters or of another
- * type, or when its charset is not UTF-8. Other parameters are ignored, except that a backslash in a quoted value counts
- * as malformed.
+ * type, or when its charset is not UTF-8; that of a form may also be US-ASCII or ISO-8859-1. Other parameters are ignored,
+ * except that a backslash in a quoted value counts as malformed.
  */
 export function parseMediaType(contentType: string | null): MediaType | undefined {
   if (contentType === null || contentType.length > MAX_LENGTH) return undefined
   const exact = MEDIA_TYPES.get(contentType)
   if (exact !== undefined) return exact
   const [type = '', ...parameters] = contentType.split(';')
-  return parameters.every(isAcceptable) ? MEDIA_TYPES.get(type.trim().toLowerCase()) : undefined
+  const charsets = parameters.map(readCharset)
+  if (charsets.includes(undefined)) return undefined
+  const known = MEDIA_TYPES.get(type.trim().toLowerCase())
+  const others = charsets.filter((charset) => charset !== 'utf-8') as string[]
+  if (others.length === 0) return known
+  return known === 'form' && others.every((charset) => ASCII_CHARSETS.has(charset)) ? 'ascii-form' : undefined
 }
 
-function isAcceptable(parameter: string): boolean {
-  if (parameter.trim() === '') return true // allowed by RFC 9110 section 5.6.6
+/** The charset of a parameter, in lower case; `utf-8` for a parameter of another name, undefined for a malformed one. */
+function readCharset(parameter: string): string | undefined {
+  if (parameter.trim() === '') return 'utf-8' // allowed by RFC 9110 section 5.6.6
   const match = PARAMETER.exec(parameter)
-  if (match === null) return false
+  if (match === null) return undefined
   const [, name = '', token, quoted = ''] = match
-  return name.toLowerCase() !== 'charset' || (token ?? quoted).toLowerCase() === 'utf-8'
+  return name.toLowerCase() === 'charset' ? (token ?? quoted).toLowerCase() : 'utf-8'
 }

@@ -59,7 +59,7 @@ function createHandler(deps: ClaimDeps): Handler {
     if (!parameters.ok) return context.refuse(parameters.reason)
     const token = parameters.value.get('token')
     const text = typeof token === 'string' ? token : ''
-    const isJsonInForm = type === 'form' && hasJson(parameters.value)
+    const isJsonInForm = type !== 'json' && hasJson(parameters.value)
     const refusal = isJwtShaped(text) ? BROWSER_TOKEN : isJsonInForm ? JSON_IN_FORM : UNAUTHORIZED
     const admitted = await admit(received, parseAccountToken(text), refusal)
     if (!admitted.ok) return context.refuse(admitted.reason.problem)

@@ -3,7 +3,7 @@
 
 import { isIpTooLong, splitIpText } from '../claims/input/caller-text.ts'
 import { parseIpRange } from '../claims/ip.ts'
-import { MAX_QUERY_LENGTH, parseForm } from '../http/form.ts'
+import { isAscii, MAX_QUERY_LENGTH, NOT_ASCII, parseForm } from '../http/form.ts'
 import type { MediaType } from '../http/media-type.ts'
 import { isJsonObject, parseJson } from '../lib/json.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
@@ -25,8 +25,9 @@ export function parseQuery(query: string): Result<Parameters, string> {
 export function parseBody(bytes: Uint8Array, type: MediaType | undefined): Result<Parameters, string> {
   if (bytes.length === 0) return ok(new Map())
   const text = decodeUtf8(bytes)
+  if (type === 'ascii-form' && !isAscii(bytes)) return fail(NOT_ASCII)
   if (text === undefined) return fail('the body is not valid UTF-8')
-  return type === 'form' ? parsePairs(text, 'the form') : parseObject(text)
+  return type !== undefined && type !== 'json' ? parsePairs(text, 'the form') : parseObject(text)
 }
 
 function parsePairs(text: string, where: string): Result<Parameters, string> {

@@ -2,7 +2,7 @@
 // In the query string, credentials (section 2.3.1) and parameters of a token request are refused; others are ignored.
 
 import type { RequestContext } from '../http/context.ts'
-import { MAX_QUERY_LENGTH, parseForm, queryOf } from '../http/form.ts'
+import { isAscii, MAX_QUERY_LENGTH, NOT_ASCII, parseForm, queryOf } from '../http/form.ts'
 import { parseMediaType } from '../http/media-type.ts'
 import { BODY_TOO_LARGE, type Problem } from '../http/problem.ts'
 import { type Received, receiveRequest } from '../issue/admission.ts'
@@ -35,11 +35,11 @@ export interface ReceivedForm {
 /** Reads a request to its end and parses its form. Checks in this order: media type, size, content. */
 export async function receiveForm(context: RequestContext): Promise<Result<ReceivedForm, Problem>> {
   const { headers, url } = context.request
-  if (headers.has('content-encoding') || parseMediaType(headers.get('content-type')) !== 'form') {
-    return fail(UNSUPPORTED)
-  }
+  const type = parseMediaType(headers.get('content-type'))
+  if (headers.has('content-encoding') || type === undefined || type === 'json') return fail(UNSUPPORTED)
   const received = await receiveRequest(context)
   if (received.bytes === undefined) return fail(BODY_TOO_LARGE)
+  if (type === 'ascii-form' && !isAscii(received.bytes)) return malformed(NOT_ASCII)
   const form = readForm(received.bytes, url)
   return form.ok ? ok({ received, form: form.value }) : form
 }

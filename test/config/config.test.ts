@@ -222,7 +222,7 @@ describe('values that each variable refuses', () => {
       `${'A'.repeat(42)}B`, // unused bits set
       ' '.repeat(43),
     ],
-    CLAIMGATE_PEPPER: ['p'.repeat(31)],
+    CLAIMGATE_PEPPER: ['p'.repeat(31), `${'p'.repeat(32)}\n`, ` ${'p'.repeat(32)}`, `${'p'.repeat(32)}\t`],
     CLAIMGATE_ADMIN_TOKEN: ['t'.repeat(31), `${'t'.repeat(32)} x`, 'ü'.repeat(32), `${'t'.repeat(32)}\n`],
     CLAIMGATE_TRUSTED_PROXIES: ['all', '10.0.0.1/8', '0.0.0.0/0', ',', '-1', '51'],
     CLAIMGATE_FORWARDED_HEADER: ['x-real-ip', 'cf-connecting-ip'],

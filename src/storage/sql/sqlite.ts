@@ -49,6 +49,8 @@ const CODES: Readonly<Record<number, StorageErrorCode>> = {
 }
 
 const THROUGH_A_FILE = 'cannot be made, a part of its path is a file; name another path'
+/** Code of this module for a folder that cannot be made although the one above it exists. */
+const NO_FOLDER = 'NO_FOLDER'
 // The same, by error code of the file system and of the driver.
 const FILE_FAULTS: Readonly<Record<string, string>> = {
   EACCES: READ_ONLY,
@@ -61,6 +63,7 @@ const FILE_FAULTS: Readonly<Record<string, string>> = {
   ENOSPC: 'cannot be made, the disk is full; free some space',
   ESTALE: 'is not the file that was opened any more; restart the server',
   ETXTBSY: 'was written to while it was read; try again',
+  [NO_FOLDER]: 'cannot be made, the system makes no folders there; name another path',
   ERR_INVALID_STATE: 'is closed',
 }
 
@@ -167,13 +170,30 @@ function createEngine(path: string, database: DatabaseSync, requireSameFile: () 
 // An existing file is not opened here: closing it would drop the locks of other connections of this process.
 function prepareFile(file: string): void {
   const folder = dirname(file)
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  makeFolder(folder)
   // In WAL mode SQLite creates two more files in the folder.
   requireWritable(folder, statSync(folder))
   const found = statSync(file, { throwIfNoEntry: false })
   if (!found) createFile(file)
   else if (found.isFile()) requireWritable(file, found)
   else throw createFault('EISDIR')
+}
+
+/**
+ * Makes a folder (mode 0700) and its missing parents. Not with `recursive: true`: where the system makes no folders, as in
+ * `/proc`, Node then repeats the call without end.
+ */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return
+  const parent = dirname(folder)
+  if (parent !== folder) makeFolder(parent)
+  try {
+    mkdirSync(folder, 0o700)
+  } catch (error) {
+    // Another process that starts at the same time may have made it.
+    if (existsSync(folder)) return
+    throw readErrorCode(error) === 'ENOENT' ? createFault(NO_FOLDER) : error
+  }
 }
 
 // Checks the mode bits too, because root may write to a read-only file.
