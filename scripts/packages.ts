@@ -14,7 +14,7 @@ interface SmallPackage {
   readonly keywords: readonly string[]
   /** Its exports, each with the export of claimgate or the compiled file that it is. */
   readonly doors: Readonly<Record<string, string>>
-  /** Other files of dist/. */
+  /** Other files of dist/ to add, which no export imports. */
   readonly files?: readonly string[]
   readonly unpkg?: string
 }

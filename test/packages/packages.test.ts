@@ -193,7 +193,7 @@ describe('README, docs and the READMEs of the small packages', () => {
   })
 })
 
-/** `22.16.0` from `^22.16.0 || >=24.0.0`. */
+/** The oldest version that a range names: `22.16.0` for `^22.16.0 || >=24.0.0`. */
 const oldestOf = (range: string): string => /\d+\.\d+\.\d+/.exec(range)?.[0] ?? ''
 
 describe.each(['import', 'require'] as const)('with %s, on the oldest Node', (way) => {
