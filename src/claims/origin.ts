@@ -5,7 +5,8 @@ import { fail, ok, type Result } from '../lib/result.ts'
 
 /**
  * A canonical origin. `web`: scheme and ASCII host of an http(s) URL, and its port unless it is the scheme's default.
- * `app`: the lower-case origin of an installed application, such as `capacitor://localhost`.
+ * `app`: the origin of an installed application, such as `capacitor://localhost`: the scheme in lower case, and the host as the
+ * application writes it.
  */
 export type ParsedOrigin = { readonly kind: 'web' | 'app'; readonly origin: string }
 
@@ -15,7 +16,8 @@ const PLAIN = /^https?:\/\/((?:[a-z0-9_-]{1,63}\.)*[a-z][a-z0-9_-]{0,62})$/
 /** An http(s) URL up to its path. The URL standard skips extra slashes, so the authority starts after all of them. */
 const WEB = /^https?:\/\/+([^/?#]*)/i
 
-const APP = /^([a-z][a-z0-9+.-]*):\/\/([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::([1-9][0-9]{0,4}))?$/i
+/** The host need not be a DNS name: `app://.` is the origin of a desktop app, and a Safari extension has a UUID in upper case. */
+const APP = /^([a-z][a-z0-9+.-]*)(:\/\/([a-z0-9._-]+)(?::([1-9][0-9]{0,4}))?)$/i
 
 /**
  * Schemes that no app has as its origin. No page is loaded from `ftp:`, `ws:` or `wss:`. A page loaded from one of the
@@ -64,11 +66,12 @@ function parseWebOrigin(text: string, authority: string): Result<ParsedOrigin, s
 }
 
 function parseAppOrigin(text: string): Result<ParsedOrigin, string> {
-  const [, scheme = '', host = '', port = '1'] = APP.exec(text) ?? []
-  if (!isName(host) || NEVER_APP.has(scheme.toLowerCase()) || Number(port) > 65_535) {
+  const [, given = '', rest = '', host = '', port = '1'] = APP.exec(text) ?? []
+  const scheme = given.toLowerCase()
+  if (host === '' || host.length > 253 || NEVER_APP.has(scheme) || Number(port) > 65_535) {
     return fail(`${WRITE_WHOLE} (an app's has a scheme and a host only, like capacitor://localhost)`)
   }
-  return ok({ kind: 'app', origin: text.toLowerCase() })
+  return ok({ kind: 'app', origin: scheme + rest })
 }
 
 /** Whether labels and length are those of a DNS name (RFC 1035 section 2.3.4), without its trailing dot. */

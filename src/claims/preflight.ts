@@ -12,6 +12,9 @@ export interface PreflightHead {
 /** A serialized origin (RFC 6454 section 7.1) as browsers and web views send it: of a site, of an app, or `null`. */
 const ORIGIN = /^(?:null|[a-z][a-z0-9+.-]*:\/\/(?:[A-Za-z0-9._~-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?)$/
 
+/** Request headers of tracing, which are always allowed: they hold no secret, and libraries add them to every request. */
+export const TRACE_HEADERS: readonly string[] = ['traceparent', 'tracestate', 'baggage', 'sentry-trace']
+
 /** A token (RFC 9110 section 5.6.2). */
 const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 

@@ -23,9 +23,14 @@ import type { VerifiedClaims, VerifyTokenText } from './verify.ts'
 
 /** The outcome for a request. `parsed` is present if the token's format, signature and claims are valid. */
 export type Verdict =
-  | { readonly outcome: 'allow'; readonly parsed: ParsedClaims }
+  | { readonly outcome: 'allow'; readonly parsed: ParsedClaims; readonly presented: PresentedToken }
   /** A rule about origin, address, key or scope failed, and report mode does not enforce it. */
-  | { readonly outcome: 'would_block'; readonly parsed: ParsedClaims; readonly reason: Reason }
+  | {
+      readonly outcome: 'would_block'
+      readonly parsed: ParsedClaims
+      readonly reason: Reason
+      readonly presented: PresentedToken
+    }
   | Denial
 
 /** The verdict on a request that must not pass. */
@@ -122,8 +127,8 @@ function judgeVerified(
     if (revoked === 'unavailable') return deny(REVOCATION_UNKNOWN)
     if (revoked === true) return deny(REVOKED)
     return after(enforceBounds(deps, received, presented, parsed), (reason): Verdict => {
-      if (reason === undefined) return { outcome: 'allow', parsed }
-      return deps.mode === 'report' ? { outcome: 'would_block', parsed, reason } : deny(reason)
+      if (reason === undefined) return { outcome: 'allow', parsed, presented }
+      return deps.mode === 'report' ? { outcome: 'would_block', parsed, reason, presented } : deny(reason)
     })
   })
 }

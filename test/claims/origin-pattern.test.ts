@@ -44,7 +44,9 @@ const ACCEPTED = [
   ['http://127.0.0.1:*', 'http://127.0.0.1:*'],
   ['https://[::1]:*', 'https://[::1]:*'],
   ['capacitor://localhost', 'capacitor://localhost'],
-  ['Chrome-Extension://ABCDEF', 'chrome-extension://abcdef'],
+  ['Chrome-Extension://ABCDEF', 'chrome-extension://ABCDEF'],
+  ['app://.', 'app://.'],
+  ['Tauri://Some.Host_1-', 'tauri://Some.Host_1-'],
   // Copied from an address bar.
   ['https://www.example.com/', 'https://www.example.com'],
   ['https://*.Example.com:8443/', 'https://*.example.com:8443'],

@@ -49,7 +49,7 @@ describe('a claim', () => {
       ['HTTPS://WWW.Example.com:443/a?b#c', SITE],
       ['http://localhost:5173/', 'http://localhost:5173'],
       ['https://a.b.wild.example.com', 'https://a.b.wild.example.com'],
-      ['Capacitor://LocalHost', 'capacitor://localhost'],
+      ['Capacitor://localhost', 'capacitor://localhost'],
     ),
     ip: fc.array(address, { minLength: 1, maxLength: 4 }).map((list) => ({
       value: list.map((one) => one.value),

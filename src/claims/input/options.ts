@@ -34,6 +34,15 @@ export function checkTrustedProxies(value: unknown): TrustedProxies {
   return parsed.value
 }
 
+/** A token of HTTP (RFC 9110 section 5.6.2), as the names of headers are. */
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+
+/** The list of header names in the option `option`; empty when it is undefined. Throws a TypeError for other values. */
+export function checkHeaderNames(option: string, value: unknown = []): readonly string[] {
+  if (isTextList(value) && value.every((name) => HEADER_NAME.test(name))) return value
+  throw new TypeError(`${option}: must be a list of header names`)
+}
+
 /**
  * The canonical patterns of an `allowedOrigins` list, see `parseOriginPatterns`. `expected` completes the message of the
  * TypeError for a value that is not a list of strings: "allowedOrigins: must be …". Wildcards over a public suffix are

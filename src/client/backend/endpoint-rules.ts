@@ -2,9 +2,15 @@
 // An unknown name is an error too: a typo in plain JavaScript must not create an endpoint that gives tokens to more pages.
 
 import type { TrustedProxies } from '../../claims/client-ip.ts'
-import { checkAllowedOrigins, checkTrustedProxies, checkWebOrigin } from '../../claims/input/options.ts'
+import {
+  checkAllowedOrigins,
+  checkHeaderNames,
+  checkTrustedProxies,
+  checkWebOrigin,
+} from '../../claims/input/options.ts'
 import { MIN_LIFETIME_SECONDS } from '../../claims/lifetime.ts'
 import { matchOrigin } from '../../claims/origin-pattern.ts'
+import { TRACE_HEADERS } from '../../claims/preflight.ts'
 import { parseScope } from '../../claims/scope.ts'
 import { checkFlag, checkFunction, checkNames } from '../../lib/options.ts'
 import { clientOptionNames } from './claim-client.ts'
@@ -15,6 +21,9 @@ export interface EndpointRules<R> {
   readonly authenticate: EndpointOptions<R>['authenticate']
   readonly origins: EndpointOrigins
   readonly methods: readonly string[]
+  /** Values of `Access-Control-Allow-Headers` and `Access-Control-Expose-Headers`. */
+  readonly allowHeaders: string
+  readonly exposeHeaders: string
   readonly bindIp: boolean
   readonly trustedProxies: TrustedProxies
   readonly expiresIn: number | undefined
@@ -48,6 +57,8 @@ const optionNames: Readonly<Record<keyof EndpointOptions<unknown>, true>> = {
   allowedOrigins: true,
   origin: true,
   allowGet: true,
+  allowedHeaders: true,
+  exposedHeaders: true,
   clientTokenUri: true,
   expiresIn: true,
   scope: true,
@@ -84,6 +95,16 @@ export function checkEndpoint<R>(client: ClaimClient, options: EndpointOptions<R
     expiresIn,
     scope: checkScope(options.scope),
     origins: createEndpointOrigins(options.allowedOrigins ?? settings.allowedOrigins, options.origin),
+    allowHeaders: [
+      'Content-Type',
+      ...TRACE_HEADERS,
+      ...checkHeaderNames('allowedHeaders', options.allowedHeaders),
+    ].join(', '),
+    exposeHeaders: [
+      'Retry-After',
+      'X-Request-Id',
+      ...checkHeaderNames('exposedHeaders', options.exposedHeaders),
+    ].join(', '),
     methods: checkFlag('allowGet', options.allowGet, false) ? ['GET', 'POST'] : ['POST'],
     bindIp: checkFlag('bindIp', options.bindIp, false),
     trustedProxies: checkTrustedProxies(options.trustedProxies),

@@ -162,11 +162,11 @@ function corsHeaders<R>(rules: EndpointRules<R>, exchange: Exchange<R>): Readonl
   const readable = { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true' }
   const requestMethod = exchange.header('access-control-request-method')
   const isPreflight = isPreflightHead({ method: exchange.method, origin, requestMethod })
-  if (!isPreflight) return { ...readable, 'access-control-expose-headers': 'Retry-After, X-Request-Id' }
+  if (!isPreflight) return { ...readable, 'access-control-expose-headers': rules.exposeHeaders }
   return {
     ...readable,
     'access-control-allow-methods': rules.methods.join(', '),
-    'access-control-allow-headers': 'Content-Type',
+    'access-control-allow-headers': rules.allowHeaders,
     'access-control-max-age': String(PREFLIGHT_SECONDS),
   }
 }

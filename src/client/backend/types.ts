@@ -124,6 +124,13 @@ export interface EndpointOptions<R> extends EndpointSettings {
   readonly allowedOrigins?: readonly string[] | undefined
   /** Origin of your site, always allowed. Needed for GET requests of its pages, which browsers send without `Origin`. */
   readonly origin?: string | undefined
+  /**
+   * Request headers that pages of other origins may send, such as `X-CSRF-Token`, in addition to `Content-Type` and those of
+   * tracing. Default: none.
+   */
+  readonly allowedHeaders?: readonly string[] | undefined
+  /** Answer headers that pages of other origins may read in addition to `Retry-After` and `X-Request-Id`. Default: none. */
+  readonly exposedHeaders?: readonly string[] | undefined
   /** Whether GET is answered like POST. Default: false. */
   readonly allowGet?: boolean | undefined
   /** Path or URL at which the page reaches this endpoint. Default: the client's, else the path of the request. */

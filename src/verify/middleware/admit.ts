@@ -6,7 +6,7 @@ import { after, type MaybePromise } from '../../lib/result.ts'
 import { refusalHeaders, toRefusal } from '../challenge.ts'
 import type { Denial, Verdict } from '../judge.ts'
 import type { Claims } from '../options/options.ts'
-import type { RequestLike } from '../request/extract.ts'
+import type { RequestLike, TokenSource } from '../request/extract.ts'
 import { requestIdOf } from '../request/id.ts'
 import type { RequestVerifier } from '../request-verifier.ts'
 import { type Cors, type CorsHeaders, isPreflight, isReadable } from './cors.ts'
@@ -64,11 +64,26 @@ export function admitRequest(
   })
 }
 
-function toAdmission(verdict: Verdict, headers: CorsHeaders, issuer: string, source: object): Admission {
+function toAdmission(verdict: Verdict, cors: CorsHeaders, issuer: string, source: object): Admission {
+  const headers = forCaches(cors, verdict.presented?.source)
   if (verdict.outcome === 'deny') return toProblem(verdict, headers, issuer, source)
   const { claims } = verdict.parsed
   if (verdict.outcome === 'allow') return { kind: 'pass', claims, headers }
   return { kind: 'pass', claims, headers: { ...headers, ...wouldBlock(verdict.reason.code) } }
+}
+
+/** The request header that has the token of this source. Caches use `Authorization` without being told (RFC 9111 section 3.5). */
+const SOURCE_HEADERS: Readonly<Partial<Record<TokenSource, string>>> = {
+  'x-client-token': 'X-Client-Token',
+  websocket: 'Sec-WebSocket-Protocol',
+}
+
+/** Adds what keeps a cache from giving the answer for one token to the sender of another, or of none. */
+function forCaches(headers: CorsHeaders, source: TokenSource | undefined): CorsHeaders {
+  if (source === 'query') return { ...headers, 'cache-control': 'private' }
+  const name = source && SOURCE_HEADERS[source]
+  if (name === undefined) return headers
+  return { ...headers, vary: headers.vary === undefined ? name : `${headers.vary}, ${name}` }
 }
 
 /** Request objects that a middleware in report mode has judged. */

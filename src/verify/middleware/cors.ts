@@ -1,14 +1,15 @@
 // CORS for a protected resource (Fetch section 3.2). Pages of allowed origins may read every answer, refusals included.
 // Cookies and the origin `null` are never allowed. The origin in the token is not used, because it is not verified yet.
 
-import { isPreflightHead } from '../../claims/preflight.ts'
+import { isPreflightHead, TRACE_HEADERS } from '../../claims/preflight.ts'
 import { after, type MaybePromise } from '../../lib/result.ts'
 import type { RequestLike } from '../request/extract.ts'
 
-const TRACE_HEADERS = ['traceparent', 'tracestate', 'baggage', 'sentry-trace']
 const REQUEST_HEADERS = ['Authorization', 'Content-Type', 'DPoP', 'X-Client-Token', ...TRACE_HEADERS]
-const EXPOSED_HEADERS =
-  'WWW-Authenticate, Retry-After, RateLimit, RateLimit-Policy, DPoP-Nonce, Claimgate-Would-Block, X-Request-Id'
+const EXPOSED_HEADERS = [
+  ...['WWW-Authenticate', 'Retry-After', 'RateLimit', 'RateLimit-Policy', 'DPoP-Nonce'],
+  ...['Claimgate-Would-Block', 'X-Request-Id'],
+]
 
 /** The origins and request headers that one resource allows. */
 export interface CorsPolicy {
@@ -16,6 +17,8 @@ export interface CorsPolicy {
   readonly isAllowed: (origin: string, source?: object) => MaybePromise<boolean>
   /** Request headers to allow in addition to those of tokens, proofs and tracing. */
   readonly allowedHeaders?: readonly string[]
+  /** Answer headers that pages may read in addition to those of claimgate. */
+  readonly exposedHeaders?: readonly string[]
 }
 
 /** Headers to set on an answer, with their names in lower case. */
@@ -32,8 +35,9 @@ export interface Cors {
 const NOT_ALLOWED: CorsHeaders = { vary: 'Origin' }
 
 /** Creates the CORS of a resource. Every answer has `Vary: Origin`, also one to a request without an allowed origin. */
-export function createCors({ isAllowed, allowedHeaders = [] }: CorsPolicy): Cors {
+export function createCors({ isAllowed, allowedHeaders = [], exposedHeaders = [] }: CorsPolicy): Cors {
   const allowHeaders = [...REQUEST_HEADERS, ...allowedHeaders].join(', ')
+  const exposeHeaders = [...EXPOSED_HEADERS, ...exposedHeaders].join(', ')
 
   function decide(
     request: RequestLike,
@@ -50,7 +54,7 @@ export function createCors({ isAllowed, allowedHeaders = [] }: CorsPolicy): Cors
       decide(request, source, (origin) => ({
         vary: 'Origin',
         'access-control-allow-origin': origin,
-        'access-control-expose-headers': EXPOSED_HEADERS,
+        'access-control-expose-headers': exposeHeaders,
       })),
 
     preflightHeaders: (request, source) => {
@@ -67,11 +71,36 @@ export function createCors({ isAllowed, allowedHeaders = [] }: CorsPolicy): Cors
   }
 }
 
-/** Adds `name` to a `Vary` header, unless the header has it or `*` already. `known` is the header so far, or empty. */
-export function addVary(known: string, name: string): string {
-  if (known === '') return name
+/**
+ * A header of ours (its name in lower case) with what a handler has set under the same name. The names of `Vary` and of the
+ * exposed headers are added to each other; an answer that `Cache-Control: private` of ours is for stays private. Of every
+ * other header ours replaces the handler's.
+ */
+export function combineHeader(name: string, ours: string, theirs: string): string {
+  if (theirs === '') return ours
+  if (name === 'vary') return addNames(theirs, ours)
+  if (name === EXPOSE) return addNames(ours, theirs)
+  return name === 'cache-control' ? makePrivate(theirs) : ours
+}
+
+/** The names of both comma lists, without repeats in any case; `*` in the first stands for all names. */
+function addNames(known: string, more: string): string {
   const names = known.split(',').map((one) => one.trim().toLowerCase())
-  return names.includes('*') || names.includes(name.toLowerCase()) ? known : `${known}, ${name}`
+  if (names.includes('*')) return known
+  const added = more.split(',').map((one) => one.trim())
+  return [known, ...added.filter((name) => name !== '' && !names.includes(name.toLowerCase()))].join(', ')
+}
+
+function makePrivate(directives: string): string {
+  const given = directives.split(',').map((one) => one.trim())
+  const names = given.map((one) => one.toLowerCase())
+  if (names.includes('no-store') || names.includes('private')) return directives
+  return ['private', ...given.filter((one) => one.toLowerCase() !== 'public')].join(', ')
+}
+
+/** Whether these headers of a middleware decide about CORS, so that those of a handler are dropped. */
+export function areCors({ vary }: CorsHeaders): boolean {
+  return vary?.startsWith('Origin') === true
 }
 
 /** Whether a request is a CORS preflight, by the strict definition of {@link isPreflightHead}. */
@@ -83,10 +112,12 @@ export function isPreflight({ method, headers }: RequestLike): boolean {
   })
 }
 
-/** Whether a header belongs to CORS. `name` is in lower case. */
-export function isCorsHeader(name: string): boolean {
-  return name.startsWith('access-control-')
+/** Whether a header belongs to CORS, and is none that a handler may add to. `name` is in lower case. */
+export function isForeignCors(name: string, ours: CorsHeaders): boolean {
+  return name.startsWith('access-control-') && !(name === EXPOSE && Object.hasOwn(ours, EXPOSE))
 }
+
+const EXPOSE = 'access-control-expose-headers'
 
 /** Whether these headers, of an answer to a request with an origin, let its page read the answer. */
 export function isReadable(headers: CorsHeaders): boolean {

@@ -7,7 +7,7 @@ import { createTellFault, thrownBy } from '../options/faults.ts'
 import type { Claims } from '../options/options.ts'
 import { isWorkers } from '../runtime/platform.ts'
 import { type Admission, admitRequest } from './admit.ts'
-import { addVary, type CorsHeaders, isCorsHeader, isPreflight } from './cors.ts'
+import { areCors, type CorsHeaders, combineHeader, isForeignCors, isPreflight } from './cors.ts'
 import { keepHeaders, type ResponseLike } from './keep-headers.ts'
 import { type CorsOptions, checkCors, corsNames, createGuard, type MiddlewareOptions } from './options.ts'
 import { createScopeGate } from './require-scope.ts'
@@ -164,14 +164,14 @@ function putHeaders(context: Context, headers: CorsHeaders): void {
 }
 
 function setHeaders(target: Headers, headers: CorsHeaders): void {
-  if (headers.vary !== undefined) {
+  if (areCors(headers)) {
     // Only this middleware decides about CORS: a handler must not allow more.
-    const foreign = [...target.keys()].filter(isCorsHeader)
+    const foreign = [...target.keys()].filter((name) => isForeignCors(name, headers))
     for (const name of foreign) target.delete(name)
   }
   for (const name in headers) {
     const value = headers[name] as string
-    target.set(name, name === 'vary' ? addVary(target.get(name) ?? '', value) : value)
+    target.set(name, combineHeader(name, value, target.get(name) ?? ''))
   }
 }
 

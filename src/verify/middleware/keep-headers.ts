@@ -1,7 +1,7 @@
 // Sets headers on a Node response when its head is written. If they were set earlier, they would be lost when a handler or
 // an error handler of the framework removes or replaces headers. Imports nothing from Node.
 
-import { addVary, type CorsHeaders, isCorsHeader } from './cors.ts'
+import { areCors, type CorsHeaders, combineHeader, isForeignCors } from './cors.ts'
 
 /** The members of Node's `ServerResponse` (HTTP/1 and HTTP/2) that are used here. */
 export interface ResponseLike {
@@ -13,11 +13,11 @@ export interface ResponseLike {
 }
 
 /**
- * Replaces `writeHead` so that the response gets `headers` (names in lower case), whatever the handler sets. If `headers`
- * has `vary`, it is added to the handler's `Vary`, and CORS headers that the handler sets are removed.
+ * Replaces `writeHead` so that the response gets `headers` (names in lower case), whatever the handler sets: see
+ * `combineHeader`. If they decide about CORS, CORS headers that the handler sets are removed.
  */
 export function keepHeaders(response: ResponseLike, headers: CorsHeaders): void {
-  const { vary } = headers
+  const dropsCors = areCors(headers)
   const { writeHead } = response
   response.writeHead = function writeHeadWithOurs(
     this: ResponseLike,
@@ -27,15 +27,19 @@ export function keepHeaders(response: ResponseLike, headers: CorsHeaders): void 
     const given = takeList(this, rest.at(-1))
     // One object instead of a call of setHeader for each header, because Node writes it faster.
     const all: Record<string, unknown> = { ...headers }
-    if (vary !== undefined) all.vary = addVary(String(this.getHeader('vary') ?? ''), vary)
+    for (const name in headers) {
+      all[name] = combineHeader(name, headers[name] as string, String(this.getHeader(name) ?? ''))
+    }
     // Only the middleware decides about CORS: a handler must not allow more.
-    if (vary !== undefined)
-      for (const name of this.getHeaderNames().filter(isCorsHeader)) this.removeHeader(name)
+    if (dropsCors) {
+      const foreign = this.getHeaderNames().filter((name) => isForeignCors(name, headers))
+      for (const name of foreign) this.removeHeader(name)
+    }
     for (const name in given) {
       const lower = name.toLowerCase()
-      if (vary !== undefined && isCorsHeader(lower)) continue
-      if (lower === 'vary' && vary !== undefined) all.vary = addVary(String(given[name]), vary)
-      else if (!Object.hasOwn(headers, lower)) all[name] = given[name]
+      if (dropsCors && isForeignCors(lower, headers)) continue
+      if (!Object.hasOwn(headers, lower)) all[name] = given[name]
+      else all[lower] = combineHeader(lower, String(all[lower]), String(given[name]))
     }
     const reason = typeof rest[0] === 'string' ? [rest[0]] : []
     return Reflect.apply(writeHead as (...args: unknown[]) => unknown, this, [status, ...reason, all])

@@ -1,9 +1,9 @@
 // The options that both middlewares add to those of a verifier: CORS.
 
 import { LRUCache } from 'lru-cache'
-import { checkAllowedOrigins } from '../../claims/input/options.ts'
+import { checkAllowedOrigins, checkHeaderNames } from '../../claims/input/options.ts'
 import { matchOrigin } from '../../claims/origin-pattern.ts'
-import { checkNames, isTextList } from '../../lib/options.ts'
+import { checkNames } from '../../lib/options.ts'
 import { after, type MaybePromise } from '../../lib/result.ts'
 import { callSafely } from '../options/callbacks.ts'
 import { checkOptions, verifierNames } from '../options/check.ts'
@@ -27,6 +27,8 @@ export interface CorsOptions {
   readonly allowedOrigins?: AllowedOrigins
   /** Request headers to allow in addition to `Authorization`, `Content-Type`, `DPoP` and `X-Client-Token`; default none. */
   readonly allowedHeaders?: readonly string[]
+  /** Answer headers that pages may read in addition to those of claimgate and those that a handler exposes; default none. */
+  readonly exposedHeaders?: readonly string[]
 }
 
 /**
@@ -35,7 +37,12 @@ export interface CorsOptions {
  */
 export type CorsChoice =
   | (CorsOptions & { readonly cors?: true })
-  | { readonly cors: false; readonly allowedOrigins?: never; readonly allowedHeaders?: never }
+  | {
+      readonly cors: false
+      readonly allowedOrigins?: never
+      readonly allowedHeaders?: never
+      readonly exposedHeaders?: never
+    }
 
 /** A verifier made by `createVerifier`, which several middlewares may share. */
 export interface SharedVerifier {
@@ -51,13 +58,13 @@ export type MiddlewareOptions = ((VerifierOptions & { readonly verifier?: never 
 export const corsNames: Readonly<Record<keyof CorsOptions, true>> = {
   allowedOrigins: true,
   allowedHeaders: true,
+  exposedHeaders: true,
 }
 
 const choiceNames: Readonly<Record<keyof CorsChoice, true>> = { ...corsNames, cors: true }
 
 const MAX_REMEMBERED = 1000
 const MAX_REMEMBERED_LENGTH = 300
-const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
 /**
  * Checks the options of a middleware, and creates its parts from them. `ownNames` are the options that it adds. Throws a
@@ -102,7 +109,7 @@ function openVerifier(
 
 function checkCorsChoice(options: CorsChoice, tellFault: TellFault): Cors | undefined {
   if (options.cors === false) {
-    const useless = (['allowedOrigins', 'allowedHeaders'] as const).find(
+    const useless = (['allowedOrigins', 'allowedHeaders', 'exposedHeaders'] as const).find(
       (name) => options[name] !== undefined,
     )
     if (useless !== undefined) throw new TypeError(`${useless}: has no effect with cors: false`)
@@ -118,13 +125,14 @@ function checkCorsChoice(options: CorsChoice, tellFault: TellFault): Cors | unde
  * @param tellFault told when the function `allowedOrigins` throws
  */
 export function checkCors(
-  { allowedOrigins = '*', allowedHeaders = [] }: CorsOptions,
+  { allowedOrigins = '*', allowedHeaders, exposedHeaders }: CorsOptions,
   tellFault: TellFault,
 ): Cors {
-  if (!isTextList(allowedHeaders) || !allowedHeaders.every((name) => HEADER_NAME.test(name))) {
-    throw new TypeError('allowedHeaders: must be a list of header names')
-  }
-  return createCors({ isAllowed: createIsAllowed(allowedOrigins, tellFault), allowedHeaders })
+  return createCors({
+    isAllowed: createIsAllowed(allowedOrigins, tellFault),
+    allowedHeaders: checkHeaderNames('allowedHeaders', allowedHeaders),
+    exposedHeaders: checkHeaderNames('exposedHeaders', exposedHeaders),
+  })
 }
 
 function createIsAllowed(

@@ -48,7 +48,7 @@ describe('CORS', () => {
       'access-control-allow-origin': WILD,
       'access-control-allow-credentials': 'true',
       'access-control-allow-methods': methods,
-      'access-control-allow-headers': 'Content-Type',
+      'access-control-allow-headers': 'Content-Type, traceparent, tracestate, baggage, sentry-trace',
       'access-control-max-age': '7200',
     })
   })

@@ -255,7 +255,7 @@ describe.each(Object.entries(starts))('%s', (_, start) => {
       'access-control-allow-origin': SITE,
       'access-control-allow-credentials': 'true',
       'access-control-allow-methods': 'GET, POST',
-      'access-control-allow-headers': 'Content-Type',
+      'access-control-allow-headers': 'Content-Type, traceparent, tracestate, baggage, sentry-trace',
       'access-control-max-age': '7200',
     })
   })
