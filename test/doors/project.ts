@@ -66,8 +66,11 @@ function install(folder: string): void {
     name,
     manifest.devDependencies[name] ?? manifest.dependencies[name],
   ])
-  const { claimgate } = packPackages(folder, ['claimgate'])
-  installProject(folder, { ...Object.fromEntries(frameworks), claimgate: `file:${claimgate}` })
+  const tarballs = Object.entries(
+    packPackages(folder, ['claimgate', '@claimgate/verify', '@claimgate/client']),
+  )
+  const ours = tarballs.map(([name, path]) => [name, `file:${path}`])
+  installProject(folder, { ...Object.fromEntries(frameworks), ...Object.fromEntries(ours) })
 }
 
 function quoteDoor(quoted: string, source: string): string {

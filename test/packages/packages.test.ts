@@ -176,7 +176,13 @@ describe('README, docs and the READMEs of the small packages', () => {
       readBlocks(page).flatMap(({ text }) => [...text.matchAll(/from '([^']+)'/g)].map(([, from]) => from)),
     )
     const wanted = names.flatMap((name) => Object.keys(packages[name]).map((door) => specifierOf(name, door)))
-    expect(wanted.filter((specifier) => !imported.includes(specifier))).toEqual([])
+    // What an export of a small package is called in claimgate.
+    const toWhole = (specifier = ''): string =>
+      specifier
+        .replace(/^@claimgate\/verify$/, 'claimgate/verify')
+        .replace(/^@claimgate\/\w+\//, 'claimgate/')
+    const shown = [...imported, ...imported.map(toWhole)]
+    expect(wanted.filter((specifier) => !shown.includes(specifier))).toEqual([])
   })
 
   test.each(Object.entries(resolutions))('compile: %s', (moduleResolution, module) => {
