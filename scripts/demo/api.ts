@@ -4,14 +4,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { claimAuth } from '../../src/verify/middleware/node.ts'
+import { type DemoServer, type DemoUrls, sendJson } from './demo-server.ts'
 import type { LogEntry } from './page/entry.ts'
-import { type DemoUrls, type Place, sendJson } from './place.ts'
 import { plants } from './plants.ts'
 
 const MAX_ENTRIES = 200
 
 /** Serves the API, and keeps its decisions in memory. */
-export function serveApi(place: Place, { site, issuer }: DemoUrls): void {
+export function serveApi(server: DemoServer, { site, issuer }: DemoUrls): void {
   const log: LogEntry[] = []
   const current = new AsyncLocalStorage<LogEntry>()
   const auth = claimAuth({
@@ -19,7 +19,7 @@ export function serveApi(place: Place, { site, issuer }: DemoUrls): void {
     audience: issuer,
     jwksUri: `${issuer}/.well-known/jwks.json`,
     allowedOrigins: [site],
-    apiOrigin: place.origin,
+    apiOrigin: server.origin,
     require: ['origin'],
     scope: 'plants:read',
     // Also the query, as some older APIs do: the least safe way to send a token.
@@ -34,8 +34,8 @@ export function serveApi(place: Place, { site, issuer }: DemoUrls): void {
   })
   let count = 0
 
-  place.serve((request, response) => {
-    const url = URL.parse(request.url ?? '/', place.origin) ?? new URL(place.origin)
+  server.serve((request, response) => {
+    const url = URL.parse(request.url ?? '/', server.origin) ?? new URL(server.origin)
     if (url.pathname === '/decisions') {
       const after = Number(url.searchParams.get('after') ?? 0)
       response.setHeader('access-control-allow-origin', site)

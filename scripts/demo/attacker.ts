@@ -4,10 +4,10 @@
 import { execFile, spawnSync } from 'node:child_process'
 import { request as sendRequest } from 'node:http'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
-import type { DemoUrls } from './place.ts'
+import type { DemoUrls } from './demo-server.ts'
 
 /** The stolen data; `token` and `proof` come from a request body and are not checked yet. */
-export interface Loot {
+export interface StolenData {
   readonly token: unknown
   readonly proof: unknown
   /** The address that the token is bound to. */
@@ -27,11 +27,11 @@ export interface Attempt {
 /** Runs an attack, one request, by its name. */
 export interface Attacker {
   /** Rejects for an unknown name, a token or proof that is not one, and when there is no answer within 5 s. */
-  run(name: string, loot: Loot): Promise<Attempt>
+  run(name: string, stolen: StolenData): Promise<Attempt>
   stop(): void
 }
 
-interface Shot {
+interface ForgedRequest {
   readonly method: 'GET' | 'POST'
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
@@ -47,8 +47,8 @@ const TIME_LIMIT_MS = 5000
 /** Creates the attacker. Its requests go to the demo's API and site; `thief` is the origin of the attacker's own page. */
 export function createAttacker({ site, api, thief }: DemoUrls): Attacker {
   const url = `${api}/plants`
-  const get = (headers: Record<string, string>): Shot => ({ method: 'GET', url, headers })
-  const recipes: Readonly<Record<string, (loot: Loot) => Shot | Promise<Shot>>> = {
+  const get = (headers: Record<string, string>): ForgedRequest => ({ method: 'GET', url, headers })
+  const recipes: Readonly<Record<string, (stolen: StolenData) => ForgedRequest | Promise<ForgedRequest>>> = {
     'forge-origin': ({ token }) => get({ Origin: site, Authorization: `Bearer ${text(token)}` }),
     'omit-proof': ({ token }) => get({ Origin: site, Authorization: `DPoP ${text(token)}` }),
     'forge-address': ({ token, address }) =>
@@ -64,12 +64,12 @@ export function createAttacker({ site, api, thief }: DemoUrls): Attacker {
   const hasCurl = spawnSync('curl', ['--version']).status === 0
 
   return {
-    async run(name, loot) {
+    async run(name, stolen) {
       const recipe = Object.hasOwn(recipes, name) ? recipes[name] : undefined
       if (!recipe) throw new Error('unknown attack')
-      const shot = await recipe(loot)
-      const { status, body } = await (hasCurl ? sendByCurl : sendByNode)(shot, ending.signal)
-      return { command: hasCurl ? toCommand(shot) : toText(shot), status, ...readProblem(body) }
+      const request = await recipe(stolen)
+      const { status, body } = await (hasCurl ? sendByCurl : sendByNode)(request, ending.signal)
+      return { command: hasCurl ? toCommand(request) : toText(request), status, ...readProblem(body) }
     },
     stop: () => ending.abort(),
   }
@@ -93,24 +93,24 @@ async function prove(url: string, token: string): Promise<string> {
     .sign(privateKey)
 }
 
-function curlArguments({ method, url, headers }: Shot): readonly string[] {
+function curlArguments({ method, url, headers }: ForgedRequest): readonly string[] {
   const lines = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
   return ['-si', ...(method === 'POST' ? ['-X', 'POST'] : []), url, ...lines]
 }
 
 /** The curl command to paste into a shell. Single quotes are enough, because no argument contains one. */
-function toCommand(shot: Shot): string {
-  const words = curlArguments(shot).map((word) => (/^[\w:/.-]+$/.test(word) ? word : `'${word}'`))
+function toCommand(request: ForgedRequest): string {
+  const words = curlArguments(request).map((word) => (/^[\w:/.-]+$/.test(word) ? word : `'${word}'`))
   return `curl ${words.join(' ')}`.replaceAll(' -H ', ' \\\n  -H ')
 }
 
-function toText({ method, url, headers }: Shot): string {
+function toText({ method, url, headers }: ForgedRequest): string {
   return [`${method} ${url}`, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`)].join(
     '\n',
   )
 }
 
-function sendByCurl(shot: Shot, signal: AbortSignal): Promise<Answer> {
+function sendByCurl(request: ForgedRequest, signal: AbortSignal): Promise<Answer> {
   const settings = {
     signal,
     timeout: TIME_LIMIT_MS,
@@ -119,7 +119,7 @@ function sendByCurl(shot: Shot, signal: AbortSignal): Promise<Answer> {
     env: { PATH: process.env.PATH },
   } as const
   return new Promise((resolve, reject) => {
-    execFile('curl', curlArguments(shot), settings, (error, stdout) => {
+    execFile('curl', curlArguments(request), settings, (error, stdout) => {
       const [head = '', body = ''] = stdout.split('\r\n\r\n')
       const status = Number(/^HTTP\/\S+ (\d{3})/.exec(head)?.[1])
       if (error || !status) reject(new Error('curl got no answer'))
@@ -128,7 +128,7 @@ function sendByCurl(shot: Shot, signal: AbortSignal): Promise<Answer> {
   })
 }
 
-function sendByNode({ method, url, headers }: Shot, signal: AbortSignal): Promise<Answer> {
+function sendByNode({ method, url, headers }: ForgedRequest, signal: AbortSignal): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const request = sendRequest(url, { method, headers, signal, timeout: TIME_LIMIT_MS }, (response) => {
       let body = ''

@@ -4,11 +4,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ClaimClient } from '../../src/client/backend/index.ts'
 import type { Attacker } from './attacker.ts'
+import { type DemoUrls, readJson, sendJson } from './demo-server.ts'
 import type { Issuer } from './issuer.ts'
-import { type DemoUrls, readJson, sendJson } from './place.ts'
 
-/** Handles a request; `bench` names the task. Answers 404 for unknown names and 500 for failures. */
-export type Lab = (bench: string, request: IncomingMessage, response: ServerResponse) => Promise<void>
+/** Handles a request; `task` is its name. Answers 404 for unknown names and 500 for failures. */
+export type Lab = (task: string, request: IncomingMessage, response: ServerResponse) => Promise<void>
 
 /** Parameters of {@link createLab}: what the tasks of the lab use. */
 export interface LabParts {
@@ -23,7 +23,7 @@ const NEIGHBOUR = '203.0.113.7'
 
 /** Creates the request handler of the lab, with the tasks `attack`, `neighbour` and `revoke`. */
 export function createLab({ urls, client, attacker, issuer }: LabParts): Lab {
-  const benches: Readonly<Record<string, (input: Readonly<Record<string, unknown>>) => Promise<object>>> = {
+  const tasks: Readonly<Record<string, (input: Readonly<Record<string, unknown>>) => Promise<object>>> = {
     attack: ({ name, token, proof }) => attacker.run(String(name), { token, proof, address: NEIGHBOUR }),
     // As if a visitor at that address had opened the shop.
     neighbour: async () => {
@@ -33,8 +33,8 @@ export function createLab({ urls, client, attacker, issuer }: LabParts): Lab {
     revoke: ({ jti }) => issuer.admin('/revocations', { jti }),
   }
 
-  return async (bench, request, response) => {
-    const work = Object.hasOwn(benches, bench) ? benches[bench] : undefined
+  return async (task, request, response) => {
+    const work = Object.hasOwn(tasks, task) ? tasks[task] : undefined
     if (!work) return sendJson(response, 404, { error: 'not_found' })
     try {
       sendJson(response, 200, await work(await readJson(request)))

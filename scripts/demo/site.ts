@@ -7,8 +7,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import { type ClaimClient, createNodeClientTokenEndpoint } from '../../src/client/backend/index.ts'
+import { type DemoServer, type DemoUrls, sendJson } from './demo-server.ts'
 import type { Lab } from './lab.ts'
-import { type DemoUrls, type Place, sendJson } from './place.ts'
 
 const FOLDER = join(import.meta.dirname, 'page')
 const COOKIE = 'claimgate_demo'
@@ -16,7 +16,12 @@ const COOKIE = 'claimgate_demo'
 type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void> | void
 
 /** Bundles the script of the page and serves the site. */
-export async function serveSite(place: Place, urls: DemoUrls, client: ClaimClient, lab: Lab): Promise<void> {
+export async function serveSite(
+  server: DemoServer,
+  urls: DemoUrls,
+  client: ClaimClient,
+  lab: Lab,
+): Promise<void> {
   // Opening the page signs the visitor in; the demo has no other session.
   const session = `${COOKIE}=${randomBytes(16).toString('hex')}`
   const isSignedIn = ({ headers }: IncomingMessage): boolean =>
@@ -25,7 +30,7 @@ export async function serveSite(place: Place, urls: DemoUrls, client: ClaimClien
   const endpoint = (expiresIn: number, bindIp: boolean): Handler =>
     createNodeClientTokenEndpoint<IncomingMessage>(client, {
       baseUrl: urls.api,
-      allowedOrigins: [place.origin],
+      allowedOrigins: [server.origin],
       authenticate: isSignedIn,
       expiresIn,
       bindIp,
@@ -52,17 +57,17 @@ export async function serveSite(place: Place, urls: DemoUrls, client: ClaimClien
     'POST /api/short-token': endpoint(10, false),
   }
 
-  place.serve((request, response) => {
+  server.serve((request, response) => {
     response.setHeader('cache-control', 'no-store')
     // Under another host name the page would have another origin, which its tokens are not for.
-    if (`http://${request.headers.host}` !== place.origin) {
-      return void response.writeHead(307, { location: `${place.origin}/` }).end()
+    if (`http://${request.headers.host}` !== server.origin) {
+      return void response.writeHead(307, { location: `${server.origin}/` }).end()
     }
     const path = `${request.method} ${request.url?.split('?')[0]}`
     const route = routes[path]
     if (route) return void route(request, response)
     if (!path.startsWith('POST /lab/')) return sendJson(response, 404, { error: 'not_found' })
-    if (request.headers.origin !== place.origin || !isSignedIn(request)) {
+    if (request.headers.origin !== server.origin || !isSignedIn(request)) {
       return sendJson(response, 403, { error: 'forbidden' })
     }
     void lab(path.slice('POST /lab/'.length), request, response)

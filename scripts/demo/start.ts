@@ -3,9 +3,9 @@
 import { createClaimClient } from '../../src/client/backend/index.ts'
 import { serveApi } from './api.ts'
 import { createAttacker } from './attacker.ts'
+import { type DemoUrls, openServer } from './demo-server.ts'
 import { startIssuer } from './issuer.ts'
 import { createLab } from './lab.ts'
-import { type DemoUrls, openPlace } from './place.ts'
 import { serveSite } from './site.ts'
 import { serveThief } from './thief.ts'
 
@@ -23,9 +23,9 @@ export interface DemoOptions {
 export async function startDemo({ port, onStop, onFailure }: DemoOptions): Promise<DemoUrls> {
   const portOf = (index: number): number => (port === undefined ? 0 : port + index)
   const open = async (index: number) => {
-    const place = await openPlace(portOf(index))
-    onStop(place.stop)
-    return place
+    const server = await openServer(portOf(index))
+    onStop(server.stop)
+    return server
   }
   const [site, api, thief] = [await open(0), await open(1), await open(2)] as const
   const issuer = await startIssuer(portOf(3), onStop, onFailure)

@@ -2,12 +2,12 @@
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Place } from './place.ts'
+import type { DemoServer } from './demo-server.ts'
 
 /** Serves the thief's page under every path. */
-export function serveThief(place: Place): void {
+export function serveThief(server: DemoServer): void {
   const page = readFileSync(join(import.meta.dirname, 'page/thief.html'))
-  place.serve((_, response) => {
+  server.serve((_, response) => {
     response.setHeader('content-type', 'text/html; charset=utf-8')
     response.end(page)
   })

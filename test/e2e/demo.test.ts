@@ -104,7 +104,7 @@ const CARDS: readonly (readonly [id: string, name: string, state: string, steps:
   ['script', 'Use it without a browser', 'Mind the limit', ['200', '401 proof_required']],
   ['elsewhere', 'Use it from another address', 'Attack fails', ['401 ip_mismatch', '401 ip_mismatch']],
   ['replay', 'Repeat a whole request', 'Attack fails', ['200', '401 invalid_proof']],
-  ['forge', 'Prove it with a key of his own', 'Attack fails', ['401 invalid_proof']],
+  ['forge', 'Prove it with another key', 'Attack fails', ['401 invalid_proof']],
   ['late', 'Use it later', 'Attack fails', ['200', '401 token_expired']],
   ['revoked', 'Use it after the alarm', 'Attack fails', ['200', '401 token_revoked']],
   ['ask', 'Ask for a token himself', 'Attack fails', ['403 origin_not_allowed', '401 unauthorized']],
@@ -164,9 +164,9 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium (Debian package chromium)',
     // Each attack must be refused for its own reason; a mistake in the attack would give another reason.
     const reasonOf = (id: string) => page.locator(`#${id} .note`).last().innerText()
     expect([await reasonOf('replay'), await reasonOf('forge'), await reasonOf('script')]).toEqual([
-      'He is told the proof was used before',
-      'He is told the proof was made with another key than the one that the token is bound to',
-      'He is told the request has no DPoP proof',
+      'The attacker is told the proof was used before',
+      'The attacker is told the proof was made with another key than the one that the token is bound to',
+      'The attacker is told the request has no DPoP proof',
     ])
 
     // What the thief's page could read, and what the API logged.

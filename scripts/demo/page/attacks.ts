@@ -19,11 +19,11 @@ export function listAttacks(world: World): Readonly<Record<string, (report: Repo
   async function attack(
     report: Report,
     name: string,
-    loot: { readonly token?: string; readonly proof?: string },
+    stolen: { readonly token?: string; readonly proof?: string },
     told: { readonly title: string; readonly expected: Expected; readonly says: string },
   ): Promise<void> {
-    const { command, status, code, detail } = await askLab('attack', { name, ...loot })
-    const notes = detail === null ? [] : ([['He is told', detail]] as const)
+    const { command, status, code, detail } = await askLab('attack', { name, ...stolen })
+    const notes = detail === null ? [] : ([['The attacker is told', detail]] as const)
     report.step({ ...told, request: command, status, code, notes })
   }
 
@@ -65,7 +65,7 @@ export function listAttacks(world: World): Readonly<Record<string, (report: Repo
         {
           title: 'A token that is bound to the origin only',
           expected: { status: 200, kind: 'through' },
-          says: 'He gets in. Only browsers cannot forge an origin; a script can. Bind tokens to a key too.',
+          says: 'The attacker gets in. Only browsers cannot forge an origin; a script can. Bind tokens to a key too.',
         },
       )
       await world.call('/plants')
@@ -121,7 +121,7 @@ export function listAttacks(world: World): Readonly<Record<string, (report: Repo
         'replay-proof',
         { token, proof },
         {
-          title: 'He sends it again',
+          title: 'The attacker sends it again',
           expected: refused('invalid_proof'),
           says: 'A proof works for one request. This one was used.',
         },
@@ -137,7 +137,7 @@ export function listAttacks(world: World): Readonly<Record<string, (report: Repo
         {
           title: 'A new proof for the stolen token',
           expected: refused('invalid_proof'),
-          says: 'The token names the key that must sign, and he does not have it.',
+          says: 'The token names the key that must sign, and the attacker does not have it.',
         },
       )
     },
@@ -151,7 +151,7 @@ export function listAttacks(world: World): Readonly<Record<string, (report: Repo
         title: 'Right away',
         request,
         expected: passes,
-        says: 'The request comes from this page, so only the lifetime limits him.',
+        says: 'The request comes from this page, so only the lifetime limits the attacker.',
       })
       const { exp } = readClaims(token)
       for (let left = 1; left > 0; ) {
@@ -203,7 +203,7 @@ export function listAttacks(world: World): Readonly<Record<string, (report: Repo
         'ask-openly',
         {},
         {
-          title: 'From his own site',
+          title: 'From the attacker’s own site',
           expected: refused('origin_not_allowed', 403),
           says: 'The shop gives tokens to its own pages.',
         },
@@ -213,9 +213,9 @@ export function listAttacks(world: World): Readonly<Record<string, (report: Repo
         'ask-in-disguise',
         {},
         {
-          title: 'As if he were a page of the shop',
+          title: 'As if it were a page of the shop',
           expected: refused('unauthorized'),
-          says: 'The endpoint requires a signed-in visitor, and he does not have a visitor’s session cookie.',
+          says: 'The endpoint requires a signed-in visitor, and the attacker does not have a visitor’s session cookie.',
         },
       )
     },

@@ -18,7 +18,7 @@ async function start(): Promise<void> {
   startPanel()
   void followLog()
   const tests = { ...listWorks(world), ...listAttacks(world) }
-  for (const [id, test] of Object.entries(tests)) furnish(id, () => run(id, test))
+  for (const [id, test] of Object.entries(tests)) addControls(id, () => run(id, test))
 
   const all = find<HTMLButtonElement>('run-all')
   all.addEventListener('click', async () => {
@@ -48,7 +48,7 @@ async function start(): Promise<void> {
 }
 
 /** Adds a button, a state and a result to a card. */
-function furnish(id: string, run: () => void): void {
+function addControls(id: string, run: () => void): void {
   const card = find(id)
   const heading = card.querySelector('h4')
   if (!heading) throw new Error(`#${id} is no card`)

@@ -31,7 +31,7 @@ export interface ClaimsOfProof {
   readonly jti: string
 }
 
-/** What the benches of the lab answer. */
+/** What the tasks of the lab answer. */
 interface LabAnswers {
   readonly attack: {
     readonly command: string
@@ -135,11 +135,11 @@ export function describeCall(token: string): string {
 }
 
 /** Has the lab, which runs in the site's backend, do what this page cannot. Rejects when that fails. */
-export async function askLab<Bench extends keyof LabAnswers>(
-  bench: Bench,
+export async function askLab<Task extends keyof LabAnswers>(
+  task: Task,
   input: object = {},
-): Promise<LabAnswers[Bench]> {
-  const response = await fetch(`/lab/${bench}`, { method: 'POST', body: JSON.stringify(input) })
+): Promise<LabAnswers[Task]> {
+  const response = await fetch(`/lab/${task}`, { method: 'POST', body: JSON.stringify(input) })
   const body = await response.json()
   if (!response.ok) throw new Error(body.detail ?? body.error)
   return body

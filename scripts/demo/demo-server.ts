@@ -12,7 +12,7 @@ export interface DemoUrls {
 }
 
 /** One server of the demo, with an origin of its own. */
-export interface Place {
+export interface DemoServer {
   /** `http://localhost:<port>`: a secure context for browsers, and a different origin for each port. */
   readonly origin: string
   /** Sets the handler of all requests; call it once. */
@@ -23,7 +23,7 @@ export interface Place {
 const MAX_BODY_BYTES = 16_384
 
 /** Listens on this port of 127.0.0.1; 0 takes a free port. Rejects when the port is in use. */
-export async function openPlace(port: number): Promise<Place> {
+export async function openServer(port: number): Promise<DemoServer> {
   const server = createServer()
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
