@@ -107,7 +107,20 @@ function isTrusted(address: IpAddress | undefined, trusted: TrustedProxies): boo
 }
 
 function readPlainHop(hop: string): IpAddress | undefined {
-  return parseAddress(trimBlanks(hop, true, true))
+  const text = trimBlanks(hop, true, true)
+  return parseAddress(text) ?? readNode(text)
+}
+
+/** IPv6 in brackets or IPv4, and perhaps a port: a number, or an obfuscated one (RFC 7239 section 6). */
+const NODE = /^(?:\[([0-9a-f:.]+)\]|([0-9.]+))(?::(?:(\d{1,5})|_[\w.-]+))?$/i
+const MAX_PORT = 65_535
+
+/** The address of a node; its port is dropped. Undefined when either is malformed. */
+function readNode(node: string): IpAddress | undefined {
+  const [, ipv6, ipv4, port = '0'] = NODE.exec(node) ?? []
+  if (Number(port) > MAX_PORT) return undefined
+  if (ipv6 !== undefined) return ipv6.includes(':') ? parseAddress(ipv6) : undefined
+  return ipv4 === undefined ? undefined : parseAddress(ipv4)
 }
 
 /**
@@ -131,8 +144,8 @@ function splitElements(header: string): string[] {
 }
 
 /**
- * The address in the `for` of a Forwarded element. Undefined when the element is malformed, has no `for` or two, or when
- * the node has a port or is obfuscated or `unknown` (RFC 7239 section 6).
+ * The address in the `for` of a Forwarded element, without its port. Undefined when the element is malformed, has no `for` or
+ * two, or when the node is obfuscated or `unknown` (RFC 7239 section 6).
  */
 function readForwardedFor(element: string): IpAddress | undefined {
   const text = trimBlanks(element, true, true)
@@ -146,8 +159,5 @@ function readForwardedFor(element: string): IpAddress | undefined {
     if (node !== undefined) return undefined // RFC 7239 allows each name once in an element
     node = token ?? quoted?.replace(/\\(.)/g, '$1')
   }
-  if (node === undefined) return undefined
-  const bracketed = node.startsWith('[') && node.endsWith(']')
-  const plain = bracketed ? node.slice(1, -1) : node
-  return bracketed === plain.includes(':') ? parseAddress(plain) : undefined // IPv6 in brackets, IPv4 without
+  return node === undefined ? undefined : readNode(node)
 }
