@@ -1,4 +1,13 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { configDefaults, defineConfig } from 'vitest/config'
+
+// One folder for everything temporary, removed at the end: a process that several files share, or that is killed, removes
+// less than it made.
+const temporary = mkdtempSync(join(tmpdir(), 'claimgate-tests-'))
+process.env.TMPDIR = temporary
+process.once('exit', () => rmSync(temporary, { recursive: true, force: true }))
 
 /** Files that wait for timeouts, expiries and process starts half of the time. More of them run than the machine has cores. */
 const WAITING = [

@@ -12,10 +12,7 @@ import { CliError } from './fault.ts'
 import { escapeControls, type NamedSources, type Shell } from './shell.ts'
 import { toPlainText } from './table.ts'
 
-/** The command that starts this program: through npm in a checkout, through npx when installed. */
-export const commandName: string = import.meta.url.endsWith('.ts')
-  ? 'npm run -s claimgate --'
-  : 'npx claimgate'
+export { commandName } from '../adapters/node/banner.ts'
 
 /** When a change takes effect in running servers, which read the database themselves. */
 export const IN_FORCE = 'in force in running servers within 2 seconds'

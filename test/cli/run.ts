@@ -2,11 +2,10 @@
 // function in this process, or started as a process.
 
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Readable, Writable } from 'node:stream'
-import { afterAll } from 'vitest'
 import { runProgram } from '../../src/cli/program.ts'
 import type { Json } from '../support/wire.ts'
 
@@ -49,17 +48,12 @@ const MAIN = resolve('scripts/claimgate.mjs')
 const COMPILE_CACHE = resolve('node_modules/.cache/node')
 const TIME_LIMIT_MS = 20_000
 
-const folders: string[] = []
-
-// Not after each test: tests of one file may run at the same time.
-afterAll(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
-})
-
-/** A fresh machine: an empty folder, for the database, the keys and as the working directory of processes. */
+/**
+ * A fresh machine: an empty folder, for the database, the keys and as the working directory of processes. It is removed at the
+ * end of the test run.
+ */
 export function createMachine(more: Readonly<Record<string, string>> = {}): Machine {
   const dir = mkdtempSync(join(tmpdir(), 'claimgate-cli-'))
-  folders.push(dir)
   const env = {
     DATABASE_URL: `sqlite:${join(dir, 'claimgate.db')}`,
     CLAIMGATE_KEYS_DIR: join(dir, 'keys'),

@@ -5,6 +5,11 @@ import { isSafeTransport } from '../../claims/input/plain-http.ts'
 import type { Config } from '../../config/config.ts'
 import { describeLostKeys } from '../../signing/open-keys.ts'
 
+/** The command that starts this program: through npm in a checkout, through npx when installed. */
+export const commandName: string = import.meta.url.endsWith('.ts')
+  ? 'npm run -s claimgate --'
+  : 'npx claimgate'
+
 const ORIGIN = 'https://www.example.com'
 const DEFAULT_PATH = 'data/claimgate.db'
 
@@ -53,7 +58,7 @@ export function renderBanner(
   const whoami = `curl -s ${quote(`${url}/auth/whoami`)} -H "Authorization: Bearer ${token}"`
   lines.push(
     'Create an account for a customer; its secret is written to data/try-account.token:',
-    `  $ ${setting}npm run -s claimgate -- account create --name "Try it" --origin ${ORIGIN} --token-file data/try-account.token --force`,
+    `  $ ${setting}${commandName} account create --name "Try it" --origin ${ORIGIN} --token-file data/try-account.token --force`,
     "Claim a browser token, as the customer's backend does:",
     `  $ curl -s -X POST ${quote(`${url}/auth/claim`)} -H "Authorization: Bearer $(cat data/try-account.token)" -d origin=${ORIGIN} -o data/try-claim.json && cat data/try-claim.json`,
     "Use it, as the customer's page does:",
