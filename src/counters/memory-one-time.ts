@@ -31,7 +31,7 @@ const USED: OneTimeOutcome = { kind: 'used' }
 const FULL: OneTimeOutcome = { kind: 'full' }
 
 /**
- * Creates a store of used ids. README says how much memory a full store takes, and test/counters/memory-size.test.ts
+ * Creates a store of used ids. docs/production.md says how much memory a full store takes, and test/counters/memory-size.test.ts
  * checks that.
  */
 export function createMemoryOneTime({ perTenant, inAll, longestSeconds }: OneTimeBudget): MemoryOneTime {

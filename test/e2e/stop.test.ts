@@ -222,6 +222,26 @@ describe.concurrent('SIGTERM', () => {
     expect(await server.exited).toBe(0)
   })
 
+  test('SIGHUP, as when a terminal closes, stops the server too, exit 0', async () => {
+    const server = await start()
+    server.child.kill('SIGHUP')
+    expect(await server.exited).toBe(0)
+  })
+
+  test('SIGUSR1 opens no debugger, and the server goes on', async () => {
+    const server = await start()
+    let errors = ''
+    server.child.stderr?.on('data', (part) => {
+      errors += part
+    })
+    server.child.kill('SIGUSR1')
+    await setTimeout(500)
+    expect((await fetch(`${server.url}/healthz`)).status).toBe(200)
+    expect(errors).not.toMatch(/debugger/i)
+    server.child.kill('SIGTERM')
+    expect(await server.exited).toBe(0)
+  })
+
   test('right after the listening line the server stops too, exit 0', async () => {
     const server = await start()
     server.child.kill('SIGTERM')

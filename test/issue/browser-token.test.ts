@@ -30,11 +30,8 @@ test('the refusal says that it is a browser token, wherever it is sent', async (
   }
 })
 
-test.each(['', 'eyJ', 'eyJhbGciOiJFUzI1NiJ9.e30', 'cgk_a_b_c', 'a.b.c'])(
-  'not of another text: %s',
-  async (token) => {
-    const answer = await world.send(claimRequest({ token, origin: SITE }))
-    expectProblem(answer, 401, 'unauthorized', world)
-    expect(answer.json().detail).not.toContain('browser token')
-  },
-)
+test.each(['', 'eyJ', 'eyJhbGciOiJFUzI1NiJ9.e30', 'cgk_a_b_c'])('not of another text: %s', async (token) => {
+  const answer = await world.send(claimRequest({ token, origin: SITE }))
+  expectProblem(answer, 401, 'unauthorized', world)
+  expect(answer.json().detail).not.toContain('browser token')
+})

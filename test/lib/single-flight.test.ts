@@ -29,7 +29,7 @@ function tryFlight(sharesWork: boolean): Trial {
 }
 
 test.each([true, false])(
-  'callers that join during a run start no second one (promises shared: %s)',
+  'callers that join during a run do not start a second run (promises shared: %s)',
   async (sharesWork) => {
     const { flight, started, ends, clock } = tryFlight(sharesWork)
     expect(flight.startedAt()).toBeUndefined()

@@ -53,7 +53,10 @@ describe('claims', () => {
     ['one audience of several', () => ({ aud: ['https://other.example', `${world.issuer}/oauth/token`] })],
     ['no iat', () => ({ iat: undefined })],
     ['a lifetime of five minutes', () => ({ exp: NOW + 300 })],
-    ['no iat, exp five minutes and the clock tolerance ahead', () => ({ iat: undefined, exp: NOW + 305 })],
+    [
+      'no iat, and an exp that is five minutes plus the clock tolerance from now',
+      () => ({ iat: undefined, exp: NOW + 305 }),
+    ],
     ['one second before it expires', () => ({ exp: NOW + 1 })],
     ['fractions of seconds', () => ({ iat: NOW - 0.5, exp: NOW + 0.25 })],
     ['iat within the tolerance', () => ({ iat: NOW + 5 })],

@@ -210,7 +210,7 @@ export const originRows: readonly AdminRow[] = [
     ['http://localhost:*', 'https://127.0.0.1:*', 'http://[::1]:*'],
   ),
   stored(
-    ['Capacitor://LocalHost', 'chrome-extension://abcdefghijklmnop'],
+    ['Capacitor://localhost', 'chrome-extension://abcdefghijklmnop'],
     ['capacitor://localhost', 'chrome-extension://abcdefghijklmnop'],
   ),
 ]

@@ -1,4 +1,5 @@
-// SIGTERM and SIGINT stop the process gracefully. A second signal, or 10 s without an end, exits with code 1.
+// SIGTERM, SIGINT and SIGHUP stop the process gracefully. A second signal, or 10 s without an end, exits with code 1. SIGUSR1
+// is ignored: Node would open its debugger, which lets every user of the machine run code in the server.
 
 const GRACE_MS = 10_000
 
@@ -21,6 +22,6 @@ export function onStopSignal(stop: (signal: string) => Promise<void>): void {
       () => process.exit(1),
     )
   }
-  process.on('SIGTERM', handle)
-  process.on('SIGINT', handle)
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, handle)
+  process.on('SIGUSR1', () => undefined)
 }

@@ -49,7 +49,10 @@ function checkKey(jwk: JWK, name: string): UsableJwk {
   return parsed.value
 }
 
-/** A source of these keys. Starts to import each key immediately; until that is done, only the source's `load` finds it. */
+/**
+ * A source of these keys. Starts to import each key immediately. Until a key is imported, the synchronous look-up does not find
+ * it; `load` of the source does.
+ */
 function createLoaded(
   keys: readonly UsableJwk[],
   find: (kid: string) => UsableJwk | undefined,

@@ -72,9 +72,9 @@ export function createCors({ isAllowed, allowedHeaders = [], exposedHeaders = []
 }
 
 /**
- * A header of ours (its name in lower case) with what a handler has set under the same name. The names of `Vary` and of the
- * exposed headers are added to each other; an answer that `Cache-Control: private` of ours is for stays private. Of every
- * other header ours replaces the handler's.
+ * The value of one header (its name in lower case) when both the middleware (`ours`) and a handler (`theirs`, or empty) set it.
+ * For `Vary` and `Access-Control-Expose-Headers` it has the names of both. For `Cache-Control`, which the middleware sets only
+ * to `private`, it is what the handler says, made private. For every other header it is `ours`.
  */
 export function combineHeader(name: string, ours: string, theirs: string): string {
   if (theirs === '') return ours
@@ -112,7 +112,10 @@ export function isPreflight({ method, headers }: RequestLike): boolean {
   })
 }
 
-/** Whether a header belongs to CORS, and is none that a handler may add to. `name` is in lower case. */
+/**
+ * Whether a header of a handler (its name in lower case) is dropped, because it belongs to CORS. Only the list of exposed headers
+ * is kept, where the middleware has one of its own: both are then combined.
+ */
 export function isForeignCors(name: string, ours: CorsHeaders): boolean {
   return name.startsWith('access-control-') && !(name === EXPOSE && Object.hasOwn(ours, EXPOSE))
 }

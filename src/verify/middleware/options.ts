@@ -1,4 +1,4 @@
-// The options that both middlewares add to those of a verifier: CORS.
+// The options that the middlewares for Hono, Node and Fastify add to those of a verifier: CORS.
 
 import { LRUCache } from 'lru-cache'
 import { checkAllowedOrigins, checkHeaderNames } from '../../claims/input/options.ts'
@@ -25,7 +25,10 @@ export type AllowedOrigins = readonly string[] | '*' | ((origin: string) => bool
 export interface CorsOptions {
   /** Origins whose pages may read answers; default `*`. */
   readonly allowedOrigins?: AllowedOrigins
-  /** Request headers to allow in addition to `Authorization`, `Content-Type`, `DPoP` and `X-Client-Token`; default none. */
+  /**
+   * Request headers to allow in addition to `Authorization`, `Content-Type`, `DPoP`, `X-Client-Token` and those of tracing
+   * (`traceparent`, `tracestate`, `baggage`, `sentry-trace`); default none.
+   */
   readonly allowedHeaders?: readonly string[]
   /** Answer headers that pages may read in addition to those of claimgate and those that a handler exposes; default none. */
   readonly exposedHeaders?: readonly string[]
