@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { configDefaults, defineConfig } from 'vitest/config'
@@ -6,6 +6,8 @@ import { configDefaults, defineConfig } from 'vitest/config'
 // One folder for everything temporary, removed at the end: a process that several files share, or that is killed, removes
 // less than it made.
 const temporary = mkdtempSync(join(tmpdir(), 'claimgate-tests-'))
+// Tests that run as root also start programs as another user.
+chmodSync(temporary, 0o755)
 process.env.TMPDIR = temporary
 process.once('exit', () => rmSync(temporary, { recursive: true, force: true }))
 
