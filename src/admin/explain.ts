@@ -5,6 +5,7 @@
 import * as z from 'zod'
 import type { ClaimErrorCode } from '../claims/codes.ts'
 import type { Policy } from '../claims/enforce.ts'
+import { HTTP_TOKEN } from '../claims/input/http-token.ts'
 import { type IpAddress, parseAddress, trimBlanks } from '../claims/ip.ts'
 import { removeCredentials } from '../http/credential-text.ts'
 import { paths } from '../http/paths.ts'
@@ -64,7 +65,6 @@ const MAX_TOKEN_LENGTH = 8192
 const MAX_TEXT_LENGTH = 2048
 /** Limits the host to 512 characters, because the cost of parsing a host name grows with the square of its length. */
 const WEB_URL = /^https?:\/\/[^/?#]{1,512}(?:[/?#]|$)/i
-const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
 /** What to write instead of a text that is not a URL or method of a request. */
 export const URL_ADVICE = 'must be the whole http(s) URL of the request, like https://api.example.com/a'
@@ -77,7 +77,7 @@ const schema = z.strictObject({
   token: text(MAX_TOKEN_LENGTH),
   origin: text(MAX_TEXT_LENGTH).nullish(),
   ip: parsedText((given) => parseAddress(given), 'must be one address, like 203.0.113.7 or 2001:db8::1'),
-  method: parsedText((given) => (isMethod(given) ? given : undefined), METHOD_ADVICE),
+  method: parsedText((given) => (HTTP_TOKEN.test(given) ? given : undefined), METHOD_ADVICE),
   url: parsedText(parseWebUrl, URL_ADVICE),
   dpop: text(MAX_TOKEN_LENGTH).nullish(),
 })
@@ -188,11 +188,6 @@ function parsedText<T>(parse: (given: string) => T | undefined, message: string)
       if (value === undefined) context.addIssue({ code: 'custom', message })
       return value
     })
-}
-
-/** Whether a text is a token of HTTP (RFC 9110 section 5.6.2), as methods are. */
-export function isMethod(text: string): boolean {
-  return METHOD.test(text)
 }
 
 /** The http(s) URL that a request is sent to; undefined for every other text. */

@@ -1,6 +1,8 @@
 // The definition of a CORS preflight (Fetch section 3.2.2). A preflight passes without a token, so a middleware and the
 // API behind it must use the same definition.
 
+import { HTTP_TOKEN } from './input/http-token.ts'
+
 /** The parts of a request that make it a preflight. Repeated header lines are joined with commas; null: no such header. */
 export interface PreflightHead {
   readonly method: string
@@ -15,9 +17,6 @@ const ORIGIN = /^(?:null|[a-z][a-z0-9+.-]*:\/\/(?:[A-Za-z0-9._~-]+|\[[0-9a-f:.]+
 /** Request headers of tracing, which are always allowed: they hold no secret, and libraries add them to every request. */
 export const TRACE_HEADERS: readonly string[] = ['traceparent', 'tracestate', 'baggage', 'sentry-trace']
 
-/** A token (RFC 9110 section 5.6.2). */
-const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
-
 /**
  * Whether a request is a preflight: `OPTIONS` with exactly one serialized `Origin` and exactly one
  * `Access-Control-Request-Method`. Repeated headers never match, because a comma list is not an origin or a method.
@@ -28,6 +27,6 @@ export function isPreflightHead({ method, origin, requestMethod }: PreflightHead
     origin !== null &&
     ORIGIN.test(origin) &&
     requestMethod !== null &&
-    METHOD.test(requestMethod)
+    HTTP_TOKEN.test(requestMethod)
   )
 }

@@ -5,23 +5,22 @@ import { createCreateAccount, deleteAccount, parseAccountInput, toWireAccount } 
 import { parseAccountPatch, updateAccount } from '../admin/change-account.ts'
 import { toWireCredential } from '../admin/credential.ts'
 import { UNKNOWN_ACCOUNT } from '../admin/operation.ts'
-import { ACCOUNT_ID, cutPage } from '../admin/page.ts'
+import { ACCOUNT_ID } from '../admin/page.ts'
 import type { Account } from '../claims/records/account.ts'
 import type { Storage } from '../storage/storage.ts'
 import { renderAccount, renderAccounts, renderCredentials, renderSecret } from './account-text.ts'
 import { acceptInput, acceptResult, CliError, toCliError, usageError } from './fault.ts'
 import { readConfig, withReadRecords, withRecords } from './open.ts'
 import {
-  acceptPage,
   addExample,
   addJsonOption,
   addPageOptions,
   addTokenFileOption,
-  describeNextPage,
   listOption,
   onceOption,
   type PageOptions,
   parseWholeNumber,
+  printListing,
   splitScopes,
   type TokenFileOptions,
 } from './options.ts'
@@ -195,17 +194,15 @@ function parseOptionalLifetime(text: string): number | 'none' {
 
 const ISSUED_STAY = `Issued tokens keep what they hold; to end them: ${commandName} revoke --account <id>`
 
-async function listAccounts(shell: Shell, options: PageOptions & { readonly json?: boolean }): Promise<void> {
-  const { after, limit } = acceptPage(options, ACCOUNT_ID)
-  await withReadRecords(shell, readConfig(shell), async (storage) => {
-    const records = await storage.listAccounts(after, limit + 1)
-    const { page, nextCursor } = cutPage(records, limit, (account) => account.createdAt)
-    const accounts = page.map(toWireAccount)
-    if (options.json) return shell.printJson({ accounts, nextCursor })
-    shell.print(renderAccounts(accounts, shell.bold))
-    if (nextCursor !== null) shell.printAside(describeNextPage('account list', options, nextCursor))
-    else if (accounts.length === 0)
-      shell.printAside(`There are no accounts yet. See: ${commandName} account create --help\n`)
+function listAccounts(shell: Shell, options: PageOptions): Promise<void> {
+  return printListing(shell, options, {
+    command: 'account list',
+    idForm: ACCOUNT_ID,
+    read: (storage, after, limit) => storage.listAccounts(after, limit),
+    timeOf: (account) => account.createdAt,
+    toJson: (page) => ({ accounts: page.map(toWireAccount) }),
+    toTable: (page) => renderAccounts(page.map(toWireAccount), shell.bold),
+    none: `There are no accounts yet. See: ${commandName} account create --help`,
   })
 }
 

@@ -4,18 +4,17 @@
 import type { Command } from 'commander'
 import { toWireAudit, type WireAudit } from '../admin/audit.ts'
 import { instant, parseInput } from '../admin/input.ts'
-import { AUDIT_ID, cutPage } from '../admin/page.ts'
+import { AUDIT_ID } from '../admin/page.ts'
 import type { Position } from '../storage/storage.ts'
 import { usageError } from './fault.ts'
 import { readConfig, withReadRecords } from './open.ts'
 import {
-  acceptPage,
   addExample,
   addJsonOption,
   addPageOptions,
-  describeNextPage,
   onceOption,
   type PageOptions,
+  printListing,
 } from './options.ts'
 import type { Shell } from './shell.ts'
 import { type Emphasis, renderTable } from './table.ts'
@@ -38,16 +37,15 @@ export function addAuditCommands(program: Command, shell: Shell): void {
   addExample(exporting, 'audit export > audit.jsonl')
 }
 
-async function listAudit(shell: Shell, options: PageOptions & { readonly json?: boolean }): Promise<void> {
-  const { after, limit } = acceptPage(options, AUDIT_ID)
-  await withReadRecords(shell, readConfig(shell), async (storage) => {
-    const records = await storage.listAudit(after, limit + 1)
-    const { page, nextCursor } = cutPage(records, limit, (entry) => entry.at)
-    const entries = page.map(toWireAudit)
-    if (options.json) return shell.printJson({ entries, nextCursor })
-    shell.print(renderEntries(entries, shell.bold))
-    if (nextCursor !== null) shell.printAside(describeNextPage('audit list', options, nextCursor))
-    else if (entries.length === 0) shell.printAside('The audit log has no entries.\n')
+function listAudit(shell: Shell, options: PageOptions): Promise<void> {
+  return printListing(shell, options, {
+    command: 'audit list',
+    idForm: AUDIT_ID,
+    read: (storage, after, limit) => storage.listAudit(after, limit),
+    timeOf: (entry) => entry.at,
+    toJson: (page) => ({ entries: page.map(toWireAudit) }),
+    toTable: (page) => renderEntries(page.map(toWireAudit), shell.bold),
+    none: 'The audit log has no entries.',
   })
 }
 

@@ -2,9 +2,10 @@
 // notation, sends nothing anywhere, and changes no statistic, record, key or file.
 
 import { type Command, InvalidArgumentError } from 'commander'
-import { explainDecision, isMethod, METHOD_ADVICE, parseWebUrl, URL_ADVICE } from '../admin/explain.ts'
+import { explainDecision, METHOD_ADVICE, parseWebUrl, URL_ADVICE } from '../admin/explain.ts'
 import { isTrustedPeer, resolveClientIp } from '../claims/client-ip.ts'
 import type { ClaimErrorCode } from '../claims/codes.ts'
+import { HTTP_TOKEN } from '../claims/input/http-token.ts'
 import { formatAddress, parseAddress } from '../claims/ip.ts'
 import { patternsMatching } from '../claims/origin-pattern.ts'
 import type { Config } from '../config/config.ts'
@@ -78,7 +79,7 @@ async function diagnose(shell: Shell, url: string | undefined, options: DoctorOp
   }
   if (parseAddress(peer) === undefined) throw usageError('--peer must be a plain address')
   if (parseWebUrl(request.url) === undefined) throw usageError(`the URL ${URL_ADVICE}`)
-  if (!isMethod(method)) throw usageError(`--method ${METHOD_ADVICE}`)
+  if (!HTTP_TOKEN.test(method)) throw usageError(`--method ${METHOD_ADVICE}`)
   warnOfUnknownPort(shell, config)
   warnOfOpenFolder(shell, config)
   const diagnosis = await examine(shell, config, request, peer)

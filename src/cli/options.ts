@@ -1,9 +1,12 @@
-// Options that several commands share, and what happens when an option is repeated.
+// Options that several commands share, what happens when an option is repeated, and listings that are shown page by page.
 
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { type PageRequest, parsePage } from '../admin/page.ts'
+import { cutPage, parsePage } from '../admin/page.ts'
+import type { Position, Storage } from '../storage/storage.ts'
 import { acceptInput } from './fault.ts'
+import { readConfig, withReadRecords } from './open.ts'
 import { commandName } from './output.ts'
+import type { Shell } from './shell.ts'
 
 /** Adds the option `--json` to a command. */
 export function addJsonOption(
@@ -37,6 +40,7 @@ export interface TokenFileOptions {
 export interface PageOptions {
   readonly limit?: string
   readonly cursor?: string
+  readonly json?: boolean
 }
 
 /** Adds the options that choose a page of a listing. */
@@ -46,19 +50,45 @@ export function addPageOptions(command: Command): Command {
     .addOption(onceOption('--cursor <cursor>', 'continue after an earlier page'))
 }
 
-/** The checked page. `idForm`: the form of the ids in cursors of this listing. Throws CliError. */
-export function acceptPage({ limit, cursor }: PageOptions, idForm: RegExp): PageRequest {
+/** A listing of records, oldest or newest first. */
+export interface Listing<T extends { readonly id: string }> {
+  /** The command that shows it, such as `account list`. */
+  readonly command: string
+  /** The form of the ids in its cursors. */
+  readonly idForm: RegExp
+  /** Reads up to `limit` records after a position. */
+  readonly read: (storage: Storage, after: Position | undefined, limit: number) => Promise<readonly T[]>
+  /** The time by which the records are ordered, epoch milliseconds. */
+  readonly timeOf: (record: T) => number
+  /** The page as the admin API would answer it, without `nextCursor`. */
+  readonly toJson: (page: readonly T[]) => object
+  /** The page as a table; an empty text when it has no records. */
+  readonly toTable: (page: readonly T[]) => string
+  /** Said on stderr when there are no records. */
+  readonly none: string
+}
+
+/** Shows one page of a listing, and on stderr how to show the next one. Rejects as `withReadRecords` does. */
+export async function printListing<T extends { readonly id: string }>(
+  shell: Shell,
+  { limit, cursor, json }: PageOptions,
+  listing: Listing<T>,
+): Promise<void> {
   const query = new URLSearchParams({
     ...(limit !== undefined && { limit }),
     ...(cursor !== undefined && { cursor }),
   })
-  return acceptInput(parsePage(`?${query}`, idForm))
-}
-
-/** How to show the next page of the listing that `command` shows. */
-export function describeNextPage(command: string, { limit }: PageOptions, nextCursor: string): string {
-  const sameSize = limit === undefined ? '' : ` --limit ${limit}`
-  return `\nMore:\n  $ ${commandName} ${command}${sameSize} --cursor ${nextCursor}\n`
+  const asked = acceptInput(parsePage(`?${query}`, listing.idForm))
+  await withReadRecords(shell, readConfig(shell), async (storage) => {
+    const records = await listing.read(storage, asked.after, asked.limit + 1)
+    const { page, nextCursor } = cutPage(records, asked.limit, listing.timeOf)
+    if (json) return shell.printJson({ ...listing.toJson(page), nextCursor })
+    shell.print(listing.toTable(page))
+    if (nextCursor !== null) {
+      const sameSize = limit === undefined ? '' : ` --limit ${limit}`
+      shell.printAside(`\nMore:\n  $ ${commandName} ${listing.command}${sameSize} --cursor ${nextCursor}\n`)
+    } else if (page.length === 0) shell.printAside(`${listing.none}\n`)
+  })
 }
 
 /** Adds an example to a command's help: `before`, the program's name, `line`. */

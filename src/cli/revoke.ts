@@ -5,7 +5,7 @@
 import type { Command } from 'commander'
 import { describeStartFault } from '../adapters/node/environment.ts'
 import type { AdminPorts } from '../admin/operation.ts'
-import { cutPage, REVOCATION_ID } from '../admin/page.ts'
+import { REVOCATION_ID } from '../admin/page.ts'
 import {
   createRevocation,
   parseRevocationInput,
@@ -18,15 +18,14 @@ import type { Revocation, RevocationKind } from '../claims/records/revocation.ts
 import { parseAccountToken } from '../signing/secret.ts'
 import { decodeToken } from '../verify/format.ts'
 import { acceptInput, CliError, usageError } from './fault.ts'
-import { readConfig, withReadRecords, withRecords } from './open.ts'
+import { readConfig, withRecords } from './open.ts'
 import {
-  acceptPage,
   addExample,
   addJsonOption,
   addPageOptions,
-  describeNextPage,
   onceOption,
   type PageOptions,
+  printListing,
 } from './options.ts'
 import { commandName, IN_FORCE } from './output.ts'
 import type { Shell } from './shell.ts'
@@ -103,19 +102,16 @@ async function revokeTokens(shell: Shell, jwt: string | undefined, options: Revo
   })
 }
 
-async function listRevocations(
-  shell: Shell,
-  options: PageOptions & { readonly json?: boolean },
-): Promise<void> {
-  const { after, limit } = acceptPage(options, REVOCATION_ID)
-  await withReadRecords(shell, readConfig(shell), async (storage) => {
-    const now = Date.now()
-    const records = await storage.listRevocations(after, limit + 1, now)
-    const { page, nextCursor } = cutPage(records, limit, ({ createdAt }) => createdAt)
-    if (options.json) return shell.printJson({ revocations: page.map(toListedRevocation), nextCursor })
-    shell.print(renderRevocations(page, now, shell.bold))
-    if (nextCursor !== null) shell.printAside(describeNextPage('revocation list', options, nextCursor))
-    else if (page.length === 0) shell.printAside('No revocation is in force.\n')
+function listRevocations(shell: Shell, options: PageOptions): Promise<void> {
+  const now = Date.now()
+  return printListing(shell, options, {
+    command: 'revocation list',
+    idForm: REVOCATION_ID,
+    read: (storage, after, limit) => storage.listRevocations(after, limit, now),
+    timeOf: ({ createdAt }) => createdAt,
+    toJson: (page) => ({ revocations: page.map(toListedRevocation) }),
+    toTable: (page) => renderRevocations(page, now, shell.bold),
+    none: 'No revocation is in force.',
   })
 }
 

@@ -3,6 +3,11 @@
 /** What the service can read. An `ascii-form` names another charset than UTF-8, so its bytes must all be ASCII. */
 export type MediaType = 'json' | 'form' | 'ascii-form'
 
+/** Whether a media type is that of an urlencoded form, in any charset that is read. */
+export function isForm(type: MediaType | undefined): type is 'form' | 'ascii-form' {
+  return type === 'form' || type === 'ascii-form'
+}
+
 /** Charsets in which the bytes of ASCII mean the same as in UTF-8. */
 const ASCII_CHARSETS: ReadonlySet<string> = new Set(['us-ascii', 'iso-8859-1'])
 

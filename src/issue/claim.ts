@@ -7,7 +7,7 @@ import { readBearer } from '../http/authorization.ts'
 import { readBody } from '../http/body.ts'
 import { type Handler, NO_STORE, type RequestContext, type Route } from '../http/context.ts'
 import { queryOf } from '../http/form.ts'
-import { type MediaType, parseMediaType } from '../http/media-type.ts'
+import { isForm, type MediaType, parseMediaType } from '../http/media-type.ts'
 import { BODY_TOO_LARGE, invalidParameters, type Problem } from '../http/problem.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
 import { type ClientSecret, findAccountToken, parseAccountToken } from '../signing/secret.ts'
@@ -59,7 +59,7 @@ function createHandler(deps: ClaimDeps): Handler {
     if (!parameters.ok) return context.refuse(parameters.reason)
     const token = parameters.value.get('token')
     const text = typeof token === 'string' ? token : ''
-    const isJsonInForm = type !== 'json' && hasJson(parameters.value)
+    const isJsonInForm = isForm(type) && hasJson(parameters.value)
     const refusal = isJwtShaped(text) ? BROWSER_TOKEN : isJsonInForm ? JSON_IN_FORM : UNAUTHORIZED
     const admitted = await admit(received, parseAccountToken(text), refusal)
     if (!admitted.ok) return context.refuse(admitted.reason.problem)

@@ -4,7 +4,7 @@
 import { isIpTooLong, splitIpText } from '../claims/input/caller-text.ts'
 import { parseIpRange } from '../claims/ip.ts'
 import { isAscii, MAX_QUERY_LENGTH, NOT_ASCII, parseForm } from '../http/form.ts'
-import type { MediaType } from '../http/media-type.ts'
+import { isForm, type MediaType } from '../http/media-type.ts'
 import { isJsonObject, parseJson } from '../lib/json.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
 import { decodeUtf8 } from '../lib/utf8.ts'
@@ -27,7 +27,7 @@ export function parseBody(bytes: Uint8Array, type: MediaType | undefined): Resul
   const text = decodeUtf8(bytes)
   if (type === 'ascii-form' && !isAscii(bytes)) return fail(NOT_ASCII)
   if (text === undefined) return fail('the body is not valid UTF-8')
-  return type !== undefined && type !== 'json' ? parsePairs(text, 'the form') : parseObject(text)
+  return isForm(type) ? parsePairs(text, 'the form') : parseObject(text)
 }
 
 function parsePairs(text: string, where: string): Result<Parameters, string> {

@@ -3,7 +3,7 @@
 
 import type { RequestContext } from '../http/context.ts'
 import { isAscii, MAX_QUERY_LENGTH, NOT_ASCII, parseForm, queryOf } from '../http/form.ts'
-import { parseMediaType } from '../http/media-type.ts'
+import { isForm, parseMediaType } from '../http/media-type.ts'
 import { BODY_TOO_LARGE, type Problem } from '../http/problem.ts'
 import { type Received, receiveRequest } from '../issue/admission.ts'
 import { fail, ok, type Result } from '../lib/result.ts'
@@ -36,7 +36,7 @@ export interface ReceivedForm {
 export async function receiveForm(context: RequestContext): Promise<Result<ReceivedForm, Problem>> {
   const { headers, url } = context.request
   const type = parseMediaType(headers.get('content-type'))
-  if (headers.has('content-encoding') || type === undefined || type === 'json') return fail(UNSUPPORTED)
+  if (headers.has('content-encoding') || !isForm(type)) return fail(UNSUPPORTED)
   const received = await receiveRequest(context)
   if (received.bytes === undefined) return fail(BODY_TOO_LARGE)
   if (type === 'ascii-form' && !isAscii(received.bytes)) return malformed(NOT_ASCII)

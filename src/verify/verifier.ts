@@ -2,7 +2,7 @@
 
 import { ClaimError } from '../claims/errors.ts'
 import { toRefusal } from './challenge.ts'
-import { checkOptions } from './options/check.ts'
+import { checkOptions, refuseMiddlewareNames } from './options/check.ts'
 import type { Claims, VerifierOptions } from './options/options.ts'
 import type { VerifiableRequest } from './request/extract.ts'
 import { toRequestLike } from './request/headers.ts'
@@ -42,6 +42,7 @@ export interface Verifier {
  * const claims = await verifier.verify(request, { ip: socket.remoteAddress })
  */
 export function createVerifier(options: VerifierOptions): Verifier {
+  refuseMiddlewareNames(options)
   const checked = checkOptions(options)
   const requests = createRequestVerifier(checked)
   const { judge, close } = requests

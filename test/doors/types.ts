@@ -2,21 +2,10 @@
 
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { run } from '../support/packed.ts'
+import { run, STRICT } from '../support/packed.ts'
 import type { Project } from './project.ts'
 
 const TSC = join(import.meta.dirname, '../../node_modules/typescript/bin/tsc')
-const STRICT = {
-  target: 'ES2023',
-  lib: ['ES2024', 'DOM', 'DOM.Iterable'],
-  types: ['node'],
-  strict: true,
-  exactOptionalPropertyTypes: true,
-  noUncheckedIndexedAccess: true,
-  allowImportingTsExtensions: true,
-  verbatimModuleSyntax: true,
-  noEmit: true,
-}
 const resolutions = {
   nodenext: { module: 'NodeNext', moduleResolution: 'NodeNext' },
   bundler: { module: 'ESNext', moduleResolution: 'Bundler' },
@@ -29,7 +18,13 @@ export function compile(
   options: object = resolutions.nodenext,
 ): string {
   const name = 'tsconfig.json'
-  project.write(name, JSON.stringify({ compilerOptions: { ...STRICT, ...options }, files }))
+  project.write(
+    name,
+    JSON.stringify({
+      compilerOptions: { ...STRICT, allowImportingTsExtensions: true, ...options },
+      files,
+    }),
+  )
   return run(process.execPath, [TSC, '-p', name], project.folder)
 }
 

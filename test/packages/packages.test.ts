@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findNode } from '../support/old-nodes.ts'
-import { installProject, type PackageName, packPackages, run } from '../support/packed.ts'
+import { installProject, type PackageName, packPackages, run, STRICT } from '../support/packed.ts'
 import { startServer } from '../support/server.ts'
 import { clientUse, serviceUse, toScript, verifyUse } from './uses.ts'
 
@@ -64,16 +64,6 @@ const brought: Partial<Record<PackageName, readonly string[]>> = {
 /** What the examples of README and docs use. */
 const FRAMEWORKS = ['hono', '@hono/node-server', 'fastify', 'express', '@types/express', '@types/node']
 
-const STRICT = {
-  target: 'ES2023',
-  lib: ['ES2024', 'DOM', 'DOM.Iterable'],
-  types: ['node'],
-  strict: true,
-  exactOptionalPropertyTypes: true,
-  noUncheckedIndexedAccess: true,
-  verbatimModuleSyntax: true,
-  noEmit: true,
-}
 const resolutions = { NodeNext: 'NodeNext', Bundler: 'ESNext' }
 
 const folder = mkdtempSync(join(tmpdir(), 'claimgate-packages-'))

@@ -55,3 +55,15 @@ export function run(command: string, args: readonly string[], cwd: string): stri
     throw new Error(`${command} ${args.join(' ')} failed:\n${stdout}${stderr}`)
   }
 }
+
+/** Options of the compiler for the code of a careful customer. The declarations of other packages are checked too. */
+export const STRICT: object = {
+  target: 'ES2023',
+  lib: ['ES2024', 'DOM', 'DOM.Iterable'],
+  types: ['node'],
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  noUncheckedIndexedAccess: true,
+  verbatimModuleSyntax: true,
+  noEmit: true,
+}

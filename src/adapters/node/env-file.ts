@@ -2,6 +2,7 @@
 // that Node ignores, an encoding that it misreads and a quote that is not closed are faults.
 
 import { fail, ok, type Result } from '../../lib/result.ts'
+import { decodeUtf8 } from '../../lib/utf8.ts'
 
 /** What is wrong with one line of the file. Lines are counted from 1. `problem` contains nothing from the file. */
 export interface EnvFault {
@@ -14,9 +15,8 @@ type Assignments = readonly (readonly [name: string, value: string])[]
 
 /** `export` is allowed, so that a shell can read the file too. */
 const NAME = /^[ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*=[ \t]*/
+/** A line without an assignment, and what may follow the closing quote of a value. */
 const BLANK_OR_COMMENT = /^[ \t]*(?:#.*)?$/
-/** What may follow the closing quote of a value. */
-const AFTER_QUOTE = /^[ \t]*(?:#.*)?$/
 
 /** Most faults that are reported, because the file may be of another kind altogether. */
 const MAX_FAULTS = 20
@@ -31,14 +31,13 @@ const AFTER_VALUE = 'has text after the closing quote of its value; only a comme
 /**
  * Parses a `.env` file in UTF-8, with or without a byte order mark. A value may be in single, double or back quotes and then
  * span lines; `\n` in double quotes is a line end. A value without quotes ends at `#` or at the end of its line, without blanks
- * around it. The reason lists the first 20 lines that
- * cannot be read.
+ * around it. The reason lists the first 20 lines that cannot be read.
  */
 export function parseEnvFile(bytes: Uint8Array): Result<Assignments, readonly EnvFault[]> {
   if (isUtf16(bytes)) return fail([{ line: 1, problem: UTF_16 }])
   // The decoder drops a byte order mark. Bytes that are not UTF-8 become U+FFFD, which only matters in an assignment.
   const text = new TextDecoder().decode(bytes)
-  const mayHoldReplaced = !isUtf8(bytes)
+  const mayHoldReplaced = decodeUtf8(bytes) === undefined
   const lines = text.split(/\r\n|\n|\r/)
   const withNul = lines.flatMap((line, at) => (line.includes('\0') ? [{ line: at + 1, problem: NUL }] : []))
   if (withNul.length > 0) return fail(withNul.slice(0, MAX_FAULTS))
@@ -74,7 +73,7 @@ function readValue(
   for (const [index, line] of [rest.slice(1), ...lines.slice(at + 1)].entries()) {
     const end = line.indexOf(quote)
     if (end >= 0) {
-      if (!AFTER_QUOTE.test(line.slice(end + 1))) return fail(AFTER_VALUE)
+      if (!BLANK_OR_COMMENT.test(line.slice(end + 1))) return fail(AFTER_VALUE)
       const text = [...parts, line.slice(0, end)].join('\n')
       return ok({ text: quote === '"' ? text.replaceAll('\\n', '\n') : text, lastLine: at + index })
     }
@@ -91,13 +90,4 @@ function isUtf16([first, second]: Uint8Array): boolean {
     (first === 0xfe && second === 0xff) ||
     (first === 0) !== (second === 0)
   )
-}
-
-function isUtf8(bytes: Uint8Array): boolean {
-  try {
-    new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-    return true
-  } catch {
-    return false
-  }
 }

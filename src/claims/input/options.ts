@@ -5,6 +5,7 @@ import { isTextList } from '../../lib/options.ts'
 import { parseTrustedProxies, type TrustedProxies } from '../client-ip.ts'
 import { parseOrigin } from '../origin.ts'
 import { parseOriginPatterns } from '../origin-pattern.ts'
+import { HTTP_TOKEN } from './http-token.ts'
 
 /**
  * The canonical form of one web origin: `HTTPS://API.example.com:443` gives `https://api.example.com`. Throws a TypeError
@@ -34,12 +35,9 @@ export function checkTrustedProxies(value: unknown): TrustedProxies {
   return parsed.value
 }
 
-/** A token of HTTP (RFC 9110 section 5.6.2), as the names of headers are. */
-const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
-
 /** The list of header names in the option `option`; empty when it is undefined. Throws a TypeError for other values. */
 export function checkHeaderNames(option: string, value: unknown = []): readonly string[] {
-  if (isTextList(value) && value.every((name) => HEADER_NAME.test(name))) return value
+  if (isTextList(value) && value.every((name) => HTTP_TOKEN.test(name))) return value
   throw new TypeError(`${option}: must be a list of header names`)
 }
 

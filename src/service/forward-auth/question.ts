@@ -1,6 +1,7 @@
 // Reads the original request, which a proxy describes in its question to forward auth. An ambiguous or contradictory
 // description is an error; no part of it is guessed.
 
+import { HTTP_TOKEN } from '../../claims/input/http-token.ts'
 import { paths } from '../../http/paths.ts'
 import { fail, ok, type Result } from '../../lib/result.ts'
 import type { RequestLike } from '../../verify/request/extract.ts'
@@ -24,7 +25,6 @@ export interface OriginalRequest {
   readonly options: string
 }
 
-const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const TARGET = /^\/[^\0- \x7f]*$/
 /** Completes a URL whose origin is not known. */
 const NO_ORIGIN = 'http://original.invalid'
@@ -40,7 +40,7 @@ const NO_ORIGIN = 'http://original.invalid'
  */
 export function readOriginalRequest(question: RequestLike): Result<OriginalRequest, string> {
   const { headers } = question
-  const method = readHeader(headers, ['x-original-method', 'x-forwarded-method'], METHOD)
+  const method = readHeader(headers, ['x-original-method', 'x-forwarded-method'], HTTP_TOKEN)
   const target = readHeader(headers, ['x-original-uri', 'x-forwarded-uri'], TARGET)
   if (method === null || target === null) return AMBIGUOUS
   const { pathname, search } = new URL(question.url)

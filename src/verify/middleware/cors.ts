@@ -6,6 +6,7 @@ import { after, type MaybePromise } from '../../lib/result.ts'
 import type { RequestLike } from '../request/extract.ts'
 
 const REQUEST_HEADERS = ['Authorization', 'Content-Type', 'DPoP', 'X-Client-Token', ...TRACE_HEADERS]
+const EXPOSE = 'access-control-expose-headers'
 const EXPOSED_HEADERS = [
   ...['WWW-Authenticate', 'Retry-After', 'RateLimit', 'RateLimit-Policy', 'DPoP-Nonce'],
   ...['Claimgate-Would-Block', 'X-Request-Id'],
@@ -54,7 +55,7 @@ export function createCors({ isAllowed, allowedHeaders = [], exposedHeaders = []
       decide(request, source, (origin) => ({
         vary: 'Origin',
         'access-control-allow-origin': origin,
-        'access-control-expose-headers': exposeHeaders,
+        [EXPOSE]: exposeHeaders,
       })),
 
     preflightHeaders: (request, source) => {
@@ -105,6 +106,8 @@ export function areCors({ vary }: CorsHeaders): boolean {
 
 /** Whether a request is a CORS preflight, by the strict definition of {@link isPreflightHead}. */
 export function isPreflight({ method, headers }: RequestLike): boolean {
+  // Asked for every request, so the headers of other methods are not read.
+  if (method !== 'OPTIONS') return false
   return isPreflightHead({
     method,
     origin: headers.get('origin'),
@@ -119,8 +122,6 @@ export function isPreflight({ method, headers }: RequestLike): boolean {
 export function isForeignCors(name: string, ours: CorsHeaders): boolean {
   return name.startsWith('access-control-') && !(name === EXPOSE && Object.hasOwn(ours, EXPOSE))
 }
-
-const EXPOSE = 'access-control-expose-headers'
 
 /** Whether these headers, of an answer to a request with an origin, let its page read the answer. */
 export function isReadable(headers: CorsHeaders): boolean {

@@ -26,7 +26,7 @@ export function keepHeaders(response: ResponseLike, headers: CorsHeaders): void 
   ): unknown {
     const given = takeList(this, rest.at(-1))
     // One object instead of a call of setHeader for each header, because Node writes it faster.
-    const all: Record<string, unknown> = { ...headers }
+    const all: Record<string, unknown> = {}
     for (const name in headers) {
       all[name] = combineHeader(name, headers[name] as string, String(this.getHeader(name) ?? ''))
     }

@@ -112,7 +112,6 @@ export function checkOptions(
   options: VerifierOptions,
   names: Readonly<Record<string, true>> = verifierNames,
 ): CheckedOptions {
-  if (names === verifierNames) refuseMiddlewareNames(options)
   checkNames(options, names)
   const isInsecureAllowed = checkFlag('allowInsecureIssuer', options.allowInsecureIssuer, false)
   const policy = checkPolicy(options)
@@ -144,16 +143,18 @@ export function checkOptions(
   }
 }
 
-/** Options that only a middleware has. They are checked there; this list is for a clear message. */
+/** Options that only a middleware has. It checks them itself; this list is for a clear message. */
 const MIDDLEWARE_NAMES: readonly string[] = [
   'allowedOrigins',
   'allowedHeaders',
+  'exposedHeaders',
   'cors',
   'clientIp',
   'verifier',
 ]
 
-function refuseMiddlewareNames(options: unknown): void {
+/** Throws a TypeError for an option of the middlewares that was given to `createVerifier`. Ignores all other faults. */
+export function refuseMiddlewareNames(options: unknown): void {
   if (typeof options !== 'object' || options === null) return
   const name = MIDDLEWARE_NAMES.find((one) => Object.hasOwn(options, one))
   if (name !== undefined) {
