@@ -1,9 +1,9 @@
 // `credential create`, `rotate` and `revoke`.
 
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { exportJWK, generateKeyPair } from 'jose'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { parseAccountToken } from '../../src/signing/secret.ts'
 import { countOf, type RunResult, readDatabase } from './run.ts'
 import { createShop, expectFailure, ORIGIN, type Shop } from './shop.ts'
@@ -131,31 +131,24 @@ describe.concurrent('credential create', () => {
   })
 })
 
-/** Folders into which no file can be moved: `rename` and `link` fail with ENOSPC. */
-const full = vi.hoisted(() => new Set<string>())
+/** Loaded before the program: no file can be moved to a name that ends in `.token`, as if the disk were full. */
+const FULL_DISK = `
+  import files from 'node:fs/promises'
+  import { syncBuiltinESMExports } from 'node:module'
+  for (const name of ['rename', 'link']) {
+    const move = files[name]
+    files[name] = async (from, to) => {
+      if (String(to).endsWith('.token')) throw Object.assign(new Error('full'), { code: 'ENOSPC' })
+      return move(from, to)
+    }
+  }
+  syncBuiltinESMExports()
+`
 
-vi.mock('node:fs/promises', async (importOriginal) => {
-  const files = await importOriginal<typeof import('node:fs/promises')>()
-  const refuse = (path: unknown): void => {
-    if (full.has(dirname(String(path)))) throw Object.assign(new Error('full'), { code: 'ENOSPC' })
-  }
-  const rename: typeof files.rename = async (from, to) => {
-    refuse(to)
-    await files.rename(from, to)
-  }
-  const link: typeof files.link = async (from, to) => {
-    refuse(to)
-    await files.link(from, to)
-  }
-  return { ...files, rename, link }
-})
-
-/** Runs a command that prepares its token file and then cannot move it into place, as if the disk were full. */
-async function runOnFullDisk(shop: Shop, argv: readonly string[], path: string): Promise<RunResult> {
-  full.add(dirname(path))
-  const result = await shop.run([...argv, '--token-file', path])
-  full.delete(dirname(path))
-  return result
+/** Runs a command as a process that prepares its token file and then cannot move it into place. */
+function runOnFullDisk(shop: Shop, argv: readonly string[], path: string): Promise<RunResult> {
+  const nodeArguments = ['--import', `data:text/javascript,${encodeURIComponent(FULL_DISK)}`]
+  return shop.start([...argv, '--token-file', path], { nodeArguments })
 }
 
 describe.concurrent('credential rotate', () => {
