@@ -1,5 +1,5 @@
-// Stops with a clear message when Node is too old. Loaded before everything else, and plain JavaScript, because an older Node
-// cannot parse our source and would only print a syntax error. A checkout runs its TypeScript source, which Node does without
+// Stops with a clear message when Node is too old, and ignores SIGUSR1, for which Node would open its debugger. Loaded before
+// everything else, and plain JavaScript, because an older Node cannot parse our source and would only print a syntax error. A checkout runs its TypeScript source, which Node does without
 // a flag from 22.18; the compiled package needs node:sqlite as it is from 22.16. Node 23 is neither supported nor tested.
 import { existsSync } from 'node:fs'
 
@@ -15,3 +15,5 @@ if (major < 24 && !(major === 22 && minor >= oldestMinor)) {
   )
   process.exit(1)
 }
+
+process.on('SIGUSR1', () => undefined)

@@ -3,8 +3,9 @@
 
 import { printBanner } from './adapters/node/banner.ts'
 import { describeStartFault, isProduction, loadEnvironment } from './adapters/node/environment.ts'
+import { createLineOutput, LINES_LOST } from './adapters/node/line-output.ts'
 import { listen } from './adapters/node/server.ts'
-import { onStopSignal } from './adapters/node/signals.ts'
+import { ignoreDebuggerSignal, onStopSignal } from './adapters/node/signals.ts'
 import { type Config, parseConfig, withPort } from './config/config.ts'
 import { createLogger, type LogLevel } from './http/log.ts'
 import { paths } from './http/paths.ts'
@@ -12,6 +13,9 @@ import { openOnNode } from './open-service.ts'
 
 /** Starts the server from the environment. Resolves when it listens; if it cannot start, the process exits with code 1. */
 export async function main(): Promise<void> {
+  ignoreDebuggerSignal()
+  // Without a listener the end of a program that reads stderr would end the service.
+  process.stderr.on('error', () => undefined)
   try {
     await start(parseConfig(loadEnvironment()))
   } catch (error) {
@@ -22,12 +26,10 @@ export async function main(): Promise<void> {
 }
 
 async function start(parsed: Config): Promise<void> {
-  // When the process that reads the log ends, stdout emits an error. Without a listener that error would end the service.
-  process.stdout.on('error', () => undefined)
-  const createLog = (level: LogLevel) =>
-    createLogger({ level, write: (line) => process.stdout.write(`${line}\n`), now: Date.now })
+  const output = createLineOutput(process.stdout, (count) => log.warn(LINES_LOST, { count }))
+  const createLog = (level: LogLevel) => createLogger({ level, write: output.write, now: Date.now })
   const log = createLog(parsed.logLevel)
-  const service = await openOnNode(parsed, { log, production: isProduction() })
+  const service = await openOnNode(parsed, { log, production: isProduction(), linesLost: output.lost })
   const server = await listen(parsed.host, parsed.port)
   const config = withPort(parsed, server.port)
   server.serve(service.createApp(config).fetch, config.issuer + paths.docs)
@@ -38,6 +40,7 @@ async function start(parsed: Config): Promise<void> {
     await server.stop()
     await service.close()
     log.info('stopped')
+    await output.flush()
   })
   printBanner(config, server.url, { areKeysLost: service.areKeysLost })
   // Written at every log level, because a process that started the server on port 0 learns the port from this line.

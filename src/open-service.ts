@@ -31,6 +31,8 @@ export interface OpenOptions {
   readonly log: Logger
   /** Whether signing keys whose kid starts with `dev-` are refused. */
   readonly production: boolean
+  /** Number of log lines that were lost so far, for `/metrics`. */
+  readonly linesLost: () => number
 }
 
 /** The service, ready for requests. */
@@ -51,16 +53,18 @@ export interface OpenedService {
  * Opens database and signing keys of a configuration, runs the first round of upkeep, and goes on with one each second. The
  * timer does not keep the process alive. Rejects with ConfigError and StorageError; then nothing stays open.
  */
-export async function openOnNode(config: Config, { log, production }: OpenOptions): Promise<OpenedService> {
+export async function openOnNode(config: Config, options: OpenOptions): Promise<OpenedService> {
+  const { log, production, linesLost } = options
   const storage = await openStorage(config)
   let isStopping = false
-  const options: PartsOptions = {
+  const partsOptions: PartsOptions = {
     config,
     storage,
     openKeys: (lifetimeSeconds, isRevoked) => openKeys(config, lifetimeSeconds, isRevoked, production),
     hashSecret: openSecretHash(config),
     counters: createMemoryCounters(),
     log,
+    linesLost,
     peerOf,
     targetOf: (context) => peerIn(context)?.incoming?.url,
     sharesWork: true,
@@ -69,7 +73,7 @@ export async function openOnNode(config: Config, { log, production }: OpenOption
     defer: (milliseconds, work) => void setTimeout(() => void work(), milliseconds).unref(),
   }
   try {
-    const parts = await openParts(options)
+    const parts = await openParts(partsOptions)
     if (isPlainHttp(config.issuer)) log.warn(PLAIN_HTTP)
     if (parts.areKeysLost) log.warn(LOST_KEYS)
     const folderWarning = findOpenFolder(config.keysDir)

@@ -1,6 +1,7 @@
 // The package export "claimgate/server": the whole issuer on Node, to mount in a server of one's own.
 
 import type { Hono } from 'hono'
+import { createLineOutput, LINES_LOST } from './adapters/node/line-output.ts'
 import { type Config, parseConfig } from './config/config.ts'
 import { createLogger } from './http/log.ts'
 import { openOnNode, type Peer } from './open-service.ts'
@@ -31,9 +32,10 @@ export interface Service {
 /**
  * Opens the issuer that `npm start` would run with these variables: database, signing keys, background work. Reads only
  * `env` (neither `process.env` nor `.env`), listens nowhere and installs no signal handler; `PORT` and `HOST` are used only
- * for the default of `CLAIMGATE_ISSUER`. Log lines go to stdout. Each call is a service of its own; two on one database see
- * each other's changes as two processes do. Needs Node 22.16 or later. Not checked here, because only a server sees it: size
- * and time limits of request heads, and targets and `Host` values that can be read in two ways.
+ * for the default of `CLAIMGATE_ISSUER`. Log lines go to stdout; an error of stdout then does not end the process. Each call
+ * is a service of its own; two on one database see each other's changes as two processes do. Needs Node 22.16 or later. Not
+ * checked here, because only a server sees it: size and time limits of request heads, and targets and `Host` values that can
+ * be read in two ways.
  *
  * @throws {ConfigError} when `env` has a problem; it lists all of them.
  * @throws {StorageError} when the database or the folder of signing keys cannot be used.
@@ -44,9 +46,13 @@ export interface Service {
  */
 export async function openService(env: Readonly<Record<string, string | undefined>>): Promise<Service> {
   const config = parseConfig(env)
-  const write = (line: string): void => void process.stdout.write(`${line}\n`)
-  const log = createLogger({ level: config.logLevel, write, now: Date.now })
-  const opened = await openOnNode(config, { log, production: env.NODE_ENV === 'production' })
+  const output = createLineOutput(process.stdout, (count) => log.warn(LINES_LOST, { count }))
+  const log = createLogger({ level: config.logLevel, write: output.write, now: Date.now })
+  const opened = await openOnNode(config, {
+    log,
+    production: env.NODE_ENV === 'production',
+    linesLost: output.lost,
+  })
   const app = opened.createApp(config)
   let closing: Promise<void> | undefined
   return {

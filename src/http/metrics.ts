@@ -24,6 +24,8 @@ export interface Metrics {
   setUp(check: string, isUp: boolean): void
   /** Registers a gauge for the age of a copy in memory. `ageSeconds` returns undefined while there is no copy. */
   watchAge(copy: string, ageSeconds: () => number | undefined): void
+  /** Registers the count of log lines that were lost. `count` returns it, and it never falls. */
+  watchLinesLost(count: () => number): void
   /** Sums over all endpoints since the process began. */
   readTotals(): Promise<Totals>
   /** All metrics in the text exposition format, version 0.0.4. */
@@ -133,6 +135,17 @@ export function createMetrics(): Metrics {
     observeRequest: (route, status, seconds) => durationOf(route, String(status)).observe(seconds),
     setUp: (check, isUp) => up.set({ check }, isUp ? 1 : 0),
     watchAge: (copy, ageSeconds) => void ages.set(copy, ageSeconds),
+    watchLinesLost(count) {
+      new Counter({
+        name: 'claimgate_log_lines_lost_total',
+        help: 'Log lines that were lost, because stdout was not read, closed or full.',
+        registers,
+        collect() {
+          this.reset()
+          this.inc(count())
+        },
+      })
+    },
     readTotals: async () => {
       const decided = (await verifications.get()).values
       const denied = decided.filter(({ labels }) => labels.outcome === 'deny')

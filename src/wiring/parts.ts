@@ -26,6 +26,8 @@ export interface PartsOptions {
   readonly hashSecret: HashSecret
   readonly counters: Counters
   readonly log: Logger
+  /** Number of log lines that were lost so far, where the platform can tell. */
+  readonly linesLost?: () => number
   readonly peerOf: AppDeps['peerOf']
   readonly targetOf?: AppDeps['targetOf']
   /** Whether requests may await each other's promises. False on Workers. */
@@ -64,6 +66,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const { keyLife, keyRing, areNew } = await options.openKeys(lifetimeSeconds, rules.isKeyRevoked)
   const uses = createUseLog({ storage, log, defer: options.defer })
   const metrics = createMetrics()
+  if (options.linesLost !== undefined) metrics.watchLinesLost(options.linesLost)
   return {
     createDeps: (served) => ({
       config: served,

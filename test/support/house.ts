@@ -127,7 +127,7 @@ export const rules: readonly Rule[] = [
   },
   {
     room: 'server.ts',
-    rooms: ['config', 'http', 'storage/errors.ts', 'open-service.ts'],
+    rooms: ['config', 'http', 'storage/errors.ts', 'adapters/node/line-output.ts', 'open-service.ts'],
     packageTypes: ['hono'],
   },
   { room: 'node.ts', rooms: ['config', 'http', 'adapters/node', 'open-service.ts'] },

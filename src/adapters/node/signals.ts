@@ -1,5 +1,5 @@
 // SIGTERM, SIGINT and SIGHUP stop the process gracefully. A second signal, or 10 s without an end, exits with code 1. SIGUSR1
-// is ignored: Node would open its debugger, which lets every user of the machine run code in the server.
+// is ignored.
 
 const GRACE_MS = 10_000
 
@@ -23,5 +23,12 @@ export function onStopSignal(stop: (signal: string) => Promise<void>): void {
     )
   }
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, handle)
+}
+
+/**
+ * Ignores SIGUSR1, for which Node would open its debugger; every user of the machine can run code in the server through that.
+ * scripts/check-node.mjs does the same earlier, because loading the source takes some tenths of a second.
+ */
+export function ignoreDebuggerSignal(): void {
   process.on('SIGUSR1', () => undefined)
 }
