@@ -25,7 +25,7 @@ export type AccountPatch = Partial<Omit<Account, 'id' | 'createdAt' | 'updatedAt
 export type AccountPatchInput = AccountPatch & { readonly endTokens?: boolean }
 
 /** How long a change is retried when other changes of the same account are written first. */
-const RETRY_MS = 6000
+const RETRY_MS = 10_000
 
 /** The longest random pause before the first retry. It doubles for each further retry, up to the last value. */
 const FIRST_PAUSE_MS = 100
@@ -55,7 +55,7 @@ export function parseAccountPatch(
  * issues tokens by the earlier state any more; after a resumption, only when every process accepts its tokens again.
  * `now` is epoch milliseconds. Rejects with StorageError.
  *
- * `not_found`: the id is unknown. `conflict`: every attempt in six seconds lost against another change of the account.
+ * `not_found`: the id is unknown. `conflict`: every attempt in ten seconds lost against another change of the account.
  */
 export async function updateAccount(
   ports: Pick<AdminPorts, 'storage' | 'lifetimeSeconds' | 'onChange' | 'settleMs'>,

@@ -1,8 +1,10 @@
 // `key list` and `key rotate`: the signing keys of the configured store. Prints no key material.
 
+import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { LOST_KEYS } from '../adapters/node/banner.ts'
 import { openKeyLife } from '../adapters/node/open.ts'
+import { createFault } from '../adapters/node/private-files.ts'
 import { rotateKeys, toWireKey, type WireKey } from '../admin/key.ts'
 import type { Config } from '../config/config.ts'
 import { applyRevocations, type KeyRecord } from '../signing/key-life.ts'
@@ -33,9 +35,12 @@ const SEE = `see: ${commandName} key list`
 
 const NO_KEYS = 'the server and the command claim create them when they first need them'
 
+const NO_FOLDER = `does not exist; check CLAIMGATE_KEYS_DIR and the current folder. If this is a new installation: ${NO_KEYS}`
+
 async function listKeys(shell: Shell, { json }: { readonly json?: boolean }): Promise<void> {
   const config = readConfig(shell)
   nameKeysFolder(shell, config)
+  if (!existsSync(config.keysDir)) throw createFault(config.keysDir, NO_FOLDER)
   warnOfOpenFolder(shell, config)
   // The lifetime is used only when keys change. Here they are only listed.
   const stored = await openKeyLife(config, config.maxTtl).list()

@@ -1,6 +1,6 @@
 // The commands `key list` and `key rotate`: output, exit codes, and which keys the store holds afterwards.
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { createFileKeyStore } from '../../src/adapters/node/key-files.ts'
@@ -17,18 +17,31 @@ async function statesOf(machine: Machine): Promise<Readonly<Record<string, strin
 }
 
 describe('while there are no signing keys', () => {
-  test('key list and key rotate print that there are none, and create none', async () => {
+  test('key list says that the folder does not exist, exit 1, and creates none', async () => {
     const machine = createMachine()
+    const { message } = await expectFailure(machine, ['key', 'list'], [1, 'unavailable'])
+    expect(message).toMatch(/keys: does not exist; check CLAIMGATE_KEYS_DIR and the current folder\. /)
+    const list = await machine.run(['key', 'list'])
+    expect([list.code, list.stdout]).toEqual([1, ''])
+    expect(list.stderr).toContain('the server and the command claim create them when they first need them')
+    expect(existsSync(join(machine.dir, 'claimgate.db'))).toBe(false)
+    expect(existsSync(join(machine.dir, 'keys'))).toBe(false)
+  })
+
+  test('key list in an empty folder, and key rotate, print that there are none, and create none', async () => {
+    const machine = createMachine()
+    const { message } = await expectFailure(machine, ['key', 'rotate'], [1, 'conflict'])
+    expect(message).toContain('there are no signing keys yet')
+    const folder = join(machine.dir, 'keys')
+    expect(existsSync(folder)).toBe(false)
+    mkdirSync(folder)
     expect(await machine.json(['key', 'list'])).toEqual({ keys: [] })
     const list = await machine.run(['key', 'list'])
     expect([list.code, list.stdout]).toEqual([0, ''])
     expect(list.stderr).toContain(
       'There are no signing keys yet; the server and the command claim create them',
     )
-    expect(existsSync(join(machine.dir, 'claimgate.db'))).toBe(false)
-    const { message } = await expectFailure(machine, ['key', 'rotate'], [1, 'conflict'])
-    expect(message).toContain('there are no signing keys yet')
-    expect(existsSync(join(machine.dir, 'keys'))).toBe(false)
+    expect(readdirSync(folder)).toEqual([])
   })
 
   test('key rotate --force creates a current and a pending key', async () => {

@@ -107,7 +107,7 @@ const mistakes: readonly Mistake[] = [
       return failToStart({ CLAIMGATE_KEYS_DIR: keys }, dir, OTHER_USER)
     },
     names: /keys: cannot be read or written/,
-    advises: /check its owner, its mode/,
+    advises: /check its owner, its mode and the disk, or choose another CLAIMGATE_KEYS_DIR/,
   },
   {
     mistake: 'a wrong proxy trust at forward auth',

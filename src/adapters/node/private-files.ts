@@ -1,5 +1,5 @@
-// Private files. A file is written completely and synced to disk before it gets its name. An error becomes one line that
-// names the file and says what to do, and contains nothing from the file.
+// Private files of the folder of signing keys. A file is written completely and synced to disk before it gets its name. An
+// error becomes one line that names the file and says what to do, and contains nothing from the file.
 // Reading is synchronous, because for a few small files that is faster than asynchronous calls.
 
 import { randomUUID } from 'node:crypto'
@@ -74,7 +74,7 @@ function explainFault(path: string, error: unknown): unknown {
   if (error instanceof StorageError) return error
   const code = readErrorCode(error)
   if (code === undefined) return error
-  const problem = `cannot be read or written (${code}); check its owner, its mode and the disk`
+  const problem = `cannot be read or written (${code}); check its owner, its mode and the disk, or choose another CLAIMGATE_KEYS_DIR`
   return createFault(path, problem, error)
 }
 

@@ -86,10 +86,16 @@ export function combineHeader(name: string, ours: string, theirs: string): strin
 
 /** The names of both comma lists, without repeats in any case; `*` in the first stands for all names. */
 function addNames(known: string, more: string): string {
-  const names = known.split(',').map((one) => one.trim().toLowerCase())
-  if (names.includes('*')) return known
-  const added = more.split(',').map((one) => one.trim())
-  return [known, ...added.filter((name) => name !== '' && !names.includes(name.toLowerCase()))].join(', ')
+  const names = new Set(known.split(',').map((one) => one.trim().toLowerCase()))
+  if (names.has('*')) return known
+  let all = known
+  for (const name of more.split(',').map((one) => one.trim())) {
+    const folded = name.toLowerCase()
+    if (name === '' || names.has(folded)) continue
+    names.add(folded)
+    all += `, ${name}`
+  }
+  return all
 }
 
 function makePrivate(directives: string): string {
