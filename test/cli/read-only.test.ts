@@ -64,7 +64,7 @@ test('without a database: exit code 1, a message that names the file, and none i
     const { message } = await expectFailure(withEnvironment(machine, env), argv, [1, 'unavailable'])
     expect(message).toMatch(/^database file .*claimgate\.db does not exist; check DATABASE_URL/)
   }
-  expect(await machine.json(['key', 'list'])).toEqual({ keys: [] })
+  await expectFailure(machine, ['key', 'list'], [1, 'unavailable'])
   expect(readdirSync(machine.dir)).toEqual([])
 })
 

@@ -108,12 +108,18 @@ function nameRefusal(outcome: string): string {
 }
 
 /**
- * Repeats a request over keep-alive connections until one fails. Resolves to the number of answers and to the failure:
- * `refused` for a connection that the server did not accept. When a listening socket closes, the system resets the
- * connections that wait in its queue; so a reset of a new connection counts as refused if the next one is refused too.
+ * Repeats a request over keep-alive connections until one fails. Calls `onAnswer` after the first answer. Resolves to the
+ * number of answers and to the failure: `refused` for a connection that the server did not accept. When a listening socket
+ * closes, the system resets the connections that wait in its queue; so a reset of a new connection counts as refused if the
+ * next one is refused too.
  */
-async function askUntilRefused(url: string, agent: Agent): Promise<{ answers: number; end: string }> {
+async function askUntilRefused(
+  url: string,
+  agent: Agent,
+  onAnswer: () => void,
+): Promise<{ answers: number; end: string }> {
   for (let answers = 0; ; answers++) {
+    if (answers === 1) onAnswer()
     const end = await new Promise<string | undefined>((resolve) => {
       const asked = request(`${url}/healthz`, { agent }, (answer) => {
         answer.resume().on('error', () => resolve('cut'))
@@ -176,8 +182,14 @@ describe.concurrent('SIGTERM', () => {
   test('under load every request is answered until the server stops listening', async () => {
     const server = await start()
     const agent = new Agent({ keepAlive: true, maxSockets: 16 })
-    const visitors = Array.from({ length: 16 }, () => askUntilRefused(server.url, agent))
-    await setTimeout(200)
+    let waiting = 16
+    const visitors = Array.from({ length: 16 }, () =>
+      askUntilRefused(server.url, agent, () => {
+        waiting -= 1
+      }),
+    )
+    while (waiting > 0) await setTimeout(10)
+    await setTimeout(100)
     server.child.kill('SIGTERM')
     const visits = await Promise.all(visitors)
     expect(await server.exited).toBe(0)
