@@ -3,24 +3,38 @@
 // is missing; the tests that need it are then skipped, and the last lines of the test run name them.
 
 import { execFileSync } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-/** Debian packages. Each of them installs a command of the same name. */
-const PACKAGES = ['curl', 'chromium', 'firefox-esr', 'nginx', 'caddy']
+/** Debian packages, and the command that each of them installs. */
+const COMMANDS: Readonly<Record<string, string>> = {
+  curl: 'curl',
+  chromium: 'chromium',
+  'firefox-esr': 'firefox-esr',
+  nginx: 'nginx',
+  caddy: 'caddy',
+  postgresql: 'postgres',
+}
 
-const missing = PACKAGES.filter((command) => !isOnPath(command))
+/** Folders of commands that are not in the PATH. */
+const MORE_FOLDERS = listFolders('/usr/lib/postgresql').map((version) => join(version, 'bin'))
+
+const missing = Object.keys(COMMANDS).filter((name) => !isInstalled(COMMANDS[name] as string))
 if (missing.length > 0) {
-  if (process.getuid?.() === 0 && isOnPath('apt-get')) install(missing)
+  if (process.getuid?.() === 0 && isInstalled('apt-get')) install(missing)
   else
     console.error(
-      `some tests will be skipped, because these commands are not installed: ${missing.join(', ')}`,
+      `some tests will be skipped, because these packages are not installed: ${missing.join(', ')}`,
     )
 }
 
-/** Whether a folder of the PATH has an executable file of this name. */
-function isOnPath(command: string): boolean {
-  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
+function listFolders(folder: string): readonly string[] {
+  return existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : []
+}
+
+/** Whether a folder of the PATH, or one of the others, has an executable file of this name. */
+function isInstalled(command: string): boolean {
+  return [...(process.env.PATH ?? '').split(delimiter), ...MORE_FOLDERS].some((folder) => {
     try {
       accessSync(join(folder, command), constants.X_OK)
       return true

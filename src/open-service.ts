@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Context, Hono } from 'hono'
 import { isPlainHttp, LOST_KEYS, PLAIN_HTTP } from './adapters/node/banner.ts'
 import { findOpenFolder } from './adapters/node/key-files.ts'
-import { openKeys, openSecretHash, openStorage } from './adapters/node/open.ts'
+import { openKeys, openRecords, openSecretHash } from './adapters/node/open.ts'
 import { SETTLE_MS } from './admin/settle.ts'
 import { createApp } from './app.ts'
 import type { Config } from './config/config.ts'
@@ -55,12 +55,12 @@ export interface OpenedService {
  */
 export async function openOnNode(config: Config, options: OpenOptions): Promise<OpenedService> {
   const { log, production, linesLost } = options
-  const storage = await openStorage(config)
+  const { storage, keyStore } = await openRecords(config, production)
   let isStopping = false
   const partsOptions: PartsOptions = {
     config,
     storage,
-    openKeys: (lifetimeSeconds, isRevoked) => openKeys(config, lifetimeSeconds, isRevoked, production),
+    openKeys: (lifetimeSeconds, isRevoked) => openKeys(keyStore, config, lifetimeSeconds, isRevoked),
     hashSecret: openSecretHash(config),
     counters: createMemoryCounters(),
     log,
@@ -76,7 +76,7 @@ export async function openOnNode(config: Config, options: OpenOptions): Promise<
     const parts = await openParts(partsOptions)
     if (isPlainHttp(config.issuer)) log.warn(PLAIN_HTTP)
     if (parts.areKeysLost) log.warn(LOST_KEYS)
-    const folderWarning = findOpenFolder(config.keysDir)
+    const folderWarning = config.database.kind === 'postgres' ? undefined : findOpenFolder(config.keysDir)
     if (folderWarning !== undefined) {
       log.warn('other users may change the signing keys', { reason: folderWarning })
     }

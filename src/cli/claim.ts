@@ -4,7 +4,7 @@
 
 import { type Command, Option } from 'commander'
 import { LOST_KEYS } from '../adapters/node/banner.ts'
-import { openKeys, openSecretHash } from '../adapters/node/open.ts'
+import { openKeys, openSecretHash, type Records } from '../adapters/node/open.ts'
 import { splitIpList } from '../claims/ip.ts'
 import { isJwtShaped } from '../claims/jws.ts'
 import { lifetimeLimits } from '../claims/lifetime.ts'
@@ -17,7 +17,6 @@ import type { Parameters } from '../issue/sources.ts'
 import { after, ok } from '../lib/result.ts'
 import { parseAccountToken } from '../signing/secret.ts'
 import { createCachedStorage } from '../storage/cached.ts'
-import type { Storage } from '../storage/storage.ts'
 import { acceptInput, CliError, usageError } from './fault.ts'
 import { readConfig, readRules, withReadRecords } from './open.ts'
 import { addJsonOption, listOption, onceOption } from './options.ts'
@@ -81,8 +80,8 @@ async function claim(shell: Shell, source: string | undefined, options: ClaimOpt
   }
   const config = readConfig(shell)
   const accountToken = await readAccountToken(shell, source, options.tokenFile)
-  const issued = await withReadRecords(shell, config, (storage) =>
-    issueClaim(shell, config, storage, accountToken, options),
+  const issued = await withReadRecords(shell, config, (storage, keyStore) =>
+    issueClaim(shell, config, { storage, keyStore }, accountToken, options),
   )
   if (options.json) return shell.print(`${formatClaimAnswer(issued)}\n`)
   shell.printAside(renderFacts(issued))
@@ -106,7 +105,7 @@ async function readAccountToken(
 async function issueClaim(
   shell: Shell,
   config: Config,
-  records: Storage,
+  { storage: records, keyStore }: Records,
   accountToken: string,
   options: ClaimOptions,
 ): Promise<IssuedToken> {
@@ -133,6 +132,7 @@ async function issueClaim(
   warnOfUnknownPort(shell, config)
   const rules = await readRules(shell, storage)
   const { keyRing, areNew } = await openKeys(
+    keyStore,
     config,
     Math.max(longestSeconds, config.maxTtl),
     rules.isKeyRevoked,

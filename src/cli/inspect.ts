@@ -10,11 +10,11 @@ import { isCanonicalBase64url } from '../lib/base64url.ts'
 import { isJsonObject, type JsonObject, parseJson } from '../lib/json.ts'
 import { decodeToken } from '../verify/format.ts'
 import { CliError } from './fault.ts'
-import { nameKeysFolder, readConfig } from './open.ts'
+import { readConfig, withReadKeys } from './open.ts'
 import { addExample, addJsonOption } from './options.ts'
 import type { Shell } from './shell.ts'
 import { type Emphasis, renderTable, toPlainText } from './table.ts'
-import { loadVerificationKeys } from './verifier.ts'
+import { loadVerificationKeys, type VerificationKeys } from './verifier.ts'
 import { describeTime, toIso } from './when.ts'
 
 /** What a JWT contains, and what was checked; the JSON document has these members. */
@@ -47,8 +47,8 @@ async function inspect(shell: Shell, argument: string, { json }: { readonly json
   const token = argument === '-' ? await shell.readLine('token') : argument
   const now = Date.now() / 1000
   const decoded = decodeJwt(token)
-  nameKeysFolder(shell, config)
-  const inspection = await inspectToken(token, decoded, config, now)
+  const keys = await withReadKeys(shell, config, loadVerificationKeys)
+  const inspection = await inspectToken(token, decoded, config, keys, now)
   if (json) shell.printJson(inspection)
   else shell.print(renderInspection(inspection, now, shell.bold))
 }
@@ -57,6 +57,7 @@ async function inspectToken(
   token: string,
   [header, claims]: DecodedJwt,
   config: Config,
+  keys: VerificationKeys,
   now: number,
 ): Promise<Inspection> {
   const parsed = parseClaimsSet(claims)
@@ -66,7 +67,7 @@ async function inspectToken(
     issuedAt: typeof claims.iat === 'number' ? toIso(claims.iat) : null,
     expiresAt: typeof claims.exp === 'number' ? toIso(claims.exp) : null,
     bounds: parsed.ok ? describeBounds(parsed.value) : [],
-    validSignature: await checkSignature(token, header, config),
+    validSignature: await checkSignature(token, header, keys),
     inItsTime: parsed.ok ? judgeTime(parsed.value, config.clockTolerance, now) : 'unknown',
     fault: findFault(token, parsed.ok ? undefined : parsed.reason),
   }
@@ -97,9 +98,8 @@ function decodeObject(part: string): JsonObject | undefined {
 async function checkSignature(
   token: string,
   { kid, alg }: JsonObject,
-  config: Config,
+  keys: VerificationKeys,
 ): Promise<Inspection['validSignature']> {
-  const keys = await loadVerificationKeys(config)
   const key = typeof kid === 'string' ? keys.find(kid) : undefined
   if (key === undefined) return 'unknown key'
   if (key.alg !== alg || !(await key.verify(token))) return 'no'

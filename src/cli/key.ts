@@ -10,7 +10,7 @@ import type { Config } from '../config/config.ts'
 import { applyRevocations, type KeyRecord } from '../signing/key-life.ts'
 import { StorageError } from '../storage/errors.ts'
 import { CliError, toCliError } from './fault.ts'
-import { nameKeysFolder, readConfig, readRules, withReadRecords, withRecords } from './open.ts'
+import { readConfig, readRules, withReadKeys, withReadRecords, withRecords } from './open.ts'
 import { addExample, addJsonOption } from './options.ts'
 import { commandName, IN_FORCE, warnOfOpenFolder } from './output.ts'
 import type { Shell } from './shell.ts'
@@ -39,11 +39,13 @@ const NO_FOLDER = `does not exist; check CLAIMGATE_KEYS_DIR and the current fold
 
 async function listKeys(shell: Shell, { json }: { readonly json?: boolean }): Promise<void> {
   const config = readConfig(shell)
-  nameKeysFolder(shell, config)
-  if (!existsSync(config.keysDir)) throw createFault(config.keysDir, NO_FOLDER)
-  warnOfOpenFolder(shell, config)
-  // The lifetime is used only when keys change. Here they are only listed.
-  const stored = await openKeyLife(config, config.maxTtl).list()
+  const { keysDir } = config
+  const stored = await withReadKeys(shell, config, async (keyStore) => {
+    if (config.database.kind !== 'postgres' && !existsSync(keysDir)) throw createFault(keysDir, NO_FOLDER)
+    warnOfOpenFolder(shell, config)
+    // The lifetime is used only when keys change. Here they are only listed.
+    return openKeyLife(keyStore, config, config.maxTtl).list()
+  })
   const isRevoked = stored.length === 0 ? () => false : await findRevokedKeys(shell, config)
   const keys = applyRevocations(stored, isRevoked).map(toWireKey)
   if (json) return shell.printJson({ keys })

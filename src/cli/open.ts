@@ -1,13 +1,21 @@
 // The configured database and keys, opened for one command and closed after it.
 
 import { resolve } from 'node:path'
-import { openKeyLife, openSecretHash, openStorage, openStorageToRead } from '../adapters/node/open.ts'
+import {
+  openKeyFolder,
+  openKeyLife,
+  openRecords,
+  openRecordsToRead,
+  openSecretHash,
+  type Records,
+} from '../adapters/node/open.ts'
 import { enforceRevocations } from '../admin/key.ts'
 import type { AdminPorts } from '../admin/operation.ts'
 import { SETTLE_MS } from '../admin/settle.ts'
 import { type Config, parseConfig } from '../config/config.ts'
 import type { Logger } from '../http/log.ts'
 import { createRevocationRules, type RevocationRules } from '../service/revocation/rules.ts'
+import type { SigningKeyStore } from '../signing/signing-key.ts'
 import type { Storage } from '../storage/storage.ts'
 import { CliError } from './fault.ts'
 import type { Shell } from './shell.ts'
@@ -26,14 +34,14 @@ export function withRecords<T>(
   config: Config,
   use: (ports: AdminPorts) => Promise<T>,
 ): Promise<T> {
-  return withStorage(config, openStorage, async (storage) => {
+  return withOpened(config, openRecords, async ({ storage, keyStore }) => {
     const lifetimeSeconds = await storage.raiseLongestLifetime(config.maxTtl)
     const rules = await readRules(shell, storage)
     return use({
       storage,
       hashSecret: openSecretHash(config),
       lifetimeSeconds,
-      keyLife: enforceRevocations(openKeyLife(config, lifetimeSeconds), rules.isKeyRevoked),
+      keyLife: enforceRevocations(openKeyLife(keyStore, config, lifetimeSeconds), rules.isKeyRevoked),
       settleMs: SETTLE_MS,
       // This process caches nothing, and running servers read the change from the database.
       onChange: async () => undefined,
@@ -49,17 +57,27 @@ export function withRecords<T>(
 export function withReadRecords<T>(
   shell: Shell,
   config: Config,
-  use: (storage: Storage) => Promise<T>,
+  use: (storage: Storage, keyStore: SigningKeyStore) => Promise<T>,
 ): Promise<T> {
-  return withStorage(config, openStorageToRead, (storage) => {
+  return withOpened(config, openRecordsToRead, ({ storage, keyStore }) => {
     shell.nameSource('database', describeDatabase(config))
-    return use(storage)
+    return use(storage, keyStore)
   })
 }
 
-/** Names the folder of the signing keys on stderr. */
-export function nameKeysFolder(shell: Shell, { keysDir }: Config): void {
-  shell.nameSource('keysFolder', describePath(keysDir))
+/**
+ * Runs `use` with the signing keys, only for reading. Names on stderr where they are: the folder, or the Postgres database.
+ * Rejects as `withReadRecords` does.
+ */
+export function withReadKeys<T>(
+  shell: Shell,
+  config: Config,
+  use: (keyStore: SigningKeyStore) => Promise<T>,
+): Promise<T> {
+  if (config.database.kind === 'postgres')
+    return withReadRecords(shell, config, (_storage, keyStore) => use(keyStore))
+  shell.nameSource('keysFolder', describePath(config.keysDir))
+  return use(openKeyFolder(config))
 }
 
 /**
@@ -101,10 +119,10 @@ export function createWarningLog(shell: Shell): Logger {
   return { debug: ignore, info: ignore, warn, error: warn }
 }
 
-async function withStorage<T>(
+async function withOpened<T>(
   config: Config,
-  open: (config: Config) => Promise<Storage>,
-  use: (storage: Storage) => Promise<T>,
+  open: (config: Config) => Promise<Records>,
+  use: (records: Records) => Promise<T>,
 ): Promise<T> {
   if (config.database.kind === 'memory') {
     throw new CliError(
@@ -112,10 +130,10 @@ async function withStorage<T>(
       'DATABASE_URL is memory:, a separate database in each process; name a file (example: DATABASE_URL=sqlite:data/claimgate.db), or use the admin API of the running server',
     )
   }
-  const storage = await open(config)
+  const records = await open(config)
   try {
-    return await use(storage)
+    return await use(records)
   } finally {
-    await storage.close()
+    await records.storage.close()
   }
 }

@@ -22,9 +22,9 @@ export function warnOfUnknownPort(shell: Shell, { port, issuerGiven }: Config): 
   if (port === 0 && !issuerGiven) shell.printWarning(UNKNOWN_PORT)
 }
 
-/** Warns when group or others may write to the folder of the signing keys. */
-export function warnOfOpenFolder(shell: Shell, { keysDir }: Config): void {
-  const openness = findOpenFolder(keysDir)
+/** Warns when group or others may write to the folder of the signing keys, if that is where they are. */
+export function warnOfOpenFolder(shell: Shell, { database, keysDir }: Config): void {
+  const openness = database.kind === 'postgres' ? undefined : findOpenFolder(keysDir)
   if (openness !== undefined) shell.printWarning(openness)
 }
 

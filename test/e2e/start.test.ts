@@ -224,7 +224,6 @@ describe.concurrent('a bad environment', () => {
       CLAIMGATE_WORKERS: 'auto',
     })
     expect(problems).toEqual([
-      expect.stringMatching(/^DATABASE_URL: .*not available in this version \(example: .+\)$/),
       expect.stringMatching(/^REDIS_URL: .*not available in this version \(example: .+\)$/),
       expect.stringMatching(/^CLAIMGATE_WORKERS: .*not available in this version \(example: .+\)$/),
     ])

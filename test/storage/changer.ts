@@ -5,7 +5,7 @@
 // again after each conflict; prints each audit id once its update is acknowledged.
 
 import { writeSync } from 'node:fs'
-import { migrateSchema } from '../../src/storage/sql/migrations.ts'
+import { migrateSchema } from '../../src/storage/sql/migrate.ts'
 import { openSqlite } from '../../src/storage/sql/sqlite.ts'
 import { createSqlStorage } from '../../src/storage/sql/storage.ts'
 import {

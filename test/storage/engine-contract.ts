@@ -3,8 +3,8 @@
 
 import { describe, expect, test } from 'vitest'
 import { StorageError } from '../../src/storage/errors.ts'
-import type { SqlEngine, SqlQuery } from '../../src/storage/sql/engine.ts'
-import { migrateSchema } from '../../src/storage/sql/migrations.ts'
+import type { SqlEngine, SqlQuery, SqlRow } from '../../src/storage/sql/engine.ts'
+import { migrateSchema } from '../../src/storage/sql/migrate.ts'
 import { openEach } from './open-each.ts'
 
 /** An engine on a migrated, empty database. */
@@ -13,13 +13,52 @@ export interface OpenedEngine {
   readonly close: () => Promise<void>
 }
 
-const query = (sql: string, ...parameters: unknown[]): SqlQuery => ({ sql, parameters })
-const TABLES = query(
-  `SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE '\\_cf%' ESCAPE '\\' ORDER BY name`,
-)
+type Query = (sql: string, ...parameters: unknown[]) => SqlQuery
+
+/** What the tests say differently to the two kinds of databases. */
+interface Catalog {
+  /** A statement with `?` for each parameter. */
+  readonly query: Query
+  /** Lists tables and indexes: one row each with `name` and a description `sql`, sorted by name. */
+  readonly list: string
+  /** Statements that drop every table of the schema, for the rows of `list`. */
+  drop(rows: readonly SqlRow[]): readonly string[]
+}
+
+const sqlite: Catalog = {
+  query: (sql, ...parameters) => ({ sql, parameters }),
+  list: `SELECT name, sql FROM sqlite_master
+    WHERE sql IS NOT NULL AND name NOT LIKE '\\_cf%' ESCAPE '\\' ORDER BY name`,
+  drop(rows) {
+    const tables = rows.filter(({ sql }) => /^create table/i.test(String(sql))).map(({ name }) => name)
+    // Tables that refer to accounts are dropped before `accounts`.
+    const order: unknown[] = ['account_origins', 'credentials']
+    tables.sort((a, b) => order.indexOf(b) - order.indexOf(a))
+    return tables.map((name) => `DROP TABLE "${name}"`)
+  },
+}
+
+const postgres: Catalog = {
+  query(sql, ...parameters) {
+    let count = 0
+    return { sql: sql.replaceAll('?', () => `$${++count}`), parameters }
+  },
+  list: `SELECT table_name || '.' || column_name AS name,
+      concat_ws(' ', data_type, collation_name, is_nullable, column_default) AS sql
+    FROM information_schema.columns WHERE table_schema IN ('claimgate', 'public')
+    UNION ALL SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'claimgate' ORDER BY name`,
+  drop: () => ['DROP SCHEMA claimgate CASCADE', 'DROP TABLE things'],
+}
 
 export function describeEngine(name: string, open: () => Promise<OpenedEngine>): void {
   describe(`engine contract: ${name}`, () => {
+    const { query, list, drop } = name === 'postgres' ? postgres : sqlite
+    const listTables = async () => (await engine.run(query(list))).rows
+    const dropTables = async () => {
+      for (const statement of drop(await listTables())) await engine.run(query(statement))
+    }
+    const exceptThings = (rows: readonly SqlRow[]) =>
+      rows.filter((row) => !String(row.name).startsWith('things'))
     let engine: SqlEngine
     openEach(open, async (opened) => {
       engine = opened.engine
@@ -66,50 +105,41 @@ export function describeEngine(name: string, open: () => Promise<OpenedEngine>):
           ]))(),
       ).rejects.toThrow(StorageError)
       expect((await engine.run(query('SELECT * FROM things'))).rows).toEqual([])
-      expect((await engine.run(query(`SELECT name FROM sqlite_master WHERE name = 'half'`))).rows).toEqual([])
+      expect((await listTables()).filter((row) => String(row.name).startsWith('half'))).toEqual([])
       await engine.batch([query('INSERT INTO things VALUES (?, 1)', 'a')])
     })
 
     test('ten concurrent migrations of a migrated database change nothing', async () => {
-      const before = (await engine.run(TABLES)).rows
+      const before = await listTables()
       await Promise.all(Array.from({ length: 10 }, () => migrateSchema(engine)))
-      expect((await engine.run(TABLES)).rows).toEqual(before)
+      expect(await listTables()).toEqual(before)
     })
 
     test('ten concurrent first migrations all succeed', async () => {
-      const before = (await engine.run(TABLES)).rows
-      await dropTables(engine)
+      const before = await listTables()
+      await dropTables()
       await Promise.all(Array.from({ length: 10 }, () => migrateSchema(engine)))
-      const after = (await engine.run(TABLES)).rows
-      expect(after).toEqual(before.filter((table) => table.name !== 'things'))
+      const after = await listTables()
+      expect(after).toEqual(exceptThings(before))
     })
 
     test('a first migration that was cut short is completed by the next start', async () => {
-      const before = (await engine.run(TABLES)).rows
-      await dropTables(engine)
+      const before = await listTables()
+      await dropTables()
       const crashing: SqlEngine = {
         ...engine,
         batch: (queries) => engine.batch([...queries.slice(0, 4), query('the power went out')]),
       }
       await expect(migrateSchema(crashing)).rejects.toThrow(StorageError)
       await migrateSchema(engine)
-      expect((await engine.run(TABLES)).rows).toEqual(before.filter((table) => table.name !== 'things'))
+      expect(await listTables()).toEqual(exceptThings(before))
     })
 
     test('a database of a newer version is refused, and the message names that version', async () => {
-      await engine.run(query('INSERT INTO claimgate_migrations VALUES (?)', '9999-from-the-future'))
+      const { builder } = engine.dialect
+      const newer = builder.insertInto('claimgate_migrations').values({ name: '9999-from-the-future' })
+      await engine.run(newer.compile())
       await expect(migrateSchema(engine)).rejects.toThrow(/newer claimgate \(9999-from-the-future\)/)
     })
   })
-}
-
-/** Drops all tables of the schema. Tables that refer to accounts are dropped before `accounts`. */
-async function dropTables(engine: SqlEngine): Promise<void> {
-  const { rows } = await engine.run(TABLES)
-  const names = rows.filter(
-    ({ sql }) => String(sql).startsWith('create table') || String(sql).startsWith('CREATE TABLE'),
-  )
-  const order = ['account_origins', 'credentials']
-  names.sort((a, b) => order.indexOf(String(b.name)) - order.indexOf(String(a.name)))
-  for (const { name } of names) await engine.run(query(`DROP TABLE "${name}"`))
 }

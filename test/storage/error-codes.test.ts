@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { createMemoryStorage } from '../../src/storage/memory.ts'
-import { migrateSchema } from '../../src/storage/sql/migrations.ts'
+import { migrateSchema } from '../../src/storage/sql/migrate.ts'
 import { openSqlite } from '../../src/storage/sql/sqlite.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'claimgate-codes-'))

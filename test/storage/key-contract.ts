@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { exportJWK, generateKeyPair } from 'jose'
+import { sql } from 'kysely'
 import { describe, expect, test } from 'vitest'
 import type { SigningKeyState, StoredSigningKey } from '../../src/signing/signing-key.ts'
 import { StorageError } from '../../src/storage/errors.ts'
@@ -35,6 +36,7 @@ export function describeKeyStore(name: string, open: () => Promise<OpenedKeyEngi
     openEach(open, (opened) => {
       engine = opened.engine
     })
+    const keyTable = () => engine.dialect.table('signing_keys')
 
     const makePair = () => Promise.all([makeKey('ES256', 'current'), makeKey('ES256', 'pending')])
 
@@ -99,7 +101,7 @@ export function describeKeyStore(name: string, open: () => Promise<OpenedKeyEngi
     test('the table holds no private key material, neither plain nor in base64url or hex', async () => {
       const keys = await Promise.all([makeKey('ES256', 'current'), makeKey('HS256', 'pending')])
       await createSqlKeyStore(engine, masterKey).initialize(keys)
-      const { rows } = await engine.run({ sql: 'SELECT * FROM signing_keys', parameters: [] })
+      const { rows } = await engine.run(sql`SELECT * FROM ${keyTable()}`.compile(engine.dialect.builder))
       const text = JSON.stringify(rows)
       expect(rows).toHaveLength(2)
       for (const { jwk } of keys) {
@@ -128,23 +130,21 @@ export function describeKeyStore(name: string, open: () => Promise<OpenedKeyEngi
     })
 
     test.each([
-      ['a changed kid', `UPDATE signing_keys SET kid = 'another' WHERE kid = ?`],
-      ['a changed algorithm', `UPDATE signing_keys SET alg = 'HS256' WHERE kid = ?`],
-      ['an unknown algorithm', `UPDATE signing_keys SET alg = 'none' WHERE kid = ?`],
-      ['an unknown state', `UPDATE signing_keys SET state = 'best' WHERE kid = ?`],
-      [
-        'a key in clear text instead of an encrypted one',
-        `UPDATE signing_keys SET sealed = '{"kty":"oct","k":""}' WHERE kid = ?`,
-      ],
+      ['a changed kid', sql`kid = 'another'`],
+      ['a changed algorithm', sql`alg = 'HS256'`],
+      ['an unknown algorithm', sql`alg = 'none'`],
+      ['an unknown state', sql`state = 'best'`],
+      ['a key in clear text instead of an encrypted one', sql`sealed = '{"kty":"oct","k":""}'`],
       [
         'an encrypted key with some characters changed',
-        `UPDATE signing_keys SET sealed = replace(sealed, substr(sealed, 80, 8), 'AAAAAAAA') WHERE kid = ?`,
+        sql`sealed = replace(sealed, substr(sealed, 80, 8), 'AAAAAAAA')`,
       ],
-    ])('%s is refused', async (_name, sql) => {
+    ])('%s is refused', async (_name, change) => {
       const keys = await makePair()
       const store = createSqlKeyStore(engine, masterKey)
       await store.initialize(keys)
-      const { changes } = await engine.run({ sql, parameters: [keys[0].kid] })
+      const update = sql`UPDATE ${keyTable()} SET ${change} WHERE kid = ${keys[0].kid}`
+      const { changes } = await engine.run(update.compile(engine.dialect.builder))
       expect(changes).toBe(1)
       await expect(store.list()).rejects.toThrow(StorageError)
     })
@@ -152,10 +152,9 @@ export function describeKeyStore(name: string, open: () => Promise<OpenedKeyEngi
     test('two keys whose encrypted values are swapped are refused', async () => {
       const store = createSqlKeyStore(engine, masterKey)
       await store.initialize(await makePair())
-      await engine.run({
-        sql: 'UPDATE signing_keys SET sealed = (SELECT o.sealed FROM signing_keys o WHERE o.kid <> signing_keys.kid)',
-        parameters: [],
-      })
+      const swap = sql`UPDATE ${keyTable()}
+        SET sealed = (SELECT o.sealed FROM ${keyTable()} o WHERE o.kid <> signing_keys.kid)`
+      await engine.run(swap.compile(engine.dialect.builder))
       await expect(store.list()).rejects.toThrow(/changed by hand/)
     })
 

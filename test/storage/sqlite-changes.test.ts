@@ -12,10 +12,11 @@ import type { Account } from '../../src/claims/records/account.ts'
 import { endWhileSuspended } from '../../src/claims/records/revocation.ts'
 import { createRevocationRules } from '../../src/service/revocation/rules.ts'
 import { StorageError } from '../../src/storage/errors.ts'
+import { sqliteDialect } from '../../src/storage/sql/dialect.ts'
 import type { SqlEngine, SqlQuery } from '../../src/storage/sql/engine.ts'
-import { migrateSchema } from '../../src/storage/sql/migrations.ts'
+import { migrateSchema } from '../../src/storage/sql/migrate.ts'
 import { formatAccount, formatAudit, formatCredential } from '../../src/storage/sql/rows.ts'
-import { type AccountRow, builder } from '../../src/storage/sql/schema.ts'
+import type { AccountRow } from '../../src/storage/sql/schema.ts'
 import { openSqlite } from '../../src/storage/sql/sqlite.ts'
 import { createSqlStorage } from '../../src/storage/sql/storage.ts'
 import type { Storage } from '../../src/storage/storage.ts'
@@ -29,6 +30,8 @@ import {
   makeRevocation,
 } from '../support/records.ts'
 import { claimsWith, keepLog } from '../support/service-parts.ts'
+
+const { builder } = sqliteDialect
 
 const NOW = 1_700_000_000_000
 const DAY = 86_400_000
@@ -176,7 +179,7 @@ async function openOlder(last: string): Promise<SqlEngine> {
   const older: SqlEngine = {
     ...engine,
     batch: (queries) => {
-      if (String(queries[0]?.parameters[0]) > last) throw new StorageError('stop here')
+      if (String(queries[0]?.parameters[0] ?? '') > last) throw new StorageError('stop here')
       return engine.batch(queries)
     },
   }

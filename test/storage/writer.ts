@@ -2,7 +2,7 @@
 // node writer.ts <file> <prefix> <count>: prints each account's id once createAccount has answered.
 
 import { writeSync } from 'node:fs'
-import { migrateSchema } from '../../src/storage/sql/migrations.ts'
+import { migrateSchema } from '../../src/storage/sql/migrate.ts'
 import { openSqlite } from '../../src/storage/sql/sqlite.ts'
 import { createSqlStorage } from '../../src/storage/sql/storage.ts'
 import { makeAccount, makeAudit, makeCredential } from '../support/records.ts'

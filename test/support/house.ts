@@ -42,6 +42,11 @@ export const rules: readonly Rule[] = [
     packages: ['node:'],
   },
   {
+    room: 'storage/sql/postgres.ts',
+    rooms: ['lib', 'storage/errors.ts', 'storage/sql'],
+    packages: ['pg'],
+  },
+  {
     room: 'storage/sql/keys.ts',
     rooms: ['lib', 'claims', 'storage/errors.ts', 'storage/sql'],
     types: ['signing'],

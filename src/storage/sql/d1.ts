@@ -1,6 +1,7 @@
 // Cloudflare D1 as a SqlEngine. D1 runs its own `batch` as one transaction.
 
 import { StorageError } from '../errors.ts'
+import { sqliteDialect } from './dialect.ts'
 import type { SqlEngine, SqlQuery, SqlResult, SqlRow } from './engine.ts'
 
 /** The methods of a D1 prepared statement that are used here. */
@@ -39,6 +40,7 @@ export function createD1Engine(database: D1Database): SqlEngine {
   }
 
   return {
+    dialect: sqliteDialect,
     run: (query) => attempt(async () => toResult(await bind(query).all())),
     batch: (queries) => attempt(async () => (await database.batch(queries.map(bind))).map(toResult)),
     async close() {

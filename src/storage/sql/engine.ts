@@ -1,6 +1,8 @@
 // Port to a SQL database: single statements, and batches that are one transaction. The conditions of a write are part of
 // its SQL, because D1 has no interactive transactions.
 
+import type { Dialect } from './dialect.ts'
+
 /** A statement with its bound values: texts, numbers and nulls. */
 export interface SqlQuery {
   readonly sql: string
@@ -18,6 +20,8 @@ export interface SqlResult {
 
 /** A database. Every method rejects with StorageError when the database fails, and after `close`. */
 export interface SqlEngine {
+  /** How statements for this database are written. */
+  readonly dialect: Dialect
   /** Runs one statement outside any transaction. */
   run(query: SqlQuery): Promise<SqlResult>
   /**

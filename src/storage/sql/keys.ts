@@ -5,11 +5,17 @@
 import { CompactEncrypt, compactDecrypt, type JWK } from 'jose'
 import { type Expression, sql } from 'kysely'
 import type { SignatureAlgorithm } from '../../claims/jws.ts'
-import type { SigningKeyState, SigningKeyStore, StoredSigningKey } from '../../signing/signing-key.ts'
+import type {
+  SigningKeyChange,
+  SigningKeyState,
+  SigningKeyStore,
+  StoredSigningKey,
+} from '../../signing/signing-key.ts'
 import { StorageError } from '../errors.ts'
+import type { Dialect } from './dialect.ts'
 import type { SqlEngine, SqlQuery, SqlRow } from './engine.ts'
 import { orNull, readInteger, readOneOf, readText } from './rows.ts'
-import { builder, type SigningKeyRow } from './schema.ts'
+import type { SigningKeyRow } from './schema.ts'
 
 const MASTER_KEY_BYTES = 32
 const ALGORITHMS = ['ES256', 'EdDSA', 'HS256'] as const satisfies readonly SignatureAlgorithm[]
@@ -30,79 +36,96 @@ const COLUMNS = [
  */
 export function createSqlKeyStore(engine: SqlEngine, masterKey: Uint8Array): SigningKeyStore {
   if (masterKey.length !== MASTER_KEY_BYTES) throw new TypeError('the master key is not 32 bytes long')
+  const statements = createStatements(engine.dialect)
   return {
     async list() {
-      const { rows } = await engine.run(builder.selectFrom('signing_keys').select(COLUMNS).compile())
+      const { rows } = await engine.run(statements.list)
       return Promise.all(rows.map((row) => parseKey(row, masterKey)))
     },
     async initialize(keys) {
       if (keys.length === 0) return
       const rows = await Promise.all(keys.map((key) => formatKey(key, masterKey)))
-      const existing = builder
-        .selectFrom('signing_keys')
-        .select('kid')
-        .where('alg', 'in', [...new Set(keys.map(({ alg }) => alg))])
-      // One statement, so that the check and the insert are one step.
-      await engine.batch([insertKeys(rows, sql`not exists ${existing}`).compile()])
+      await engine.batch([statements.initialize(rows)])
     },
     async replace({ expect, put, remove }) {
       const rows = await Promise.all(put.map((key) => formatKey(key, masterKey)))
-      const found = builder
-        .selectFrom('signing_keys')
-        .select(({ fn }) => fn.countAll().as('found'))
-        .where(({ and, or }) => or(expect.map(({ kid, state }) => and({ kid, state }))))
+      const found = statements.countExpected(expect)
       const isExpected = sql<boolean>`${found} = ${expect.length}`
+      const [first] = rows
       const [counted] = await engine.batch([
         found.compile(),
-        ...(rows.length === 0 ? [] : [upsertKeys(rows, isExpected)]),
+        ...(first === undefined ? [] : [statements.upsert(rows, isExpected)]),
         // Storing the keys above may have changed the expected states. So the condition here is that the first of them was
         // stored, which its ciphertext proves: no other change has it.
-        ...(remove.length === 0 ? [] : [deleteKeys(remove, rows[0] ? isSealed(rows[0]) : isExpected)]),
+        ...(remove.length === 0
+          ? []
+          : [statements.remove(remove, first === undefined ? isExpected : statements.isSealed(first))]),
       ])
       return counted?.rows[0]?.found === expect.length
     },
   }
 }
 
-function insertKeys(rows: readonly SigningKeyRow[], condition: Expression<unknown>) {
-  const values = rows.map((row) => sql`(${sql.join(COLUMNS.map((column) => row[column]))})`)
-  return builder
-    .insertInto('signing_keys')
-    .columns(COLUMNS)
-    .expression(sql`select * from (values ${sql.join(values)}) as made where ${condition}`)
+/** Statements on the table of signing keys. */
+function createStatements({ builder }: Dialect) {
+  /** Inserts the rows if the condition holds. */
+  const insertKeys = (rows: readonly SigningKeyRow[], condition: Expression<unknown>) => {
+    const values = rows.map((row) => sql`(${sql.join(COLUMNS.map((column) => castValue(row[column])))})`)
+    return builder
+      .insertInto('signing_keys')
+      .columns(COLUMNS)
+      .expression(sql`select * from (values ${sql.join(values)}) as made where ${condition}`)
+  }
+  return {
+    list: builder.selectFrom('signing_keys').select(COLUMNS).compile(),
+    /** Inserts the rows if there is no key of these algorithms. One statement, so that check and insert are one step. */
+    initialize(rows: readonly SigningKeyRow[]): SqlQuery {
+      const existing = builder
+        .selectFrom('signing_keys')
+        .select('kid')
+        .where('alg', 'in', [...new Set(rows.map(({ alg }) => alg))])
+      return insertKeys(rows, sql`not exists ${existing}`).compile()
+    },
+    /** A query for the number of keys, as `found`, that have these states. */
+    countExpected: (expect: SigningKeyChange['expect']) =>
+      builder
+        .selectFrom('signing_keys')
+        .select(({ fn }) => fn.countAll().as('found'))
+        .where(({ and, or }) => or(expect.map(({ kid, state }) => and({ kid, state })))),
+    upsert: (rows: readonly SigningKeyRow[], condition: Expression<boolean>): SqlQuery =>
+      insertKeys(rows, condition)
+        .onConflict((conflict) =>
+          conflict.column('kid').doUpdateSet(({ ref }) => ({
+            alg: ref('excluded.alg'),
+            state: ref('excluded.state'),
+            created_at: ref('excluded.created_at'),
+            current_since: ref('excluded.current_since'),
+            expires_at: ref('excluded.expires_at'),
+            sealed: ref('excluded.sealed'),
+          })),
+        )
+        .compile(),
+    remove: (kids: readonly string[], condition: Expression<boolean>): SqlQuery =>
+      builder
+        .deleteFrom('signing_keys')
+        .where('kid', 'in', [...kids])
+        .where(condition)
+        .compile(),
+    /** The condition that exactly this row is stored. Encryption is randomized: no other row has the same ciphertext. */
+    isSealed({ kid, sealed }: SigningKeyRow): Expression<boolean> {
+      const row = builder
+        .selectFrom('signing_keys')
+        .select('kid')
+        .where('kid', '=', kid)
+        .where('sealed', '=', sealed)
+      return sql<boolean>`exists ${row}`
+    },
+  }
 }
 
-function upsertKeys(rows: readonly SigningKeyRow[], condition: Expression<boolean>): SqlQuery {
-  return insertKeys(rows, condition)
-    .onConflict((conflict) =>
-      conflict.column('kid').doUpdateSet(({ ref }) => ({
-        alg: ref('excluded.alg'),
-        state: ref('excluded.state'),
-        created_at: ref('excluded.created_at'),
-        current_since: ref('excluded.current_since'),
-        expires_at: ref('excluded.expires_at'),
-        sealed: ref('excluded.sealed'),
-      })),
-    )
-    .compile()
-}
-
-function deleteKeys(kids: readonly string[], condition: Expression<boolean>): SqlQuery {
-  return builder
-    .deleteFrom('signing_keys')
-    .where('kid', 'in', [...kids])
-    .where(condition)
-    .compile()
-}
-
-/** The condition that exactly this row is stored. Encryption is randomized, so no other row has the same ciphertext. */
-function isSealed({ kid, sealed }: SigningKeyRow): Expression<boolean> {
-  const row = builder
-    .selectFrom('signing_keys')
-    .select('kid')
-    .where('kid', '=', kid)
-    .where('sealed', '=', sealed)
-  return sql<boolean>`exists ${row}`
+/** A value with its type, which Postgres does not derive inside a list of rows. Numbers and nulls are those of times. */
+function castValue(value: string | number | null): Expression<unknown> {
+  return typeof value === 'string' ? sql`cast(${value} as text)` : sql`cast(${value} as bigint)`
 }
 
 async function formatKey(

@@ -1,16 +1,4 @@
-// The tables as Kysely types, and the builder that compiles statements; a SqlEngine executes them. Booleans are 0 or 1,
-// times are epoch milliseconds, lists and objects are JSON text.
-
-import {
-  DummyDriver,
-  Kysely,
-  type RawBuilder,
-  SqliteAdapter,
-  SqliteIntrospector,
-  SqliteQueryCompiler,
-  sql,
-} from 'kysely'
-import type { SqlQuery } from './engine.ts'
+// The tables as Kysely types. Booleans are 0 or 1, times are epoch milliseconds, lists and objects are JSON text.
 
 /** A row of `accounts`; see `Account`. */
 export interface AccountRow {
@@ -114,25 +102,3 @@ export interface Tables {
   marks: MarkRow
   claimgate_migrations: { name: string }
 }
-
-/** Compiles statements for SQLite and D1. */
-export const builder: Kysely<Tables> = new Kysely<Tables>({
-  dialect: {
-    createAdapter: () => new SqliteAdapter(),
-    createDriver: () => new DummyDriver(),
-    createIntrospector: (db) => new SqliteIntrospector(db),
-    createQueryCompiler: () => new SqliteQueryCompiler(),
-  },
-})
-
-/** The members of a JSON array as rows with the column `value`: texts unquoted, arrays as JSON. */
-export function jsonMembers(list: RawBuilder<unknown>): RawBuilder<{ value: string }> {
-  return sql<{ value: string }>`json_each(${list})`
-}
-
-/** Selects the recorded lifetime as `value`; no row when none was recorded. */
-export const READ_LONGEST_LIFETIME: SqlQuery = builder
-  .selectFrom('marks')
-  .select('value')
-  .where('name', '=', LONGEST_LIFETIME)
-  .compile()

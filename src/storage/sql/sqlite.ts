@@ -16,6 +16,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import { pathToFileURL } from 'node:url'
 import { readErrorCode } from '../../lib/error-code.ts'
 import { StorageError, type StorageErrorCode } from '../errors.ts'
+import { sqliteDialect } from './dialect.ts'
 import type { SqlEngine, SqlQuery, SqlResult } from './engine.ts'
 import { createLockQueue, LOCK_TIMEOUT_MS, MAX_PAUSE_MS, runLocked } from './queue.ts'
 
@@ -111,6 +112,7 @@ export function openSqliteToRead(path: string): SqlEngine {
     const database = new DatabaseSync(location, { readOnly: true, timeout: 0 })
     const engine = createEngine(path, database, watchFile(file))
     return {
+      dialect: engine.dialect,
       async run(query) {
         const result = await engine.run(query)
         if (isIdle) attempt(path, requireSameBytes)
@@ -159,6 +161,7 @@ function createEngine(path: string, database: DatabaseSync, requireSameFile: () 
 
   const inOrder = createLockQueue(isLocked)
   return {
+    dialect: sqliteDialect,
     run: (query) => runLocked(() => guard(() => execute(query)), isLocked),
     batch: (queries) => inOrder(() => guard(() => transact(queries))),
     async close() {

@@ -3,18 +3,11 @@
 
 import { sql } from 'kysely'
 import type { Storage } from '../storage.ts'
+import type { Dialect } from './dialect.ts'
 import type { SqlEngine, SqlQuery } from './engine.ts'
 import { parseAccount, parseAudit, parseCredential, parseRevocation, parseRule, readInteger } from './rows.ts'
-import {
-  type AccountRow,
-  type AuditRow,
-  builder,
-  type CredentialRow,
-  jsonMembers,
-  READ_LONGEST_LIFETIME,
-  type RevocationRow,
-  RULE_SEQ,
-} from './schema.ts'
+import { type AccountRow, type AuditRow, type CredentialRow, type RevocationRow, RULE_SEQ } from './schema.ts'
+import { createStatements } from './statements.ts'
 import { createSqlWrites } from './writes.ts'
 
 // Columns are listed, so that a statement still returns the same columns after a later version has added one.
@@ -75,32 +68,10 @@ const REVOCATION = [
   'created_at',
 ] as const satisfies readonly (keyof RevocationRow)[]
 
-// Compiled once, because every process runs it every second.
-const READ_RULE_SEQ = builder.selectFrom('marks').select('value').where('name', '=', RULE_SEQ).compile()
-
-// Compiled once, because every request for a token runs it. Its only parameter is the id.
-const FIND_CREDENTIAL = builder
-  .selectFrom('credentials')
-  .innerJoin('accounts', 'accounts.id', 'credentials.account_id')
-  .select(CREDENTIAL.map((column) => `credentials.${column}` as const))
-  .select(
-    ACCOUNT.filter((column) => column !== 'id').map(
-      (column) => `accounts.${column} as account_${column}` as const,
-    ),
-  )
-  .where('credentials.id', '=', '')
-  .compile().sql
-
-// The list is one JSON parameter, because D1 accepts at most 100 parameters.
-const IS_ANY_ORIGIN_LISTED = builder
-  .selectFrom('account_origins')
-  .select('pattern')
-  .where('pattern', 'in', (eb) => eb.selectFrom(jsonMembers(sql.val('[]')).as('asked')).select('asked.value'))
-  .limit(sql.lit(1))
-  .compile().sql
-
 /** Creates a store on a migrated database. Closing the store closes the engine. */
 export function createSqlStorage(engine: SqlEngine): Storage {
+  const { builder } = engine.dialect
+  const compiled = compileReads(engine.dialect)
   return {
     ...createSqlWrites(engine),
     async getAccount(id) {
@@ -129,7 +100,7 @@ export function createSqlStorage(engine: SqlEngine): Storage {
       return (await engine.run(query.compile())).rows.map(parseCredential)
     },
     async findCredential(id) {
-      const [row] = (await engine.run({ sql: FIND_CREDENTIAL, parameters: [id] })).rows
+      const [row] = (await engine.run({ sql: compiled.findCredential, parameters: [id] })).rows
       return row && { credential: parseCredential(row), account: parseAccount(row, 'account_') }
     },
     async hasUsedCredential() {
@@ -141,14 +112,14 @@ export function createSqlStorage(engine: SqlEngine): Storage {
       return (await engine.run(query.compile())).rows.length > 0
     },
     async isAnyOriginListed(patterns) {
-      const query = { sql: IS_ANY_ORIGIN_LISTED, parameters: [JSON.stringify(patterns)] }
+      const query = { sql: compiled.isAnyOriginListed, parameters: [JSON.stringify(patterns)] }
       return (await engine.run(query)).rows.length > 0
     },
     async isPrototypeOriginListed(patterns, isLocalhost, now) {
-      return (await engine.run(selectPrototype(patterns, isLocalhost, now))).rows.length > 0
+      return (await engine.run(selectPrototype(engine.dialect, patterns, isLocalhost, now))).rows.length > 0
     },
     async readRuleSeq() {
-      const [row] = (await engine.run(READ_RULE_SEQ)).rows
+      const [row] = (await engine.run(compiled.readRuleSeq)).rows
       return readInteger(row ?? {}, 'value')
     },
     async listRuleChanges({ seq, id }, limit) {
@@ -189,7 +160,7 @@ export function createSqlStorage(engine: SqlEngine): Storage {
       return (await engine.run(query.compile())).rows.map(parseAudit)
     },
     async readLongestLifetime() {
-      const [row] = (await engine.run(READ_LONGEST_LIFETIME)).rows
+      const [row] = (await engine.run(compiled.readLongestLifetime)).rows
       return row === undefined ? 0 : readInteger(row, 'value')
     },
     async ping() {
@@ -202,9 +173,42 @@ export function createSqlStorage(engine: SqlEngine): Storage {
   }
 }
 
+/** The reads that are compiled once, because every process runs them every second, or for every request. */
+function compileReads(dialect: Dialect) {
+  const { builder, members } = dialect
+  return {
+    readRuleSeq: builder.selectFrom('marks').select('value').where('name', '=', RULE_SEQ).compile(),
+    readLongestLifetime: createStatements(dialect).readLongestLifetime,
+    /** Its only parameter is the id. */
+    findCredential: builder
+      .selectFrom('credentials')
+      .innerJoin('accounts', 'accounts.id', 'credentials.account_id')
+      .select(CREDENTIAL.map((column) => `credentials.${column}` as const))
+      .select(
+        ACCOUNT.filter((column) => column !== 'id').map(
+          (column) => `accounts.${column} as account_${column}` as const,
+        ),
+      )
+      .where('credentials.id', '=', '')
+      .compile().sql,
+    /** The list is one JSON parameter, because D1 accepts at most 100 parameters. */
+    isAnyOriginListed: builder
+      .selectFrom('account_origins')
+      .select('pattern')
+      .where('pattern', 'in', (eb) => eb.selectFrom(members(sql.val('[]')).as('asked')).select('asked.value'))
+      .limit(sql.lit(1))
+      .compile().sql,
+  }
+}
+
 /** Selects a row if `isPrototypeOriginListed` is true. */
-function selectPrototype(patterns: readonly string[], isLocalhost: boolean, now: number): SqlQuery {
-  const asked = jsonMembers(sql.val(JSON.stringify(patterns)))
+function selectPrototype(
+  { builder, members, table }: Dialect,
+  patterns: readonly string[],
+  isLocalhost: boolean,
+  now: number,
+): SqlQuery {
+  const asked = members(sql.val(JSON.stringify(patterns)))
   // SQLite uses the partial index credentials_prototype only if the query repeats its condition. It does not reorder the
   // tables of a cross join, so it finds the few credentials for pages through that index, and does not read the many
   // others that an account may have.
@@ -213,11 +217,11 @@ function selectPrototype(patterns: readonly string[], isLocalhost: boolean, now:
     and (credentials.expires_at is null or credentials.expires_at > ${now})
     and accounts.id = credentials.account_id and accounts.status = 'active'`
   return sql`
-    select 1 as listed from account_origins cross join credentials cross join accounts
-    where account_origins.pattern in (select value from ${asked})
+    select 1 as listed from ${table('account_origins')} cross join ${table('credentials')} cross join ${table('accounts')}
+    where account_origins.pattern in (select value from ${asked} as asked)
       and credentials.account_id = account_origins.account_id and ${inForce}
     union all
-    select 1 from credentials cross join accounts
+    select 1 from ${table('credentials')} cross join ${table('accounts')}
     where ${Number(isLocalhost)} = 1 and credentials.allow_localhost = 1 and ${inForce}
     limit 1`.compile(builder)
 }

@@ -1,23 +1,13 @@
 // The writes of the storage port on any SqlEngine. Each is a list of statements in one transaction. Every statement
 // includes the condition of the write, so that a write whose condition does not hold changes nothing.
 
-import { type Expression, sql } from 'kysely'
-import type { AuditEntry } from '../../claims/records/account.ts'
+import { sql } from 'kysely'
 import type { Storage } from '../storage.ts'
 import type { SqlEngine, SqlQuery } from './engine.ts'
-import { formatAccount, formatAudit, formatCredential, readInteger } from './rows.ts'
-import {
-  countRows,
-  insertRule,
-  liftRule,
-  liveRules,
-  NEXT_SEQ,
-  numberRules,
-  putRule,
-  raiseRule,
-  rulesWith,
-} from './rule-statements.ts'
-import { builder, jsonMembers, LONGEST_LIFETIME, READ_LONGEST_LIFETIME, type Tables } from './schema.ts'
+import { formatAccount, formatCredential, readInteger } from './rows.ts'
+import { countRows, createRuleStatements } from './rule-statements.ts'
+import { LONGEST_LIFETIME } from './schema.ts'
+import { createStatements, PURGE_MAX } from './statements.ts'
 
 /** The methods of the port that write. */
 export type SqlWrites = Pick<
@@ -39,11 +29,13 @@ export type SqlWrites = Pick<
   | 'raiseLongestLifetime'
 >
 
-/** Most records of each kind that one purge deletes. More would block other writers, and with SQLite every request. */
-const PURGE_MAX = 500
-
 /** Writes on a migrated database. */
 export function createSqlWrites(engine: SqlEngine): SqlWrites {
+  const { builder, pairs, table } = engine.dialect
+  const { insert, insertAudit, insertOrigins, accountWith, credentialInForce, without, purge, ...reads } =
+    createStatements(engine.dialect)
+  const { insertRule, liftRule, liveRules, nextSeq, numberRules, putRule, raiseRule, rulesWith } =
+    createRuleStatements(engine.dialect)
   return {
     async createAccount(account, credential, entry) {
       await engine.batch([
@@ -120,7 +112,7 @@ export function createSqlWrites(engine: SqlEngine): SqlWrites {
       const isWithin = sql<boolean>`
         not exists ${rulesWith(id).select('id')}
         and ${own.select(countRows)} < ${budget.ofAccount} and ${all.select(countRows)} < ${budget.ofAll}`
-      const isAdded = rulesWith(id).select('id').where('seq', '=', NEXT_SEQ)
+      const isAdded = rulesWith(id).select('id').where('seq', '=', nextSeq)
       const [added] = await engine.batch([
         insertRule(revocation, sql`(select 1 where ${isWithin})`),
         insertAudit(entry, isAdded),
@@ -141,10 +133,10 @@ export function createSqlWrites(engine: SqlEngine): SqlWrites {
     },
     async touchCredentials(uses) {
       // One statement with one parameter for any number of uses: D1 limits both.
-      const used = jsonMembers(sql.val(JSON.stringify([...uses])))
+      const used = pairs(sql.val(JSON.stringify([...uses])))
       const touch = sql`
-        update credentials set last_used_at = used.value ->> 1 from ${used} as used
-        where credentials.id = used.value ->> 0 and coalesce(credentials.last_used_at < used.value ->> 1, true)`
+        update ${table('credentials')} set last_used_at = used.at from ${used} as used
+        where credentials.id = used.id and coalesce(credentials.last_used_at < used.at, true)`
       await engine.batch([touch.compile(builder)])
     },
     async useAssertion(clientId, jti, expiresAt) {
@@ -157,9 +149,9 @@ export function createSqlWrites(engine: SqlEngine): SqlWrites {
     },
     async purge({ revocationsUntil, assertionsUntil, auditBefore }) {
       const results = await engine.batch([
-        purgeOld('revocations', 'until', revocationsUntil + 1),
-        purgeOld('used_assertions', 'expires_at', assertionsUntil + 1),
-        ...(auditBefore === null ? [] : [purgeOld('audit', 'at', auditBefore)]),
+        purge('revocations', revocationsUntil + 1),
+        purge('used_assertions', assertionsUntil + 1),
+        ...(auditBefore === null ? [] : [purge('audit', auditBefore)]),
       ])
       return results.some(({ changes }) => changes === PURGE_MAX)
     },
@@ -174,20 +166,10 @@ export function createSqlWrites(engine: SqlEngine): SqlWrites {
         .onConflict((conflict) =>
           conflict.column('name').doUpdateSet({ value: seconds }).where('marks.value', '<', seconds),
         )
-      const [, found] = await engine.batch([raise.compile(), READ_LONGEST_LIFETIME])
+      const [, found] = await engine.batch([raise.compile(), reads.readLongestLifetime])
       return readInteger(found?.rows[0] ?? {}, 'value')
     },
   }
-}
-
-/** Deletes up to {@link PURGE_MAX} records whose time in `column` is before `limit`, oldest first. It has an index. */
-function purgeOld(table: string, column: string, limit: number): SqlQuery {
-  const [name, time] = [sql.table(table), sql.ref(column)]
-  return sql`
-    delete from ${name} where rowid in (
-      select rowid from ${name} where ${time} < ${limit} order by ${time} limit ${sql.lit(PURGE_MAX)})`.compile(
-    builder,
-  )
 }
 
 /**
@@ -202,44 +184,4 @@ async function writeIf(
 ): Promise<boolean> {
   const results = await engine.batch([...before, write, ...after])
   return (results[before.length]?.changes ?? 0) > 0
-}
-
-function accountWith(id: string) {
-  return builder.selectFrom('accounts').select('id').where('id', '=', id)
-}
-
-function credentialInForce(id: string) {
-  return builder.selectFrom('credentials').select('id').where('id', '=', id).where('revoked_at', 'is', null)
-}
-
-/** Selects a row if no row of the table has this id. */
-function without(table: 'audit' | 'revocations', id: string): Expression<unknown> {
-  const taken = builder.selectFrom(table).select('id').where('id', '=', id)
-  return sql`(select 1 where not exists ${taken})`
-}
-
-function insertAudit(entry: AuditEntry, condition?: Expression<unknown>): SqlQuery {
-  return insert('audit', formatAudit(entry), condition)
-}
-
-/** Inserts a row; with a condition, only if it selects a row. */
-function insert<T extends keyof Tables>(table: T, row: Tables[T], condition?: Expression<unknown>): SqlQuery {
-  const columns = sql.join(Object.keys(row).map((column) => sql.ref(column)))
-  const values = sql.join(Object.values(row))
-  const where = condition === undefined ? sql`` : sql`where exists ${condition}`
-  return sql`insert into ${sql.table(table)} (${columns}) select ${values} ${where}`.compile(builder)
-}
-
-/** Copies an account's origins out of its own row, so that the two cannot disagree. */
-function insertOrigins(accountId: string): SqlQuery {
-  const origins = builder
-    .selectFrom(['accounts', jsonMembers(sql.ref('accounts.allowed_origins')).as('origin')])
-    .select(['origin.value', 'accounts.id'])
-    .distinct()
-    .where('accounts.id', '=', accountId)
-  return builder
-    .insertInto('account_origins')
-    .columns(['pattern', 'account_id'])
-    .expression(origins)
-    .compile()
 }
