@@ -14,6 +14,12 @@ const COMMANDS: Readonly<Record<string, string>> = {
   nginx: 'nginx',
   caddy: 'caddy',
   postgresql: 'postgres',
+  // The languages of test/examples/customer.
+  python3: 'python3',
+  'php-cli': 'php',
+  puma: 'puma',
+  'ruby-rack': 'rackup',
+  'golang-go': 'go',
 }
 
 /** Folders of commands that are not in the PATH. */

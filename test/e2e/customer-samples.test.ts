@@ -1,83 +1,86 @@
-// The samples of a customer's client-token endpoint in other languages, each as a real process in front of a real issuer.
+// The samples of a customer's client-token endpoint in other languages, each as a real process in front of a real issuer:
+// what they answer.
 
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createServer, type Server } from 'node:http'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { admin } from '../support/admin-api.ts'
+import { isRunnable, type RunningSample, samples, startSample } from '../support/customer-samples.ts'
 import { createMaker } from '../support/dpop-maker.ts'
-import { findFreePort } from '../support/ports.ts'
-import { useServers } from '../support/server.ts'
+import { listenFree } from '../support/ports.ts'
+import { type RunningServer, useServers } from '../support/server.ts'
 import type { Json } from '../support/wire.ts'
 import { payloadOf } from '../support/world.ts'
 
-const FOLDER = join(import.meta.dirname, '../examples/customer')
 const SITE = 'https://www.example.com'
 const API = 'https://api.example.com/v1'
 
-const samples = [{ language: 'Python', command: 'python3', args: [join(FOLDER, 'client_token.py')] }] as const
-
 const servers = useServers()
+let issuer: RunningServer
+let accountToken: string
+/** Passes requests on to the issuer, or gives the answer that a test has set. */
+let front: Server
+let frontUrl: string
+let scripted: { readonly status: number; readonly headers?: Readonly<Record<string, string>> } | undefined
 
-describe.each(samples)('$language', ({ command, args }) => {
-  const isMissing = spawnSync(command, ['--version']).status !== 0
-  let child: ChildProcess
-  let url: string
-  let output = ''
+beforeAll(async () => {
+  issuer = await servers.start()
+  const { credential } = await admin(issuer.url, 'POST', '/accounts', {
+    body: { name: 'Shop', allowedOrigins: [SITE], scopes: ['read'] },
+    status: 201,
+  })
+  accountToken = credential.token
+  front = createServer(async (request, response) => {
+    if (scripted !== undefined) {
+      response.writeHead(scripted.status, scripted.headers).end('{"detail":"scripted"}')
+      return
+    }
+    const { host: _, ...headers } = request.headers
+    const parts: Buffer[] = []
+    for await (const part of request) parts.push(part)
+    const answer = await fetch(issuer.url + request.url, {
+      method: 'POST',
+      headers: headers as Record<string, string>,
+      body: Buffer.concat(parts),
+    })
+    response.writeHead(answer.status, { 'content-type': 'application/json' }).end(await answer.text())
+  })
+  frontUrl = `http://127.0.0.1:${await listenFree(front)}`
+})
+afterAll(() => void front?.close())
+afterEach(() => {
+  scripted = undefined
+})
+
+describe.each(samples)('$language', (sample) => {
+  const isMissing = !isRunnable(sample)
+  let running: RunningSample
 
   beforeAll(async () => {
-    if (isMissing) return
-    const issuer = await servers.start()
-    const { credential } = await admin(issuer.url, 'POST', '/accounts', {
-      body: { name: 'Shop', allowedOrigins: [SITE], scopes: ['read'] },
-      status: 201,
-    })
-    const port = await findFreePort()
-    url = `http://127.0.0.1:${port}/api/client-token`
-    child = spawn(command, args, {
-      env: {
-        ...process.env,
-        PORT: String(port),
-        CLAIMGATE_ISSUER: issuer.url,
-        CLAIMGATE_ACCOUNT_TOKEN: credential.token,
-        CLAIMGATE_API_URL: API,
-        SITE_ORIGIN: SITE,
-      },
-    })
-    child.stdout?.on('data', (part) => {
-      output += part
-    })
-    for (let tries = 0; tries < 100; tries += 1) {
-      if (
-        await fetch(url, { method: 'POST' }).then(
-          () => true,
-          () => false,
-        )
-      )
-        return
-      await sleep(100)
-    }
-    throw new Error('the sample does not listen')
+    if (!isMissing)
+      running = await startSample(sample, { issuer: frontUrl, accountToken, site: SITE, api: API })
   })
-  afterAll(() => void child?.kill())
+  afterAll(() => running?.stop())
 
   const ask = async (headers: Readonly<Record<string, string>>, body?: string): Promise<Json> => {
-    const answer = await fetch(url, {
+    const sent = new Headers({ origin: SITE, cookie: 'a=b; session=1', ...headers })
+    if (sent.get('origin') === '') sent.delete('origin')
+    const answer = await fetch(`${running.origin}/api/client-token`, {
       method: 'POST',
-      headers: { origin: SITE, cookie: 'a=b; session=1', ...headers },
+      headers: sent,
       ...(body !== undefined && { body }),
     })
     expect(answer.headers.get('cache-control')).toBe('no-store')
-    return { status: answer.status, body: await answer.json() }
+    return { status: answer.status, body: await answer.json(), wait: answer.headers.get('retry-after') }
   }
 
   test.skipIf(isMissing)(
     'gives a signed-in visitor a token for the site, and says where the API is',
     async () => {
       const { status, body } = await ask({})
-      expect([status, body.tokenType, body.config.baseUrl]).toEqual([200, 'Bearer', API])
+      expect([status, body.tokenType, body.config]).toEqual([200, 'Bearer', { baseUrl: API }])
       expect(payloadOf(body.token).origin).toBe(SITE)
       expect(body.expiresIn).toBeGreaterThan(60)
+      expect(Object.keys(body).sort()).toEqual(['config', 'expiresIn', 'token', 'tokenType'])
     },
   )
 
@@ -90,20 +93,48 @@ describe.each(samples)('$language', ({ command, args }) => {
     expect([status, body.tokenType, payloadOf(body.token).cnf]).toEqual([200, 'DPoP', { jkt }])
   })
 
-  test.skipIf(isMissing).each<[string, Readonly<Record<string, string>>, string | undefined, number]>([
-    ['another origin', { origin: 'https://evil.example' }, undefined, 403],
-    ['a visitor who is not signed in', { cookie: '' }, undefined, 401],
-    ['a body that is not JSON', {}, '{', 400],
-    ['a key that the issuer refuses', {}, '{"jkt":"short"}', 502],
-  ])('refuses %s', async (_, headers, body, expected) => {
+  test
+    .skipIf(isMissing)
+    .each<[string, Readonly<Record<string, string>>, string | undefined, readonly [number, string]]>([
+      ['another origin', { origin: 'https://evil.example' }, undefined, [403, 'origin_not_allowed']],
+      ['a request without an origin', { origin: '' }, undefined, [403, 'origin_required']],
+      ['a visitor who is not signed in', { cookie: '' }, undefined, [401, 'unauthorized']],
+      ['a body that is not JSON', {}, '{', [400, 'invalid_request']],
+      ['a body that is not an object', {}, '[1]', [400, 'invalid_request']],
+      ['a key that the issuer refuses', {}, '{"jkt":"short"}', [502, 'bad_gateway']],
+    ])('refuses %s', async (_, headers, body, expected) => {
     const { status, body: answer } = await ask(headers, body)
-    expect([status, typeof answer.error]).toEqual([expected, 'string'])
-    expect(JSON.stringify(answer)).not.toMatch(/cgk_|jkt/)
+    expect([status, answer]).toEqual([expected[0], { error: expected[1] }])
+  })
+
+  test.skipIf(isMissing).each([
+    [{ status: 429, headers: { 'retry-after': '17' } }, [503, 'unavailable', '17']],
+    [{ status: 503, headers: { 'retry-after': '3' } }, [503, 'unavailable', '3']],
+    [{ status: 401 }, [502, 'bad_gateway', null]],
+    [{ status: 500 }, [502, 'bad_gateway', null]],
+  ] as const)('passes on no more than it has to of %o', async (answer, expected) => {
+    scripted = answer
+    const { status, body, wait } = await ask({})
+    expect([status, body.error, wait]).toEqual(expected)
+  })
+
+  test.skipIf(isMissing)('follows no redirect, because the secret would go along', async () => {
+    const visited: string[] = []
+    const other = createServer((request, response) => {
+      visited.push(`${request.method} ${request.url}`)
+      response.end('{}')
+    })
+    scripted = { status: 307, headers: { location: `http://127.0.0.1:${await listenFree(other)}/` } }
+    expect((await ask({})).status).toBe(502)
+    scripted = { ...scripted, status: 302 }
+    expect((await ask({})).status).toBe(502)
+    expect(visited).toEqual([])
+    other.close()
   })
 
   test.skipIf(isMissing)('writes why the issuer refused to its log, without the secret', async () => {
     await ask({}, '{"jkt":"short"}')
-    await expect.poll(() => output).toContain('no client token: 422')
-    expect(output).not.toContain('cgk_')
+    await expect.poll(running.output).toContain('no client token: 422')
+    expect(running.output()).not.toContain('cgk_')
   })
 })

@@ -2,7 +2,13 @@
 // each on its own origin. The backend and the API use a real issuer. Every server records its requests, and a test can
 // script its next answers.
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -63,6 +69,10 @@ export interface ClientWorld {
   readonly site: Place
   readonly api: Place
   readonly thief: Place
+  /** The account token of the site's backend. */
+  readonly accountToken: string
+  /** Another server for requests to paths of the site that begin with the key: an origin. */
+  readonly backends: Map<string, string>
   /** The `jti` of each token that the API refuses as revoked. */
   readonly revoked: Set<string>
   /** The requests to the site's client-token endpoint. */
@@ -113,9 +123,14 @@ addEventListener('message', async ({ data: [options, path], ports: [port] }) => 
 export async function startClientWorld(issuer: RunningServer): Promise<ClientWorld> {
   const client = await bundleClient()
   const revoked = new Set<string>()
+  const backends = new Map<string, string>()
   const site = await startPlace('app.localhost', (request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://site')
     if (pathname === '/client-token') return void endpointFor(searchParams)(request, response)
+    for (const [prefix, origin] of backends) {
+      if (pathname.startsWith(prefix))
+        return passOn(request, response, origin + pathname.slice(prefix.length))
+    }
     const [type, text] = pathname.endsWith('.js')
       ? ['text/javascript', pathname === '/client.js' ? client : WORKER]
       : ['text/html', PAGE]
@@ -155,6 +170,8 @@ export async function startClientWorld(issuer: RunningServer): Promise<ClientWor
     site,
     api,
     thief,
+    accountToken: credential.token,
+    backends,
     revoked,
     asked: () => site.seen.filter(({ url }) => url.startsWith('/client-token')),
     clear() {
@@ -169,6 +186,15 @@ export async function startClientWorld(issuer: RunningServer): Promise<ClientWor
     },
     stop: async () => void (await Promise.all(places.map((place) => place.stop()))),
   }
+}
+
+/** Passes a request on to another server, as a proxy in front of a site does. */
+function passOn(request: IncomingMessage, response: ServerResponse, url: string): void {
+  const passed = httpRequest(url, { method: request.method, headers: request.headers }, (answer) => {
+    response.writeHead(answer.statusCode ?? 502, answer.headers)
+    answer.pipe(response)
+  })
+  request.pipe(passed)
 }
 
 function serveApi(request: IncomingMessage, response: ServerResponse, thief: string): void {
