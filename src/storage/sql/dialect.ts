@@ -18,7 +18,7 @@ import type { Tables } from './schema.ts'
 
 /** How statements are written for one kind of database. A SqlEngine executes them. */
 export interface Dialect {
-  /** Builds and compiles statements. */
+  /** Builds statements, and compiles them to SQL of this database. */
   readonly builder: Kysely<Tables>
   /** The name of a table, for the parts of statements that are written by hand. Columns are named as `table.column`. */
   table(name: keyof Tables): RawBuilder<unknown>

@@ -24,7 +24,7 @@ const PAUSE_MS = 500
 const RETRY_MS = 5000
 const LONGEST_PAUSE_MS = 50
 
-/** An open Postgres database. */
+/** A Postgres database as an engine, with what only a server has. */
 export interface PostgresEngine extends SqlEngine {
   /** What messages call it: host and name of the database. */
   readonly place: string
